@@ -1,0 +1,1 @@
+"""Rank 1: how threads live and talk."""
