@@ -21,8 +21,8 @@ class Table(Generic[S, E]):
 
     `edges` is {state: {event: next state}}. `parents` is {parent: children}: children inherit the parent's edges unless
     they have their own for an event; a parent is a name for its children, never itself a current state or a target.
-    `home` is the healthy resting state, `start` the first one (default: home). `faults` are states with a way home, `ends`
-    states that nothing leaves. The tests walk every table and hold it to these declarations.
+    `home` is the healthy resting state, `start` the first one (default: home). `faults` are states with a way home,
+    `ends` states that nothing leaves. The tests walk every table and hold it to these declarations.
 
     Raises ValueError when an edge leads to a parent or a parent is its own ancestor.
     """

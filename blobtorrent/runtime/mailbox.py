@@ -68,7 +68,7 @@ class WakingMailbox(Mailbox[T]):
         return self._wake_in.fileno()
 
     def post(self, message: T) -> None:
-        """Leave a message and wake the loop. Never blocks, from any thread, also after `close` (nobody reads it then)."""
+        """Leave a message and wake the loop. Never blocks, from any thread; after `close` nobody reads it."""
         inner = self._queue
         with inner.mutex:
             was_empty = not inner.queue

@@ -51,8 +51,8 @@ class _Stop:
 class Worker(Generic[T]):
     """One thread on a mailbox. What `handle` raises is logged and ends that message only.
 
-    Anything that breaks the thread itself goes to `on_crash(worker, error)`, on that thread, and leaves the worker CRASHED:
-    a dead thread is the supervisor's business.
+    Anything that breaks the thread itself goes to `on_crash(worker, error)`, on that thread, and leaves the worker
+    CRASHED: a dead thread is the supervisor's business.
     """
 
     def __init__(
