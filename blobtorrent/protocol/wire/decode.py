@@ -1,0 +1,128 @@
+"""Decoder: the bytes of one peer's stream to messages. The general path; runs of blocks have their own (`shape`).
+
+Clients write requests and haves in bursts of hundreds, so a run of either becomes one value that holds plain lists: an
+object per request would cost more than all the rest of answering it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+
+from blobtorrent.model.errors import PeerError
+from blobtorrent.protocol.wire import messages as wire
+
+_LENGTH = Struct(">I")
+_REQUEST = Struct(">IBQI")             # length, id, index and begin as one number, length of the block
+_HAVE = Struct(">IBI")                 # length, id, index
+_REQUEST_LENGTH = _REQUEST.size - wire.LENGTH_BYTES
+_HAVE_LENGTH = _HAVE.size - wire.LENGTH_BYTES
+
+_KINDS = {kind.ID: kind for kind in (
+    wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested, wire.Have, wire.BitfieldMessage, wire.Request,
+    wire.Piece, wire.Cancel, wire.Port, wire.Suggest, wire.HaveAll, wire.HaveNone, wire.Reject, wire.AllowedFast,
+    wire.Extended,
+)}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRun:
+    """Requests that came one behind the other; also a single one. Only their lengths were checked."""
+
+    keys: list[int]                    # index << 32 | begin
+    lengths: list[int]                 # bytes, 1..MAX_BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class HaveRun:
+    """HAVE messages that came one behind the other; also a single one. The indices were not checked."""
+
+    indices: list[int]
+
+
+Decoded = wire.Message | RequestRun | HaveRun
+
+
+class Decoder:
+    """Cuts one direction of a link into messages. Bytes of an unfinished message wait in `rest`."""
+
+    __slots__ = ("_missing", "rest")
+
+    def __init__(self) -> None:
+        self.rest = bytearray()
+        self._missing = 0              # bytes without which it is no use to look at `rest` again
+
+    def feed(self, data: bytes | memoryview) -> list[Decoded]:
+        """Take the next bytes; return the messages that are now complete, in order. `data` is not kept.
+
+        Raises PeerError ("wire.too-long", "wire.bad-length", "wire.bad-block"): the link is of no use after that.
+        """
+        if self.rest:
+            self.rest += data
+            self._missing -= len(data)
+            if self._missing > 0:
+                return []
+            data = self.take_rest()
+        view = memoryview(data)
+        decoded, used, needed = _decode(view)
+        self.rest += view[used:]
+        self._missing = needed - len(self.rest)
+        return decoded
+
+    def take_rest(self) -> bytes:
+        """Hand over the bytes of the unfinished message and forget them."""
+        rest = bytes(self.rest)
+        self.rest.clear()
+        return rest
+
+
+def _decode(view: memoryview) -> tuple[list[Decoded], int, int]:
+    """All whole messages of `view`, the bytes they took, and the size of the unfinished one as far as it is known."""
+    decoded: list[Decoded] = []
+    at, end = 0, len(view)
+    while end - at >= wire.LENGTH_BYTES:
+        (length,) = _LENGTH.unpack_from(view, at)
+        if length > wire.MAX_LENGTH:
+            raise PeerError("wire.too-long", f"message of {length} bytes")
+        body = at + wire.LENGTH_BYTES
+        if end < body + length:
+            return decoded, at, wire.LENGTH_BYTES + length
+        if length == 0:
+            decoded.append(wire.KeepAlive())
+        elif length == _REQUEST_LENGTH and view[body] == wire.Request.ID:
+            requests = _request_run(view[at:])
+            decoded.append(requests)
+            at += _REQUEST.size * len(requests.keys)
+            continue
+        elif length == _HAVE_LENGTH and view[body] == wire.Have.ID:
+            haves = _have_run(view[at:])
+            decoded.append(haves)
+            at += _HAVE.size * len(haves.indices)
+            continue
+        else:
+            kind = _KINDS.get(view[body])
+            decoded.append(kind.decode(view[body + 1:body + length]) if kind else wire.Unknown(view[body]))
+        at = body + length
+    return decoded, at, wire.LENGTH_BYTES
+
+
+def _request_run(view: memoryview) -> RequestRun:
+    keys: list[int] = []
+    lengths: list[int] = []
+    for size, kind, key, length in _REQUEST.iter_unpack(view[:len(view) - len(view) % _REQUEST.size]):
+        if size != _REQUEST_LENGTH or kind != wire.Request.ID:
+            break
+        keys.append(key)
+        lengths.append(length)
+    wire.check_block_length(min(lengths))
+    wire.check_block_length(max(lengths))
+    return RequestRun(keys, lengths)
+
+
+def _have_run(view: memoryview) -> HaveRun:
+    indices: list[int] = []
+    for size, kind, index in _HAVE.iter_unpack(view[:len(view) - len(view) % _HAVE.size]):
+        if size != _HAVE_LENGTH or kind != wire.Have.ID:
+            break
+        indices.append(index)
+    return HaveRun(indices)
