@@ -1,0 +1,1 @@
+"""Rank 3: bytes at rest and the threads that move them."""
