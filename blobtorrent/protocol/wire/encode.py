@@ -57,7 +57,7 @@ def reject(index: int, begin: int, length: int) -> bytes:
 class RunEncoder:
     """Encodes runs of neighbouring blocks of one torrent from tables, with no packing per block.
 
-    Every message of a run starts with the same nine bytes (length, id, piece), so these are the separator of a join over
+    Every message of a run starts with the same nine bytes (length, id, piece), so they are the separator of a join over
     what differs. Blocks are counted from 0 within their piece; a run holds at least one and lies inside the piece.
     """
 
