@@ -1,0 +1,73 @@
+"""Metainfo: one validated torrent (BEP 3, 12, 19, 27, 47, 52), as the rest of the program sees it.
+
+Every path in it is safe to create below a download folder, every size is positive and bounded, every hash has its
+length: whoever holds a Metainfo need not check again. `protocol.metafile` makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from blobtorrent.model.geometry import PieceGeometry
+from blobtorrent.model.ids import InfoHash
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a torrent, in the order of the torrent.
+
+    Pad files (BEP 47; implied ones in a v2-only torrent) hold zeros and are never on disk. A symbolic link has a length
+    of 0 and a target that is a file, folder or link of the same torrent.
+    """
+
+    path: tuple[str, ...]              # below the download folder; begins with the torrent's name if it has a folder
+    length: int                        # bytes
+    offset: int                        # bytes from the start of the torrent's linear space
+    is_pad: bool = False
+    symlink_target: tuple[str, ...] | None = None      # below the download folder, like `path`
+    is_executable: bool = False
+    is_hidden: bool = False
+    pieces_root: bytes = b""           # SHA-256 tree root (BEP 52), or empty
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metainfo:
+    """What a .torrent file says. Two are the same torrent when their `info_hash` is equal."""
+
+    info_hash: InfoHash
+    name: str                          # safe as one part of a path
+    geometry: PieceGeometry
+    files: tuple[FileEntry, ...]
+    piece_hashes_v1: bytes             # 20 bytes a piece; empty in a v2-only torrent
+    raw_info: bytes                    # the `info` value as it stands in the file: what the info-hash names
+    is_private: bool = False           # BEP 27
+    tiers: tuple[tuple[str, ...], ...] = ()            # announce URLs in the file's order (BEP 12)
+    web_seeds: tuple[str, ...] = ()    # BEP 19
+    nodes: tuple[tuple[str, int], ...] = ()            # DHT bootstrap hosts and ports (BEP 5)
+    comment: str | None = None
+    created_by: str | None = None
+    creation_date: int | None = None   # seconds since 1970, untrusted
+    source: str | None = None          # a tracker's mark inside `info`
+    piece_layers: Mapping[bytes, bytes] = field(default_factory=dict)      # pieces root -> 32 bytes a piece (BEP 52)
+    payload_bytes: int = field(init=False)             # the size without padding
+
+    def __post_init__(self) -> None:
+        payload = sum(entry.length for entry in self.files if not entry.is_pad)
+        object.__setattr__(self, "payload_bytes", payload)
+
+    @property
+    def is_multi_file(self) -> bool:
+        """Whether the files lie in a folder of the torrent's name."""
+        return len(self.files[0].path) > 1
+
+    @property
+    def has_piece_hashes(self) -> bool:
+        """Whether each piece can be checked; False for a v2-only torrent whose file came without its piece layers."""
+        if self.piece_hashes_v1:
+            return True
+        return all(entry.pieces_root in self.piece_layers
+                   for entry in self.files if entry.length > self.geometry.piece_length and not entry.is_pad)
+
+    def __repr__(self) -> str:
+        return f"Metainfo({self.info_hash}, {self.name!r}, {len(self.files)} files, {self.geometry.size} bytes)"
