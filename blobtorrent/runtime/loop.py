@@ -41,8 +41,8 @@ class SelectorLoop:
     """One thread with a selector, a mailbox and timers.
 
     `on_message(message)` gets every message; `on_pass(now)` ends every pass. `register`, `modify`, `unregister` and
-    `timers` belong to the loop's thread (before `start`, to whoever builds it). `on_stop()` runs last, on the thread, to
-    close what is still open there.
+    `timers` belong to the loop's thread (before `start`, to whoever builds it). `on_stop()` runs last, on the thread:
+    close there what is still open.
 
     An exception in a callback is logged and reported as `on_error(owner, error)`, where `owner` is the object whose
     bound method was called, or the plain callable; the loop goes on. A file whose callback fails with nobody to take

@@ -1,0 +1,90 @@
+"""Snapshots: what is. Frozen values that an owner publishes on the status board and anybody reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blobtorrent.model.ids import InfoHash
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """One file of a torrent; `path` is relative to the download folder, padding files do not appear."""
+
+    path: tuple[str, ...]
+    size_bytes: int
+    done_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """One connected peer. `endpoint` is text, `client` is untrusted text, `progress` is 0..1."""
+
+    endpoint: str
+    client: str
+    down_bytes_per_s: int
+    up_bytes_per_s: int
+    downloaded_bytes: int
+    uploaded_bytes: int
+    progress: float
+    is_incoming: bool
+    flags: str
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentStatus:
+    """One torrent as of its last change, at most a second old.
+
+    `state` is one of stopped, queued, checking, metadata, downloading, seeding, moving, error. `done_bytes` is verified
+    and on disk. `pieces_wire` is the bitfield in wire order (BEP 3), empty while unknown. Absent error: empty strings.
+    """
+
+    info_hash: InfoHash
+    name: str
+    state: str
+    size_bytes: int
+    num_pieces: int
+    download_dir: str
+    done_bytes: int = 0
+    checked_bytes: int = 0             # while checking: how far it is
+    down_bytes_per_s: int = 0
+    up_bytes_per_s: int = 0
+    downloaded_bytes: int = 0
+    uploaded_bytes: int = 0
+    wasted_bytes: int = 0
+    peers_connected: int = 0
+    peers_known: int = 0
+    seeds_connected: int = 0
+    availability: float = 0.0          # distributed copies among the connected peers
+    pieces_wire: bytes = b""
+    error_code: str = ""
+    error_detail: str = ""
+    peers: tuple[PeerStatus, ...] = ()
+
+    @property
+    def is_finished(self) -> bool:
+        return self.done_bytes >= self.size_bytes and self.state not in ("checking", "metadata")
+
+    @property
+    def ratio(self) -> float:
+        """Uploaded over downloaded, over the size when nothing was downloaded here; 0.0 for an empty torrent."""
+        base = self.downloaded_bytes or self.size_bytes
+        return self.uploaded_bytes / base if base else 0.0
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until finished at the present rate; None when it is not coming nearer."""
+        if self.is_finished or self.down_bytes_per_s <= 0:
+            return None
+        return (self.size_bytes - self.done_bytes) / self.down_bytes_per_s
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """The whole engine. `listen` holds the real "HOST:PORT" of every open listener."""
+
+    state: str
+    listen: tuple[str, ...] = ()
+    torrents: int = 0
+    down_bytes_per_s: int = 0
+    up_bytes_per_s: int = 0
