@@ -26,8 +26,8 @@ def parse_size(text: str) -> int:
     if not match:
         raise Invalid("units.bad-size", f"not a size: {text!r}; write for instance 65536, \"64 KiB\" or \"1.5 GB\"")
     number, prefix, suffix = match.group(1), match.group(2).lower(), (match.group(3) or "").lower()
-    base = 1000 if prefix and suffix == "b" else 1024
-    size = round(float(number) * base ** _POWERS[prefix]) if "." in number else int(number) * base ** _POWERS[prefix]
+    factor: int = (1000 if prefix and suffix == "b" else 1024) ** _POWERS[prefix]
+    size = round(float(number) * factor) if "." in number else int(number) * factor
     if size > MAX_SIZE:
         raise Invalid("units.bad-size", f"size too large: {text!r}")
     return size
