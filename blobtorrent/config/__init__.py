@@ -1,0 +1,1 @@
+"""Rank 2: the settings and where they come from."""

@@ -1,0 +1,36 @@
+"""Programs and modules that only some tests need: without them a test is skipped with the reason, under CI it fails."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from types import ModuleType
+
+import pytest
+
+_SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+
+
+def require_tool(name: str) -> str:
+    """The path of a program."""
+    path = shutil.which(name, path=_SEARCH_PATH)
+    if path is None:
+        _lacking(f"the program {name} is not installed")
+    assert path is not None
+    return path
+
+
+def require_module(name: str) -> ModuleType:
+    """An imported Python module."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        _lacking(f"the Python module {name} cannot be imported: {error}")
+        raise
+
+
+def _lacking(reason: str) -> None:
+    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        pytest.fail(f"{reason}; under CI nothing may be skipped for a missing tool")
+    pytest.skip(reason)
