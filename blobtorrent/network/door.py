@@ -1,0 +1,271 @@
+"""Thread `door`: listeners, dials and greetings. Sole owner of every peer socket that is not a link yet.
+
+What comes through is handed over with its socket as PeerArrived, and the door forgets it. Neither slow nor hostile
+peers can fill it: a half-made connection has a deadline, one address gets no more than its share, and when all places
+are taken the oldest incoming one gives way, since honest peers greet within a round trip.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections import Counter, deque
+from functools import partial
+
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
+from blobtorrent.network import transport
+from blobtorrent.network.arrival import Arrival
+from blobtorrent.network.messages import Dial, DialFailed, Listen, ListenFailed, Listening, PeerArrived, Serve, Withdraw
+from blobtorrent.protocol.wire.greeting import GREETING_BYTES
+from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.loop import EVENT_READ, EVENT_WRITE, SelectorLoop
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.timers import Timer
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 10.0
+GREETING_TIMEOUT_S = 20.0
+SHORTAGE_PAUSE_S = 1.0                 # without new sockets when descriptors ran out
+MAX_DIALS = 100                        # under way at once; more wait their turn
+MAX_INCOMING = 500                     # incoming sockets that have not greeted yet
+MAX_PER_ADDRESS = MAX_INCOMING // 2    # of these from one address: whole fleets sit behind one
+ACCEPTS_PER_PASS = 64                  # then dials and greetings get their turn
+RECEIVE_BYTES = 4096                   # a greeting, and what many clients send right behind it
+
+
+class Door:
+    """Takes Listen, Serve, Withdraw and Dial messages in its `mailbox`; answers as they say."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._loop = SelectorLoop("door", self._on_message, clock=clock, on_stop=self._close)
+        self.mailbox: Mailbox[Listen | Serve | Withdraw | Dial] = self._loop.mailbox
+        self._listeners: list[socket.socket] = []
+        self._served: dict[bytes, Serve] = {}              # by every wire form of the torrent
+        self._waiting: deque[Dial] = deque()
+        self._visits: dict[_Visit, None] = {}              # half-made connections, oldest first
+        self._outgoing = 0
+        self._per_address: Counter[str] = Counter()
+        self._pause: Timer | None = None
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Close listeners and half-made connections and end the thread. True when it ended in time."""
+        return self._loop.stop(timeout_s)
+
+    def _on_message(self, message: Listen | Serve | Withdraw | Dial) -> None:
+        if isinstance(message, Dial):
+            self._waiting.append(message)
+            self._dial_more()
+        elif isinstance(message, Serve):
+            for wire_hash in message.info_hash.wire_forms:
+                self._served[wire_hash] = message
+        elif isinstance(message, Withdraw):
+            self._withdraw(message)
+        else:
+            self._listen(message)
+
+    # ---- listening
+
+    def _listen(self, wish: Listen) -> None:
+        try:
+            listener = transport.open_listener(wish.host, wish.ports)
+        except NetworkError as error:
+            wish.reply_to.post(ListenFailed(wish.host, error.code, error.detail))
+            return
+        self._listeners.append(listener)
+        if self._pause is None:
+            self._loop.register(listener, EVENT_READ, partial(self._accept, listener))
+        wish.reply_to.post(Listening(wish.host, listener.getsockname()[1]))
+
+    def _accept(self, listener: socket.socket, _mask: int) -> None:
+        for _ in range(ACCEPTS_PER_PASS):
+            try:
+                sock, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                log.warning("cannot accept peers for now", extra={"code": transport.error_code(error)})
+                self._hold_back()
+                return
+            self._take_in(sock, transport.endpoint_of(address))
+
+    def _take_in(self, sock: socket.socket, endpoint: Endpoint) -> None:
+        if self._per_address[endpoint.host] >= MAX_PER_ADDRESS:
+            sock.close()
+            return
+        if len(self._visits) - self._outgoing >= MAX_INCOMING:
+            oldest = next(visit for visit in self._visits if visit.arrival.is_incoming)
+            self._refuse(oldest, PeerError("wire.crowded-out", "too many half-made connections"))
+        transport.tune(sock)
+        visit = _Visit(sock, endpoint, Arrival(None, self._served.get))
+        self._visits[visit] = None
+        self._per_address[endpoint.host] += 1
+        self._await_greeting(visit)
+
+    def _hold_back(self) -> None:
+        """No descriptors: let links close before more are opened. The kernel keeps whoever knocks meanwhile."""
+        if self._pause is None:
+            for listener in self._listeners:
+                self._loop.unregister(listener)
+            self._pause = self._loop.timers.at(self._loop.now + SHORTAGE_PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        self._pause = None
+        for listener in self._listeners:
+            self._loop.register(listener, EVENT_READ, partial(self._accept, listener))
+        self._dial_more()
+
+    # ---- dialing
+
+    def _dial_more(self) -> None:
+        while self._waiting and self._outgoing < MAX_DIALS and self._pause is None:
+            dial = self._waiting.popleft()
+            try:
+                sock = transport.begin_dial(dial.endpoint)
+            except OSError as error:
+                if transport.is_shortage(error):
+                    self._waiting.appendleft(dial)
+                    self._hold_back()
+                else:
+                    _answer_failed(dial, transport.error_code(error), error.strerror or "")
+                continue
+            visit = _Visit(sock, dial.endpoint, Arrival(dial, self._served.get))
+            self._visits[visit] = None
+            self._outgoing += 1
+            self._loop.register(sock, EVENT_WRITE, partial(self._on_dialed, visit))
+            self._set_deadline(visit, CONNECT_TIMEOUT_S)
+
+    def _on_dialed(self, visit: _Visit, _mask: int) -> None:
+        status = visit.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if status:
+            self._refuse(visit, _broken(OSError(status, "connect failed")))
+            return
+        self._loop.unregister(visit.sock)
+        if self._send(visit, visit.arrival.connected()):
+            self._await_greeting(visit)
+
+    # ---- greeting
+
+    def _await_greeting(self, visit: _Visit) -> None:
+        self._loop.register(visit.sock, EVENT_READ, partial(self._on_greeting, visit))
+        self._set_deadline(visit, GREETING_TIMEOUT_S)
+
+    def _on_greeting(self, visit: _Visit, _mask: int) -> None:
+        try:
+            data = visit.sock.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._refuse(visit, _broken(error))
+            return
+        if not data:
+            self._refuse(visit, NetworkError("net.reset", "closed before it greeted"))
+            return
+        try:
+            if not self._send(visit, visit.arrival.feed(data)):
+                return
+            admitted = visit.arrival.admit()
+        except PeerError as error:
+            self._refuse(visit, error)
+            return
+        purpose = visit.arrival.purpose
+        if admitted is None or purpose is None:
+            return
+        self._forget(visit)
+        greeting, early = admitted
+        arrivals = purpose.arrivals if isinstance(purpose, Serve) else purpose.reply_to
+        arrivals.post(PeerArrived(
+            purpose.info_hash, visit.sock, visit.endpoint, greeting, early, visit.arrival.is_incoming,
+        ))
+
+    def _send(self, visit: _Visit, data: bytes) -> bool:
+        """Send our greeting. False when the connection broke, and is gone."""
+        try:
+            # The buffer of a new connection is empty, so 68 bytes fit or the connection is of no use.
+            if data and visit.sock.send(data) != GREETING_BYTES:
+                raise OSError("no room for a greeting")
+        except OSError as error:
+            self._refuse(visit, _broken(error))
+            return False
+        return True
+
+    # ---- the ends
+
+    def _set_deadline(self, visit: _Visit, timeout_s: float) -> None:
+        if visit.deadline is not None:
+            visit.deadline.cancel()
+        late = NetworkError("net.timed-out", f"nothing in {timeout_s:g} s")
+        visit.deadline = self._loop.timers.at(self._loop.now + timeout_s, partial(self._refuse, visit, late))
+
+    def _refuse(self, visit: _Visit, reason: BlobTorrentError) -> None:
+        self._forget(visit)
+        visit.sock.close()
+        visit.arrival.refuse()
+        log.debug("refused a peer", extra={"peer": str(visit.endpoint), "code": reason.code})
+        if isinstance(visit.arrival.purpose, Dial):
+            _answer_failed(visit.arrival.purpose, reason.code, reason.detail)
+
+    def _forget(self, visit: _Visit) -> None:
+        """Give up the place of a half-made connection; its socket stays open."""
+        del self._visits[visit]
+        if visit.deadline is not None:
+            visit.deadline.cancel()
+        try:
+            self._loop.unregister(visit.sock)
+        except KeyError:               # between dial and greeting, or dropped by the loop after an unexpected error
+            pass
+        if visit.arrival.is_incoming:
+            self._per_address[visit.endpoint.host] -= 1
+            if not self._per_address[visit.endpoint.host]:
+                del self._per_address[visit.endpoint.host]
+        else:
+            self._outgoing -= 1
+            self._dial_more()
+
+    def _withdraw(self, message: Withdraw) -> None:
+        gone = NetworkError("net.withdrawn", "the torrent was withdrawn")
+        for wire_hash in message.info_hash.wire_forms:
+            serve = self._served.get(wire_hash)
+            if serve is not None and serve.info_hash == message.info_hash:
+                del self._served[wire_hash]
+        dropped = [dial for dial in self._waiting if dial.info_hash == message.info_hash]
+        self._waiting = deque(dial for dial in self._waiting if dial.info_hash != message.info_hash)
+        for dial in dropped:
+            _answer_failed(dial, gone.code, gone.detail)
+        for visit in list(self._visits):
+            purpose = visit.arrival.purpose
+            if purpose is not None and purpose.info_hash == message.info_hash:
+                self._refuse(visit, gone)
+
+    def _close(self) -> None:
+        closing = NetworkError("net.withdrawn", "shutting down")
+        for listener in self._listeners:
+            listener.close()
+        while self._waiting:
+            _answer_failed(self._waiting.popleft(), closing.code, closing.detail)
+        for visit in list(self._visits):
+            self._refuse(visit, closing)
+
+
+class _Visit:
+    """A half-made connection as the door keeps it."""
+
+    __slots__ = ("arrival", "deadline", "endpoint", "sock")
+
+    def __init__(self, sock: socket.socket, endpoint: Endpoint, arrival: Arrival) -> None:
+        self.sock = sock
+        self.endpoint = endpoint
+        self.arrival = arrival
+        self.deadline: Timer | None = None
+
+
+def _broken(error: OSError) -> NetworkError:
+    return NetworkError(transport.error_code(error), error.strerror or str(error))
+
+
+def _answer_failed(dial: Dial, code: str, detail: str) -> None:
+    dial.reply_to.post(DialFailed(dial.info_hash, dial.endpoint, code, detail))

@@ -1,0 +1,99 @@
+"""TCP sockets: how they are opened and tuned, and what their errors mean to us.
+
+Buffers keep their default size: the kernel's own tuning was measured to be as good as any fixed value. A host is always
+an address in text form, so nothing here waits for a name server.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import NetworkError
+
+BACKLOG = 512                          # connections the kernel keeps for us while we do something else
+
+_CODES = {
+    errno.ECONNREFUSED: "net.refused",
+    errno.ETIMEDOUT: "net.timed-out",
+    errno.ENETUNREACH: "net.unreachable",
+    errno.EHOSTUNREACH: "net.unreachable",
+    errno.ENETDOWN: "net.unreachable",
+    errno.EADDRNOTAVAIL: "net.unreachable",
+    errno.EAFNOSUPPORT: "net.unreachable",
+    errno.EACCES: "net.unreachable",   # a firewall rule, or a broadcast address
+    errno.EPERM: "net.unreachable",
+    errno.EINVAL: "net.unreachable",   # a link-local address without its interface
+}
+_SHORTAGES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+UNDER_WAY = frozenset((0, errno.EINPROGRESS))
+
+
+def tune(sock: socket.socket) -> None:
+    """Make a stream socket fit for a loop: non-blocking, and requests leave at once."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def error_code(error: OSError) -> str:
+    """The stable code of a failed connection; "net.reset" for whatever has no name of its own."""
+    return _CODES.get(error.errno or 0, "net.reset")
+
+
+def is_shortage(error: OSError) -> bool:
+    """Whether this machine ran out of descriptors or memory: nobody's fault on the path, worth another try soon."""
+    return error.errno in _SHORTAGES
+
+
+def begin_dial(endpoint: Endpoint) -> socket.socket:
+    """A tuned socket that is connecting; it becomes writable when that has ended, well or not. Raises OSError."""
+    sock = socket.socket(socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        tune(sock)
+        status = sock.connect_ex((endpoint.host, endpoint.port))
+        if status not in UNDER_WAY:
+            raise OSError(status, errno.errorcode.get(status, "connect failed"))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def open_listener(host: str, ports: range) -> socket.socket:
+    """A non-blocking listener on the first free port; port 0 is any. An IPv6 one leaves IPv4 alone.
+
+    Raises NetworkError: "net.bad-address" when `host` is no address, "net.cannot-listen" when no port could be had.
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        raise NetworkError("net.bad-address", f"{host!r} is not an IP address") from None
+    reason = "no port was given"
+    for port in ports:
+        try:
+            return _listen(host, port, is_ipv6=address.version == 6)
+        except OSError as error:
+            reason = f"port {port}: {error.strerror}"
+    raise NetworkError("net.cannot-listen", f"cannot listen on {host}, {reason}")
+
+
+def _listen(host: str, port: int, *, is_ipv6: bool) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_ipv6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def endpoint_of(address: tuple[str, int] | tuple[str, int, int, int]) -> Endpoint:
+    """The Endpoint of a socket address; an IPv6 one keeps its zone, if any, in the text."""
+    return Endpoint(str(ipaddress.ip_address(address[0])), address[1])

@@ -1,0 +1,285 @@
+"""The door with real sockets on loopback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import socket
+
+import pytest
+
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.network import door as door_module
+from blobtorrent.network.door import Door
+from blobtorrent.network.messages import Dial, DialFailed, Listen, ListenFailed, Listening, PeerArrived, Serve, Withdraw
+from blobtorrent.protocol.wire.greeting import GREETING_BYTES, OUR_RESERVED, Greeting
+from blobtorrent.runtime.mailbox import Mailbox
+
+TORRENT = InfoHash(v1=b"1" * 20, v2=b"2" * 32)
+OURS, THEIRS = PeerId(b"o" * 20), PeerId(b"t" * 20)
+WAIT_S = 10.0
+
+
+@pytest.fixture
+def box():
+    return Mailbox("test")
+
+
+@pytest.fixture
+def door():
+    door = Door()
+    door.start()
+    yield door
+    assert door.stop(WAIT_S)
+
+
+def listen(door, box, host="127.0.0.1"):
+    door.mailbox.post(Listen(host, range(1), box))
+    answer = box.get(WAIT_S)
+    assert isinstance(answer, Listening)
+    return Endpoint(host, answer.port)
+
+
+def knock(endpoint, data):
+    sock = socket.create_connection((endpoint.host, endpoint.port), timeout=WAIT_S)
+    sock.sendall(data)
+    return sock
+
+
+def greeting(info_hash=b"1" * 20, peer_id=THEIRS):
+    return Greeting(OUR_RESERVED, info_hash, peer_id).encode()
+
+
+def receive_all(sock):
+    received = b""
+    try:
+        while part := sock.recv(4096):
+            received += part
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+HOSTS = ["127.0.0.1", pytest.param("::1", marks=pytest.mark.skipif(not has_ipv6(), reason="no IPv6 loopback here"))]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("wire_hash", TORRENT.wire_forms)
+def test_a_peer_that_asks_for_a_served_torrent_arrives_with_what_it_said_early(door, box, host, wire_hash):
+    endpoint = listen(door, box, host)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    with knock(endpoint, greeting(wire_hash) + b"early") as sock:
+        arrived = box.get(WAIT_S)
+        assert isinstance(arrived, PeerArrived)
+        assert arrived.is_incoming and arrived.info_hash == TORRENT
+        assert arrived.greeting.peer_id == THEIRS
+        assert arrived.endpoint == Endpoint(host, sock.getsockname()[1])
+        assert arrived.early == b"early"
+        assert not arrived.sock.getblocking()
+        arrived.sock.close()
+        assert receive_all(sock) == greeting(wire_hash, OURS)
+
+
+def test_a_peer_is_answered_before_it_tells_its_id(door, box):
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    with knock(endpoint, greeting()[:48]) as sock:
+        assert sock.recv(GREETING_BYTES, socket.MSG_WAITALL) == greeting(peer_id=OURS)
+        sock.sendall(greeting()[48:])
+        arrived = box.get(WAIT_S)
+        arrived.sock.close()
+
+
+@pytest.mark.parametrize("said", [greeting(b"3" * 20), b"GET / HTTP/1.1\r\n\r\n", greeting()[:30] + b"\0" * 38])
+def test_others_are_turned_away_without_a_word(door, box, said):
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    with knock(endpoint, said) as sock:
+        assert receive_all(sock) == b""
+
+
+def test_two_doors_meet(door, box):
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    other, other_box = Door(), Mailbox("other")
+    other.start()
+    other.mailbox.post(Dial(endpoint, TORRENT, THEIRS, other_box))
+    outgoing, incoming = other_box.get(WAIT_S), box.get(WAIT_S)
+    assert not outgoing.is_incoming and incoming.is_incoming
+    assert outgoing.endpoint == endpoint
+    assert outgoing.greeting.peer_id == OURS and incoming.greeting.peer_id == THEIRS
+    outgoing.sock.send(b"hello")
+    incoming.sock.settimeout(WAIT_S)
+    assert incoming.sock.recv(5) == b"hello"
+    outgoing.sock.close()
+    incoming.sock.close()
+    assert other.stop(WAIT_S)
+
+
+def test_a_dial_to_ourselves_is_noticed(door, box):
+    endpoint = listen(door, box)
+    arrivals = Mailbox("arrivals")
+    door.mailbox.post(Serve(TORRENT, OURS, arrivals))
+    door.mailbox.post(Dial(endpoint, TORRENT, OURS, box))
+    failed = box.get(WAIT_S)
+    assert isinstance(failed, DialFailed)
+    assert failed.code == "wire.self"
+    assert arrivals.drain() == []
+
+
+def test_a_dial_to_a_closed_port_is_refused(door, box):
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        endpoint = Endpoint("127.0.0.1", sock.getsockname()[1])
+        door.mailbox.post(Dial(endpoint, TORRENT, OURS, box))
+        assert box.get(WAIT_S).code == "net.refused"
+
+
+@pytest.mark.parametrize(("said", "code"), [
+    (b"SSH-2.0-OpenSSH", "wire.bad-greeting"),
+    (greeting(b"3" * 20), "wire.wrong-torrent"),
+    (b"", "net.reset"),
+])
+def test_a_dialed_peer_that_answers_wrongly_is_a_failure(door, box, said, code):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        door.mailbox.post(Dial(Endpoint(*server.getsockname()), TORRENT, OURS, box))
+        sock, _ = server.accept()
+        with sock:
+            assert sock.recv(GREETING_BYTES, socket.MSG_WAITALL) == greeting(peer_id=OURS)
+            sock.sendall(said)
+            sock.shutdown(socket.SHUT_WR)
+            assert box.get(WAIT_S).code == code
+
+
+def test_silence_has_a_deadline(monkeypatch, door, box):
+    monkeypatch.setattr(door_module, "GREETING_TIMEOUT_S", 0.05)
+    endpoint = listen(door, box)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        door.mailbox.post(Dial(Endpoint(*server.getsockname()), TORRENT, OURS, box))
+        assert box.get(WAIT_S).code == "net.timed-out"
+    with knock(endpoint, b"\x13BitTorrent") as sock:
+        assert receive_all(sock) == b""
+
+
+def test_a_port_that_is_taken_cannot_be_listened_on(door, box):
+    endpoint = listen(door, box)
+    door.mailbox.post(Listen(endpoint.host, range(endpoint.port, endpoint.port + 1), box))
+    failed = box.get(WAIT_S)
+    assert isinstance(failed, ListenFailed)
+    assert failed.code == "net.cannot-listen"
+
+
+def test_a_withdrawn_torrent_is_refused_and_its_half_made_connections_end(door, box):
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    with knock(endpoint, greeting()[:48]) as half_made:
+        assert half_made.recv(GREETING_BYTES, socket.MSG_WAITALL)
+        door.mailbox.post(Withdraw(TORRENT))
+        assert receive_all(half_made) == b""
+    with knock(endpoint, greeting()) as late:
+        assert receive_all(late) == b""
+    assert box.drain() == []
+
+
+def test_dials_beyond_the_limit_wait_and_each_is_answered_once(monkeypatch, door, box):
+    monkeypatch.setattr(door_module, "MAX_DIALS", 3)
+    endpoint = listen(door, box)
+    arrivals = Mailbox("arrivals")
+    door.mailbox.post(Serve(TORRENT, THEIRS, arrivals))
+    for _ in range(20):
+        door.mailbox.post(Dial(endpoint, TORRENT, OURS, box))
+    for mailbox in (box, arrivals):
+        for _ in range(20):
+            mailbox.get(WAIT_S).sock.close()
+    assert box.drain() == [] == arrivals.drain()
+
+
+def test_withdrawing_answers_the_dials_that_wait(monkeypatch, door, box):
+    monkeypatch.setattr(door_module, "MAX_DIALS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(3):
+            door.mailbox.post(Dial(Endpoint(*server.getsockname()), TORRENT, OURS, box))
+        door.mailbox.post(Withdraw(TORRENT))
+        assert [box.get(WAIT_S).code for _ in range(3)] == ["net.withdrawn"] * 3
+
+
+def test_stopping_answers_what_is_under_way_and_closes_everything(box):
+    door = Door()
+    door.start()
+    endpoint = listen(door, box)
+    with socket.create_server(("127.0.0.1", 0)) as server, knock(endpoint, b"\x13") as half_made:
+        door.mailbox.post(Dial(Endpoint(*server.getsockname()), TORRENT, OURS, box))
+        sock, _ = server.accept()
+        with sock:
+            assert door.stop(WAIT_S)
+            assert box.get(WAIT_S).code == "net.withdrawn"
+            assert receive_all(half_made) == b""
+            assert receive_all(sock) in (b"", greeting(peer_id=OURS))
+    with pytest.raises(ConnectionRefusedError):
+        knock(endpoint, b"")
+
+
+def test_a_flood_of_silent_peers_does_not_keep_an_honest_one_out(monkeypatch, door, box):
+    monkeypatch.setattr(door_module, "MAX_INCOMING", 8)
+    monkeypatch.setattr(door_module, "MAX_PER_ADDRESS", 100)
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    silent = [knock(endpoint, b"") for _ in range(50)]
+    with knock(endpoint, greeting()):
+        box.get(WAIT_S).sock.close()
+    assert receive_all(silent[0]) == b""
+    for sock in silent:
+        sock.close()
+
+
+def test_one_address_gets_only_its_share(monkeypatch, door, box):
+    monkeypatch.setattr(door_module, "MAX_PER_ADDRESS", 2)
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    with knock(endpoint, b"\x13"), knock(endpoint, b"\x13"):
+        with knock(endpoint, greeting()) as third:
+            assert receive_all(third) == b""
+        with socket.create_connection((endpoint.host, endpoint.port), WAIT_S, ("127.0.0.2", 0)) as neighbour:
+            neighbour.sendall(greeting())
+            box.get(WAIT_S).sock.close()
+
+
+def test_running_out_of_descriptors_delays_peers_but_loses_none(monkeypatch, door, box):
+    monkeypatch.setattr(door_module, "SHORTAGE_PAUSE_S", 0.05)
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hoard = []
+    with socket.socket() as client:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+            with pytest.raises(OSError) as caught:
+                while True:
+                    hoard.append(os.dup(client.fileno()))
+            assert caught.value.errno == errno.EMFILE
+            client.settimeout(WAIT_S)
+            client.connect((endpoint.host, endpoint.port))
+            client.sendall(greeting())
+            door.mailbox.post(Dial(endpoint, TORRENT, THEIRS, box))
+            client.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                client.recv(1)
+        finally:
+            for descriptor in hoard:
+                os.close(descriptor)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        arrived = [box.get(WAIT_S) for _ in range(3)]
+        assert sorted(peer.is_incoming for peer in arrived) == [False, True, True]
+        for peer in arrived:
+            peer.sock.close()

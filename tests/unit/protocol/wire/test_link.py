@@ -1,0 +1,76 @@
+"""The link machine: phases, choke and interest."""
+
+from __future__ import annotations
+
+import pytest
+
+from blobtorrent.model.errors import IllegalTransition, PeerError
+from blobtorrent.protocol.wire.link import LinkState, Phase
+
+
+def test_a_link_starts_choked_and_without_interest_on_both_sides():
+    link = LinkState()
+    assert (link.am_choking, link.peer_choking) == (True, True)
+    assert (link.am_interested, link.peer_interested) == (False, False)
+
+
+def test_what_the_peer_repeats_changes_nothing_and_is_tolerated():
+    link = LinkState()
+    assert [link.on_choke(), link.on_unchoke(), link.on_unchoke(), link.on_choke()] == [False, True, False, True]
+    assert [link.on_not_interested(), link.on_interested(), link.on_interested()] == [False, True, False]
+    assert link.peer_choking and link.peer_interested
+
+
+def test_what_we_repeat_is_a_bug():
+    link = LinkState()
+    link.unchoke()
+    link.want()
+    for repeat in (link.unchoke, link.want):
+        with pytest.raises(IllegalTransition):
+            repeat()
+    assert not link.am_choking and link.am_interested
+
+
+def test_the_two_directions_do_not_touch_each_other():
+    link = LinkState()
+    link.on_unchoke()
+    link.on_interested()
+    assert link.am_choking and not link.am_interested
+    link.unchoke()
+    link.want()
+    link.on_choke()
+    link.on_not_interested()
+    assert not link.am_choking and link.am_interested
+
+
+def test_a_bitfield_is_the_first_message_or_an_error():
+    link = LinkState()
+    link.on_bitfield()
+    assert link.phase is Phase.OPEN
+    with pytest.raises(PeerError) as caught:
+        link.on_bitfield()
+    assert caught.value.code == "wire.late-bitfield"
+
+
+def test_another_message_closes_the_time_for_a_bitfield():
+    link = LinkState()
+    link.on_message()
+    with pytest.raises(PeerError):
+        link.on_bitfield()
+
+
+def test_a_draining_link_takes_what_still_comes_but_begins_nothing():
+    link = LinkState()
+    link.drain()
+    link.on_message()
+    link.on_bitfield()
+    assert link.phase is Phase.DRAINING and not link.is_live
+    link.close()
+    assert link.phase is Phase.CLOSED
+
+
+def test_a_link_closes_once():
+    link = LinkState()
+    link.close()
+    with pytest.raises(IllegalTransition):
+        link.close()
