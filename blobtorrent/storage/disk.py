@@ -1,0 +1,187 @@
+"""DiskPool: threads `disk-L-k`, a lane L for each filesystem, so that a disk that hangs stalls only what lives on it.
+
+Whatever happens to a job, it is answered once: the operating system's errors travel in the answer, and even after a
+mistake of ours the asker hears of it before the thread logs the traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from blobtorrent.model.errors import StorageError
+from blobtorrent.runtime.worker import Pool
+from blobtorrent.storage.arena import SLOT_SIZE, Arena
+from blobtorrent.storage.jobs import (
+    SPILLED,
+    BlocksSpilled,
+    CloseStore,
+    FullPiece,
+    PieceVerdicts,
+    PrepareStore,
+    ReadSpans,
+    Span,
+    SpansRead,
+    SpillBlocks,
+    StoreClosed,
+    StorePrepared,
+    WritePieces,
+)
+from blobtorrent.storage.pieces import PieceReader, slots_of
+from blobtorrent.storage.store import Store
+
+DiskJob = WritePieces | ReadSpans | SpillBlocks | PrepareStore | CloseStore
+DiskAnswer = PieceVerdicts | SpansRead | BlocksSpilled | StorePrepared | StoreClosed
+
+_BUG = StorageError("storage.bug", "the disk thread failed; the log has the traceback")
+
+
+class DiskPool:
+    """Lanes of `threads_per_device` threads each, made when the first job for a device comes."""
+
+    def __init__(self, arena: Arena, threads_per_device: int = 2) -> None:
+        self._arena = arena
+        self._threads = threads_per_device
+        self._reader = PieceReader(arena)
+        self._lanes: dict[int, Pool[DiskJob]] = {}
+
+    @property
+    def depth(self) -> int:
+        """Jobs waiting in all lanes."""
+        return sum(lane.mailbox.depth for lane in list(self._lanes.values()))
+
+    def post(self, job: DiskJob) -> None:
+        """Leave a job with the lane of its store's device. Never blocks, from any thread."""
+        device = job.store.device
+        lane = self._lanes.get(device)
+        if lane is None:
+            fresh: Pool[DiskJob] = Pool(f"disk-{len(self._lanes)}", self._threads, self._handle)
+            lane = self._lanes.setdefault(device, fresh)      # atomic: two threads may come at once
+            if lane is fresh:
+                lane.start()
+        lane.post(job)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Finish what was posted, then end. False when a lane hangs longer than `timeout_s`: it is left behind."""
+        hung = [lane for lane in list(self._lanes.values()) if not lane.stop(timeout_s)]
+        return not hung
+
+    def _handle(self, job: DiskJob) -> None:
+        try:
+            answer = self._answer(job)
+        except BaseException:
+            job.reply_to.post(_failure(job))
+            raise
+        job.reply_to.post(answer)
+
+    def _answer(self, job: DiskJob) -> DiskAnswer:
+        if isinstance(job, WritePieces):
+            return self._write(job)
+        if isinstance(job, ReadSpans):
+            return self._read(job)
+        if isinstance(job, SpillBlocks):
+            return self._spill(job)
+        if isinstance(job, PrepareStore):
+            return self._prepare(job)
+        job.store.close()
+        return StoreClosed(job.info_hash)
+
+    # ---- writing
+
+    def _write(self, job: WritePieces) -> PieceVerdicts:
+        written: list[FullPiece] = []
+        unwritten: list[FullPiece] = []
+        error: StorageError | None = None
+        for run in _runs(job.store, job.pieces):
+            try:
+                self._write_run(job.store, run)
+            except StorageError as reason:
+                error = reason
+                unwritten += run
+            else:
+                written += run
+        self._arena.release([slot for piece in written for slot in slots_of(piece)])
+        for piece in written:
+            job.store.parts.drop(piece.index)
+        return PieceVerdicts(job.info_hash, written, [], unwritten, error)
+
+    def _write_run(self, store: Store, run: list[FullPiece]) -> None:
+        """Write pieces that follow each other. A piece with spilled blocks is always alone."""
+        offset = store.geometry.piece_offset(run[0].index)
+        if SPILLED in run[0].slots:
+            for buffer in self._reader.buffers(run[0], store.parts):
+                store.write(offset, [buffer])
+                offset += len(buffer)
+            return
+        slots = [slot for piece in run for slot in piece.slots]
+        store.write(offset, self._arena.segments(slots, sum([piece.size for piece in run])))
+
+    # ---- the other jobs
+
+    def _read(self, job: ReadSpans) -> SpansRead:
+        done: list[Span] = []
+        failed: list[Span] = []
+        error: StorageError | None = None
+        for span in job.spans:
+            offset = job.store.geometry.piece_offset(span.index) + span.begin
+            try:
+                job.store.read(offset, self._arena.segments(span.slots, span.length))
+            except StorageError as reason:
+                error = reason
+                failed.append(span)
+            else:
+                done.append(span)
+        return SpansRead(job.info_hash, done, failed, error)
+
+    def _spill(self, job: SpillBlocks) -> BlocksSpilled:
+        error: StorageError | None = None
+        try:
+            views = self._arena.views
+            job.store.parts.save(job.index, [(block, views[slot]) for block, slot in job.blocks])
+            self._arena.release([slot for _, slot in job.blocks])
+        except StorageError as reason:
+            error = reason
+        return BlocksSpilled(job.info_hash, job.index, job.blocks, job.token, error)
+
+    def _prepare(self, job: PrepareStore) -> StorePrepared:
+        has_data = False
+        error: StorageError | None = None
+        try:
+            has_data = job.store.prepare()
+        except StorageError as reason:
+            error = reason
+        return StorePrepared(job.info_hash, has_data, error)
+
+
+def _failure(job: DiskJob) -> DiskAnswer:
+    """The answer when a mistake of ours ended the job."""
+    if isinstance(job, WritePieces):
+        return PieceVerdicts(job.info_hash, [], [], job.pieces, _BUG)
+    if isinstance(job, ReadSpans):
+        return SpansRead(job.info_hash, [], job.spans, _BUG)
+    if isinstance(job, SpillBlocks):
+        return BlocksSpilled(job.info_hash, job.index, job.blocks, job.token, _BUG)
+    if isinstance(job, PrepareStore):
+        return StorePrepared(job.info_hash, False, _BUG)
+    return StoreClosed(job.info_hash)
+
+
+def _runs(store: Store, pieces: list[FullPiece]) -> Iterator[list[FullPiece]]:
+    """Group pieces that one call can write: neighbours, of whole slots except at the end, all of it in memory."""
+    run: list[FullPiece] = []
+    for piece in sorted(pieces, key=lambda piece: piece.index):
+        if run and not _follows(store, run[-1], piece):
+            yield run
+            run = []
+        run.append(piece)
+    if run:
+        yield run
+
+
+def _follows(store: Store, before: FullPiece, piece: FullPiece) -> bool:
+    return (
+        piece.index == before.index + 1
+        and before.size == store.geometry.piece_length
+        and before.size % SLOT_SIZE == 0
+        and SPILLED not in piece.slots
+        and SPILLED not in before.slots
+    )

@@ -1,0 +1,145 @@
+"""The system calls on a torrent's files: opening below a folder without following links, reading and writing in full.
+
+Everything here raises OSError as it comes; `faults` translates, and names the file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+IOV_MAX = 1024                         # buffers that one call takes on Linux
+_FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+
+
+def open_folder(root: Path, parts: Sequence[str], *, create: bool = False) -> int:
+    """Open the folder `parts` below `root`, which exists. No part may be a link; `root` and what is above may.
+
+    With `create`, missing parts are made.
+    """
+    folder = os.open(root, _FOLDER)
+    for part in parts:
+        try:
+            below = _open_or_make(part, folder) if create else os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+        finally:
+            os.close(folder)
+        folder = below
+    return folder
+
+
+def _open_or_make(part: str, folder: int) -> int:
+    try:
+        return os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:
+        try:
+            os.mkdir(part, dir_fd=folder)
+        except FileExistsError:      # another thread was faster
+            pass
+        return os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+
+
+def open_beneath(root: Path, parts: Sequence[str], *, writable: bool, mode: int = 0o666) -> int:
+    """Open the regular file `parts` below `root`; a writable one is created with its folders when it is missing.
+
+    Links on the way or at the end are refused (ELOOP or ENOTDIR), and so are devices, pipes and folders (ENXIO).
+    """
+    folder = open_folder(root, parts[:-1], create=writable)
+    try:
+        access = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
+        # O_NONBLOCK, so that a planted pipe cannot hang the thread; regular files ignore it.
+        file = os.open(parts[-1], access | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, mode, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.ENXIO, "not a regular file")
+    return file
+
+
+def open_anonymous(folder: Path) -> int:
+    """Open a new file in `folder` that has no name and vanishes when it is closed, or with the process."""
+    if hasattr(os, "O_TMPFILE"):
+        try:
+            return os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+                raise
+    file, name = tempfile.mkstemp(prefix=".blobtorrent-", dir=folder)
+    os.unlink(name)
+    return file
+
+
+def make_link(root: Path, parts: Sequence[str], target: Sequence[str]) -> None:
+    """Make the symbolic link `parts` point to `target`, both below `root` (BEP 47). What has the name already stays.
+
+    The link is relative and as short as can be, so the torrent may be moved as a whole.
+    """
+    shared = 0
+    while shared < min(len(parts), len(target)) - 1 and parts[shared] == target[shared]:
+        shared += 1
+    relative = os.path.join(*[os.pardir] * (len(parts) - 1 - shared), *target[shared:])
+    folder = open_folder(root, parts[:-1], create=True)
+    try:
+        os.symlink(relative, parts[-1], dir_fd=folder)
+    except FileExistsError:
+        pass
+    finally:
+        os.close(folder)
+
+
+def write_all(file: int, buffers: list[memoryview], offset: int) -> None:
+    """Write all buffers one after the other from `offset`, in as few calls as the system allows."""
+    while buffers:
+        written = os.pwritev(file, buffers[:IOV_MAX], offset)
+        offset += written
+        buffers = _without(buffers, written)
+
+
+def read_all(file: int, buffers: list[memoryview], offset: int) -> int:
+    """Fill the buffers from `offset`. Returns the bytes read: fewer than there is room for only at the file's end."""
+    start = offset
+    while buffers:
+        count = os.preadv(file, buffers[:IOV_MAX], offset)
+        if not count:
+            break
+        offset += count
+        buffers = _without(buffers, count)
+    return offset - start
+
+
+def _without(buffers: list[memoryview], done: int) -> list[memoryview]:
+    """What is left of the buffers behind their first `done` bytes."""
+    for position, buffer in enumerate(buffers):
+        if done < len(buffer):
+            return [buffer[done:], *buffers[position + 1 :]]
+        done -= len(buffer)
+    return []
+
+
+class Cutter:
+    """Hands out a row of buffers in pieces of other lengths, without copying."""
+
+    __slots__ = ("_buffers", "_next", "_used")
+
+    def __init__(self, buffers: Sequence[memoryview]) -> None:
+        self._buffers = buffers
+        self._next = 0
+        self._used = 0                 # bytes of the next buffer that were handed out
+
+    def take(self, length: int) -> list[memoryview]:
+        """The next `length` bytes."""
+        taken = []
+        while length:
+            buffer = self._buffers[self._next]
+            upto = min(len(buffer), self._used + length)
+            length -= upto - self._used
+            taken.append(buffer[self._used : upto])
+            if upto == len(buffer):
+                self._next, self._used = self._next + 1, 0
+            else:
+                self._used = upto
+        return taken

@@ -1,0 +1,184 @@
+"""The work that hasher and disk threads do, and what they answer. Jobs are batches; every job is answered exactly once.
+
+A block of a piece in memory lies in an arena slot; SPILLED marks one that lies in the torrent's part store instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from blobtorrent.model.errors import StorageError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.storage.store import Store
+
+SPILLED = -1
+
+
+@dataclass(slots=True, eq=False)
+class FullPiece:
+    """All blocks of one piece: `slots[block]` is an arena slot id or SPILLED. `token` is the sender's own."""
+
+    index: int
+    size: int
+    slots: list[int]
+    token: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HashPieces:
+    """Hash these pieces; write those that match, without passing the sender. Posted to the hasher pool.
+
+    Answered by one PieceVerdicts for the pieces that did not match (if any) and one or more for the others.
+    """
+
+    info_hash: InfoHash
+    store: Store
+    pieces: list[FullPiece]
+    reply_to: Mailbox[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WritePieces:
+    """Write pieces whose hash was checked. Posted to the store's disk lane; answered by PieceVerdicts."""
+
+    info_hash: InfoHash
+    store: Store
+    pieces: list[FullPiece]
+    reply_to: Mailbox[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PieceVerdicts:
+    """`written` are on disk and `spoiled` did not match: the slots of both are already released.
+
+    `unwritten` matched but the disk refused (`error` says why): they still hold their slots; post them again as
+    WritePieces later or release them.
+    `lost` could not be hashed, because spilled blocks could not be read back (`error` says why): their slots are
+    released, they must be fetched again, and no peer is to blame.
+    """
+
+    info_hash: InfoHash
+    written: list[FullPiece]
+    spoiled: list[FullPiece]
+    unwritten: list[FullPiece]
+    error: StorageError | None = None
+    lost: list[FullPiece] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Span:
+    """Bytes of one piece to read into `slots` (16 KiB each, the last may be short). `token` is the sender's own."""
+
+    index: int
+    begin: int
+    length: int
+    slots: list[int]
+    token: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadSpans:
+    """Read verified bytes for uploads. Posted to the store's disk lane; answered by one SpansRead."""
+
+    info_hash: InfoHash
+    store: Store
+    spans: list[Span]
+    reply_to: Mailbox[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpansRead:
+    """`spans` are filled. `failed` could not be read (`error` says why); their slots are still the asker's."""
+
+    info_hash: InfoHash
+    spans: list[Span]
+    failed: list[Span]
+    error: StorageError | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpillBlocks:
+    """Move unverified blocks of a stalled piece to the part store.
+
+    Posted to the disk lane; answered by BlocksSpilled. The piece is neither hashed nor spilled again before that.
+    """
+
+    info_hash: InfoHash
+    store: Store
+    index: int
+    blocks: list[tuple[int, int]]      # (block, slot)
+    reply_to: Mailbox[Any]
+    token: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlocksSpilled:
+    """The blocks lie in the part store, their slots are released; or `error`, and the slots are still the asker's."""
+
+    info_hash: InfoHash
+    index: int
+    blocks: list[tuple[int, int]]
+    token: Any
+    error: StorageError | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckPieces:
+    """Read and hash what lies on disk. Posted to the hasher pool; answered by one PiecesChecked.
+
+    A torrent is checked by many jobs of some 16 MiB, a few at a time: pieces of other torrents wait in the same queue.
+    """
+
+    info_hash: InfoHash
+    store: Store
+    indices: range
+    reply_to: Mailbox[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PiecesChecked:
+    """`missing` lacked bytes on disk, `bad` had all bytes but another hash. With `error`, nothing is known."""
+
+    info_hash: InfoHash
+    indices: range
+    good: list[int]
+    bad: list[int]
+    missing: list[int]
+    error: StorageError | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PrepareStore:
+    """Make the folder, empty files, links and (if asked) allocation.
+
+    Posted to the disk lane, before any other job of the store; answered by StorePrepared.
+    """
+
+    info_hash: InfoHash
+    store: Store
+    reply_to: Mailbox[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StorePrepared:
+    """`has_data` is False when none of the torrent's files held a byte before: nothing to check then."""
+
+    info_hash: InfoHash
+    has_data: bool
+    error: StorageError | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CloseStore:
+    """Close descriptors and drop the part store. Posted to the disk lane; answered by StoreClosed."""
+
+    info_hash: InfoHash
+    store: Store
+    reply_to: Mailbox[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoreClosed:
+    info_hash: InfoHash
