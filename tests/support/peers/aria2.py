@@ -1,0 +1,39 @@
+"""aria2. It takes no peer on its command line, so a leech needs a torrent whose tracker names the seeds."""
+
+from __future__ import annotations
+
+from tests.support.peers.client import Client, Doorbell, Job, Role, Transfer
+from tests.support.peers.program import free_port, listens, wait_until
+
+START_TIMEOUT_S = 30.0
+
+
+class Aria2Peer(Client):
+    """aria2c on one torrent. A seed trusts its files; a leech rings a bell when it is complete and stays."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job, ["aria2c"])
+        self._doorbell = Doorbell(self.home)
+        port = free_port(job.address)
+        self.endpoint = f"{job.address}:{port}"
+        self._command += [
+            "--no-conf", "--quiet", f"--dir={job.folder}", f"--interface={job.address}", f"--listen-port={port}",
+            "--enable-dht=false", "--enable-dht6=false", "--disable-ipv6=true", "--bt-enable-lpd=false",
+            "--enable-peer-exchange=false", "--bt-max-peers=0", "--bt-min-crypto-level=plain", "--seed-ratio=0.0",
+            "--seed-time=10000", "--file-allocation=none", "--auto-save-interval=0", "--summary-interval=0",
+            "--bt-request-peer-speed-limit=1000M",
+            f"--on-bt-download-complete={self._doorbell.script}", str(job.torrent)]
+        if job.role is Role.SEED:
+            self._command[-1:-1] = ["--bt-seed-unverified=true", "--allow-overwrite=true"]
+
+    def wait_ready(self) -> None:
+        self.mark_begin()
+        if self.job.role is Role.SEED:
+            wait_until(lambda: listens(self.endpoint), START_TIMEOUT_S, "aria2 to listen")
+
+    def wait_complete(self, timeout_s: float) -> Transfer:
+        return self.wait_bell(self._doorbell, timeout_s)
+
+    def close(self) -> None:
+        self._doorbell.close()
+        super().close()

@@ -1,0 +1,97 @@
+"""rTorrent 0.9.8, as a daemon without terminal, told what to do by XML-RPC over SCGI on a UNIX socket."""
+
+from __future__ import annotations
+
+import socket
+import xmlrpc.client
+from pathlib import Path
+from typing import Any
+
+import bencodepy
+
+from tests.support.peers.client import LOOPBACK, Client, Doorbell, Job, Role, Transfer
+from tests.support.peers.program import free_port, listens, wait_until
+
+START_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = 30.0
+
+
+class RtorrentPeer(Client):
+    """rtorrent on one torrent. It checks what a seed has before it serves; a leech rings a bell when it is complete."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job, ["rtorrent"])
+        self._doorbell = Doorbell(self.home)
+        self._socket = self.home / "rpc.sock"
+        port = free_port(job.address)
+        self.endpoint = f"{job.address}:{port}"
+        session = self.home / "session"
+        session.mkdir()
+        settings = self.home / "rtorrent.rc"
+        settings.write_text("".join(f"{line}\n" for line in (
+            "system.daemon.set = true", f"network.scgi.open_local = {self._socket}", f"session.path.set = {session}",
+            f"network.bind_address.set = {job.address}", f"network.port_range.set = {port}-{port}",
+            "network.port_random.set = no", "dht.mode.set = disable", "protocol.pex.set = no", "trackers.use_udp.set = no",
+            "protocol.encryption.set = none", "throttle.max_uploads.set = 2000", "throttle.max_uploads.global.set = 2000",
+            "throttle.max_downloads.set = 2000", "throttle.max_downloads.global.set = 2000",
+            "throttle.max_peers.normal.set = 2000", "throttle.max_peers.seed.set = 2000",
+            f"log.open_file = \"log\", {self.log}", "log.add_output = \"error\", \"log\"",
+            f"method.set_key = event.download.finished, bell, \"execute2 = {self._doorbell.script}\"")))
+        self._command += ["-n", "-o", f"import={settings}"]
+
+    def wait_ready(self) -> None:
+        wait_until(self._answers, START_TIMEOUT_S, "rTorrent's socket")
+        self.mark_begin()
+        name = self.job.info_hash.hex().upper()
+        self.call("load.start", "", str(self._with_tracker()), f"d.directory.set=\"{self.job.folder}\"")
+        if self.job.role is Role.SEED:
+            wait_until(lambda: self._loaded(name) and self.call("d.complete", name) and self.call("d.is_active", name)
+                       and not self.call("d.hashing", name) and listens(self.endpoint), START_TIMEOUT_S, "rTorrent to seed")
+        else:
+            wait_until(lambda: self._loaded(name) and self.call("d.is_active", name) and not self.call("d.hashing", name),
+                       START_TIMEOUT_S, "rTorrent to start", every_s=0.005)
+            for peer in self.job.peers:
+                self.call("add_peer", name, peer)
+
+    def wait_complete(self, timeout_s: float) -> Transfer:
+        return self.wait_bell(self._doorbell, timeout_s)
+
+    def close(self) -> None:
+        self._doorbell.close()
+        super().close()
+
+    def call(self, command: str, *arguments: str) -> Any:
+        return scgi_call(self._socket, command, *arguments)
+
+    def _answers(self) -> bool:
+        if self.poll() is not None:
+            raise RuntimeError(f"rTorrent ended: {self.output()[-1000:]}")
+        try:
+            self.call("system.client_version")
+        except OSError:
+            return False
+        return True
+
+    def _with_tracker(self) -> Path:
+        """The torrent with some tracker in it: rTorrent loads none without. The port is the one of "discard"."""
+        metafile = bencodepy.decode(self.job.torrent.read_bytes())
+        metafile.setdefault(b"announce", f"http://{LOOPBACK}:9/announce")
+        copy = self.home / "job.torrent"
+        copy.write_bytes(bencodepy.encode(metafile))
+        return copy
+
+    def _loaded(self, name: str) -> bool:
+        return name in self.call("download_list")
+
+
+def scgi_call(path: Path, command: str, *arguments: str) -> Any:
+    """One XML-RPC call over SCGI: a netstring of headers, then the body; the answer ends with the connection."""
+    body = xmlrpc.client.dumps(arguments, command).encode()
+    headers = b"CONTENT_LENGTH\0%d\0SCGI\x001\0" % len(body)
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(CALL_TIMEOUT_S)
+        link.connect(str(path))
+        link.sendall(b"%d:%s,%s" % (len(headers), headers, body))
+        answer = b"".join(iter(lambda: link.recv(65536), b""))
+    (value,), _ = xmlrpc.client.loads(answer.partition(b"\r\n\r\n")[2])
+    return value

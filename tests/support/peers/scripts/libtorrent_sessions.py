@@ -1,0 +1,107 @@
+"""The process behind `LibtorrentPeer`: sessions of libtorrent-rasterbar, told what to do by lines on stdin.
+
+    libtorrent_sessions.py ROLE TORRENT ADDRESS FOLDER...        one session for each folder
+
+Prints {"ready": [PORT, ...]} once the sessions listen. A leech then waits for one line of "HOST:PORT" words, the peers
+to fetch from, and prints {"complete": MONOTONIC_S, "cpu_s": CPU} when all sessions are done, {"flushed": true} when
+their data are on disk. End of stdin ends it. Plain TCP only: no encryption, no uTP, no discovery.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import libtorrent as lt
+
+ONLY_PLAIN_TCP = {
+    "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
+    "enable_incoming_utp": False, "enable_outgoing_utp": False, "out_enc_policy": 2, "in_enc_policy": 2,
+    "allow_multiple_connections_per_ip": True, "validate_https_trackers": False,
+}
+MANY_LINKS = {
+    "connections_limit": 2000, "unchoke_slots_limit": 2000, "listen_queue_size": 2000, "max_out_request_queue": 2000,
+    "max_allowed_in_request_queue": 4000,
+}
+# What its tuning guide says for a fast seed: deep send buffers, every leech unchoked.
+FAST_SEED = {
+    "send_buffer_watermark": 4 << 20, "send_buffer_low_watermark": 1 << 20, "send_buffer_watermark_factor": 150,
+    "choking_algorithm": 0, "seed_choking_algorithm": 1, "suggest_mode": 0, "allowed_fast_set_size": 0,
+}
+DIAL_AGAIN_S = 2.0
+
+
+def main(role: str, torrent: str, address: str, folders: list[str]) -> None:
+    is_seed = role == "seed"
+    info = lt.torrent_info(torrent)
+    sessions = [_session(address, is_seed) for _ in folders]
+    handles: list[Any] = []
+    if is_seed:
+        handles = [_add(session, info, folder, True) for session, folder in zip(sessions, folders)]
+    _say(ready=[session.listen_port() for session in sessions])
+    if not is_seed:
+        peers = sys.stdin.readline().split()
+        handles = [_add(session, info, folder, False) for session, folder in zip(sessions, folders)]
+        _leech(sessions, handles, peers)
+    while sys.stdin.readline():
+        pass
+    os._exit(0)                        # sessions take seconds to say goodbye to trackers that are not there
+
+
+def _session(address: str, is_seed: bool) -> Any:
+    category = lt.alert.category_t
+    settings = {**ONLY_PLAIN_TCP, **MANY_LINKS, "listen_interfaces": f"{address}:0",
+                "alert_mask": category.status_notification | category.storage_notification}
+    session = lt.session({**settings, **(FAST_SEED if is_seed else {})})
+    while not session.listen_port():
+        time.sleep(0.005)
+    return session
+
+
+def _add(session: Any, info: Any, folder: str, is_seed: bool) -> Any:
+    parameters = lt.add_torrent_params()
+    parameters.ti = info
+    parameters.save_path = folder
+    parameters.max_uploads = parameters.max_connections = 2000
+    parameters.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    if is_seed:
+        parameters.flags |= lt.torrent_flags.seed_mode
+    return session.add_torrent(parameters)
+
+
+def _leech(sessions: list[Any], handles: list[Any], peers: list[str]) -> None:
+    running = list(zip(sessions, handles))
+    while running:
+        _dial([handle for _, handle in running], peers)
+        deadline = time.monotonic() + DIAL_AGAIN_S
+        while running and time.monotonic() < deadline:
+            running[0][0].wait_for_alert(200 if len(running) == 1 else 20)
+            running = [(session, handle) for session, handle in running if not _finished(session)]
+    _say(complete=time.monotonic(), cpu_s=time.process_time())
+    for session, handle in zip(sessions, handles):
+        handle.flush_cache()
+        while not any(isinstance(alert, lt.cache_flushed_alert) for alert in session.pop_alerts()):
+            session.wait_for_alert(200)
+    _say(flushed=True)
+
+
+def _dial(handles: list[Any], peers: list[str]) -> None:
+    for handle in handles:
+        if peers and handle.status().num_peers == 0:
+            for host, _, port in (peer.rpartition(":") for peer in peers):
+                handle.connect_peer((host, int(port)))
+
+
+def _finished(session: Any) -> bool:
+    return any(isinstance(alert, lt.torrent_finished_alert) for alert in session.pop_alerts())
+
+
+def _say(**values: object) -> None:
+    print(json.dumps(values), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:])

@@ -1,0 +1,96 @@
+"""Transmission's daemon. It refuses peers on 127/8, so both sides need other addresses, in a namespace of the test."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+from typing import Any
+
+from tests.support.peers.client import Client, Job, Role, Transfer
+from tests.support.peers.namespace import NetworkNamespace
+from tests.support.peers.program import free_port, wait_until
+
+START_TIMEOUT_S = 30.0
+POLL_S = 0.05
+SESSION_HEADER = "X-Transmission-Session-Id"
+
+
+class TransmissionPeer(Client):
+    """transmission-daemon on one torrent inside `namespace`.
+
+    It takes no peer by hand: the torrent of a leech names a tracker, or the other side dials.
+    """
+
+    def __init__(self, job: Job, namespace: NetworkNamespace) -> None:
+        super().__init__(job, ["transmission-daemon"])
+        self._namespace = namespace
+        self._command[:0] = namespace.prefix
+        port = namespace.call(lambda: free_port(job.address))
+        self._rpc_port = namespace.call(lambda: free_port(job.address))
+        self.endpoint = f"{job.address}:{port}"
+        config = self.home / "config"
+        config.mkdir()
+        (config / "settings.json").write_text(json.dumps({
+            "bind-address-ipv4": job.address, "bind-address-ipv6": "::1", "peer-port": port,
+            "rpc-bind-address": job.address, "rpc-port": self._rpc_port, "rpc-whitelist-enabled": False,
+            "rpc-authentication-required": False, "rpc-host-whitelist-enabled": False,
+            "dht-enabled": False, "lpd-enabled": False, "pex-enabled": False, "utp-enabled": False,
+            "port-forwarding-enabled": False, "encryption": 0, "download-dir": str(job.folder), "preallocation": 0,
+            "ratio-limit-enabled": False, "idle-seeding-limit-enabled": False, "upload-slots-per-torrent": 500,
+            "peer-limit-global": 2000, "peer-limit-per-torrent": 2000, "umask": 18, "start-added-torrents": True,
+        }))
+        self._command += ["--foreground", "--config-dir", str(config)]
+        self._session_id = ""
+
+    def wait_ready(self) -> None:
+        wait_until(self._answers, START_TIMEOUT_S, "Transmission's interface")
+        self.mark_begin()
+        metafile = base64.b64encode(self.job.torrent.read_bytes()).decode()
+        self.call("torrent-add", {"metainfo": metafile, "download-dir": str(self.job.folder), "paused": False})
+        if self.job.role is Role.SEED:
+            self.call("torrent-verify", {})
+            wait_until(self._is_complete, START_TIMEOUT_S, "Transmission to check its files")
+
+    def wait_complete(self, timeout_s: float) -> Transfer:
+        wait_until(self._is_complete, timeout_s, "Transmission to complete", every_s=POLL_S)
+        self.mark_complete()
+        return self.transfer
+
+    def call(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """One RPC; the session id is learned from the first refusal (409)."""
+        body = json.dumps({"method": method, "arguments": arguments})
+        for _ in range(2):
+            link = http.client.HTTPConnection(self.job.address, self._rpc_port, timeout=10)
+            self._namespace.call(link.connect)
+            try:
+                link.request("POST", "/transmission/rpc", body, {SESSION_HEADER: self._session_id})
+                answer = link.getresponse()
+                self._session_id = answer.getheader(SESSION_HEADER, self._session_id)
+                text = answer.read()
+            finally:
+                link.close()
+            if answer.status == http.client.OK:
+                told: dict[str, Any] = json.loads(text)
+                if told["result"] != "success":
+                    raise RuntimeError(f"Transmission: {method}: {told['result']}")
+                arguments_out: dict[str, Any] = told["arguments"]
+                return arguments_out
+        raise RuntimeError(f"Transmission answers {answer.status}")
+
+    def status(self) -> dict[str, Any]:
+        """Its view of the torrent: percentDone, status (6 = seeding), errorString."""
+        torrents = self.call("torrent-get", {"fields": ["percentDone", "status", "errorString", "peersConnected"]})["torrents"]
+        return dict(torrents[0]) if torrents else {}
+
+    def _answers(self) -> bool:
+        if self.poll() is not None:
+            raise RuntimeError(f"Transmission ended: {self.output()[-1000:]}")
+        try:
+            self.call("session-get", {})
+        except OSError:
+            return False
+        return True
+
+    def _is_complete(self) -> bool:
+        return self.status().get("status") == 6
