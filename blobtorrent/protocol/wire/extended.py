@@ -1,0 +1,98 @@
+"""The handshake of the extension protocol (BEP 10): which extensions, under which ids, and facts about the sender.
+
+It may come any number of times; a later one changes only what it names. Foreign ones are read key by key: what has a
+wrong type is as if it had not been said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from blobtorrent.model.errors import BencodeError, PeerError
+from blobtorrent.protocol import bencode
+from blobtorrent.protocol.wire.messages import Extended
+
+HANDSHAKE_ID = 0
+MAX_EXTENSIONS = 64                    # entries of "m" that are looked at
+MAX_METADATA_BYTES = 10 << 20          # a larger claim is not believed
+MAX_VERSION_BYTES = 256                # of the sender's name for itself
+DEFAULT_REQUESTS = 250                 # what a peer that does not say will queue (BEP 10 names it as usual)
+_LIMITS = bencode.Limits(size_bytes=64 << 10, depth=8, tokens=2000)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedHandshake:
+    """Absent facts are None or empty, so that a later handshake does not undo them."""
+
+    ids: Mapping[bytes, int] = field(default_factory=dict)     # extension -> id its sender wants; 0 switches it off
+    version: bytes = b""                                       # name of the program: untrusted text
+    port: int | None = None                                    # where the sender listens
+    max_requests: int | None = None                            # how many requests it will queue ("reqq")
+    your_ip: bytes = b""                                       # how it sees us: 4 or 16 bytes
+    metadata_size: int | None = None                           # bytes of the info dictionary (BEP 9), unproven
+    is_upload_only: bool | None = None                         # wants nothing more (BEP 21)
+
+    def encode(self) -> bytes:
+        """The whole message, ready to send."""
+        facts: dict[bytes, Any] = {
+            b"m": dict(self.ids),
+            b"v": self.version,
+            b"p": self.port,
+            b"reqq": self.max_requests,
+            b"yourip": self.your_ip,
+            b"metadata_size": self.metadata_size,
+            b"upload_only": None if self.is_upload_only is None else int(self.is_upload_only),
+        }
+        said = {key: value for key, value in facts.items() if value is not None and value != b""}
+        return Extended(HANDSHAKE_ID, bencode.encode(said)).encode()
+
+    @classmethod
+    def decode(cls, payload: bytes) -> ExtendedHandshake:
+        """Read the payload of an Extended message with sub-id 0.
+
+        Raises PeerError ("wire.bad-extended") when it is no bencoded dictionary of a sane size.
+        """
+        try:
+            facts = bencode.decode(payload, limits=_LIMITS, lenient=True)
+        except BencodeError as error:
+            raise PeerError("wire.bad-extended", f"extension handshake: {error.detail}") from None
+        if not isinstance(facts, dict):
+            raise PeerError("wire.bad-extended", "extension handshake that is no dictionary")
+        version, your_ip, upload_only = facts.get(b"v"), facts.get(b"yourip"), facts.get(b"upload_only")
+        return cls(
+            ids=_extension_ids(facts.get(b"m")),
+            version=version[:MAX_VERSION_BYTES] if isinstance(version, bytes) else b"",
+            port=_number(facts.get(b"p"), 65535),
+            max_requests=_number(facts.get(b"reqq"), 1 << 31),
+            your_ip=your_ip if isinstance(your_ip, bytes) and len(your_ip) in (4, 16) else b"",
+            metadata_size=_number(facts.get(b"metadata_size"), MAX_METADATA_BYTES),
+            is_upload_only=bool(upload_only) if isinstance(upload_only, int) else None,
+        )
+
+    def updated(self, later: ExtendedHandshake) -> ExtendedHandshake:
+        """What holds after a later handshake of the same peer."""
+        return ExtendedHandshake(
+            ids={**self.ids, **later.ids},
+            version=later.version or self.version,
+            port=self.port if later.port is None else later.port,
+            max_requests=self.max_requests if later.max_requests is None else later.max_requests,
+            your_ip=later.your_ip or self.your_ip,
+            metadata_size=self.metadata_size if later.metadata_size is None else later.metadata_size,
+            is_upload_only=self.is_upload_only if later.is_upload_only is None else later.is_upload_only,
+        )
+
+
+def _extension_ids(offered: object) -> dict[bytes, int]:
+    if not isinstance(offered, dict):
+        return {}
+    return {
+        name: number
+        for name, number in list(offered.items())[:MAX_EXTENSIONS]
+        if isinstance(number, int) and 0 <= number <= 255
+    }
+
+
+def _number(value: object, highest: int) -> int | None:
+    return value if isinstance(value, int) and 0 < value <= highest else None

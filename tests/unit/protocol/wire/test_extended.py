@@ -1,0 +1,68 @@
+"""The handshake of the extension protocol."""
+
+from __future__ import annotations
+
+import pytest
+
+from blobtorrent.model.errors import PeerError
+from blobtorrent.protocol import bencode
+from blobtorrent.protocol.wire.decode import Decoder
+from blobtorrent.protocol.wire.extended import MAX_EXTENSIONS, MAX_METADATA_BYTES, ExtendedHandshake
+
+FULL = ExtendedHandshake(
+    ids={b"ut_metadata": 1, b"ut_pex": 2},
+    version=b"BlobTorrent 1",
+    port=6881,
+    max_requests=500,
+    your_ip=b"\x7f\0\0\1",
+    metadata_size=31235,
+    is_upload_only=True,
+)
+
+
+@pytest.mark.parametrize("handshake", [FULL, ExtendedHandshake(), ExtendedHandshake(is_upload_only=False)])
+def test_what_is_said_arrives(handshake):
+    (message,) = Decoder().feed(handshake.encode())
+    assert message.sub_id == 0
+    assert ExtendedHandshake.decode(message.payload) == handshake
+
+
+def test_what_is_not_said_is_not_in_the_message():
+    assert ExtendedHandshake(port=1).encode()[6:] == b"d1:mde1:pi1ee"
+
+
+@pytest.mark.parametrize("facts", [
+    {"m": 1, "v": 2, "p": b"6881", "reqq": [], "yourip": 7, "metadata_size": {}, "upload_only": b"1"},
+    {"m": {"a": -1, "b": 256, "c": b"3", "d": []}, "p": 65536, "reqq": -5, "yourip": b"123", "metadata_size": -1},
+    {"p": 0, "reqq": 0, "metadata_size": MAX_METADATA_BYTES + 1, "unheard_of": {"x": [1]}},
+])
+def test_facts_of_a_wrong_kind_are_as_if_unsaid(facts):
+    assert ExtendedHandshake.decode(bencode.encode(facts)) == ExtendedHandshake()
+
+
+def test_unsorted_keys_are_read():
+    assert ExtendedHandshake.decode(b"d1:pi7e1:mdee") == ExtendedHandshake(port=7)
+
+
+@pytest.mark.parametrize("payload", [b"", b"le", b"i1e", b"d1:p", b"d1:pi7eextra", b"d1:x" + b"l" * 20 + b"e" * 21,
+                                     b"d1:v70000:" + bytes(70000) + b"e"])
+def test_what_is_no_dictionary_of_a_sane_size_is_a_peer_error(payload):
+    with pytest.raises(PeerError) as caught:
+        ExtendedHandshake.decode(payload)
+    assert caught.value.code == "wire.bad-extended"
+
+
+def test_only_so_many_extensions_are_looked_at():
+    offered = {f"x{number:03}": number % 256 for number in range(200)}
+    assert len(ExtendedHandshake.decode(bencode.encode({"m": offered})).ids) == MAX_EXTENSIONS
+
+
+def test_a_later_handshake_changes_only_what_it_names():
+    later = ExtendedHandshake(ids={b"ut_pex": 0}, is_upload_only=False)
+    both = FULL.updated(later)
+    assert both.ids == {b"ut_metadata": 1, b"ut_pex": 0}
+    assert both.is_upload_only is False
+    assert (both.version, both.port, both.max_requests, both.your_ip, both.metadata_size) == (
+        FULL.version, FULL.port, FULL.max_requests, FULL.your_ip, FULL.metadata_size,
+    )
+    assert both.updated(FULL) == FULL
