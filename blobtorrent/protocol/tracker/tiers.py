@@ -1,0 +1,161 @@
+"""Which tracker to ask (BEP 12: tiers), and when: the machine of one tracker of one torrent. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import Any, Protocol
+
+from blobtorrent.protocol.tracker.announce import DEFAULT_INTERVAL_S, MIN_INTERVAL_S
+from blobtorrent.runtime.machine import Machine, Table
+
+FIRST_BACKOFF_S = 15.0                 # after a failure; doubled with every further one
+MAX_BACKOFF_S = 3600.0
+
+
+class Shuffler(Protocol):
+    """The part of `random.Random` that is needed here."""
+
+    def shuffle(self, items: Any, /) -> None: ...
+
+
+class TrackerTiers:
+    """The order in which the trackers of a torrent are asked.
+
+    Each tier is shuffled once. All of a tier are tried before the next one, and a tracker that answered moves to the
+    front of its own tier.
+    """
+
+    def __init__(self, tiers: Iterable[Iterable[str]], rng: Shuffler) -> None:
+        """Empty tiers and repeated URLs are dropped."""
+        seen: set[str] = set()
+        self._tiers: list[list[str]] = []
+        for tier in tiers:
+            urls = [url for url in dict.fromkeys(tier) if url not in seen]
+            seen.update(urls)
+            rng.shuffle(urls)
+            if urls:
+                self._tiers.append(urls)
+
+    def __iter__(self) -> Iterator[str]:
+        """The URLs in the order to try them."""
+        return (url for tier in list(self._tiers) for url in list(tier))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._tiers))
+
+    @property
+    def tiers(self) -> tuple[tuple[str, ...], ...]:
+        """The tiers in their present order: what to save."""
+        return tuple(map(tuple, self._tiers))
+
+    def on_reply(self, url: str) -> None:
+        """A tracker answered. URLs that are not in any tier are ignored."""
+        for tier in self._tiers:
+            if url in tier:
+                tier.remove(url)
+                tier.insert(0, url)
+
+
+class State(Enum):
+    IDLE = "idle"                      # not announced: the torrent is stopped
+    ANNOUNCING = "announcing"
+    WAITING = "waiting"                # until the interval is over
+    BACKOFF = "backoff"                # after a failure
+    ENABLED = "enabled"                # parent of the four above
+    DISABLED = "disabled"
+
+
+class Event(Enum):
+    DUE = "due"
+    REPLY = "reply"
+    FAILURE = "failure"
+    STOP = "stop"
+    DISABLE = "disable"
+    ENABLE = "enable"
+
+
+TRACKER = Table(
+    {
+        State.IDLE: {Event.DUE: State.ANNOUNCING},
+        State.ANNOUNCING: {Event.REPLY: State.WAITING, Event.FAILURE: State.BACKOFF},
+        State.WAITING: {Event.DUE: State.ANNOUNCING},
+        State.BACKOFF: {Event.DUE: State.ANNOUNCING},
+        State.ENABLED: {Event.STOP: State.IDLE, Event.DISABLE: State.DISABLED},
+        State.DISABLED: {Event.ENABLE: State.IDLE},
+    },
+    home=State.IDLE,
+    parents={State.ENABLED: (State.IDLE, State.ANNOUNCING, State.WAITING, State.BACKOFF)},
+    faults=(State.BACKOFF,),
+)
+
+
+class TrackerSchedule:
+    """When one tracker is asked again. Answers that come after `stop` or `disable` change nothing: they are late."""
+
+    def __init__(self, interval_s: float = DEFAULT_INTERVAL_S) -> None:
+        self.next_due_s: float | None = None       # None: not before something happens
+        self.failures = 0                          # in a row
+        self._interval_s = interval_s
+        self._min_interval_s: float = MIN_INTERVAL_S
+        self._last_reply_s: float | None = None
+        self._machine = Machine(TRACKER)
+
+    @property
+    def state(self) -> State:
+        return self._machine.state
+
+    @property
+    def is_announcing(self) -> bool:
+        return self.state is State.ANNOUNCING
+
+    def start(self, now: float) -> None:
+        """The torrent runs: announce now. Only from IDLE."""
+        self.next_due_s = now
+        self.expire(now)
+
+    def expire(self, now: float) -> bool:
+        """Whether to announce now; if so the schedule is ANNOUNCING until it hears how that went."""
+        if self.next_due_s is None or now < self.next_due_s:
+            return False
+        self.next_due_s = None
+        self._machine.fire(Event.DUE)
+        return True
+
+    def hasten(self, now: float) -> None:
+        """Announce as soon as the tracker allows: something is to be told, or peers are short."""
+        if self.next_due_s is None:
+            return
+        earliest = now if self._last_reply_s is None else self._last_reply_s + self._min_interval_s
+        self.next_due_s = min(self.next_due_s, max(now, earliest))
+
+    def on_reply(self, now: float, *, interval_s: float | None = None, min_interval_s: float = MIN_INTERVAL_S) -> None:
+        """The tracker answered; without an interval the last one stays."""
+        if not self.is_announcing:
+            return
+        self._machine.fire(Event.REPLY)
+        self.failures = 0
+        self._last_reply_s = now
+        self._interval_s = self._interval_s if interval_s is None else interval_s
+        self._min_interval_s = min_interval_s
+        self.next_due_s = now + self._interval_s
+
+    def on_failure(self, now: float) -> None:
+        if not self.is_announcing:
+            return
+        self._machine.fire(Event.FAILURE)
+        self.next_due_s = now + min(FIRST_BACKOFF_S * 2.0 ** min(self.failures, 30), MAX_BACKOFF_S)
+        self.failures += 1
+
+    def stop(self) -> None:
+        """The torrent stopped. What is to be told to the tracker about it is not scheduled: it is told at once."""
+        self._machine.fire(Event.STOP)
+        self.next_due_s = None
+        self.failures = 0
+
+    def disable(self) -> None:
+        self._machine.fire(Event.DISABLE)
+        self.next_due_s = None
+
+    def enable(self) -> None:
+        self._machine.fire(Event.ENABLE)
