@@ -1,0 +1,135 @@
+"""Paths made from the names in a torrent: the one place where foreign bytes become file names.
+
+A name may hold anything; a part that leaves here is valid UTF-8 of at most 255 bytes, is not empty, `.` or `..`, and
+has no separator, control character or character that turns the direction of text. What a part may not hold becomes `_`,
+bytes that are not UTF-8 become U+FFFD, and paths that would collide get a number, so no file overwrites another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from blobtorrent.model.errors import MetainfoError
+
+Path = tuple[str, ...]
+
+MAX_PART_BYTES = 255                   # NAME_MAX nearly everywhere
+MAX_PATH_BYTES = 4096                  # PATH_MAX of Linux
+MAX_DEPTH = 100                        # parts
+MAX_LINK_STEPS = 100_000               # what following the symbolic links of one torrent may cost
+MAX_LINK_HOPS = 8                      # links over links; macOS frameworks have two
+_MAX_EXTENSION_BYTES = 16
+
+_FORBIDDEN = re.compile("[/\\\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_NO_NAMES = frozenset(("", ".", ".."))
+
+
+def safe_text(raw: bytes) -> str:
+    """Foreign text for display: bad UTF-8 and control characters other than tab and line ends become U+FFFD."""
+    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", "\ufffd", raw.decode("utf-8", "replace"))
+
+
+def safe_part(raw: bytes, instead: str = "_") -> str:
+    """One safe part of a path; `instead` stands for a name of which nothing usable is left."""
+    text = raw.decode("utf-8", "replace")
+    if text in _NO_NAMES:
+        return instead
+    if _FORBIDDEN.search(text):
+        if _FORBIDDEN.sub("", text) in _NO_NAMES:
+            return instead
+        text = _FORBIDDEN.sub("_", text)
+    if len(raw) * 3 > MAX_PART_BYTES and len(text.encode()) > MAX_PART_BYTES:      # a bad byte becomes three
+        return shorten_part(text)
+    return text
+
+
+def shorten_part(text: str, suffix: str = "") -> str:
+    """Insert `suffix` before the extension and cut the stem so that the whole fits into 255 bytes."""
+    stem, dot, extension = text.rpartition(".")
+    if not stem or len(extension.encode()) > _MAX_EXTENSION_BYTES:
+        stem, dot, extension = text, "", ""
+    ending = suffix + dot + extension
+    return stem.encode()[:MAX_PART_BYTES - len(ending.encode())].decode("utf-8", "ignore") + ending
+
+
+class PathMaker:
+    """Makes the paths of one torrent's files, all below `folder`. Parts seen before cost a dictionary lookup."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._parts: dict[bytes, str] = {}
+
+    def make(self, raw_parts: Sequence[bytes]) -> Path:
+        """Raises MetainfoError ("metainfo.bad-path") for a path that is too deep or too long."""
+        if len(raw_parts) > MAX_DEPTH:
+            raise MetainfoError("metainfo.bad-path", f"a path of {len(raw_parts)} parts")
+        parts = self._parts
+        path = []
+        for raw in raw_parts:
+            part = parts.get(raw)
+            if part is None:
+                part = parts[raw] = safe_part(raw)
+            path.append(part)
+        if len(path) * (MAX_PART_BYTES + 1) > MAX_PATH_BYTES and len("/".join(path).encode()) > MAX_PATH_BYTES:
+            raise MetainfoError("metainfo.bad-path", "a path of more than 4096 bytes")
+        return (*self._folder, *path)
+
+
+def keep_apart(paths: Sequence[Path]) -> list[Path]:
+    """The same paths, where a file that has the path of an earlier file, or of any folder, gets " (2)" to its name."""
+    folders = folders_of(paths)
+    taken = set(folders)
+    tried: dict[Path, int] = {}        # path -> the last number given to it, so a thousand equal names stay linear
+    result = []
+    for path in paths:
+        distinct = path
+        while distinct in taken:
+            tried[path] = number = tried.get(path, 1) + 1
+            distinct = (*path[:-1], shorten_part(path[-1], f" ({number})"))
+        taken.add(distinct)
+        result.append(distinct)
+    return result
+
+
+def folders_of(paths: Iterable[Path]) -> set[Path]:
+    """Every folder that these files need."""
+    folders: set[Path] = set()
+    for path in paths:
+        folder = path[:-1]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder[:-1]
+    return folders
+
+
+class LinkResolver:
+    """Tells which symbolic links of a torrent lead to something of that torrent (BEP 47), directly or over others."""
+
+    def __init__(self, files: Iterable[Path], links: dict[Path, Path]) -> None:
+        self._links = links
+        self._solid = set(files)
+        self._solid |= folders_of([*self._solid, *links])
+        self._steps = MAX_LINK_STEPS
+
+    def leads_somewhere(self, link: Path) -> bool:
+        """False also for links in a circle, and for those that come after the work one torrent may cost."""
+        target = self._links[link]
+        for _ in range(MAX_LINK_HOPS):
+            if target in self._solid:
+                return True
+            redirected = self._follow_first_link(target)
+            if redirected is None:
+                return False
+            target = redirected
+        return False
+
+    def _follow_first_link(self, path: Path) -> Path | None:
+        for length in range(1, len(path) + 1):
+            self._steps -= 1
+            if self._steps < 0:
+                return None
+            target = self._links.get(path[:length])
+            if target is not None:
+                return target + path[length:]
+        return None
