@@ -1,0 +1,1 @@
+"""Core coordination: one torrent (`swarm`) and the whole daemon (`session`)."""

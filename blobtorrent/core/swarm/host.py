@@ -1,0 +1,252 @@
+"""SwarmHost: all swarms of one shard. Routes the receive thread's mailbox and gathers what a pass decided.
+
+Everything here runs on the shard's receive thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.messages import (
+    ChangeSwarm,
+    CloseSwarm,
+    OpenSwarm,
+    PeersFound,
+    SwarmClosed,
+    SwarmReport,
+)
+from blobtorrent.core.swarm.pieces import Assembly
+from blobtorrent.core.swarm.picker import Rng
+from blobtorrent.core.swarm.report import make_report
+from blobtorrent.core.swarm.swarm import Event, Swarm
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import NetworkError, RemoteError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.network.messages import Dial, DialFailed, PeerArrived, Serve, Withdraw
+from blobtorrent.network.sender import LinkBroken, LinkClosed, Sent
+from blobtorrent.network.shard import Shard
+from blobtorrent.protocol.wire.decode import Decoder
+from blobtorrent.protocol.wire.shape import Intake
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.storage.arena import Arena
+from blobtorrent.storage.cache import SpanCache
+from blobtorrent.storage.jobs import (
+    BlocksSpilled,
+    FullPiece,
+    HashPieces,
+    PieceVerdicts,
+    ReadSpans,
+    SpansRead,
+    SpillBlocks,
+    WritePieces,
+)
+
+log = logging.getLogger(__name__)
+
+
+class MemoryFree:
+    """The arena has slots again."""
+
+
+class SwarmHost:
+    """Implements network.handler.ShardHandler and core.swarm.swarm.Outlets."""
+
+    def __init__(self, shard: Shard, arena: Arena, hash_job: Callable[[Any], None], disk_job: Callable[[Any], None],
+                 door: Mailbox[Any], rng: Rng) -> None:
+        self._shard = shard
+        self._arena = arena
+        self._hash_job = hash_job
+        self._disk_job = disk_job
+        self._door = door
+        self._rng = rng
+        self._swarms: dict[InfoHash, Swarm] = {}
+        self._links: dict[int, PeerLink] = {}              # also those whose sockets are being closed
+        self._touched: dict[Swarm, None] = {}
+        self._waiting: dict[Swarm, None] = {}              # for memory
+        self._closers: dict[Swarm, Mailbox[Any]] = {}      # who waits for SwarmClosed
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Sent: self._on_sent,
+            PieceVerdicts: self._on_verdicts,
+            SpansRead: self._on_read,
+            BlocksSpilled: self._on_spilled,
+            MemoryFree: self._on_memory,
+            PeerArrived: self._on_arrived,
+            DialFailed: self._on_dial_failed,
+            LinkBroken: self._on_broken,
+            LinkClosed: self._on_closed,
+            OpenSwarm: self._on_open,
+            ChangeSwarm: self._on_change,
+            PeersFound: self._on_peers,
+            CloseSwarm: self._on_close,
+        }
+
+    # ---- network.handler.ShardHandler
+
+    def on_message(self, message: Any, now: float) -> None:
+        self._handlers[type(message)](message)
+
+    def on_pass(self, now: float) -> None:
+        outgoing = []
+        while self._touched:
+            touched, self._touched = self._touched, {}
+            for swarm in touched:
+                swarm.flush(now)
+                if swarm.uploads.to_read:
+                    self._disk_job(ReadSpans(swarm.info_hash, swarm.order.store, swarm.uploads.to_read, self._shard.mailbox))
+                    swarm.uploads.to_read = []
+                outgoing += swarm.outgoing
+                swarm.outgoing.clear()
+                if swarm in self._closers and swarm.is_drained:
+                    self._end(swarm)
+        if outgoing:
+            self._shard.send(outgoing)
+
+    def on_stop(self) -> None:
+        self._links.clear()
+        self._swarms.clear()
+
+    # ---- core.swarm.swarm.Outlets
+
+    @property
+    def now(self) -> float:
+        return self._shard.loop.now
+
+    def touch(self, swarm: Swarm) -> None:
+        self._touched[swarm] = None
+
+    def at(self, deadline_s: float, callback: Callable[[], None]) -> None:
+        self._shard.loop.timers.at(deadline_s, callback)
+
+    def dial(self, swarm: Swarm, endpoint: Endpoint) -> None:
+        self._door.post(Dial(endpoint, swarm.info_hash, swarm.order.peer_id, self._shard.mailbox))
+
+    def close_link(self, link: PeerLink) -> None:
+        self._shard.close_link(link.number)
+
+    def hash_pieces(self, swarm: Swarm, pieces: list[FullPiece]) -> None:
+        self._hash_job(HashPieces(swarm.info_hash, swarm.order.store, pieces, self._shard.mailbox))
+
+    def write_pieces(self, swarm: Swarm, pieces: list[FullPiece]) -> None:
+        self._disk_job(WritePieces(swarm.info_hash, swarm.order.store, pieces, self._shard.mailbox))
+
+    def spill(self, swarm: Swarm, assembly: Assembly) -> None:
+        self._disk_job(SpillBlocks(swarm.info_hash, swarm.order.store, assembly.index, assembly.held_slots,
+                                   self._shard.mailbox, assembly))
+
+    def when_memory(self, swarm: Swarm) -> None:
+        """Remember who waits, and make some swarm give memory up unless some comes free anyway."""
+        if swarm in self._waiting:
+            return
+        self._waiting[swarm] = None
+        some = self._arena.capacity // 16
+        if self._arena.reserve(some, when_free=self._memory_is_free):
+            self._arena.unreserve(some)                    # there is memory: open pieces hold too much of the budget
+        if not any(other.is_freeing for other in self._swarms.values()):
+            for other in [swarm, *self._swarms.values()]:
+                if other.spill():
+                    return
+
+    def memory_came(self, swarm: Swarm) -> None:
+        self._waiting.pop(swarm, None)
+
+    def report(self, swarm: Swarm, report: SwarmReport) -> None:
+        swarm.order.report_to.post(report)
+
+    # ---- messages
+
+    def _memory_is_free(self) -> None:
+        self._shard.mailbox.post(MemoryFree())
+
+    def _on_memory(self, _message: MemoryFree) -> None:
+        for swarm in list(self._waiting):
+            swarm.refill()
+
+    def _on_verdicts(self, message: PieceVerdicts) -> None:
+        self._swarms[message.info_hash].on_verdicts(message)
+
+    def _on_read(self, message: SpansRead) -> None:
+        self._swarms[message.info_hash].on_read(message)
+
+    def _on_spilled(self, message: BlocksSpilled) -> None:
+        self._swarms[message.info_hash].on_spilled(message)
+
+    def _on_peers(self, message: PeersFound) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            swarm.on_peers(message)
+
+    def _on_change(self, message: ChangeSwarm) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            swarm.change(message)
+
+    # ---- links
+
+    def _on_sent(self, message: Sent) -> None:
+        for number, token in message.done:
+            link = self._links[number]
+            link.swarm.on_sent(link, token)
+
+    def _on_arrived(self, message: PeerArrived) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        peer_id = message.greeting.peer_id
+        refusal = NetworkError("net.closing", "no such torrent") if swarm is None else swarm.refusal(message.endpoint, peer_id)
+        if swarm is None or refusal is not None:
+            message.sock.close()
+            if swarm is not None and not message.is_incoming:
+                swarm.on_dial_failed(message.endpoint, refusal)
+            return
+        number = self._shard.open_link(message.sock)
+        link = PeerLink(swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now)
+        link.intake = Intake(link, Decoder(), self._shard.scatter)
+        self._links[number] = link
+        self._shard.attach(number, link)
+        swarm.admit(link)
+        if message.early:
+            try:
+                link.intake.feed(message.early)
+            except RemoteError as error:
+                swarm.lose(link, error)
+
+    def _on_dial_failed(self, message: DialFailed) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            swarm.on_dial_failed(message.endpoint, NetworkError(message.code, message.detail))
+
+    def _on_broken(self, message: LinkBroken) -> None:
+        link = self._links.get(message.link)
+        if link is not None:
+            link.swarm.lose(link, NetworkError(message.code, message.detail))
+
+    def _on_closed(self, message: LinkClosed) -> None:
+        link = self._links.pop(message.link)
+        link.swarm.on_link_closed(link, message.tokens)
+        self.touch(link.swarm)
+
+    # ---- swarms
+
+    def _on_open(self, order: OpenSwarm) -> None:
+        swarm = Swarm(order, self._arena, SpanCache(), self, self._rng)
+        self._swarms[order.info_hash] = swarm
+        self._door.post(Serve(order.info_hash, order.peer_id, self._shard.mailbox))
+        swarm.start()
+
+    def _on_close(self, message: CloseSwarm) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is None or swarm in self._closers:
+            return
+        self._closers[swarm] = message.reply_to
+        self._door.post(Withdraw(message.info_hash))
+        swarm.drain()
+        self.touch(swarm)
+
+    def _end(self, swarm: Swarm) -> None:
+        """The last job came back and the last socket is closed."""
+        swarm.uploads.close()
+        swarm.machine.fire(Event.DRAINED)
+        del self._swarms[swarm.info_hash]
+        self._waiting.pop(swarm, None)
+        self._closers.pop(swarm).post(SwarmClosed(swarm.info_hash, make_report(swarm)))

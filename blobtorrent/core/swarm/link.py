@@ -1,0 +1,245 @@
+"""PeerLink: one connected peer of one torrent. What it has, what it was asked for, what it asked for.
+
+The receive loop calls it for every stretch of blocks, so `on_blocks` is the hottest Python of the program: one dict pop, one
+list store and one count per block. It never raises: what a peer does wrong is counted and judged once a second.
+Owned by the swarm, on its shard's receive thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.core.swarm.congestion import RequestWindow
+from blobtorrent.core.swarm.pieces import EMPTY, Assembly
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import BlobTorrentError
+from blobtorrent.model.geometry import BLOCK_SIZE
+from blobtorrent.network.outbox import Buffer
+from blobtorrent.protocol.wire.extended import ExtendedHandshake
+from blobtorrent.protocol.wire.greeting import Greeting
+from blobtorrent.protocol.wire.link import LinkState
+from blobtorrent.protocol.wire.shape import FULL_LENGTH, HEADER, PIECE_ID, Intake
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.swarm import Swarm
+
+MAX_GHOSTS = 2048                      # remembered requests that were cancelled or given to others
+
+
+class RateMeter:
+    """Bytes per second, smoothed over a few seconds."""
+
+    __slots__ = ("_pending", "rate", "total")
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.rate = 0.0
+        self._pending = 0
+
+    def add(self, count: int) -> None:
+        self.total += count
+        self._pending += count
+
+    def tick(self, elapsed_s: float) -> int:
+        """Fold in what came since the last tick; returns it."""
+        came, self._pending = self._pending, 0
+        self.rate += min(1.0, 0.35 * elapsed_s) * (came / elapsed_s - self.rate)
+        if self.rate < 1.0:
+            self.rate = 0.0
+        return came
+
+
+class PeerLink:
+    """State of one link. Masks are integers: bit i is piece i."""
+
+    __slots__ = ("arriving", "batch", "batch_bytes", "client", "closing", "current", "down", "endpoint", "extended", "ghosts",
+                 "greeting", "haves_told", "intake", "is_incoming", "is_optimistic", "is_suspect", "last_block_at", "last_heard_at", "last_sent_at",
+                 "mask", "number", "opened_at", "outstanding", "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm",
+                 "unasked", "up", "wanted", "window", "working_on")
+
+    intake: Intake
+
+    def __init__(self, swarm: Swarm, number: int, endpoint: Endpoint, greeting: Greeting, is_incoming: bool,
+                 now: float) -> None:
+        self.swarm = swarm
+        self.number = number
+        self.endpoint = endpoint
+        self.greeting = greeting
+        self.is_incoming = is_incoming
+        self.state = LinkState()
+        self.client = ""
+        self.mask = 0                          # pieces the peer has
+        self.said_pieces = False               # a bitfield is only right as the first message
+        self.extended = ExtendedHandshake()    # what the peer said of itself (BEP 10)
+        self.opened_at = self.last_block_at = self.last_heard_at = self.last_sent_at = now
+        self.closing: BlobTorrentError | None = None
+
+        self.window = RequestWindow()
+        self.outstanding: dict[int, Assembly] = {}         # index << 32 | begin -> the piece it belongs to
+        self.ghosts: dict[int, None] = {}                  # asked for once; may still come
+        self.arriving: tuple[Assembly, int] | None = None  # assembly and block of the block in the middle of arriving
+        self.current: Assembly | None = None               # still has blocks for us to ask for
+        self.working_on: dict[Assembly, None] = {}
+        self.is_suspect = False                # helped to spoil a piece: works alone from now on
+        self.snubbed = False
+        self.unasked = 0                       # blocks that nobody asked for
+        self.down = RateMeter()
+
+        self.wanted: deque[tuple[int, int]] = deque()      # (index << 32 | begin, length) the peer asked for
+        self.queued_upload_bytes = 0           # being read or sent
+        self.is_optimistic = False
+        self.up = RateMeter()
+
+        self.haves_told = 0                    # how far into the swarm's list of new pieces the peer was told
+        self.batch: list[Buffer] = []          # what this pass wants sent
+        self.batch_bytes = 0
+
+    # ---- network.handler.LinkHandler
+
+    @property
+    def wants_blocks(self) -> bool:
+        return bool(self.outstanding) or self.arriving is not None
+
+    def on_lost(self, error: BlobTorrentError) -> None:
+        self.swarm.lose(self, error)
+
+    # ---- protocol.wire.shape.Sink
+
+    def on_blocks(self, headers: memoryview, slots: Sequence[int], spare: list[int]) -> int:
+        take = self.outstanding.pop
+        finished = self.swarm.finished
+        units = surplus = 0
+        for (length, kind, key), slot in zip(HEADER.iter_unpack(headers), slots):
+            if length != FULL_LENGTH or kind != PIECE_ID:
+                break
+            units += 1
+            assembly = take(key, None)
+            if assembly is None:
+                if not self._take_ghost(key, slot):
+                    spare.append(slot)
+                continue
+            blocks, block = assembly.slots, (key & 0xFFFFFFFF) >> 14
+            if blocks[block] != EMPTY:
+                spare.append(slot)
+                surplus += 1
+                continue
+            blocks[block] = slot
+            assembly.missing -= 1
+            if not assembly.missing:
+                finished.append(assembly)
+        if units:
+            self.down.add(units * BLOCK_SIZE)
+            self.window.on_blocks(units)
+            self.swarm.on_progress(self, surplus)
+            if self.swarm.requests.doubled:
+                self.swarm.requests.on_arrived([key for _, _, key in HEADER.iter_unpack(headers[:HEADER.size * units])], self)
+        return units
+
+    def place(self, assembly: Assembly, block: int, slot: int) -> bool:
+        """One block came another way than in a run: False when it is not needed any more."""
+        self.down.add(assembly.block_size(block))
+        self.window.on_blocks(1)
+        is_needed = assembly.slots[block] == EMPTY
+        if is_needed:
+            assembly.slots[block] = slot
+            assembly.missing -= 1
+            if not assembly.missing:
+                self.swarm.finished.append(assembly)
+        self.swarm.on_progress(self, int(not is_needed))
+        if self.swarm.requests.doubled:
+            self.swarm.requests.on_arrived((assembly.index << 32 | block << 14,), self)
+        return is_needed
+
+    def begin_block(self, key: int, size: int) -> bool:
+        assembly = self.outstanding.get(key)
+        block = (key & 0xFFFFFFFF) >> 14
+        if assembly is None or assembly.block_size(block) != size:
+            return False
+        del self.outstanding[key]
+        self.arriving = (assembly, block)
+        return True
+
+    def end_block(self, slot: int) -> bool:
+        assert self.arriving is not None
+        (assembly, block), self.arriving = self.arriving, None
+        return self.place(assembly, block, slot)
+
+    def on_messages(self, messages: list[Any]) -> None:
+        self.swarm.on_messages(self, messages)
+
+    def on_loose_block(self, key: int, payload: bytes) -> None:
+        """A whole block outside the fast path: it is copied to its place."""
+        assembly = self.outstanding.get(key)
+        block = (key & 0xFFFFFFFF) >> 14
+        if assembly is None or assembly.block_size(block) != len(payload):
+            self.swarm.on_waste(len(payload))
+            if self.ghosts.pop(key, self) is self:         # never asked for
+                self.unasked += 1
+            return
+        del self.outstanding[key]
+        (slot,) = self.swarm.memory.take(1)
+        self.swarm.memory.views[slot][:len(payload)] = payload
+        if not self.place(assembly, block, slot):
+            self.swarm.memory.give_back((slot,))
+
+    def _take_ghost(self, key: int, slot: int) -> bool:
+        """A block that is not asked for (any more): keep it if it was once and is still missing."""
+        if key not in self.ghosts:
+            self.unasked += 1
+            self.swarm.on_waste(BLOCK_SIZE)
+            return False
+        del self.ghosts[key]
+        if self.swarm.requests.adopt(self, key, slot):
+            return True
+        self.swarm.on_waste(BLOCK_SIZE)
+        return False
+
+    # ---- what the swarm's managers use
+
+    def remember_ghosts(self, keys: Sequence[int]) -> None:
+        """These were asked for and are not any more: late blocks of them are no offence."""
+        self.ghosts.update(dict.fromkeys(keys))
+        while len(self.ghosts) > MAX_GHOSTS:
+            del self.ghosts[next(iter(self.ghosts))]
+
+    def send(self, data: Buffer) -> None:
+        """Have a small message sent with this pass's batch."""
+        if not self.batch:
+            self.swarm.to_flush[self] = None
+        self.batch.append(data)
+        self.batch_bytes += len(data)
+
+    def send_batch(self, buffers: list[Buffer], size: int, token: Any) -> None:
+        """Have blocks sent; `token` comes back when the last byte is with the kernel."""
+        self.flush()
+        self.swarm.outgoing.append((self.number, buffers, size, token))
+
+    def flush(self) -> None:
+        """Put the small messages of this pass into the outgoing batch, in the order they were decided."""
+        if self.batch:
+            self.swarm.outgoing.append((self.number, self.batch, self.batch_bytes, None))
+            self.batch, self.batch_bytes = [], 0
+
+    @property
+    def is_seed(self) -> bool:
+        return self.mask == self.swarm.all_mask
+
+    # ---- choker.Candidate
+
+    @property
+    def is_unchoked(self) -> bool:
+        return not self.state.am_choking
+
+    @property
+    def wants_data(self) -> bool:
+        return self.state.peer_interested
+
+    @property
+    def given_per_s(self) -> float:
+        return self.down.rate
+
+    @property
+    def taken_per_s(self) -> float:
+        return self.up.rate

@@ -1,0 +1,201 @@
+"""PieceManager: what is known of every piece, and the assemblies of those that are being fetched.
+
+Most pieces are just missing or had, so their state is a bit; only an open piece has an object. A piece is `have` when it is
+verified **and** on disk. Owned by a swarm.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.geometry import BLOCK_SIZE, PieceGeometry
+from blobtorrent.runtime.machine import Table
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.link import PeerLink
+
+DROPPED: Final = -3                    # in Assembly.slots: the piece was given up
+EMPTY: Final = -2                      # in Assembly.slots: the block is not here (SPILLED is -1, others are arena slots)
+
+
+class State(Enum):
+    SKIPPED = auto()
+    MISSING = auto()
+    PARTIAL = auto()
+    HASHING = auto()
+    SPOILED = auto()
+    WRITING = auto()
+    HAVE = auto()
+
+
+class Event(Enum):
+    WANT = auto()
+    SKIP = auto()
+    OPEN = auto()
+    DROP = auto()                      # an open piece lost all its blocks
+    COMPLETE = auto()
+    MISMATCH = auto()
+    RETRY = auto()
+    REFUSED = auto()                   # the hash was right, the disk said no
+    WRITTEN = auto()
+    LOST = auto()                      # a recheck or a failed read found that it is not there
+
+
+PIECE = Table({
+    State.SKIPPED: {Event.WANT: State.MISSING},
+    State.MISSING: {Event.SKIP: State.SKIPPED, Event.OPEN: State.PARTIAL},
+    State.PARTIAL: {Event.COMPLETE: State.HASHING, Event.DROP: State.MISSING, Event.SKIP: State.SKIPPED},
+    State.HASHING: {Event.MISMATCH: State.SPOILED, Event.REFUSED: State.WRITING, Event.WRITTEN: State.HAVE},
+    State.SPOILED: {Event.RETRY: State.MISSING},
+    State.WRITING: {Event.REFUSED: State.WRITING, Event.WRITTEN: State.HAVE, Event.DROP: State.MISSING},
+    State.HAVE: {Event.LOST: State.MISSING},
+}, home=State.MISSING)
+
+
+class Assembly:
+    """One open piece: a list of slots that fills in any order, and what is still to be asked for."""
+
+    __slots__ = ("committed", "cursor", "index", "links", "missing", "num_blocks", "owner", "returned", "size", "slots",
+                 "spilling", "state", "taken_from")
+
+    def __init__(self, index: int, size: int) -> None:
+        self.index = index
+        self.size = size
+        self.num_blocks = -(-size // BLOCK_SIZE)
+        self.slots = [EMPTY] * self.num_blocks
+        self.missing = self.num_blocks         # blocks that are not here
+        self.cursor = 0                        # first block never asked for
+        self.returned: list[int] = []          # asked for once, given back since
+        self.links = 0                         # links that work on it
+        self.owner: PeerLink | None = None     # a suspect works alone
+        self.taken_from: set[PeerLink] = set()
+        self.committed = 0                     # arena slots set aside for it
+        self.spilling = False
+        self.state = State.PARTIAL
+
+    def block_size(self, block: int) -> int:
+        return min(BLOCK_SIZE, self.size - block * BLOCK_SIZE)
+
+    @property
+    def has_unrequested(self) -> bool:
+        return self.cursor < self.num_blocks or bool(self.returned)
+
+    def next_run(self, limit: int) -> range:
+        """Claim up to `limit` neighbouring blocks that nobody is asked for; empty when there are none."""
+        returned = self.returned
+        if not returned:
+            first = self.cursor
+            self.cursor = min(first + limit, self.num_blocks)
+            return range(first, self.cursor)
+        first = last = returned.pop()          # sorted descending: the lowest is last
+        while returned and returned[-1] == last + 1 and last + 1 - first < limit:
+            last = returned.pop()
+        return range(first, last + 1)
+
+    def give_back(self, blocks: list[int]) -> None:
+        """Blocks that were claimed and will not come: somebody else may have them."""
+        blocks = [block for block in blocks if self.slots[block] == EMPTY]
+        if blocks:
+            self.returned = sorted({*self.returned, *blocks}, reverse=True)
+
+    @property
+    def is_untouched(self) -> bool:
+        """No block is here yet."""
+        return self.missing == self.num_blocks
+
+    @property
+    def held_slots(self) -> list[tuple[int, int]]:
+        """(block, slot) of what lies in memory."""
+        return [(block, slot) for block, slot in enumerate(self.slots) if slot >= 0]
+
+    def fire(self, event: Event) -> None:
+        self.state = PIECE.next(self.state, event)
+
+
+class PieceManager:
+    """Every piece's state. Masks are integers: bit i is piece i."""
+
+    def __init__(self, geometry: PieceGeometry, have: Bitfield) -> None:
+        self.geometry = geometry
+        self.have = have
+        self.have_mask = have.mask
+        self.open: dict[int, Assembly] = {}
+        self.missing_mask = ((1 << geometry.num_pieces) - 1) & ~self.have_mask     # wanted, and nobody works on them
+        self.partial_mask = 0          # open with blocks that nobody is asked for
+
+    @property
+    def wanted_now(self) -> int:
+        """Pieces with blocks that nobody is asked for."""
+        return self.missing_mask | self.partial_mask
+
+    @property
+    def is_complete(self) -> bool:
+        return self.have.is_full
+
+    def state(self, index: int) -> State:
+        if index in self.have:
+            return State.HAVE
+        assembly = self.open.get(index)
+        return assembly.state if assembly else State.MISSING
+
+    def start(self, index: int) -> Assembly:
+        """Open a missing piece."""
+        assembly = self.open[index] = Assembly(index, self.geometry.piece_size(index))
+        bit = 1 << index
+        self.missing_mask &= ~bit
+        self.partial_mask |= bit
+        return assembly
+
+    def start_run(self, indices: range) -> list[Assembly]:
+        """Open several neighbouring missing pieces whose blocks are all asked for at once."""
+        self.missing_mask &= ~(((1 << len(indices)) - 1) << indices.start)
+        geometry, opened = self.geometry, self.open
+        assemblies = []
+        for index in indices:
+            assembly = opened[index] = Assembly(index, geometry.piece_size(index))
+            assembly.cursor = assembly.num_blocks
+            assemblies.append(assembly)
+        return assemblies
+
+    def note_unrequested(self, assembly: Assembly) -> None:
+        """Bring partial_mask up to date after blocks were claimed or given back."""
+        bit = 1 << assembly.index
+        if assembly.has_unrequested:
+            self.partial_mask |= bit
+        elif self.partial_mask & bit:
+            self.partial_mask ^= bit
+
+    def written(self, assemblies: list[Assembly]) -> None:
+        """Verified and on disk."""
+        mask = 0
+        for assembly in assemblies:
+            assembly.fire(Event.WRITTEN)
+            del self.open[assembly.index]
+            self.have.add(assembly.index)
+            mask |= 1 << assembly.index
+        self.have_mask |= mask
+
+    def spoiled(self, assembly: Assembly) -> None:
+        """The hash did not match: fetch it again from the start."""
+        assembly.fire(Event.MISMATCH)
+        assembly.fire(Event.RETRY)
+        self._reopen(assembly.index)
+
+    def drop(self, assembly: Assembly) -> None:
+        """Give an open piece up; its slots are the caller's business."""
+        assembly.fire(Event.DROP)
+        self._reopen(assembly.index)
+
+    def lost(self, index: int) -> None:
+        """A piece that we had cannot be read any more."""
+        if self.have.discard(index):
+            self.have_mask &= ~(1 << index)
+            self.missing_mask |= 1 << index
+
+    def _reopen(self, index: int) -> None:
+        del self.open[index]
+        bit = 1 << index
+        self.partial_mask &= ~bit
+        self.missing_mask |= bit

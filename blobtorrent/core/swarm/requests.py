@@ -1,0 +1,311 @@
+"""RequestManager: which link is asked for which blocks, what comes back unanswered, and the endgame.
+
+A promise of arena memory goes with every request, so a block that arrives always has a slot. When promises run out, read
+spans are dropped first; then the stalest open piece moves to the part store. Owned by a swarm.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.picker import RarestFirst
+from blobtorrent.core.swarm.pieces import EMPTY, Assembly, PieceManager
+from blobtorrent.model.geometry import BLOCK_SIZE
+from blobtorrent.protocol.wire.encode import RunEncoder, cancel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+RUN_BLOCKS = 64                        # blocks of one pick for a fast peer: 1 MiB
+SLOW_RUN_BLOCKS = 8
+SMALL_PIECE_BLOCKS = 16                # pieces up to here are opened several at once
+MAX_REQUESTERS = 2                     # of one block in the endgame
+ENDGAME_BLOCKS = 8                     # duplicated for one idle link at a time
+
+
+class Memory(Protocol):
+    """The promises of the arena."""
+
+    capacity: int
+
+    def reserve(self, count: int) -> bool: ...
+
+    def unreserve(self, count: int) -> None: ...
+
+
+class RequestManager:
+    """All requests of one torrent. Keys are `index << 32 | begin`."""
+
+    def __init__(self, pieces: PieceManager, picker: RarestFirst, memory: Memory, relieve: Callable[[], bool]) -> None:
+        self._pieces = pieces
+        self._picker = picker
+        self._memory = memory
+        self._relieve = relieve        # asks for memory when promises run out; True when some is free at once
+        self._budget = memory.capacity * 3 // 4            # slots that open pieces may come to need
+        self._committed = 0            # slots that they may come to need as it is
+        self._share = self._budget     # blocks that one link may be asked for
+        self._orphans: dict[Assembly, None] = {}           # open pieces that nobody works on
+        self._encoder = RunEncoder(pieces.geometry)
+        self._blocks_per_piece = pieces.geometry.blocks_per_piece
+        self.hungry: dict[PeerLink, None] = {}             # would ask for more if there was memory
+        self.doubled: dict[int, list[PeerLink]] = {}       # endgame: who was asked for a block, when more than one
+
+    def share_among(self, links: int) -> None:
+        """So many links may be asked for blocks: none of them may hold all the memory."""
+        self._share = max(2, self._budget // max(1, links))
+
+    def fill(self, link: PeerLink, now: float) -> None:
+        """Ask a link for as much as its window takes, once a worthwhile part of the window is open."""
+        size = min(link.window.size, self._share)
+        room = size - len(link.outstanding)
+        if room < min(RUN_BLOCKS, size) >> 1:
+            return
+        self.hungry.pop(link, None)
+        while room > 0:
+            count = self._ask_run(link, min(room, RUN_BLOCKS if size >= RUN_BLOCKS else SLOW_RUN_BLOCKS), now)
+            if not count:
+                break
+            room -= count
+
+    def _ask_run(self, link: PeerLink, limit: int, now: float) -> int:
+        """Ask for one run; returns its blocks, 0 when there is nothing to ask for or no memory."""
+        assembly = link.current
+        if assembly is None or not assembly.has_unrequested:
+            link.current = assembly = self._orphan(link)
+        if assembly is None:
+            fresh = link.mask & self._pieces.missing_mask
+            if fresh and self._blocks_per_piece <= SMALL_PIECE_BLOCKS:
+                return self._ask_small_pieces(link, limit, now)
+            if fresh:
+                assembly = self._open(link, now)
+            else:
+                assembly = self._partial(link)
+            link.current = assembly
+        if assembly is None:
+            return 0 if link in self.hungry else self._double(link)
+        if not self._reserve(link, limit):
+            return 0
+        run = assembly.next_run(limit)
+        self._memory.unreserve(limit - len(run))
+        if not assembly.has_unrequested:
+            self._pieces.note_unrequested(assembly)
+            link.current = None
+        if run:
+            self._ask(link, assembly, run)
+        return len(run)
+
+    def _reserve(self, link: PeerLink, count: int) -> bool:
+        if self._memory.reserve(count) or self._relieve() and self._memory.reserve(count):
+            return True
+        self.hungry[link] = None
+        return False
+
+    def _ask(self, link: PeerLink, assembly: Assembly, run: range) -> None:
+        self._join(link, assembly)
+        first = assembly.index << 32 | run.start << 14
+        link.outstanding.update(dict.fromkeys(range(first, first + (len(run) << 14), BLOCK_SIZE), assembly))
+        link.send(self._encoder.requests(assembly.index, run.start, len(run)))
+
+    def _join(self, link: PeerLink, assembly: Assembly) -> None:
+        if assembly not in link.working_on:
+            link.working_on[assembly] = None
+            if not assembly.links:
+                self._orphans.pop(assembly, None)
+            assembly.links += 1
+            assembly.taken_from.add(link)
+            if link.is_suspect:
+                assembly.owner = link
+
+    def _ask_small_pieces(self, link: PeerLink, limit: int, now: float) -> int:
+        """Open a run of neighbouring pieces and ask for all their blocks at once."""
+        per_piece = self._blocks_per_piece
+        indices = self._picker.pick(link.mask, self._pieces.missing_mask, max(1, limit // per_piece), now)
+        if not self._reserve(link, per_piece * len(indices)):
+            return 0
+        count = 0
+        requests = []
+        for assembly in self._pieces.start_run(indices):
+            blocks = assembly.num_blocks
+            assembly.links = 1
+            assembly.taken_from.add(link)
+            if link.is_suspect:
+                assembly.owner = link
+            link.working_on[assembly] = None
+            first = assembly.index << 32
+            link.outstanding.update(dict.fromkeys(range(first, first + (blocks << 14), BLOCK_SIZE), assembly))
+            requests.append(self._encoder.requests(assembly.index, 0, blocks))
+            count += blocks
+        self._memory.unreserve(per_piece * len(indices) - count)
+        link.send(b"".join(requests))
+        return count
+
+    def _open(self, link: PeerLink, now: float) -> Assembly | None:
+        """A new piece, if there is memory for all of it; otherwise help with one that is open."""
+        if self._committed and self._committed + self._blocks_per_piece > self._budget:
+            helped = self._partial(link)
+            if helped is None:
+                self._relieve()
+                self.hungry[link] = None
+            return helped
+        (index,) = self._picker.pick(link.mask, self._pieces.missing_mask, 1, now)
+        assembly = self._pieces.start(index)
+        assembly.committed = assembly.num_blocks
+        self._committed += assembly.committed
+        return assembly
+
+    def _orphan(self, link: PeerLink) -> Assembly | None:
+        """An open piece that nobody works on any more. A suspect's own blocks must not mix with those of others."""
+        for assembly in self._orphans:
+            if link.mask >> assembly.index & 1 and not (link.is_suspect and not assembly.is_untouched):
+                return assembly
+        return None
+
+    def _partial(self, link: PeerLink) -> Assembly | None:
+        """Any open piece that the link can help with."""
+        if link.is_suspect:
+            return None
+        helpful = link.mask & self._pieces.partial_mask
+        while helpful:
+            bit = helpful & -helpful
+            assembly = self._pieces.open[bit.bit_length() - 1]
+            if assembly.owner is None:
+                return assembly
+            helpful ^= bit
+        return None
+
+    # ---- the endgame: nothing is left that nobody is asked for
+
+    def _double(self, link: PeerLink) -> int:
+        """Ask an idle link for blocks that others were asked for and may be slow to send."""
+        if link.outstanding or link.is_suspect or link.snubbed:
+            return 0
+        chosen: list[tuple[int, Assembly]] = []
+        for assembly in self._pieces.open.values():
+            if assembly.missing and assembly.owner is None and link.mask >> assembly.index & 1:
+                chosen += self._slowest(assembly, link, ENDGAME_BLOCKS - len(chosen))
+                if len(chosen) >= ENDGAME_BLOCKS:
+                    break
+        if not chosen or not self._reserve(link, len(chosen)):
+            return 0
+        for key, assembly in chosen:
+            self.doubled[key].append(link)
+            self._ask(link, assembly, range((key & 0xFFFFFFFF) >> 14, ((key & 0xFFFFFFFF) >> 14) + 1))
+        return len(chosen)
+
+    def _slowest(self, assembly: Assembly, asker: PeerLink, limit: int) -> list[tuple[int, Assembly]]:
+        """Blocks of a piece that one other link alone was asked for; notes their holders."""
+        chosen: list[tuple[int, Assembly]] = []
+        holders = [holder for holder in assembly.taken_from if holder is not asker and holder.outstanding]
+        for holder in sorted(holders, key=lambda holder: holder.down.rate):
+            for key, asked in reversed(holder.outstanding.items()):
+                if len(chosen) >= limit:
+                    return chosen
+                if asked is assembly and len(self.doubled.get(key, (holder,))) < MAX_REQUESTERS:
+                    self.doubled.setdefault(key, [holder])
+                    chosen.append((key, assembly))
+        return chosen
+
+    def on_arrived(self, keys: Iterable[int], link: PeerLink) -> None:
+        """Blocks came while some were asked for twice: take the other requests back."""
+        for key in keys:
+            for other in self.doubled.pop(key, ()):
+                if other is link:
+                    continue
+                assembly = other.outstanding.pop(key, None)
+                if assembly is not None:
+                    index, begin = key >> 32, key & 0xFFFFFFFF
+                    other.send(cancel(index, begin, assembly.block_size(begin >> 14)))
+                    other.remember_ghosts((key,))
+                    self._memory.unreserve(1)
+
+    # ---- what does not come
+
+    def take_back(self, link: PeerLink) -> None:
+        """Free everything a link was asked for: it choked us, let it rot, or is gone."""
+        outstanding, link.outstanding = link.outstanding, {}
+        self._memory.unreserve(len(outstanding))
+        link.remember_ghosts(list(outstanding))
+        returned: dict[Assembly, list[int]] = {}
+        for key, assembly in outstanding.items():
+            others = self.doubled.get(key)
+            if others is not None:
+                others.remove(link)
+                if others:
+                    continue           # somebody else is still asked for it
+                del self.doubled[key]
+            returned.setdefault(assembly, []).append((key & 0xFFFFFFFF) >> 14)
+        for assembly, blocks in returned.items():
+            self._give_back(assembly, blocks)
+        for assembly in link.working_on:
+            assembly.links -= 1
+            if assembly.owner is link:
+                assembly.owner = None
+            if not assembly.links and assembly.has_unrequested:
+                self._orphans[assembly] = None
+        link.working_on.clear()
+        link.current = None
+        self.hungry.pop(link, None)
+
+    def abandon_arriving(self, link: PeerLink) -> None:
+        """The link is gone in the middle of a block."""
+        if link.arriving is None:
+            return
+        (assembly, block), link.arriving = link.arriving, None
+        self._memory.unreserve(1)
+        key = assembly.index << 32 | block << 14
+        others = self.doubled.pop(key, [])
+        if not any(other.outstanding.get(key) for other in others if other is not link):
+            self._give_back(assembly, [block])
+
+    def _give_back(self, assembly: Assembly, blocks: list[int]) -> None:
+        if self._pieces.open.get(assembly.index) is assembly and assembly.missing:
+            assembly.give_back(blocks)
+            self._pieces.note_unrequested(assembly)
+
+    def reject(self, link: PeerLink, key: int) -> None:
+        """The peer will not send one block."""
+        assembly = link.outstanding.pop(key, None)
+        if assembly is not None:
+            self._memory.unreserve(1)
+            others = self.doubled.pop(key, [])
+            if not any(other is not link for other in others):
+                self._give_back(assembly, [(key & 0xFFFFFFFF) >> 14])
+
+    def adopt(self, link: PeerLink, key: int, slot: int) -> bool:
+        """A block came that had been given up: True when it is still missing and was kept."""
+        assembly = self._pieces.open.get(key >> 32)
+        block = (key & 0xFFFFFFFF) >> 14
+        if assembly is None or block >= assembly.num_blocks or assembly.slots[block] != EMPTY or block >= assembly.cursor:
+            return False
+        if not self._memory.reserve(1):
+            return False
+        assembly.slots[block] = slot
+        assembly.missing -= 1
+        assembly.taken_from.add(link)
+        if block in assembly.returned:
+            assembly.returned.remove(block)
+            self._pieces.note_unrequested(assembly)
+        if not assembly.missing:
+            link.swarm.finished.append(assembly)
+        return True
+
+    def close(self, assembly: Assembly) -> None:
+        """A piece is complete or dropped: nobody works on it any more."""
+        self._orphans.pop(assembly, None)
+        for link in assembly.taken_from:
+            if assembly in link.working_on:
+                del link.working_on[assembly]
+            if link.current is assembly:
+                link.current = None
+        assembly.links = 0
+
+    def forget(self, assemblies: Iterable[Assembly]) -> None:
+        """These pieces hold no memory any more: written, spoiled or dropped."""
+        for assembly in assemblies:
+            self._committed -= assembly.committed
+            assembly.committed = 0
+
+    def on_spilled(self, assembly: Assembly) -> None:
+        """What is here of a piece moved to the part store: it holds no memory for now."""
+        self.forget((assembly,))

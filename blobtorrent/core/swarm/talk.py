@@ -1,0 +1,170 @@
+"""Talk: what a swarm says to a peer and makes of what the peer says, message by message (BEP 3, 6, 10).
+
+A peer that breaks the rules raises PeerError here; the receive loop then has the link closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.uploads import OUR_QUEUE
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.errors import NetworkError, PeerError
+from blobtorrent.model.text import clean
+from blobtorrent.protocol.wire import encode
+from blobtorrent.protocol.wire import messages as wire
+from blobtorrent.protocol.wire.decode import HaveRun, RequestRun
+from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, ExtendedHandshake
+from blobtorrent.protocol.wire.peerid import client_name
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.swarm import Swarm
+
+
+class Talk:
+    """The conversation part of a swarm."""
+
+    def __init__(self, swarm: Swarm) -> None:
+        self._swarm = swarm
+        self._handlers: dict[type, Callable[[PeerLink, Any], None]] = {
+            RequestRun: self._on_requests,
+            HaveRun: self._on_haves,
+            wire.Piece: self._on_piece,
+            wire.Choke: self._on_choke,
+            wire.Unchoke: self._on_unchoke,
+            wire.Interested: self._on_interested,
+            wire.NotInterested: self._on_not_interested,
+            wire.BitfieldMessage: self._on_bitfield,
+            wire.Cancel: self._on_cancel,
+            wire.Extended: self._on_extended,
+        }
+
+    # ---- what we say
+
+    def greet(self, link: PeerLink) -> None:
+        """Right behind the handshake: what we have and what we can."""
+        swarm = self._swarm
+        link.client = client_name(link.greeting.peer_id)
+        link.haves_told = len(swarm.new_pieces)
+        if len(swarm.pieces.have):
+            link.send(wire.BitfieldMessage(swarm.pieces.have.to_wire()).encode())
+        if link.greeting.has_extensions:
+            link.send(ExtendedHandshake(version=swarm.order.client_version, port=swarm.order.listen_port or None,
+                                        max_requests=OUR_QUEUE, is_upload_only=swarm.is_seeding or None).encode())
+
+    def unchoke(self, link: PeerLink) -> None:
+        if link.state.am_choking:
+            link.state.unchoke()
+            link.send(encode.UNCHOKE)
+
+    def choke(self, link: PeerLink) -> None:
+        if not link.state.am_choking:
+            link.state.choke()
+            self._swarm.uploads.on_choked(link)
+            link.send(encode.CHOKE)
+
+    def update_interest(self, link: PeerLink) -> None:
+        """Say whether the peer has something that we lack, whenever that changed."""
+        pieces = self._swarm.pieces
+        wants = bool(link.mask & ~pieces.have_mask)
+        if wants and not link.state.am_interested:
+            link.state.want()
+            link.send(encode.INTERESTED)
+        elif not wants and link.state.am_interested:
+            link.state.lose_interest()
+            link.send(encode.NOT_INTERESTED)
+
+    # ---- what the peer says
+
+    def on_messages(self, link: PeerLink, messages: list[Any]) -> None:
+        """Raises PeerError when the peer breaks the rules; what it said before that holds."""
+        link.last_heard_at = self._swarm.now
+        for message in messages:
+            handler = self._handlers.get(type(message))
+            if handler is not None:
+                handler(link, message)
+            elif isinstance(message, (wire.HaveAll, wire.HaveNone, wire.Reject, wire.AllowedFast, wire.Suggest)):
+                raise PeerError("wire.not-negotiated", f"{type(message).__name__} without the fast extension")
+            if link.closing is not None:
+                return
+        self._swarm.wake()
+
+    def _on_choke(self, link: PeerLink, _message: wire.Choke) -> None:
+        link.state.on_message()
+        if link.state.on_choke():
+            self._swarm.requests.take_back(link)       # void without the fast extension
+            self._swarm.refill()
+
+    def _on_unchoke(self, link: PeerLink, _message: wire.Unchoke) -> None:
+        link.state.on_message()
+        if link.state.on_unchoke():
+            link.last_block_at = self._swarm.now
+            self._swarm.fill(link)
+
+    def _on_interested(self, link: PeerLink, _message: wire.Interested) -> None:
+        link.state.on_message()
+        if link.state.on_interested() and link.state.am_choking:
+            if self._swarm.choker.may_unchoke_now(self._swarm.links):
+                self.unchoke(link)
+
+    def _on_not_interested(self, link: PeerLink, _message: wire.NotInterested) -> None:
+        link.state.on_message()
+        if link.state.on_not_interested():
+            self.choke(link)
+
+    def _on_bitfield(self, link: PeerLink, message: wire.BitfieldMessage) -> None:
+        link.state.on_bitfield()
+        self._peer_has(link, Bitfield.from_wire(message.data, self._swarm.geometry.num_pieces).mask)
+
+    def _on_haves(self, link: PeerLink, message: HaveRun) -> None:
+        link.state.on_message()
+        num_pieces = self._swarm.geometry.num_pieces
+        mask = 0
+        for index in message.indices:
+            if index >= num_pieces:
+                raise PeerError("wire.bad-have", f"have of piece {index} of {num_pieces}")
+            mask |= 1 << index
+        self._peer_has(link, mask & ~link.mask)
+
+    def _peer_has(self, link: PeerLink, news: int) -> None:
+        """The peer has these pieces too."""
+        swarm = self._swarm
+        link.said_pieces = True
+        if not news:
+            return
+        if link.mask | news == swarm.all_mask:
+            swarm.availability.remove(link.mask)
+            swarm.availability.seeds += 1
+        else:
+            swarm.availability.add(news)
+        link.mask |= news
+        if link.is_seed and swarm.is_seeding:
+            swarm.lose(link, NetworkError("net.both-seeds", "both have everything"))
+            return
+        self.update_interest(link)
+        if news & swarm.pieces.wanted_now:
+            swarm.fill(link)
+
+    def _on_requests(self, link: PeerLink, message: RequestRun) -> None:
+        link.state.on_message()
+        self._swarm.uploads.on_requests(link, message.keys, message.lengths)
+
+    def _on_cancel(self, link: PeerLink, message: wire.Cancel) -> None:
+        link.state.on_message()
+        self._swarm.uploads.on_cancel(link, message.index << 32 | message.begin, message.length)
+
+    def _on_piece(self, link: PeerLink, message: wire.Piece) -> None:
+        """A block that did not come in shape: the short last one, or one between other messages."""
+        link.state.on_message()
+        link.on_loose_block(message.index << 32 | message.begin, message.payload)
+
+    def _on_extended(self, link: PeerLink, message: wire.Extended) -> None:
+        if message.sub_id != HANDSHAKE_ID:
+            return                     # of an extension that we did not offer
+        link.extended = link.extended.updated(ExtendedHandshake.decode(bytes(message.payload)))
+        if link.extended.version:
+            link.client = clean(link.extended.version.decode("utf-8", "replace"))
+        if link.extended.max_requests:
+            link.window.peer_queue = link.extended.max_requests

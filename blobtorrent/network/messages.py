@@ -1,0 +1,92 @@
+"""What the network threads are told and what they tell. Every message is a batch or rare: none is per block."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.protocol.wire.greeting import Greeting
+from blobtorrent.runtime.mailbox import Mailbox
+
+
+# ---- to the door
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Accept peers on `host`, on the first free of `ports` (0 = any). Answered by Listening or ListenFailed."""
+
+    host: str
+    ports: range
+    reply_to: Mailbox[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Greet incoming peers that ask for this torrent; they go to `arrivals` as PeerArrived."""
+
+    info_hash: InfoHash
+    peer_id: PeerId
+    arrivals: Mailbox[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Refuse this torrent from now on and drop its half-made connections."""
+
+    info_hash: InfoHash
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Connect to a peer and greet it. Answered on `reply_to` by PeerArrived or DialFailed, exactly once."""
+
+    endpoint: Endpoint
+    info_hash: InfoHash
+    peer_id: PeerId
+    reply_to: Mailbox[Any]
+
+
+# ---- from the door
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The listener is open; `port` is the real one."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListenFailed:
+    host: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PeerArrived:
+    """A greeted peer. The receiver of this message owns `sock` (non-blocking, TCP options set) and must close it.
+
+    `early` holds bytes that came behind the greeting.
+    """
+
+    info_hash: InfoHash
+    sock: socket.socket
+    endpoint: Endpoint
+    greeting: Greeting
+    early: bytes
+    is_incoming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DialFailed:
+    """`code` is "net.refused", "net.unreachable", "net.timed-out", "net.reset", "wire.bad-greeting",
+    "wire.wrong-torrent" or "wire.self"."""
+
+    info_hash: InfoHash
+    endpoint: Endpoint
+    code: str
+    detail: str

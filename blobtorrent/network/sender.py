@@ -1,0 +1,168 @@
+"""Sender: the thread `net-i-tx`. It sends what the receive thread decided, and is the only one that closes a socket.
+
+One message a pass comes in, at most one a pass goes out. Small control buffers and block batches share a link's outbox in order.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from blobtorrent.network.outbox import Buffer, Outbox
+from blobtorrent.runtime.loop import SelectorLoop
+from blobtorrent.runtime.mailbox import Mailbox
+
+log = logging.getLogger(__name__)
+
+MAX_QUEUED_BYTES = 16 << 20            # of one link: a peer that reads nothing is cut
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenLink:
+    """The sender may use this socket from now on, under this number."""
+
+    link: int
+    sock: socket.socket
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outgoing:
+    """All that one pass of the receive thread wants sent: (link, buffers, bytes, token or None)."""
+
+    batches: list[tuple[int, list[Buffer], int, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLink:
+    """The receive side is done with the socket: close it. Answered by LinkClosed."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sent:
+    """Batches whose last byte was handed to the kernel: (link, token)."""
+
+    done: list[tuple[int, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkBroken:
+    """Sending failed; the link waits for CloseLink and drops what comes."""
+
+    link: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinkClosed:
+    """The socket is closed; `tokens` belong to batches that were never sent whole."""
+
+    link: int
+    tokens: list[Any]
+
+
+class _Half:
+    """The send side of one link."""
+
+    __slots__ = ("broken", "number", "outbox", "sock", "waiting")
+
+    def __init__(self, number: int, sock: socket.socket) -> None:
+        self.number = number
+        self.sock = sock
+        self.outbox = Outbox()
+        self.waiting = False           # for the socket to become writable
+        self.broken = False
+
+
+class Sender:
+    """Owns the send halves of one shard. `replies` is the receive thread's mailbox."""
+
+    def __init__(self, name: str, replies: Mailbox[Any]) -> None:
+        self._replies = replies
+        self._halves: dict[int, _Half] = {}
+        self._done: list[tuple[int, Any]] = []
+        self.loop = SelectorLoop(name, self._on_message, self._on_pass, on_stop=self._close_all)
+
+    def _on_message(self, message: Any) -> None:
+        match message:
+            case Outgoing():
+                self._on_outgoing(message)
+            case OpenLink():
+                self._halves[message.link] = _Half(message.link, message.sock)
+            case CloseLink():
+                self._close(message.link)
+            case _:
+                log.error("unexpected message", extra={"message_type": type(message).__name__})
+
+    def _on_outgoing(self, message: Outgoing) -> None:
+        halves = self._halves
+        touched = []
+        for link, buffers, size, token in message.batches:
+            half = halves.get(link)
+            if half is None:
+                continue               # closed meanwhile: LinkClosed told
+            half.outbox.push(buffers, size, token)
+            if not half.waiting and not half.broken:
+                touched.append(half)
+        for half in touched:
+            if half.outbox and not half.waiting and not half.broken:
+                self._send(half)
+
+    def _send(self, half: _Half) -> None:
+        outbox = half.outbox
+        while outbox:
+            try:
+                count = half.sock.sendmsg(outbox.gather())
+            except (BlockingIOError, InterruptedError):
+                self._wait(half)
+                return
+            except OSError as error:
+                self._break(half, "net.reset", str(error))
+                return
+            for token in outbox.sent(count):
+                self._done.append((half.number, token))
+        if half.waiting:
+            self.loop.unregister(half.sock)
+            half.waiting = False
+
+    def _on_writable(self, half: _Half, _events: int) -> None:
+        self._send(half)
+
+    def _wait(self, half: _Half) -> None:
+        if half.outbox.queued_bytes > MAX_QUEUED_BYTES:
+            self._break(half, "net.peer-reads-nothing", f"{half.outbox.queued_bytes} bytes wait for the peer")
+        elif not half.waiting:
+            half.waiting = True
+            self.loop.register(half.sock, selectors.EVENT_WRITE, partial(self._on_writable, half))
+
+    def _break(self, half: _Half, code: str, detail: str) -> None:
+        half.broken = True
+        if half.waiting:
+            self.loop.unregister(half.sock)
+            half.waiting = False
+        self._replies.post(LinkBroken(half.number, code, detail))
+
+    def _close(self, link: int) -> None:
+        half = self._halves.pop(link, None)
+        if half is None:
+            return
+        if half.waiting:
+            self.loop.unregister(half.sock)
+        half.sock.close()
+        self._replies.post(LinkClosed(link, half.outbox.tokens()))
+
+    def _on_pass(self, _now: float) -> None:
+        if self._done:
+            self._replies.post(Sent(self._done))
+            self._done = []
+
+    def _close_all(self) -> None:
+        for half in self._halves.values():
+            half.sock.close()
+        self._halves.clear()

@@ -1,0 +1,70 @@
+"""Shard: a receive thread and a send thread that share the sockets of some torrents.
+
+Closing has one order: the receive thread detaches, posts CloseLink, the send thread closes and answers LinkClosed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from typing import Any
+
+from blobtorrent.network.handler import LinkHandler, ShardHandler
+from blobtorrent.network.outbox import Buffer
+from blobtorrent.network.receiver import Receiver
+from blobtorrent.network.sender import CloseLink, OpenLink, Outgoing, Sender
+from blobtorrent.protocol.wire.shape import Scatter, SlotPool
+from blobtorrent.runtime.loop import SelectorLoop
+from blobtorrent.runtime.mailbox import WakingMailbox
+
+
+class Shard:
+    """All methods but start() and stop() are for the receive thread."""
+
+    def __init__(self, index: int, pool: SlotPool) -> None:
+        self._receiver = Receiver(f"net-{index}-rx", pool)
+        self._sender = Sender(f"net-{index}-tx", self._receiver.loop.mailbox)
+        self._numbers = itertools.count(1)
+        self._sockets: dict[int, socket.socket] = {}
+
+    @property
+    def mailbox(self) -> WakingMailbox[Any]:
+        """The receive thread's mailbox."""
+        return self._receiver.loop.mailbox
+
+    @property
+    def loop(self) -> SelectorLoop:
+        """The receive thread's loop: its timers and its `now`."""
+        return self._receiver.loop
+
+    @property
+    def scatter(self) -> Scatter:
+        return self._receiver.scatter
+
+    def start(self, handler: ShardHandler) -> None:
+        self._receiver.handler = handler
+        self._sender.loop.start()
+        self._receiver.loop.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End both threads and close every socket. False when one did not end in time."""
+        return self._receiver.loop.stop(timeout_s) and self._sender.loop.stop(timeout_s)
+
+    def open_link(self, sock: socket.socket) -> int:
+        """Take over a connected socket; returns the link's number. Reading starts with attach()."""
+        number = next(self._numbers)
+        self._sockets[number] = sock
+        self._sender.loop.mailbox.post(OpenLink(number, sock))
+        return number
+
+    def attach(self, number: int, link: LinkHandler) -> None:
+        self._receiver.attach(self._sockets[number], link)
+
+    def close_link(self, number: int) -> None:
+        """Stop reading and have it closed; LinkClosed comes when it is."""
+        self._receiver.detach(self._sockets.pop(number))
+        self._sender.loop.mailbox.post(CloseLink(number))
+
+    def send(self, batches: list[tuple[int, list[Buffer], int, Any]]) -> None:
+        """Hand the pass's buffers to the send thread: (link, buffers, bytes, token or None)."""
+        self._sender.loop.mailbox.post(Outgoing(batches))
