@@ -8,9 +8,9 @@ from pathlib import Path
 # Before the package is imported: @owned looks at it when a class is made. Child processes inherit it.
 os.environ.setdefault("BLOBTORRENT_DEBUG", "1")
 
-import pytest  # noqa: E402
+import pytest
 
-from tests.support.tools import require_module, require_tool  # noqa: E402
+from tests.support.tools import require_module, require_tool
 
 __all__ = ["require_module", "require_tool"]
 

@@ -126,18 +126,20 @@ class QueuedLogging:
         self._handler = QueueHandler(self._mailbox)
         self._worker = Worker("log", self._mailbox, self._write)
         self._reported_drops = 0
-        self._replaced: list[logging.Handler] = []
+        self._replaced: tuple[list[logging.Handler], int] = ([], logging.WARNING)
 
     def start(self) -> None:
         root = logging.getLogger()
-        self._replaced = root.handlers[:]
+        self._replaced = (root.handlers[:], root.level)
         root.handlers[:] = [self._handler]
         root.setLevel(self._level)
         self._worker.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """Write what is waiting, then restore the handlers of before. True when all was written within the time."""
-        logging.getLogger().handlers[:] = self._replaced
+        """Write what is waiting; logging is again as it was before. True when all was written within the time."""
+        root = logging.getLogger()
+        root.handlers[:] = self._replaced[0]
+        root.setLevel(self._replaced[1])
         return self._worker.stop(timeout_s)
 
     def _write(self, record: logging.LogRecord) -> None:
@@ -172,7 +174,9 @@ def safe(value: object) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False) if not text or set(text) & set(' "=') else text
+    if text and not set(text) & set(' "='):
+        return text
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 def _json_value(value: object) -> object:

@@ -46,8 +46,9 @@ class Table(Generic[S, E]):
         named = {*edges, *targets, home, self.start, *self.faults, *self.ends}
         named.update(child for children in self.parents.values() for child in children)
         self.states: frozenset[S] = frozenset(named - self.parents.keys())
-        if not targets | {home, self.start} <= self.states:
-            raise ValueError(f"a parent state cannot be entered: {sorted(map(str, targets - self.states))}")
+        for target in targets | {home, self.start}:
+            if target in self.parents:
+                raise ValueError(f"{target} is a parent and cannot be entered")
         self._next: dict[tuple[S, E], S] = {
             (state, event): target
             for state in self.states
