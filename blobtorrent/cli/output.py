@@ -6,10 +6,20 @@ goes through `clean` first. JSON needs no cleaning: it escapes by itself.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
-import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.model.text import clean
+
+if TYPE_CHECKING:
+    Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    Subcommands = argparse._SubParsersAction       # what each command's register() is given
+
+__all__ = ["EXIT_BAD_PIECES", "EXIT_CONFIG", "EXIT_FAILED", "EXIT_OK", "EXIT_TIMEOUT", "EXIT_USAGE",
+           "Subcommands", "clean", "fail", "print_json"]
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -17,31 +27,6 @@ EXIT_USAGE = 2
 EXIT_TIMEOUT = 3
 EXIT_BAD_PIECES = 4
 EXIT_CONFIG = 78                       # EX_CONFIG of sysexits.h
-
-MAX_TEXT = 512                         # characters of foreign text on one line
-
-_UNSAFE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-
-
-def clean(text: str, limit: int = MAX_TEXT) -> str:
-    r"""Foreign text made harmless for a terminal: one line, no control or bidirectional characters, at most `limit` long.
-
-    What is escaped becomes \xNN, \uNNNN or \UNNNNNNNN; what is cut ends in an ellipsis.
-    """
-    if text.isascii() and text.isprintable():
-        harmless = text
-    else:
-        harmless = "".join(map(_escape, text[: limit + 1]))
-    return harmless if len(harmless) <= limit else harmless[: limit - 1] + "…"
-
-
-def _escape(character: str) -> str:
-    if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
-        return character
-    number = ord(character)
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def print_json(value: Any) -> None:

@@ -1,0 +1,50 @@
+"""The command `blobtorrent`: finds the subcommand, runs it, turns what goes wrong into one line and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from blobtorrent import __version__
+from blobtorrent.cli.output import EXIT_CONFIG, EXIT_FAILED, fail
+from blobtorrent.model.errors import BlobTorrentError, ConfigError
+
+COMMANDS = ("get", "create", "show", "verify")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line (default: that of the process) and return its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # A terminal that lacks a letter of a name shows its number: no name may end the program.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    args = _parser(arguments).parse_args(arguments)
+    try:
+        status: int = args.run(args)
+        sys.stdout.flush()
+        return status
+    except ConfigError as error:
+        return fail(error.code, error.detail, args.json, EXIT_CONFIG)
+    except BlobTorrentError as error:
+        return fail(error.code, error.detail, args.json)
+    except KeyboardInterrupt:
+        return fail("command.interrupted", "interrupted", args.json)
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python flushes stdout once more at the end: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="blobtorrent", description="A BitTorrent client.")
+    parser.add_argument("--version", action="version", version=f"blobtorrent {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    # Only the module of the command that runs is loaded: the others would double the time to start.
+    chosen = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
+    for name in chosen:
+        import_module(f"blobtorrent.cli.commands.{name}").register(commands)
+    return parser

@@ -1,0 +1,212 @@
+"""AnnounceManager: tells trackers about us and brings the peers they name. Owned by `core`.
+
+All tiers of a torrent are served at the same time; of one tier, one tracker that works (BEP 12). A hybrid torrent has
+two swarms, so it is announced under both of its wire forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.discovery.messages import Announce, AnnounceDone
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery
+from blobtorrent.protocol.tracker.tiers import Shuffler, TrackerSchedule, TrackerTiers
+from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.timers import Timer, TimerWheel
+
+log = get_logger(__name__)
+
+FAREWELL_TIMEOUT_S = 5.0               # for `stopped`: nobody wants to wait for a tracker to end a program
+NUM_WANT = 200                         # peers asked for
+_SCHEMES = ("http://", "https://")     # of the trackers we can talk to
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """What trackers are told of a torrent, in bytes."""
+
+    left: int
+    uploaded: int = 0
+    downloaded: int = 0
+
+
+class _Tier:
+    """One tier of one swarm: whom to ask next, and what it was told."""
+
+    def __init__(self, urls: Iterable[str], wire_hash: bytes, rng: Shuffler) -> None:
+        self.wire_hash = wire_hash
+        self.order = TrackerTiers([urls], rng)
+        self.schedule = TrackerSchedule()
+        self.untried: list[str] = []   # in this round
+        self.asked = ""                # the URL of the scheduled announce under way
+        self.informed: list[str] = []  # trackers that took our `started`; the last is the one in use
+        self.owes_completed = False
+        self.tracker_ids: dict[str, bytes] = {}
+        self.timer: Timer | None = None
+
+
+class _Announced:
+    """A running torrent as its trackers know it."""
+
+    def __init__(self, tiers: list[_Tier], progress: _Progress) -> None:
+        self.tiers = tiers
+        self.progress = progress
+
+
+class AnnounceManager:
+    """`listen_port` is what peers are told to connect to; `key` tells a tracker that we are still the same."""
+
+    def __init__(
+        self, outlets: Outlets, *, clock: Clock, timers: TimerWheel, rng: Shuffler, peer_id: PeerId, key: int
+    ) -> None:
+        self.listen_port = 0
+        self._outlets = outlets
+        self._clock = clock
+        self._timers = timers
+        self._rng = rng
+        self._peer_id = peer_id
+        self._key = key
+        self._running: dict[InfoHash, _Announced] = {}
+        self._farewells = 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """No tracker is being told that we leave."""
+        return self._farewells == 0
+
+    def begin(self, metainfo: Metainfo, left_bytes: int) -> None:
+        """The torrent runs: announce it to all its tiers."""
+        usable = [[url for url in tier if url.lower().startswith(_SCHEMES)] for tier in metainfo.tiers]
+        tiers = [
+            _Tier(urls, wire_hash, self._rng) for wire_hash in metainfo.info_hash.wire_forms for urls in usable if urls
+        ]
+        self._running[metainfo.info_hash] = _Announced(tiers, _Progress(left_bytes))
+        for tier in tiers:
+            tier.schedule.start(self._clock.now())
+            self._begin_round(metainfo.info_hash, tier)
+
+    def on_progress(self, info_hash: InfoHash, *, uploaded: int, downloaded: int, left: int) -> None:
+        """Figures for the next announces."""
+        announced = self._running.get(info_hash)
+        if announced is not None:
+            announced.progress = _Progress(left, uploaded, downloaded)
+
+    def complete(self, info_hash: InfoHash) -> None:
+        """The last byte was downloaded just now: told once to each tracker in use."""
+        for tier in self._running[info_hash].tiers:
+            tier.owes_completed = True
+            self._tell_completed(info_hash, tier)
+
+    def end(self, info_hash: InfoHash) -> None:
+        """The torrent stops: tell every tracker that knows of us."""
+        announced = self._running[info_hash]
+        for tier in announced.tiers:
+            tier.schedule.stop()
+            if tier.timer is not None:
+                tier.timer.cancel()
+            for url in tier.informed:
+                query = self._query(announced, tier, url, AnnounceEvent.STOPPED)
+                self._say_farewell(info_hash, url, query)
+        del self._running[info_hash]
+
+    def on_done(self, answer: AnnounceDone) -> tuple[Endpoint, ...]:
+        """Take a tracker's answer; returns the peers it named."""
+        event = answer.query.event
+        if answer.error is not None:
+            log.info("announce failed", torrent=answer.info_hash, tracker=answer.url, code=answer.error.code,
+                     detail=answer.error.detail)
+        if event is AnnounceEvent.STOPPED:
+            self._farewells -= 1
+            return ()
+        announced = self._running.get(answer.info_hash)
+        tier = self._tier_of(announced, answer) if announced is not None else None
+        if tier is None:
+            if event is AnnounceEvent.STARTED and answer.reply is not None:
+                # The torrent was stopped before the tracker had said that it knows of us.
+                farewell = replace(answer.query, event=AnnounceEvent.STOPPED, num_want=0)
+                self._say_farewell(answer.info_hash, answer.url, farewell)
+            return ()
+        if event is not AnnounceEvent.COMPLETED:
+            self._end_attempt(answer, tier)
+        return answer.endpoints
+
+    # ---- rounds of a tier
+
+    def _begin_round(self, info_hash: InfoHash, tier: _Tier) -> None:
+        tier.untried = list(tier.order)
+        self._ask_next(info_hash, tier)
+
+    def _ask_next(self, info_hash: InfoHash, tier: _Tier) -> None:
+        url = tier.asked = tier.untried.pop(0)
+        event = AnnounceEvent.NONE if url in tier.informed else AnnounceEvent.STARTED
+        query = self._query(self._running[info_hash], tier, url, event)
+        self._outlets.outcalls.post(Announce(info_hash, url, query, self._outlets.inbox))
+
+    def _end_attempt(self, answer: AnnounceDone, tier: _Tier) -> None:
+        """A scheduled announce ended: wait for the next one, or try the next tracker of the tier."""
+        now, reply = self._clock.now(), answer.reply
+        if reply is None:
+            if tier.untried:
+                self._ask_next(answer.info_hash, tier)
+                return
+            tier.schedule.on_failure(now)
+        else:
+            if reply.warning:
+                log.warning("tracker warns", torrent=answer.info_hash, tracker=answer.url, detail=reply.warning)
+            log.info("announced", torrent=answer.info_hash, tracker=answer.url, peers=len(answer.endpoints))
+            tier.order.on_reply(answer.url)
+            tier.schedule.on_reply(now, interval_s=reply.interval_s, min_interval_s=reply.min_interval_s)
+            tier.informed = [url for url in tier.informed if url != answer.url] + [answer.url]
+            if reply.tracker_id:
+                tier.tracker_ids[answer.url] = reply.tracker_id
+            self._tell_completed(answer.info_hash, tier)
+        due_s = tier.schedule.next_due_s
+        if due_s is not None:
+            tier.timer = self._timers.at(due_s, lambda: self._on_due(answer.info_hash, tier))
+
+    def _on_due(self, info_hash: InfoHash, tier: _Tier) -> None:
+        if tier.schedule.expire(self._clock.now()):
+            self._begin_round(info_hash, tier)
+
+    # ---- what is told out of turn
+
+    def _tell_completed(self, info_hash: InfoHash, tier: _Tier) -> None:
+        if not tier.owes_completed or not tier.informed:
+            return
+        tier.owes_completed = False
+        url = tier.informed[-1]
+        query = self._query(self._running[info_hash], tier, url, AnnounceEvent.COMPLETED)
+        self._outlets.outcalls.post(Announce(info_hash, url, query, self._outlets.inbox))
+
+    def _say_farewell(self, info_hash: InfoHash, url: str, query: AnnounceQuery) -> None:
+        self._farewells += 1
+        self._outlets.outcalls.post(Announce(info_hash, url, query, self._outlets.inbox, FAREWELL_TIMEOUT_S))
+
+    def _tier_of(self, announced: _Announced, answer: AnnounceDone) -> _Tier | None:
+        """The tier an answer belongs to; None for one of an earlier run of the torrent."""
+        for tier in announced.tiers:
+            is_meant = tier.asked == answer.url or answer.query.event is AnnounceEvent.COMPLETED
+            if tier.wire_hash == answer.query.wire_hash and is_meant and answer.url in tier.order:
+                return tier
+        return None
+
+    def _query(self, announced: _Announced, tier: _Tier, url: str, event: AnnounceEvent) -> AnnounceQuery:
+        progress = announced.progress
+        return AnnounceQuery(
+            wire_hash=tier.wire_hash,
+            peer_id=self._peer_id,
+            port=self.listen_port,
+            uploaded=progress.uploaded,
+            downloaded=progress.downloaded,
+            left=progress.left,
+            event=event,
+            num_want=0 if event is AnnounceEvent.STOPPED else NUM_WANT,
+            key=self._key,
+            tracker_id=tier.tracker_ids.get(url, b""),
+        )

@@ -1,0 +1,33 @@
+"""Gateway: all that an interface ever holds of the session. Any thread may use it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from blobtorrent.core.session.commands import Ask, Command, Reply
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.status import TorrentStatus
+from blobtorrent.runtime.board import StatusBoard
+from blobtorrent.runtime.bus import EventBus
+from blobtorrent.runtime.mailbox import Mailbox
+
+COMMAND_DEADLINE_S = 10.0
+
+
+class Gateway:
+    """Three ways to the session: commands that are answered, snapshots that are read, events that are told."""
+
+    def __init__(self, inbox: Mailbox[Any], torrents: StatusBoard[InfoHash, TorrentStatus], bus: EventBus) -> None:
+        self._inbox = inbox
+        self.torrents = torrents
+        self.bus = bus
+
+    def submit(self, command: Command) -> Reply[Any]:
+        """Send a command; the answer comes in the Reply."""
+        reply: Reply[Any] = Reply()
+        self._inbox.post(Ask(command, reply))
+        return reply
+
+    def ask(self, command: Command, timeout_s: float = COMMAND_DEADLINE_S) -> Any:
+        """Send a command and wait for the answer. Raises what Reply.wait raises."""
+        return self.submit(command).wait(timeout_s)

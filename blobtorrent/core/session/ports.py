@@ -1,0 +1,72 @@
+"""PortManager: opens the listeners one after the other and knows the port that peers are told. Owned by `core`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from blobtorrent.config.values import ListenSpec
+from blobtorrent.core.session.commands import Reply
+from blobtorrent.model.errors import Conflict, NetworkError
+from blobtorrent.network.messages import Listen, ListenFailed, Listening
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.mailbox import Mailbox
+
+log = get_logger(__name__)
+
+
+class PortManager:
+    """One address after the other, so that IPv4 and IPv6 get the same port where that is possible.
+
+    It succeeds when any address could be opened: a machine without IPv6 refuses "::" and is served all the same.
+    """
+
+    def __init__(self, inbox: Mailbox[Any]) -> None:
+        self._inbox = inbox
+        self._waiting: list[ListenSpec] = []
+        self._opened: list[tuple[str, int]] = []
+        self._failure: ListenFailed | None = None
+        self._reply: Reply[Any] | None = None
+
+    @property
+    def port(self) -> int:
+        """What trackers and peers are told; 0 while nothing is open."""
+        return self._opened[0][1] if self._opened else 0
+
+    def open(self, addresses: tuple[ListenSpec, ...], reply: Reply[Any]) -> Listen | None:
+        """Begin with the first address; None when there is nothing to open, which is answered at once.
+
+        Raises Conflict ("session.opening") while an earlier wish is under way.
+        """
+        if self._reply is not None:
+            raise Conflict("session.opening", "other listeners are being opened")
+        self._waiting = list(addresses)
+        self._reply = reply
+        return self._advance()
+
+    def on_listening(self, message: Listening) -> Listen | None:
+        log.info("listening", host=message.host, port=message.port)
+        self._opened.append((message.host, message.port))
+        return self._advance()
+
+    def on_failed(self, message: ListenFailed) -> Listen | None:
+        log.warning("cannot listen", host=message.host, code=message.code, detail=message.detail)
+        self._failure = message
+        return self._advance()
+
+    def _advance(self) -> Listen | None:
+        if self._waiting:
+            address = self._waiting.pop(0)
+            return Listen(address.host, self._preferred(address.ports), self._inbox)
+        if self._reply is not None:
+            if self._failure is not None and not self._opened:
+                self._reply.give(NetworkError(self._failure.code, self._failure.detail))
+            else:
+                self._reply.give(tuple(self._opened))
+        self._reply = None
+        return None
+
+    def _preferred(self, ports: range) -> range:
+        """From the port that is open already upwards, if it is one of these; any port becomes that port."""
+        if ports == range(1):
+            return range(self.port, self.port + 1)
+        return range(self.port, ports.stop) if self.port in ports else ports
