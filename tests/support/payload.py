@@ -22,7 +22,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class SampleFile:
-    """One file of a sample: its path below the download folder (bytes, as on disk), its length, whether it is padding."""
+    """One file of a sample; `path` is below the download folder, in bytes as on disk."""
 
     path: bytes
     length: int
@@ -94,7 +94,8 @@ def make_sample(
         if entry.pad:
             pieces.update(bytes(entry.length))
         else:
-            digests[entry.path] = _write_file(os.path.join(os.fsencode(folder), entry.path), entry.length, content, pieces)
+            where = os.path.join(os.fsencode(folder), entry.path)
+            digests[entry.path] = _write_file(where, entry.length, content, pieces)
     info: dict[str, Any] = {"name": raw_name, "piece length": piece_length, "pieces": pieces.finish()}
     if isinstance(files, int):
         info["length"] = files
@@ -108,7 +109,8 @@ def make_sample(
     torrent.write_bytes(bencodepy.encode(metafile))
     return Sample(
         name=raw_name, folder=folder, torrent=torrent, info_hash=hashlib.sha1(bencodepy.encode(info)).digest(),
-        size_bytes=sum(entry.length for entry in listed), piece_length=piece_length, files=tuple(listed), digests=digests)
+        size_bytes=sum(entry.length for entry in listed), piece_length=piece_length, files=tuple(listed),
+        digests=digests)
 
 
 def many_small_files(count: int, mean_bytes: int, seed: int = 1) -> list[tuple[str, int]]:

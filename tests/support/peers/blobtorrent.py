@@ -62,7 +62,10 @@ class BlobTorrentGet(Client):
             self.wait_event("seeding", START_TIMEOUT_S)
 
     def wait_event(self, event: str, timeout_s: float) -> tuple[float, dict[str, Any]]:
-        """The first line with this `event`, now or to come. RuntimeError when the program ends without."""
+        """The first line with this `event`, heard before or to come: when, and what it said.
+
+        TimeoutError; RuntimeError when the program ends without.
+        """
         for at_s, told in self.events:
             if told.get("event") == event:
                 return at_s, told
@@ -71,11 +74,10 @@ class BlobTorrentGet(Client):
             try:
                 line = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise TimeoutError(f"no {event!r} in {timeout_s:g} s; last: {self.events[-1:]}; {self.output()[-1500:]}") \
-                    from None
+                raise TimeoutError(f"no {event!r} in {timeout_s:g} s; {self._last_words()}") from None
             if line is None:
                 self._queue.put(None)
-                raise RuntimeError(f"ended without {event!r}; last: {self.events[-2:]}; {self.output()[-1500:]}")
+                raise RuntimeError(f"ended without {event!r}; {self._last_words()}")
             self.events.append(line)
             if line[1].get("event") == event:
                 return line
@@ -84,6 +86,9 @@ class BlobTorrentGet(Client):
         at_s, _ = self.wait_event("finished", timeout_s)
         self.mark_complete(at_s)
         return self.transfer
+
+    def _last_words(self) -> str:
+        return f"last: {[told for _, told in self.events[-2:]]}; {self.output()[-1500:]}"
 
     def close(self) -> None:
         if self._reader.is_alive():
@@ -99,5 +104,6 @@ class BlobTorrentGet(Client):
 
 def run(*words: str | os.PathLike[str], timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
     """One command to its end, with what it printed."""
-    return subprocess.run(command_line(*map(os.fspath, words)), env={**os.environ, **environment()}, text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
+    return subprocess.run(
+        command_line(*(os.fspath(word) for word in words)), env={**os.environ, **environment()}, text=True,
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)

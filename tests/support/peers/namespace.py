@@ -9,9 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
-import threading
 from collections.abc import Callable
-from types import TracebackType
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -35,12 +34,16 @@ class NetworkNamespace:
             self._end()
             raise PermissionError("no right to make a network namespace")
         self.prefix = ("nsenter", f"--net=/proc/{self._holder.pid}/ns/net", "--")
-        for words in (["link", "set", "lo", "up"], *(["addr", "add", f"{address}/32", "dev", "lo"] for address in self._addresses)):
-            subprocess.run([*self.prefix, "ip", *words], check=True)
+        self._ip("link", "set", "lo", "up")
+        for address in self._addresses:
+            self._ip("addr", "add", f"{address}/32", "dev", "lo")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._end()
+
+    def _ip(self, *words: str) -> None:
+        subprocess.run([*self.prefix, "ip", *words], check=True)
 
     def _end(self) -> None:
         assert self._holder.stdin is not None and self._holder.stdout is not None
@@ -49,23 +52,9 @@ class NetworkNamespace:
         self._holder.wait(HOLDER_READY_S)
 
     def call(self, function: Callable[[], Result]) -> Result:
-        """What `function` returns when it is run by a thread that is in the namespace: sockets it makes belong there."""
-        results: list[Result] = []
-        errors: list[BaseException] = []
-
-        def enter_and_run() -> None:
-            try:
-                self._enter()
-                results.append(function())
-            except BaseException as error:
-                errors.append(error)
-
-        thread = threading.Thread(target=enter_and_run, name="in-namespace")
-        thread.start()
-        thread.join()
-        if errors:
-            raise errors[0]
-        return results[0]
+        """What `function` returns when a thread inside the namespace runs it: sockets that it makes belong there."""
+        with ThreadPoolExecutor(1, "in-namespace", self._enter) as inside:
+            return inside.submit(function).result()
 
     def _enter(self) -> None:
         descriptor = os.open(f"/proc/{self._holder.pid}/ns/net", os.O_RDONLY)

@@ -10,8 +10,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 Self = TypeVar("Self", bound="Program")
@@ -20,7 +20,7 @@ GRACE_S = 8.0                          # after SIGTERM or SIGINT, before SIGKILL
 
 
 class Program:
-    """One running program. `command` begins with its name; `home` is its HOME, made in a temporary folder when not given.
+    """One running program. `command` begins with its name; `home` is its HOME, a temporary folder when not given.
 
     CPU seconds and peak memory are read from the kernel's accounts of the process, all of its threads included, the
     ended ones too; they stay readable after it has ended.
@@ -34,7 +34,7 @@ class Program:
         self._temporary = tempfile.TemporaryDirectory(prefix="peer-") if home is None else None
         self.home = Path(self._temporary.name) if self._temporary else home or Path()
         self.log = self.home / "output.log"
-        self._command = [*prefix, *map(os.fspath, command)]
+        self._command = [*prefix, *(os.fspath(word) for word in command)]
         self._environment = {**os.environ, "HOME": str(self.home), "TMPDIR": str(self.home), **(environment or {})}
         self._options = popen_options
         self._process: subprocess.Popen[Any] | None = None
@@ -50,7 +50,7 @@ class Program:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -103,7 +103,7 @@ class Program:
                 if pid:
                     code = os.waitstatus_to_exitcode(status)
                     self.process.returncode = code
-                    self._reaped = _Account(code, time.monotonic(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10)
+                    self._reaped = _Account(code, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10)
             return None if self._reaped is None else self._reaped.exit_code
 
     def wait(self, timeout_s: float) -> int:
@@ -114,7 +114,7 @@ class Program:
     def cpu_s(self) -> float:
         """User and system seconds of the process so far."""
         if self.poll() is None:
-            # The kernel's clock id of another process: ~pid in the upper bits, 2 = scheduler time (man clock_getcpuclockid).
+            # The kernel's clock of another process: ~pid in the upper bits, 2 for scheduler time (clock_getcpuclockid).
             return time.clock_gettime((~self.pid << 3) | 2)
         assert self._reaped is not None
         return self._reaped.cpu_s
@@ -138,14 +138,13 @@ class Program:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
 
+@dataclass(frozen=True)
 class _Account:
     """What the kernel said when the process was reaped."""
 
-    def __init__(self, exit_code: int, ended_at_s: float, cpu_s: float, peak_rss_bytes: int) -> None:
-        self.exit_code = exit_code
-        self.ended_at_s = ended_at_s
-        self.cpu_s = cpu_s
-        self.peak_rss_bytes = peak_rss_bytes
+    exit_code: int
+    cpu_s: float
+    peak_rss_bytes: int
 
 
 def free_port(address: str = "127.0.0.1") -> int:

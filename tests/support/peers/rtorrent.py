@@ -31,8 +31,9 @@ class RtorrentPeer(Client):
         settings.write_text("".join(f"{line}\n" for line in (
             "system.daemon.set = true", f"network.scgi.open_local = {self._socket}", f"session.path.set = {session}",
             f"network.bind_address.set = {job.address}", f"network.port_range.set = {port}-{port}",
-            "network.port_random.set = no", "dht.mode.set = disable", "protocol.pex.set = no", "trackers.use_udp.set = no",
-            "protocol.encryption.set = none", "throttle.max_uploads.set = 2000", "throttle.max_uploads.global.set = 2000",
+            "network.port_random.set = no", "protocol.encryption.set = none",
+            "dht.mode.set = disable", "protocol.pex.set = no", "trackers.use_udp.set = no",
+            "throttle.max_uploads.set = 2000", "throttle.max_uploads.global.set = 2000",
             "throttle.max_downloads.set = 2000", "throttle.max_downloads.global.set = 2000",
             "throttle.max_peers.normal.set = 2000", "throttle.max_peers.seed.set = 2000",
             f"log.open_file = \"log\", {self.log}", "log.add_output = \"error\", \"log\"",
@@ -45,11 +46,10 @@ class RtorrentPeer(Client):
         name = self.job.info_hash.hex().upper()
         self.call("load.start", "", str(self._with_tracker()), f"d.directory.set=\"{self.job.folder}\"")
         if self.job.role is Role.SEED:
-            wait_until(lambda: self._loaded(name) and self.call("d.complete", name) and self.call("d.is_active", name)
-                       and not self.call("d.hashing", name) and listens(self.endpoint), START_TIMEOUT_S, "rTorrent to seed")
+            wait_until(lambda: self._runs(name) and self.call("d.complete", name) and listens(self.endpoint),
+                       START_TIMEOUT_S, "rTorrent to seed")
         else:
-            wait_until(lambda: self._loaded(name) and self.call("d.is_active", name) and not self.call("d.hashing", name),
-                       START_TIMEOUT_S, "rTorrent to start", every_s=0.005)
+            wait_until(lambda: self._runs(name), START_TIMEOUT_S, "rTorrent to start", every_s=0.005)
             for peer in self.job.peers:
                 self.call("add_peer", name, peer)
 
@@ -80,8 +80,9 @@ class RtorrentPeer(Client):
         copy.write_bytes(bencodepy.encode(metafile))
         return copy
 
-    def _loaded(self, name: str) -> bool:
-        return name in self.call("download_list")
+    def _runs(self, name: str) -> bool:
+        return (name in self.call("download_list") and bool(self.call("d.is_active", name))
+                and not self.call("d.hashing", name))
 
 
 def scgi_call(path: Path, command: str, *arguments: str) -> Any:

@@ -6,7 +6,6 @@ import http.server
 import threading
 from collections.abc import Sequence
 from ipaddress import IPv4Address
-from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
@@ -55,7 +54,7 @@ class ListTracker:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -80,7 +80,8 @@ class TransmissionPeer(Client):
 
     def status(self) -> dict[str, Any]:
         """Its view of the torrent: percentDone, status (6 = seeding), errorString."""
-        torrents = self.call("torrent-get", {"fields": ["percentDone", "status", "errorString", "peersConnected"]})["torrents"]
+        fields = ["percentDone", "status", "errorString", "peersConnected"]
+        torrents = self.call("torrent-get", {"fields": fields})["torrents"]
         return dict(torrents[0]) if torrents else {}
 
     def _answers(self) -> bool:

@@ -40,11 +40,11 @@ def main(role: str, torrent: str, address: str, folders: list[str]) -> None:
     sessions = [_session(address, is_seed) for _ in folders]
     handles: list[Any] = []
     if is_seed:
-        handles = [_add(session, info, folder, True) for session, folder in zip(sessions, folders)]
+        handles = [_add(session, info, folder, True) for session, folder in zip(sessions, folders, strict=True)]
     _say(ready=[session.listen_port() for session in sessions])
     if not is_seed:
         peers = sys.stdin.readline().split()
-        handles = [_add(session, info, folder, False) for session, folder in zip(sessions, folders)]
+        handles = [_add(session, info, folder, False) for session, folder in zip(sessions, folders, strict=True)]
         _leech(sessions, handles, peers)
     while sys.stdin.readline():
         pass
@@ -53,9 +53,10 @@ def main(role: str, torrent: str, address: str, folders: list[str]) -> None:
 
 def _session(address: str, is_seed: bool) -> Any:
     category = lt.alert.category_t
-    settings = {**ONLY_PLAIN_TCP, **MANY_LINKS, "listen_interfaces": f"{address}:0",
-                "alert_mask": category.status_notification | category.storage_notification}
-    session = lt.session({**settings, **(FAST_SEED if is_seed else {})})
+    settings: Any = {
+        **ONLY_PLAIN_TCP, **MANY_LINKS, **(FAST_SEED if is_seed else {}), "listen_interfaces": f"{address}:0",
+        "alert_mask": category.status_notification | category.storage_notification}
+    session = lt.session(settings)
     while not session.listen_port():
         time.sleep(0.005)
     return session
@@ -73,7 +74,7 @@ def _add(session: Any, info: Any, folder: str, is_seed: bool) -> Any:
 
 
 def _leech(sessions: list[Any], handles: list[Any], peers: list[str]) -> None:
-    running = list(zip(sessions, handles))
+    running = list(zip(sessions, handles, strict=True))
     while running:
         _dial([handle for _, handle in running], peers)
         deadline = time.monotonic() + DIAL_AGAIN_S
@@ -81,7 +82,7 @@ def _leech(sessions: list[Any], handles: list[Any], peers: list[str]) -> None:
             running[0][0].wait_for_alert(200 if len(running) == 1 else 20)
             running = [(session, handle) for session, handle in running if not _finished(session)]
     _say(complete=time.monotonic(), cpu_s=time.process_time())
-    for session, handle in zip(sessions, handles):
+    for session, handle in zip(sessions, handles, strict=True):
         handle.flush_cache()
         while not any(isinstance(alert, lt.cache_flushed_alert) for alert in session.pop_alerts()):
             session.wait_for_alert(200)
