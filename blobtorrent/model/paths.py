@@ -53,33 +53,36 @@ def shorten_part(text: str, suffix: str = "") -> str:
     return stem.encode()[:MAX_PART_BYTES - len(ending.encode())].decode("utf-8", "ignore") + ending
 
 
+class _SafeParts(dict[bytes, str]):
+    """The safe form of each part met so far: folders of a torrent repeat for each of their files."""
+
+    def __missing__(self, raw: bytes) -> str:
+        part = self[raw] = safe_part(raw)
+        return part
+
+
 class PathMaker:
-    """Makes the paths of one torrent's files, all below `folder`. Parts seen before cost a dictionary lookup."""
+    """Makes the paths of one torrent's files, all below `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._parts: dict[bytes, str] = {}
+        self._safe_part = _SafeParts().__getitem__
 
     def make(self, raw_parts: Sequence[bytes]) -> Path:
         """Raises MetainfoError ("metainfo.bad-path") for a path that is too deep or too long."""
         if len(raw_parts) > MAX_DEPTH:
             raise MetainfoError("metainfo.bad-path", f"a path of {len(raw_parts)} parts")
-        parts = self._parts
-        path = []
-        for raw in raw_parts:
-            part = parts.get(raw)
-            if part is None:
-                part = parts[raw] = safe_part(raw)
-            path.append(part)
+        path = self._folder + tuple(map(self._safe_part, raw_parts))
         if len(path) * (MAX_PART_BYTES + 1) > MAX_PATH_BYTES and len("/".join(path).encode()) > MAX_PATH_BYTES:
-            raise MetainfoError("metainfo.bad-path", "a path of more than 4096 bytes")
-        return (*self._folder, *path)
+            raise MetainfoError("metainfo.bad-path", f"a path of more than {MAX_PATH_BYTES} bytes")
+        return path
 
 
-def keep_apart(paths: Sequence[Path]) -> list[Path]:
+def keep_apart(paths: Sequence[Path]) -> Sequence[Path]:
     """The same paths, where a file that has the path of an earlier file, or of any folder, gets " (2)" to its name."""
-    folders = folders_of(paths)
-    taken = set(folders)
+    taken = folders_of(paths)
+    if len(set(paths)) == len(paths) and taken.isdisjoint(paths):
+        return paths
     tried: dict[Path, int] = {}        # path -> the last number given to it, so a thousand equal names stay linear
     result = []
     for path in paths:

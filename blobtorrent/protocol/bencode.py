@@ -127,14 +127,11 @@ class _Reader:
                     if mark == _ZERO or not digits.isdigit():
                         self._check_length(digits, position)
                     position = start + int(digits)
-                value: Any = data[start:position]
-                if len(value) != position - start:
-                    raise BencodeError("bencode.truncated", f"the string at byte {start} ends after the data")
-                items.append(value)
+                items.append(data[start:position])     # one cut short leaves `position` beyond the end, seen below
             elif mark == _END:
                 if not outer:
                     raise BencodeError("bencode.unexpected-end", f"end mark at byte {position} without a beginning")
-                value = self._dictionary(items, position) if is_dict else items
+                value: Any = self._dictionary(items, position) if is_dict else items
                 items, is_dict = outer.pop()
                 position += 1
                 if is_dict and len(outer) == 1:
@@ -161,8 +158,12 @@ class _Reader:
             else:
                 raise BencodeError("bencode.bad-mark", f"byte {position} begins no value")
             if not outer:
-                return Document(items[0], position, spans, self._is_canonical)
-        raise BencodeError("bencode.too-many", f"more than {self._limits.tokens} values")
+                break
+        else:
+            raise BencodeError("bencode.too-many", f"more than {self._limits.tokens} values")
+        if position > len(data):
+            raise BencodeError("bencode.truncated", "the data ends inside a string")
+        return Document(items[0], position, spans, self._is_canonical)
 
     def _check_length(self, digits: bytes, position: int) -> None:
         if not digits.isdigit():       # bytes.isdigit knows ASCII only, unlike int()

@@ -37,7 +37,7 @@ def read_file_list(info: dict[bytes, Any]) -> list[SourceFile]:
         if not entries:
             raise MetainfoError("metainfo.no-files", "the file list is empty")
         return [_listed_file(entry) for entry in entries]
-    return [_described((info_name(info),), _length(info), info)]
+    return [_described((info_name(info),), info)]
 
 
 def info_name(info: dict[bytes, Any]) -> bytes:
@@ -84,24 +84,22 @@ def read_file_tree(info: dict[bytes, Any]) -> list[SourceFile]:
 def _listed_file(entry: Any) -> SourceFile:
     if not isinstance(entry, dict):
         raise MetainfoError("metainfo.bad-file", "an entry of the file list is no dictionary")
-    length = _length(entry)
     path = entry.get(b"path.utf-8")
     if not isinstance(path, list):
         path = entry.get(b"path")
-    if not isinstance(path, list) or not path:
-        if b"p" not in _attributes(entry):
-            raise MetainfoError("metainfo.bad-file", "a file without a path")
-        path = [b".pad", b"%d" % length]
-    file = _described(_path(path), length, entry)
-    if file.path[-1].startswith(_OLD_PAD_PREFIX):
-        return file._replace(is_pad=True)
-    return file
+    if isinstance(path, list) and path:
+        file = _described(_path(path), entry)
+        return file if not path[-1].startswith(_OLD_PAD_PREFIX) else file._replace(is_pad=True)
+    file = _described((), entry)
+    if not file.is_pad:
+        raise MetainfoError("metainfo.bad-file", "a file without a path")
+    return file._replace(path=(b".pad", b"%d" % file.length))
 
 
 def _tree_file(path: tuple[bytes, ...], entry: Any) -> SourceFile:
     if not isinstance(entry, dict):
         _refuse_tree("a file of the tree has no description")
-    file = _described(path, _length(entry), entry)
+    file = _described(path, entry)
     if file.is_pad:
         raise MetainfoError("metainfo.bad-file", "a pad file in the v2 file tree")
     if file.length == 0:
@@ -112,37 +110,26 @@ def _tree_file(path: tuple[bytes, ...], entry: Any) -> SourceFile:
     return file._replace(pieces_root=root)
 
 
-def _described(path: tuple[bytes, ...], length: int, entry: dict[bytes, Any]) -> SourceFile:
-    attributes = _attributes(entry)
+def _described(path: tuple[bytes, ...], entry: dict[bytes, Any]) -> SourceFile:
+    """The file of that path with the length and the attributes (BEP 47) of its entry."""
+    attributes = entry.get(b"attr")
+    if not isinstance(attributes, bytes):
+        attributes = b""
+    if b"l" in attributes:             # whatever length a link claims, it holds no bytes of the torrent
+        link = entry.get(b"symlink path")
+        return SourceFile(path, 0, link=_link(link) if isinstance(link, list) else None)
+    length = entry.get(b"length")
+    if not isinstance(length, int) or not 0 <= length <= MAX_LENGTH:
+        raise MetainfoError("metainfo.bad-file", "a file without a length, or with an impossible one")
     if not attributes:
         return SourceFile(path, length)
-    link = entry.get(b"symlink path") if b"l" in attributes else None
-    return SourceFile(
-        path, length,
-        is_pad=b"p" in attributes,
-        link=_link(link) if isinstance(link, list) else None,
-        is_executable=b"x" in attributes,
-        is_hidden=b"h" in attributes,
-    )
+    return SourceFile(path, length, is_pad=b"p" in attributes,
+                      is_executable=b"x" in attributes, is_hidden=b"h" in attributes)
 
 
 def _link(parts: list[Any]) -> tuple[bytes, ...]:
     """BEP 47 forbids dots in a link's target; old torrents have them and mean the torrent's folder (as libtorrent)."""
     return tuple(part for part in _path(parts) if part not in (b".", b".."))
-
-
-def _attributes(entry: dict[bytes, Any]) -> bytes:
-    attributes = entry.get(b"attr")
-    return attributes if isinstance(attributes, bytes) else b""
-
-
-def _length(entry: dict[bytes, Any]) -> int:
-    if b"l" in _attributes(entry):
-        return 0                       # whatever a link claims, it holds no bytes of the torrent
-    length = entry.get(b"length")
-    if not isinstance(length, int) or not 0 <= length <= MAX_LENGTH:
-        raise MetainfoError("metainfo.bad-file", "a file without a length, or with an impossible one")
-    return length
 
 
 def _path(parts: list[Any]) -> tuple[bytes, ...]:

@@ -98,7 +98,7 @@ class TrackerSchedule:
         self.failures = 0                          # in a row
         self._interval_s = interval_s
         self._min_interval_s: float = MIN_INTERVAL_S
-        self._last_reply_s: float | None = None
+        self._asked_s = 0.0
         self._machine = Machine(TRACKER)
 
     @property
@@ -110,24 +110,22 @@ class TrackerSchedule:
         return self.state is State.ANNOUNCING
 
     def start(self, now: float) -> None:
-        """The torrent runs: announce now. Only from IDLE."""
-        self.next_due_s = now
-        self.expire(now)
+        """The torrent runs: announce now. Raises IllegalTransition unless the tracker is IDLE."""
+        self._announce(now)
 
     def expire(self, now: float) -> bool:
         """Whether to announce now; if so the schedule is ANNOUNCING until it hears how that went."""
         if self.next_due_s is None or now < self.next_due_s:
             return False
-        self.next_due_s = None
-        self._machine.fire(Event.DUE)
+        self._announce(now)
         return True
 
     def hasten(self, now: float) -> None:
         """Announce as soon as the tracker allows: something is to be told, or peers are short."""
         if self.next_due_s is None:
             return
-        earliest = now if self._last_reply_s is None else self._last_reply_s + self._min_interval_s
-        self.next_due_s = min(self.next_due_s, max(now, earliest))
+        earliest_s = self._asked_s + self._min_interval_s if self.state is State.WAITING else now
+        self.next_due_s = min(self.next_due_s, max(now, earliest_s))
 
     def on_reply(self, now: float, *, interval_s: float | None = None, min_interval_s: float = MIN_INTERVAL_S) -> None:
         """The tracker answered; without an interval the last one stays."""
@@ -135,7 +133,6 @@ class TrackerSchedule:
             return
         self._machine.fire(Event.REPLY)
         self.failures = 0
-        self._last_reply_s = now
         self._interval_s = self._interval_s if interval_s is None else interval_s
         self._min_interval_s = min_interval_s
         self.next_due_s = now + self._interval_s
@@ -159,3 +156,8 @@ class TrackerSchedule:
 
     def enable(self) -> None:
         self._machine.fire(Event.ENABLE)
+
+    def _announce(self, now: float) -> None:
+        self._machine.fire(Event.DUE)
+        self._asked_s = now
+        self.next_due_s = None

@@ -1,0 +1,1 @@
+"""Rank 0: the vocabulary. Plain values, standard library only."""
