@@ -1,0 +1,135 @@
+"""`blobtorrent get SOURCE...`: download torrents in the foreground, and seed them if asked to."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import os
+import socket
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blobtorrent.cli.output import EXIT_OK, Subcommands, fail
+from blobtorrent.config.values import ListenSpec, listener
+from blobtorrent.model.address import Endpoint, parse_endpoint, split_host_port
+from blobtorrent.model.errors import BlobTorrentError, FormatError, NetworkError
+from blobtorrent.model.units import parse_duration
+
+if TYPE_CHECKING:
+    from blobtorrent.core.session.commands import SeedGoal
+    from blobtorrent.model.metainfo import Metainfo
+
+
+def register(commands: Subcommands) -> None:
+    parser = commands.add_parser(
+        "get",
+        help="download torrents",
+        description="Download torrents, check every byte, and stop; seed them first with --seed-for or --ratio. "
+        "What lies in the folder already is checked and kept.",
+    )
+    parser.add_argument("source", nargs="+", metavar="SOURCE", help="a .torrent file, or its http or https URL")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="download folder (default: the current one)")
+    parser.add_argument("--peer", action="append", default=[], metavar="HOST:PORT", help="ask this peer; repeatable")
+    parser.add_argument("--listen", type=_listen, action="append", metavar="HOST:PORT",
+                        help="where peers reach us: a port, 0 for any, or FIRST-LAST; may be repeated")
+    parser.add_argument("--timeout", type=_duration, metavar="S", help="give up when not complete after S seconds")
+    parser.add_argument("--seed-for", type=_duration, metavar="S", help="seed for S seconds; inf: until stopped")
+    parser.add_argument("--ratio", type=_ratio, metavar="R", help="seed until R times the size was uploaded")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, as in TOML")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument("--verbose", action="store_true", help="log to stderr what the engine does")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.set_defaults(run=run)
+
+
+def run(args: Namespace) -> int:
+    from blobtorrent.cli.foreground import Foreground
+    from blobtorrent.cli.reporters import make_reporter
+    from blobtorrent.config.load import load
+    from blobtorrent.config.schema import Settings
+    from blobtorrent.core.session.commands import AddTorrent
+    from blobtorrent.daemon.assemble import build_engine
+    from blobtorrent.runtime.clock import SystemClock
+    from blobtorrent.runtime.logs import QueuedLogging
+
+    settings = load(environ=os.environ, assignments=args.set)
+    set_folder = settings.storage.download_dir
+    folder = args.to or (Path() if set_folder == Settings().storage.download_dir else set_folder)
+    torrents = _load_all(args.source)
+    peers = tuple(peer for text in args.peer for peer in resolve(text))
+    goal = _goal(args)
+    orders = [AddTorrent(torrent, folder.absolute(), peers, goal) for torrent in torrents]
+
+    logs = QueuedLogging(level=logging.DEBUG if args.verbose else logging.CRITICAL)
+    logs.start()
+    try:
+        foreground = Foreground(
+            build_engine(settings),
+            make_reporter(as_json=args.json, quiet=args.quiet),
+            clock=SystemClock(),
+            timeout_s=args.timeout,
+        )
+        outcome = foreground.run(args.listen or settings.network.listen, orders)
+    finally:
+        logs.stop(timeout_s=1.0)
+    return EXIT_OK if not outcome.code else fail(outcome.code, outcome.message, args.json, outcome.status)
+
+
+def resolve(text: str) -> tuple[Endpoint, ...]:
+    """All addresses of "HOST:PORT". Raises FormatError, or NetworkError ("net.no-such-host")."""
+    try:
+        return (parse_endpoint(text),)
+    except FormatError:
+        host, port = split_host_port(text)
+    try:
+        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+    except ValueError:
+        raise FormatError("address.bad-endpoint", f"{text!r} has no port number") from None
+    except (OSError, UnicodeError):
+        raise NetworkError("net.no-such-host", f"{host}: no address is known for this name") from None
+    return tuple(dict.fromkeys(Endpoint(str(address[0]).partition("%")[0], int(address[1])) for *_, address in found))
+
+
+def _load_all(sources: list[str]) -> list[Metainfo]:
+    """Every torrent once, in the order given."""
+    from blobtorrent.cli.sources import load_source
+
+    torrents = [load_source(source) for source in sources]
+    return list({torrent.info_hash: torrent for torrent in torrents}.values())
+
+
+def _goal(args: Namespace) -> SeedGoal:
+    """Without a word about seeding the work ends with the download."""
+    from blobtorrent.core.session.commands import SeedGoal
+
+    if args.seed_for is None and args.ratio is None:
+        return SeedGoal(time_s=0.0)
+    return SeedGoal(ratio=args.ratio, time_s=None if args.seed_for in (None, math.inf) else args.seed_for)
+
+
+def _duration(text: str) -> float:
+    if text in ("inf", "forever"):
+        return math.inf
+    try:
+        return parse_duration(text)
+    except BlobTorrentError as error:
+        raise argparse.ArgumentTypeError(error.detail) from None
+
+
+def _ratio(text: str) -> float:
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1.0
+    if not 0 <= ratio < math.inf:
+        raise argparse.ArgumentTypeError(f"not a ratio: {text!r}; write for instance 1.5")
+    return ratio
+
+
+def _listen(text: str) -> ListenSpec:
+    try:
+        return listener(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"--listen {error}") from None

@@ -1,0 +1,1 @@
+"""Rank 8: the composition root."""

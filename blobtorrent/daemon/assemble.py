@@ -1,0 +1,155 @@
+"""Assembly: builds every thread and queue of the engine. The one module that sees all of them."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from blobtorrent.config.schema import Settings
+from blobtorrent.core.session.announces import AnnounceManager
+from blobtorrent.core.session.commands import StopSession
+from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.session import DRAIN_S, Session
+from blobtorrent.core.session.swarms import SwarmManager
+from blobtorrent.core.session.torrents import TorrentManager
+from blobtorrent.core.swarm.host import SwarmHost
+from blobtorrent.core.swarm.messages import SwarmSettings
+from blobtorrent.daemon.supervisor import Part, Supervisor
+from blobtorrent.discovery.outcall import Outcalls
+from blobtorrent.model.errors import Unavailable
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.status import TorrentStatus
+from blobtorrent.network.door import Door
+from blobtorrent.network.receiver import SCATTER_UNITS
+from blobtorrent.network.shard import Shard
+from blobtorrent.protocol.wire.peerid import RANDOM_BYTES, make_peer_id
+from blobtorrent.runtime.board import StatusBoard
+from blobtorrent.runtime.bus import EventBus
+from blobtorrent.runtime.clock import SystemClock
+from blobtorrent.runtime.loop import SelectorLoop
+from blobtorrent.storage.arena import Arena
+from blobtorrent.storage.disk import DiskPool
+from blobtorrent.storage.filepool import FilePool, descriptor_share
+from blobtorrent.storage.hasher import HasherPool, default_size
+from blobtorrent.storage.store import Store
+
+SWITCH_INTERVAL_S = 0.0005             # a thread that computes must not keep the network threads waiting for 5 ms
+STOP_S = 5.0                           # for all threads to end, after the session has
+
+
+class Engine:
+    """Everything that runs. `gateway` works between `start` and `stop`."""
+
+    def __init__(self, gateway: Gateway, supervisor: Supervisor) -> None:
+        self.gateway = gateway
+        self._supervisor = supervisor
+
+    def start(self) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        self._supervisor.start()
+
+    def dead_threads(self) -> list[str]:
+        """Names of threads that died of a bug: the engine cannot go on then."""
+        return self._supervisor.dead_threads()
+
+    def stop(self) -> bool:
+        """Drain the session, then end all threads. False when something did not end in time."""
+        try:
+            self.gateway.ask(StopSession(), timeout_s=DRAIN_S + 1)
+        except Unavailable:
+            self._supervisor.stop(STOP_S)
+            return False
+        return self._supervisor.stop(STOP_S)
+
+
+def build_engine(settings: Settings) -> Engine:
+    """Make the engine; nothing runs and nothing is open before its `start`."""
+    _raise_descriptor_limit()
+    clock, rng = SystemClock(), Random(os.urandom(16))
+    peer_id = make_peer_id(os.urandom(RANDOM_BYTES))
+    storage, network = settings.storage, settings.network
+
+    arena = Arena(storage.memory_budget, scratch_slots=SCATTER_UNITS)
+    disks = DiskPool(arena, storage.disk_threads)
+    hash_threads = storage.hash_threads or default_size()
+    hashers = HasherPool(arena, disks, hash_threads)
+    files = FilePool(descriptor_share())
+    door = Door(clock)
+    shard = Shard(0, arena)
+    host = SwarmHost(shard, arena, hashers.post, disks.post, door.mailbox, rng)
+    outcalls = Outcalls(clock=clock)
+
+    def open_store(metainfo: Metainfo, download_dir: Path) -> Store:
+        return Store(download_dir, metainfo, files, allocation=storage.allocation)
+
+    def on_message(message: Any) -> None:
+        session.on_message(message)
+
+    core = SelectorLoop("core", on_message, clock=clock)
+    board: StatusBoard[InfoHash, TorrentStatus] = StatusBoard()
+    bus = EventBus()
+    outlets = Outlets(
+        inbox=core.mailbox,
+        door=door.mailbox,
+        shards=(shard.mailbox,),
+        hashers=hashers,
+        disks=disks,
+        outcalls=outcalls.mailbox,
+        open_store=open_store,
+    )
+    swarms = SwarmManager(
+        outlets,
+        peer_id=peer_id,
+        settings=SwarmSettings(max_links=network.max_peers_per_torrent, upload_slots=network.upload_slots),
+        max_links=network.max_peers,
+    )
+    announces = AnnounceManager(
+        outlets, clock=clock, timers=core.timers, rng=rng, peer_id=peer_id, key=rng.getrandbits(32)
+    )
+    torrents = TorrentManager(
+        outlets, swarms, announces, board, bus, clock=clock, timers=core.timers, check_jobs=2 * hash_threads
+    )
+    session = Session(outlets, torrents, swarms, announces, clock=clock, timers=core.timers)
+    supervisor = Supervisor([
+        Part("events", bus.start, bus.stop),
+        Part("disks", _start_later, disks.stop),
+        Part("hashers", hashers.start, hashers.stop),
+        Part("outcalls", outcalls.start, _leave(outcalls)),
+        Part("door", door.start, door.stop),
+        Part("shard", partial(shard.start, host), shard.stop),
+        Part("core", core.start, core.stop),
+    ])
+    return Engine(Gateway(core.mailbox, board, bus), supervisor)
+
+
+def _start_later() -> None:
+    """A disk lane starts with the first job for its device."""
+
+
+def _leave(outcalls: Outcalls) -> Callable[[float], bool]:
+    """Trackers that were to hear of our end were waited for by the session. Other calls may hang: nobody needs them."""
+
+    def stop(_timeout_s: float) -> bool:
+        outcalls.stop(0.0)
+        return True
+
+    return stop
+
+
+def _raise_descriptor_limit() -> None:
+    """As many files and sockets as the system lets us have without asking."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == hard:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):      # some systems promise more than they grant: what we have must do
+        return

@@ -1,0 +1,52 @@
+"""Supervisor: starts the parts of the engine in order, ends them in reverse, and notices threads that died."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from blobtorrent.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something with threads. `stop` gets a time limit in seconds and says whether it kept it."""
+
+    name: str
+    start: Callable[[], None]
+    stop: Callable[[float], bool]
+
+
+class Supervisor:
+    """Owned by the thread that starts and stops the engine."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._foreign: set[threading.Thread] = set()
+        self._seen: set[threading.Thread] = set()
+
+    def start(self) -> None:
+        self._foreign = set(threading.enumerate())
+        for part in self._parts:
+            part.start()
+
+    def dead_threads(self) -> list[str]:
+        """Names of the engine's threads that ended although nobody stopped them."""
+        alive = set(threading.enumerate())
+        self._seen |= alive - self._foreign
+        return sorted(thread.name for thread in self._seen - alive)
+
+    def stop(self, timeout_s: float) -> bool:
+        """End all parts within `timeout_s` seconds together. Those that hang are left behind: False then."""
+        deadline_s = time.monotonic() + timeout_s
+        hung = [
+            part.name for part in reversed(self._parts) if not part.stop(max(0.05, deadline_s - time.monotonic()))
+        ]
+        if hung:
+            log.warning("parts of the engine did not end in time", parts=", ".join(hung))
+        self._seen.clear()
+        return not hung
