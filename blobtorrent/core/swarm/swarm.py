@@ -233,6 +233,8 @@ class Swarm:
         del self.links[link]
         self.requests.share_among(len(self.links))
         link.closing = error
+        self.downloaded.add(link.down.tick(1.0))
+        self.uploaded.add(link.up.tick(1.0))
         link.intake.close()
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
