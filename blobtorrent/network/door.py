@@ -7,7 +7,6 @@ are taken the oldest incoming one gives way, since honest peers greet within a r
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections import Counter, deque
 from functools import partial
@@ -19,11 +18,12 @@ from blobtorrent.network.arrival import Arrival
 from blobtorrent.network.messages import Dial, DialFailed, Listen, ListenFailed, Listening, PeerArrived, Serve, Withdraw
 from blobtorrent.protocol.wire.greeting import GREETING_BYTES
 from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import EVENT_READ, EVENT_WRITE, SelectorLoop
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.timers import Timer
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 GREETING_TIMEOUT_S = 20.0
@@ -88,7 +88,7 @@ class Door:
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
-                log.warning("cannot accept peers for now", extra={"code": transport.error_code(error)})
+                log.warning("cannot accept peers for now", detail=error.strerror)
                 self._hold_back()
                 return
             self._take_in(sock, transport.endpoint_of(address))
@@ -205,7 +205,7 @@ class Door:
         self._forget(visit)
         visit.sock.close()
         visit.arrival.refuse()
-        log.debug("refused a peer", extra={"peer": str(visit.endpoint), "code": reason.code})
+        log.debug("refused a peer", peer=visit.endpoint, code=reason.code)
         if isinstance(visit.arrival.purpose, Dial):
             _answer_failed(visit.arrival.purpose, reason.code, reason.detail)
 

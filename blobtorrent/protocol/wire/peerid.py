@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from blobtorrent import __version__
 from blobtorrent.model.ids import PeerId
+from blobtorrent.model.text import clean
 
 RANDOM_BYTES = 12
 MAX_NAME = 64                          # characters of a client's name that we keep; it is untrusted text
@@ -35,16 +36,12 @@ def make_peer_id(random_bytes: bytes) -> PeerId:
 def client_name(peer_id: bytes, version: bytes = b"") -> str:
     """A short printable name of a peer's program: what it calls itself (`version`, BEP 10 "v"), else its id's letters.
 
-    Untrusted text: at most 64 characters, those that could steer a terminal replaced.
+    Made of untrusted text: at most 64 characters, those that could steer a terminal escaped.
     """
     if version:
-        return _printable(version.decode("utf-8", "replace"))
+        return clean(version.decode("utf-8", "replace"), MAX_NAME)
     code, digits = peer_id[1:3].decode("latin-1"), peer_id[3:7].decode("latin-1")
     letters = code + digits
     if peer_id[:1] != b"-" or peer_id[7:8] != b"-" or not (letters.isascii() and letters.isalnum()):
         return "unknown"
     return f"{_NAMES.get(code, code)} {'.'.join(digits)}"
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_NAME])

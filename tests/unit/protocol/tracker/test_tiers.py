@@ -1,0 +1,143 @@
+"""Tier order, and the schedule of one tracker."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from blobtorrent.model.errors import IllegalTransition
+from blobtorrent.protocol.tracker.tiers import (
+    FIRST_BACKOFF_S,
+    MAX_BACKOFF_S,
+    State,
+    TrackerSchedule,
+    TrackerTiers,
+)
+
+
+def test_all_of_a_tier_come_before_the_next():
+    tiers = TrackerTiers([["a", "b", "c"], ["d", "e"], ["f"]], random.Random(1))
+    order = list(tiers)
+    assert (set(order[:3]), set(order[3:5]), order[5:]) == ({"a", "b", "c"}, {"d", "e"}, ["f"])
+    assert len(tiers) == 6
+
+
+def test_each_tier_is_shuffled():
+    orders = {tuple(TrackerTiers([["a", "b", "c"]], random.Random(seed))) for seed in range(50)}
+    assert len(orders) == 6
+
+
+def test_a_tracker_that_answers_moves_to_the_front_of_its_own_tier():
+    tiers = TrackerTiers([["a", "b", "c"], ["d", "e"]], random.Random(1))
+    tiers.on_reply("e")
+    tiers.on_reply("c")
+    tiers.on_reply("nobody")
+    assert tiers.tiers[0][0] == "c" and tiers.tiers[1] == ("e", "d")
+    assert list(map(len, tiers.tiers)) == [3, 2]
+
+
+def test_empty_tiers_and_repeated_trackers_are_dropped():
+    tiers = TrackerTiers([[], ["a", "a"], ["a"], ["b", "a"]], random.Random(1))
+    assert tiers.tiers == (("a",), ("b",))
+
+
+def test_a_tracker_may_be_promoted_while_the_order_is_walked():
+    tiers = TrackerTiers([["a", "b", "c"]], random.Random(1))
+    seen = []
+    for url in tiers:
+        seen.append(url)
+        tiers.on_reply(url)
+    assert sorted(seen) == ["a", "b", "c"]
+
+
+def started():
+    schedule = TrackerSchedule(interval_s=1800)
+    schedule.start(now=0.0)
+    return schedule
+
+
+def test_a_started_tracker_is_asked_at_once_and_then_every_interval():
+    schedule = started()
+    assert schedule.is_announcing and schedule.next_due_s is None
+    schedule.on_reply(1.0, interval_s=900)
+    assert schedule.state is State.WAITING and schedule.next_due_s == 901.0
+    assert not schedule.expire(900.9)
+    assert schedule.expire(901.0)
+    assert schedule.is_announcing
+    assert not schedule.expire(10_000.0)
+
+
+def test_an_answer_without_an_interval_keeps_the_last_one():
+    schedule = started()
+    schedule.on_reply(1.0)
+    assert schedule.next_due_s == 1801.0
+
+
+def test_a_failing_tracker_is_asked_again_after_its_backoff():
+    schedule = started()
+    schedule.on_failure(now=1.0)
+    assert schedule.state is State.BACKOFF
+    assert schedule.expire(schedule.next_due_s)
+    assert schedule.state is State.ANNOUNCING
+
+
+def test_backoff_doubles_up_to_a_limit_and_starts_anew_after_an_answer():
+    schedule = started()
+    waits = []
+    for _ in range(100):
+        schedule.on_failure(now=0.0)
+        waits.append(schedule.next_due_s)
+        schedule.expire(schedule.next_due_s)
+    assert waits[:3] == [FIRST_BACKOFF_S, 2 * FIRST_BACKOFF_S, 4 * FIRST_BACKOFF_S]
+    assert waits[-1] == MAX_BACKOFF_S
+    schedule.on_reply(0.0, interval_s=10.0)
+    schedule.expire(10.0)
+    schedule.on_failure(10.0)
+    assert schedule.next_due_s == 10.0 + FIRST_BACKOFF_S
+
+
+def test_hastening_respects_the_minimum_of_the_tracker():
+    schedule = started()
+    schedule.on_reply(2.0, interval_s=1800, min_interval_s=300)
+    schedule.hasten(10.0)
+    assert schedule.next_due_s == 300.0
+    schedule.hasten(400.0)
+    assert schedule.next_due_s == 300.0
+
+
+def test_hastening_cuts_a_backoff_short():
+    schedule = started()
+    schedule.on_failure(0.0)
+    schedule.hasten(1.0)
+    assert schedule.next_due_s == 1.0
+
+
+def test_hastening_does_nothing_while_an_answer_is_awaited_or_the_torrent_is_stopped():
+    schedule = started()
+    schedule.hasten(1.0)
+    assert schedule.next_due_s is None
+    schedule.stop()
+    schedule.hasten(1.0)
+    assert schedule.next_due_s is None
+
+
+@pytest.mark.parametrize("end", [TrackerSchedule.stop, TrackerSchedule.disable])
+def test_an_answer_that_comes_late_changes_nothing(end):
+    schedule = started()
+    end(schedule)
+    state = schedule.state
+    schedule.on_reply(5.0, interval_s=900)
+    schedule.on_failure(5.0)
+    assert schedule.state is state and schedule.next_due_s is None
+    assert not schedule.expire(1e9)
+
+
+def test_a_disabled_tracker_starts_only_after_it_was_enabled():
+    schedule = TrackerSchedule()
+    schedule.disable()
+    with pytest.raises(IllegalTransition):
+        schedule.start(now=0.0)
+    schedule.enable()
+    schedule.start(now=1.0)
+    assert schedule.is_announcing
