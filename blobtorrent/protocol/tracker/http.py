@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import zlib
 from typing import Any
 from urllib.parse import quote, quote_from_bytes, urlsplit
 
@@ -22,12 +21,10 @@ from blobtorrent.protocol.tracker.announce import (
     read_compact_peers,
 )
 
-MAX_REPLY_BYTES = 2 << 20              # as received, and inflated
+MAX_REPLY_BYTES = 2 << 20
 MAX_TEXT_BYTES = 512                   # of a failure reason or warning
 MAX_HOST_NAME = 253                    # characters (RFC 1035)
 _LIMITS = bencode.Limits(size_bytes=MAX_REPLY_BYTES, depth=8, tokens=100_000)
-_GZIP_MAGIC = b"\x1f\x8b"
-_GZIP_WINDOW = 31                      # zlib: largest window, gzip header
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -66,12 +63,12 @@ def announce_url(tracker: str, query: AnnounceQuery) -> str:
 
 
 def read_reply(body: bytes) -> AnnounceReply:
-    """Read the body of an answer, gzipped or not, whatever its headers say.
+    """Read the body of an answer.
 
-    Raises TrackerError: "tracker.refused" with the tracker's reason, "tracker.too-large", or "tracker.bad-reply".
+    Raises TrackerError: "tracker.refused" with the tracker's reason, or "tracker.bad-reply".
     """
     try:
-        reply = bencode.decode(_inflated(body), limits=_LIMITS, lenient=True)
+        reply = bencode.decode(body, limits=_LIMITS, lenient=True)
     except BencodeError as error:
         raise TrackerError("tracker.bad-reply", f"the answer is not bencoded: {error.detail}") from None
     if not isinstance(reply, dict):
@@ -94,17 +91,6 @@ def read_reply(body: bytes) -> AnnounceReply:
         warning=_text(reply.get(b"warning message")),
         tracker_id=tracker_id[:MAX_TEXT_BYTES] if isinstance(tracker_id, bytes) else b"",
     )
-
-
-def _inflated(body: bytes) -> bytes:
-    if body[:len(_GZIP_MAGIC)] == _GZIP_MAGIC:
-        try:
-            body = zlib.decompressobj(_GZIP_WINDOW).decompress(body, MAX_REPLY_BYTES + 1)
-        except zlib.error:
-            raise TrackerError("tracker.bad-reply", "the answer is no valid gzip") from None
-    if len(body) > MAX_REPLY_BYTES:
-        raise TrackerError("tracker.too-large", f"an answer of more than {MAX_REPLY_BYTES} bytes")
-    return body
 
 
 def _peers(peers: object) -> tuple[list[Endpoint], list[tuple[str, int]]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -63,7 +61,8 @@ def test_what_the_url_of_the_tracker_says_is_kept(tracker, start):
 
 
 @pytest.mark.parametrize("tracker", [
-    "http://t.example/a\r\nHost: evil.example\r\n\r\n", "http://t.example/a b", "http://t.example/\0\x7f", "http://t.example/é",
+    "http://t.example/a\r\nHost: evil.example\r\n\r\n", "http://t.example/a b", "http://t.example/\0\x7f",
+    "http://t.example/é",
 ])
 def test_nothing_in_the_url_of_a_tracker_can_split_the_request(tracker):
     url = announce_url(tracker, QUERY)
@@ -148,21 +147,8 @@ def test_the_reason_of_a_refusal_is_told():
     assert caught.value.code == "tracker.refused"
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"le", b"i1e", b"d8:intervali1", b"\x1f\x8bnot gzip at all"])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"le", b"i1e", b"d8:intervali1", b"d" + bytes(MAX_REPLY_BYTES)])
 def test_nonsense_is_a_tracker_error(body):
     with pytest.raises(TrackerError) as caught:
         read_reply(body)
     assert caught.value.code == "tracker.bad-reply"
-
-
-def test_a_gzipped_answer_is_read_whatever_the_headers_said():
-    assert read_reply(gzip.compress(bencode.encode({"interval": 77}))).interval_s == 77
-
-
-def test_an_answer_that_inflates_without_end_is_refused():
-    deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
-    bomb = deflate.compress(bytes(64 << 20)) + deflate.flush()
-    assert len(bomb) < MAX_REPLY_BYTES
-    with pytest.raises(TrackerError) as caught:
-        read_reply(bomb)
-    assert caught.value.code == "tracker.too-large"

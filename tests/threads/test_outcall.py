@@ -1,0 +1,287 @@
+"""Announces over real sockets on loopback, and the bounds of the HTTP client below them."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import http.server
+import socket
+import ssl
+import threading
+import zlib
+from ipaddress import ip_address
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from blobtorrent.discovery.httpget import Deadline, http_get, may_ask
+from blobtorrent.discovery.messages import Announce
+from blobtorrent.discovery.outcall import Outcalls
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import NetworkError
+from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.protocol import bencode
+from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery
+from blobtorrent.runtime.clock import FakeClock, SystemClock
+from blobtorrent.runtime.mailbox import Mailbox
+
+WAIT_S = 10.0
+TORRENT = InfoHash(v1=bytes(range(0, 260, 13)))
+QUERY = AnnounceQuery(
+    wire_hash=TORRENT.v1, peer_id=PeerId(b"-BQ0100-abcdefghijkl"), port=6881, uploaded=0, downloaded=0, left=5,
+    event=AnnounceEvent.STARTED,
+)
+PEERS = bencode.encode({"interval": 900, "peers": bytes((127, 0, 0, 1, 0, 80))})
+
+
+class FakeServer:
+    """Answers a GET of each path in `answers` with (status, headers, body); notes what was asked."""
+
+    def __init__(self, answers, tls=None):
+        self.requests = []
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                server.requests.append((self.path, dict(self.headers)))
+                status, headers, body = answers[urlsplit(self.path).path]
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format, *args):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None    # a client that breaks off is part of the tests
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *raised):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def url(self, path="/announce"):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+@pytest.fixture
+def outcalls():
+    outcalls = Outcalls(threads=2)
+    outcalls.start()
+    yield outcalls
+    assert outcalls.stop(WAIT_S)
+
+
+def announce(outcalls, url, timeout_s=WAIT_S):
+    box = Mailbox("test")
+    outcalls.mailbox.post(Announce(TORRENT, url, QUERY, box, timeout_s))
+    done = box.get(WAIT_S)
+    assert (done.info_hash, done.url, done.query) == (TORRENT, url, QUERY)
+    return done
+
+
+def get(url, timeout_s=WAIT_S, max_bytes=1000, **rules):
+    return http_get(url, Deadline(SystemClock(), timeout_s), max_bytes=max_bytes, **rules)
+
+
+def test_an_announce_brings_peers(outcalls):
+    with FakeServer({"/announce": (200, {}, PEERS)}) as server:
+        done = announce(outcalls, server.url("/announce?passkey=x"))
+    assert done.error is None
+    assert done.endpoints == (Endpoint("127.0.0.1", 80),)
+    assert done.reply.interval_s == 900
+    ((path, headers),) = server.requests
+    fields = parse_qs(urlsplit(path).query, encoding="latin-1")
+    assert fields["passkey"] == ["x"] and fields["info_hash"][0].encode("latin-1") == TORRENT.v1
+    assert headers["Host"] == f"127.0.0.1:{server.port}"
+    assert headers["User-Agent"].startswith("BlobTorrent/")
+
+
+def test_peers_given_by_name_are_looked_up(outcalls):
+    peers = bencode.encode({"peers": [{"ip": "localhost", "port": 7}, {"ip": "127.0.0.1", "port": 7}]})
+    with FakeServer({"/announce": (200, {}, peers)}) as server:
+        done = announce(outcalls, server.url())
+    assert Endpoint("127.0.0.1", 7) in done.endpoints
+    assert len(set(done.endpoints)) == len(done.endpoints)
+    assert all(ip_address(endpoint.host).is_loopback for endpoint in done.endpoints)
+
+
+@pytest.mark.parametrize(("status", "body", "code"), [
+    (200, b"<html>", "tracker.bad-reply"),
+    (404, b"<html>", "tracker.http-status"),
+    (200, bencode.encode({"failure reason": "no"}), "tracker.refused"),
+    (403, bencode.encode({"failure reason": "no"}), "tracker.refused"),
+])
+def test_a_tracker_that_does_not_help_is_an_error_with_a_code(outcalls, status, body, code):
+    with FakeServer({"/announce": (status, {}, body)}) as server:
+        done = announce(outcalls, server.url())
+    assert done.error.code == code
+    assert done.reply is None
+
+
+@pytest.mark.parametrize(("url", "code"), [
+    ("udp://127.0.0.1:1/announce", "tracker.bad-url"),
+    ("http://127.0.0.1:1/announce", "net.refused"),
+    ("http://0.0.0.0:1/announce", "net.forbidden-address"),
+    ("http://169.254.169.254/announce", "net.forbidden-address"),
+    ("http://127.0.0.1:1/shutdown", "net.forbidden-address"),
+    ("http://2130706433:1/shutdown", "net.forbidden-address"),             # 127.0.0.1 as one number
+    ("http://[::ffff:127.0.0.1]:1/shutdown", "net.forbidden-address"),
+])
+def test_an_announce_that_goes_nowhere_is_answered_with_the_reason(outcalls, url, code):
+    assert announce(outcalls, url).error.code == code
+
+
+def test_a_tracker_that_drips_does_not_hold_a_thread(outcalls):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        stop = threading.Event()
+
+        def drip():
+            sock, _ = server.accept()
+            with sock:
+                sock.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not stop.wait(0.02):
+                    try:
+                        sock.sendall(b"X-Slow: 1\r\n")
+                    except OSError:
+                        return
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        done = announce(outcalls, f"http://127.0.0.1:{server.getsockname()[1]}/announce", timeout_s=0.3)
+        stop.set()
+        dripping.join()
+    assert done.error.code == "net.timed-out"
+
+
+def test_redirects_are_followed_but_not_for_ever():
+    answers = {f"/{step}": (302, {"Location": f"/{step + 1}"}, b"") for step in range(9)}
+    answers["/3"] = (200, {}, b"here")
+    with FakeServer(answers) as server:
+        assert get(server.url("/0")).body == b"here"
+        with pytest.raises(NetworkError) as caught:
+            get(server.url("/4"))
+    assert caught.value.code == "net.too-many-redirects"
+
+
+@pytest.mark.parametrize(("location", "code"), [
+    ("ftp://127.0.0.1/", "net.bad-url"),
+    ("file:///etc/passwd", "net.bad-url"),
+    ("http://[", "net.bad-url"),
+    ("http://a%0d%0ab/", "net.bad-url"),
+    ("http://169.254.169.254/latest", "net.forbidden-address"),
+    ("/elsewhere", "net.forbidden-address"),
+])
+def test_redirects_lead_only_where_they_may(location, code):
+    answers = {"/announce": (302, {"Location": location}, b"")}
+    with FakeServer(answers) as server, pytest.raises(NetworkError) as caught:
+        get(server.url(), loopback_path="/announce")
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("address", "came_from_public", "verdict"), [
+    ("93.184.216.34", True, True),
+    ("10.0.0.1", False, True),
+    ("10.0.0.1", True, False),
+    ("127.0.0.1", True, False),
+    ("fd00::1", True, False),
+    ("2606:2800:220:1::1", True, True),
+    ("fe80::1", False, False),
+    ("224.0.0.1", False, False),
+    ("::", False, False),
+])
+def test_where_a_strangers_url_may_lead(address, came_from_public, verdict):
+    answer = may_ask(ip_address(address), "/announce", loopback_path="/announce", came_from_public=came_from_public)
+    assert answer is verdict
+
+
+def test_a_gzipped_answer_is_unpacked_whatever_the_headers_say():
+    with FakeServer({"/": (200, {}, gzip.compress(b"plain"))}) as server:
+        assert get(server.url("/")).body == b"plain"
+
+
+@pytest.mark.parametrize("body", [bytes(1001), gzip.compress(bytes(1001))])
+def test_a_large_answer_is_cut_off(body):
+    with FakeServer({"/": (200, {}, body)}) as server:
+        assert get(server.url("/"), max_bytes=1001).body == bytes(1001)
+        with pytest.raises(NetworkError) as caught:
+            get(server.url("/"), max_bytes=1000)
+    assert caught.value.code == "net.too-large"
+
+
+def test_an_answer_that_inflates_without_end_is_cut_off():
+    deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = deflate.compress(bytes(64 << 20)) + deflate.flush()
+    with FakeServer({"/": (200, {}, bomb)}) as server, pytest.raises(NetworkError) as caught:
+        get(server.url("/"), max_bytes=1 << 20)
+    assert caught.value.code == "net.too-large"
+
+
+@pytest.mark.parametrize("said", [
+    b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
+])
+def test_what_does_not_speak_http_is_told_from_what_does(said):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def answer():
+            sock, _ = server.accept()
+            with sock:
+                sock.recv(4096)
+                sock.sendall(said)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with pytest.raises(NetworkError) as caught:
+            get(f"http://127.0.0.1:{server.getsockname()[1]}/")
+        answering.join()
+    assert caught.value.code == "net.bad-http"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    today = datetime.datetime(2024, 1, 1)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(today).not_valid_after(today + datetime.timedelta(days=36500))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with FakeServer({"/": (200, {}, b"secret")}, tls=context) as server, pytest.raises(NetworkError) as caught:
+        get(f"https://127.0.0.1:{server.port}/")
+    assert caught.value.code == "net.tls"
+    assert server.requests == []
+
+
+def test_the_parts_of_a_call_share_one_deadline():
+    clock = FakeClock()
+    deadline = Deadline(clock, 10.0)
+    clock.advance(9.0)
+    assert deadline.left_s() == pytest.approx(1.0)
+    clock.advance(1.0)
+    with pytest.raises(NetworkError) as caught:
+        deadline.left_s()
+    assert caught.value.code == "net.timed-out"
