@@ -62,7 +62,7 @@ def run(args: Namespace) -> int:
     goal = _goal(args)
     orders = [AddTorrent(torrent, folder.absolute(), peers, goal) for torrent in torrents]
 
-    logs = QueuedLogging(level=logging.DEBUG if args.verbose else logging.CRITICAL)
+    logs = QueuedLogging(level=logging.DEBUG if args.verbose else logging.ERROR)
     logs.start()
     try:
         foreground = Foreground(
@@ -94,7 +94,7 @@ def resolve(text: str) -> tuple[Endpoint, ...]:
 
 def _load_all(sources: list[str]) -> list[Metainfo]:
     """Every torrent once, in the order given."""
-    from blobtorrent.cli.sources import load_source
+    from blobtorrent.core.session.sources import load_source
 
     torrents = [load_source(source) for source in sources]
     return list({torrent.info_hash: torrent for torrent in torrents}.values())

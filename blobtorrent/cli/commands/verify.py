@@ -30,7 +30,7 @@ def register(commands: Subcommands) -> None:
 
 
 def run(args: Namespace) -> int:
-    from blobtorrent.cli.sources import load_file
+    from blobtorrent.core.session.sources import load_file
 
     if not args.folder.is_dir():
         raise NotFound("verify.no-folder", f"{args.folder} is no folder")

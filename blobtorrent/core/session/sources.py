@@ -1,4 +1,4 @@
-"""SOURCE of the commands: how a path or a URL becomes a torrent."""
+"""Where torrents come from: how a path or a URL becomes one. Blocking: called on the thread of whoever asks for it."""
 
 from __future__ import annotations
 
