@@ -8,11 +8,16 @@ from pathlib import Path
 # Before the package is imported: @owned looks at it when a class is made. Child processes inherit it.
 os.environ.setdefault("BLOBTORRENT_DEBUG", "1")
 
+import hypothesis
 import pytest
 
 from tests.support.tools import require_module, require_tool
 
 __all__ = ["require_module", "require_tool"]
+
+# The same cases on every run: a red suite is red for everybody. A slow moment of the machine is no failure.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 INTEROP = Path(__file__).parent / "interop"
 

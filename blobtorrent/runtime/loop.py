@@ -14,6 +14,7 @@ from typing import Any
 
 from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.mailbox import WakingMailbox
+from blobtorrent.runtime.metrics import Registry
 from blobtorrent.runtime.timers import TimerWheel
 
 log = logging.getLogger(__name__)
@@ -124,16 +125,24 @@ class SelectorLoop:
             except Exception as error:
                 if not self._report(callback, error) and watch.callback is not None:
                     self.unregister(key.fileobj)
-        try:
-            self.timers.expire(now)
-        except Exception as error:
-            self._report(self.timers, error)
+        self.timers.expire(now, self._run_timer)
         if self._on_pass is not None:
             try:
                 self._on_pass(now)
             except Exception as error:
                 self._report(self._on_pass, error)
         self.passes += 1
+
+    def measure(self, registry: Registry) -> None:
+        """Have the loop's own figures exported."""
+        name = self.name
+        registry.total("blobtorrent_loop_passes_total", "Passes of a loop.", lambda: self.passes, loop=name)
+        registry.total("blobtorrent_loop_busy_seconds_total", "Time outside select.", lambda: self.busy_s, loop=name)
+        registry.total("blobtorrent_loop_failures_total", "Callbacks that raised.", lambda: self.failures, loop=name)
+        registry.gauge(
+            "blobtorrent_loop_slowest_pass_seconds", "The longest pass yet.", lambda: self.slowest_pass_s, loop=name
+        )
+        registry.gauge("blobtorrent_mailbox_messages", "Messages waiting.", lambda: self.mailbox.depth, mailbox=name)
 
     def _run(self) -> None:
         try:
@@ -166,6 +175,12 @@ class SelectorLoop:
                 on_message(message)
             except Exception as error:
                 self._report(on_message, error)
+
+    def _run_timer(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception as error:
+            self._report(callback, error)
 
     def _report(self, callback: object, error: Exception) -> bool:
         """Log a failed callback and tell `on_error`; False when nobody took care of it."""

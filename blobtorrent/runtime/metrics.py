@@ -53,11 +53,15 @@ class Registry:
 
         Raises ValueError for a name that breaks the scheme; a counter's ends in `_total`.
         """
+        counter = Counter()
+        self.total(name, help_text, lambda: counter.value, **labels)
+        return counter
+
+    def total(self, name: str, help_text: str, read: Callable[[], float], **labels: str) -> None:
+        """A counter that its owner keeps as an attribute of its own; rules and summing as for `counter`."""
         if not name.endswith("_total"):
             raise ValueError(f"counter {name} does not end in _total")
-        counter = Counter()
-        self._add(name, help_text, labels, lambda: counter.value, "counter")
-        return counter
+        self._add(name, help_text, labels, read, "counter")
 
     def gauge(self, name: str, help_text: str, read: Callable[[], float], **labels: str) -> None:
         """A figure that goes up and down; `read` is called from the exporter's thread and must not wait."""

@@ -27,6 +27,10 @@ class Timer:
         self.callback = None
 
 
+def _call(callback: Callable[[], None]) -> None:
+    callback()
+
+
 class TimerWheel:
     """Pending timers of one thread. Times are monotonic seconds of the thread's clock."""
 
@@ -48,11 +52,12 @@ class TimerWheel:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
-    def expire(self, now: float) -> int:
+    def expire(self, now: float, run: Callable[[Callable[[], None]], None] = _call) -> int:
         """Run the callbacks that are due, earliest first, equal deadlines in the order they were set; return how many.
 
-        A timer set by one of these callbacks waits for the next call, even if it is due already. What a callback raises
-        comes through; its timer is spent, the others that were due stay due.
+        `run(callback)` makes each call, for a caller that wants to catch what one raises; by default it comes through,
+        then its timer is spent and the others that were due stay due. A timer set by one of these callbacks waits for
+        the next `expire`, even if it is due already.
         """
         heap = self._heap
         end = self._sequence
@@ -63,5 +68,5 @@ class TimerWheel:
             if callback is not None:
                 timer.callback = None
                 fired += 1
-                callback()
+                run(callback)
         return fired
