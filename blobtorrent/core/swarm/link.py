@@ -87,7 +87,7 @@ class PeerLink:
         self.unasked = 0                       # blocks that nobody asked for
         self.down = RateMeter()
 
-        self.wanted: deque[tuple[int, int]] = deque()      # (index << 32 | begin, length) the peer asked for
+        self.wanted: deque[tuple[int, int]] = deque()      # runs that the peer asked for, see uploads.Run
         self.queued_upload_bytes = 0           # being read or sent
         self.is_optimistic = False
         self.up = RateMeter()

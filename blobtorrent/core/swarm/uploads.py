@@ -6,6 +6,7 @@ cached is read by the disk thread; whoever asked meanwhile waits for the same re
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -14,18 +15,23 @@ from blobtorrent.core.swarm.pieces import PieceManager
 from blobtorrent.model.errors import PeerError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.network.outbox import Buffer
-from blobtorrent.protocol.wire.shape import HEADER, PIECE_ID
+from blobtorrent.protocol.wire.shape import FULL_LENGTH, HEADER, PIECE_ID
 from blobtorrent.storage.cache import SpanCache
 from blobtorrent.storage.jobs import Span
 
 SPAN_BITS = 18
 SPAN_BYTES = 1 << SPAN_BITS            # what is read at once
+BLOCK_BITS = 14
+SPAN_BLOCKS = SPAN_BYTES // BLOCK_SIZE
 QUEUE_BYTES = 1 << 20                  # of one link: being read or waiting for the socket
 MAX_WAITING = 4000                     # requests of one link; more is an attack
 OUR_QUEUE = 2000                       # `reqq` that we advertise (BEP 10)
 
 SpanKey = tuple[int, int]              # piece, number of the span in it; or a request's key and minus its length
+Run = tuple[int, int]                  # key of the first block and how many whole blocks; an odd request has minus its length
 Batch = tuple[SpanKey, int]            # the token of a batch: which span it pins, payload bytes
+
+_HEADER = HEADER.pack
 
 
 class Memory(Protocol):
@@ -45,38 +51,54 @@ class UploadManager:
         self._pieces = pieces
         self._memory = memory
         self._cache = cache
-        self._loading: dict[SpanKey, dict[PeerLink, list[tuple[int, int]]]] = {}
+        self._loading: dict[SpanKey, dict[PeerLink, list[Run]]] = {}    # who waits for it
         self.to_read: list[Span] = []          # what this pass wants read
         self.hungry: dict[PeerLink, None] = {} # wait for memory
 
     def on_requests(self, link: PeerLink, keys: list[int], lengths: list[int]) -> None:
         """Queue what a peer asks for. Requests of a choked peer are void (BEP 3).
 
-        Raises PeerError for blocks outside the torrent, pieces that we never had, or far too many requests.
+        Raises PeerError for blocks outside the torrent, pieces that we do not have, or far too many requests.
         """
         if link.state.am_choking:
             return
-        have, geometry = self._pieces.have, self._pieces.geometry
-        last = -1
-        size = 0
-        for key, length in zip(keys, lengths):
-            index = key >> 32
-            if index != last:
-                if index not in have:
-                    raise PeerError("wire.bad-request", f"request for piece {index}, which we do not have")
-                last, size = index, geometry.piece_size(index)
-            if (key & 0xFFFFFFFF) + length > size:
+        have, geometry, wanted = self._pieces.have, self._pieces.geometry, link.wanted
+        done, total = 0, len(keys)
+        while done < total:
+            key, length = keys[done], lengths[done]
+            index, begin = key >> 32, key & 0xFFFFFFFF
+            if length != BLOCK_SIZE or begin % BLOCK_SIZE:
+                run = 1
+                wanted.append((key, -length))
+                end = begin + length
+            else:
+                limit = min(total - done, SPAN_BLOCKS - (begin >> BLOCK_BITS) % SPAN_BLOCKS)
+                run = _run_length(keys[done:done + limit], lengths[done:done + limit])
+                end = begin + (run << BLOCK_BITS)
+                _append_run(wanted, key, run)
+            if index not in have:
+                raise PeerError("wire.bad-request", f"request for piece {index}, which we do not have")
+            if end > geometry.piece_size(index):
                 raise PeerError("wire.bad-request", f"request beyond the end of piece {index}")
-        link.wanted.extend(zip(keys, lengths))
-        if len(link.wanted) > MAX_WAITING:
-            raise PeerError("wire.too-many-requests", f"{len(link.wanted)} requests wait")
+            done += run
+        if len(wanted) > MAX_WAITING:
+            raise PeerError("wire.too-many-requests", f"{len(wanted)} requests wait")
         self.serve(link)
 
     def on_cancel(self, link: PeerLink, key: int, length: int) -> None:
-        try:
-            link.wanted.remove((key, length))
-        except ValueError:
-            pass                       # on its way already
+        """Forget a request that still waits; what is on its way stays there."""
+        kept = []
+        for first, blocks in link.wanted:
+            place = key - first >> BLOCK_BITS
+            if (first, blocks) == (key, -length):
+                continue
+            if length == BLOCK_SIZE and 0 <= place < blocks and not key - first & BLOCK_SIZE - 1:
+                kept += [(start, count) for start, count in (
+                    (first, place), (key + BLOCK_SIZE, blocks - place - 1)) if count]
+            else:
+                kept.append((first, blocks))
+        link.wanted.clear()
+        link.wanted.extend(kept)
 
     def on_choked(self, link: PeerLink) -> None:
         """We choke the peer: what it asked for is void."""
@@ -87,32 +109,29 @@ class UploadManager:
         """Move waiting requests to the socket as long as the link's queue has room."""
         wanted = link.wanted
         while wanted and link.queued_upload_bytes < QUEUE_BYTES:
-            span_key = _span_of(*wanted[0])
+            run = key, blocks = wanted[0]
+            span_key = _span_of(key, blocks)
             span = self._cache.get(span_key)
-            waiting = self._loading.get(span_key)
-            if span is None and waiting is None:
-                if not self._load(span_key, *wanted[0]):
-                    self.hungry[link] = None
-                    return
-                waiting = self._loading[span_key]
-            run = [wanted.popleft()]
-            while wanted and _span_of(*wanted[0]) == span_key:
-                run.append(wanted.popleft())
-            link.queued_upload_bytes += sum([length for _, length in run])
+            if span is None and span_key not in self._loading and not self._load(span_key, key, -blocks):
+                self.hungry[link] = None
+                return
+            wanted.popleft()
+            link.queued_upload_bytes += _run_bytes(run)
             if span is not None:
                 self._send(link, span_key, span, run)
-            elif waiting is not None:
-                waiting.setdefault(link, []).extend(run)
+            else:
+                self._loading[span_key].setdefault(link, []).append(run)
 
     def on_read(self, spans: list[Span], failed: list[Span]) -> list[PeerLink]:
         """Reads came back: answer who waits. Returns the links whose requests cannot be answered."""
         for span in spans:
             self._cache.put(span.token, span)
-            for link, run in self._loading.pop(span.token).items():
-                if link.state.am_choking:
-                    link.queued_upload_bytes -= sum([length for _, length in run])
-                else:
-                    self._send(link, span.token, span, run)
+            for link, runs in self._loading.pop(span.token).items():
+                for run in runs:
+                    if link.state.am_choking:
+                        link.queued_upload_bytes -= _run_bytes(run)
+                    else:
+                        self._send(link, span.token, span, run)
         unanswered: list[PeerLink] = []
         for span in failed:
             self._memory.release(span.slots)
@@ -172,27 +191,55 @@ class UploadManager:
         self.to_read.append(Span(index, begin, length, self._memory.take(count), span_key))
         return True
 
-    def _send(self, link: PeerLink, span_key: SpanKey, span: Span, run: list[tuple[int, int]]) -> None:
-        views, slots, begin = self._memory.views, span.slots, span.begin
-        buffers: list[Buffer] = []
-        for key, length in run:
-            offset = (key & 0xFFFFFFFF) - begin
-            buffers.append(HEADER.pack(9 + length, PIECE_ID, key))
-            if length == BLOCK_SIZE and not offset & BLOCK_SIZE - 1:
-                buffers.append(views[slots[offset // BLOCK_SIZE]])
-            else:
-                buffers += _slices(views, slots, offset, length)
-        size = sum([length for _, length in run])
+    def _send(self, link: PeerLink, span_key: SpanKey, span: Span, run: Run) -> None:
+        key, blocks = run
+        views, slots = self._memory.views, span.slots
+        offset = (key & 0xFFFFFFFF) - span.begin
+        buffers: list[Buffer]
+        if blocks > 0:
+            first = offset >> BLOCK_BITS
+            buffers = [b""] * (2 * blocks)
+            buffers[0::2] = [_HEADER(FULL_LENGTH, PIECE_ID, k) for k in range(key, key + (blocks << BLOCK_BITS), BLOCK_SIZE)]
+            buffers[1::2] = [views[slot] for slot in slots[first:first + blocks]]
+        else:
+            buffers = [_HEADER(9 - blocks, PIECE_ID, key), *_slices(views, slots, offset, -blocks)]
+        size = _run_bytes(run)
         self._cache.pin(span_key)
-        link.send_batch(buffers, size + HEADER.size * len(run), (span_key, size))
+        link.send_batch(buffers, size + HEADER.size * max(1, blocks), (span_key, size))
 
 
-def _span_of(key: int, length: int) -> SpanKey:
-    """The cached span that holds a request; one that crosses spans has a span of its own."""
+def _span_of(key: int, blocks: int) -> SpanKey:
+    """The cached span that holds a run; a request that crosses spans has a span of its own."""
     begin = key & 0xFFFFFFFF
-    if begin >> SPAN_BITS == begin + length - 1 >> SPAN_BITS:
+    if blocks > 0 or begin >> SPAN_BITS == begin - blocks - 1 >> SPAN_BITS:
         return key >> 32, begin >> SPAN_BITS
-    return key, -length
+    return key, blocks
+
+
+def _run_bytes(run: Run) -> int:
+    blocks = run[1]
+    return blocks << BLOCK_BITS if blocks > 0 else -blocks
+
+
+def _run_length(keys: list[int], lengths: list[int]) -> int:
+    """How many of these requests, from the first on, are whole blocks that lie one behind the other."""
+    count, first = len(keys), keys[0]
+    if lengths.count(BLOCK_SIZE) == count and keys == list(range(first, first + (count << BLOCK_BITS), BLOCK_SIZE)):
+        return count
+    run = 1
+    while run < count and lengths[run] == BLOCK_SIZE and keys[run] == first + (run << BLOCK_BITS):
+        run += 1
+    return run
+
+
+def _append_run(wanted: deque[Run], key: int, blocks: int) -> None:
+    """Add a run, or make the last one longer when this continues it within one span."""
+    if wanted:
+        first, before = wanted[-1]
+        if before > 0 and first + (before << BLOCK_BITS) == key and key & SPAN_BYTES - 1:
+            wanted[-1] = (first, before + blocks)
+            return
+    wanted.append((key, blocks))
 
 
 def _slices(views: list[memoryview], slots: list[int], offset: int, length: int) -> list[Buffer]:
