@@ -7,11 +7,13 @@ from dataclasses import replace
 from blobtorrent.discovery import http_tracker
 from blobtorrent.discovery.messages import Announce
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import TrackerError
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery
 from blobtorrent.runtime.clock import SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
 from tests.conftest import require_tool
+from tests.support.peers.program import wait_until
 from tests.support.peers.tracker import Opentracker
 
 TORRENT = InfoHash(v1=bytes(range(0, 260, 13)))
@@ -26,9 +28,23 @@ def announce(tracker, query):
     return http_tracker.announce(Announce(TORRENT, tracker.url, query, Mailbox("test")), SystemClock())
 
 
+def wait_for_whitelist(tracker):
+    """opentracker listens before it has read its whitelist, and refuses every torrent until then."""
+    def is_read():
+        try:
+            announce(tracker, replace(LEECH, event=AnnounceEvent.STOPPED, num_want=0))
+        except TrackerError as error:
+            assert error.code == "tracker.refused"
+            return False
+        return True
+
+    wait_until(is_read, 10.0, "the whitelist")
+
+
 def test_peers_of_a_torrent_find_each_other_through_opentracker():
     require_tool("opentracker")
     with Opentracker([TORRENT.v1]) as tracker:
+        wait_for_whitelist(tracker)
         announce(tracker, SEED)
         found = announce(tracker, LEECH)
         assert Endpoint("127.0.0.1", 7001) in found.endpoints
@@ -39,6 +55,7 @@ def test_peers_of_a_torrent_find_each_other_through_opentracker():
 def test_opentracker_counts_a_completed_peer_as_a_seed_and_forgets_a_stopped_one():
     require_tool("opentracker")
     with Opentracker([TORRENT.v1]) as tracker:
+        wait_for_whitelist(tracker)
         announce(tracker, LEECH)
         announce(tracker, replace(LEECH, event=AnnounceEvent.COMPLETED, left=0, downloaded=100))
         assert tracker.count(TORRENT.v1) == (1, 0)
