@@ -1,0 +1,146 @@
+"""`blobtorrent create PATH -o FILE`: make a torrent of a file or a folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from argparse import ArgumentTypeError, Namespace
+from pathlib import Path
+
+from blobtorrent import __version__
+from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
+from blobtorrent.model.errors import Conflict, Invalid
+from blobtorrent.model.units import format_size, parse_size
+
+BAR_COLUMNS = 40
+
+
+def register(commands: Subcommands) -> None:
+    parser = commands.add_parser(
+        "create",
+        help="make a torrent of a file or folder",
+        description="Make a torrent. The same content, names and options always give the same info-hash; with "
+                    "SOURCE_DATE_EPOCH in the environment, the same file. An older torrent of the same file name is "
+                    "replaced, any other file is left alone.",
+    )
+    parser.add_argument("path", metavar="PATH", type=Path, help="the file or folder to share")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the .torrent file to write")
+    parser.add_argument("--tracker", metavar="URL", action="append", default=[],
+                        help="announce URL; each option is a tier of its own, a comma joins URLs into one tier")
+    parser.add_argument("--web-seed", metavar="URL", action="append", default=[], help="HTTP address of the content")
+    parser.add_argument("--piece-size", metavar="SIZE", type=_size, default=0,
+                        help='for instance "1 MiB"; chosen by the size of the content when not given')
+    parser.add_argument("--format", choices=("v1", "v2", "hybrid"), default="v1",
+                        help="v1 is read by every client; default: %(default)s")
+    parser.add_argument("--private", action="store_true", help="peers from the trackers only (BEP 27)")
+    parser.add_argument("--source", metavar="TEXT", help="mark that makes the info-hash differ, as some trackers ask")
+    parser.add_argument("--comment", metavar="TEXT", help="text shown to people")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(args: Namespace) -> int:
+    from blobtorrent.protocol.metafile import parse_torrent
+    from blobtorrent.storage.atomicfile import write_atomically
+    from blobtorrent.storage.author import Format, Recipe, make_torrent
+    from blobtorrent.storage.source import scan
+
+    recipe = Recipe(
+        format=Format(args.format),
+        piece_length=args.piece_size,
+        tiers=tracker_tiers(args.tracker),
+        web_seeds=web_seeds(args.web_seed),
+        is_private=args.private,
+        source=args.source,
+        comment=args.comment,
+        created_by=f"BlobTorrent {__version__}",
+        creation_date=creation_date(os.environ.get("SOURCE_DATE_EPOCH")),
+    )
+    _check_output(args.output)
+    source = scan(args.path, exclude=args.output)
+    show_progress = not args.json and sys.stdout.isatty()
+    try:
+        data = make_torrent(source, recipe, progress=_draw if show_progress else None)
+    finally:
+        if show_progress:
+            print("\r\x1b[K", end="")
+    metainfo = parse_torrent(data)     # what we cannot read ourselves is not given out
+    write_atomically(args.output, data)
+    if args.json:
+        print_json({
+            "name": metainfo.name,
+            "info_hash_v1": metainfo.info_hash.v1.hex() or None,
+            "info_hash_v2": metainfo.info_hash.v2.hex() or None,
+            "size": metainfo.payload_bytes,
+            "piece_length": metainfo.geometry.piece_length,
+            "num_pieces": metainfo.geometry.num_pieces,
+            "num_files": len(source.files),
+            "file": str(args.output),
+        })
+    else:
+        print(f"{clean(str(args.output))}: {clean(metainfo.name)}, {format_size(metainfo.payload_bytes)} in "
+              f"{len(source.files)} file{'' if len(source.files) == 1 else 's'}, {metainfo.geometry.num_pieces} pieces "
+              f"of {format_size(metainfo.geometry.piece_length)}")
+        for digest in filter(None, (metainfo.info_hash.v1, metainfo.info_hash.v2)):
+            print(f"info hash: {digest.hex()}")
+    return EXIT_OK
+
+
+def tracker_tiers(options: list[str]) -> tuple[tuple[str, ...], ...]:
+    """The tiers of the --tracker options. Raises Invalid ("create.bad-url") for a URL that no reader could use."""
+    from blobtorrent.model.urls import TRACKER_SCHEMES
+
+    return tuple(tuple(_usable(url, TRACKER_SCHEMES) for url in option.split(",")) for option in options)
+
+
+def web_seeds(options: list[str]) -> tuple[str, ...]:
+    """The URLs of the --web-seed options. Raises Invalid ("create.bad-url")."""
+    from blobtorrent.model.urls import WEB_SEED_SCHEMES
+
+    return tuple(_usable(url, WEB_SEED_SCHEMES) for url in options)
+
+
+def creation_date(epoch: str | None) -> int:
+    """Now, or what SOURCE_DATE_EPOCH says (reproducible-builds.org). Raises Invalid ("create.bad-epoch")."""
+    if epoch is None:
+        return int(time.time())
+    if not epoch.isascii() or not epoch.isdigit() or len(epoch) > 12:
+        raise Invalid("create.bad-epoch", "SOURCE_DATE_EPOCH must be a number of seconds since 1970")
+    return int(epoch)
+
+
+def _usable(url: str, schemes: frozenset[str]) -> str:
+    from blobtorrent.model.urls import usable_url
+
+    usable = usable_url(os.fsencode(url), schemes)
+    if usable is None:
+        raise Invalid("create.bad-url", f"{url}: not a URL with {', '.join(sorted(schemes))} that can be used")
+    return usable
+
+
+def _check_output(output: Path) -> None:
+    """A mistyped -o must not cost anybody a file that is no torrent. Checked before the long work."""
+    if output.is_dir():
+        raise Conflict("create.output-exists", f"{output} is a folder")
+    try:
+        with output.open("rb") as file:
+            begins = file.read(1)
+    except OSError:
+        return                         # nothing there, or the error that writing will explain
+    if begins not in (b"", b"d"):
+        raise Conflict("create.output-exists", f"{output} exists and is no torrent: remove it first")
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except Invalid as error:
+        raise ArgumentTypeError(error.detail) from None
+
+
+def _draw(done: int, size: int) -> None:
+    from blobtorrent.cli.progress import bar, charset_for, percent
+
+    drawn = bar(done, size, BAR_COLUMNS, charset_for(sys.stdout.encoding))
+    print(f"\r{drawn} {percent(done, size)}", end="", flush=True)

@@ -1,0 +1,163 @@
+"""`blobtorrent show FILE|MAGNET`: what a torrent or a magnet link says. Contacts nobody."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.magnet import MagnetLink, is_magnet, parse_magnet
+from blobtorrent.model.metainfo import FileEntry, Metainfo
+from blobtorrent.model.units import format_size
+
+MAX_PATH = 4096                        # characters of a path on the screen
+
+
+def register(commands: Subcommands) -> None:
+    parser = commands.add_parser(
+        "show",
+        help="show what a torrent contains",
+        description="Show what a .torrent file or a magnet link says. Nothing that it names is contacted.",
+    )
+    parser.add_argument("source", metavar="FILE|MAGNET", help="a .torrent file, or a link that begins with magnet:?")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(args: Namespace) -> int:
+    if is_magnet(args.source):
+        link = parse_magnet(args.source)
+        if args.json:
+            print_json(magnet_fields(link))
+        else:
+            _print_lines(magnet_lines(link))
+        return EXIT_OK
+    from blobtorrent.core.session.sources import load_file
+
+    metainfo = load_file(args.source)
+    if args.json:
+        print_json(torrent_fields(metainfo))
+    else:
+        _print_lines(torrent_lines(metainfo))
+    return EXIT_OK
+
+
+def torrent_fields(metainfo: Metainfo) -> dict[str, Any]:
+    """The JSON object of a torrent. What is absent is null; lists are empty."""
+    return {
+        "name": metainfo.name,
+        **_hash_fields(metainfo.info_hash),
+        "size": metainfo.geometry.size,
+        "payload": metainfo.payload_bytes,
+        "piece_length": metainfo.geometry.piece_length,
+        "num_pieces": metainfo.geometry.num_pieces,
+        "private": metainfo.is_private,
+        "files": [_file_fields(entry) for entry in metainfo.files],
+        "trackers": metainfo.tiers,
+        "web_seeds": metainfo.web_seeds,
+        "comment": metainfo.comment,
+        "created_by": metainfo.created_by,
+        "creation_date": metainfo.creation_date,
+        "source": metainfo.source,
+    }
+
+
+def magnet_fields(link: MagnetLink) -> dict[str, Any]:
+    """The JSON object of a magnet link: the same names, null for all that only the metadata tells."""
+    return {
+        "name": link.name,
+        **_hash_fields(link.info_hash),
+        "size": link.size,
+        "payload": None,
+        "piece_length": None,
+        "num_pieces": None,
+        "private": None,
+        "files": None,
+        "trackers": link.tiers,
+        "web_seeds": link.web_seeds,
+        "comment": None,
+        "created_by": None,
+        "creation_date": None,
+        "source": None,
+        "peers": [{"host": host, "port": port} for host, port in link.peers],
+    }
+
+
+def torrent_lines(metainfo: Metainfo) -> Iterator[str]:
+    """The torrent for people; every foreign text is made harmless."""
+    geometry = metainfo.geometry
+    yield f"name:         {clean(metainfo.name)}"
+    yield from _hash_lines(metainfo.info_hash)
+    yield f"size:         {format_size(metainfo.payload_bytes)} ({metainfo.payload_bytes} bytes)"
+    yield f"pieces:       {geometry.num_pieces} of {format_size(geometry.piece_length)}"
+    yield f"private:      {'yes' if metainfo.is_private else 'no'}"
+    yield from _text_lines("comment", metainfo.comment)
+    yield from _text_lines("created by", metainfo.created_by)
+    if metainfo.creation_date is not None:
+        yield f"created:      {_date(metainfo.creation_date)}"
+    yield from _text_lines("source", metainfo.source)
+    yield from _address_lines(metainfo.tiers, metainfo.web_seeds)
+    files = [entry for entry in metainfo.files if not entry.is_pad]
+    yield f"files:        {len(files)}"
+    width = max((len(format_size(entry.length)) for entry in files), default=0)
+    for entry in files:
+        yield f"  {format_size(entry.length):>{width}}  {_path(entry)}"
+
+
+def magnet_lines(link: MagnetLink) -> Iterator[str]:
+    """The link for people."""
+    if link.name is not None:
+        yield f"name:         {clean(link.name)}"
+    yield from _hash_lines(link.info_hash)
+    if link.size is not None:
+        yield f"size:         {format_size(link.size)} ({link.size} bytes), says the link"
+    yield from _address_lines(link.tiers, link.web_seeds)
+    for host, port in link.peers:
+        yield f"peer:         {clean(host)} port {port}"
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    print("\n".join(lines))
+
+
+def _file_fields(entry: FileEntry) -> dict[str, Any]:
+    return {"path": entry.path, "length": entry.length, "pad": entry.is_pad}
+
+
+def _hash_fields(info_hash: InfoHash) -> dict[str, str | None]:
+    return {"info_hash_v1": info_hash.v1.hex() or None, "info_hash_v2": info_hash.v2.hex() or None}
+
+
+def _hash_lines(info_hash: InfoHash) -> Iterator[str]:
+    if info_hash.v1:
+        yield f"info hash v1: {info_hash.v1.hex()}"
+    if info_hash.v2:
+        yield f"info hash v2: {info_hash.v2.hex()}"
+
+
+def _text_lines(label: str, text: str | None) -> Iterator[str]:
+    if text:
+        yield f"{label + ':':13} {clean(text)}"
+
+
+def _address_lines(tiers: Iterable[Iterable[str]], web_seeds: Iterable[str]) -> Iterator[str]:
+    for number, tier in enumerate(tiers, start=1):
+        for url in tier:
+            yield f"tracker:      {clean(url)} (tier {number})"
+    for url in web_seeds:
+        yield f"web seed:     {clean(url)}"
+
+
+def _date(timestamp: int) -> str:
+    try:
+        return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return f"{timestamp} seconds after 1970"
+
+
+def _path(entry: FileEntry) -> str:
+    path = clean("/".join(entry.path), MAX_PATH)
+    return path if entry.symlink_target is None else f"{path} -> {clean('/'.join(entry.symlink_target), MAX_PATH)}"
