@@ -107,25 +107,37 @@ def folders_of(paths: Iterable[Path]) -> set[Path]:
 
 
 class LinkResolver:
-    """Tells which symbolic links of a torrent lead to something of that torrent (BEP 47), directly or over others."""
+    """Finds what the symbolic links of a torrent lead to (BEP 47): something of the same torrent, or nothing at all.
 
-    def __init__(self, files: Iterable[Path], links: dict[Path, Path]) -> None:
-        self._links = links
+    `links` gives each link its target as read from `folder`, the torrent's own. Old torrents write targets as seen from
+    the link, so where the one reading names nothing the other is tried.
+    """
+
+    def __init__(self, folder: Path, files: Iterable[Path], links: dict[Path, Path]) -> None:
         self._solid = set(files)
         self._solid |= folders_of([*self._solid, *links])
+        self._links = {link: self._meant(link, target, folder, links) for link, target in links.items()}
         self._steps = MAX_LINK_STEPS
 
-    def leads_somewhere(self, link: Path) -> bool:
-        """False also for links in a circle, and for those that come after the work one torrent may cost."""
-        target = self._links[link]
+    def target_of(self, link: Path) -> Path | None:
+        """The target if something is there, perhaps over other links; None otherwise.
+
+        Links in a circle lead nowhere, and so do those that come after the work which one torrent may cost.
+        """
+        place: Path | None = self._links[link]
         for _ in range(MAX_LINK_HOPS):
-            if target in self._solid:
-                return True
-            redirected = self._follow_first_link(target)
-            if redirected is None:
-                return False
-            target = redirected
-        return False
+            if place in self._solid:
+                return self._links[link]
+            if place is None:
+                break
+            place = self._follow_first_link(place)
+        return None
+
+    def _meant(self, link: Path, target: Path, folder: Path, links: dict[Path, Path]) -> Path:
+        beside = link[:-1] + target[len(folder):]
+        if target not in self._solid and target not in links and (beside in self._solid or beside in links):
+            return beside
+        return target
 
     def _follow_first_link(self, path: Path) -> Path | None:
         for length in range(1, len(path) + 1):

@@ -74,11 +74,12 @@ def measure(files: list[SourceFile], piece_length: int, *, is_v2_only: bool) -> 
 
 def file_entries(files: list[SourceFile], name: str, *, is_single: bool) -> tuple[FileEntry, ...]:
     """The files with their offsets and safe paths. Links that lead nowhere become empty files."""
-    maker = PathMaker(() if is_single else (name,))
+    folder = () if is_single else (name,)
+    maker = PathMaker(folder)
     paths = [(name,) if is_single and not file.is_pad else maker.make(file.path) for file in files]
     distinct = iter(keep_apart([path for path, file in zip(paths, files, strict=True) if not file.is_pad]))
     paths = [path if file.is_pad else next(distinct) for path, file in zip(paths, files, strict=True)]
-    targets = _link_targets(files, paths, maker)
+    targets = _link_targets(files, paths, maker, folder)
     offsets = accumulate((file.length for file in files), initial=0)
     return tuple(
         FileEntry(path, file.length, offset, file.is_pad, targets.get(path) if file.link else None,
@@ -87,10 +88,12 @@ def file_entries(files: list[SourceFile], name: str, *, is_single: bool) -> tupl
     )
 
 
-def _link_targets(files: list[SourceFile], paths: list[Path], maker: PathMaker) -> dict[Path, Path]:
+def _link_targets(
+    files: list[SourceFile], paths: list[Path], maker: PathMaker, folder: Path,
+) -> dict[Path, Path | None]:
     links = {path: maker.make(file.link) for file, path in zip(files, paths, strict=True) if file.link}
     if not links:
-        return links
+        return {}
     solid = (path for file, path in zip(files, paths, strict=True) if not file.is_pad and path not in links)
-    resolver = LinkResolver(solid, links)
-    return {link: target for link, target in links.items() if resolver.leads_somewhere(link)}
+    resolver = LinkResolver(folder, solid, links)
+    return {link: resolver.target_of(link) for link in links}

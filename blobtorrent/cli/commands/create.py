@@ -123,6 +123,8 @@ def _check_output(output: Path) -> None:
     """A mistyped -o must not cost anybody a file that is no torrent. Checked before the long work."""
     if output.is_dir():
         raise Conflict("create.output-exists", f"{output} is a folder")
+    if not output.parent.is_dir():
+        raise Invalid("create.no-folder", f"{output.parent}: no such folder")
     try:
         with output.open("rb") as file:
             begins = file.read(1)
