@@ -115,7 +115,7 @@ def build_engine(settings: Settings) -> Engine:
         outlets, clock=clock, timers=core.timers, rng=rng, peer_id=peer_id, key=rng.getrandbits(32)
     )
     torrents = TorrentManager(
-        outlets, swarms, announces, board, bus, clock=clock, timers=core.timers, check_jobs=2 * hash_threads
+        outlets, swarms, announces, board, bus.publish, clock=clock, timers=core.timers, check_jobs=2 * hash_threads
     )
     session = Session(outlets, torrents, swarms, announces, clock=clock, timers=core.timers)
     supervisor = Supervisor([

@@ -6,7 +6,7 @@ are under way, close the files. The machine of each torrent (`lifecycle`) says w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from blobtorrent.core.session.announces import AnnounceManager
 from blobtorrent.core.session.checks import CheckPlan, CheckQueue
@@ -19,11 +19,10 @@ from blobtorrent.core.swarm.messages import PeerSource, SwarmClosed, SwarmReport
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import BlobTorrentError, Conflict, Invalid, NotFound, StorageError
-from blobtorrent.model.events import StateChanged, TorrentAdded, TorrentFailed, TorrentFinished, TorrentRemoved
+from blobtorrent.model.events import Event, StateChanged, TorrentAdded, TorrentFailed, TorrentFinished, TorrentRemoved
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import TorrentStatus
 from blobtorrent.runtime.board import StatusBoard
-from blobtorrent.runtime.bus import EventBus
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.timers import TimerWheel
@@ -41,7 +40,7 @@ class TorrentManager:
         swarms: SwarmManager,
         announces: AnnounceManager,
         board: StatusBoard[InfoHash, TorrentStatus],
-        bus: EventBus,
+        publish: Callable[[Event], None],
         *,
         clock: Clock,
         timers: TimerWheel,
@@ -51,7 +50,7 @@ class TorrentManager:
         self._swarms = swarms
         self._announces = announces
         self._board = board
-        self._bus = bus
+        self._tell = publish
         self._clock = clock
         self._timers = timers
         self._check_jobs = check_jobs
@@ -86,7 +85,7 @@ class TorrentManager:
         )
         self._torrents[info_hash] = torrent
         log.info("torrent added", torrent=info_hash, name=command.metainfo.name)
-        self._bus.publish(TorrentAdded(info_hash, command.metainfo.name))
+        self._tell(TorrentAdded(info_hash, command.metainfo.name))
         self._load(torrent)
         return info_hash
 
@@ -263,7 +262,7 @@ class TorrentManager:
         log.warning("torrent failed", torrent=torrent.info_hash, code=error.code, detail=error.detail)
         torrent.error = error
         self._fire(torrent, TorrentEvent.FAIL)
-        self._bus.publish(TorrentFailed(torrent.info_hash, error.code, error.detail))
+        self._tell(TorrentFailed(torrent.info_hash, error.code, error.detail))
 
     def _fire(self, torrent: Torrent, event: TorrentEvent) -> None:
         """Take a transition, tell the outside, then do the work of the new state."""
@@ -274,7 +273,7 @@ class TorrentManager:
             torrent.error = None
         self._publish(torrent)
         if torrent.public_name != old_name:
-            self._bus.publish(StateChanged(torrent.info_hash, old_name, torrent.public_name))
+            self._tell(StateChanged(torrent.info_hash, old_name, torrent.public_name))
         self._leave(torrent, old)
         self._enter(torrent, event, new)
 
@@ -294,7 +293,7 @@ class TorrentManager:
             self._check(torrent)
         elif new is TorrentState.SEEDING:
             if event is TorrentEvent.FINISH:
-                self._bus.publish(TorrentFinished(torrent.info_hash, torrent.downloaded_bytes))
+                self._tell(TorrentFinished(torrent.info_hash, torrent.downloaded_bytes))
                 self._announces.complete(torrent.info_hash)
             self._begin_seeding(torrent)
         elif new in (TorrentState.CLOSING, TorrentState.REMOVING):
@@ -302,7 +301,7 @@ class TorrentManager:
         elif new is TorrentState.GONE:
             del self._torrents[torrent.info_hash]
             self._board.withdraw(torrent.info_hash)
-            self._bus.publish(TorrentRemoved(torrent.info_hash))
+            self._tell(TorrentRemoved(torrent.info_hash))
 
     def _publish(self, torrent: Torrent) -> None:
         self._board.publish(torrent.info_hash, torrent.status())

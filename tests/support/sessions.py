@@ -1,0 +1,205 @@
+"""A session in one thread: its mailboxes are lists, its clock is the test's, the threads behind them are played."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from blobtorrent.core.session.announces import AnnounceManager
+from blobtorrent.core.session.commands import AddTorrent, Ask, Command, Reply, SeedGoal
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.session import Session
+from blobtorrent.core.session.swarms import SwarmManager
+from blobtorrent.core.session.torrents import TorrentManager
+from blobtorrent.core.swarm.messages import CloseSwarm, SwarmClosed, SwarmReport, SwarmSettings
+from blobtorrent.discovery.messages import Announce, AnnounceDone
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.errors import StorageError
+from blobtorrent.model.events import Event
+from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.status import TorrentStatus
+from blobtorrent.protocol.tracker.announce import AnnounceReply
+from blobtorrent.runtime.board import StatusBoard
+from blobtorrent.runtime.clock import FakeClock
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.timers import TimerWheel
+from blobtorrent.storage.filepool import FilePool
+from blobtorrent.storage.jobs import CheckPieces, CloseStore, PiecesChecked, PrepareStore, StoreClosed, StorePrepared
+from blobtorrent.storage.store import Store
+from tests.support.stored import StoredTorrent
+
+PIECE = 16384
+T = TypeVar("T")
+
+
+def torrent_of(
+    pieces: int, *, piece_length: int = PIECE, seed: int = 1, tiers: tuple[tuple[str, ...], ...] = ()
+) -> Metainfo:
+    """A torrent of one file of whole pieces."""
+    return replace(StoredTorrent([pieces * piece_length], piece_length, seed=seed).metainfo, tiers=tiers)
+
+
+class SessionRig:
+    """Posts of the session are drained by the test; `answer_*` play the threads that would have taken them."""
+
+    def __init__(self, *, check_jobs: int = 4, max_links: int = 500) -> None:
+        self.clock = FakeClock(start=1000.0)
+        self.timers = TimerWheel()
+        self.inbox: Mailbox[Any] = Mailbox("core")
+        self.door: Mailbox[Any] = Mailbox("door")
+        self.shard: Mailbox[Any] = Mailbox("shard")
+        self.hashers: Mailbox[Any] = Mailbox("hashers")
+        self.disks: Mailbox[Any] = Mailbox("disks")
+        self.outcalls: Mailbox[Any] = Mailbox("outcalls")
+        self.board: StatusBoard[InfoHash, TorrentStatus] = StatusBoard()
+        self._published: list[Event] = []
+        files = FilePool(16)
+        outlets = Outlets(
+            inbox=self.inbox,
+            door=self.door,
+            shards=(self.shard,),
+            hashers=self.hashers,
+            disks=self.disks,
+            outcalls=self.outcalls,
+            open_store=lambda metainfo, folder: Store(folder, metainfo, files),
+        )
+        swarms = SwarmManager(
+            outlets, peer_id=PeerId(b"-BQ0000-abcdefghijkl"), settings=SwarmSettings(max_links=200), max_links=max_links
+        )
+        announces = AnnounceManager(
+            outlets,
+            clock=self.clock,
+            timers=self.timers,
+            rng=random.Random(1),
+            peer_id=PeerId(b"-BQ0000-abcdefghijkl"),
+            key=7,
+        )
+        torrents = TorrentManager(
+            outlets,
+            swarms,
+            announces,
+            self.board,
+            self._published.append,
+            clock=self.clock,
+            timers=self.timers,
+            check_jobs=check_jobs,
+        )
+        self.session = Session(outlets, torrents, swarms, announces, clock=self.clock, timers=self.timers)
+
+    # ---- what drives it
+
+    def tell(self, message: Any) -> None:
+        self.session.on_message(message)
+
+    def command(self, command: Command) -> Reply[Any]:
+        reply: Reply[Any] = Reply()
+        self.tell(Ask(command, reply))
+        return reply
+
+    def ask(self, command: Command) -> Any:
+        """The answer to a command that is answered at once."""
+        return self.command(command).wait(0)
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.timers.expire(self.clock.now())
+
+    # ---- what comes out
+
+    def state(self, metainfo: Metainfo) -> str:
+        return self.status(metainfo).state
+
+    def status(self, metainfo: Metainfo) -> TorrentStatus:
+        status = self.board.read(metainfo.info_hash)
+        assert status is not None
+        return status
+
+    def events(self) -> list[Event]:
+        """What was published since the last call."""
+        events, self._published[:] = self._published[:], []
+        return events
+
+    # ---- the threads behind the mailboxes
+
+    def answer_prepare(self, *, has_data: bool, error: StorageError | None = None) -> None:
+        job = only(PrepareStore, self.disks.drain())
+        self.tell(StorePrepared(job.info_hash, has_data, error))
+
+    def answer_check(self, job: CheckPieces, *, good: bool = True, error: StorageError | None = None) -> None:
+        found, missing = (list(job.indices), []) if good else ([], list(job.indices))
+        if error is not None:
+            found, missing = [], []
+        self.tell(PiecesChecked(job.info_hash, job.indices, found, [], missing, error))
+
+    def check_all(self, *, good: bool = True) -> None:
+        """Answer the checks until none is asked for any more."""
+        while jobs := self.hashers.drain():
+            for job in jobs:
+                self.answer_check(job, good=good)
+
+    def report(self, metainfo: Metainfo, *, have: int, uploaded: int = 0, error: StorageError | None = None) -> None:
+        """The swarm has its first `have` pieces."""
+        self.tell(_report(metainfo, have, uploaded, error))
+
+    def answer_close(self, metainfo: Metainfo, *, have: int, uploaded: int = 0) -> None:
+        """The swarm, then the store, do what they were told."""
+        only(CloseSwarm, [message for message in self.shard.drain() if isinstance(message, CloseSwarm)])
+        self.tell(SwarmClosed(metainfo.info_hash, _report(metainfo, have, uploaded, None)))
+        self.answer_close_store()
+
+    def answer_close_store(self) -> None:
+        self.tell(StoreClosed(only(CloseStore, self.disks.drain()).info_hash))
+
+    def answer_announce(self, order: Announce, *peers: Endpoint, interval_s: int = 1800, **fields: Any) -> None:
+        reply = AnnounceReply(endpoints=peers, interval_s=interval_s, **fields)
+        self.tell(AnnounceDone(order.info_hash, order.url, order.query, endpoints=peers, reply=reply))
+
+    # ---- short ways to a state
+
+    def add(
+        self, metainfo: Metainfo, folder: Path, *, goal: SeedGoal | None = None, peers: tuple[Endpoint, ...] = ()
+    ) -> None:
+        self.ask(AddTorrent(metainfo, folder, peers, SeedGoal() if goal is None else goal))
+
+    def add_downloading(self, metainfo: Metainfo, folder: Path, *, goal: SeedGoal | None = None) -> None:
+        self.add(metainfo, folder, goal=goal)
+        self.answer_prepare(has_data=False)
+
+    def add_seeding(self, metainfo: Metainfo, folder: Path, *, goal: SeedGoal | None = None) -> None:
+        self.add(metainfo, folder, goal=goal)
+        self.answer_prepare(has_data=True)
+        self.check_all()
+
+
+def only(kind: type[T], messages: list[Any]) -> T:
+    """The one message that there is."""
+    assert [type(message) for message in messages] == [kind]
+    message: T = messages[0]
+    return message
+
+
+def _report(metainfo: Metainfo, have: int, uploaded: int, error: StorageError | None) -> SwarmReport:
+    geometry = metainfo.geometry
+    done = have * geometry.piece_length
+    return SwarmReport(
+        info_hash=metainfo.info_hash,
+        state="starved" if error else "normal",
+        have_count=have,
+        have_wire=Bitfield(geometry.num_pieces, range(have)).to_wire(),
+        done_bytes=done,
+        left_bytes=geometry.size - done,
+        downloaded_bytes=done,
+        uploaded_bytes=uploaded,
+        wasted_bytes=0,
+        down_bytes_per_s=0,
+        up_bytes_per_s=0,
+        links=1,
+        seeds=0,
+        peers_known=1,
+        error_code=error.code if error else "",
+        error_detail=error.detail if error else "",
+    )
