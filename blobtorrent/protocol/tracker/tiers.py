@@ -41,9 +41,6 @@ class TrackerTiers:
         """The URLs in the order to try them."""
         return (url for tier in list(self._tiers) for url in list(tier))
 
-    def __len__(self) -> int:
-        return sum(map(len, self._tiers))
-
     @property
     def tiers(self) -> tuple[tuple[str, ...], ...]:
         """The tiers in their present order: what to save."""

@@ -18,7 +18,6 @@ HANDSHAKE_ID = 0
 MAX_EXTENSIONS = 64                    # entries of "m" that are looked at
 MAX_METADATA_BYTES = 10 << 20          # a larger claim is not believed
 MAX_VERSION_BYTES = 256                # of the sender's name for itself
-DEFAULT_REQUESTS = 250                 # what a peer that does not say will queue (BEP 10 names it as usual)
 _LIMITS = bencode.Limits(size_bytes=64 << 10, depth=8, tokens=2000)
 
 

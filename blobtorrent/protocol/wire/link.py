@@ -100,11 +100,6 @@ class LinkState:
     def peer_interested(self) -> bool:
         return self._peer_interest is Interest.INTERESTED
 
-    @property
-    def is_live(self) -> bool:
-        """Whether new work may be begun on the link."""
-        return self.phase is Phase.OPENING or self.phase is Phase.OPEN
-
     def choke(self) -> None:
         self._our_choke = CHOKING.next(self._our_choke, ChokeEvent.CHOKE)
 

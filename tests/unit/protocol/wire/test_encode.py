@@ -28,27 +28,17 @@ def runs(geometry):
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
-def test_a_run_holds_the_messages_of_its_blocks(geometry):
+def test_a_run_asks_for_each_of_its_blocks(geometry):
     encoder = encode.RunEncoder(geometry)
     for index, first, count in runs(geometry):
         blocks = [(index, block * BLOCK, geometry.block_size(index, block)) for block in range(first, first + count)]
         assert encoder.requests(index, first, count) == b"".join(wire.Request(*block).encode() for block in blocks)
-        assert encoder.cancels(index, first, count) == b"".join(wire.Cancel(*block).encode() for block in blocks)
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES)
-def test_headers_are_what_goes_before_each_block(geometry):
-    encoder = encode.RunEncoder(geometry)
-    for index, first, count in runs(geometry):
-        for number, header in enumerate(encoder.headers(index, first, count)):
-            begin, size = (first + number) * BLOCK, geometry.block_size(index, first + number)
-            assert header == wire.Piece(index, begin, bytes(size)).encode()[:encode.HEADER_BYTES]
-            assert header == encode.block_header(index, begin, size)
-
-
-def test_single_messages_equal_their_values():
-    assert encode.have(9) == wire.Have(9).encode()
+def test_many_haves_are_one_buffer():
     assert encode.haves([1, 2, 3]) == b"".join(wire.Have(index).encode() for index in (1, 2, 3))
     assert encode.haves([]) == b""
+
+
+def test_a_cancel_equals_its_value():
     assert encode.cancel(1, 2, 3) == wire.Cancel(1, 2, 3).encode()
-    assert encode.reject(1, 2, 3) == wire.Reject(1, 2, 3).encode()

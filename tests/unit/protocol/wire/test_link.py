@@ -59,12 +59,12 @@ def test_another_message_closes_the_time_for_a_bitfield():
         link.on_bitfield()
 
 
-def test_a_draining_link_takes_what_still_comes_but_begins_nothing():
+def test_a_draining_link_takes_what_still_comes_and_drains_on():
     link = LinkState()
     link.drain()
     link.on_message()
     link.on_bitfield()
-    assert link.phase is Phase.DRAINING and not link.is_live
+    assert link.phase is Phase.DRAINING
     link.close()
     assert link.phase is Phase.CLOSED
 
