@@ -22,6 +22,7 @@ MAX_LINK_HOPS = 8                      # links over links; macOS frameworks have
 _MAX_EXTENSION_BYTES = 16
 
 _FORBIDDEN = re.compile("[/\\\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_EMPTY = re.compile("[/\\\\\x00\u202a-\u202e\u2066-\u2069]")           # nothing of these would be seen in a name
 _NO_NAMES = frozenset(("", ".", ".."))
 
 
@@ -36,7 +37,7 @@ def safe_part(raw: bytes, instead: str = "_") -> str:
     if text in _NO_NAMES:
         return instead
     if _FORBIDDEN.search(text):
-        if _FORBIDDEN.sub("", text) in _NO_NAMES:
+        if _EMPTY.sub("", text) in _NO_NAMES:
             return instead
         text = _FORBIDDEN.sub("_", text)
     if len(raw) * 3 > MAX_PART_BYTES and len(text.encode()) > MAX_PART_BYTES:      # a bad byte becomes three

@@ -75,8 +75,9 @@ def _assemble(raw_info: bytes, info: dict[bytes, Any], top: dict[bytes, Any], *,
     files = _source_files(info, piece_length, is_v1=is_v1, is_v2=is_v2)
     is_single = not isinstance(info.get(b"files"), list) if is_v1 else _is_lone_file(files)
     geometry = measure(files, piece_length, is_v2_only=not is_v1)
-    hashes = _piece_hashes(info, geometry.num_pieces) if is_v1 else b""
-    name = safe_part(files[0].path[0] if is_single else info_name(info), instead="")
+    hashes = _piece_hashes(info, geometry.num_pieces, is_v1=is_v1)
+    folder_name = info_name(info)
+    name = safe_part(files[0].path[0] if is_single else folder_name, instead="")
     if not name:
         if is_single:
             raise MetainfoError("metainfo.no-name", "the torrent's file has no usable name")
@@ -137,8 +138,12 @@ def _is_lone_file(files: list[SourceFile]) -> bool:
     return len(payload) == 1 and len(payload[0].path) == 1
 
 
-def _piece_hashes(info: dict[bytes, Any], num_pieces: int) -> bytes:
+def _piece_hashes(info: dict[bytes, Any], num_pieces: int, *, is_v1: bool) -> bytes:
     hashes = info.get(b"pieces")
+    if not is_v1:
+        if hashes is not None:
+            raise MetainfoError("metainfo.inconsistent", "v1 piece hashes without a v1 list of files")
+        return b""
     if not isinstance(hashes, bytes):
         raise MetainfoError("metainfo.bad-pieces", "the piece hashes are missing")
     if len(hashes) != num_pieces * SHA1_BYTES:
