@@ -22,39 +22,43 @@ class Findings:
 def check_pieces(store: Store, indices: range, buffer: memoryview) -> Findings:
     """Sort pieces into good, bad (all bytes are there, but wrong ones) and missing.
 
-    `buffer` is used for reading. Raises StorageError when a file cannot be read.
+    `indices` is not empty; `buffer` is used for reading. Raises StorageError when a file cannot be read.
     """
     findings = Findings()
     presence = Presence(store)
-    geometry = store.geometry
-    at_once = max(1, len(buffer) // geometry.piece_length)
+    all_is_there = presence.coverage(*_stretch(store, indices)) is Coverage.FULL
+    at_once = max(1, len(buffer) // store.geometry.piece_length)
     for first in range(indices.start, indices.stop, at_once):
         group = range(first, min(first + at_once, indices.stop))
-        start = geometry.piece_offset(group[0])
-        end = geometry.piece_offset(group[-1]) + geometry.piece_size(group[-1])
-        coverage = presence.coverage(start, end - start)
-        if coverage is Coverage.FULL and end - start <= len(buffer):
-            _check_group(store, group, buffer[: end - start], findings)
+        offset, length = _stretch(store, group)
+        if length <= len(buffer) and (all_is_there or presence.coverage(offset, length) is Coverage.FULL):
+            _check_group(store, group, buffer[:length], findings)
         else:
             for index in group:
                 _check_one(store, index, presence, buffer, findings)
     return findings
 
 
+def _stretch(store: Store, indices: range) -> tuple[int, int]:
+    """Offset and length of neighbouring pieces in the linear space, without what pads the last one."""
+    offset = store.geometry.piece_offset(indices[0])
+    return offset, store.geometry.piece_offset(indices[-1]) + store.geometry.piece_size(indices[-1]) - offset
+
+
 def _check_group(store: Store, group: range, buffer: memoryview, findings: Findings) -> None:
     """Check pieces that are all there and fit into the buffer, with one read."""
-    geometry, verifier = store.geometry, store.verifier
-    start = geometry.piece_offset(group[0])
-    store.read(start, [buffer])
+    geometry, matches = store.geometry, store.verifier.matches
+    step, short_pieces = geometry.piece_length, geometry.short_pieces
+    store.read(geometry.piece_offset(group[0]), [buffer])
+    at = 0
     for index in group:
-        at = geometry.piece_offset(index) - start
-        matches = verifier.matches(index, [buffer[at : at + geometry.piece_size(index)]])
-        (findings.good if matches else findings.bad).append(index)
+        data = buffer[at : at + short_pieces.get(index, step)]         # the last piece ends with the buffer
+        (findings.good if matches(index, (data,)) else findings.bad).append(index)
+        at += step
 
 
 def _check_one(store: Store, index: int, presence: Presence, buffer: memoryview, findings: Findings) -> None:
-    offset, size = store.geometry.piece_offset(index), store.geometry.piece_size(index)
-    coverage = presence.coverage(offset, size)
+    coverage = presence.coverage(store.geometry.piece_offset(index), store.geometry.piece_size(index))
     if coverage is Coverage.SHORT:
         is_good = False
     elif coverage is Coverage.EMPTY:

@@ -34,9 +34,12 @@ class Layout:
 
     def parts(self, offset: int, length: int) -> list[Part]:
         """Cut `length` bytes from `offset` at the files' borders, in order. Finding the first takes O(log files)."""
-        found = []
         at, end = offset, offset + length
-        position = max(0, bisect_right(self._starts, at) - 1)
+        position = bisect_right(self._starts, at) - 1
+        if length > 0 <= position and end <= self._ends[position]:     # nearly always: all in one file
+            return [Part(self._numbers[position], at - self._starts[position], length)]
+        found = []
+        position = max(0, position)
         while at < end:
             if position == len(self._starts):
                 found.append(Part(PAD, 0, end - at))

@@ -82,8 +82,12 @@ class Store:
 
         Raises StorageError: FileMissing, or "storage.short-file" when a file ends too early.
         """
+        parts = self.layout.parts(offset, sum(map(len, buffers)))
+        if len(parts) == 1 and parts[0].file != PAD:
+            self._read_part(parts[0], buffers)
+            return
         cutter = Cutter(buffers)
-        for part in self.layout.parts(offset, sum(map(len, buffers))):
+        for part in parts:
             cut = cutter.take(part.length)
             if part.file == PAD:
                 for buffer in cut:
