@@ -96,9 +96,9 @@ class SessionRig:
         self.session.on_message(message)
 
     def command(self, command: Command) -> Reply[Any]:
-        reply: Reply[Any] = Reply()
-        self.tell(Ask(command, reply))
-        return reply
+        self.last_reply: Reply[Any] = Reply()
+        self.tell(Ask(command, self.last_reply))
+        return self.last_reply
 
     def ask(self, command: Command) -> Any:
         """The answer to a command that is answered at once."""

@@ -1,0 +1,151 @@
+"""What trackers are told, and when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from blobtorrent.core.session.commands import StopTorrent
+from blobtorrent.core.swarm.messages import PeersFound, PeerSource
+from blobtorrent.discovery.messages import Announce, AnnounceDone
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import NetworkError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.protocol.tracker.announce import AnnounceEvent
+from blobtorrent.protocol.tracker.tiers import FIRST_BACKOFF_S
+from tests.support.sessions import PIECE, SessionRig, only, torrent_of
+
+A, B, C = "http://a.test/announce", "http://b.test/announce", "https://c.test/announce"
+PEER = Endpoint("127.0.0.1", 6881)
+
+
+def fail(rig: SessionRig, order: Announce) -> None:
+    error = NetworkError("net.timed-out", "no answer")
+    rig.tell(AnnounceDone(order.info_hash, order.url, order.query, error=error))
+
+
+def asked(rig: SessionRig) -> list[tuple[str, AnnounceEvent]]:
+    return [(order.url, order.query.event) for order in rig.outcalls.drain()]
+
+
+def test_a_torrent_is_announced_as_started_with_what_it_lacks(tmp_path: Path) -> None:
+    rig = SessionRig()
+    rig.add_downloading(torrent_of(4, tiers=((A,),)), tmp_path)
+    order = only(Announce, rig.outcalls.drain())
+    assert (order.url, order.query.event, order.query.left) == (A, AnnounceEvent.STARTED, 4 * PIECE)
+
+
+def test_peers_of_a_tracker_go_to_the_swarm(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A,),))
+    rig.add_downloading(torrent, tmp_path)
+    rig.shard.drain()
+    rig.answer_announce(only(Announce, rig.outcalls.drain()), PEER)
+    assert rig.shard.drain() == [PeersFound(torrent.info_hash, (PEER,), PeerSource.TRACKER)]
+
+
+def test_the_next_announce_comes_after_the_interval_with_the_figures_of_the_time(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A,),))
+    rig.add_downloading(torrent, tmp_path)
+    rig.answer_announce(only(Announce, rig.outcalls.drain()), interval_s=600, tracker_id=b"id")
+    rig.report(torrent, have=3, uploaded=5)
+    rig.advance(599.0)
+    assert rig.outcalls.depth == 0
+    rig.advance(1.0)
+    query = only(Announce, rig.outcalls.drain()).query
+    assert (query.event, query.left, query.uploaded, query.downloaded, query.tracker_id) == (
+        AnnounceEvent.NONE, PIECE, 5, 3 * PIECE, b"id")
+
+
+def test_every_tier_is_asked_and_in_a_tier_the_next_tracker_only_after_a_failure(tmp_path: Path) -> None:
+    rig = SessionRig()
+    rig.add_downloading(torrent_of(4, tiers=((A, B), (C,))), tmp_path)
+    first, other_tier = rig.outcalls.drain()
+    assert other_tier.url == C
+    fail(rig, first)
+    second = only(Announce, rig.outcalls.drain())
+    assert {first.url, second.url} == {A, B}
+    rig.answer_announce(second, interval_s=600)
+    rig.advance(600.0)
+    assert asked(rig) == [(second.url, AnnounceEvent.NONE)]
+
+
+def test_a_tier_of_dead_trackers_is_tried_again_after_its_backoff(tmp_path: Path) -> None:
+    rig = SessionRig()
+    rig.add_downloading(torrent_of(4, tiers=((A,),)), tmp_path)
+    fail(rig, only(Announce, rig.outcalls.drain()))
+    rig.advance(FIRST_BACKOFF_S - 1)
+    assert asked(rig) == []
+    rig.advance(1.0)
+    assert asked(rig) == [(A, AnnounceEvent.STARTED)]
+
+
+def test_completed_is_told_once_to_the_tracker_in_use(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A,),))
+    rig.add_downloading(torrent, tmp_path)
+    rig.answer_announce(only(Announce, rig.outcalls.drain()))
+    rig.report(torrent, have=4)
+    order = only(Announce, rig.outcalls.drain())
+    assert (order.query.event, order.query.left) == (AnnounceEvent.COMPLETED, 0)
+    rig.answer_announce(order)
+    rig.report(torrent, have=4)
+    assert asked(rig) == []
+
+
+def test_completed_waits_until_the_tracker_has_taken_started(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A,),))
+    rig.add_downloading(torrent, tmp_path)
+    started = only(Announce, rig.outcalls.drain())
+    rig.report(torrent, have=4)
+    assert asked(rig) == []
+    rig.answer_announce(started)
+    assert asked(rig) == [(A, AnnounceEvent.COMPLETED)]
+
+
+def test_a_torrent_that_was_complete_at_the_start_never_tells_completed(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A,),))
+    rig.add_seeding(torrent, tmp_path)
+    rig.answer_announce(only(Announce, rig.outcalls.drain()))
+    rig.report(torrent, have=4)
+    assert asked(rig) == []
+
+
+def test_only_trackers_that_know_us_are_told_that_we_leave(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A,), (B,)))
+    rig.add_downloading(torrent, tmp_path)
+    to_a, to_b = rig.outcalls.drain()
+    rig.answer_announce(to_a)
+    fail(rig, to_b)
+    rig.ask(StopTorrent(torrent.info_hash))
+    order = only(Announce, rig.outcalls.drain())
+    assert (order.url, order.query.event, order.query.num_want) == (A, AnnounceEvent.STOPPED, 0)
+    rig.advance(100_000.0)
+    assert asked(rig) == []
+
+
+def test_a_tracker_that_takes_started_too_late_is_told_that_we_left(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A,),))
+    rig.add_downloading(torrent, tmp_path)
+    started = only(Announce, rig.outcalls.drain())
+    rig.ask(StopTorrent(torrent.info_hash))
+    rig.shard.drain()
+    rig.answer_announce(started, PEER)
+    assert asked(rig) == [(A, AnnounceEvent.STOPPED)]
+    assert rig.shard.depth == 0
+
+
+def test_trackers_of_other_protocols_are_passed_over(tmp_path: Path) -> None:
+    rig = SessionRig()
+    rig.add_downloading(torrent_of(4, tiers=(("udp://a.test:80/announce",), ("wss://b.test", C))), tmp_path)
+    assert asked(rig) == [(C, AnnounceEvent.STARTED)]
+
+
+def test_a_hybrid_torrent_is_announced_under_both_of_its_names(tmp_path: Path) -> None:
+    rig = SessionRig()
+    hybrid = replace(torrent_of(4, tiers=((A,),)), info_hash=InfoHash(v1=b"1" * 20, v2=b"2" * 32))
+    rig.add_downloading(hybrid, tmp_path)
+    orders = rig.outcalls.drain()
+    assert [order.query.wire_hash for order in orders] == [b"1" * 20, b"2" * 20]
+    for order in orders:
+        rig.answer_announce(order, interval_s=600)
+    rig.advance(600.0)
+    assert [order.query.wire_hash for order in rig.outcalls.drain()] == [b"1" * 20, b"2" * 20]
