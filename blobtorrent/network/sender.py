@@ -1,6 +1,7 @@
 """Sender: the thread `net-i-tx`. It sends what the receive thread decided, and is the only one that closes a socket.
 
-One message a pass comes in, at most one a pass goes out. Small control buffers and block batches share a link's outbox in order.
+One message a pass comes in, at most one a pass goes out. Small control buffers and block batches share a link's
+outbox in order.
 """
 
 from __future__ import annotations

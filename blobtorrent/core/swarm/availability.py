@@ -1,7 +1,8 @@
 """How many peers have each piece, kept incrementally as bit planes.
 
-Plane k is an integer whose bit i is bit k of the count of piece i, so a whole bitfield joins or leaves with a ripple of a few
-big-integer operations (7 us for 50,000 pieces). A peer that has everything is only counted. Pure; owned by a swarm.
+Plane k is an integer whose bit i is bit k of the count of piece i, so a whole bitfield joins or leaves with a ripple
+of a few big-integer operations (7 us for 50,000 pieces). A peer that has everything is only counted. Pure; owned by a
+swarm.
 """
 
 from __future__ import annotations

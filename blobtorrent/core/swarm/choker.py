@@ -1,7 +1,8 @@
 """ChokeManager: who may download from us.
 
-While there are as many slots as interested peers, everybody is served at once. Beyond that, every round serves those that
-give most (or, when we seed, take fastest), and one slot goes round among the others. Pure; owned by a swarm. BEP 3.
+While there are as many slots as interested peers, everybody is served at once. Beyond that, every round serves those
+that give most (or, when we seed, take fastest), and one slot goes round among the others. Pure; owned by a swarm. BEP
+3.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """RequestWindow: how many blocks one link may have asked for at once.
 
-Deep enough that the peer never runs dry, bounded so that a choke or a slow peer does not hold half the torrent. It doubles
-while that brings more, then follows the measured rate. Pure; owned by a link.
+Deep enough that the peer never runs dry, bounded so that a choke or a slow peer does not hold half the torrent. It
+doubles while that brings more, then follows the measured rate. Pure; owned by a link.
 """
 
 from __future__ import annotations

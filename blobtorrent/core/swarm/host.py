@@ -18,10 +18,11 @@ from blobtorrent.core.swarm.messages import (
     SwarmClosed,
     SwarmReport,
 )
-from blobtorrent.core.swarm.pieces import Assembly
+from blobtorrent.core.swarm.phases import Event
 from blobtorrent.core.swarm.picker import Rng
+from blobtorrent.core.swarm.pieces import Assembly
 from blobtorrent.core.swarm.report import make_report
-from blobtorrent.core.swarm.swarm import Event, Swarm
+from blobtorrent.core.swarm.swarm import Swarm
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError, RemoteError
 from blobtorrent.model.ids import InfoHash
@@ -95,8 +96,8 @@ class SwarmHost:
             for swarm in touched:
                 swarm.flush(now)
                 if swarm.uploads.to_read:
-                    self._disk_job(ReadSpans(swarm.info_hash, swarm.order.store, swarm.uploads.to_read, self._shard.mailbox))
-                    swarm.uploads.to_read = []
+                    spans, swarm.uploads.to_read = swarm.uploads.to_read, []
+                    self._disk_job(ReadSpans(swarm.info_hash, swarm.order.store, spans, self._shard.mailbox))
                 outgoing += swarm.outgoing
                 swarm.outgoing.clear()
                 if swarm in self._closers and swarm.is_drained:
@@ -144,9 +145,9 @@ class SwarmHost:
         some = self._arena.capacity // 16
         if self._arena.reserve(some, when_free=self._memory_is_free):
             self._arena.unreserve(some)                    # there is memory: open pieces hold too much of the budget
-        if not any(other.is_freeing for other in self._swarms.values()):
+        if all(other.completion.is_idle for other in self._swarms.values()):
             for other in [swarm, *self._swarms.values()]:
-                if other.spill():
+                if other.completion.spill():
                     return
 
     def memory_came(self, swarm: Swarm) -> None:
@@ -165,13 +166,13 @@ class SwarmHost:
             swarm.refill()
 
     def _on_verdicts(self, message: PieceVerdicts) -> None:
-        self._swarms[message.info_hash].on_verdicts(message)
+        self._swarms[message.info_hash].completion.on_verdicts(message)
 
     def _on_read(self, message: SpansRead) -> None:
         self._swarms[message.info_hash].on_read(message)
 
     def _on_spilled(self, message: BlocksSpilled) -> None:
-        self._swarms[message.info_hash].on_spilled(message)
+        self._swarms[message.info_hash].completion.on_spilled(message)
 
     def _on_peers(self, message: PeersFound) -> None:
         swarm = self._swarms.get(message.info_hash)
@@ -192,11 +193,13 @@ class SwarmHost:
 
     def _on_arrived(self, message: PeerArrived) -> None:
         swarm = self._swarms.get(message.info_hash)
-        peer_id = message.greeting.peer_id
-        refusal = NetworkError("net.closing", "no such torrent") if swarm is None else swarm.refusal(message.endpoint, peer_id)
-        if swarm is None or refusal is not None:
+        if swarm is None:
             message.sock.close()
-            if swarm is not None and not message.is_incoming:
+            return
+        refusal = swarm.refusal(message.endpoint, message.greeting.peer_id)
+        if refusal is not None:
+            message.sock.close()
+            if not message.is_incoming:
                 swarm.on_dial_failed(message.endpoint, refusal)
             return
         number = self._shard.open_link(message.sock)

@@ -1,8 +1,8 @@
 """PeerLink: one connected peer of one torrent. What it has, what it was asked for, what it asked for.
 
-The receive loop calls it for every stretch of blocks, so `on_blocks` is the hottest Python of the program: one dict pop, one
-list store and one count per block. It never raises: what a peer does wrong is counted and judged once a second.
-Owned by the swarm, on its shard's receive thread.
+The receive loop calls it for every stretch of blocks, so `on_blocks` is the hottest Python of the program: one dict
+pop, one list store and one count per block. It never raises: what a peer does wrong is counted and judged once a
+second. Owned by the swarm, on its shard's receive thread.
 """
 
 from __future__ import annotations
@@ -54,10 +54,12 @@ class RateMeter:
 class PeerLink:
     """State of one link. Masks are integers: bit i is piece i."""
 
-    __slots__ = ("arriving", "batch", "batch_bytes", "client", "closing", "current", "down", "endpoint", "extended", "ghosts",
-                 "greeting", "haves_told", "intake", "is_incoming", "is_optimistic", "is_suspect", "last_block_at", "last_heard_at", "last_sent_at",
-                 "mask", "number", "opened_at", "outstanding", "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm",
-                 "unasked", "up", "wanted", "window", "working_on")
+    __slots__ = (
+        "arriving", "batch", "batch_bytes", "client", "closing", "current", "down", "endpoint", "extended", "ghosts",
+        "greeting", "haves_told", "intake", "is_incoming", "is_optimistic", "is_suspect", "last_block_at",
+        "last_heard_at", "last_sent_at", "mask", "number", "opened_at", "outstanding", "queued_upload_bytes",
+        "said_pieces", "snubbed", "state", "swarm", "unasked", "up", "wanted", "window", "working_on",
+    )
 
     intake: Intake
 
@@ -134,7 +136,8 @@ class PeerLink:
             self.window.on_blocks(units)
             self.swarm.on_progress(self, surplus)
             if self.swarm.requests.doubled:
-                self.swarm.requests.on_arrived([key for _, _, key in HEADER.iter_unpack(headers[:HEADER.size * units])], self)
+                keys = [key for _, _, key in HEADER.iter_unpack(headers[:HEADER.size * units])]
+                self.swarm.requests.on_arrived(keys, self)
         return units
 
     def place(self, assembly: Assembly, block: int, slot: int) -> bool:

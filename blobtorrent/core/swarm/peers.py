@@ -99,7 +99,7 @@ class PeerManager:
         self._known.pop(endpoint, None)
 
     def ban(self, endpoint: Endpoint, peer_id: PeerId) -> None:
-        """Never dial or admit this peer again. On loopback, where every peer has the same host, that is the peer alone."""
+        """Never dial or admit this peer again: its host, but on loopback, where all share one, just the peer."""
         self._banned.add(peer_id)
         self._banned.add(endpoint)
         if not ip_address(endpoint.host).is_loopback:

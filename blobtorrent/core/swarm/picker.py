@@ -1,8 +1,9 @@
 """Which piece to open next: rarest first, at random among equals.
 
-The interface is what the adaptive picker will fill: `want` and `avail` change under it, `pick` answers for one peer. Rarity
-classes are cached and made anew once a second or when they are used up, so a pick costs a few big-integer operations. Pieces come
-as a run of neighbours when the caller can use several small ones at once. Pure; owned by a swarm.
+The interface is what the adaptive picker will fill: `want` and `avail` change under it, `pick` answers for one peer.
+Rarity classes are cached and made anew once a second or when they are used up, so a pick costs a few big-integer
+operations. Pieces come as a run of neighbours when the caller can use several small ones at once. Pure; owned by a
+swarm.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ REFRESH_S = 1.0
 class Rng(Protocol):
     """The part of random.Random that is used here."""
 
-    def randrange(self, stop: int) -> int: ...
+    def randrange(self, start: int, /) -> int: ...
 
 
 class RarestFirst:

@@ -1,7 +1,7 @@
 """PieceManager: what is known of every piece, and the assemblies of those that are being fetched.
 
-Most pieces are just missing or had, so their state is a bit; only an open piece has an object. A piece is `have` when it is
-verified **and** on disk. Owned by a swarm.
+Most pieces are just missing or had, so their state is a bit; only an open piece has an object. A piece is `have` when
+it is verified **and** on disk. Owned by a swarm.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from blobtorrent.core.swarm.link import PeerLink
 
 DROPPED: Final = -3                    # in Assembly.slots: the piece was given up
-EMPTY: Final = -2                      # in Assembly.slots: the block is not here (SPILLED is -1, others are arena slots)
+EMPTY: Final = -2                      # in Assembly.slots: the block is not here (SPILLED is -1, the rest are slots)
 
 
 class State(Enum):

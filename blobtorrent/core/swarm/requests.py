@@ -1,7 +1,7 @@
 """RequestManager: which link is asked for which blocks, what comes back unanswered, and the endgame.
 
-A promise of arena memory goes with every request, so a block that arrives always has a slot. When promises run out, read
-spans are dropped first; then the stalest open piece moves to the part store. Owned by a swarm.
+A promise of arena memory goes with every request, so a block that arrives always has a slot. When promises run out,
+read spans are dropped first; then the stalest open piece moves to the part store. Owned by a swarm.
 """
 
 from __future__ import annotations
@@ -276,7 +276,7 @@ class RequestManager:
         """A block came that had been given up: True when it is still missing and was kept."""
         assembly = self._pieces.open.get(key >> 32)
         block = (key & 0xFFFFFFFF) >> 14
-        if assembly is None or block >= assembly.num_blocks or assembly.slots[block] != EMPTY or block >= assembly.cursor:
+        if assembly is None or block >= assembly.cursor or assembly.slots[block] != EMPTY:
             return False
         if not self._memory.reserve(1):
             return False

@@ -6,19 +6,19 @@ host collects once a pass. No locks, no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import Enum, auto
-from typing import Any, Protocol
+from typing import Any
 
 from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.choker import ChokeManager
+from blobtorrent.core.swarm.completion import Completion
 from blobtorrent.core.swarm.link import PeerLink, RateMeter
-from blobtorrent.core.swarm.messages import ChangeSwarm, OpenSwarm, PeersFound, SwarmReport
+from blobtorrent.core.swarm.messages import ChangeSwarm, OpenSwarm, PeersFound
+from blobtorrent.core.swarm.outlets import Outlets
 from blobtorrent.core.swarm.peers import PeerManager
+from blobtorrent.core.swarm.phases import SWARM, Event, State
 from blobtorrent.core.swarm.picker import RarestFirst, Rng
-from blobtorrent.core.swarm.pieces import DROPPED, Assembly, PieceManager
-from blobtorrent.core.swarm.pieces import Event as PieceEvent
-from blobtorrent.core.swarm.pieces import State as PieceState
+from blobtorrent.core.swarm.pieces import Assembly, PieceManager
+from blobtorrent.core.swarm.pulse import Pulse
 from blobtorrent.core.swarm.report import make_report
 from blobtorrent.core.swarm.requests import RequestManager
 from blobtorrent.core.swarm.talk import Talk
@@ -29,83 +29,12 @@ from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.ids import PeerId
 from blobtorrent.network.outbox import Buffer
 from blobtorrent.protocol.wire import encode
-from blobtorrent.runtime.machine import Machine, Table
+from blobtorrent.runtime.machine import Machine
 from blobtorrent.storage.arena import Arena
 from blobtorrent.storage.cache import SpanCache
-from blobtorrent.storage.jobs import SPILLED, BlocksSpilled, FullPiece, PieceVerdicts, SpansRead
+from blobtorrent.storage.jobs import SpansRead
 
-KEEP_ALIVE_S = 110.0
-IDLE_LINK_S = 240.0                    # nothing received for so long: gone
 HAVE_DELAY_S = 0.2                     # new pieces ride with other messages, or wait this long at most
-MAX_UNASKED = 16                       # unasked blocks of one link, then it goes
-RETRY_WRITES_S = 5.0                   # after the disk refused
-
-
-class State(Enum):
-    OPENING = auto()
-    LEECHING = auto()                  # parent of the next two
-    NORMAL = auto()
-    ENDGAME = auto()
-    SEEDING = auto()
-    STARVED = auto()                   # the disk refuses
-    DRAINING = auto()
-    CLOSED = auto()
-
-
-class Event(Enum):
-    START = auto()
-    ALL_REQUESTED = auto()
-    MORE_TO_REQUEST = auto()
-    COMPLETE = auto()
-    LOST_PIECE = auto()
-    DISK_REFUSED = auto()
-    DISK_WORKS = auto()
-    CLOSE = auto()
-    DRAINED = auto()
-
-
-SWARM = Table({
-    State.OPENING: {Event.START: State.NORMAL, Event.COMPLETE: State.SEEDING, Event.CLOSE: State.DRAINING},
-    State.LEECHING: {Event.COMPLETE: State.SEEDING, Event.DISK_REFUSED: State.STARVED, Event.CLOSE: State.DRAINING,
-                     Event.LOST_PIECE: State.NORMAL},
-    State.NORMAL: {Event.ALL_REQUESTED: State.ENDGAME},
-    State.ENDGAME: {Event.MORE_TO_REQUEST: State.NORMAL},
-    State.SEEDING: {Event.LOST_PIECE: State.NORMAL, Event.CLOSE: State.DRAINING},
-    State.STARVED: {Event.DISK_WORKS: State.NORMAL, Event.COMPLETE: State.SEEDING, Event.DISK_REFUSED: State.STARVED,
-                    Event.LOST_PIECE: State.STARVED, Event.CLOSE: State.DRAINING},
-    State.DRAINING: {Event.DRAINED: State.CLOSED},
-}, parents={State.LEECHING: (State.NORMAL, State.ENDGAME)}, start=State.OPENING, home=State.NORMAL,
-    faults=(State.STARVED,), ends=(State.CLOSED,))
-
-
-class Outlets(Protocol):
-    """Where a swarm's decisions go: implemented by the host."""
-
-    @property
-    def now(self) -> float: ...
-
-    def touch(self, swarm: Swarm) -> None:
-        """flush() is wanted at the end of this pass."""
-
-    def at(self, deadline_s: float, callback: Callable[[], None]) -> None: ...
-
-    def dial(self, swarm: Swarm, endpoint: Endpoint) -> None: ...
-
-    def close_link(self, link: PeerLink) -> None: ...
-
-    def hash_pieces(self, swarm: Swarm, pieces: list[FullPiece]) -> None: ...
-
-    def write_pieces(self, swarm: Swarm, pieces: list[FullPiece]) -> None: ...
-
-    def spill(self, swarm: Swarm, assembly: Assembly) -> None: ...
-
-    def when_memory(self, swarm: Swarm) -> None:
-        """Call refill() when slots come free, and see to it that some do."""
-
-    def memory_came(self, swarm: Swarm) -> None:
-        """The swarm tries again by itself: it may wait anew."""
-
-    def report(self, swarm: Swarm, report: SwarmReport) -> None: ...
 
 
 class Swarm:
@@ -124,11 +53,13 @@ class Swarm:
         self.pieces = PieceManager(self.geometry, order.have)
         self.availability = Availability(self.geometry.num_pieces)
         self.picker = RarestFirst(self.availability, rng)
-        self.requests = RequestManager(self.pieces, self.picker, arena, self._relieve)
+        self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve)
         self.uploads = UploadManager(self.pieces, arena, cache)
         self.choker = ChokeManager(order.settings.upload_slots, order.settings.choke_interval_s, rng)
         self.peers = PeerManager()
         self.talk = Talk(self)
+        self.completion = Completion(self, outlets)
+        self.pulse = Pulse(self, outlets)
 
         self.links: dict[PeerLink, None] = {}
         self.finished: list[Assembly] = []                 # all blocks are here
@@ -138,11 +69,7 @@ class Swarm:
         self.new_pieces: list[int] = []                    # since the start; links know how far they were told
         self._haves_due = False
 
-        self._hashing = 0              # pieces with the hasher or the disk
-        self._spilling = 0
         self._closing = 0              # links whose sockets are not closed yet
-        self._unwritten: list[FullPiece] = []
-        self._last_tick = outlets.now
         self.error: StorageError | None = None
         self.downloaded = RateMeter()
         self.uploaded = RateMeter()
@@ -157,7 +84,7 @@ class Swarm:
 
     def start(self) -> None:
         self.machine.fire(Event.COMPLETE if self.pieces.is_complete else Event.START)
-        self._schedule_tick()
+        self.pulse.schedule()
 
     def change(self, order: ChangeSwarm) -> None:
         self.settings = order.settings
@@ -168,17 +95,12 @@ class Swarm:
         self.machine.fire(Event.CLOSE)
         for link in list(self.links):
             self.lose(link, NetworkError("net.closing", "the torrent is being closed"))
-        for assembly in list(self.pieces.open.values()):
-            if assembly.state is PieceState.PARTIAL and not assembly.spilling:
-                self._drop(assembly)
-        for piece in self._unwritten:
-            self.memory.release([slot for slot in piece.slots if slot != SPILLED])
-        self._unwritten.clear()
+        self.completion.give_up()
         self.uploads.close()
 
     @property
     def is_drained(self) -> bool:
-        return not (self._hashing or self._spilling or self._closing or not self.uploads.is_idle)
+        return self.completion.is_idle and self.uploads.is_idle and not self._closing
 
     @property
     def is_open(self) -> bool:
@@ -268,7 +190,7 @@ class Swarm:
 
     def on_peers(self, message: PeersFound) -> None:
         self.peers.found(message.endpoints, message.source, self.now)
-        self._dial(self.now)
+        self.dial()
 
     def on_dial_failed(self, endpoint: Endpoint, error: BlobTorrentError | None) -> None:
         """A dial ended without a link."""
@@ -280,10 +202,11 @@ class Swarm:
         else:
             self.peers.failed(endpoint, self.now)
 
-    def _dial(self, now: float) -> None:
+    def dial(self) -> None:
+        """Try more peers, as far as there is room."""
         if self.is_open:
             room = self.settings.max_links - len(self.links) - self.peers.dialing
-            for endpoint in self.peers.to_dial(room, now, seeding=self.is_seeding):
+            for endpoint in self.peers.to_dial(room, self.now, seeding=self.is_seeding):
                 self._outlets.dial(self, endpoint)
 
     def on_messages(self, link: PeerLink, messages: list[Any]) -> None:
@@ -307,7 +230,7 @@ class Swarm:
     def flush(self, now: float) -> None:
         """All that was ready has been read: hand on what is complete, ask for more, collect what is to be sent."""
         if self.finished:
-            self._hash_finished()
+            self.completion.hash_finished()
         if self.active:
             for link in self.active:
                 link.last_block_at = link.last_heard_at = now
@@ -338,100 +261,6 @@ class Swarm:
         """Have this pass flush what was decided."""
         self._outlets.touch(self)
 
-    def _hash_finished(self) -> None:
-        ready = []
-        for assembly in self.finished:
-            assembly.fire(PieceEvent.COMPLETE)
-            self.requests.close(assembly)
-            if not assembly.spilling:
-                ready.append(FullPiece(assembly.index, assembly.size, assembly.slots, assembly))
-        self.finished.clear()
-        if ready:
-            self._hashing += len(ready)
-            self._outlets.hash_pieces(self, ready)
-
-    # ---- verdicts
-
-    def on_verdicts(self, verdicts: PieceVerdicts) -> None:
-        if verdicts.written:
-            self._hashing -= len(verdicts.written)
-            self._on_written([piece.token for piece in verdicts.written])
-        for piece in verdicts.spoiled:
-            self._hashing -= 1
-            self._on_spoiled(piece.token)
-        for piece in verdicts.lost:
-            self._hashing -= 1
-            self.pieces.spoiled(piece.token)
-            self.requests.forget([piece.token])
-        if verdicts.unwritten:
-            self._hashing -= len(verdicts.unwritten)
-            self._on_unwritten(verdicts.unwritten, verdicts.error)
-        self.refill()
-
-    def _on_written(self, assemblies: list[Assembly]) -> None:
-        self.pieces.written(assemblies)
-        self.requests.forget(assemblies)
-        for assembly in assemblies:
-            self.new_pieces.append(assembly.index)
-            if len(assembly.taken_from) == 1:
-                (link,) = assembly.taken_from
-                link.is_suspect = False
-        if self.machine.state is State.STARVED:
-            self.error = None
-            self.machine.fire(Event.DISK_WORKS)
-            for link in self.links:
-                self.fill(link)
-        if self.pieces.is_complete and self.is_open:
-            self._on_complete()
-        elif not self._haves_due:
-            self._haves_due = True
-            self._outlets.at(self.now + HAVE_DELAY_S, self._on_haves_due)
-
-    def _on_complete(self) -> None:
-        self._on_haves_due()
-        self.machine.fire(Event.COMPLETE)
-        for link in list(self.links):
-            if link.is_seed:
-                self.lose(link, NetworkError("net.both-seeds", "both have everything"))
-
-    def _on_spoiled(self, assembly: Assembly) -> None:
-        """Somebody sent rubbish: one sender alone is proof, several become suspects that work alone from now on."""
-        self.pieces.spoiled(assembly)
-        self.requests.forget([assembly])
-        self.spoiled_pieces += 1
-        self.on_waste(assembly.size)
-        links = [link for link in assembly.taken_from if link in self.links]
-        if len(assembly.taken_from) == 1:
-            for link in links:
-                self.peers.ban(link.endpoint, link.greeting.peer_id)
-                self.lose(link, PeerError("peer.bad-piece", f"piece {assembly.index} does not match its hash"))
-        else:
-            for link in links:
-                link.is_suspect = True
-        for link in self.links:
-            self.fill(link)
-
-    def _on_unwritten(self, pieces: list[FullPiece], error: StorageError | None) -> None:
-        """The disk refused: keep what is verified, ask for nothing more, try again later."""
-        for piece in pieces:
-            piece.token.fire(PieceEvent.REFUSED)
-        if not self.is_open:
-            for piece in pieces:
-                self.memory.release([slot for slot in piece.slots if slot != SPILLED])
-            return
-        self.error = error
-        first = not self._unwritten
-        self._unwritten += pieces
-        self.machine.fire(Event.DISK_REFUSED)
-        if first:
-            self._outlets.at(self.now + RETRY_WRITES_S, self._retry_writes)
-
-    def _retry_writes(self) -> None:
-        pieces, self._unwritten = self._unwritten, []
-        if pieces and self.is_open:
-            self._hashing += len(pieces)
-            self._outlets.write_pieces(self, pieces)
-
     def on_read(self, message: SpansRead) -> None:
         """Spans for uploads are here, or cannot be read: then the pieces are lost and fetched again."""
         for link in self.uploads.on_read(message.spans, message.failed):
@@ -445,59 +274,29 @@ class Swarm:
                 self.talk.update_interest(link)
         self.wake()
 
-    # ---- memory
-
-    def _relieve(self) -> bool:
+    def relieve(self) -> bool:
         """Promises have run out. Cached reads go at once; else wait, and let the host see that something comes free."""
         if self.uploads.drop_cached(64):
             return True
         self._outlets.when_memory(self)
         return False
 
-    @property
-    def is_freeing(self) -> bool:
-        """Memory comes free soon without doing anything."""
-        return bool(self._hashing or self._spilling)
+    # ---- new pieces
 
-    def spill(self) -> bool:
-        """Move the open piece that is least worked on to the part store; False when none holds memory."""
-        held = [assembly for assembly in self.pieces.open.values()
-                if assembly.state is PieceState.PARTIAL and not assembly.spilling and assembly.held_slots]
-        if not held:
-            return False
-        assembly = min(held, key=lambda one: (one.links, -one.missing))
-        assembly.spilling = True
-        self._spilling += 1
-        self._outlets.spill(self, assembly)
-        return True
+    def on_new_pieces(self, indices: list[int]) -> None:
+        """These are verified and on disk: tell everybody, soon."""
+        self.new_pieces += indices
+        if self.pieces.is_complete and self.is_open:
+            self._tell_everybody()
+            self.machine.fire(Event.COMPLETE)
+            for link in list(self.links):
+                if link.is_seed:
+                    self.lose(link, NetworkError("net.both-seeds", "both have everything"))
+        elif not self._haves_due:
+            self._haves_due = True
+            self._outlets.at(self.now + HAVE_DELAY_S, self._tell_everybody)
 
-    def on_spilled(self, message: BlocksSpilled) -> None:
-        """Blocks of an open piece moved to the part store, or could not."""
-        assembly: Assembly = message.token
-        self._spilling -= 1
-        assembly.spilling = False
-        if message.error is None:
-            for block, _ in message.blocks:
-                assembly.slots[block] = SPILLED
-            self.requests.on_spilled(assembly)
-        if assembly.state is PieceState.HASHING:
-            self._hashing += 1
-            self._outlets.hash_pieces(self, [FullPiece(assembly.index, assembly.size, assembly.slots, assembly)])
-        elif message.error is not None or not self.is_open:
-            self._drop(assembly)
-        self.refill()
-
-    def _drop(self, assembly: Assembly) -> None:
-        """Give up what is here of an open piece. Blocks under way to it find no place and are dropped as they come."""
-        self.memory.release([slot for _, slot in assembly.held_slots])
-        assembly.slots = [DROPPED] * assembly.num_blocks
-        self.requests.close(assembly)
-        self.requests.forget([assembly])
-        self.pieces.drop(assembly)
-
-    # ---- haves
-
-    def _on_haves_due(self) -> None:
+    def _tell_everybody(self) -> None:
         self._haves_due = False
         for link in self.links:
             self._tell_haves(link)
@@ -513,62 +312,3 @@ class Swarm:
             lacking = [index for index in news if not link.mask >> index & 1]
             if lacking:
                 link.send(encode.haves(lacking))
-
-    # ---- once a second
-
-    def _schedule_tick(self) -> None:
-        self._outlets.at(self.now + 1.0, self._tick)
-
-    def _tick(self) -> None:
-        if not self.is_open:
-            return
-        now = self.now
-        elapsed_s = max(0.001, now - self._last_tick)
-        self._last_tick = now
-        for link in list(self.links):
-            self._tick_link(link, now, elapsed_s)
-        self.downloaded.tick(elapsed_s)
-        self.uploaded.tick(elapsed_s)
-        if self.choker.is_due(now):
-            self._choke_round(now)
-        self._watch_endgame()
-        self._dial(now)
-        self.report()
-        self.wake()
-        self._schedule_tick()
-
-    def _tick_link(self, link: PeerLink, now: float, elapsed_s: float) -> None:
-        came = link.down.tick(elapsed_s)
-        self.downloaded.add(came)
-        self.uploaded.add(link.up.tick(elapsed_s))
-        link.window.on_tick(came // BLOCK_SIZE, elapsed_s)
-        if link.unasked > MAX_UNASKED:
-            self.lose(link, PeerError("wire.unasked-blocks", f"{link.unasked} blocks that nobody asked for"))
-            return
-        if not came and link.outstanding and now - link.last_block_at > self.settings.snub_timeout_s:
-            link.snubbed = True
-            link.window.on_snub()
-            link.last_block_at = now
-            self.requests.take_back(link)
-        if now - link.last_sent_at > KEEP_ALIVE_S:
-            link.send(encode.KEEP_ALIVE)
-        if now - link.last_heard_at > IDLE_LINK_S:
-            self.lose(link, NetworkError("net.timed-out", "nothing heard for four minutes"))
-            return
-        self.fill(link)
-
-    def _choke_round(self, now: float) -> None:
-        chosen = self.choker.round(self.links, now, seeding=self.is_seeding)
-        for link in self.links:
-            if link in chosen:
-                self.talk.unchoke(link)
-            else:
-                self.talk.choke(link)
-
-    def _watch_endgame(self) -> None:
-        state = self.machine.state
-        everything_asked = not self.pieces.missing_mask and not self.pieces.partial_mask
-        if state is State.NORMAL and everything_asked:
-            self.machine.fire(Event.ALL_REQUESTED)
-        elif state is State.ENDGAME and not everything_asked:
-            self.machine.fire(Event.MORE_TO_REQUEST)

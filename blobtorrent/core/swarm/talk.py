@@ -105,9 +105,9 @@ class Talk:
 
     def _on_interested(self, link: PeerLink, _message: wire.Interested) -> None:
         link.state.on_message()
-        if link.state.on_interested() and link.state.am_choking:
-            if self._swarm.choker.may_unchoke_now(self._swarm.links):
-                self.unchoke(link)
+        is_new = link.state.on_interested()
+        if is_new and link.state.am_choking and self._swarm.choker.may_unchoke_now(self._swarm.links):
+            self.unchoke(link)
 
     def _on_not_interested(self, link: PeerLink, _message: wire.NotInterested) -> None:
         link.state.on_message()

@@ -1,7 +1,7 @@
 """UploadManager: answers requests from spans of 256 KiB that were read once.
 
-Requests wait with their link until its queue to the socket has room, so a slow peer holds little memory. A span that is not
-cached is read by the disk thread; whoever asked meanwhile waits for the same read. Owned by a swarm.
+Requests wait with their link until its queue to the socket has room, so a slow peer holds little memory. A span that
+is not cached is read by the disk thread; whoever asked meanwhile waits for the same read. Owned by a swarm.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_WAITING = 4000                     # requests of one link; more is an attack
 OUR_QUEUE = 2000                       # `reqq` that we advertise (BEP 10)
 
 SpanKey = tuple[int, int]              # piece, number of the span in it; or a request's key and minus its length
-Run = tuple[int, int]                  # key of the first block and how many whole blocks; an odd request has minus its length
+Run = tuple[int, int]                  # key and count of neighbouring whole blocks; an odd request has minus its length
 Batch = tuple[SpanKey, int]            # the token of a batch: which span it pins, payload bytes
 
 _HEADER = HEADER.pack
@@ -199,7 +199,8 @@ class UploadManager:
         if blocks > 0:
             first = offset >> BLOCK_BITS
             buffers = [b""] * (2 * blocks)
-            buffers[0::2] = [_HEADER(FULL_LENGTH, PIECE_ID, k) for k in range(key, key + (blocks << BLOCK_BITS), BLOCK_SIZE)]
+            keys = range(key, key + (blocks << BLOCK_BITS), BLOCK_SIZE)
+            buffers[0::2] = [_HEADER(FULL_LENGTH, PIECE_ID, key) for key in keys]
             buffers[1::2] = [views[slot] for slot in slots[first:first + blocks]]
         else:
             buffers = [_HEADER(9 - blocks, PIECE_ID, key), *_slices(views, slots, offset, -blocks)]

@@ -1,9 +1,10 @@
 """The fast reader of one link's stream: 13-byte headers and 16 KiB blocks, received straight to where they will stay.
 
-While blocks are asked for, a peer's stream has one shape, `header block header block ...`. A Scatter offers that shape to the
-socket as buffers; after the call only the headers are looked at, and a block gets its place by noting its slot. Which block
-comes next is never predicted: real peers reorder. Everything else in the stream (another message, an odd last block) drops that
-stretch to the general Decoder, which hands back as soon as it stands at a block again.
+While blocks are asked for, a peer's stream has one shape, `header block header block ...`. A Scatter offers that
+shape to the socket as buffers; after the call only the headers are looked at, and a block gets its place by noting
+its slot. Which block comes next is never predicted: real peers reorder. Everything else in the stream (another
+message, an odd last block) drops that stretch to the general Decoder, which hands back as soon as it stands at a
+block again.
 
 Pure: the caller moves the bytes. Owned by the receive thread. BEP 3.
 """

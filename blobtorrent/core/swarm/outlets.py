@@ -1,0 +1,45 @@
+"""Where a swarm's decisions go. The host implements it with threads behind it, a simulation without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.messages import SwarmReport
+from blobtorrent.core.swarm.pieces import Assembly
+from blobtorrent.model.address import Endpoint
+from blobtorrent.storage.jobs import FullPiece
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.swarm import Swarm
+
+
+class Outlets(Protocol):
+    """All calls return at once; answers come back through the swarm's `on_x` methods."""
+
+    @property
+    def now(self) -> float: ...
+
+    def touch(self, swarm: Swarm) -> None:
+        """flush() is wanted at the end of this pass."""
+
+    def at(self, deadline_s: float, callback: Callable[[], None]) -> None: ...
+
+    def dial(self, swarm: Swarm, endpoint: Endpoint) -> None: ...
+
+    def close_link(self, link: PeerLink) -> None: ...
+
+    def hash_pieces(self, swarm: Swarm, pieces: list[FullPiece]) -> None: ...
+
+    def write_pieces(self, swarm: Swarm, pieces: list[FullPiece]) -> None: ...
+
+    def spill(self, swarm: Swarm, assembly: Assembly) -> None: ...
+
+    def when_memory(self, swarm: Swarm) -> None:
+        """Call refill() when slots come free, and see to it that some do."""
+
+    def memory_came(self, swarm: Swarm) -> None:
+        """The swarm tries again by itself: it may wait anew."""
+
+    def report(self, swarm: Swarm, report: SwarmReport) -> None: ...

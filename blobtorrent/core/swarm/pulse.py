@@ -1,0 +1,86 @@
+"""Pulse: what a swarm does once a second. Rates, snubs, silent peers, choke rounds, dials, the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.phases import Event, State
+from blobtorrent.model.errors import NetworkError, PeerError
+from blobtorrent.model.geometry import BLOCK_SIZE
+from blobtorrent.protocol.wire import encode
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.outlets import Outlets
+    from blobtorrent.core.swarm.swarm import Swarm
+
+INTERVAL_S = 1.0
+KEEP_ALIVE_S = 110.0
+IDLE_LINK_S = 240.0                    # nothing received for so long: gone
+MAX_UNASKED = 16                       # unasked blocks of one link, then it goes
+
+
+class Pulse:
+    """The clockwork of one swarm."""
+
+    def __init__(self, swarm: Swarm, outlets: Outlets) -> None:
+        self._swarm = swarm
+        self._outlets = outlets
+        self._last_tick = outlets.now
+
+    def schedule(self) -> None:
+        self._outlets.at(self._swarm.now + INTERVAL_S, self._tick)
+
+    def _tick(self) -> None:
+        if not self._swarm.is_open:
+            return
+        now = self._swarm.now
+        elapsed_s = max(0.001, now - self._last_tick)
+        self._last_tick = now
+        for link in list(self._swarm.links):
+            self._tick_link(link, now, elapsed_s)
+        self._swarm.downloaded.tick(elapsed_s)
+        self._swarm.uploaded.tick(elapsed_s)
+        if self._swarm.choker.is_due(now):
+            self._choke_round(now)
+        self._watch_endgame()
+        self._swarm.dial()
+        self._swarm.report()
+        self._swarm.wake()
+        self.schedule()
+
+    def _tick_link(self, link: PeerLink, now: float, elapsed_s: float) -> None:
+        came = link.down.tick(elapsed_s)
+        self._swarm.downloaded.add(came)
+        self._swarm.uploaded.add(link.up.tick(elapsed_s))
+        link.window.on_tick(came // BLOCK_SIZE, elapsed_s)
+        if link.unasked > MAX_UNASKED:
+            self._swarm.lose(link, PeerError("wire.unasked-blocks", f"{link.unasked} blocks that nobody asked for"))
+            return
+        if not came and link.outstanding and now - link.last_block_at > self._swarm.settings.snub_timeout_s:
+            link.snubbed = True
+            link.window.on_snub()
+            link.last_block_at = now
+            self._swarm.requests.take_back(link)
+        if now - link.last_sent_at > KEEP_ALIVE_S:
+            link.send(encode.KEEP_ALIVE)
+        if now - link.last_heard_at > IDLE_LINK_S:
+            self._swarm.lose(link, NetworkError("net.timed-out", "nothing heard for four minutes"))
+            return
+        self._swarm.fill(link)
+
+    def _choke_round(self, now: float) -> None:
+        chosen = self._swarm.choker.round(self._swarm.links, now, seeding=self._swarm.is_seeding)
+        for link in self._swarm.links:
+            if link in chosen:
+                self._swarm.talk.unchoke(link)
+            else:
+                self._swarm.talk.choke(link)
+
+    def _watch_endgame(self) -> None:
+        state = self._swarm.machine.state
+        everything_asked = not self._swarm.pieces.missing_mask and not self._swarm.pieces.partial_mask
+        if state is State.NORMAL and everything_asked:
+            self._swarm.machine.fire(Event.ALL_REQUESTED)
+        elif state is State.ENDGAME and not everything_asked:
+            self._swarm.machine.fire(Event.MORE_TO_REQUEST)
