@@ -113,6 +113,15 @@ def make_sample(
         digests=digests)
 
 
+def with_tracker(torrent: Path, url: str, folder: Path) -> Path:
+    """A copy of a torrent that names this tracker and no other; its info-hash stays."""
+    metafile = bencodepy.decode(torrent.read_bytes())
+    metafile.pop(b"announce-list", None)
+    copy = folder / "with-tracker.torrent"
+    copy.write_bytes(bencodepy.encode({**metafile, b"announce": url}))
+    return copy
+
+
 def many_small_files(count: int, mean_bytes: int, seed: int = 1) -> list[tuple[str, int]]:
     """`count` paths in folders of 100, with lengths from 0 to twice the mean: files share pieces and span them."""
     generator = random.Random(seed)

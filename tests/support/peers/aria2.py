@@ -1,9 +1,11 @@
-"""aria2. It takes no peer on its command line, so a leech needs a torrent whose tracker names the seeds."""
+"""aria2. It takes no peer on its command line, so the driver keeps a tracker for it that lists them."""
 
 from __future__ import annotations
 
+from tests.support.payload import with_tracker
 from tests.support.peers.client import Client, Doorbell, Job, Role, Transfer
 from tests.support.peers.program import free_port, listens, wait_until
+from tests.support.peers.tracker import ListTracker
 
 START_TIMEOUT_S = 30.0
 
@@ -22,9 +24,16 @@ class Aria2Peer(Client):
             "--enable-peer-exchange=false", "--bt-max-peers=0", "--bt-min-crypto-level=plain", "--seed-ratio=0.0",
             "--seed-time=10000", "--file-allocation=none", "--auto-save-interval=0", "--summary-interval=0",
             "--bt-request-peer-speed-limit=1000M",
-            f"--on-bt-download-complete={self._doorbell.script}", str(job.torrent)]
+            f"--on-bt-download-complete={self._doorbell.script}"]
         if job.role is Role.SEED:
-            self._command[-1:-1] = ["--bt-seed-unverified=true", "--allow-overwrite=true"]
+            self._command += ["--bt-seed-unverified=true", "--allow-overwrite=true"]
+        self._tracker = ListTracker(job.peers)
+        torrent = job.torrent if job.has_tracker else with_tracker(job.torrent, self._tracker.url, self.home)
+        self._command.append(str(torrent))
+
+    def start(self) -> None:
+        self._tracker.__enter__()
+        super().start()
 
     def wait_ready(self) -> None:
         self.mark_begin()
@@ -35,5 +44,6 @@ class Aria2Peer(Client):
         return self.wait_bell(self._doorbell, timeout_s)
 
     def close(self) -> None:
+        self._tracker.__exit__()
         self._doorbell.close()
         super().close()

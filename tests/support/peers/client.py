@@ -26,7 +26,8 @@ class Job:
     """One torrent for one program: where its content lies or shall lie, and who has it.
 
     `peers` are "HOST:PORT"; `address` is where the program listens; `prefix` is put before its command, to run it in a
-    namespace. A program that takes no peers from its command line (aria2) needs a torrent with a tracker.
+    namespace. A driver whose program takes no peers by hand gives it the torrent with a tracker that lists them; with
+    `has_tracker` the torrent has one of its own, which is then the only source.
     """
 
     role: Role
@@ -36,6 +37,7 @@ class Job:
     peers: tuple[str, ...] = ()
     address: str = LOOPBACK
     prefix: tuple[str, ...] = ()
+    has_tracker: bool = False
 
 
 @dataclass(frozen=True)

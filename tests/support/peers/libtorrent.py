@@ -15,7 +15,7 @@ FLUSH_TIMEOUT_S = 60.0
 
 
 class LibtorrentPeer(Client):
-    """One process with a session for each folder (`job.folder` when no others are given)."""
+    """One process with a session for each folder (`job.folder` when no others are given), at consecutive addresses."""
 
     def __init__(self, job: Job, folders: Sequence[Path] = ()) -> None:
         self.folders = tuple(folders) or (job.folder,)
@@ -25,8 +25,7 @@ class LibtorrentPeer(Client):
         self.endpoints: tuple[str, ...] = ()
 
     def wait_ready(self) -> None:
-        ports = self._talk.hear("ready", START_TIMEOUT_S)["ready"]
-        self.endpoints = tuple(f"{self.job.address}:{port}" for port in ports)
+        self.endpoints = tuple(self._talk.hear("ready", START_TIMEOUT_S)["ready"])
         self.endpoint = self.endpoints[0]
         if self.job.role is Role.LEECH:
             self.fetch_from(self.job.peers)

@@ -41,7 +41,7 @@ class LightLeeches(Program):
     """
 
     def __init__(self, sample: Sample, count: int, endpoint: str, *, check: bool = False) -> None:
-        words = [sample.torrent, str(count), "127.2", endpoint, *(["check"] if check else [])]
+        words = [str(sample.torrent), str(count), "127.2", endpoint, *(["check"] if check else [])]
         super().__init__([sys.executable, SCRIPTS / "light_leeches.py", *words], **PIPES)
         self._talk = Conversation(self)
 

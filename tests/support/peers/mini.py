@@ -9,6 +9,7 @@ import random
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -38,6 +39,7 @@ class MiniSeed:
         self.endpoint = f"{address}:{self._listener.getsockname()[1]}"
         self.links_seen = 0
         self.blocks_served = 0
+        self.first_block_at_s = 0.0    # monotonic: when it was asked for
         self._links: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._closing = False
@@ -107,6 +109,7 @@ class MiniSeed:
                     link.sendall(message(UNCHOKE))
                 elif kind == REQUEST:
                     index, begin, length = struct.unpack(">III", payload)
+                    self.first_block_at_s = self.first_block_at_s or time.monotonic()
                     start = index * self._sample.piece_length + begin
                     if not self.answer(link, index, begin, self._content[start:start + length]):
                         return

@@ -7,12 +7,12 @@ import xmlrpc.client
 from pathlib import Path
 from typing import Any
 
-import bencodepy
-
+from tests.support.payload import with_tracker
 from tests.support.peers.client import LOOPBACK, Client, Doorbell, Job, Role, Transfer
 from tests.support.peers.program import free_port, listens, wait_until
 
 START_TIMEOUT_S = 60.0
+NO_TRACKER = f"http://{LOOPBACK}:9/announce"     # rTorrent loads no torrent without; nobody listens on "discard"
 CALL_TIMEOUT_S = 30.0
 
 
@@ -38,13 +38,14 @@ class RtorrentPeer(Client):
             "throttle.max_peers.normal.set = 2000", "throttle.max_peers.seed.set = 2000",
             f"log.open_file = \"log\", {self.log}", "log.add_output = \"error\", \"log\"",
             f"method.set_key = event.download.finished, bell, \"execute2 = {self._doorbell.script}\"")))
+        self._torrent = job.torrent if job.has_tracker else with_tracker(job.torrent, NO_TRACKER, self.home)
         self._command += ["-n", "-o", f"import={settings}"]
 
     def wait_ready(self) -> None:
         wait_until(self._answers, START_TIMEOUT_S, "rTorrent's socket")
         self.mark_begin()
         name = self.job.info_hash.hex().upper()
-        self.call("load.start", "", str(self._with_tracker()), f"d.directory.set=\"{self.job.folder}\"")
+        self.call("load.start", "", str(self._torrent), f"d.directory.set=\"{self.job.folder}\"")
         if self.job.role is Role.SEED:
             wait_until(lambda: self._runs(name) and self.call("d.complete", name) and listens(self.endpoint),
                        START_TIMEOUT_S, "rTorrent to seed")
@@ -71,14 +72,6 @@ class RtorrentPeer(Client):
         except OSError:
             return False
         return True
-
-    def _with_tracker(self) -> Path:
-        """The torrent with some tracker in it: rTorrent loads none without. The port is the one of "discard"."""
-        metafile = bencodepy.decode(self.job.torrent.read_bytes())
-        metafile.setdefault(b"announce", f"http://{LOOPBACK}:9/announce")
-        copy = self.home / "job.torrent"
-        copy.write_bytes(bencodepy.encode(metafile))
-        return copy
 
     def _runs(self, name: str) -> bool:
         return (name in self.call("download_list") and bool(self.call("d.is_active", name))

@@ -7,9 +7,11 @@ import http.client
 import json
 from typing import Any
 
+from tests.support.payload import with_tracker
 from tests.support.peers.client import Client, Job, Role, Transfer
 from tests.support.peers.namespace import NetworkNamespace
 from tests.support.peers.program import free_port, wait_until
+from tests.support.peers.tracker import ListTracker
 
 START_TIMEOUT_S = 30.0
 POLL_S = 0.05
@@ -19,7 +21,7 @@ SESSION_HEADER = "X-Transmission-Session-Id"
 class TransmissionPeer(Client):
     """transmission-daemon on one torrent inside `namespace`.
 
-    It takes no peer by hand: the torrent of a leech names a tracker, or the other side dials.
+    It takes no peer by hand, so the driver keeps a tracker for it that lists them.
     """
 
     def __init__(self, job: Job, namespace: NetworkNamespace) -> None:
@@ -42,11 +44,21 @@ class TransmissionPeer(Client):
         }))
         self._command += ["--foreground", "--config-dir", str(config)]
         self._session_id = ""
+        self._tracker = ListTracker(job.peers, address=job.address, namespace=namespace)
+        self._torrent = job.torrent if job.has_tracker else with_tracker(job.torrent, self._tracker.url, self.home)
+
+    def start(self) -> None:
+        self._tracker.__enter__()
+        super().start()
+
+    def close(self) -> None:
+        self._tracker.__exit__()
+        super().close()
 
     def wait_ready(self) -> None:
         wait_until(self._answers, START_TIMEOUT_S, "Transmission's interface")
         self.mark_begin()
-        metafile = base64.b64encode(self.job.torrent.read_bytes()).decode()
+        metafile = base64.b64encode(self._torrent.read_bytes()).decode()
         self.call("torrent-add", {"metainfo": metafile, "download-dir": str(self.job.folder), "paused": False})
         if self.job.role is Role.SEED:
             self.call("torrent-verify", {})

@@ -1,8 +1,9 @@
 """The process behind `LibtorrentPeer`: sessions of libtorrent-rasterbar, told what to do by lines on stdin.
 
-    libtorrent_sessions.py ROLE TORRENT ADDRESS FOLDER...        one session for each folder
+    libtorrent_sessions.py ROLE TORRENT ADDRESS FOLDER...
 
-Prints {"ready": [PORT, ...]} once the sessions listen. A leech then waits for one line of "HOST:PORT" words, the peers
+One session for each folder, the first at ADDRESS, the others at the addresses that follow: some programs take but one
+link from an address. Prints {"ready": ["HOST:PORT", ...]} once the sessions listen. A leech then waits for one line of "HOST:PORT" words, the peers
 to fetch from, and prints {"complete": MONOTONIC_S, "cpu_s": CPU} when all sessions are done, {"flushed": true} when
 their data are on disk. End of stdin ends it. Plain TCP only: no encryption, no uTP, no discovery.
 """
@@ -13,6 +14,7 @@ import json
 import os
 import sys
 import time
+from ipaddress import IPv4Address
 from typing import Any
 
 import libtorrent as lt
@@ -37,11 +39,12 @@ DIAL_AGAIN_S = 2.0
 def main(role: str, torrent: str, address: str, folders: list[str]) -> None:
     is_seed = role == "seed"
     info = lt.torrent_info(torrent)
-    sessions = [_session(address, is_seed) for _ in folders]
+    addresses = [str(IPv4Address(address) + number) for number in range(len(folders))]
+    sessions = [_session(one, is_seed) for one in addresses]
     handles: list[Any] = []
     if is_seed:
         handles = [_add(session, info, folder, True) for session, folder in zip(sessions, folders, strict=True)]
-    _say(ready=[session.listen_port() for session in sessions])
+    _say(ready=[f"{one}:{session.listen_port()}" for one, session in zip(addresses, sessions, strict=True)])
     if not is_seed:
         peers = sys.stdin.readline().split()
         handles = [_add(session, info, folder, False) for session, folder in zip(sessions, folders, strict=True)]
@@ -55,8 +58,9 @@ def _session(address: str, is_seed: bool) -> Any:
     category = lt.alert.category_t
     settings: Any = {
         **ONLY_PLAIN_TCP, **MANY_LINKS, **(FAST_SEED if is_seed else {}), "listen_interfaces": f"{address}:0",
+        "outgoing_interfaces": address,
         "alert_mask": category.status_notification | category.storage_notification}
-    session = lt.session(settings)
+    session = lt.session(settings, flags=0)        # no plugins: with PEX the leeches of one seed would find each other
     while not session.listen_port():
         time.sleep(0.005)
     return session

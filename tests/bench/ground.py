@@ -1,0 +1,65 @@
+"""Where the benchmarks run: samples made once, folders to download into, and a clock for a process's work."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.bench.contestants import Contestant
+from tests.support.payload import MIB, Sample, make_sample, many_small_files
+
+GIB = 1 << 30
+RUN_TIMEOUT_S = 600.0
+
+
+class Ground:
+    """A work folder, on tmpfs so that disks play no part, and the options that all rows share."""
+
+    def __init__(self, folder: Path, size: int, runs: int, contestants: Sequence[Contestant]) -> None:
+        self.folder = folder
+        self.size = size
+        self.runs = runs
+        self.contestants = tuple(contestants)
+        self._samples: dict[str, Sample] = {}
+
+    def sample(self, name: str, *, size: int | None = None, piece_length: int = MIB, files: int = 1) -> Sample:
+        """Content of `size` bytes (the benchmark's own size when not given); the same name gives the same sample."""
+        if name not in self._samples:
+            length = self.size if size is None else size
+            listed = length if files == 1 else many_small_files(files, length // files)
+            work = self.folder / name
+            work.mkdir()
+            self._samples[name] = make_sample(work, name, listed, piece_length)
+        return self._samples[name]
+
+    def forget(self, name: str) -> None:
+        """Give its memory back."""
+        if self._samples.pop(name, None):
+            shutil.rmtree(self.folder / name)
+
+    @contextmanager
+    def landing(self, count: int = 1) -> Iterator[list[Path]]:
+        """Empty folders to download into, removed afterwards."""
+        landing = self.folder / "landing"
+        folders = [landing / str(number) for number in range(count)]
+        for folder in folders:
+            folder.mkdir(parents=True)
+        try:
+            yield folders
+        finally:
+            shutil.rmtree(landing)
+
+    def rounds(self) -> Iterator[tuple[int, Contestant]]:
+        """Every contestant once a round; each round begins with another one, so that none always comes first."""
+        for number in range(self.runs):
+            turn = number % max(1, len(self.contestants))
+            for contestant in self.contestants[turn:] + self.contestants[:turn]:
+                yield number, contestant
+
+
+def note(text: str) -> None:
+    """Progress, for whoever waits: the table alone goes to stdout."""
+    print(text, file=sys.stderr, flush=True)
