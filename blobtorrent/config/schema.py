@@ -51,7 +51,7 @@ class StorageSettings:
         0, values.whole_number(0, 64), "Threads that check pieces; 0: one per processor, at most 4."
     )
     disk_threads: int = _option(
-        2, values.whole_number(1, 16), "Threads that read and write files, for each storage device."
+        3, values.whole_number(2, 16), "Threads for each storage device: one writes, the others read for uploads."
     )
 
 

@@ -6,7 +6,7 @@ mistake of ours the asker hears of it before the thread logs the traceback.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from blobtorrent.model.errors import StorageError
 from blobtorrent.runtime.worker import Pool
@@ -35,26 +35,53 @@ DiskAnswer = PieceVerdicts | SpansRead | BlocksSpilled | StorePrepared | StoreCl
 _BUG = StorageError("storage.bug", "the disk thread failed; the log has the traceback")
 
 
-class DiskPool:
-    """Lanes of `threads_per_device` threads each, made when the first job for a device comes."""
+class _Lane:
+    """The threads of one filesystem: one writes, the others read.
 
-    def __init__(self, arena: Arena, threads_per_device: int = 2) -> None:
+    More than one writer gains nothing: writes to one file exclude each other in the kernel, and the loser of that
+    contest spins (measured: two writers of one file took 5.9 CPU s/GiB, one takes 0.7). And reads for uploads never
+    queue behind writes.
+    """
+
+    def __init__(self, name: str, readers: int, handle: Callable[[DiskJob], None]) -> None:
+        self._writer: Pool[DiskJob] = Pool(f"{name}-w", 1, handle)
+        self._readers: Pool[DiskJob] = Pool(f"{name}-r", readers, handle)
+
+    def start(self) -> None:
+        self._writer.start()
+        self._readers.start()
+
+    def post(self, job: DiskJob) -> None:
+        (self._readers if isinstance(job, ReadSpans) else self._writer).post(job)
+
+    @property
+    def depth(self) -> int:
+        return self._writer.mailbox.depth + self._readers.mailbox.depth
+
+    def stop(self, timeout_s: float) -> bool:
+        return self._readers.stop(timeout_s) & self._writer.stop(timeout_s)
+
+
+class DiskPool:
+    """Lanes of one writer and `threads_per_device - 1` readers each, made when the first job for a device comes."""
+
+    def __init__(self, arena: Arena, threads_per_device: int = 3) -> None:
         self._arena = arena
-        self._threads = threads_per_device
+        self._num_readers = max(1, threads_per_device - 1)
         self._reader = PieceReader(arena)
-        self._lanes: dict[int, Pool[DiskJob]] = {}
+        self._lanes: dict[int, _Lane] = {}
 
     @property
     def depth(self) -> int:
         """Jobs waiting in all lanes."""
-        return sum(lane.mailbox.depth for lane in list(self._lanes.values()))
+        return sum(lane.depth for lane in list(self._lanes.values()))
 
     def post(self, job: DiskJob) -> None:
         """Leave a job with the lane of its store's device. Never blocks, from any thread."""
         device = job.store.device
         lane = self._lanes.get(device)
         if lane is None:
-            fresh: Pool[DiskJob] = Pool(f"disk-{len(self._lanes)}", self._threads, self._handle)
+            fresh = _Lane(f"disk-{len(self._lanes)}", self._num_readers, self._handle)
             lane = self._lanes.setdefault(device, fresh)      # atomic: two threads may come at once
             if lane is fresh:
                 lane.start()
