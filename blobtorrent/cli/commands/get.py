@@ -59,7 +59,7 @@ def run(args: Namespace) -> int:
     folder = args.to or (Path() if set_folder == Settings().storage.download_dir else set_folder)
     torrents = _load_all(args.source)
     peers = tuple(peer for text in args.peer for peer in resolve(text))
-    goal = _goal(args)
+    goal = goal_of(args)
     orders = [AddTorrent(torrent, folder.absolute(), peers, goal) for torrent in torrents]
 
     logs = QueuedLogging(level=logging.DEBUG if args.verbose else logging.ERROR)
@@ -83,10 +83,10 @@ def resolve(text: str) -> tuple[Endpoint, ...]:
         return (parse_endpoint(text),)
     except FormatError:
         host, port = split_host_port(text)
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+        raise FormatError("address.bad-endpoint", f"{text!r} has no port number")
     try:
         found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
-    except ValueError:
-        raise FormatError("address.bad-endpoint", f"{text!r} has no port number") from None
     except (OSError, UnicodeError):
         raise NetworkError("net.no-such-host", f"{host}: no address is known for this name") from None
     return tuple(dict.fromkeys(Endpoint(str(address[0]).partition("%")[0], int(address[1])) for *_, address in found))
@@ -100,7 +100,7 @@ def _load_all(sources: list[str]) -> list[Metainfo]:
     return list({torrent.info_hash: torrent for torrent in torrents}.values())
 
 
-def _goal(args: Namespace) -> SeedGoal:
+def goal_of(args: Namespace) -> SeedGoal:
     """Without a word about seeding the work ends with the download."""
     from blobtorrent.core.session.commands import SeedGoal
 

@@ -1,0 +1,69 @@
+"""Order of start and stop, and threads that die."""
+
+from __future__ import annotations
+
+import threading
+
+from blobtorrent.daemon.supervisor import Part, Supervisor
+
+
+class PlayedPart:
+    """A part with one thread, which ends when it is stopped or when the test lets it die."""
+
+    def __init__(self, name: str, calls: list[str], *, hangs: bool = False) -> None:
+        self.name = name
+        self.ended = threading.Event()
+        self._calls = calls
+        self._hangs = hangs
+        self.thread = threading.Thread(target=self.ended.wait, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._calls.append(f"start {self.name}")
+        self.thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        self._calls.append(f"stop {self.name}")
+        self.die()
+        return not self._hangs
+
+    def die(self) -> None:
+        self.ended.set()
+        self.thread.join()
+
+    def as_part(self) -> Part:
+        return Part(self.name, self.start, self.stop)
+
+
+def test_parts_stop_in_the_reverse_order_of_their_start() -> None:
+    calls: list[str] = []
+    supervisor = Supervisor([PlayedPart(name, calls).as_part() for name in "abc"])
+    supervisor.start()
+    assert supervisor.stop(1.0)
+    assert calls == ["start a", "start b", "start c", "stop c", "stop b", "stop a"]
+
+
+def test_a_part_that_hangs_does_not_keep_the_others_from_stopping() -> None:
+    calls: list[str] = []
+    supervisor = Supervisor([PlayedPart("a", calls).as_part(), PlayedPart("b", calls, hangs=True).as_part()])
+    supervisor.start()
+    assert not supervisor.stop(0.0)
+    assert calls[-2:] == ["stop b", "stop a"]
+
+
+def test_a_thread_that_ends_unasked_is_noticed() -> None:
+    parts = [PlayedPart(name, []) for name in ("net", "disk")]
+    supervisor = Supervisor([part.as_part() for part in parts])
+    supervisor.start()
+    assert supervisor.dead_threads() == []
+    parts[1].die()
+    assert supervisor.dead_threads() == ["disk"]
+    supervisor.stop(1.0)
+
+
+def test_threads_of_others_may_come_and_go() -> None:
+    other = PlayedPart("other", [])
+    other.start()
+    supervisor = Supervisor([])
+    supervisor.start()
+    other.die()
+    assert supervisor.dead_threads() == []
