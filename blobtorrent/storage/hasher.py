@@ -12,7 +12,7 @@ from blobtorrent.storage.disk import DiskPool
 from blobtorrent.storage.jobs import CheckPieces, FullPiece, HashPieces, PiecesChecked, PieceVerdicts, WritePieces
 from blobtorrent.storage.pieces import PieceReader, ThreadBuffer, slots_of
 
-CHECK_BUFFER_BYTES = 1 << 20           # hashed while still in a CPU cache; smaller ones only cost more calls
+CHECK_BUFFER_BYTES = 2 << 20           # still in a shared cache when it is hashed; smaller ones cost more calls
 
 HashJob = HashPieces | CheckPieces
 
@@ -59,15 +59,16 @@ class HasherPool:
         spoiled: list[FullPiece] = []
         lost: list[FullPiece] = []
         error: StorageError | None = None
+        matches, buffers, parts = job.store.verifier.matches, self._reader.buffers, job.store.parts
         try:
             for piece in job.pieces:
                 try:
-                    matches = job.store.verifier.matches(piece.index, self._reader.buffers(piece, job.store.parts))
+                    is_good = matches(piece.index, buffers(piece, parts))
                 except StorageError as reason:
                     error = reason
                     lost.append(piece)
                 else:
-                    (matching if matches else spoiled).append(piece)
+                    (matching if is_good else spoiled).append(piece)
         except BaseException:
             self._forget(job, job.pieces)
             job.reply_to.post(PieceVerdicts(job.info_hash, [], [], [], _BUG, job.pieces))

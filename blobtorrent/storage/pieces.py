@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.jobs import SPILLED, FullPiece
@@ -27,11 +27,13 @@ class PieceReader:
         self._arena = arena
         self._buffer = ThreadBuffer(_LOADED_AT_ONCE * SLOT_SIZE)
 
-    def buffers(self, piece: FullPiece, parts: PartStore) -> Iterator[memoryview]:
+    def buffers(self, piece: FullPiece, parts: PartStore) -> Iterable[memoryview]:
         """The bytes in order. A buffer holds until the next is asked for. Raises StorageError."""
-        if SPILLED not in piece.slots:
-            yield from self._arena.segments(piece.slots, piece.size)
-            return
+        if SPILLED in piece.slots:
+            return self._mixed(piece, parts)
+        return self._arena.segments(piece.slots, piece.size)
+
+    def _mixed(self, piece: FullPiece, parts: PartStore) -> Iterator[memoryview]:
         block, left = 0, piece.size
         for is_spilled, length in _stretches(piece.slots):
             size = min(left, length * SLOT_SIZE)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from blobtorrent.model.errors import FileMissing
+from blobtorrent.model.errors import FileMissing, StorageError
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.disk import DiskPool
@@ -315,3 +315,39 @@ def test_when_writes_lag_no_more_memory_is_granted_and_its_return_is_announced(e
     assert room.wait(ANSWER_S)
     assert engine.arena.reserve(32)
     assert len(engine.answer().written) == 8
+
+
+def test_a_folder_that_is_swapped_for_a_link_all_the_time_lets_no_byte_out(engine, tmp_path):
+    torrent = StoredTorrent([100 * K], 64 * K)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    store = engine.open(torrent)
+    folder = engine.root / "t" / "folder0"
+    done = threading.Event()
+
+    def swap():
+        number = 0
+        while not done.is_set():
+            number += 1
+            try:
+                folder.rename(engine.root / "t" / f"away{number}")
+                folder.symlink_to(outside)
+                folder.unlink()
+            except OSError:            # the store made the folder meanwhile, or has not yet
+                continue
+
+    attacker = threading.Thread(target=swap)
+    attacker.start()
+    tries = refused = 0
+    try:
+        while tries < 1000 or refused < 20:
+            tries += 1
+            try:
+                store.write(0, [memoryview(b"secret")])
+            except StorageError:
+                refused += 1
+            store.close()              # so that the next write opens the file again
+    finally:
+        done.set()
+        attacker.join()
+    assert list(outside.iterdir()) == []
