@@ -105,9 +105,7 @@ class Sender:
         halves = self._halves
         touched = []
         for link, buffers, size, token in message.batches:
-            half = halves.get(link)
-            if half is None:
-                continue               # closed meanwhile: LinkClosed told
+            half = halves[link]
             half.outbox.push(buffers, size, token)
             if not half.waiting and not half.broken:
                 touched.append(half)
@@ -156,9 +154,13 @@ class Sender:
         if half.waiting:
             self.loop.unregister(half.sock)
         half.sock.close()
+        self._tell_sent()              # first: nobody knows the link's number after LinkClosed
         self._replies.post(LinkClosed(link, half.outbox.tokens()))
 
     def _on_pass(self, _now: float) -> None:
+        self._tell_sent()
+
+    def _tell_sent(self) -> None:
         if self._done:
             self._replies.post(Sent(self._done))
             self._done = []

@@ -1,6 +1,7 @@
 """Shard: a receive thread and a send thread that share the sockets of some torrents.
 
-Closing has one order: the receive thread detaches, posts CloseLink, the send thread closes and answers LinkClosed.
+Closing has one order: the receive thread detaches, posts what its pass decided to send and then CloseLink; the send
+thread closes and answers LinkClosed with the tokens of what was never sent.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Shard:
         self._sender = Sender(f"net-{index}-tx", self._receiver.loop.mailbox)
         self._numbers = itertools.count(1)
         self._sockets: dict[int, socket.socket] = {}
+        self._closing: list[int] = []  # links whose last buffers are yet to be handed over
 
     @property
     def mailbox(self) -> WakingMailbox[Any]:
@@ -61,10 +63,14 @@ class Shard:
         self._receiver.attach(self._sockets[number], link)
 
     def close_link(self, number: int) -> None:
-        """Stop reading and have it closed; LinkClosed comes when it is."""
+        """Stop reading now and have it closed at the end of the pass; LinkClosed comes when it is."""
         self._receiver.detach(self._sockets.pop(number))
-        self._sender.loop.mailbox.post(CloseLink(number))
+        self._closing.append(number)
 
-    def send(self, batches: list[tuple[int, list[Buffer], int, Any]]) -> None:
-        """Hand the pass's buffers to the send thread: (link, buffers, bytes, token or None)."""
-        self._sender.loop.mailbox.post(Outgoing(batches))
+    def end_pass(self, batches: list[tuple[int, list[Buffer], int, Any]]) -> None:
+        """Hand the pass's buffers to the send thread: (link, buffers, bytes, token or None). Links close behind them."""
+        if batches:
+            self._sender.loop.mailbox.post(Outgoing(batches))
+        for number in self._closing:
+            self._sender.loop.mailbox.post(CloseLink(number))
+        self._closing.clear()

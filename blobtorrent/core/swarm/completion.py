@@ -81,13 +81,12 @@ class Completion:
         self._swarm.requests.forget([assembly])
         self._swarm.spoiled_pieces += 1
         self._swarm.on_waste(assembly.size)
-        links = [link for link in assembly.taken_from if link in self._swarm.links]
         if len(assembly.taken_from) == 1:
-            for link in links:
-                self._swarm.peers.ban(link.endpoint, link.greeting.peer_id)
-                self._swarm.lose(link, PeerError("peer.bad-piece", f"piece {assembly.index} does not match its hash"))
+            (link,) = assembly.taken_from
+            self._swarm.peers.ban(link.endpoint, link.greeting.peer_id)            # even if it has left meanwhile
+            self._swarm.lose(link, PeerError("peer.bad-piece", f"piece {assembly.index} does not match its hash"))
         else:
-            for link in links:
+            for link in assembly.taken_from:
                 link.is_suspect = True
         for link in self._swarm.links:
             self._swarm.fill(link)
@@ -136,7 +135,7 @@ class Completion:
         if assembly.state is PieceState.HASHING:
             self._hashing += 1
             self._outlets.hash_pieces(self._swarm, [FullPiece(assembly.index, assembly.size, assembly.slots, assembly)])
-        elif message.error is not None or not self._swarm.is_open:
+        elif assembly.missing and (message.error is not None or not self._swarm.is_open):
             self._drop(assembly)
         self._swarm.refill()
 
@@ -150,6 +149,7 @@ class Completion:
 
     def give_up(self) -> None:
         """The torrent closes: drop what is neither with the hasher nor with the disk."""
+        self.hash_finished()
         for assembly in list(self._swarm.pieces.open.values()):
             if assembly.state is PieceState.PARTIAL and not assembly.spilling:
                 self._drop(assembly)

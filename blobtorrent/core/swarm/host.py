@@ -102,8 +102,7 @@ class SwarmHost:
                 swarm.outgoing.clear()
                 if swarm in self._closers and swarm.is_drained:
                     self._end(swarm)
-        if outgoing:
-            self._shard.send(outgoing)
+        self._shard.end_pass(outgoing)
 
     def on_stop(self) -> None:
         self._links.clear()
