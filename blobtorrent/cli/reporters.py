@@ -14,6 +14,7 @@ from blobtorrent.cli.output import clean, print_json
 from blobtorrent.cli.progress import charset_for, plain_line, screen_lines
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import TorrentStatus
+from blobtorrent.model.units import format_duration, format_rate, format_size
 
 JSON_INTERVAL_S = 1.0
 PLAIN_INTERVAL_S = 10.0
@@ -39,18 +40,31 @@ class Milestones:
     def __init__(self) -> None:
         self._states: dict[InfoHash, str] = {}
         self._finished: set[InfoHash] = set()
+        self._begun: dict[InfoHash, tuple[float, int]] = {}        # when the download began, and what was there
 
-    def passed(self, status: TorrentStatus) -> list[str]:
+    def passed(self, status: TorrentStatus, now: float) -> list[str]:
         """What is new; "finished" comes once, also for a torrent that was complete on disk."""
         passed = []
         is_new = self._states.get(status.info_hash) != status.state
         self._states[status.info_hash] = status.state
+        if status.state == "downloading":
+            self._begun.setdefault(status.info_hash, (now, status.done_bytes))
         if status.is_finished and status.info_hash not in self._finished:
             self._finished.add(status.info_hash)
             passed.append("finished")
         if is_new:
             passed.append(status.state)
         return passed
+
+    def finished_line(self, status: TorrentStatus, now: float) -> str:
+        """Where the result lies, and how fast it came if it came now."""
+        line = f"finished: {clean(status.download_dir)}/{clean(status.name)}"
+        if status.info_hash not in self._begun:
+            return line
+        began_s, was_done = self._begun[status.info_hash]
+        fetched, seconds = status.done_bytes - was_done, max(now - began_s, 0.001)
+        duration = f"{seconds:.1f}s" if seconds < 60 else format_duration(seconds)
+        return f"{line} ({format_size(fetched)} in {duration}, {format_rate(fetched / seconds)})"
 
 
 class JsonReporter(Reporter):
@@ -72,7 +86,7 @@ class JsonReporter(Reporter):
         if is_due:
             self._next_progress_s = now + JSON_INTERVAL_S
         for status in torrents:
-            for milestone in self._milestones.passed(status):
+            for milestone in self._milestones.passed(status, now):
                 if milestone in self.EVENTS:
                     self._print(milestone, status)
             if is_due and status.state not in ("stopped", "error"):
@@ -114,10 +128,10 @@ class PlainReporter(Reporter):
         if is_due:
             self._next_lines_s = now + PLAIN_INTERVAL_S
         for status in torrents:
-            milestones = self._milestones.passed(status)
+            milestones = self._milestones.passed(status, now)
             if "finished" in milestones:
-                self._print(finished_line(status))
-            if (is_due or milestones) and status.state not in ("stopped", "error"):
+                self._print(self._milestones.finished_line(status, now))
+            elif (is_due or milestones) and status.state not in ("stopped", "error"):
                 self._print(plain_line(status))
 
     def _print(self, line: str) -> None:
@@ -134,15 +148,26 @@ class ScreenReporter(Reporter):
         self._milestones = Milestones()
         self._drawn = 0
         self._next_frame_s = 0.0
+        self._latest: Sequence[TorrentStatus] = ()
 
     def listening(self, addresses: Sequence[str]) -> None:
         self._out.write(f"listening on {', '.join(addresses) or 'nothing'}\n")
 
     def update(self, torrents: Sequence[TorrentStatus], now: float) -> None:
-        news = [finished_line(status) for status in torrents if "finished" in self._milestones.passed(status)]
-        if not news and now < self._next_frame_s:
-            return
-        self._next_frame_s = now + SCREEN_INTERVAL_S
+        news = [
+            self._milestones.finished_line(status, now)
+            for status in torrents
+            if "finished" in self._milestones.passed(status, now)
+        ]
+        self._latest = torrents
+        if news or now >= self._next_frame_s:
+            self._next_frame_s = now + SCREEN_INTERVAL_S
+            self._draw(news, self._frame(torrents))
+
+    def close(self) -> None:
+        self._draw([], self._frame(self._latest))
+
+    def _frame(self, torrents: Sequence[TorrentStatus]) -> list[str]:
         columns, rows = shutil.get_terminal_size()
         frame = []
         for status in torrents:
@@ -150,8 +175,8 @@ class ScreenReporter(Reporter):
             frame += screen_lines(status, columns - 1, self._chars)
         hidden = max(0, len(frame) - (rows - 2))
         if hidden:
-            frame = [*frame[: rows - 3], f"... and {hidden + 1} more lines"]
-        self._draw(news, frame)
+            return [*frame[: rows - 3], f"... and {hidden + 1} more lines"]
+        return frame
 
     def _draw(self, news: list[str], frame: list[str]) -> None:
         up = f"\x1b[{self._drawn}A" if self._drawn else ""
@@ -159,10 +184,6 @@ class ScreenReporter(Reporter):
         self._out.write(f"{up}\r{lines}\x1b[J")
         self._out.flush()
         self._drawn = len(frame)
-
-
-def finished_line(status: TorrentStatus) -> str:
-    return f"finished: {clean(status.download_dir)}/{clean(status.name)}"
 
 
 def make_reporter(*, as_json: bool, quiet: bool) -> Reporter:

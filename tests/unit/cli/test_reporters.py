@@ -74,7 +74,22 @@ def test_plain_lines_come_with_news_and_now_and_then() -> None:
         reporter.update([status], now)
     told = out.getvalue().splitlines()
     assert [line.partition(":")[0] for line in told] == ["listening on 127.0.0.1", "name", "name", "finished"]
-    assert told[-1] == "finished: /d/name"
+
+
+def test_the_last_line_says_where_the_result_lies_and_how_fast_it_came() -> None:
+    out = io.StringIO()
+    reporter = PlainReporter(out)
+    reporter.update([DOWNLOADING], 1.0)
+    reporter.update([STOPPED], 3.0)
+    assert out.getvalue().splitlines()[-1] == "finished: /d/name (60 B in 2.0s, 30 B/s)"
+
+
+def test_a_torrent_that_was_there_already_has_no_speed() -> None:
+    out = io.StringIO()
+    reporter = PlainReporter(out)
+    reporter.update([CHECKING], 1.0)
+    reporter.update([STOPPED], 3.0)
+    assert out.getvalue().splitlines()[-1] == "finished: /d/name"
 
 
 def test_the_screen_is_drawn_over_its_last_frame_and_news_stay_above() -> None:
@@ -89,6 +104,16 @@ def test_the_screen_is_drawn_over_its_last_frame_and_news_stay_above() -> None:
     second = out.getvalue()[len(first):]
     assert second.startswith("\x1b[2A")
     assert second.index("finished: /d/name") < second.index("40.0%")
+
+
+def test_the_last_frame_shows_how_it_ended() -> None:
+    out = io.StringIO()
+    reporter = ScreenReporter(out)
+    reporter.update([SEEDING], 0.0)
+    reporter.update([STOPPED], 0.01)
+    assert "100.0% of 100 B  done" not in out.getvalue()
+    reporter.close()
+    assert "100.0% of 100 B  done" in out.getvalue()
 
 
 def test_more_torrents_than_rows_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
