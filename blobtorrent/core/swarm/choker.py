@@ -63,7 +63,7 @@ class ChokeManager:
             wanting.sort(key=lambda link: link.taken_per_s, reverse=True)
         else:
             wanting.sort(key=lambda link: link.given_per_s, reverse=True)
-        kept = max(1, self.slots - 1)
+        kept = self.slots - 1 if self.slots > 1 else self.slots
         chosen, others = wanting[:kept], wanting[kept:]
         for link in chosen:
             link.is_optimistic = False

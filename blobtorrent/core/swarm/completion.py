@@ -12,6 +12,7 @@ from blobtorrent.core.swarm.pieces import DROPPED, Assembly
 from blobtorrent.core.swarm.pieces import Event as PieceEvent
 from blobtorrent.core.swarm.pieces import State as PieceState
 from blobtorrent.model.errors import PeerError, StorageError
+from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.storage.jobs import SPILLED, BlocksSpilled, FullPiece, PieceVerdicts
 
 if TYPE_CHECKING:
@@ -140,11 +141,12 @@ class Completion:
         self._swarm.refill()
 
     def _drop(self, assembly: Assembly) -> None:
-        """Give up what is here of an open piece. Blocks under way to it find no place and are dropped as they come."""
+        """Give up what is here of an open piece. A block in the middle of arriving finds no place and is dropped."""
         self._swarm.memory.release([slot for _, slot in assembly.held_slots])
+        self._swarm.order.store.parts.drop(assembly.index)
+        self._swarm.on_waste((assembly.num_blocks - assembly.missing) * BLOCK_SIZE)
         assembly.slots = [DROPPED] * assembly.num_blocks
-        self._swarm.requests.close(assembly)
-        self._swarm.requests.forget([assembly])
+        self._swarm.requests.drop(assembly)
         self._swarm.pieces.drop(assembly)
 
     def give_up(self) -> None:

@@ -28,6 +28,11 @@ class RequestWindow:
     def limit(self) -> int:
         return min(MAX_BLOCKS, self.peer_queue)
 
+    def on_peer_queue(self, requests: int) -> None:
+        """The peer says how many requests it queues; it drops what is above (BEP 10)."""
+        self.peer_queue = requests
+        self.size = min(self.size, self.limit)
+
     def on_blocks(self, count: int) -> None:
         """Blocks came: a whole window's worth means that the peer keeps up, so ask for more at once."""
         self._round += count
@@ -41,9 +46,9 @@ class RequestWindow:
         self._round = 0
         needed = int(self.rate_blocks_per_s * SECONDS_AHEAD) + START_BLOCKS
         if needed < self.size:
-            self.size = max(MIN_BLOCKS, needed)
+            self.size = needed
 
     def on_snub(self) -> None:
         """The peer let requests rot: trust it with one at a time until blocks come again."""
-        self.size = MIN_BLOCKS
+        self.size = min(MIN_BLOCKS, self.limit)
         self._round = 0

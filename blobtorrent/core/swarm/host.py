@@ -141,11 +141,16 @@ class SwarmHost:
         if swarm in self._waiting:
             return
         self._waiting[swarm] = None
-        some = self._arena.capacity // 16
+        capacity = self._arena.capacity
+        some = capacity // 16
+        givers = [swarm, *self._swarms.values()]
         if self._arena.reserve(some, when_free=self._memory_is_free):
-            self._arena.unreserve(some)                    # there is memory: open pieces hold too much of the budget
-        if all(other.completion.is_idle for other in self._swarms.values()):
-            for other in [swarm, *self._swarms.values()]:
+            self._arena.unreserve(some)
+            givers = [swarm]           # there is memory, but its own open pieces hold too much of it
+        elif any(other.uploads.drop_cached(some) for other in givers) and self._arena.reserved + some <= capacity:
+            return                     # it calls back
+        if all(other.completion.is_idle for other in givers):
+            for other in givers:
                 if other.completion.spill():
                     return
 

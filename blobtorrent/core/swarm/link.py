@@ -57,8 +57,9 @@ class PeerLink:
     __slots__ = (
         "arriving", "batch", "batch_bytes", "client", "closing", "current", "down", "endpoint", "extended", "ghosts",
         "greeting", "haves_told", "intake", "is_incoming", "is_optimistic", "is_suspect", "last_block_at",
-        "last_heard_at", "last_sent_at", "mask", "number", "opened_at", "outstanding", "queued_upload_bytes",
-        "said_pieces", "snubbed", "state", "swarm", "unasked", "up", "wanted", "window", "working_on",
+        "last_heard_at", "last_sent_at", "last_taken_at", "mask", "number", "opened_at", "outstanding",
+        "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked", "up", "wanted", "window",
+        "working_on",
     )
 
     intake: Intake
@@ -75,7 +76,7 @@ class PeerLink:
         self.mask = 0                          # pieces the peer has
         self.said_pieces = False               # a bitfield is only right as the first message
         self.extended = ExtendedHandshake()    # what the peer said of itself (BEP 10)
-        self.opened_at = self.last_block_at = self.last_heard_at = self.last_sent_at = now
+        self.opened_at = self.last_block_at = self.last_heard_at = self.last_sent_at = self.last_taken_at = now
         self.closing: BlobTorrentError | None = None
 
         self.window = RequestWindow()
@@ -148,6 +149,8 @@ class PeerLink:
         if is_needed:
             assembly.slots[block] = slot
             assembly.missing -= 1
+            if self.snubbed:
+                self.swarm.requests.settle(self, assembly, block)
             if not assembly.missing:
                 self.swarm.finished.append(assembly)
         self.swarm.on_progress(self, int(not is_needed))

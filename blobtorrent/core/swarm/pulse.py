@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 INTERVAL_S = 1.0
 KEEP_ALIVE_S = 110.0
 IDLE_LINK_S = 240.0                    # nothing received for so long: gone
+STALLED_UPLOAD_S = 120.0               # a peer that takes no byte of what it asked for holds memory for nothing
 MAX_UNASKED = 16                       # unasked blocks of one link, then it goes
 
 
@@ -37,6 +38,7 @@ class Pulse:
         now = self._swarm.now
         elapsed_s = max(0.001, now - self._last_tick)
         self._last_tick = now
+        self._swarm.refill()           # whatever it waited for: it may have come from somewhere else
         for link in list(self._swarm.links):
             self._tick_link(link, now, elapsed_s)
         self._swarm.downloaded.tick(elapsed_s)
@@ -52,20 +54,28 @@ class Pulse:
     def _tick_link(self, link: PeerLink, now: float, elapsed_s: float) -> None:
         came = link.down.tick(elapsed_s)
         self._swarm.downloaded.add(came)
-        self._swarm.uploaded.add(link.up.tick(elapsed_s))
+        given = link.up.tick(elapsed_s)
+        self._swarm.uploaded.add(given)
+        if given or not link.queued_upload_bytes:
+            link.last_taken_at = now
         link.window.on_tick(came // BLOCK_SIZE, elapsed_s)
         if link.unasked > MAX_UNASKED:
             self._swarm.lose(link, PeerError("wire.unasked-blocks", f"{link.unasked} blocks that nobody asked for"))
             return
-        if not came and link.outstanding and now - link.last_block_at > self._swarm.settings.snub_timeout_s:
+        is_awaited = link.outstanding or link.arriving is not None
+        if is_awaited and not came and now - link.last_block_at > self._swarm.settings.snub_timeout_s:
             link.snubbed = True
             link.window.on_snub()
             link.last_block_at = now
             self._swarm.requests.take_back(link)
+            self._swarm.requests.offer_arriving(link)
         if now - link.last_sent_at > KEEP_ALIVE_S:
             link.send(encode.KEEP_ALIVE)
         if now - link.last_heard_at > IDLE_LINK_S:
             self._swarm.lose(link, NetworkError("net.timed-out", "nothing heard for four minutes"))
+            return
+        if now - link.last_taken_at > STALLED_UPLOAD_S:
+            self._swarm.lose(link, NetworkError("net.peer-reads-nothing", "it asks for blocks and does not read them"))
             return
         self._swarm.fill(link)
 

@@ -37,11 +37,13 @@ class Memory(Protocol):
 class RequestManager:
     """All requests of one torrent. Keys are `index << 32 | begin`."""
 
-    def __init__(self, pieces: PieceManager, picker: RarestFirst, memory: Memory, relieve: Callable[[], bool]) -> None:
+    def __init__(self, pieces: PieceManager, picker: RarestFirst, memory: Memory, relieve: Callable[[], bool],
+                 wait: Callable[[], None]) -> None:
         self._pieces = pieces
         self._picker = picker
         self._memory = memory
         self._relieve = relieve        # asks for memory when promises run out; True when some is free at once
+        self._wait = wait              # asks to be called when open pieces hold less
         self._budget = memory.capacity * 3 // 4            # slots that open pieces may come to need
         self._committed = 0            # slots that they may come to need as it is
         self._share = self._budget     # blocks that one link may be asked for
@@ -62,6 +64,8 @@ class RequestManager:
         if room < min(RUN_BLOCKS, size) >> 1:
             return
         self.hungry.pop(link, None)
+        if not link.outstanding and link.arriving is None:
+            link.last_block_at = now   # it had nothing to send until now
         while room > 0:
             count = self._ask_run(link, min(room, RUN_BLOCKS if size >= RUN_BLOCKS else SLOW_RUN_BLOCKS), now)
             if not count:
@@ -145,7 +149,7 @@ class RequestManager:
         if self._committed and self._committed + self._blocks_per_piece > self._budget:
             helped = self._partial(link)
             if helped is None:
-                self._relieve()
+                self._wait()
                 self.hungry[link] = None
             return helped
         (index,) = self._picker.pick(link.mask, self._pieces.missing_mask, 1, now)
@@ -162,14 +166,12 @@ class RequestManager:
         return None
 
     def _partial(self, link: PeerLink) -> Assembly | None:
-        """Any open piece that the link can help with."""
-        if link.is_suspect:
-            return None
+        """Any open piece that the link can help with. A suspect does so only when nothing is left to take alone."""
         helpful = link.mask & self._pieces.partial_mask
         while helpful:
             bit = helpful & -helpful
             assembly = self._pieces.open[bit.bit_length() - 1]
-            if assembly.owner is None:
+            if assembly.owner is None or assembly.owner is link:
                 return assembly
             helpful ^= bit
         return None
@@ -178,7 +180,7 @@ class RequestManager:
 
     def _double(self, link: PeerLink) -> int:
         """Ask an idle link for blocks that others were asked for and may be slow to send."""
-        if link.outstanding or link.is_suspect or link.snubbed:
+        if self._pieces.wanted_now or link.outstanding or link.is_suspect or link.snubbed:
             return 0
         chosen: list[tuple[int, Assembly]] = []
         for assembly in self._pieces.open.values():
@@ -210,19 +212,13 @@ class RequestManager:
         """Blocks came while some were asked for twice: take the other requests back."""
         for key in keys:
             for other in self.doubled.pop(key, ()):
-                if other is link:
-                    continue
-                assembly = other.outstanding.pop(key, None)
-                if assembly is not None:
-                    index, begin = key >> 32, key & 0xFFFFFFFF
-                    other.send(cancel(index, begin, assembly.block_size(begin >> 14)))
-                    other.remember_ghosts((key,))
-                    self._memory.unreserve(1)
+                if other is not link:
+                    self._withdraw(other, key)
 
     # ---- what does not come
 
     def take_back(self, link: PeerLink) -> None:
-        """Free everything a link was asked for: it choked us, let it rot, or is gone."""
+        """Free everything that a link was asked for: it choked us, let it rot, or is gone."""
         outstanding, link.outstanding = link.outstanding, {}
         self._memory.unreserve(len(outstanding))
         link.remember_ghosts(list(outstanding))
@@ -249,28 +245,54 @@ class RequestManager:
 
     def abandon_arriving(self, link: PeerLink) -> None:
         """The link is gone in the middle of a block."""
+        if link.arriving is not None:
+            self.offer_arriving(link)
+            link.arriving = None
+            self._memory.unreserve(1)
+
+    def offer_arriving(self, link: PeerLink) -> None:
+        """A block stopped in the middle: others may be asked for it, even if the rest comes one day."""
         if link.arriving is None:
             return
-        (assembly, block), link.arriving = link.arriving, None
-        self._memory.unreserve(1)
+        assembly, block = link.arriving
         key = assembly.index << 32 | block << 14
-        others = self.doubled.pop(key, [])
-        if not any(other.outstanding.get(key) for other in others if other is not link):
-            self._give_back(assembly, [block])
+        self.doubled.pop(key, None)
+        for other in assembly.taken_from:
+            if other is not link and (other.outstanding.get(key) is assembly or other.arriving == link.arriving):
+                return
+        self._give_back(assembly, [block])
+
+    def settle(self, link: PeerLink, assembly: Assembly, block: int) -> None:
+        """A block came that had been given up on: nobody else is to be asked for it, or to send it."""
+        if block in assembly.returned:
+            assembly.returned.remove(block)
+            self._note(assembly)
+        key = assembly.index << 32 | block << 14
+        for other in assembly.taken_from:
+            if other is not link and other.outstanding.get(key) is assembly:
+                self._withdraw(other, key)
+
+    def _withdraw(self, link: PeerLink, key: int) -> None:
+        """Take one request back, if it is still open."""
+        assembly = link.outstanding.pop(key, None)
+        if assembly is not None:
+            block = (key & 0xFFFFFFFF) >> 14
+            link.send(cancel(assembly.index, block << 14, assembly.block_size(block)))
+            link.remember_ghosts((key,))
+            self._memory.unreserve(1)
 
     def _give_back(self, assembly: Assembly, blocks: list[int]) -> None:
         if self._pieces.open.get(assembly.index) is assembly and assembly.missing:
             assembly.give_back(blocks)
-            self._pieces.note_unrequested(assembly)
+            self._note(assembly)
 
-    def reject(self, link: PeerLink, key: int) -> None:
-        """The peer will not send one block."""
-        assembly = link.outstanding.pop(key, None)
-        if assembly is not None:
-            self._memory.unreserve(1)
-            others = self.doubled.pop(key, [])
-            if not any(other is not link for other in others):
-                self._give_back(assembly, [(key & 0xFFFFFFFF) >> 14])
+    def _note(self, assembly: Assembly) -> None:
+        """Blocks were given back, or came although they had been."""
+        self._pieces.note_unrequested(assembly)
+        if assembly.has_unrequested and not assembly.links:
+            self._orphans[assembly] = None
+        else:
+            self._orphans.pop(assembly, None)
 
     def adopt(self, link: PeerLink, key: int, slot: int) -> bool:
         """A block came that had been given up: True when it is still missing and was kept."""
@@ -283,12 +305,21 @@ class RequestManager:
         assembly.slots[block] = slot
         assembly.missing -= 1
         assembly.taken_from.add(link)
-        if block in assembly.returned:
-            assembly.returned.remove(block)
-            self._pieces.note_unrequested(assembly)
+        self.settle(link, assembly, block)
         if not assembly.missing:
             link.swarm.finished.append(assembly)
         return True
+
+    def drop(self, assembly: Assembly) -> None:
+        """A piece is given up: nobody is to send any more of it, and it holds no memory."""
+        for link in assembly.taken_from:
+            for key in [key for key, asked in link.outstanding.items() if asked is assembly]:
+                self.doubled.pop(key, None)
+                self._withdraw(link, key)
+        assembly.cursor = assembly.num_blocks
+        assembly.returned.clear()
+        self.close(assembly)
+        self.forget((assembly,))
 
     def close(self, assembly: Assembly) -> None:
         """A piece is complete or dropped: nobody works on it any more."""

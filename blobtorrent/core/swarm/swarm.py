@@ -53,7 +53,7 @@ class Swarm:
         self.pieces = PieceManager(self.geometry, order.have)
         self.availability = Availability(self.geometry.num_pieces)
         self.picker = RarestFirst(self.availability, rng)
-        self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve)
+        self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve, self.wait_for_memory)
         self.uploads = UploadManager(self.pieces, arena, cache)
         self.choker = ChokeManager(order.settings.upload_slots, order.settings.choke_interval_s, rng)
         self.peers = PeerManager()
@@ -243,6 +243,8 @@ class Swarm:
             link.last_sent_at = now
             link.flush()
         self.to_flush.clear()
+        if self.uploads.hungry:
+            self.wait_for_memory()
 
     def fill(self, link: PeerLink) -> None:
         state = link.state
@@ -250,8 +252,9 @@ class Swarm:
             self.requests.fill(link, self.now)
 
     def refill(self) -> None:
-        """Something came free: links that waited may ask again."""
+        """Something came free: links that waited may ask again, and be served."""
         self._outlets.memory_came(self)
+        self.uploads.serve_hungry()
         if self.requests.hungry and self.is_open:
             for link in list(self.requests.hungry):
                 self.fill(link)
@@ -278,8 +281,12 @@ class Swarm:
         """Promises have run out. Cached reads go at once; else wait, and let the host see that something comes free."""
         if self.uploads.drop_cached(64):
             return True
-        self._outlets.when_memory(self)
+        self.wait_for_memory()
         return False
+
+    def wait_for_memory(self) -> None:
+        """Have refill() called when there is more, and let the host see to it that there will be."""
+        self._outlets.when_memory(self)
 
     # ---- new pieces
 

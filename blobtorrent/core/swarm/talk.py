@@ -167,4 +167,4 @@ class Talk:
         if link.extended.version:
             link.client = clean(link.extended.version.decode("utf-8", "replace"))
         if link.extended.max_requests:
-            link.window.peer_queue = link.extended.max_requests
+            link.window.on_peer_queue(link.extended.max_requests)

@@ -136,7 +136,7 @@ class UploadManager:
         for span in failed:
             self._memory.release(span.slots)
             unanswered += self._loading.pop(span.token)
-        self._serve_hungry()
+        self.serve_hungry()
         return unanswered
 
     def on_sent(self, link: PeerLink | None, batch: Batch) -> None:
@@ -147,7 +147,7 @@ class UploadManager:
             link.queued_upload_bytes -= size
             link.up.add(size)
             self.serve(link)
-        self._serve_hungry()
+        self.serve_hungry()
 
     def forget(self, link: PeerLink) -> None:
         """The link is gone."""
@@ -172,7 +172,8 @@ class UploadManager:
         """Nothing is being read."""
         return not self._loading
 
-    def _serve_hungry(self) -> None:
+    def serve_hungry(self) -> None:
+        """Try again for links whose requests wait for memory."""
         if self.hungry:
             hungry, self.hungry = self.hungry, {}
             for link in hungry:
