@@ -1,0 +1,31 @@
+"""Files that are there as a whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blobtorrent.model.errors import StorageError
+from blobtorrent.storage.atomicfile import write_atomically
+
+
+def test_a_file_is_written_and_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    write_atomically(path, b"one")
+    write_atomically(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    (folder / "inside").mkdir(parents=True)
+    with pytest.raises(StorageError):
+        write_atomically(folder, b"a folder cannot be replaced by a file")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageError):
+        write_atomically(tmp_path / "no" / "f", b"")
