@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    args = _parser(arguments).parse_args(arguments)
+    args = build_parser(arguments).parse_args(arguments)
     try:
         status: int = args.run(args)
         sys.stdout.flush()
@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
+    """The parser of a command line: it knows the subcommand that comes first, or all of them."""
     parser = argparse.ArgumentParser(prog="blobtorrent", description="A BitTorrent client.")
     parser.add_argument("--version", action="version", version=f"blobtorrent {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
