@@ -6,7 +6,10 @@ save the copy, but a file cut short under it kills the process.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from blobtorrent.storage.presence import Coverage, Presence
+from blobtorrent.storage.reader import StoreReader
 from blobtorrent.storage.store import Store
 
 
@@ -24,62 +27,75 @@ def check_pieces(store: Store, indices: range, buffer: memoryview) -> Findings:
 
     `indices` is not empty; `buffer` is used for reading. Raises StorageError when a file cannot be read.
     """
-    findings = Findings()
-    presence = Presence(store)
-    all_is_there = presence.coverage(*_stretch(store, indices)) is Coverage.FULL
-    at_once = max(1, len(buffer) // store.geometry.piece_length)
-    for first in range(indices.start, indices.stop, at_once):
-        group = range(first, min(first + at_once, indices.stop))
-        offset, length = _stretch(store, group)
-        if length <= len(buffer) and (all_is_there or presence.coverage(offset, length) is Coverage.FULL):
-            _check_group(store, group, buffer[:length], findings)
+    check = _Check(store, buffer)
+    try:
+        check.run(indices)
+    finally:
+        check.reader.close()
+    return check.findings
+
+
+class _Check:
+    def __init__(self, store: Store, buffer: memoryview) -> None:
+        self.findings = Findings()
+        self.reader = StoreReader(store)
+        self._store = store
+        self._geometry = store.geometry
+        self._presence = Presence(store)
+        self._buffer = buffer
+
+    def run(self, indices: range) -> None:
+        all_is_there = self._coverage(indices) is Coverage.FULL
+        at_once = max(1, len(self._buffer) // self._geometry.piece_length)
+        fits = at_once * self._geometry.piece_length <= len(self._buffer)
+        for first in range(indices.start, indices.stop, at_once):
+            group = range(first, min(first + at_once, indices.stop))
+            if fits and (all_is_there or self._coverage(group) is Coverage.FULL):
+                self._check_group(group)
+            else:
+                for index in group:
+                    self._check_one(index)
+
+    def _coverage(self, group: range) -> Coverage:
+        offset = self._geometry.piece_offset(group[0])
+        return self._presence.coverage(offset, self._end_of(group[-1]) - offset)
+
+    def _end_of(self, index: int) -> int:
+        """Where a piece ends in the linear space, without what pads it."""
+        return self._geometry.piece_offset(index) + self._geometry.piece_size(index)
+
+    def _check_group(self, group: range) -> None:
+        """Check pieces that are all there and fit into the buffer, with one read."""
+        step, short_pieces = self._geometry.piece_length, self._geometry.short_pieces
+        offset = group[0] * step
+        data = self._buffer[: self._end_of(group[-1]) - offset]
+        self.reader.read(offset, data)
+        matches, findings = self._store.verifier.matches, self.findings
+        at = 0
+        for index in group:
+            piece = data[at : at + short_pieces.get(index, step)]      # the torrent's last piece ends with `data`
+            (findings.good if matches(index, (piece,)) else findings.bad).append(index)
+            at += step
+
+    def _check_one(self, index: int) -> None:
+        coverage = self._coverage(range(index, index + 1))
+        if coverage is Coverage.SHORT:
+            is_good = False
+        elif coverage is Coverage.EMPTY:
+            is_good = self._store.verifier.is_zeros(index)
         else:
-            for index in group:
-                _check_one(store, index, presence, buffer, findings)
-    return findings
+            is_good = self._store.verifier.matches(index, self._chunks(index))
+        if is_good:
+            self.findings.good.append(index)
+        elif coverage is Coverage.FULL:
+            self.findings.bad.append(index)
+        else:
+            self.findings.missing.append(index)
 
-
-def _stretch(store: Store, indices: range) -> tuple[int, int]:
-    """Offset and length of neighbouring pieces in the linear space, without what pads the last one."""
-    offset = store.geometry.piece_offset(indices[0])
-    return offset, store.geometry.piece_offset(indices[-1]) + store.geometry.piece_size(indices[-1]) - offset
-
-
-def _check_group(store: Store, group: range, buffer: memoryview, findings: Findings) -> None:
-    """Check pieces that are all there and fit into the buffer, with one read."""
-    geometry, matches = store.geometry, store.verifier.matches
-    step, short_pieces = geometry.piece_length, geometry.short_pieces
-    store.read(geometry.piece_offset(group[0]), [buffer])
-    at = 0
-    for index in group:
-        data = buffer[at : at + short_pieces.get(index, step)]         # the last piece ends with the buffer
-        (findings.good if matches(index, (data,)) else findings.bad).append(index)
-        at += step
-
-
-def _check_one(store: Store, index: int, presence: Presence, buffer: memoryview, findings: Findings) -> None:
-    coverage = presence.coverage(store.geometry.piece_offset(index), store.geometry.piece_size(index))
-    if coverage is Coverage.SHORT:
-        is_good = False
-    elif coverage is Coverage.EMPTY:
-        is_good = store.verifier.is_zeros(index)
-    else:
-        is_good = _hash_one(store, index, buffer)
-    if is_good:
-        findings.good.append(index)
-    elif coverage is Coverage.FULL:
-        findings.bad.append(index)
-    else:
-        findings.missing.append(index)
-
-
-def _hash_one(store: Store, index: int, buffer: memoryview) -> bool:
-    digest = store.verifier.start(index)
-    offset, left = store.geometry.piece_offset(index), store.geometry.piece_size(index)
-    while left:
-        chunk = buffer[:left]
-        store.read(offset, [chunk])
-        digest.update(chunk)
-        offset += len(chunk)
-        left -= len(chunk)
-    return digest.digest() == store.verifier.expected(index)
+    def _chunks(self, index: int) -> Iterator[memoryview]:
+        offset, end = self._geometry.piece_offset(index), self._end_of(index)
+        while offset < end:
+            chunk = self._buffer[: end - offset]
+            self.reader.read(offset, chunk)
+            yield chunk
+            offset += len(chunk)

@@ -256,10 +256,7 @@ def test_closing_is_answered(engine):
 class BrokenStore(Store):
     """A store with a mistake in it."""
 
-    def write(self, offset, buffers):
-        raise ZeroDivisionError
-
-    def read(self, offset, buffers):
+    def pin(self, number, *, writable=False):
         raise ZeroDivisionError
 
 
