@@ -14,8 +14,8 @@ class LinkHandler(Protocol):
     intake: Intake
 
     @property
-    def wants_blocks(self) -> bool:
-        """True while blocks are asked for: receive in block shape."""
+    def expected_blocks(self) -> int:
+        """Blocks that are asked for: while there are any, receive in block shape."""
 
     def on_lost(self, error: BlobTorrentError) -> None:
         """The connection ended or broke the rules. The handler detaches and closes it."""

@@ -102,8 +102,8 @@ class PeerLink:
     # ---- network.handler.LinkHandler
 
     @property
-    def wants_blocks(self) -> bool:
-        return bool(self.outstanding) or self.arriving is not None
+    def expected_blocks(self) -> int:
+        return len(self.outstanding) + (self.arriving is not None)
 
     def on_lost(self, error: BlobTorrentError) -> None:
         self.swarm.lose(self, error)

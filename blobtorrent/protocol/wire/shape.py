@@ -73,16 +73,14 @@ class Scatter:
         return self._pool.views[slot]
 
     def consume(self, units: int) -> None:
-        """The slots of the leading units are somebody else's now: put fresh ones behind the rest."""
+        """The slots of the leading units are somebody else's now: put fresh ones in their place."""
         if self.spare:
             self._pool.give_back(self.spare)
             self.spare.clear()
         if units:
-            slots = self.slots
-            del slots[:units]
-            slots += self._pool.take(units)
             views = self._pool.views
-            self.buffers[1::2] = [views[slot] for slot in slots]
+            self.slots[:units] = fresh = self._pool.take(units)
+            self.buffers[1 : 2 * units : 2] = [views[slot] for slot in fresh]
 
     def take_one(self) -> int:
         return self._pool.take(1)[0]
@@ -125,16 +123,17 @@ class Intake:
         """False while the general decoder holds the start of a longer message."""
         return not self._decoder.rest
 
-    def buffers(self) -> list[memoryview]:
-        """What to receive into. Only while `in_shape`."""
+    def buffers(self, blocks: int) -> list[memoryview]:
+        """What to receive `blocks` blocks into. Only while `in_shape`."""
         scatter = self._scatter
+        buffers = scatter.buffers[: 2 * blocks]
         if self._slot != NO_SLOT:
-            return [scatter.view(self._slot)[self._filled:self._size], *scatter.buffers]
-        head = len(self._head)
-        if head:
+            buffers.insert(0, scatter.view(self._slot)[self._filled : self._size])
+        elif self._head:
+            head = len(self._head)
             scatter.headers[:head] = self._head
-            return [scatter.buffers[0][head:], *scatter.buffers[1:]]
-        return scatter.buffers
+            buffers[0] = buffers[0][head:]
+        return buffers
 
     def advance(self, count: int) -> None:
         """`count` bytes came into `buffers()`."""
