@@ -17,9 +17,11 @@ Path = tuple[str, ...]
 MAX_PART_BYTES = 255                   # NAME_MAX nearly everywhere
 MAX_PATH_BYTES = 4096                  # PATH_MAX of Linux
 MAX_DEPTH = 100                        # parts
+MAX_FOLDERS = 1 << 18                  # of one torrent; a file of a few MB could ask for millions
 MAX_LINK_STEPS = 100_000               # what following the symbolic links of one torrent may cost
 MAX_LINK_HOPS = 8                      # links over links; macOS frameworks have two
 _MAX_EXTENSION_BYTES = 16
+_MAX_NUMBER_BYTES = len(" (9999999)")
 
 _FORBIDDEN = re.compile("[/\\\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _EMPTY = re.compile("[/\\\\\x00\u202a-\u202e\u2066-\u2069]")           # nothing of these would be seen in a name
@@ -45,13 +47,19 @@ def safe_part(raw: bytes, instead: str = "_") -> str:
     return text
 
 
-def shorten_part(text: str, suffix: str = "") -> str:
-    """Insert `suffix` before the extension and cut the stem so that the whole fits into 255 bytes."""
+def shorten_part(text: str) -> str:
+    """Cut a name to 255 bytes; an extension is kept."""
+    stem, extension = _cut(text, MAX_PART_BYTES)
+    return stem + extension
+
+
+def _cut(text: str, limit: int) -> tuple[str, str]:
+    """Stem and extension (with its dot) of a name, the stem cut so that both have at most `limit` bytes."""
     stem, dot, extension = text.rpartition(".")
     if not stem or len(extension.encode()) > _MAX_EXTENSION_BYTES:
         stem, dot, extension = text, "", ""
-    ending = suffix + dot + extension
-    return stem.encode()[:MAX_PART_BYTES - len(ending.encode())].decode("utf-8", "ignore") + ending
+    ending = dot + extension
+    return stem.encode()[:limit - len(ending.encode())].decode("utf-8", "ignore"), ending
 
 
 class _SafeParts(dict[bytes, str]):
@@ -84,26 +92,33 @@ def keep_apart(paths: Sequence[Path]) -> Sequence[Path]:
     taken = folders_of(paths)
     if len(set(paths)) == len(paths) and taken.isdisjoint(paths):
         return paths
-    tried: dict[Path, int] = {}        # path -> the last number given to it, so a thousand equal names stay linear
+    # The last number given, by folder, stem and extension. The stem is cut for any number alike: names that could meet
+    # share a counter, and no set of names costs more than one step a name.
+    numbers: dict[tuple[Path, str, str], int] = {}
     result = []
     for path in paths:
         distinct = path
         while distinct in taken:
-            tried[path] = number = tried.get(path, 1) + 1
-            distinct = (*path[:-1], shorten_part(path[-1], f" ({number})"))
+            folder = path[:-1]
+            stem, extension = _cut(path[-1], MAX_PART_BYTES - _MAX_NUMBER_BYTES)
+            number = numbers.get((folder, stem, extension), 1) + 1
+            numbers[folder, stem, extension] = number
+            distinct = (*folder, f"{stem} ({number}){extension}")
         taken.add(distinct)
         result.append(distinct)
     return result
 
 
 def folders_of(paths: Iterable[Path]) -> set[Path]:
-    """Every folder that these files need."""
+    """Every folder that these files need. Raises MetainfoError ("metainfo.too-many-folders")."""
     folders: set[Path] = set()
     for path in paths:
         folder = path[:-1]
         while folder and folder not in folders:
             folders.add(folder)
             folder = folder[:-1]
+        if len(folders) > MAX_FOLDERS:
+            raise MetainfoError("metainfo.too-many-folders", f"more than {MAX_FOLDERS} folders")
     return folders
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_file_gives_way_to_a_folder_of_its_name_even_when_it_comes_first() -> 
 
 def test_a_numbered_name_still_fits() -> None:
     long = "n" * 255
-    assert keep_apart([(long,), (long,)]) == [(long,), ("n" * 251 + " (2)",)]
+    assert keep_apart([(long,), (long,)]) == [(long,), ("n" * 245 + " (2)",)]
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "a (2)"]), min_size=1, max_size=3).map(tuple), max_size=12))
@@ -91,8 +92,23 @@ def test_no_two_files_and_no_file_and_folder_share_a_path(paths: list[tuple[str,
     assert [path[:-1] for path in apart] == [path[:-1] for path in paths]
 
 
-def test_a_thousand_equal_names_cost_a_thousand_steps() -> None:
-    assert keep_apart([("a",)] * 1000)[-1] == ("a (1000)",)
+@pytest.mark.parametrize("names", [
+    ["a"] * 20_000,
+    [*(f"a ({number})" for number in range(2, 10_000)), *["a"] * 10_000],
+    [name for number in range(10_000) for name in ["n" * 250 + f"{number:05}"] * 2],
+], ids=["equal", "numbers taken", "equal when cut"])
+def test_names_made_to_collide_cost_no_more_than_others(names: list[str]) -> None:
+    started = time.process_time()
+    apart = keep_apart([(name,) for name in names])
+    assert len(set(apart)) == len(names)
+    assert time.process_time() - started < 1.0
+
+
+def test_folders_are_counted() -> None:
+    deep = tuple("d" * 90)
+    with pytest.raises(MetainfoError) as caught:
+        keep_apart([(str(number), *deep) for number in range(3000)])
+    assert caught.value.code == "metainfo.too-many-folders"
 
 
 def test_links_are_followed_over_links_but_not_for_ever() -> None:

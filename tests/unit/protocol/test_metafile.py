@@ -95,7 +95,7 @@ def test_the_collector_runs_again_after_a_torrent_was_read_or_refused() -> None:
 
 
 def test_100_000_files_are_read_in_two_seconds() -> None:
-    files = [listed(number, b"folder %d" % (number % 1000), b"and another one below", b"%06d of a great many.bin" % number)
+    files = [listed(number, b"folder %d" % (number % 1000), b"and another one below", b"%06d of very many.bin" % number)
              for number in range(1, 100_001)]
     data = torrent(multi(files, piece_length=1 << 20, pieces=bytes(20 * 4769)))
     assert len(data) > 9_000_000
