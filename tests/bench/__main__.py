@@ -59,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="runs of each contestant; medians are shown (default 5)")
-    parser.add_argument("--size", type=_mebibytes, default=1024 * MIB, metavar="MIB", help="MiB of content (default 1024)")
+    parser.add_argument("--size", type=_mebibytes, default=1024 * MIB, metavar="MIB", help="of content (default 1024)")
     parser.add_argument("--only", type=_chosen(ROWS), default=list(ROWS), metavar="ROW,...", help=", ".join(ROWS))
     parser.add_argument("--contestants", type=_chosen(CONTESTANTS), default=list(CONTESTANTS), metavar="NAME,...",
                         help=", ".join(CONTESTANTS))

@@ -43,7 +43,7 @@ def _compare(ground: Ground, work: str,
 
 
 def _leech(ground: Ground, sample: Sample, links: int) -> tuple[float, float]:
-    with LightSeeds(sample, links) as seeds, ground.landing() as (folder,):
+    with LightSeeds(sample, links, together=True) as seeds, ground.landing() as (folder,):
         job = Job(Role.LEECH, sample.torrent, folder, sample.info_hash, peers=seeds.endpoints)
         with BlobTorrentGet(job, options=ENOUGH) as leech:
             transfer = leech.wait_complete(RUN_TIMEOUT_S)

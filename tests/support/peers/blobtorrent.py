@@ -82,6 +82,13 @@ class BlobTorrentGet(Client):
             if line[1].get("event") == event:
                 return line
 
+    def drain(self) -> None:
+        """Read what an ended program said last."""
+        self._reader.join()
+        while (line := self._queue.get()) is not None:
+            self.events.append(line)
+        self._queue.put(None)
+
     def wait_complete(self, timeout_s: float) -> Transfer:
         at_s, _ = self.wait_event("finished", timeout_s)
         self.mark_complete(at_s)

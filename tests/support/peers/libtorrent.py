@@ -29,6 +29,8 @@ class LibtorrentPeer(Client):
         self.endpoint = self.endpoints[0]
         if self.job.role is Role.LEECH:
             self.fetch_from(self.job.peers)
+        elif self.job.peers:
+            self._talk.tell(" ".join(self.job.peers))
 
     def fetch_from(self, peers: Sequence[str]) -> None:
         """Begin the downloads of a leech: every session from all `peers`."""

@@ -15,12 +15,15 @@ START_TIMEOUT_S = 30.0
 
 
 class LightSeeds(Program):
-    """`count` seeds of a single-file sample, each at an address of its own in 127.1/16."""
+    """`count` seeds of a single-file sample, each at an address of its own in 127.1/16.
 
-    def __init__(self, sample: Sample, count: int) -> None:
-        content = sample.folder / sample.name.decode()
-        super().__init__(
-            [sys.executable, SCRIPTS / "light_seeds.py", sample.torrent, content, str(count), "127.1"], **PIPES)
+    With `together` none serves before all have a leech that is interested: so many links there are at once.
+    """
+
+    def __init__(self, sample: Sample, count: int, *, together: bool = False) -> None:
+        words = [str(sample.torrent), str(sample.folder / sample.name.decode()), str(count), "127.1",
+                 str(count if together else 1)]
+        super().__init__([sys.executable, SCRIPTS / "light_seeds.py", *words], **PIPES)
         self._talk = Conversation(self)
         self.endpoints: tuple[str, ...] = ()
 

@@ -51,8 +51,8 @@ class RtorrentPeer(Client):
                        START_TIMEOUT_S, "rTorrent to seed")
         else:
             wait_until(lambda: self._runs(name), START_TIMEOUT_S, "rTorrent to start", every_s=0.005)
-            for peer in self.job.peers:
-                self.call("add_peer", name, peer)
+        for peer in self.job.peers:
+            self.call("add_peer", name, peer)
 
     def wait_complete(self, timeout_s: float) -> Transfer:
         return self.wait_bell(self._doorbell, timeout_s)

@@ -3,9 +3,10 @@
     libtorrent_sessions.py ROLE TORRENT ADDRESS FOLDER...
 
 One session for each folder, the first at ADDRESS, the others at the addresses that follow: some programs take but one
-link from an address. Prints {"ready": ["HOST:PORT", ...]} once the sessions listen. A leech then waits for one line of "HOST:PORT" words, the peers
-to fetch from, and prints {"complete": MONOTONIC_S, "cpu_s": CPU} when all sessions are done, {"flushed": true} when
-their data are on disk. End of stdin ends it. Plain TCP only: no encryption, no uTP, no discovery.
+link from an address. Prints {"ready": ["HOST:PORT", ...]} once the sessions listen. A leech then waits for one line of
+"HOST:PORT" words, the peers to fetch from, and prints {"complete": MONOTONIC_S, "cpu_s": CPU} when all sessions are
+done, {"flushed": true} when their data are on disk. A seed dials the peers of each line. End of stdin ends it.
+Plain TCP only: no encryption, no uTP, no discovery.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def main(role: str, torrent: str, address: str, folders: list[str]) -> None:
         peers = sys.stdin.readline().split()
         handles = [_add(session, info, folder, False) for session, folder in zip(sessions, folders, strict=True)]
         _leech(sessions, handles, peers)
-    while sys.stdin.readline():
-        pass
+    for line in sys.stdin:
+        _dial(handles, line.split())
     os._exit(0)                        # sessions take seconds to say goodbye to trackers that are not there
 
 

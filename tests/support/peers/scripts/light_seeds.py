@@ -1,9 +1,10 @@
 """Many light seeds of one single-file torrent in one process, each with an address and listener of its own.
 
-    light_seeds.py TORRENT CONTENT COUNT NETWORK         NETWORK like "127.1" gives 127.1.0.1, 127.1.0.2, ...
+    light_seeds.py TORRENT CONTENT COUNT NETWORK CROWD      NETWORK like "127.1" gives 127.1.0.1, 127.1.0.2, ...
 
-Prints {"ready": ["HOST:PORT", ...]}; the end of stdin ends it. Content is sent straight from a map of the file, up to
-16 blocks a call, so that the other side is what a test or benchmark is about.
+Nobody is unchoked before CROWD links are interested. Prints {"ready": ["HOST:PORT", ...]}; the end of stdin ends it.
+Content is sent straight from a map of the file, up to 16 blocks a call, so that the other side is what a test or
+benchmark is about.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ READ_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
 class Content:
     """What all seeds serve."""
 
-    def __init__(self, torrent: str, path: str) -> None:
+    def __init__(self, torrent: str, path: str, crowd: int) -> None:
         with open(torrent, "rb") as metafile:
             info = bencodepy.decode(metafile.read())[b"info"]
         self.info_hash = hashlib.sha1(bencodepy.encode(info)).digest()
@@ -43,6 +44,17 @@ class Content:
         self.bitfield = struct.pack(">IB", 1 + len(bits), BITFIELD) + bits
         with open(path, "rb") as file:
             self.view = memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+        self._crowd = crowd
+        self._waiting: set[Link] = set()
+
+    def interested(self, link: Link) -> None:
+        """Unchoke a leech, or let it wait for the others and then unchoke all."""
+        self._waiting.add(link)
+        if len(self._waiting) >= self._crowd:
+            self._crowd = 0
+            for waiting in self._waiting:
+                waiting.unchoke()
+            self._waiting.clear()
 
 
 class Link:
@@ -79,9 +91,15 @@ class Link:
             if received.startswith(REQUEST_HEAD, at):
                 self._asked.append(REQUEST.unpack_from(received, at + 5))
             elif length and received[at + 4] == INTERESTED:
-                self._unsent.append(struct.pack(">IB", 1, UNCHOKE))
+                self._content.interested(self)
             at += 4 + length
         del received[:at]
+
+    def unchoke(self) -> None:
+        """Five bytes on a link that has sent little so far: the socket has room for them."""
+        self.write()
+        self._unsent.append(struct.pack(">IB", 1, UNCHOKE))
+        self.write()
 
     def write(self) -> bool:
         """Send what fits; whether something is left."""
@@ -110,8 +128,8 @@ class Link:
         return batch
 
 
-def main(torrent: str, path: str, count: int, network: str) -> None:
-    content = Content(torrent, path)
+def main(torrent: str, path: str, count: int, network: str, crowd: int) -> None:
+    content = Content(torrent, path, crowd)
     selector = selectors.DefaultSelector()
     endpoints = []
     for number in range(count):
@@ -149,4 +167,4 @@ def serve(selector: selectors.BaseSelector, key: selectors.SelectorKey, mask: in
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5]))

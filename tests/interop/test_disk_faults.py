@@ -1,0 +1,88 @@
+"""A disk that is full or closed to us ends a download with one clear line; room made later lets it complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.payload import KIB, MIB, Sample, make_sample
+from tests.support.peers.blobtorrent import BlobTorrentGet
+from tests.support.peers.client import Job, Role
+from tests.support.peers.mini import MiniSeed
+from tests.support.tools import require_tool
+
+COMPLETE_S = 60.0
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Sample:
+    return make_sample(tmp_path, "content.bin", 6 * MIB, 256 * KIB)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """A folder with a tmpfs of 3 MiB on it, in a mount namespace of its own, and the words that run a command there."""
+    require_tool("unshare")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    script = 'mount -t tmpfs -o size=3m tmpfs "$1" && echo ready && exec cat'
+    holder = subprocess.Popen(["unshare", "--mount", "sh", "-c", script, "sh", str(folder)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdin is not None and holder.stdout is not None
+    try:
+        if holder.stdout.readline() != b"ready\n":
+            pytest.skip("no right to mount in a namespace")
+        yield folder, ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "--")
+    finally:
+        holder.stdin.close()
+        holder.stdout.close()
+        holder.wait(10)
+
+
+def test_a_full_disk_is_told_as_such(sample: Sample, small_disk: tuple[Path, tuple[str, ...]]) -> None:
+    folder, prefix = small_disk
+    with MiniSeed(sample) as seed:
+        job = Job(Role.LEECH, sample.torrent, folder, sample.info_hash, peers=(seed.endpoint,), prefix=prefix)
+        with BlobTorrentGet(job) as leech:
+            assert leech.wait(COMPLETE_S) == 1
+            assert len(leech.output().splitlines()) == 1
+            assert _error_code(leech) == "storage.disk-full"
+
+
+def test_a_folder_that_may_not_be_written_is_told_as_such(sample: Sample, tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o555)
+    prefix: tuple[str, ...] = ()
+    if os.geteuid() == 0:              # root may write everywhere, unless it gives that right away
+        require_tool("setpriv")
+        prefix = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--")
+    with MiniSeed(sample) as seed:
+        job = Job(Role.LEECH, sample.torrent, folder, sample.info_hash, peers=(seed.endpoint,), prefix=prefix)
+        with BlobTorrentGet(job) as leech:
+            assert leech.wait(COMPLETE_S) == 1
+            assert len(leech.output().splitlines()) == 1
+            assert _error_code(leech) == "storage.denied"
+
+
+def test_a_folder_where_the_file_must_be_is_told_and_left_alone(sample: Sample, tmp_path: Path) -> None:
+    folder = tmp_path / "downloads"
+    (folder / "content.bin" / "kept").mkdir(parents=True)
+    with MiniSeed(sample) as seed:
+        job = Job(Role.LEECH, sample.torrent, folder, sample.info_hash, peers=(seed.endpoint,))
+        with BlobTorrentGet(job) as leech:
+            assert leech.wait(COMPLETE_S) == 1
+            assert _error_code(leech).startswith("storage.")
+    assert (folder / "content.bin" / "kept").is_dir()
+
+
+def _error_code(leech: BlobTorrentGet) -> str:
+    """The code in the last object on stdout, the one that tells the error (`get --json`)."""
+    leech.drain()
+    last = leech.events[-1][1]
+    assert "error" in last, json.dumps(last)
+    return str(last["error"]["code"])
