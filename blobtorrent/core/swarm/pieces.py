@@ -21,6 +21,8 @@ EMPTY: Final = -2                      # in Assembly.slots: the block is not her
 
 
 class State(Enum):
+    __hash__ = object.__hash__         # by identity: every piece passes its machine, and Enum's own hash is Python
+
     SKIPPED = auto()
     MISSING = auto()
     PARTIAL = auto()
@@ -31,6 +33,8 @@ class State(Enum):
 
 
 class Event(Enum):
+    __hash__ = object.__hash__
+
     WANT = auto()
     SKIP = auto()
     OPEN = auto()
@@ -151,12 +155,11 @@ class PieceManager:
     def start_run(self, indices: range) -> list[Assembly]:
         """Open several neighbouring missing pieces whose blocks are all asked for at once."""
         self.missing_mask &= ~(((1 << len(indices)) - 1) << indices.start)
-        geometry, opened = self.geometry, self.open
-        assemblies = []
-        for index in indices:
-            assembly = opened[index] = Assembly(index, geometry.piece_size(index))
+        piece_size = self.geometry.piece_size
+        assemblies = [Assembly(index, piece_size(index)) for index in indices]
+        for assembly in assemblies:
             assembly.cursor = assembly.num_blocks
-            assemblies.append(assembly)
+        self.open.update(zip(indices, assemblies))
         return assemblies
 
     def note_unrequested(self, assembly: Assembly) -> None:
@@ -169,13 +172,15 @@ class PieceManager:
 
     def written(self, assemblies: list[Assembly]) -> None:
         """Verified and on disk."""
+        lowest = min(assembly.index for assembly in assemblies)
         mask = 0
         for assembly in assemblies:
+            index = assembly.index
             assembly.fire(Event.WRITTEN)
-            del self.open[assembly.index]
-            self.have.add(assembly.index)
-            mask |= 1 << assembly.index
-        self.have_mask |= mask
+            del self.open[index]
+            self.have.add(index)
+            mask |= 1 << index - lowest
+        self.have_mask |= mask << lowest
 
     def spoiled(self, assembly: Assembly) -> None:
         """The hash did not match: fetch it again from the start."""

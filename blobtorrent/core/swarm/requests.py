@@ -127,21 +127,21 @@ class RequestManager:
         indices = self._picker.pick(link.mask, self._pieces.missing_mask, max(1, limit // per_piece), now)
         if not self._reserve(link, per_piece * len(indices)):
             return 0
+        assemblies = self._pieces.start_run(indices)
+        outstanding, owner = link.outstanding, link if link.is_suspect else None
         count = 0
-        requests = []
-        for assembly in self._pieces.start_run(indices):
+        for assembly in assemblies:
             blocks = assembly.num_blocks
             assembly.links = 1
             assembly.taken_from.add(link)
-            if link.is_suspect:
-                assembly.owner = link
-            link.working_on[assembly] = None
+            assembly.owner = owner
             first = assembly.index << 32
-            link.outstanding.update(dict.fromkeys(range(first, first + (blocks << 14), BLOCK_SIZE), assembly))
-            requests.append(self._encoder.requests(assembly.index, 0, blocks))
+            for key in range(first, first + (blocks << 14), BLOCK_SIZE):
+                outstanding[key] = assembly
             count += blocks
+        link.working_on.update(dict.fromkeys(assemblies))
         self._memory.unreserve(per_piece * len(indices) - count)
-        link.send(b"".join(requests))
+        link.send(self._encoder.whole_pieces(indices))
         return count
 
     def _open(self, link: PeerLink, now: float) -> Assembly | None:

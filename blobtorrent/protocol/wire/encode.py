@@ -18,8 +18,10 @@ _HAVE = Struct(">IBI")
 _BLOCK = Struct(">IBIII")              # request, cancel
 _BLOCK_HEAD = Struct(">IBI")           # the same without begin and length
 _BLOCK_TAIL = Struct(">II")
+_INDEX = Struct(">I")
 _HAVE_LENGTH = _HAVE.size - wire.LENGTH_BYTES
 _BLOCK_LENGTH = _BLOCK.size - wire.LENGTH_BYTES
+_REQUEST_HEAD = wire.PREFIX.pack(_BLOCK_LENGTH, wire.Request.ID)
 
 
 def haves(indices: Iterable[int]) -> bytes:
@@ -45,6 +47,14 @@ class RunEncoder:
         begins = range(0, geometry.blocks_per_piece * BLOCK_SIZE, BLOCK_SIZE)
         self._geometry = geometry
         self._tails = [_BLOCK_TAIL.pack(begin, BLOCK_SIZE) for begin in begins]
+
+    def whole_pieces(self, indices: range) -> bytes:
+        """One buffer that asks for every block of neighbouring pieces."""
+        geometry = self._geometry
+        if geometry.blocks_per_piece > 1 or geometry.piece_size(indices[-1]) != BLOCK_SIZE:
+            return b"".join([self.requests(index, 0, geometry.num_blocks(index)) for index in indices])
+        numbers = [_INDEX.pack(index) for index in indices]
+        return _REQUEST_HEAD + (self._tails[0] + _REQUEST_HEAD).join(numbers) + self._tails[0]
 
     def requests(self, index: int, first_block: int, count: int) -> bytes:
         """One buffer that asks for `count` blocks, the short last block of the piece with its true length."""
