@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -94,15 +95,23 @@ def test_the_collector_runs_again_after_a_torrent_was_read_or_refused() -> None:
     assert gc.isenabled()
 
 
-def test_100_000_files_are_read_in_two_seconds() -> None:
-    files = [listed(number, b"folder %d" % (number % 1000), b"and another one below", b"%06d of very many.bin" % number)
-             for number in range(1, 100_001)]
-    data = torrent(multi(files, piece_length=1 << 20, pieces=bytes(20 * 4769)))
-    assert len(data) > 9_000_000
+def test_100_000_files_in_10_mb_are_read_in_two_seconds() -> None:
+    files = [
+        listed(number, b"folder %d" % (number % 1000), b"and another folder below", b"%06d of many names.bin" % number)
+        for number in range(1, 100_001)
+    ]
+    data = torrent(multi(files, piece_length=1 << 18, pieces=bytes(20 * 19074)))
+    assert len(data) >= 9_500_000
 
-    def seconds() -> float:
-        started = time.process_time()
+    def read() -> None:
         assert len(parse_torrent(data).files) == 100_000
-        return time.process_time() - started
 
-    assert min(seconds() for _ in range(3)) < 2.0
+    # Two seconds of a processor that counts to ten million in 0.4 s; a slower or shared one gets more.
+    slowness = max(1.0, cpu_seconds(lambda: sum(number for number in range(10_000_000))) / 0.4)
+    assert min(cpu_seconds(read) for _ in range(3)) < 2.0 * slowness
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
