@@ -35,35 +35,11 @@ class Receiver:
 
     def attach(self, sock: socket.socket, link: LinkHandler) -> None:
         """Read this socket from now on."""
-        self.loop.register(sock, selectors.EVENT_READ, lambda _events: self._read(sock, link))
+        self.loop.register(sock, selectors.EVENT_READ, lambda _events: read_link(sock, link, self._scratch))
 
     def detach(self, sock: socket.socket) -> None:
         """Read it no more. The socket is not closed."""
         self.loop.unregister(sock)
-
-    def _read(self, sock: socket.socket, link: LinkHandler) -> None:
-        intake = link.intake
-        try:
-            expected = link.expected_blocks
-            if expected and intake.in_shape:
-                count = sock.recvmsg_into(intake.buffers(expected))[0]
-                if count:
-                    intake.advance(count)
-                    return
-            else:
-                count = sock.recv_into(self._scratch)
-                if count:
-                    intake.feed(self._scratch[:count])
-                    return
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            link.on_lost(NetworkError("net.reset", str(error)))
-            return
-        except RemoteError as error:
-            link.on_lost(error)
-            return
-        link.on_lost(NetworkError("net.closed", "the peer closed the connection"))
 
     def _on_message(self, message: Any) -> None:
         assert self.handler is not None
@@ -76,3 +52,29 @@ class Receiver:
     def _on_stop(self) -> None:
         assert self.handler is not None
         self.handler.on_stop()
+
+
+def read_link(sock: socket.socket, link: LinkHandler, scratch: memoryview) -> None:
+    """Read once what a link has for us, and let it take that in. What is in no block's shape goes through `scratch`."""
+    intake = link.intake
+    try:
+        expected = link.expected_blocks
+        if expected and intake.in_shape:
+            count = sock.recvmsg_into(intake.buffers(expected))[0]
+            if count:
+                intake.advance(count)
+                return
+        else:
+            count = sock.recv_into(scratch)
+            if count:
+                intake.feed(scratch[:count])
+                return
+    except (BlockingIOError, InterruptedError):
+        return
+    except OSError as error:
+        link.on_lost(NetworkError("net.reset", str(error)))
+        return
+    except RemoteError as error:
+        link.on_lost(error)
+        return
+    link.on_lost(NetworkError("net.closed", "the peer closed the connection"))
