@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ import pytest
 
 from blobtorrent.cli.output import EXIT_FAILED, EXIT_OK, EXIT_TIMEOUT
 from tests.support.payload import MIB, Sample, make_sample, with_tracker
-from tests.support.peers.blobtorrent import BlobTorrentGet, run
+from tests.support.peers.blobtorrent import BlobTorrentGet, command_line, environment, run
 from tests.support.peers.client import Job, Role
 from tests.support.peers.tracker import ListTracker
 
@@ -56,6 +58,32 @@ def test_what_lies_there_already_is_not_fetched_again(sample: Sample, tmp_path: 
         _, last = leech.wait_event("stopped", TIMEOUT_S)
         assert last["downloaded_bytes"] <= sample.size_bytes - 4 * MIB
     assert sample.differences(tmp_path) == []
+
+
+def test_a_v2_torrent_is_exact_too(tmp_path: Path) -> None:
+    content = tmp_path / "content"
+    content.mkdir()
+    for name, size in (("one", 300_001), ("two", 70_000), ("three", 1)):
+        (content / name).write_bytes(os.urandom(size))
+    torrent = tmp_path / "v2.torrent"
+    assert run("create", content, "-o", torrent, "--format", "v2", "--piece-size", "64 KiB").returncode == EXIT_OK
+    with BlobTorrentGet(Job(Role.SEED, torrent, tmp_path, b"")) as seed:
+        done = run("get", torrent, "--to", tmp_path / "out", "--listen", "127.0.0.1:0", "--peer", seed.endpoint,
+                   "--timeout", "60", "--quiet")
+    assert (done.returncode, done.stderr) == (EXIT_OK, "")
+    assert all((tmp_path / "out/content" / path.name).read_bytes() == path.read_bytes() for path in content.iterdir())
+
+
+def test_a_reader_that_goes_away_ends_it_without_a_word(sample: Sample, tmp_path: Path) -> None:
+    command = command_line("get", str(sample.torrent), "--to", str(tmp_path), "--listen", "127.0.0.1:0", "--json")
+    process = subprocess.Popen(command, env={**os.environ, **environment()}, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(TIMEOUT_S) == EXIT_FAILED
+    assert process.stderr.read() == b""
+    process.stderr.close()
 
 
 def test_engines_find_one_another_by_their_tracker(sample: Sample, tmp_path: Path) -> None:

@@ -30,11 +30,13 @@ def register(commands: Subcommands) -> None:
 
 
 def run(args: Namespace) -> int:
+    from blobtorrent.core.session.checks import require_piece_hashes
     from blobtorrent.core.session.sources import load_file
 
     if not args.folder.is_dir():
         raise NotFound("verify.no-folder", f"{args.folder} is no folder")
     metainfo = load_file(args.torrent)
+    require_piece_hashes(metainfo)
     show_progress = not args.json and sys.stdout.isatty()
     check = _check(metainfo, args.folder, show_progress)
     if check.error is not None:

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.model.errors import StorageError
+from blobtorrent.model.errors import Invalid, StorageError
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.payload import PayloadMap
 from blobtorrent.storage.jobs import PiecesChecked
@@ -15,6 +15,12 @@ from blobtorrent.storage.jobs import PiecesChecked
 T = TypeVar("T", bound=Hashable)
 
 JOB_BYTES = 16 << 20                   # costs nothing per job, and all threads end at nearly the same time
+
+
+def require_piece_hashes(metainfo: Metainfo) -> None:
+    """Raises Invalid ("torrent.no-piece-hashes") for a v2 torrent without its piece layers: nothing can be checked."""
+    if not metainfo.has_piece_hashes:
+        raise Invalid("torrent.no-piece-hashes", f"{metainfo.name} came without the hashes of its pieces")
 
 
 class CheckPlan:

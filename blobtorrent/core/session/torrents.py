@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from blobtorrent.core.session.announces import AnnounceManager
-from blobtorrent.core.session.checks import CheckPlan, CheckQueue
+from blobtorrent.core.session.checks import CheckPlan, CheckQueue, require_piece_hashes
 from blobtorrent.core.session.commands import AddTorrent
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.outlets import Outlets
@@ -18,7 +18,7 @@ from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeerSource, SwarmClosed, SwarmReport
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.model.errors import BlobTorrentError, Conflict, Invalid, NotFound, StorageError
+from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound, StorageError
 from blobtorrent.model.events import Event, StateChanged, TorrentAdded, TorrentFailed, TorrentFinished, TorrentRemoved
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import TorrentStatus
@@ -72,8 +72,7 @@ class TorrentManager:
     def add(self, command: AddTorrent) -> InfoHash:
         """Raises Conflict ("torrent.present"), Invalid ("torrent.no-piece-hashes"), or StorageError for the folder."""
         info_hash = command.metainfo.info_hash
-        if not command.metainfo.has_piece_hashes:
-            raise Invalid("torrent.no-piece-hashes", f"{command.metainfo.name} came without the hashes of its pieces")
+        require_piece_hashes(command.metainfo)
         if info_hash in self._torrents:
             raise Conflict("torrent.present", f"{command.metainfo.name} is there already")
         torrent = Torrent(

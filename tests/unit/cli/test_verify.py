@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import bencodepy
 import pytest
 
 from blobtorrent.cli.main import main
@@ -62,6 +63,19 @@ def test_verifying_changes_nothing_on_disk(sample: Sample, capsys: pytest.Captur
     (sample.folder / "show/two").unlink()
     verify(sample, capsys)
     assert [path.name for path in (sample.folder / "show").iterdir()] == ["one"]
+
+
+def test_a_torrent_without_piece_hashes_cannot_be_verified(
+    sample: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = tmp_path / "bare.torrent"
+    options = ["--format", "v2", "--piece-size", str(PIECE)]
+    assert main(["create", str(sample.folder / "show"), "-o", str(bare), *options]) == EXIT_OK
+    document = bencodepy.decode(bare.read_bytes())
+    del document[b"piece layers"]
+    bare.write_bytes(bencodepy.encode(document))
+    assert main(["verify", str(bare), str(sample.folder)]) == EXIT_FAILED
+    assert "torrent.no-piece-hashes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("argument", ["torrent", "folder"])
