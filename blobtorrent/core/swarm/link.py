@@ -138,7 +138,7 @@ class PeerLink:
             self.swarm.on_progress(self, surplus)
             if self.swarm.requests.doubled:
                 keys = [key for _, _, key in HEADER.iter_unpack(headers[:HEADER.size * units])]
-                self.swarm.requests.on_arrived(keys, self)
+                self.swarm.requests.on_arrived(zip(keys, slots), self)
         return units
 
     def place(self, assembly: Assembly, block: int, slot: int) -> bool:
@@ -155,7 +155,7 @@ class PeerLink:
                 self.swarm.finished.append(assembly)
         self.swarm.on_progress(self, int(not is_needed))
         if self.swarm.requests.doubled:
-            self.swarm.requests.on_arrived((assembly.index << 32 | block << 14,), self)
+            self.swarm.requests.on_arrived(((assembly.index << 32 | block << 14, slot),), self)
         return is_needed
 
     def begin_block(self, key: int, size: int) -> bool:

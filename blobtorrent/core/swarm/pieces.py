@@ -144,6 +144,12 @@ class PieceManager:
         assembly = self.open.get(index)
         return assembly.state if assembly else State.MISSING
 
+    def holds(self, key: int, slot: int) -> bool:
+        """Whether a block (`index << 32 | begin`) of an open piece lies in this arena slot."""
+        assembly = self.open.get(key >> 32)
+        block = (key & 0xFFFFFFFF) // BLOCK_SIZE
+        return assembly is not None and block < assembly.num_blocks and assembly.slots[block] == slot
+
     def start(self, index: int) -> Assembly:
         """Open a missing piece."""
         assembly = self.open[index] = Assembly(index, self.geometry.piece_size(index))

@@ -208,12 +208,13 @@ class RequestManager:
                     chosen.append((key, assembly))
         return chosen
 
-    def on_arrived(self, keys: Iterable[int], link: PeerLink) -> None:
-        """Blocks came while some were asked for twice: take the other requests back."""
-        for key in keys:
-            for other in self.doubled.pop(key, ()):
-                if other is not link:
-                    self._withdraw(other, key)
+    def on_arrived(self, blocks: Iterable[tuple[int, int]], link: PeerLink) -> None:
+        """Blocks (key, slot) came while some were asked for twice: take the other requests back for those that stay."""
+        for key, slot in blocks:
+            if key in self.doubled and self._pieces.holds(key, slot):
+                for other in self.doubled.pop(key):
+                    if other is not link:
+                        self._withdraw(other, key)
 
     # ---- what does not come
 
