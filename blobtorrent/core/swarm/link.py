@@ -229,6 +229,11 @@ class PeerLink:
             self.batch, self.batch_bytes = [], 0
 
     @property
+    def works_alone(self) -> bool:
+        """A suspect has its pieces to itself, unless it lets us wait: then the others would wait too."""
+        return self.is_suspect and not self.snubbed
+
+    @property
     def is_seed(self) -> bool:
         return self.mask == self.swarm.all_mask
 

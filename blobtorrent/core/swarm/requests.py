@@ -118,7 +118,7 @@ class RequestManager:
                 self._orphans.pop(assembly, None)
             assembly.links += 1
             assembly.taken_from.add(link)
-            if link.is_suspect:
+            if link.works_alone:
                 assembly.owner = link
 
     def _ask_small_pieces(self, link: PeerLink, limit: int, now: float) -> int:
@@ -128,7 +128,7 @@ class RequestManager:
         if not self._reserve(link, per_piece * len(indices)):
             return 0
         assemblies = self._pieces.start_run(indices)
-        outstanding, owner = link.outstanding, link if link.is_suspect else None
+        outstanding, owner = link.outstanding, link if link.works_alone else None
         count = 0
         for assembly in assemblies:
             blocks = assembly.num_blocks
