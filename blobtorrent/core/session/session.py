@@ -40,8 +40,6 @@ log = get_logger(__name__)
 DRAIN_S = 20.0                         # for disks to finish what they write; then we end all the same
 ANNOUNCE_DRAIN_S = 5.0                 # for trackers to hear that we leave
 
-Answer = tuple[Any, ...]
-
 
 class Session:
     """Owned by the core thread, except that it is built before that thread starts."""
