@@ -6,14 +6,14 @@ import http.server
 import threading
 from collections.abc import Sequence
 from ipaddress import IPv4Address
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import urlopen
 
 import bencodepy
 
 from tests.support.peers.client import LOOPBACK
 from tests.support.peers.namespace import NetworkNamespace
-from tests.support.peers.program import Program, free_port, listens, wait_until
+from tests.support.peers.program import Program, free_port, wait_until
 
 ANNOUNCE_INTERVAL_S = 1800
 
@@ -81,9 +81,10 @@ class Opentracker(Program):
         whitelist.write_text("".join(f"{info_hash.hex()}\n" for info_hash in info_hashes))
         whitelist.chmod(0o644)
         self.url = f"http://{LOOPBACK}:{self._port}/announce"
+        self._last_hash = info_hashes[-1]
 
     def wait_ready(self) -> None:
-        wait_until(self._listens, 10.0, "opentracker")
+        wait_until(self._serves, 10.0, "opentracker")
 
     def count(self, info_hash: bytes) -> tuple[int, int]:
         """(complete, incomplete) of a torrent, by scrape (BEP 48)."""
@@ -94,7 +95,14 @@ class Opentracker(Program):
             return figures[b"complete"], figures[b"incomplete"]
         return 0, 0
 
-    def _listens(self) -> bool:
+    def _serves(self) -> bool:
+        """It listens before it has read its whitelist: ask it for the last torrent there, as one who leaves."""
         if self.poll() is not None:
             raise RuntimeError(f"opentracker ended: {self.output()[-500:]}")
-        return listens(f"{LOOPBACK}:{self._port}")
+        query = urlencode({"info_hash": self._last_hash, "peer_id": b"-XX0004-" + bytes(12), "port": 1, "left": 1,
+                           "uploaded": 0, "downloaded": 0, "event": "stopped", "numwant": 0, "compact": 1})
+        try:
+            with urlopen(f"{self.url}?{query}", timeout=1) as answer:
+                return b"failure reason" not in bencodepy.decode(answer.read())
+        except OSError:
+            return False
