@@ -68,7 +68,7 @@ class Shard:
         self._closing.append(number)
 
     def end_pass(self, batches: list[tuple[int, list[Buffer], int, Any]]) -> None:
-        """Hand the pass's buffers to the send thread: (link, buffers, bytes, token or None). Links close behind them."""
+        """Hand the pass's (link, buffers, bytes, token or None) to the send thread; links close behind their last."""
         if batches:
             self._sender.loop.mailbox.post(Outgoing(batches))
         for number in self._closing:

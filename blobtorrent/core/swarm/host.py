@@ -48,6 +48,9 @@ from blobtorrent.storage.jobs import (
 log = logging.getLogger(__name__)
 
 
+WANTED_AT_ONCE = 64                    # slots: nobody reserves more in one step
+
+
 class MemoryFree:
     """The arena has slots again."""
 
@@ -142,7 +145,7 @@ class SwarmHost:
             return
         self._waiting[swarm] = None
         capacity = self._arena.capacity
-        some = capacity // 16
+        some = max(capacity // 16, min(WANTED_AT_ONCE, capacity // 2))
         givers = [swarm, *self._swarms.values()]
         if self._arena.reserve(some, when_free=self._memory_is_free):
             self._arena.unreserve(some)

@@ -259,7 +259,8 @@ class RequestManager:
         key = assembly.index << 32 | block << 14
         self.doubled.pop(key, None)
         for other in assembly.taken_from:
-            if other is not link and (other.outstanding.get(key) is assembly or other.arriving == link.arriving):
+            is_sending = other.arriving == link.arriving and not other.snubbed
+            if other is not link and (is_sending or other.outstanding.get(key) is assembly):
                 return
         self._give_back(assembly, [block])
 

@@ -312,10 +312,8 @@ class Swarm:
         self.wake()
 
     def _tell_haves(self, link: PeerLink) -> None:
-        """Tell a peer of new pieces that it lacks."""
+        """Tell a peer of new pieces, also of those that it has: it is to see when we become a seed."""
         news = self.new_pieces[link.haves_told:]
         link.haves_told = len(self.new_pieces)
-        if not link.is_seed:
-            lacking = [index for index in news if not link.mask >> index & 1]
-            if lacking:
-                link.send(encode.haves(lacking))
+        if news and not link.is_seed:
+            link.send(encode.haves(news))
