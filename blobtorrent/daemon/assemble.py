@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import sys
@@ -42,6 +43,7 @@ from blobtorrent.storage.hasher import HasherPool, default_size
 from blobtorrent.storage.store import Store
 
 SWITCH_INTERVAL_S = 0.0005             # a thread that computes must not keep the network threads waiting for 5 ms
+GARBAGE_THRESHOLD = 50_000             # new objects between collections: small pieces are many objects and no cycles
 STOP_S = 5.0                           # for all threads to end, after the session has
 
 
@@ -54,6 +56,8 @@ class Engine:
 
     def start(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        gc.freeze()                    # what is here now stays: no collection needs to look at it again
+        gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
         self._supervisor.start()
 
     def dead_threads(self) -> list[str]:

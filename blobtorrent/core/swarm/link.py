@@ -31,20 +31,20 @@ MAX_GHOSTS = 2048                      # remembered requests that were cancelled
 class RateMeter:
     """Bytes per second, smoothed over a few seconds."""
 
-    __slots__ = ("_pending", "rate", "total")
+    __slots__ = ("fresh", "rate", "total")
 
     def __init__(self) -> None:
         self.total = 0
         self.rate = 0.0
-        self._pending = 0
+        self.fresh = 0                 # since the last tick
 
     def add(self, count: int) -> None:
         self.total += count
-        self._pending += count
+        self.fresh += count
 
     def tick(self, elapsed_s: float) -> int:
         """Fold in what came since the last tick; returns it."""
-        came, self._pending = self._pending, 0
+        came, self.fresh = self.fresh, 0
         self.rate += min(1.0, 0.35 * elapsed_s) * (came / elapsed_s - self.rate)
         if self.rate < 1.0:
             self.rate = 0.0
