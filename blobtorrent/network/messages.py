@@ -11,7 +11,6 @@ from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.protocol.wire.greeting import Greeting
 from blobtorrent.runtime.mailbox import Mailbox
 
-
 # ---- to the door
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,8 @@ class PeerArrived:
 
 @dataclass(frozen=True, slots=True)
 class DialFailed:
-    """`code` is "net.refused", "net.unreachable", "net.timed-out", "net.reset", "wire.bad-greeting",
-    "wire.wrong-torrent" or "wire.self"."""
+    """`code` is "net.refused", "net.unreachable", "net.timed-out", "net.reset", "net.withdrawn",
+    "wire.bad-greeting", "wire.wrong-torrent" or "wire.self"."""
 
     info_hash: InfoHash
     endpoint: Endpoint
