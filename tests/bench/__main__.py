@@ -41,11 +41,14 @@ def main(words: Sequence[str] | None = None) -> int:
     contestants = present(options.contestants)
     rows = [row for row in options.only if OURS in contestants or row not in OURS_ONLY]
     header = {**_machine(), "versions": {name: version for name, (_, version) in contestants.items()},
+              "content": str(options.content), "downloads": str(options.downloads),
               "size_mib": options.size // MIB, "runs": options.runs}
     print(_header_text(header), flush=True)
     measures: list[Measure] = []
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.work) as work:
-        ground = Ground(Path(work), options.size, options.runs, [one for one, _ in contestants.values()])
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.content) as content, \
+            tempfile.TemporaryDirectory(prefix="bench-", dir=options.downloads) as downloads:
+        ground = Ground(Path(content), Path(downloads), options.size, options.runs,
+                        [one for one, _ in contestants.values()])
         for row in rows:
             note(f"--- {row}")
             measures += ROWS[row](ground)
@@ -63,7 +66,10 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", type=_chosen(ROWS), default=list(ROWS), metavar="ROW,...", help=", ".join(ROWS))
     parser.add_argument("--contestants", type=_chosen(CONTESTANTS), default=list(CONTESTANTS), metavar="NAME,...",
                         help=", ".join(CONTESTANTS))
-    parser.add_argument("--work", type=Path, default=Path("/dev/shm"), help="folder for content (default /dev/shm)")
+    parser.add_argument("--content", type=Path, default=Path("/var/tmp"), metavar="DIR",
+                        help="where content to be served is made; it is read from the page cache (default /var/tmp)")
+    parser.add_argument("--downloads", type=Path, default=Path("/dev/shm"), metavar="DIR",
+                        help="where downloads go (default /dev/shm, in memory)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, after every row")
     return parser.parse_args(words)
 
@@ -96,8 +102,8 @@ def _header_text(header: dict[str, object]) -> str:
         f"{header['processor']}, {header['cores']} cores, Linux {header['kernel']}, Python {header['python']}, "
         f"load {header['load']:.2f}\n"
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}\n"
-        f"{header['size_mib']} MiB of content, 1 MiB pieces unless said, medians of {header['runs']}, "
-        "plain TCP on loopback")
+        f"{header['size_mib']} MiB of content in {header['content']}, downloads to {header['downloads']}, "
+        f"1 MiB pieces unless said, medians of {header['runs']}, plain TCP on loopback")
 
 
 if __name__ == "__main__":

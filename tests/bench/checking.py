@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.bench.contestants import OURS
 from tests.bench.ground import Ground, note
@@ -18,8 +20,10 @@ def recheck(ground: Ground) -> list[Measure]:
     speed = Measure("recheck", "MB/s", Better.HIGHER, 0.9, 0.97, against=BARE)
     cost = Measure("recheck", "CPU s/GiB", Better.LOWER, against=BARE)
     threads = min(4, os.cpu_count() or 1)
-    with ground.landing() as (folder,):
+    with TemporaryDirectory(dir=ground.content) as name:
+        folder = Path(name)
         metainfo = make_torrent(folder, SIZES_OF_CONTENT * ground.size, MIB)
+        os.sync()
         for number in range(ground.runs):
             sides = [(OURS, check), (BARE, bare_hashlib)]
             for name, measured in sides if number % 2 else reversed(sides):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,10 +17,13 @@ RUN_TIMEOUT_S = 600.0
 
 
 class Ground:
-    """A work folder, on tmpfs so that disks play no part, and the options that all rows share."""
+    """Where content lies (`content`: in the page cache of a disk) and goes (`downloads`: into memory), and the options
+    that all rows share."""
 
-    def __init__(self, folder: Path, size: int, runs: int, contestants: Sequence[Contestant]) -> None:
-        self.folder = folder
+    def __init__(self, content: Path, downloads: Path, size: int, runs: int,
+                 contestants: Sequence[Contestant]) -> None:
+        self.content = content
+        self._downloads = downloads
         self.size = size
         self.runs = runs
         self.contestants = tuple(contestants)
@@ -30,20 +34,21 @@ class Ground:
         if name not in self._samples:
             length = self.size if size is None else size
             listed = length if files == 1 else many_small_files(files, length // files)
-            work = self.folder / name
+            work = self.content / name
             work.mkdir()
             self._samples[name] = make_sample(work, name, listed, piece_length)
+            os.sync()                  # or the kernel would write it back while somebody is measured
         return self._samples[name]
 
     def forget(self, name: str) -> None:
         """Give its memory back."""
         if self._samples.pop(name, None):
-            shutil.rmtree(self.folder / name)
+            shutil.rmtree(self.content / name)
 
     @contextmanager
     def landing(self, count: int = 1) -> Iterator[list[Path]]:
         """Empty folders to download into, removed afterwards."""
-        landing = self.folder / "landing"
+        landing = self._downloads / "landing"
         folders = [landing / str(number) for number in range(count)]
         for folder in folders:
             folder.mkdir(parents=True)
