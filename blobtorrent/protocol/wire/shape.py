@@ -23,6 +23,7 @@ HEADER_BYTES = HEADER.size
 UNIT = HEADER_BYTES + BLOCK
 PIECE_ID = 7
 FULL_LENGTH = 9 + BLOCK                # length prefix of a message with a whole block
+START = HEADER.pack(FULL_LENGTH, PIECE_ID, 0)[:5]          # of every whole block: length and id
 NO_SLOT = -1
 
 
@@ -164,7 +165,11 @@ class Intake:
             self._slot, self._filled, self._size = scatter.slots[units], rest - HEADER_BYTES, BLOCK
             used += 1
         elif rest:
-            self._head = bytes(scatter.headers[HEADER_BYTES * units:HEADER_BYTES * units + rest])
+            head = bytes(scatter.headers[HEADER_BYTES * units:HEADER_BYTES * units + rest])
+            if not START.startswith(head[:len(START)]):    # a choke is shorter than a header, and whole
+                self._leave_shape(units, rest)
+                return
+            self._head = head
         scatter.consume(used)
 
     def _leave_shape(self, unit: int, count: int) -> None:
