@@ -1,0 +1,243 @@
+"""A shard with its two threads and real sockets: order, tokens, back-pressure and the one way to close."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+import time
+
+import pytest
+
+from blobtorrent.network.receiver import SCATTER_UNITS
+from blobtorrent.network.sender import MAX_QUEUED_BYTES, LinkBroken, LinkClosed, Sent
+from blobtorrent.network.shard import Shard
+from blobtorrent.protocol.wire import messages as wire
+from blobtorrent.protocol.wire.decode import Decoder
+from blobtorrent.protocol.wire.shape import BLOCK, Intake
+from blobtorrent.storage.arena import SLOT_SIZE, Arena
+from tests.support.shaped import AskingSink
+
+ANSWER_S = 10.0
+
+
+class TestLink(AskingSink):
+    """One link whose messages and end are told to the test."""
+
+    __test__ = False
+
+    def __init__(self, pool, asked, told):
+        super().__init__(pool, asked)
+        self.told = told
+        self.lost = None
+
+    def on_messages(self, messages):
+        super().on_messages(messages)
+        self.told.put(("said", list(messages)))
+
+    def on_lost(self, error):
+        self.lost = error
+        self.told.put(("lost", error))
+
+
+class Handler:
+    """Runs what the test posts on the receive thread, and passes on what the send thread tells."""
+
+    def __init__(self, shard):
+        self.shard = shard
+        self.told = queue.Queue()
+        self.outgoing = []
+        self.stopped = threading.Event()
+
+    def on_message(self, message, now):
+        if callable(message):
+            message()
+        else:
+            self.told.put(message)
+
+    def on_pass(self, now):
+        batches, self.outgoing = self.outgoing, []
+        self.shard.end_pass(batches)
+
+    def on_stop(self):
+        self.stopped.set()
+
+
+class Bench:
+    def __init__(self):
+        self.arena = Arena(256 * SLOT_SIZE, scratch_slots=SCATTER_UNITS)
+        self.shard = Shard(0, self.arena)
+        self.handler = Handler(self.shard)
+        self.shard.start(self.handler)
+        self.peers = []
+
+    def run(self, call):
+        """Call it on the receive thread, in a pass of its own; returns the result."""
+        done = queue.Queue()
+        self.shard.mailbox.post(lambda: done.put(call()))
+        return done.get(timeout=ANSWER_S)
+
+    def connect(self, asked=None, *, small=False):
+        """A link (or None to read nothing), its number and the peer's end of it."""
+        ours, theirs = socket.socketpair()
+        self.peers.append(theirs)
+        if small:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+        ours.setblocking(False)
+        theirs.settimeout(ANSWER_S)
+        link = TestLink(self.arena, asked or {}, self.handler.told)
+        link.intake = Intake(link, Decoder(), self.shard.scatter)
+
+        def open_link():
+            number = self.shard.open_link(ours)
+            self.shard.attach(number, link)
+            return number
+
+        return link, self.run(open_link), theirs
+
+    def send(self, *batches):
+        """(link, buffers, token), all in one pass."""
+        sized = [(link, list(buffers), sum(map(len, buffers)), token) for link, buffers, token in batches]
+        self.run(lambda: self.handler.outgoing.extend(sized))
+
+    def next(self, kind=object):
+        """What comes next of this kind."""
+        while True:
+            told = self.handler.told.get(timeout=ANSWER_S)
+            if isinstance(told, kind):
+                return told
+
+    def tokens(self, count):
+        found = []
+        while len(found) < count:
+            found += self.next(Sent).done
+        return found
+
+
+@pytest.fixture
+def bench():
+    bench = Bench()
+    yield bench
+    assert bench.shard.stop(ANSWER_S)
+    assert bench.handler.stopped.is_set()
+    for peer in bench.peers:
+        peer.close()
+
+
+def read_exactly(sock, count):
+    data = bytearray()
+    while len(data) < count:
+        part = sock.recv(1 << 16)
+        assert part, "closed too early"
+        data += part
+    return bytes(data)
+
+
+def test_batches_of_many_passes_arrive_in_order_and_every_token_once(bench):
+    _, number, peer = bench.connect()
+    expected = b""
+    for token in range(50):
+        parts = [bytes([token]) * (token * 37 + 1), b"end"]
+        bench.send((number, parts, token), (number, [b"small"], None))
+        expected += b"".join(parts) + b"small"
+    assert read_exactly(peer, len(expected)) == expected
+    assert bench.tokens(50) == [(number, token) for token in range(50)]
+
+
+def test_what_a_slow_peer_does_not_take_waits_and_is_sent_whole(bench):
+    _, number, peer = bench.connect(small=True)
+    data = [bytes([n % 251]) * 100_000 for n in range(40)]
+    bench.send(*[(number, [part], token) for token, part in enumerate(data)])
+    time.sleep(0.1)                                        # the socket is full by now
+    assert bench.handler.told.qsize() <= 1
+    assert read_exactly(peer, 4_000_000) == b"".join(data)
+    assert sorted(bench.tokens(40)) == [(number, token) for token in range(40)]
+
+
+def test_one_peer_that_reads_nothing_does_not_hold_up_another(bench):
+    _, stuck, _ = bench.connect(small=True)
+    _, free, peer = bench.connect()
+    bench.send((stuck, [bytes(3 << 20)], "stuck"), (free, [b"hello"], "free"))
+    assert read_exactly(peer, 5) == b"hello"
+    assert bench.tokens(1) == [(free, "free")]
+
+
+def test_a_link_with_too_much_queued_is_broken_and_its_tokens_come_with_the_close(bench):
+    _, number, _ = bench.connect(small=True)
+    bench.send((number, [bytes(MAX_QUEUED_BYTES)], 1), (number, [bytes(1 << 20)], 2))
+    broken = bench.next(LinkBroken)
+    assert (broken.link, broken.code) == (number, "net.peer-reads-nothing")
+    bench.send((number, [b"too late"], 3))
+    bench.run(lambda: bench.shard.close_link(number))
+    closed = bench.next(LinkClosed)
+    assert (closed.link, closed.tokens) == (number, [1, 2, 3])
+
+
+def test_buffers_of_the_pass_that_closes_a_link_go_out_before_it_closes(bench):
+    _, number, peer = bench.connect()
+
+    def last_words():
+        bench.shard.close_link(number)
+        bench.handler.outgoing.append((number, [b"bye"], 3, "token"))
+
+    bench.run(last_words)
+    assert peer.recv(10) == b"bye"
+    assert peer.recv(10) == b""
+    first, second = bench.next((Sent, LinkClosed)), bench.next((Sent, LinkClosed))
+    assert first.done == [(number, "token")], "told while the link's number still means something"
+    assert (second.link, second.tokens) == (number, [])
+
+
+def test_a_peer_that_is_gone_breaks_the_link_and_no_token_is_lost(bench):
+    link, number, peer = bench.connect()
+    peer.close()
+    assert bench.next(tuple)[0] == "lost"
+    assert link.lost.code == "net.closed"
+    bench.run(lambda: bench.shard.close_link(number))
+    assert bench.next(LinkClosed).link == number
+
+
+def test_sending_to_a_peer_that_is_gone_is_told_as_a_broken_link(bench):
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    number = bench.run(lambda: bench.shard.open_link(ours))            # nobody reads: only the send thread sees it
+    theirs.close()
+    bench.send((number, [b"x"], 7))
+    broken = bench.next(LinkBroken)
+    assert (broken.link, broken.code) == (number, "net.reset")
+
+
+def test_blocks_and_messages_come_through_as_the_peer_sent_them(bench):
+    keys = [index << 32 for index in range(20)]
+    link, _, peer = bench.connect(dict.fromkeys(keys, BLOCK))
+    payload = {key: bytes([key >> 32]) * BLOCK for key in keys}
+    assert bench.arena.reserve(len(keys))
+    stream = b"".join(wire.Piece(key >> 32, 0, payload[key]).encode() + wire.Have(key >> 32).encode() for key in keys)
+    peer.sendall(stream)
+    heard = []
+    while len(heard) < len(keys):
+        told = bench.next(tuple)
+        heard += [index for run in told[1] if not isinstance(run, wire.Piece) for index in run.indices]
+    assert heard == list(range(20))
+    assert bench.run(lambda: link.blocks) == payload
+
+
+def test_a_choke_that_comes_alone_is_heard_although_blocks_are_expected(bench):
+    link, _, peer = bench.connect({0: BLOCK})
+    peer.sendall(wire.Choke().encode())
+    assert bench.next(tuple) == ("said", [wire.Choke()])
+
+
+def test_a_peer_that_breaks_the_rules_is_told_as_lost(bench):
+    link, _, peer = bench.connect()
+    peer.sendall(b"\xff" * 20)
+    assert bench.next(tuple)[0] == "lost"
+    assert link.lost.code == "wire.too-long"
+
+
+def test_stopping_closes_every_socket():
+    bench = Bench()
+    _, _, peer = bench.connect()
+    assert bench.shard.stop(ANSWER_S)
+    assert peer.recv(1) == b""
+    peer.close()
