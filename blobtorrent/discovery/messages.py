@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError, TrackerError
@@ -12,8 +11,7 @@ from blobtorrent.protocol.tracker.announce import AnnounceQuery, AnnounceReply
 from blobtorrent.runtime.mailbox import Mailbox
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Announce:
+class Announce(NamedTuple):
     """Tell a tracker about a torrent. Posted to Outcalls; answered on `reply_to` by AnnounceDone, exactly once."""
 
     info_hash: InfoHash
@@ -23,8 +21,7 @@ class Announce:
     timeout_s: float = 20.0            # for everything: connecting, redirects, the answer, names of peers
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AnnounceDone:
+class AnnounceDone(NamedTuple):
     """How it went: `reply`, with all peers in `endpoints`, those that were names too; or `error`."""
 
     info_hash: InfoHash

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blobtorrent.model.ids import InfoHash
 
 
-@dataclass(frozen=True, slots=True)
-class FileStatus:
+class FileStatus(NamedTuple):
     """One file of a torrent; `path` is relative to the download folder, padding files do not appear."""
 
     path: tuple[str, ...]
@@ -16,8 +15,7 @@ class FileStatus:
     done_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class PeerStatus:
+class PeerStatus(NamedTuple):
     """One connected peer. `endpoint` is text, `client` is untrusted text, `progress` is 0..1."""
 
     endpoint: str
@@ -31,8 +29,7 @@ class PeerStatus:
     flags: str
 
 
-@dataclass(frozen=True, slots=True)
-class TorrentStatus:
+class TorrentStatus(NamedTuple):
     """One torrent as of its last change, at most a second old.
 
     `state` is one of stopped, queued, checking, metadata, downloading, seeding, moving, error. `done_bytes` is verified
@@ -79,8 +76,7 @@ class TorrentStatus:
         return (self.size_bytes - self.done_bytes) / self.down_bytes_per_s
 
 
-@dataclass(frozen=True, slots=True)
-class SessionStatus:
+class SessionStatus(NamedTuple):
     """The whole engine. `listen` holds the real "HOST:PORT" of every open listener."""
 
     state: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
@@ -13,8 +12,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 
 # ---- to the door
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(NamedTuple):
     """Accept peers on `host`, on the first free of `ports` (0 = any). Answered by Listening or ListenFailed."""
 
     host: str
@@ -22,8 +20,7 @@ class Listen:
     reply_to: Mailbox[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Serve:
+class Serve(NamedTuple):
     """Greet incoming peers that ask for this torrent; they go to `arrivals` as PeerArrived."""
 
     info_hash: InfoHash
@@ -31,15 +28,13 @@ class Serve:
     arrivals: Mailbox[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Withdraw:
+class Withdraw(NamedTuple):
     """Refuse this torrent from now on and drop its half-made connections."""
 
     info_hash: InfoHash
 
 
-@dataclass(frozen=True, slots=True)
-class Dial:
+class Dial(NamedTuple):
     """Connect to a peer and greet it. Answered on `reply_to` by PeerArrived or DialFailed, exactly once."""
 
     endpoint: Endpoint
@@ -50,23 +45,20 @@ class Dial:
 
 # ---- from the door
 
-@dataclass(frozen=True, slots=True)
-class Listening:
+class Listening(NamedTuple):
     """The listener is open; `port` is the real one."""
 
     host: str
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListenFailed:
+class ListenFailed(NamedTuple):
     host: str
     code: str
     detail: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PeerArrived:
+class PeerArrived(NamedTuple):
     """A greeted peer. The receiver of this message owns `sock` (non-blocking, TCP options set) and must close it.
 
     `early` holds bytes that came behind the greeting.
@@ -80,8 +72,7 @@ class PeerArrived:
     is_incoming: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DialFailed:
+class DialFailed(NamedTuple):
     """`code` is "net.refused", "net.unreachable", "net.timed-out", "net.reset", "net.withdrawn",
     "wire.bad-greeting", "wire.wrong-torrent" or "wire.self"."""
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from blobtorrent.network.outbox import Buffer, Outbox
 from blobtorrent.runtime.loop import SelectorLoop
@@ -22,37 +21,32 @@ log = logging.getLogger(__name__)
 MAX_QUEUED_BYTES = 16 << 20            # of one link: a peer that reads nothing is cut
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OpenLink:
+class OpenLink(NamedTuple):
     """The sender may use this socket from now on, under this number."""
 
     link: int
     sock: socket.socket
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Outgoing:
+class Outgoing(NamedTuple):
     """All that one pass of the receive thread wants sent: (link, buffers, bytes, token or None)."""
 
     batches: list[tuple[int, list[Buffer], int, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class CloseLink:
+class CloseLink(NamedTuple):
     """The receive side is done with the socket: close it. Answered by LinkClosed."""
 
     link: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sent:
+class Sent(NamedTuple):
     """Batches whose last byte was handed to the kernel: (link, token)."""
 
     done: list[tuple[int, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class LinkBroken:
+class LinkBroken(NamedTuple):
     """Sending failed; the link waits for CloseLink and drops what comes."""
 
     link: int
@@ -60,8 +54,7 @@ class LinkBroken:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LinkClosed:
+class LinkClosed(NamedTuple):
     """The socket is closed; `tokens` belong to batches that were never sent whole."""
 
     link: int

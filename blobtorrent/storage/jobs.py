@@ -5,8 +5,9 @@ A block of a piece in memory lies in an arena slot; SPILLED marks one that lies 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from blobtorrent.model.errors import StorageError
 from blobtorrent.model.ids import InfoHash
@@ -26,8 +27,7 @@ class FullPiece:
     token: Any = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class HashPieces:
+class HashPieces(NamedTuple):
     """Hash these pieces; write those that match, without passing the sender. Posted to the hasher pool.
 
     Answered by one PieceVerdicts for the pieces that did not match (if any) and one or more for the others.
@@ -39,8 +39,7 @@ class HashPieces:
     reply_to: Mailbox[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WritePieces:
+class WritePieces(NamedTuple):
     """Write pieces whose hash was checked. Posted to the store's disk lane; answered by PieceVerdicts."""
 
     info_hash: InfoHash
@@ -49,8 +48,7 @@ class WritePieces:
     reply_to: Mailbox[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PieceVerdicts:
+class PieceVerdicts(NamedTuple):
     """`written` are on disk and `spoiled` did not match: the slots of both are already released.
 
     `unwritten` matched but the disk refused (`error` says why): they still hold their slots; post them again as
@@ -64,7 +62,7 @@ class PieceVerdicts:
     spoiled: list[FullPiece]
     unwritten: list[FullPiece]
     error: StorageError | None = None
-    lost: list[FullPiece] = field(default_factory=list)
+    lost: Sequence[FullPiece] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -78,8 +76,7 @@ class Span:
     token: Any = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReadSpans:
+class ReadSpans(NamedTuple):
     """Read verified bytes for uploads. Posted to the store's disk lane; answered by one SpansRead."""
 
     info_hash: InfoHash
@@ -88,8 +85,7 @@ class ReadSpans:
     reply_to: Mailbox[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SpansRead:
+class SpansRead(NamedTuple):
     """`spans` are filled. `failed` could not be read (`error` says why); their slots are still the asker's."""
 
     info_hash: InfoHash
@@ -124,8 +120,7 @@ class BlocksSpilled:
     error: StorageError | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CheckPieces:
+class CheckPieces(NamedTuple):
     """Read and hash what lies on disk. Posted to the hasher pool; answered by one PiecesChecked.
 
     A torrent is checked by many jobs of some 16 MiB, a few at a time: pieces of other torrents wait in the same queue.
@@ -137,8 +132,7 @@ class CheckPieces:
     reply_to: Mailbox[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PiecesChecked:
+class PiecesChecked(NamedTuple):
     """`missing` lacked bytes on disk, `bad` had all bytes but another hash. With `error`, nothing is known."""
 
     info_hash: InfoHash
@@ -149,8 +143,7 @@ class PiecesChecked:
     error: StorageError | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PrepareStore:
+class PrepareStore(NamedTuple):
     """Make the folder, empty files, links and (if asked) allocation.
 
     Posted to the disk lane, before any other job of the store; answered by StorePrepared.
@@ -161,8 +154,7 @@ class PrepareStore:
     reply_to: Mailbox[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StorePrepared:
+class StorePrepared(NamedTuple):
     """`has_data` is False when none of the torrent's files held a byte before: nothing to check then."""
 
     info_hash: InfoHash
@@ -170,8 +162,7 @@ class StorePrepared:
     error: StorageError | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CloseStore:
+class CloseStore(NamedTuple):
     """Close descriptors and drop the part store. Posted to the disk lane; answered by StoreClosed."""
 
     info_hash: InfoHash
@@ -179,6 +170,5 @@ class CloseStore:
     reply_to: Mailbox[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StoreClosed:
+class StoreClosed(NamedTuple):
     info_hash: InfoHash

@@ -21,7 +21,7 @@ SEED = AnnounceQuery(
     wire_hash=TORRENT.v1, peer_id=PeerId(b"-BQ0100-seedseedseed"), port=7001, uploaded=0, downloaded=0, left=0,
     event=AnnounceEvent.STARTED, key=1,
 )
-LEECH = replace(SEED, peer_id=PeerId(b"-BQ0100-leechleech\0\xff"), port=7002, left=100, key=2)
+LEECH = SEED._replace(peer_id=PeerId(b"-BQ0100-leechleech\0\xff"), port=7002, left=100, key=2)
 
 
 def announce(tracker, query):

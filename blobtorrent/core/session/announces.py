@@ -7,7 +7,7 @@ two swarms, so it is announced under both of its wire forms.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.discovery.messages import Announce, AnnounceDone
@@ -129,7 +129,7 @@ class AnnounceManager:
         if tier is None:
             if event is AnnounceEvent.STARTED and answer.reply is not None:
                 # The torrent was stopped before the tracker had said that it knows of us.
-                farewell = replace(answer.query, event=AnnounceEvent.STOPPED, num_want=0)
+                farewell = answer.query._replace(event=AnnounceEvent.STOPPED, num_want=0)
                 self._say_farewell(answer.info_hash, answer.url, farewell)
             return ()
         if event is not AnnounceEvent.COMPLETED:

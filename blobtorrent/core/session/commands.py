@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import queue
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from blobtorrent.config.values import ListenSpec
 from blobtorrent.model.address import Endpoint
@@ -17,8 +16,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class SeedGoal:
+class SeedGoal(NamedTuple):
     """When a complete torrent is stopped: as soon as one of the limits that are set is reached. None set: never.
 
     `ratio` is uploaded bytes over payload bytes, `time_s` counts from the moment the torrent was complete.
@@ -33,15 +31,13 @@ class SeedGoal:
         return self.time_s == 0 or self.ratio == 0
 
 
-@dataclass(frozen=True, slots=True)
-class OpenListeners:
+class OpenListeners(NamedTuple):
     """Answered by the tuple of addresses (host, port) that are open; NetworkError when none could be opened."""
 
     addresses: tuple[ListenSpec, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AddTorrent:
+class AddTorrent(NamedTuple):
     """Prepare, check what lies on disk, then download and seed. Answered by the InfoHash; Conflict when it is there.
 
     `download_dir` is the folder that gets the torrent's file or folder; `peers` are tried for ever.
@@ -53,36 +49,31 @@ class AddTorrent:
     goal: SeedGoal = SeedGoal()
 
 
-@dataclass(frozen=True, slots=True)
-class AddPeers:
+class AddPeers(NamedTuple):
     """Answered by None; NotFound for an unknown torrent."""
 
     info_hash: InfoHash
     peers: tuple[Endpoint, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StartTorrent:
+class StartTorrent(NamedTuple):
     """Start a stopped torrent. Answered by None; NotFound, or Conflict when it is not stopped."""
 
     info_hash: InfoHash
 
 
-@dataclass(frozen=True, slots=True)
-class StopTorrent:
+class StopTorrent(NamedTuple):
     """Close the swarm and the files, keep the torrent. Answered by None; NotFound, or Conflict when it is stopped."""
 
     info_hash: InfoHash
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveTorrent:
+class RemoveTorrent(NamedTuple):
     """Stop and forget a torrent; its files stay. Answered by None; NotFound, or Conflict when it is being removed."""
 
     info_hash: InfoHash
 
 
-@dataclass(frozen=True, slots=True)
 class StopSession:
     """Stop everything. Answered by None when all is closed and the trackers were told, or the drain time is over."""
 
@@ -110,8 +101,7 @@ class Reply(Generic[T]):
         return answer
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ask:
+class Ask(NamedTuple):
     """A command on its way to the session."""
 
     command: Command

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import (
@@ -71,4 +69,4 @@ class SwarmManager:
             self._outlets.shard_of(info_hash).post(ChangeSwarm(info_hash, self._settings_now()))
 
     def _settings_now(self) -> SwarmSettings:
-        return replace(self._settings, max_links=self._share)
+        return self._settings._replace(max_links=self._share)

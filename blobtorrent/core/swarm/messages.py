@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
@@ -22,8 +21,7 @@ class PeerSource(Enum):
     INCOMING = "incoming"
 
 
-@dataclass(frozen=True, slots=True)
-class SwarmSettings:
+class SwarmSettings(NamedTuple):
     """What may change while a swarm runs."""
 
     max_links: int = 200               # links of this torrent
@@ -33,8 +31,7 @@ class SwarmSettings:
     allow_multiple_per_address: bool = True
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OpenSwarm:
+class OpenSwarm(NamedTuple):
     """Start the live side of a torrent whose data were checked. SwarmReports go to `report_to`, once a second, on
     every change of state, and when asked. `have` becomes the swarm's."""
 
@@ -49,28 +46,24 @@ class OpenSwarm:
     client_version: bytes = b""        # our name for ourselves (BEP 10)
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeSwarm:
+class ChangeSwarm(NamedTuple):
     info_hash: InfoHash
     settings: SwarmSettings
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CloseSwarm:
+class CloseSwarm(NamedTuple):
     """Drain and close: pieces being hashed or written are finished, links closed. Answered by SwarmClosed."""
 
     info_hash: InfoHash
     reply_to: Mailbox[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class SwarmClosed:
+class SwarmClosed(NamedTuple):
     info_hash: InfoHash
     report: SwarmReport
 
 
-@dataclass(frozen=True, slots=True)
-class PeersFound:
+class PeersFound(NamedTuple):
     """Addresses to try. Static ones are tried again for ever, others fall from the list when they keep failing."""
 
     info_hash: InfoHash
@@ -78,8 +71,7 @@ class PeersFound:
     source: PeerSource
 
 
-@dataclass(frozen=True, slots=True)
-class PeerReport:
+class PeerReport(NamedTuple):
     """One link as seen at the time of the report."""
 
     endpoint: Endpoint
@@ -93,8 +85,7 @@ class PeerReport:
     flags: str                         # "D/d" we want and get / do not get, "U/u" they want and get / do not
 
 
-@dataclass(frozen=True, slots=True)
-class SwarmReport:
+class SwarmReport(NamedTuple):
     """A swarm's figures. `state` is "leeching", "endgame", "seeding", "starved", ...; `have_wire` in wire order."""
 
     info_hash: InfoHash
@@ -116,4 +107,3 @@ class SwarmReport:
     error_code: str = ""               # why starved
     error_detail: str = ""
     spoiled_pieces: int = 0
-    extra: dict[str, int] = field(default_factory=dict)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import PeerId
@@ -24,8 +24,7 @@ class AnnounceEvent(Enum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnnounceQuery:
+class AnnounceQuery(NamedTuple):
     """One announce. Amounts are bytes; `left` is what is not verified yet, padding excluded."""
 
     wire_hash: bytes                   # 20 bytes; a hybrid torrent announces both of its own
@@ -40,8 +39,7 @@ class AnnounceQuery:
     tracker_id: bytes = b""            # what this tracker told us to repeat
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnnounceReply:
+class AnnounceReply(NamedTuple):
     """What a tracker said. `hostnames` are peers given by name, as (name, port), unresolved and untrusted."""
 
     endpoints: tuple[Endpoint, ...] = ()

@@ -6,8 +6,8 @@ object per request would cost more than all the rest of answering it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
@@ -25,16 +25,14 @@ _KINDS = {kind.ID: kind for kind in (
 )}
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRun:
+class RequestRun(NamedTuple):
     """Requests that came one behind the other; also a single one. Only their lengths were checked."""
 
     keys: list[int]                    # index << 32 | begin
     lengths: list[int]                 # bytes, 1..MAX_BLOCK
 
 
-@dataclass(frozen=True, slots=True)
-class HaveRun:
+class HaveRun(NamedTuple):
     """HAVE messages that came one behind the other; also a single one. The indices were not checked."""
 
     indices: list[int]
