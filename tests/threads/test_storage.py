@@ -111,7 +111,7 @@ def test_pieces_in_any_order_and_batches_become_the_files(engine, seed):
                 engine.spill(torrent, store, piece, rng.sample(range(len(piece.slots)), count))
         engine.hash(torrent, store, batch)
         verdicts = engine.answer()
-        assert (verdicts.error, verdicts.spoiled, verdicts.unwritten, verdicts.lost) == (None, [], [], [])
+        assert (verdicts.error, verdicts.spoiled, verdicts.unwritten, list(verdicts.lost)) == (None, [], [], [])
         written += [piece.index for piece in verdicts.written]
     assert sorted(written) == list(range(torrent.geometry.num_pieces))
     assert torrent.is_on_disk(engine.root)

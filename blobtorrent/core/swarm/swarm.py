@@ -133,8 +133,12 @@ class Swarm:
         self.links[link] = None
         if not link.is_incoming:
             self.peers.dialled()
-        self.requests.share_among(len(self.links))
+        self._share()
         self.talk.greet(link)
+
+    def _share(self) -> None:
+        self.requests.share_among(len(self.links))
+        self.uploads.share_among(len(self.links))
 
     def refusal(self, endpoint: Endpoint, peer_id: PeerId) -> PeerError | None:
         """Why a greeted peer may not join, if so."""
@@ -153,7 +157,7 @@ class Swarm:
         if link not in self.links:
             return
         del self.links[link]
-        self.requests.share_among(len(self.links))
+        self._share()
         link.closing = error
         self.downloaded.add(link.down.tick(1.0))
         self.uploaded.add(link.up.tick(1.0))

@@ -115,8 +115,9 @@ class Talk:
             self.choke(link)
 
     def _on_bitfield(self, link: PeerLink, message: wire.BitfieldMessage) -> None:
-        link.state.on_bitfield()
-        self._peer_has(link, Bitfield.from_wire(message.data, self._swarm.geometry.num_pieces).mask)
+        link.state.on_message()        # aria2 1.36 sends another one in place of many haves
+        mask = Bitfield.from_wire(message.data, self._swarm.geometry.num_pieces).mask
+        self._peer_has(link, mask & ~link.mask)
 
     def _on_haves(self, link: PeerLink, message: HaveRun) -> None:
         link.state.on_message()

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from enum import Enum
 
-from blobtorrent.model.errors import PeerError
 from blobtorrent.runtime.machine import Table
 
 
 class Phase(Enum):
-    OPENING = "opening"                # greeted; the peer may still tell its bitfield
+    OPENING = "opening"                # greeted; the peer has not spoken yet
     OPEN = "open"
     DRAINING = "draining"              # nothing new is begun, what is under way may end
     CLOSED = "closed"
@@ -129,14 +128,8 @@ class LinkState:
         """False when it was not interested."""
         return self._on_peer_interest(InterestEvent.LOSE)
 
-    def on_bitfield(self) -> None:
-        """The peer tells all it has. Raises PeerError ("wire.late-bitfield") unless it is its first word (BEP 3)."""
-        if self.phase is Phase.OPEN:
-            raise PeerError("wire.late-bitfield", "a bitfield that is not the first message")
-        self.on_message()
-
     def on_message(self) -> None:
-        """Any other message but keep-alives and extended ones, which may come before a bitfield (BEP 10)."""
+        """The peer spoke. Keep-alives and extended messages do not count: they may come first (BEP 10)."""
         if self.phase is Phase.OPENING:
             self.phase = LINK.next(self.phase, PhaseEvent.SPEAK)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.model.errors import IllegalTransition, PeerError
+from blobtorrent.model.errors import IllegalTransition
 from blobtorrent.protocol.wire.link import LinkState, Phase
 
 
@@ -43,27 +43,18 @@ def test_the_two_directions_do_not_touch_each_other():
     assert not link.am_choking and link.am_interested
 
 
-def test_a_bitfield_is_the_first_message_or_an_error():
+def test_a_link_is_open_once_the_peer_has_spoken():
     link = LinkState()
-    link.on_bitfield()
-    assert link.phase is Phase.OPEN
-    with pytest.raises(PeerError) as caught:
-        link.on_bitfield()
-    assert caught.value.code == "wire.late-bitfield"
-
-
-def test_another_message_closes_the_time_for_a_bitfield():
-    link = LinkState()
+    assert link.phase is Phase.OPENING
     link.on_message()
-    with pytest.raises(PeerError):
-        link.on_bitfield()
+    link.on_message()
+    assert link.phase is Phase.OPEN
 
 
 def test_a_draining_link_takes_what_still_comes_and_drains_on():
     link = LinkState()
     link.drain()
     link.on_message()
-    link.on_bitfield()
     assert link.phase is Phase.DRAINING
     link.close()
     assert link.phase is Phase.CLOSED
