@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 
 from blobtorrent.discovery import http_tracker
 from blobtorrent.discovery.messages import Announce
@@ -32,7 +31,7 @@ def wait_for_whitelist(tracker):
     """opentracker listens before it has read its whitelist, and refuses every torrent until then."""
     def is_read():
         try:
-            announce(tracker, replace(LEECH, event=AnnounceEvent.STOPPED, num_want=0))
+            announce(tracker, LEECH._replace(event=AnnounceEvent.STOPPED, num_want=0))
         except TrackerError as error:
             assert error.code == "tracker.refused"
             return False
@@ -57,7 +56,7 @@ def test_opentracker_counts_a_completed_peer_as_a_seed_and_forgets_a_stopped_one
     with Opentracker([TORRENT.v1]) as tracker:
         wait_for_whitelist(tracker)
         announce(tracker, LEECH)
-        announce(tracker, replace(LEECH, event=AnnounceEvent.COMPLETED, left=0, downloaded=100))
+        announce(tracker, LEECH._replace(event=AnnounceEvent.COMPLETED, left=0, downloaded=100))
         assert tracker.count(TORRENT.v1) == (1, 0)
-        announce(tracker, replace(LEECH, event=AnnounceEvent.STOPPED, left=0, downloaded=100, num_want=0))
+        announce(tracker, LEECH._replace(event=AnnounceEvent.STOPPED, left=0, downloaded=100, num_want=0))
         assert tracker.count(TORRENT.v1) == (0, 0)

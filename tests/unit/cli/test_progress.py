@@ -83,7 +83,7 @@ def test_a_fitted_text_has_exactly_the_width_asked_for(text: str) -> None:
 @pytest.mark.parametrize("columns", [20, 40, 60, 79, 80, 100, 132, 250])
 @pytest.mark.parametrize("state", ["checking", "downloading", "seeding", "stopped", "error"])
 def test_no_line_is_wider_than_the_screen(columns: int, state: str) -> None:
-    status = replace(STATUS, state=state, name="长" * 100, error_detail="x" * 300)
+    status = STATUS._replace(state=state, name="长" * 100, error_detail="x" * 300)
     assert all(columns_of(line) <= columns for line in screen_lines(status, columns, UNICODE))
 
 
@@ -99,7 +99,7 @@ def test_the_figures_of_a_download() -> None:
 
 
 def test_names_cannot_steer_the_terminal() -> None:
-    status = replace(STATUS, name="evil\x1b[2J\n", state="error", error_detail="bad\x07")
+    status = STATUS._replace(name="evil\x1b[2J\n", state="error", error_detail="bad\x07")
     for line in (plain_line(status), *screen_lines(status, 200, UNICODE)):
         assert line.isprintable()
 

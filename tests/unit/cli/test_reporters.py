@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-from dataclasses import replace
 
 import pytest
 
@@ -16,10 +15,10 @@ from blobtorrent.model.status import TorrentStatus
 CHECKING = TorrentStatus(
     info_hash=InfoHash(v1=b"x" * 20), name="name", state="checking", size_bytes=100, num_pieces=1, download_dir="/d"
 )
-DOWNLOADING = replace(CHECKING, state="downloading", done_bytes=40, peers_connected=2)
-SEEDING = replace(CHECKING, state="seeding", done_bytes=100)
-STOPPED = replace(SEEDING, state="stopped")
-FAILED = replace(DOWNLOADING, state="error", error_code="storage.disk-full", error_detail="no space left")
+DOWNLOADING = CHECKING._replace(state="downloading", done_bytes=40, peers_connected=2)
+SEEDING = CHECKING._replace(state="seeding", done_bytes=100)
+STOPPED = SEEDING._replace(state="stopped")
+FAILED = DOWNLOADING._replace(state="error", error_code="storage.disk-full", error_detail="no space left")
 
 FIGURES = {"event", "torrent", "done_bytes", "size_bytes", "down_bytes_per_s", "up_bytes_per_s", "peers"}
 
@@ -100,7 +99,7 @@ def test_the_screen_is_drawn_over_its_last_frame_and_news_stay_above() -> None:
     assert "\x1b[2A" not in first
     reporter.update([DOWNLOADING, DOWNLOADING], 0.01)
     assert out.getvalue() == first
-    reporter.update([DOWNLOADING, replace(SEEDING, info_hash=InfoHash(v1=b"y" * 20))], 0.02)
+    reporter.update([DOWNLOADING, SEEDING._replace(info_hash=InfoHash(v1=b"y" * 20))], 0.02)
     second = out.getvalue()[len(first):]
     assert second.startswith("\x1b[2A")
     assert second.index("finished: /d/name") < second.index("40.0%")
