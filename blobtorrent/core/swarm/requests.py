@@ -59,6 +59,8 @@ class RequestManager:
 
     def fill(self, link: PeerLink, now: float) -> None:
         """Ask a link for as much as its window takes, once a worthwhile part of the window is open."""
+        if link.snubbed and link.arriving is not None:
+            return                     # nothing can come before the rest of the block that it stopped in
         size = min(link.window.size, self._share)
         room = size - len(link.outstanding)
         if room < min(RUN_BLOCKS, size) >> 1:

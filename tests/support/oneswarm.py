@@ -1,0 +1,145 @@
+"""One swarm with nobody around it: its decisions are written down, time is a number, peers say what the test says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.messages import OpenSwarm, SwarmReport, SwarmSettings
+from blobtorrent.core.swarm.pieces import Assembly
+from blobtorrent.core.swarm.swarm import Swarm
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.ids import PeerId
+from blobtorrent.protocol.wire import messages as wire
+from blobtorrent.protocol.wire.decode import Decoder, HaveRun, RequestRun
+from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
+from blobtorrent.protocol.wire.shape import Intake, Scatter
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.timers import TimerWheel
+from blobtorrent.storage.arena import SLOT_SIZE, Arena
+from blobtorrent.storage.cache import SpanCache
+from blobtorrent.storage.jobs import FullPiece
+from tests.support.simdisk import SimStore
+from tests.support.stored import StoredTorrent
+
+UNITS = 4
+
+
+class Notes:
+    """Outlets that only write down."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.timers = TimerWheel()
+        self.touched = 0
+        self.dialled: list[Endpoint] = []
+        self.closed: list[PeerLink] = []
+        self.hashed: list[FullPiece] = []
+        self.rewritten: list[FullPiece] = []
+        self.spilled: list[Assembly] = []
+        self.waits = 0
+        self.reports: list[SwarmReport] = []
+
+    def touch(self, swarm: Swarm) -> None:
+        self.touched += 1
+
+    def at(self, deadline_s: float, callback: Callable[[], None]) -> None:
+        self.timers.at(deadline_s, callback)
+
+    def dial(self, swarm: Swarm, endpoint: Endpoint) -> None:
+        self.dialled.append(endpoint)
+
+    def close_link(self, link: PeerLink) -> None:
+        self.closed.append(link)
+
+    def hash_pieces(self, swarm: Swarm, pieces: list[FullPiece]) -> None:
+        self.hashed += pieces
+
+    def write_pieces(self, swarm: Swarm, pieces: list[FullPiece]) -> None:
+        self.rewritten += pieces
+
+    def spill(self, swarm: Swarm, assembly: Assembly) -> None:
+        self.spilled.append(assembly)
+
+    def when_memory(self, swarm: Swarm) -> None:
+        self.waits += 1
+
+    def memory_came(self, swarm: Swarm) -> None:
+        pass
+
+    def report(self, swarm: Swarm, report: SwarmReport) -> None:
+        self.reports.append(report)
+
+
+class OneSwarm:
+    """A started swarm. `have` are the pieces that are on disk."""
+
+    def __init__(self, torrent: StoredTorrent, have: Iterable[int] = (), *, slots: int = 1024, **settings: Any) -> None:
+        self.torrent = torrent
+        self.notes = Notes()
+        self.arena = Arena(slots * SLOT_SIZE, scratch_slots=UNITS)
+        self.scatter = Scatter(self.arena, UNITS)
+        num_pieces = torrent.geometry.num_pieces
+        order = OpenSwarm(
+            torrent.metainfo.info_hash, torrent.metainfo, SimStore(torrent, have=True),  # type: ignore[arg-type]
+            Bitfield(num_pieces, have), PeerId(bytes(20)), SwarmSettings(**settings), Mailbox("reports"),
+        )
+        self.swarm = Swarm(order, self.arena, SpanCache(), self.notes, random.Random(1))
+        self.swarm.start()
+        self._numbers = 0
+
+    def join(self, pieces: Iterable[int] | None = None, *, unchoked: bool = True) -> PeerLink:
+        """A peer that has these pieces (None: all), says so and, unless told otherwise, unchokes us."""
+        self._numbers += 1
+        greeting = Greeting(OUR_RESERVED, self.torrent.metainfo.info_hash.v1, PeerId(self._numbers.to_bytes(20, "big")))
+        endpoint = Endpoint(f"10.1.0.{self._numbers}", 6881)
+        link = PeerLink(self.swarm, self._numbers, endpoint, greeting, True, self.notes.now)
+        link.intake = Intake(link, Decoder(), self.scatter)
+        self.swarm.admit(link)
+        num_pieces = self.torrent.geometry.num_pieces
+        field = Bitfield(num_pieces, range(num_pieces) if pieces is None else pieces)
+        self.tell(link, wire.BitfieldMessage(field.to_wire()), *([wire.Unchoke()] if unchoked else []))
+        return link
+
+    def tell(self, link: PeerLink, *messages: Any) -> None:
+        """The peer says this. Raises PeerError as the swarm does."""
+        link.intake.feed(b"".join(message.encode() for message in messages))
+
+    def give(self, link: PeerLink, blocks: Iterable[tuple[int, int]], *, spoil: bool = False) -> None:
+        """The peer sends these blocks (piece, number of the block), right or wrong."""
+        for index, block in blocks:
+            data = self.torrent.piece(index)[block << 14:(block + 1) << 14]
+            if spoil:
+                data = bytes(len(data))
+            self.tell(link, wire.Piece(index, block << 14, data))
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in steps of a tenth of a second, with everything that is due."""
+        for _ in range(round(seconds * 10)):
+            self.notes.now += 0.1
+            self.notes.timers.expire(self.notes.now)
+
+    def said(self) -> dict[PeerLink, list[Any]]:
+        """What was sent to each peer since the last call, as messages."""
+        self.swarm.flush(self.notes.now)
+        streams: dict[int, bytes] = {}
+        for number, buffers, _, _ in self.swarm.outgoing:
+            streams[number] = streams.get(number, b"") + b"".join(buffers)
+        self.swarm.outgoing.clear()
+        links = {link.number: link for link in [*self.swarm.links, *self.notes.closed]}
+        return {links[number]: Decoder().feed(stream) for number, stream in streams.items()}
+
+    def asked(self, link: PeerLink) -> list[tuple[int, int]]:
+        """(piece, block) of the requests sent to a peer since the last `said` or `asked`."""
+        found = []
+        for message in self.said().get(link, []):
+            if isinstance(message, RequestRun):
+                found += [(key >> 32, (key & 0xFFFFFFFF) >> 14) for key in message.keys]
+        return found
+
+
+def haves_in(messages: Iterable[Any]) -> list[int]:
+    return [index for message in messages if isinstance(message, HaveRun) for index in message.indices]

@@ -1,0 +1,124 @@
+"""The peer manager: whom to dial, when again, and who is never seen again."""
+
+from __future__ import annotations
+
+from blobtorrent.core.swarm.messages import PeerSource
+from blobtorrent.core.swarm.peers import (
+    FIRST_RETRY_S,
+    MAX_DIALS,
+    MAX_FAILURES,
+    MAX_KNOWN,
+    REDIAL_S,
+    STATIC_RETRY_S,
+    PeerManager,
+)
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.ids import PeerId
+
+A, B, C = [Endpoint(f"10.0.0.{number}", 6881) for number in (1, 2, 3)]
+ID = PeerId(b"x" * 20)
+
+
+def knowing(*endpoints, source=PeerSource.TRACKER):
+    peers = PeerManager()
+    peers.found(endpoints, source, 0.0)
+    return peers
+
+
+def dial(peers, now, room=10, *, seeding=False):
+    return peers.to_dial(room, now, seeding=seeding)
+
+
+def test_an_address_is_dialled_once_until_the_dial_ends():
+    peers = knowing(A, B, A)
+    assert dial(peers, 0.0) == [A, B]
+    assert peers.dialing == 2
+    assert dial(peers, 100.0) == []
+
+
+def test_no_more_than_the_room_and_no_more_than_a_few_at_once():
+    peers = knowing(*[Endpoint("10.0.0.1", port) for port in range(1, 200)])
+    assert len(dial(peers, 0.0, room=3)) == 3
+    assert len(dial(peers, 0.0, room=1000)) == MAX_DIALS - 3
+    assert dial(peers, 0.0, room=0) == []
+
+
+def test_a_failed_dial_is_repeated_later_and_later():
+    peers = knowing(A)
+    now, waits = 0.0, []
+    for _ in range(4):
+        start = now
+        while not dial(peers, now):
+            now += 0.5
+        waits.append(now - start)
+        peers.dialled()
+        peers.failed(A, now)
+    assert waits == [0.0, FIRST_RETRY_S, 2 * FIRST_RETRY_S, 4 * FIRST_RETRY_S]
+
+
+def test_a_found_address_that_keeps_failing_is_forgotten():
+    peers = knowing(A)
+    for _ in range(MAX_FAILURES + 1):
+        peers.failed(A, 0.0)
+    assert len(peers) == 0
+
+
+def test_an_address_of_the_user_is_tried_for_ever_and_soon():
+    peers = knowing(A, source=PeerSource.STATIC)
+    for _ in range(3 * MAX_FAILURES):
+        peers.failed(A, 0.0)
+    assert dial(peers, STATIC_RETRY_S) == [A]
+
+
+def test_a_link_that_worked_is_dialled_again_soon_and_its_failures_are_forgiven():
+    peers = knowing(A)
+    for _ in range(MAX_FAILURES):
+        peers.failed(A, 0.0)
+    peers.ended(A, 50.0, useless=False)
+    assert dial(peers, 50.0 + REDIAL_S - 1) == []
+    assert dial(peers, 50.0 + REDIAL_S) == [A]
+
+
+def test_a_fellow_seed_is_dialled_only_when_we_lack_something_again():
+    peers = knowing(A)
+    peers.ended(A, 0.0, useless=True)
+    assert dial(peers, 100.0, seeding=True) == []
+    assert dial(peers, 100.0) == [A]
+
+
+def test_those_that_failed_least_go_first():
+    peers = knowing(A, B, C)
+    peers.failed(A, 0.0)
+    assert dial(peers, 100.0, room=2) == [B, C]
+
+
+def test_a_banned_peer_is_known_by_its_id_and_its_host():
+    peers = knowing(A, B)
+    peers.ban(A, ID)
+    assert dial(peers, 0.0) == [B]
+    assert peers.is_banned(Endpoint(A.host, 1))
+    assert peers.is_banned(C, ID)
+    assert not peers.is_banned(C, PeerId(b"y" * 20))
+
+
+def test_on_loopback_a_ban_is_for_the_one_port():
+    peers = PeerManager()
+    peers.ban(Endpoint("127.0.0.1", 1), ID)
+    assert peers.is_banned(Endpoint("127.0.0.1", 1))
+    assert not peers.is_banned(Endpoint("127.0.0.1", 2))
+
+
+def test_found_addresses_are_bounded_and_the_users_own_are_not():
+    peers = knowing(*[Endpoint(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 1)
+                      for number in range(MAX_KNOWN + 5)])
+    assert len(peers) == MAX_KNOWN
+    peers.found((Endpoint("192.0.2.1", 1),), PeerSource.STATIC, 0.0)
+    assert len(peers) == MAX_KNOWN + 1
+
+
+def test_our_own_address_is_forgotten():
+    peers = knowing(A)
+    dial(peers, 0.0)
+    peers.dialled()
+    peers.forget(A)
+    assert len(peers) == 0 and peers.dialing == 0

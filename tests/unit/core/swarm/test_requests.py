@@ -1,0 +1,266 @@
+"""The request manager: what is asked of whom, and what happens to requests that are not answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from blobtorrent.core.swarm.requests import SLOW_RUN_BLOCKS
+from blobtorrent.protocol.wire import messages as wire
+from blobtorrent.storage.jobs import BlocksSpilled
+from tests.support.accounts import check_requests
+from tests.support.oneswarm import OneSwarm
+from tests.support.simdisk import REFUSED
+from tests.support.stored import StoredTorrent
+
+K = 1024
+PIECE = 32 * 16 * K                    # large: opened one by one
+
+
+@pytest.fixture(scope="module")
+def large():
+    return StoredTorrent([4 * PIECE - 100], PIECE)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return StoredTorrent([40 * 16 * K - 100], 16 * K)
+
+
+def cancelled(messages):
+    return [(message.index, message.begin >> 14) for message in messages if isinstance(message, wire.Cancel)]
+
+
+def test_an_unchoked_peer_is_asked_for_a_windowful_and_every_request_has_its_memory(large):
+    one = OneSwarm(large)
+    link = one.join()
+    asked = one.asked(link)
+    assert len(asked) == len(set(asked)) == link.window.size
+    assert len({index for index, _ in asked}) == 1, "one piece after the other"
+    assert one.arena.reserved == len(asked)
+
+
+def test_a_choking_peer_is_not_asked(large):
+    one = OneSwarm(large)
+    link = one.join(unchoked=False)
+    assert one.asked(link) == []
+
+
+def test_a_peer_without_what_we_lack_is_not_asked(large):
+    one = OneSwarm(large, have=[0, 1])
+    link = one.join([0, 1])
+    assert one.asked(link) == []
+
+
+def test_small_pieces_are_asked_for_as_neighbours_and_in_full(small):
+    one = OneSwarm(small)
+    link = one.join()
+    asked = one.asked(link)
+    assert len(asked) >= SLOW_RUN_BLOCKS
+    assert all(block == 0 for _, block in asked)
+    assert one.arena.reserved == len(asked)
+
+
+def test_two_peers_are_asked_for_different_blocks(large):
+    one = OneSwarm(large)
+    first, second = one.join(), one.join()
+    said = one.said()
+    keys = [key for link in (first, second) for run in said[link] for key in getattr(run, "keys", ())]
+    assert len(keys) == len(set(keys)) > 32
+
+
+def test_blocks_that_came_make_room_for_more(large):
+    one = OneSwarm(large)
+    link = one.join()
+    asked = one.asked(link)
+    one.give(link, asked[:20])
+    more = one.asked(link)
+    assert more and not set(more) & set(asked)
+    check_requests(one.swarm)
+
+
+def test_a_choke_makes_requests_void_and_they_go_to_another(large):
+    one = OneSwarm(large)
+    link = one.join()
+    asked = one.asked(link)
+    one.give(link, asked[:5])
+    one.tell(link, wire.Choke())
+    assert not link.outstanding
+    assert one.arena.reserved == 5
+    other = one.join()
+    assert one.asked(other)[:len(asked) - 5] == asked[5:]
+    check_requests(one.swarm)
+
+
+def test_a_late_block_of_a_void_request_is_kept_and_not_asked_for_again(large):
+    one = OneSwarm(large)
+    link = one.join()
+    asked = one.asked(link)
+    one.tell(link, wire.Choke())
+    data = large.piece(asked[0][0])[:16 * K]
+    header = wire.Piece(asked[0][0], asked[0][1] << 14, data).encode()
+    slots = one.scatter.slots[:1]
+    one.scatter.view(slots[0])[:] = data
+    spare: list[int] = []
+    assert link.on_blocks(memoryview(header[:13]), slots, spare) == 1
+    assert spare == []
+    one.scatter.consume(1)
+    other = one.join()
+    assert asked[0] not in one.asked(other)
+    check_requests(one.swarm)
+
+
+def test_a_block_that_nobody_asked_for_is_counted_and_dropped(large):
+    one = OneSwarm(large)
+    link = one.join(unchoked=False)
+    one.give(link, [(0, 0), (1, 3)])
+    assert link.unasked == 2
+    assert one.swarm.wasted_bytes == 2 * 16 * K
+    assert one.arena.reserved == 0
+
+
+def test_a_peer_that_lets_requests_rot_is_snubbed_and_they_go_to_another(large):
+    one = OneSwarm(large, have=[1, 2, 3], snub_timeout_s=5.0)
+    rotten = one.join()
+    asked = one.asked(rotten)
+    one.pass_time(7.0)
+    assert rotten.snubbed
+    assert len(rotten.outstanding) <= 2
+    other = one.join()
+    assert set(asked[2:]) <= set(one.asked(other))
+    check_requests(one.swarm)
+
+
+def test_a_peer_that_had_nothing_to_send_for_long_is_not_snubbed_at_once(large):
+    one = OneSwarm(large, snub_timeout_s=5.0)
+    link = one.join([])
+    one.pass_time(60.0)
+    one.tell(link, wire.Have(0))
+    assert one.asked(link)
+    one.pass_time(3.0)
+    assert not link.snubbed
+
+
+def test_a_lost_link_gives_back_what_it_was_asked_for_and_what_was_arriving(large):
+    one = OneSwarm(large)
+    link = one.join()
+    asked = one.asked(link)
+    index, block = asked[0]
+    half = wire.Piece(index, block << 14, large.piece(index)[:16 * K]).encode()[:5000]
+    link.intake.feed(half)
+    assert link.arriving is not None
+    one.swarm.lose(link, RuntimeError("gone"))
+    assert one.arena.reserved == 0
+    assert asked[0] in one.asked(one.join())
+    check_requests(one.swarm)
+
+
+def test_in_the_endgame_an_idle_peer_is_asked_too_and_the_slower_request_is_taken_back(small):
+    one = OneSwarm(small, have=range(38))
+    slow = one.join()
+    asked = one.asked(slow)
+    assert asked == [(38, 0), (39, 0)]
+    idle = one.join()
+    assert sorted(one.asked(idle)) == asked
+    third = one.join()
+    assert one.asked(third) == [], "two are asked for one block, no more"
+    one.give(idle, [(38, 0)])
+    assert cancelled(one.said()[slow]) == [(38, 0)]
+    assert one.arena.reserved == 3
+    check_requests(one.swarm)
+
+
+def test_a_block_that_was_never_asked_for_takes_no_request_back(small):
+    one = OneSwarm(small, have=range(38))
+    slow, idle, liar = one.join(), one.join(), one.join([0])
+    one.said()
+    assert one.swarm.requests.doubled
+    one.give(liar, [(38, 0), (39, 0)])
+    assert len(slow.outstanding) == len(idle.outstanding) == 2
+    check_requests(one.swarm)
+
+
+def test_while_something_is_left_to_ask_for_nothing_is_asked_twice(large):
+    one = OneSwarm(large)
+    one.join([0])
+    one.said()
+    idle = one.join([0])
+    assert not set(one.asked(idle)) & set(one.swarm.requests.doubled)
+
+
+def test_without_memory_a_peer_waits_and_is_asked_when_some_comes(large):
+    one = OneSwarm(large, slots=64)
+    assert one.arena.reserve(64)
+    link = one.join()
+    assert one.asked(link) == []
+    assert one.notes.waits
+    one.arena.unreserve(64)
+    one.swarm.refill()
+    assert one.asked(link)
+
+
+def test_no_peer_gets_all_the_memory(large):
+    one = OneSwarm(large, slots=128)
+    for _ in range(3):
+        assert one.asked(one.join())
+
+
+def test_open_pieces_never_need_more_than_three_quarters_of_the_memory(large):
+    one = OneSwarm(large, slots=128)
+    for _ in range(6):
+        one.join()
+    assert sum(piece.num_blocks for piece in one.swarm.pieces.open.values()) <= 96
+    assert one.notes.waits, "the others wait for a piece to be done"
+
+
+def test_a_dropped_piece_takes_its_requests_back_and_is_fetched_from_the_start(large):
+    one = OneSwarm(large)
+    link = one.join()
+    asked = one.asked(link)
+    one.give(link, asked[:3])
+    assert one.swarm.completion.spill()
+    (assembly,) = one.notes.spilled
+    one.swarm.completion.on_spilled(BlocksSpilled(
+        large.metainfo.info_hash, assembly.index, assembly.held_slots, assembly, REFUSED))
+    said = one.said()[link]
+    assert set(cancelled(said)) >= set(asked[3:])
+    assert one.swarm.wasted_bytes == 3 * 16 * K
+    check_requests(one.swarm)
+
+
+def test_a_suspect_starts_pieces_of_its_own_and_nobody_helps_it(large):
+    one = OneSwarm(large)
+    first = one.join()
+    one.said()
+    suspect = one.join(unchoked=False)
+    suspect.is_suspect = True
+    one.tell(suspect, wire.Unchoke())
+    alone = {index for index, _ in one.asked(suspect)}
+    assert alone.isdisjoint(key >> 32 for key in first.outstanding)
+    for index in alone:
+        assert one.swarm.pieces.open[index].owner is suspect
+
+
+def test_a_suspect_that_lets_us_wait_shares_its_piece_with_others(large):
+    one = OneSwarm(large, have=[1, 2, 3], snub_timeout_s=5.0)
+    suspect = one.join(unchoked=False)
+    suspect.is_suspect = True
+    one.tell(suspect, wire.Unchoke())
+    assert one.asked(suspect)
+    one.pass_time(7.0)
+    other = one.join()
+    assert one.asked(other)
+    check_requests(one.swarm)
+
+
+def test_a_block_that_stopped_in_the_middle_is_asked_of_another_and_may_still_come(large):
+    one = OneSwarm(large, have=[1, 2, 3], snub_timeout_s=5.0)
+    stuck = one.join()
+    index, block = one.asked(stuck)[0]
+    message = wire.Piece(index, block << 14, large.piece(index)[:16 * K]).encode()
+    stuck.intake.feed(message[:5000])
+    one.pass_time(7.0)
+    other = one.join()
+    assert (index, block) in one.asked(other)
+    stuck.intake.feed(message[5000:])
+    assert (index, block) in cancelled(one.said()[other])
+    check_requests(one.swarm)

@@ -1,0 +1,185 @@
+"""The conversation with a peer: who says what first, what is tolerated, what ends the link."""
+
+from __future__ import annotations
+
+import pytest
+
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.errors import PeerError
+from blobtorrent.protocol.wire import messages as wire
+from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, ExtendedHandshake
+from tests.support.oneswarm import OneSwarm, haves_in
+from tests.support.stored import StoredTorrent
+
+K = 1024
+COUNT = 10
+
+
+@pytest.fixture(scope="module")
+def torrent():
+    return StoredTorrent([COUNT * 16 * K], 16 * K)
+
+
+def handshake(**facts):
+    return Raw(ExtendedHandshake(**facts).encode())
+
+
+class Raw:
+    """Bytes that are a message already."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def encode(self):
+        return self.data
+
+
+def kinds(messages):
+    return [type(message) for message in messages]
+
+
+def test_the_bitfield_is_our_first_word_and_the_extension_handshake_the_second(torrent):
+    one = OneSwarm(torrent, have=[1, 2])
+    link = one.join([], unchoked=False)
+    first, second = one.said()[link]
+    assert first == wire.BitfieldMessage(Bitfield(COUNT, [1, 2]).to_wire())
+    assert (type(second), second.sub_id) == (wire.Extended, HANDSHAKE_ID)
+
+
+def test_who_has_nothing_says_nothing_of_it(torrent):
+    one = OneSwarm(torrent)
+    link = one.join([], unchoked=False)
+    assert kinds(one.said()[link]) == [wire.Extended]
+
+
+def test_interest_is_said_when_it_changes_and_only_then(torrent):
+    one = OneSwarm(torrent, have=[0])
+    link = one.join([0], unchoked=False)
+    assert wire.Interested() not in one.said()[link]
+    one.tell(link, wire.Have(1))
+    assert one.said()[link] == [wire.Interested()]
+    one.tell(link, wire.Have(2))
+    assert link not in one.said()
+
+
+def test_a_later_bitfield_adds_to_what_the_peer_has(torrent):
+    one = OneSwarm(torrent)
+    link = one.join([1])
+    one.tell(link, wire.BitfieldMessage(Bitfield(COUNT, [2]).to_wire()))
+    assert link.mask == 0b110
+    assert [one.swarm.availability.count(index) for index in range(4)] == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("field", [bytes(1), bytes(3), b"\x00\x01"])
+def test_a_bitfield_of_a_wrong_length_or_with_spare_bits_breaks_the_rules(torrent, field):
+    one = OneSwarm(torrent)
+    link = one.join([], unchoked=False)
+    with pytest.raises(PeerError) as caught:
+        one.tell(link, wire.BitfieldMessage(field))
+    assert caught.value.code == "wire.bad-bitfield"
+
+
+def test_a_have_beyond_the_last_piece_breaks_the_rules(torrent):
+    one = OneSwarm(torrent)
+    link = one.join([])
+    with pytest.raises(PeerError) as caught:
+        one.tell(link, wire.Have(COUNT))
+    assert caught.value.code == "wire.bad-have"
+
+
+@pytest.mark.parametrize("message", [wire.HaveAll(), wire.HaveNone(), wire.Suggest(1), wire.Reject(0, 0, 1)])
+def test_messages_of_the_fast_extension_break_the_rules_as_we_did_not_offer_it(torrent, message):
+    one = OneSwarm(torrent)
+    link = one.join([])
+    with pytest.raises(PeerError) as caught:
+        one.tell(link, message)
+    assert caught.value.code == "wire.not-negotiated"
+
+
+def test_what_is_repeated_or_unknown_is_tolerated(torrent):
+    one = OneSwarm(torrent)
+    link = one.join([0])
+    one.tell(link, wire.Unchoke(), wire.Unchoke(), wire.Have(0), wire.Have(0), wire.Choke(), wire.Choke(),
+             wire.KeepAlive(), wire.Port(6881), Raw(b"\x00\x00\x00\x02\x63x"), wire.NotInterested())
+    assert link in one.swarm.links
+    assert one.swarm.availability.count(0) == 1
+
+
+def test_a_have_for_the_last_piece_makes_the_peer_a_seed(torrent):
+    one = OneSwarm(torrent)
+    link = one.join(range(COUNT - 1))
+    assert one.swarm.availability.seeds == 0
+    one.tell(link, wire.Have(COUNT - 1))
+    assert one.swarm.availability.seeds == 1
+    assert one.swarm.availability.count(3) == 1
+    one.swarm.lose(link, RuntimeError("gone"))
+    assert one.swarm.availability.count(3) == 0
+
+
+def test_two_seeds_part(torrent):
+    one = OneSwarm(torrent, have=range(COUNT))
+    link = one.join()
+    assert one.notes.closed == [link]
+    assert link.closing.code == "net.both-seeds"
+
+
+def test_an_interested_peer_is_unchoked_at_once_while_a_slot_is_free(torrent):
+    one = OneSwarm(torrent, have=[0], upload_slots=1)
+    first, second = one.join([]), one.join([])
+    one.said()
+    one.tell(first, wire.Interested())
+    one.tell(second, wire.Interested())
+    said = one.said()
+    assert said[first] == [wire.Unchoke()]
+    assert second not in said
+    one.tell(first, wire.NotInterested())
+    assert one.said()[first] == [wire.Choke()]
+
+
+def test_the_extension_handshake_tells_the_clients_name_and_its_queue(torrent):
+    one = OneSwarm(torrent)
+    link = one.join([])
+    one.tell(link, handshake(version=b"Some Client\x1b[31m 1.0", max_requests=3))
+    assert "Some Client" in link.client and "\x1b" not in link.client
+    assert link.window.size == 3
+    one.tell(link, wire.Have(0), wire.Have(1), wire.Have(2), wire.Have(3), wire.Have(4), wire.Have(5))
+    assert len(one.asked(link)) == 3, "no more than it will queue"
+
+
+def test_a_later_handshake_adds_to_the_first(torrent):
+    one = OneSwarm(torrent)
+    link = one.join([])
+    one.tell(link, handshake(version=b"A", max_requests=100))
+    one.tell(link, handshake(port=4000))
+    assert (link.extended.version, link.extended.max_requests, link.extended.port) == (b"A", 100, 4000)
+
+
+def test_new_pieces_are_told_to_everybody_but_seeds_also_when_they_have_them(torrent):
+    one = OneSwarm(torrent)
+    seed, leech = one.join(), one.join([3])
+    one.said()
+    one.swarm.on_new_pieces([3, 4])
+    one.pass_time(0.3)
+    said = one.said()
+    assert haves_in(said[leech]) == [3, 4], "or it would never see that we became a seed"
+    assert haves_in(said.get(seed, [])) == []
+
+
+def test_a_link_that_joins_later_learns_of_new_pieces_once(torrent):
+    one = OneSwarm(torrent)
+    one.swarm.pieces.have.add(3)
+    one.swarm.on_new_pieces([3])
+    link = one.join([])
+    one.pass_time(0.5)
+    said = one.said()[link]
+    assert [message for message in said if isinstance(message, wire.BitfieldMessage)]
+    assert haves_in(said) == []
+
+
+def test_nothing_more_is_read_into_a_link_that_is_being_closed(torrent):
+    one = OneSwarm(torrent, have=range(COUNT))
+    link = one.join([], unchoked=False)
+    stream = [wire.Have(index) for index in range(COUNT)] + [wire.Interested()]
+    one.tell(link, *stream)
+    assert link.closing is not None
+    assert not link.state.peer_interested
