@@ -16,7 +16,7 @@ from blobtorrent.model.ids import PeerId
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import Decoder, HaveRun, RequestRun
 from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
-from blobtorrent.protocol.wire.shape import Intake, Scatter
+from blobtorrent.protocol.wire.shape import HEADER_BYTES, Intake, Scatter
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.timers import TimerWheel
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
@@ -116,6 +116,17 @@ class OneSwarm:
                 data = bytes(len(data))
             self.tell(link, wire.Piece(index, block << 14, data))
 
+    def give_in_shape(self, link: PeerLink, blocks: list[tuple[int, int]]) -> None:
+        """The peer sends these whole blocks, and they are received where they stay."""
+        slots = self.scatter.slots[:len(blocks)]
+        headers = b""
+        for (index, block), slot in zip(blocks, slots):
+            message = wire.Piece(index, block << 14, self.torrent.piece(index)[block << 14:(block + 1) << 14]).encode()
+            headers += message[:HEADER_BYTES]
+            self.scatter.view(slot)[:] = message[HEADER_BYTES:]
+        assert link.on_blocks(memoryview(headers), slots, self.scatter.spare) == len(blocks)
+        self.scatter.consume(len(blocks))
+
     def pass_time(self, seconds: float) -> None:
         """Let time pass in steps of a tenth of a second, with everything that is due."""
         for _ in range(round(seconds * 10)):
@@ -139,6 +150,12 @@ class OneSwarm:
             if isinstance(message, RequestRun):
                 found += [(key >> 32, (key & 0xFFFFFFFF) >> 14) for key in message.keys]
         return found
+
+
+def outstanding(link: PeerLink, index: int | None = None) -> list[tuple[int, int]]:
+    """(piece, block) of what a peer is asked for, of one piece or of all."""
+    keys = [key for key, _ in link.outstanding.items()]
+    return [(key >> 32, (key & 0xFFFFFFFF) >> 14) for key in keys if index in (None, key >> 32)]
 
 
 def haves_in(messages: Iterable[Any]) -> list[int]:

@@ -1,0 +1,101 @@
+"""Once a second: silent peers, rubbish senders, deaf readers, choke rounds, the endgame, dials and reports."""
+
+from __future__ import annotations
+
+import pytest
+
+from blobtorrent.core.swarm.messages import PeersFound, PeerSource
+from blobtorrent.core.swarm.phases import State
+from blobtorrent.core.swarm.pulse import IDLE_LINK_S, KEEP_ALIVE_S, MAX_UNASKED, STALLED_UPLOAD_S
+from blobtorrent.model.address import Endpoint
+from blobtorrent.protocol.wire import messages as wire
+from tests.support.oneswarm import OneSwarm
+from tests.support.stored import StoredTorrent
+
+K = 1024
+
+
+@pytest.fixture(scope="module")
+def torrent():
+    return StoredTorrent([10 * 16 * K], 16 * K)
+
+
+def test_a_keep_alive_is_sent_when_nothing_else_was(torrent):
+    one = OneSwarm(torrent)
+    link = one.join([])
+    one.said()
+    one.pass_time(KEEP_ALIVE_S - 1)
+    assert link not in one.said()
+    one.pass_time(4)
+    assert set(one.said()[link]) == {wire.KeepAlive()}
+
+
+def test_a_peer_that_says_nothing_for_minutes_is_lost_and_a_keep_alive_is_enough_to_stay(torrent):
+    one = OneSwarm(torrent)
+    silent, alive = one.join([]), one.join([])
+    for _ in range(3):
+        one.pass_time(IDLE_LINK_S / 3 + 1)
+        one.tell(alive, wire.KeepAlive())
+    assert silent.closing.code == "net.timed-out"
+    assert alive.closing is None
+
+
+def test_a_peer_that_sends_many_blocks_that_nobody_asked_for_is_lost(torrent):
+    one = OneSwarm(torrent)
+    link = one.join([], unchoked=False)
+    one.give(link, [(0, 0)] * MAX_UNASKED)
+    one.pass_time(1.1)
+    assert link.closing is None
+    one.give(link, [(0, 0)])
+    one.pass_time(1.1)
+    assert link.closing.code == "wire.unasked-blocks"
+
+
+def test_a_peer_that_takes_nothing_of_what_it_asked_for_is_lost(torrent):
+    one = OneSwarm(torrent, have=range(10))
+    link = one.join([])
+    one.tell(link, wire.Interested(), wire.Request(0, 0, 16 * K))
+    for _ in range(3):
+        one.tell(link, wire.KeepAlive())
+        one.pass_time(STALLED_UPLOAD_S / 3 + 1)
+    assert link.closing.code == "net.peer-reads-nothing"
+
+
+def test_a_choke_round_takes_the_slot_of_who_gives_least(torrent):
+    one = OneSwarm(torrent, have=[0], upload_slots=1, choke_interval_s=5.0)
+    idle, giver = one.join([]), one.join([1, 2, 3])
+    one.tell(idle, wire.Interested())
+    one.tell(giver, wire.Interested())
+    assert not idle.state.am_choking and giver.state.am_choking
+    one.give(giver, [(1, 0), (2, 0), (3, 0)])
+    one.pass_time(6.0)
+    assert idle.state.am_choking and not giver.state.am_choking
+
+
+def test_when_everything_is_asked_for_the_endgame_begins_and_it_ends_when_something_comes_back(torrent):
+    one = OneSwarm(torrent, snub_timeout_s=1000.0)
+    link = one.join()
+    one.pass_time(1.1)
+    assert one.swarm.machine.state is State.ENDGAME
+    one.tell(link, wire.Choke())
+    one.pass_time(1.1)
+    assert one.swarm.machine.state is State.NORMAL
+
+
+def test_found_peers_are_dialled_up_to_the_limit_of_links(torrent):
+    one = OneSwarm(torrent, max_links=3)
+    one.join([])
+    endpoints = tuple(Endpoint("10.9.0.1", port) for port in range(1, 10))
+    one.swarm.on_peers(PeersFound(one.swarm.info_hash, endpoints, PeerSource.TRACKER))
+    assert len(one.notes.dialled) == 2
+    one.swarm.on_dial_failed(one.notes.dialled[0], None)
+    one.pass_time(1.1)
+    assert len(one.notes.dialled) == 3
+
+
+def test_a_report_comes_every_second(torrent):
+    one = OneSwarm(torrent)
+    one.notes.reports.clear()
+    one.pass_time(5.5)
+    assert len(one.notes.reports) == 5
+    assert one.notes.reports[-1].left_bytes == 10 * 16 * K
