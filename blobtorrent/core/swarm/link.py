@@ -8,10 +8,12 @@ second. Owned by the swarm, on its shard's receive thread.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.congestion import RequestWindow
+from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError
@@ -20,11 +22,14 @@ from blobtorrent.network.outbox import Buffer
 from blobtorrent.protocol.wire.extended import ExtendedHandshake
 from blobtorrent.protocol.wire.greeting import Greeting
 from blobtorrent.protocol.wire.link import LinkState
-from blobtorrent.protocol.wire.shape import FULL_LENGTH, HEADER, PIECE_ID, Intake
+from blobtorrent.protocol.wire.shape import Intake, block_keys
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.swarm import Swarm
 
+MAX_RUN = 1024                         # more blocks than one receive takes
+_EMPTY_RUN = [EMPTY] * MAX_RUN
+_OFFSETS = range(0, MAX_RUN * BLOCK_SIZE, BLOCK_SIZE)
 MAX_GHOSTS = 2048                      # remembered requests that were cancelled or given to others
 
 
@@ -80,7 +85,7 @@ class PeerLink:
         self.closing: BlobTorrentError | None = None
 
         self.window = RequestWindow()
-        self.outstanding: dict[int, Assembly] = {}         # index << 32 | begin -> the piece it belongs to
+        self.outstanding = Outstanding()       # the blocks it is asked for
         self.ghosts: dict[int, None] = {}                  # asked for once; may still come
         self.arriving: tuple[Assembly, int] | None = None  # assembly and block of the block in the middle of arriving
         self.current: Assembly | None = None               # still has blocks for us to ask for
@@ -111,35 +116,51 @@ class PeerLink:
     # ---- protocol.wire.shape.Sink
 
     def on_blocks(self, headers: memoryview, slots: Sequence[int], spare: list[int]) -> int:
-        take = self.outstanding.pop
-        finished = self.swarm.finished
-        units = surplus = 0
-        for (length, kind, key), slot in zip(HEADER.iter_unpack(headers), slots):
-            if length != FULL_LENGTH or kind != PIECE_ID:
-                break
-            units += 1
-            assembly = take(key, None)
-            if assembly is None:
-                if not self._take_ghost(key, slot):
-                    spare.append(slot)
-                continue
-            blocks, block = assembly.slots, (key & 0xFFFFFFFF) >> 14
-            if blocks[block] != EMPTY:
-                spare.append(slot)
-                surplus += 1
-                continue
-            blocks[block] = slot
-            assembly.missing -= 1
-            if not assembly.missing:
-                finished.append(assembly)
+        keys = block_keys(headers)
+        done, units, surplus = 0, len(keys), 0
+        for count in _runs(keys):
+            end = done + count
+            assembly = self.outstanding.take(keys[done], count)
+            if assembly is not None:
+                surplus += self._place_run(assembly, keys[done], slots[done:end], spare)
+            else:
+                for key, slot in zip(keys[done:end], slots[done:end]):
+                    surplus += self._place_single(key, slot, spare)
+            done = end
         if units:
             self.down.add(units * BLOCK_SIZE)
             self.window.on_blocks(units)
             self.swarm.on_progress(self, surplus)
             if self.swarm.requests.doubled:
-                keys = [key for _, _, key in HEADER.iter_unpack(headers[:HEADER.size * units])]
                 self.swarm.requests.on_arrived(zip(keys, slots), self)
         return units
+
+    def _place_single(self, key: int, slot: int, spare: list[int]) -> int:
+        """One block of a run that was not asked for as a whole."""
+        assembly = self.outstanding.take(key)
+        if assembly is not None:
+            return self._place_run(assembly, key, (slot,), spare)
+        if not self._take_ghost(key, slot):
+            spare.append(slot)
+        return 0
+
+    def _place_run(self, assembly: Assembly, key: int, run: Sequence[int], spare: list[int]) -> int:
+        """Blocks that were asked for get their places; returns how many were here already."""
+        blocks, first, count = assembly.slots, (key & 0xFFFFFFFF) >> 14, len(run)
+        if blocks[first:first + count] == _EMPTY_RUN[:count]:
+            blocks[first:first + count] = run
+            surplus = 0
+        else:
+            here = [slot for block, slot in enumerate(run, first) if blocks[block] != EMPTY]
+            for block, slot in enumerate(run, first):
+                if blocks[block] == EMPTY:
+                    blocks[block] = slot
+            spare += here
+            surplus = len(here)
+        assembly.missing -= count - surplus
+        if not assembly.missing and surplus < count:
+            self.swarm.finished.append(assembly)
+        return surplus
 
     def place(self, assembly: Assembly, block: int, slot: int) -> bool:
         """One block came another way than in a run: False when it is not needed any more."""
@@ -163,7 +184,7 @@ class PeerLink:
         block = (key & 0xFFFFFFFF) >> 14
         if assembly is None or assembly.block_size(block) != size:
             return False
-        del self.outstanding[key]
+        self.outstanding.take(key)
         self.arriving = (assembly, block)
         return True
 
@@ -184,7 +205,7 @@ class PeerLink:
             if self.ghosts.pop(key, self) is self:         # never asked for
                 self.unasked += 1
             return
-        del self.outstanding[key]
+        self.outstanding.take(key)
         (slot,) = self.swarm.memory.take(1)
         self.swarm.memory.views[slot][:len(payload)] = payload
         if not self.place(assembly, block, slot):
@@ -254,3 +275,9 @@ class PeerLink:
     @property
     def taken_per_s(self) -> float:
         return self.up.rate
+
+
+def _runs(keys: list[int]) -> Iterator[int]:
+    """The lengths of runs of blocks that lie one behind the other."""
+    bases = [key - offset for key, offset in zip(keys, _OFFSETS)]      # equal within a run
+    return (len(list(run)) for _, run in groupby(bases))

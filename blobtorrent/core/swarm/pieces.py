@@ -82,6 +82,10 @@ class Assembly:
     def block_size(self, block: int) -> int:
         return min(BLOCK_SIZE, self.size - block * BLOCK_SIZE)
 
+    def blocks_of(self, mask: int) -> list[int]:
+        """The block numbers whose bits are set."""
+        return [block for block in range(self.num_blocks) if mask >> block & 1]
+
     @property
     def has_unrequested(self) -> bool:
         return self.cursor < self.num_blocks or bool(self.returned)

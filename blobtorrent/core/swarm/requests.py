@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.picker import RarestFirst
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly, PieceManager
-from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.protocol.wire.encode import RunEncoder, cancel
 
 if TYPE_CHECKING:
@@ -109,8 +108,7 @@ class RequestManager:
 
     def _ask(self, link: PeerLink, assembly: Assembly, run: range) -> None:
         self._join(link, assembly)
-        first = assembly.index << 32 | run.start << 14
-        link.outstanding.update(dict.fromkeys(range(first, first + (len(run) << 14), BLOCK_SIZE), assembly))
+        link.outstanding.add(assembly, run.start, len(run))
         link.send(self._encoder.requests(assembly.index, run.start, len(run)))
 
     def _join(self, link: PeerLink, assembly: Assembly) -> None:
@@ -137,9 +135,7 @@ class RequestManager:
             assembly.links = 1
             assembly.taken_from.add(link)
             assembly.owner = owner
-            first = assembly.index << 32
-            for key in range(first, first + (blocks << 14), BLOCK_SIZE):
-                outstanding[key] = assembly
+            outstanding.add(assembly, 0, blocks)
             count += blocks
         link.working_on.update(dict.fromkeys(assemblies))
         self._memory.unreserve(per_piece * len(indices) - count)
@@ -202,10 +198,10 @@ class RequestManager:
         chosen: list[tuple[int, Assembly]] = []
         holders = [holder for holder in assembly.taken_from if holder is not asker and holder.outstanding]
         for holder in sorted(holders, key=lambda holder: holder.down.rate):
-            for key, asked in reversed(holder.outstanding.items()):
+            for key in reversed(holder.outstanding.of(assembly)):
                 if len(chosen) >= limit:
                     return chosen
-                if asked is assembly and len(self.doubled.get(key, (holder,))) < MAX_REQUESTERS:
+                if len(self.doubled.get(key, (holder,))) < MAX_REQUESTERS:
                     self.doubled.setdefault(key, [holder])
                     chosen.append((key, assembly))
         return chosen
@@ -222,11 +218,11 @@ class RequestManager:
 
     def take_back(self, link: PeerLink) -> None:
         """Free everything that a link was asked for: it choked us, let it rot, or is gone."""
-        outstanding, link.outstanding = link.outstanding, {}
+        outstanding = link.outstanding.clear()
         self._memory.unreserve(len(outstanding))
-        link.remember_ghosts(list(outstanding))
+        link.remember_ghosts([key for key, _ in outstanding])
         returned: dict[Assembly, list[int]] = {}
-        for key, assembly in outstanding.items():
+        for key, assembly in outstanding:
             others = self.doubled.get(key)
             if others is not None:
                 others.remove(link)
@@ -278,7 +274,7 @@ class RequestManager:
 
     def _withdraw(self, link: PeerLink, key: int) -> None:
         """Take one request back, if it is still open."""
-        assembly = link.outstanding.pop(key, None)
+        assembly = link.outstanding.take(key)
         if assembly is not None:
             block = (key & 0xFFFFFFFF) >> 14
             link.send(cancel(assembly.index, block << 14, assembly.block_size(block)))
@@ -317,7 +313,7 @@ class RequestManager:
     def drop(self, assembly: Assembly) -> None:
         """A piece is given up: nobody is to send any more of it, and it holds no memory."""
         for link in assembly.taken_from:
-            for key in [key for key, asked in link.outstanding.items() if asked is assembly]:
+            for key in link.outstanding.of(assembly):
                 self.doubled.pop(key, None)
                 self._withdraw(link, key)
         assembly.cursor = assembly.num_blocks
