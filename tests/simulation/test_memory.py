@@ -79,15 +79,16 @@ def test_without_a_part_store_stalled_pieces_are_dropped_and_the_rest_goes_on(wo
     world.end()
 
 
-def test_a_download_gets_the_memory_that_the_cache_of_another_torrent_holds(world):
-    popular = StoredTorrent([4 << 20], 256 * K, seed=1)
-    wanted = StoredTorrent([2 << 20], 256 * K, seed=2)
+def test_a_download_gets_the_memory_that_the_caches_of_other_torrents_hold(world):
+    popular = [StoredTorrent([4 << 20], 256 * K, seed=seed) for seed in (1, 2)]
+    wanted = StoredTorrent([2 << 20], 256 * K, seed=3)
     node, reader = world.node(64), world.node()
-    node.open(popular, have=True)
-    reader.open(popular)
-    reader.find(popular, [node.endpoint])
-    world.run_until_complete(popular, [reader], 60.0)
-    assert node.arena.reserved > 48, "its cache fills the memory"
+    for torrent in popular:
+        node.open(torrent, have=True)
+        reader.open(torrent)
+        reader.find(torrent, [node.endpoint])
+        world.run_until_complete(torrent, [reader], 60.0)
+    assert node.arena.reserved > 48, "their caches fill the memory"
     node.open(wanted)
     node.find(wanted, [world.seed_peer(wanted).endpoint])
     world.run_until_complete(wanted, [node], 30.0)

@@ -56,6 +56,7 @@ class UploadManager:
         self._memory = memory
         self._cache = cache
         self._loading: dict[SpanKey, dict[PeerLink, list[Run]]] = {}    # who waits for it
+        self._loading_slots = 0
         self._queue_bytes = MAX_QUEUE_BYTES
         self.to_read: list[Span] = []          # what this pass wants read
         self.hungry: dict[PeerLink, None] = {} # wait for memory
@@ -135,6 +136,7 @@ class UploadManager:
     def on_read(self, spans: list[Span], failed: list[Span]) -> list[PeerLink]:
         """Reads came back: answer who waits. Returns the links whose requests cannot be answered."""
         for span in spans:
+            self._loading_slots -= len(span.slots)
             self._cache.put(span.token, span)
             for link, runs in self._loading.pop(span.token).items():
                 for run in runs:
@@ -144,6 +146,7 @@ class UploadManager:
                         self._send(link, span.token, span, run)
         unanswered: list[PeerLink] = []
         for span in failed:
+            self._loading_slots -= len(span.slots)
             self._memory.release(span.slots)
             unanswered += self._loading.pop(span.token)
         self.serve_hungry()
@@ -196,11 +199,25 @@ class UploadManager:
             begin = span_key[1] << SPAN_BITS
             length = min(SPAN_BYTES, self._pieces.geometry.piece_size(index) - begin)
         count = -(-length // BLOCK_SIZE)
-        if not self._memory.reserve(count) and not (self.drop_cached(count) and self._memory.reserve(count)):
+        if not self._reserve(count):
             return False
         self._loading[span_key] = {}
+        self._loading_slots += count
         self.to_read.append(Span(index, begin, length, self._memory.take(count), span_key))
         return True
+
+    def _reserve(self, count: int) -> bool:
+        """Have memory promised, no more than half of all: who asks for single blocks here and there pins much."""
+        over = self._held_slots + count - self._memory.capacity // 2
+        if over > 0:
+            self.drop_cached(over)
+            if self._held_slots and self._held_slots + count > self._memory.capacity // 2:
+                return False
+        return self._memory.reserve(count) or self.drop_cached(count) and self._memory.reserve(count)
+
+    @property
+    def _held_slots(self) -> int:
+        return self._loading_slots + self._cache.num_slots
 
     def _send(self, link: PeerLink, span_key: SpanKey, span: Span, run: Run) -> None:
         key, blocks = run

@@ -201,6 +201,24 @@ def test_queues_share_half_of_the_memory(torrent, links, queue_bytes):
     assert link.queued_upload_bytes >= min(queue_bytes, 3 << 20)
 
 
+def test_single_blocks_asked_for_here_and_there_hold_no_more_than_half_of_the_memory():
+    one = Seeding(StoredTorrent([8 << 20], 1 << 20), slots=256)
+    links = [one.reader() for _ in range(4)]
+    for number, link in enumerate(links):
+        one.ask(link, *[(index, number * SPAN_BYTES // 8, BLOCK) for index in range(8)],
+                *[(index, SPAN_BYTES + number * BLOCK, BLOCK) for index in range(8)])
+        one.read()
+    assert one.arena.reserved == 128
+    answered = []
+    while batches := one.batches():
+        answered += blocks_of(batches)
+        for number, _, token in batches:
+            one.swarm.on_sent(next(link for link in links if link.number == number), token)
+        one.read()
+        assert one.arena.reserved <= 128
+    assert len(answered) == 64
+
+
 def test_what_was_sent_makes_room_for_what_waits(torrent):
     one = Seeding(torrent)
     link = one.reader(links=1000)
@@ -231,7 +249,7 @@ def test_without_memory_a_peer_waits_and_is_served_when_some_comes(torrent):
 
 
 def test_spans_that_are_being_sent_stay_and_others_give_way(torrent):
-    one = Seeding(torrent, slots=64)
+    one = Seeding(torrent, slots=128)
     first, second = one.reader(), one.reader()
     one.ask(first, (0, 0, BLOCK))
     one.read()
