@@ -22,6 +22,7 @@ from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrents import TorrentManager
 from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.core.swarm.messages import SwarmSettings
+from blobtorrent.daemon.measures import measure_engine
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
 from blobtorrent.model.errors import Unavailable
@@ -35,12 +36,16 @@ from blobtorrent.protocol.wire.peerid import RANDOM_BYTES, make_peer_id
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.bus import EventBus
 from blobtorrent.runtime.clock import SystemClock
+from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import SelectorLoop
+from blobtorrent.runtime.metrics import Registry
 from blobtorrent.storage.arena import Arena
 from blobtorrent.storage.disk import DiskPool
 from blobtorrent.storage.filepool import FilePool, descriptor_share
 from blobtorrent.storage.hasher import HasherPool, default_size
 from blobtorrent.storage.store import Store
+
+log = get_logger(__name__)
 
 SWITCH_INTERVAL_S = 0.0005             # a thread that computes must not keep the network threads waiting for 5 ms
 GARBAGE_THRESHOLD = 50_000             # new objects between collections: small pieces are many objects and no cycles
@@ -50,8 +55,9 @@ STOP_S = 5.0                           # for all threads to end, after the sessi
 class Engine:
     """Everything that runs. `gateway` works between `start` and `stop`."""
 
-    def __init__(self, gateway: Gateway, supervisor: Supervisor) -> None:
+    def __init__(self, gateway: Gateway, supervisor: Supervisor, metrics: Registry) -> None:
         self.gateway = gateway
+        self.metrics = metrics
         self._supervisor = supervisor
 
     def start(self) -> None:
@@ -66,6 +72,8 @@ class Engine:
 
     def stop(self) -> bool:
         """Drain the session, then end all threads. False when something did not end in time."""
+        for sample in self.metrics.snapshot():
+            log.debug("figure", name=sample.name, value=sample.value, labels=dict(sample.labels))
         try:
             self.gateway.ask(StopSession(), timeout_s=DRAIN_S + 1)
         except Unavailable:
@@ -131,7 +139,8 @@ def build_engine(settings: Settings) -> Engine:
         Part("shard", partial(shard.start, host), shard.stop),
         Part("core", core.start, core.stop),
     ])
-    return Engine(Gateway(core.mailbox, board, bus), supervisor)
+    metrics = measure_engine(arena, disks, hashers, door, shard, core)
+    return Engine(Gateway(core.mailbox, board, bus), supervisor, metrics)
 
 
 def _start_later() -> None:

@@ -21,6 +21,7 @@ from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import EVENT_READ, EVENT_WRITE, SelectorLoop
 from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.metrics import Registry
 from blobtorrent.runtime.timers import Timer
 
 log = get_logger(__name__)
@@ -48,6 +49,10 @@ class Door:
         self._outgoing = 0
         self._per_address: Counter[str] = Counter()
         self._pause: Timer | None = None
+
+    def measure(self, registry: Registry) -> None:
+        """Have the thread's figures exported."""
+        self._loop.measure(registry)
 
     def start(self) -> None:
         self._loop.start()

@@ -17,6 +17,7 @@ from blobtorrent.network.sender import CloseLink, OpenLink, Outgoing, Sender
 from blobtorrent.protocol.wire.shape import Scatter, SlotPool
 from blobtorrent.runtime.loop import SelectorLoop
 from blobtorrent.runtime.mailbox import WakingMailbox
+from blobtorrent.runtime.metrics import Registry
 
 
 class Shard:
@@ -42,6 +43,11 @@ class Shard:
     @property
     def scatter(self) -> Scatter:
         return self._receiver.scatter
+
+    def measure(self, registry: Registry) -> None:
+        """Have both threads' figures exported."""
+        self._receiver.loop.measure(registry)
+        self._sender.loop.measure(registry)
 
     def start(self, handler: ShardHandler) -> None:
         self._receiver.handler = handler

@@ -18,6 +18,7 @@ from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery
 from blobtorrent.protocol.tracker.tiers import Shuffler, TrackerSchedule, TrackerTiers
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.ownership import owned
 from blobtorrent.runtime.timers import Timer, TimerWheel
 
 log = get_logger(__name__)
@@ -59,6 +60,7 @@ class _Announced:
         self.progress = progress
 
 
+@owned
 class AnnounceManager:
     """`listen_port` is what peers are told to connect to; `key` tells a tracker that we are still the same."""
 

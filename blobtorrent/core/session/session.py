@@ -32,6 +32,7 @@ from blobtorrent.network.messages import ListenFailed, Listening
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.machine import Machine
+from blobtorrent.runtime.ownership import owned
 from blobtorrent.runtime.timers import TimerWheel
 from blobtorrent.storage.jobs import PiecesChecked, StoreClosed, StorePrepared
 
@@ -41,6 +42,7 @@ DRAIN_S = 20.0                         # for disks to finish what they write; th
 ANNOUNCE_DRAIN_S = 5.0                 # for trackers to hear that we leave
 
 
+@owned
 class Session:
     """Owned by the core thread, except that it is built before that thread starts."""
 

@@ -25,12 +25,14 @@ from blobtorrent.model.status import TorrentStatus
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.ownership import owned
 from blobtorrent.runtime.timers import TimerWheel
 from blobtorrent.storage.jobs import CheckPieces, CloseStore, PiecesChecked, PrepareStore, StoreClosed, StorePrepared
 
 log = get_logger(__name__)
 
 
+@owned
 class TorrentManager:
     """All torrents of the session. The hashers are given `check_jobs` ranges of a torrent at a time."""
 

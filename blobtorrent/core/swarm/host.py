@@ -32,6 +32,7 @@ from blobtorrent.network.shard import Shard
 from blobtorrent.protocol.wire.decode import Decoder
 from blobtorrent.protocol.wire.shape import Intake
 from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.ownership import owned
 from blobtorrent.storage.arena import Arena
 from blobtorrent.storage.cache import SpanCache
 from blobtorrent.storage.jobs import (
@@ -55,6 +56,7 @@ class MemoryFree:
     """The arena has slots again."""
 
 
+@owned
 class SwarmHost:
     """Implements network.handler.ShardHandler and core.swarm.swarm.Outlets."""
 

@@ -30,6 +30,7 @@ from blobtorrent.model.ids import PeerId
 from blobtorrent.network.outbox import Buffer
 from blobtorrent.protocol.wire import encode
 from blobtorrent.runtime.machine import Machine
+from blobtorrent.runtime.ownership import owned
 from blobtorrent.storage.arena import Arena
 from blobtorrent.storage.cache import SpanCache
 from blobtorrent.storage.jobs import SpansRead
@@ -37,6 +38,7 @@ from blobtorrent.storage.jobs import SpansRead
 HAVE_DELAY_S = 0.2                     # new pieces ride with other messages, or wait this long at most
 
 
+@owned
 class Swarm:
     """One torrent's links, pieces and peers."""
 
