@@ -166,3 +166,4 @@ class Completion:
     def _release(self, pieces: list[FullPiece]) -> None:
         for piece in pieces:
             self._swarm.memory.release([slot for slot in piece.slots if slot != SPILLED])
+            self._swarm.order.store.parts.drop(piece.index)
