@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 
 from blobtorrent.model.errors import StorageError
 from blobtorrent.runtime.worker import Pool
 from blobtorrent.storage.arena import Arena
 from blobtorrent.storage.checker import check_pieces
 from blobtorrent.storage.disk import DiskPool
+from blobtorrent.storage.hashchild import HashChildren
 from blobtorrent.storage.jobs import CheckPieces, FullPiece, HashPieces, PiecesChecked, PieceVerdicts, WritePieces
 from blobtorrent.storage.pieces import PieceReader, ThreadBuffer, slots_of
 
@@ -26,11 +28,12 @@ def default_size() -> int:
 class HasherPool:
     """Hashes pieces on `size` threads. What matches goes on to the disk lanes without passing the swarm."""
 
-    def __init__(self, arena: Arena, disk: DiskPool, size: int) -> None:
+    def __init__(self, arena: Arena, disk: DiskPool, size: int, children: HashChildren | None = None) -> None:
         self._arena = arena
         self._disk = disk
         self._reader = PieceReader(arena)
         self._buffer = ThreadBuffer(CHECK_BUFFER_BYTES)
+        self._children = HashChildren(size) if children is None else children
         self._pool: Pool[HashJob] = Pool("hash", size, self._handle)
 
     @property
@@ -46,7 +49,9 @@ class HasherPool:
 
     def stop(self, timeout_s: float) -> bool:
         """Finish what was posted, then end. Stop this pool before the disk lanes, to which it posts."""
-        return self._pool.stop(timeout_s)
+        deadline_s = time.monotonic() + timeout_s
+        have_ended = self._pool.stop(timeout_s)
+        return self._children.stop(deadline_s - time.monotonic()) and have_ended
 
     def _handle(self, job: HashJob) -> None:
         if isinstance(job, CheckPieces):
@@ -86,7 +91,7 @@ class HasherPool:
 
     def _check(self, job: CheckPieces) -> None:
         try:
-            found = check_pieces(job.store, job.indices, self._buffer.view)
+            found = check_pieces(job.store, job.indices, self._buffer.view, self._children)
         except StorageError as reason:
             job.reply_to.post(PiecesChecked(job.info_hash, job.indices, [], [], [], reason))
         except BaseException:
