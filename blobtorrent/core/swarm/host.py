@@ -205,7 +205,8 @@ class SwarmHost:
         if swarm is None:
             message.sock.close()
             return
-        refusal = swarm.refusal(message.endpoint, message.greeting.peer_id)
+        refusal = swarm.refusal(
+            message.endpoint, message.greeting.peer_id, is_incoming=message.is_incoming)
         if refusal is not None:
             message.sock.close()
             if not message.is_incoming:

@@ -19,6 +19,7 @@ LONGEST_RETRY_S = 1800.0
 STATIC_RETRY_S = 15.0                  # longest for an address that the user named
 MAX_FAILURES = 8                       # in a row, then a found address is forgotten
 REDIAL_S = 10.0                        # after a link that had been fine
+REDIAL_TWIN_S = 300.0                  # while the same peer is connected by another link
 
 
 @dataclass(slots=True)
@@ -93,6 +94,14 @@ class PeerManager:
             known.failures = 0
             known.is_useless = useless
             known.next_dial_at = now + REDIAL_S
+
+    def is_here(self, endpoint: Endpoint, now: float) -> None:
+        """The peer behind an address is connected already, by a link that it dialled: no hurry to try again."""
+        known = self._known.get(endpoint)
+        if known is not None:
+            known.is_busy = False
+            known.failures = 0
+            known.next_dial_at = now + REDIAL_TWIN_S
 
     def forget(self, endpoint: Endpoint) -> None:
         """The address is our own."""

@@ -142,16 +142,23 @@ class Swarm:
         self.requests.share_among(len(self.links))
         self.uploads.share_among(len(self.links))
 
-    def refusal(self, endpoint: Endpoint, peer_id: PeerId) -> PeerError | None:
-        """Why a greeted peer may not join, if so."""
+    def refusal(self, endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
+        """Why a greeted peer may not join, if so.
+
+        Of two links that cross, each side keeps the one that the greater peer id dialled: both agree without a word.
+        """
         if not self.is_open:
             return PeerError("peer.closing", "the torrent is being closed")
         if len(self.links) >= self.settings.max_links:
             return PeerError("peer.too-many", "as many links as allowed")
         if self.peers.is_banned(endpoint, peer_id):
             return PeerError("peer.banned", "the peer sent bad data before")
-        if any(link.greeting.peer_id == peer_id for link in self.links):
-            return PeerError("peer.duplicate", "connected already")
+        twins = [link for link in self.links if link.greeting.peer_id == peer_id]
+        is_rightful = is_incoming == (peer_id > self.order.peer_id)
+        for link in twins:
+            if link.is_incoming == is_incoming or not is_rightful:
+                return PeerError("peer.duplicate", "connected already")
+            self.lose(link, NetworkError("net.crossed", "another link to the same peer is kept"))
         return None
 
     def lose(self, link: PeerLink, error: BlobTorrentError) -> None:
@@ -204,7 +211,7 @@ class Swarm:
         if error is not None and error.code == "wire.self":
             self.peers.forget(endpoint)
         elif error is not None and error.code == "peer.duplicate":
-            self.peers.ended(endpoint, self.now, useless=False)
+            self.peers.is_here(endpoint, self.now)
         else:
             self.peers.failed(endpoint, self.now)
 
