@@ -19,7 +19,7 @@ from collections import deque
 from blobtorrent.storage import maphash
 from blobtorrent.storage.maphash import DIGEST_BYTES, REQUEST
 
-MIN_TORRENT_BYTES = 256 << 20          # a start costs as much CPU time as maps save on some 250 MiB
+MIN_TORRENT_BYTES = 1 << 30            # a start costs as much CPU time as maps save on 250 MiB, for each of the threads
 MIN_STRETCH_BYTES = 8 << 20            # half a job of a recheck; a request and its answer cost 0.1 ms
 
 _MAX_FAILURES = 8                      # in a row; a file cut short costs one child for each thread at most
