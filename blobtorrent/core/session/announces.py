@@ -6,6 +6,7 @@ two swarms, so it is announced under both of its wire forms.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -76,6 +77,7 @@ class AnnounceManager:
         self._key = key
         self._running: dict[InfoHash, _Announced] = {}
         self._farewells = 0
+        self._lines: dict[tuple[str, bytes], deque[Announce]] = {}     # by tracker and swarm: what goes, in this order
 
     @property
     def is_quiet(self) -> bool:
@@ -119,6 +121,7 @@ class AnnounceManager:
 
     def on_done(self, answer: AnnounceDone) -> tuple[Endpoint, ...]:
         """Take a tracker's answer; returns the peers it named."""
+        self._advance(answer)
         event = answer.query.event
         if answer.error is not None:
             log.info("announce failed", torrent=answer.info_hash, tracker=answer.url, code=answer.error.code,
@@ -148,7 +151,7 @@ class AnnounceManager:
         url = tier.asked = tier.untried.pop(0)
         event = AnnounceEvent.NONE if url in tier.informed else AnnounceEvent.STARTED
         query = self._query(self._running[info_hash], tier, url, event)
-        self._outlets.outcalls.post(Announce(info_hash, url, query, self._outlets.inbox))
+        self._post(Announce(info_hash, url, query, self._outlets.inbox))
 
     def _end_attempt(self, answer: AnnounceDone, tier: _Tier) -> None:
         """A scheduled announce ended: wait for the next one, or try the next tracker of the tier."""
@@ -184,11 +187,26 @@ class AnnounceManager:
         tier.owes_completed = False
         url = tier.informed[-1]
         query = self._query(self._running[info_hash], tier, url, AnnounceEvent.COMPLETED)
-        self._outlets.outcalls.post(Announce(info_hash, url, query, self._outlets.inbox))
+        self._post(Announce(info_hash, url, query, self._outlets.inbox))
 
     def _say_farewell(self, info_hash: InfoHash, url: str, query: AnnounceQuery) -> None:
         self._farewells += 1
-        self._outlets.outcalls.post(Announce(info_hash, url, query, self._outlets.inbox, FAREWELL_TIMEOUT_S))
+        self._post(Announce(info_hash, url, query, self._outlets.inbox, FAREWELL_TIMEOUT_S))
+
+    def _post(self, announce: Announce) -> None:
+        """Send it when the tracker has answered the one before: calls run side by side, events must not."""
+        line = self._lines.setdefault((announce.url, announce.query.wire_hash), deque())
+        line.append(announce)
+        if len(line) == 1:
+            self._outlets.outcalls.post(announce)
+
+    def _advance(self, answer: AnnounceDone) -> None:
+        line = self._lines[answer.url, answer.query.wire_hash]
+        line.popleft()
+        if line:
+            self._outlets.outcalls.post(line[0])
+        else:
+            del self._lines[answer.url, answer.query.wire_hash]
 
     def _tier_of(self, announced: _Announced, answer: AnnounceDone) -> _Tier | None:
         """The tier an answer belongs to; None for one of an earlier run of the torrent."""

@@ -122,6 +122,18 @@ def test_only_trackers_that_know_us_are_told_that_we_leave(tmp_path: Path) -> No
     assert asked(rig) == []
 
 
+def test_a_tracker_hears_that_we_leave_only_after_it_has_answered_completed(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A,),))
+    rig.add_downloading(torrent, tmp_path)
+    rig.answer_announce(only(Announce, rig.outcalls.drain()))
+    rig.report(torrent, have=4)
+    completed = only(Announce, rig.outcalls.drain())
+    rig.ask(StopTorrent(torrent.info_hash))
+    assert asked(rig) == []
+    rig.answer_announce(completed)
+    assert asked(rig) == [(A, AnnounceEvent.STOPPED)]
+
+
 def test_a_tracker_that_takes_started_too_late_is_told_that_we_left(tmp_path: Path) -> None:
     rig, torrent = SessionRig(), torrent_of(4, tiers=((A,),))
     rig.add_downloading(torrent, tmp_path)
