@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from blobtorrent.core.session.checks import JOB_BYTES
 from blobtorrent.model.geometry import PieceGeometry
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import FileEntry, Metainfo
@@ -31,7 +32,6 @@ from blobtorrent.storage.hasher import HasherPool
 from blobtorrent.storage.jobs import CheckPieces
 from blobtorrent.storage.store import Store
 
-JOB_BYTES = 16 << 20
 MIB = 1 << 20
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from blobtorrent.discovery import http_tracker
 from blobtorrent.discovery.messages import Announce
 from blobtorrent.model.address import Endpoint
