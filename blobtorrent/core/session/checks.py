@@ -14,7 +14,7 @@ from blobtorrent.storage.jobs import PiecesChecked
 
 T = TypeVar("T", bound=Hashable)
 
-JOB_BYTES = 64 << 20                   # few wake-ups, and all threads still end within some 50 ms of each other
+JOB_BYTES = 32 << 20                   # few wake-ups, and all threads still end within some 50 ms of each other
 
 
 def require_piece_hashes(metainfo: Metainfo) -> None:

@@ -18,7 +18,7 @@ def answer(indices: range, *, good: int) -> PiecesChecked:
 
 
 def test_jobs_cover_every_piece_once_and_only_so_many_run_at_a_time() -> None:
-    plan = CheckPlan(torrent_of(2500), parallel=2)
+    plan = CheckPlan(torrent_of(6000), parallel=2)
     per_job = JOB_BYTES // 16384
     waiting = plan.next_jobs()
     assert waiting == [range(per_job), range(per_job, 2 * per_job)]
@@ -29,7 +29,7 @@ def test_jobs_cover_every_piece_once_and_only_so_many_run_at_a_time() -> None:
         plan.on_checked(answer(indices, good=len(indices)))
         waiting += plan.next_jobs()
         assert len(waiting) <= 2
-    assert covered == list(range(2500))
+    assert covered == list(range(6000))
     assert plan.is_done
     assert plan.good.is_full
 

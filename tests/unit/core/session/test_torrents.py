@@ -39,21 +39,21 @@ def test_a_torrent_with_nothing_on_disk_goes_straight_to_its_swarm(tmp_path: Pat
 
 
 def test_what_lies_on_disk_is_checked_before_the_swarm_opens(tmp_path: Path) -> None:
-    rig, torrent = SessionRig(check_jobs=2), torrent_of(10, piece_length=8 << 20)
+    rig, torrent = SessionRig(check_jobs=2), torrent_of(10, piece_length=16 << 20)
     rig.add(torrent, tmp_path)
     rig.answer_prepare(has_data=True)
     jobs = rig.hashers.drain()
     assert [job.indices for job in jobs] == [range(2), range(2, 4)]
     rig.answer_check(jobs[0])
     rig.answer_check(jobs[1], good=False)
-    assert rig.status(torrent).checked_bytes == 4 * (8 << 20)
-    assert rig.status(torrent).done_bytes == 2 * (8 << 20)
+    assert rig.status(torrent).checked_bytes == 4 * (16 << 20)
+    assert rig.status(torrent).done_bytes == 2 * (16 << 20)
     assert rig.shard.depth == 0
     rig.check_all(good=False)
     opened = only(OpenSwarm, rig.shard.drain())
     assert sorted(opened.have) == [0, 1]
     assert rig.state(torrent) == "downloading"
-    assert rig.status(torrent).done_bytes == 2 * (8 << 20)
+    assert rig.status(torrent).done_bytes == 2 * (16 << 20)
 
 
 def test_a_complete_torrent_seeds_and_is_not_announced_as_finished(tmp_path: Path) -> None:
