@@ -9,6 +9,8 @@ import logging
 import mmap
 import selectors
 import socket
+import time
+from functools import partial
 from typing import Any
 
 from blobtorrent.model.errors import NetworkError, RemoteError
@@ -22,6 +24,10 @@ log = logging.getLogger(__name__)
 # twice what it does warm: fewer and larger ones are cheaper (2.4 CPU s/GiB with 1 MiB, 2.15 with 4 MiB in all).
 SCATTER_UNITS = 256
 SCRATCH_BYTES = 64 << 10
+# When blocks come in dribs, let them gather for a moment: a pass costs nearly the same for one block as for sixty.
+# Measured: 9.0 -> 4.4 CPU s/GiB from a seed that sends 16 KiB pieces one by one, 2.4 -> 2.2 from a fast one.
+SMALL_PASS_BYTES = 1 << 20
+PAUSE_S = 0.002
 
 
 class Receiver:
@@ -29,17 +35,21 @@ class Receiver:
 
     def __init__(self, name: str, pool: SlotPool) -> None:
         self.handler: ShardHandler | None = None
+        self._moved = 0                # bytes of blocks in this pass
         self.scatter = Scatter(pool, SCATTER_UNITS)
         self._scratch = memoryview(mmap.mmap(-1, SCRATCH_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
         self.loop = SelectorLoop(name, self._on_message, self._on_pass, on_stop=self._on_stop)
 
     def attach(self, sock: socket.socket, link: LinkHandler) -> None:
         """Read this socket from now on."""
-        self.loop.register(sock, selectors.EVENT_READ, lambda _events: read_link(sock, link, self._scratch))
+        self.loop.register(sock, selectors.EVENT_READ, partial(self._read, sock, link))
 
     def detach(self, sock: socket.socket) -> None:
         """Read it no more. The socket is not closed."""
         self.loop.unregister(sock)
+
+    def _read(self, sock: socket.socket, link: LinkHandler, _events: int) -> None:
+        self._moved += read_link(sock, link, self._scratch)
 
     def _on_message(self, message: Any) -> None:
         assert self.handler is not None
@@ -48,14 +58,20 @@ class Receiver:
     def _on_pass(self, now: float) -> None:
         assert self.handler is not None
         self.handler.on_pass(now)
+        moved, self._moved = self._moved, 0
+        if 0 < moved < SMALL_PASS_BYTES:
+            time.sleep(PAUSE_S)
 
     def _on_stop(self) -> None:
         assert self.handler is not None
         self.handler.on_stop()
 
 
-def read_link(sock: socket.socket, link: LinkHandler, scratch: memoryview) -> None:
-    """Read once what a link has for us, and let it take that in. What is in no block's shape goes through `scratch`."""
+def read_link(sock: socket.socket, link: LinkHandler, scratch: memoryview) -> int:
+    """Read once what a link has for us, and let it take that in. What is in no block's shape goes through `scratch`.
+
+    Returns how many bytes came in block shape.
+    """
     intake = link.intake
     try:
         expected = link.expected_blocks
@@ -63,18 +79,17 @@ def read_link(sock: socket.socket, link: LinkHandler, scratch: memoryview) -> No
             count = sock.recvmsg_into(intake.buffers(expected))[0]
             if count:
                 intake.advance(count)
-                return
+                return count
         else:
             count = sock.recv_into(scratch)
             if count:
                 intake.feed(scratch[:count])
-                return
+                return 0
+        link.on_lost(NetworkError("net.closed", "the peer closed the connection"))
     except (BlockingIOError, InterruptedError):
-        return
+        pass
     except OSError as error:
         link.on_lost(NetworkError("net.reset", str(error)))
-        return
     except RemoteError as error:
         link.on_lost(error)
-        return
-    link.on_lost(NetworkError("net.closed", "the peer closed the connection"))
+    return 0
