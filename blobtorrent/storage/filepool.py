@@ -13,7 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-FileKey = tuple[Hashable, int]         # (owner, number of the file)
+FileKey = tuple[Hashable, Hashable]       # owner, and what it calls the file
 Opener = Callable[[bool], int]         # (writable) -> descriptor; raises OSError
 
 _KEPT_FOR_OTHERS = 256                 # descriptors for listeners, trackers, interfaces, logs

@@ -49,11 +49,16 @@ def open_beneath(root: Path, parts: Sequence[str], *, writable: bool, mode: int 
     """
     folder = open_folder(root, parts[:-1], create=writable)
     try:
-        access = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
-        # O_NONBLOCK, so that a planted pipe cannot hang the thread; regular files ignore it.
-        file = os.open(parts[-1], access | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, mode, dir_fd=folder)
+        return open_in(folder, parts[-1], writable=writable, mode=mode)
     finally:
         os.close(folder)
+
+
+def open_in(folder: int, name: str, *, writable: bool, mode: int = 0o666) -> int:
+    """The same in an open folder."""
+    access = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
+    # O_NONBLOCK, so that a planted pipe cannot hang the thread; regular files ignore it.
+    file = os.open(name, access | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, mode, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise OSError(errno.ENXIO, "not a regular file")

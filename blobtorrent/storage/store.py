@@ -14,7 +14,7 @@ from blobtorrent.model.errors import StorageError
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.filepool import FilePool, OpenFile
-from blobtorrent.storage.files import Cutter, make_link, open_beneath, read_all, write_all
+from blobtorrent.storage.files import Cutter, make_link, open_beneath, open_folder, open_in, read_all, write_all
 from blobtorrent.storage.layout import PAD, Layout, Part
 from blobtorrent.storage.partstore import PartStore
 from blobtorrent.storage.verifier import verifier_of
@@ -115,7 +115,18 @@ class Store:
     def _open(self, number: int, writable: bool) -> int:
         entry = self.metainfo.files[number]
         mode = 0o777 if entry.is_executable else 0o666
-        return open_beneath(self.root, entry.path, writable=writable, mode=mode)
+        *parts, name = entry.path
+        # Torrents of thousands of files have few folders: each stays open as a file does.
+        folder = self._pool.pin(
+            (self.key, tuple(parts)), lambda create: open_folder(self.root, parts, create=create), writable=writable)
+        try:
+            return open_in(folder.descriptor, name, writable=writable, mode=mode)
+        except FileNotFoundError:
+            if not writable:
+                raise
+            return open_beneath(self.root, entry.path, writable=True, mode=mode)       # the folder was removed
+        finally:
+            self._pool.unpin(folder)
 
     def _write_part(self, part: Part, buffers: list[memoryview]) -> None:
         file = self.pin(part.file, writable=True)
