@@ -60,7 +60,8 @@ class PeerLink:
     """State of one link. Masks are integers: bit i is piece i."""
 
     __slots__ = (
-        "arriving", "batch", "batch_bytes", "client", "closing", "current", "down", "endpoint", "extended", "ghosts",
+        "arriving", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint", "extended",
+        "ghosts",
         "greeting", "haves_told", "intake", "is_incoming", "is_optimistic", "is_suspect", "last_block_at",
         "last_heard_at", "last_sent_at", "last_taken_at", "mask", "number", "opened_at", "outstanding",
         "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked", "up", "wanted", "window",
@@ -85,6 +86,7 @@ class PeerLink:
         self.closing: BlobTorrentError | None = None
 
         self.window = RequestWindow()
+        self.double_at = now                   # when it may look for blocks to duplicate again
         self.outstanding = Outstanding()       # the blocks it is asked for
         self.ghosts: dict[int, None] = {}                  # asked for once; may still come
         self.arriving: tuple[Assembly, int] | None = None  # assembly and block of the block in the middle of arriving

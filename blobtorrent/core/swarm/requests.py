@@ -20,6 +20,8 @@ RUN_BLOCKS = 64                        # blocks of one pick for a fast peer: 1 M
 SLOW_RUN_BLOCKS = 8
 SMALL_PIECE_BLOCKS = 16                # pieces up to here are opened several at once
 MAX_REQUESTERS = 2                     # of one block in the endgame
+MAX_DOUBLED = 64                       # blocks that two links are asked for at a time
+DOUBLE_PAUSE_S = 0.25                  # between two looks of one link for something to duplicate
 ENDGAME_BLOCKS = 8                     # duplicated for one idle link at a time
 
 
@@ -88,7 +90,7 @@ class RequestManager:
                 assembly = self._partial(link)
             link.current = assembly
         if assembly is None:
-            return 0 if link in self.hungry else self._double(link)
+            return 0 if link in self.hungry or now < link.double_at else self._double(link, now)
         if not self._reserve(link, limit):
             return 0
         run = assembly.next_run(limit)
@@ -176,10 +178,12 @@ class RequestManager:
 
     # ---- the endgame: nothing is left that nobody is asked for
 
-    def _double(self, link: PeerLink) -> int:
+    def _double(self, link: PeerLink, now: float) -> int:
         """Ask an idle link for blocks that others were asked for and may be slow to send."""
-        if self._pieces.wanted_now or link.outstanding or link.is_suspect or link.snubbed:
+        is_busy = link.outstanding or link.is_suspect or link.snubbed
+        if is_busy or self._pieces.wanted_now or len(self.doubled) >= MAX_DOUBLED:
             return 0
+        link.double_at = now + DOUBLE_PAUSE_S
         chosen: list[tuple[int, Assembly]] = []
         for assembly in self._pieces.open.values():
             if assembly.missing and assembly.owner is None and link.mask >> assembly.index & 1:

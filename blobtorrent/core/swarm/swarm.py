@@ -271,6 +271,8 @@ class Swarm:
         if self.requests.hungry and self.is_open:
             for link in list(self.requests.hungry):
                 self.fill(link)
+                if link in self.requests.hungry:
+                    break              # nothing for this one yet, and it queues again behind the others
         self.wake()
 
     def wake(self) -> None:
