@@ -31,7 +31,8 @@ EXIT_CONFIG = 78                       # EX_CONFIG of sysexits.h
 
 def print_json(value: Any) -> None:
     """One JSON value on one line of stdout, flushed: a reader at the other end of a pipe waits for whole lines."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(", ", ": ")) + "\n")
+    line = json.dumps(value, ensure_ascii=True, separators=(", ", ": "))
+    sys.stdout.write(line.replace("\x7f", "\\u007f") + "\n")      # the one control character that JSON lets through
     sys.stdout.flush()
 
 

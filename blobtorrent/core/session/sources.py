@@ -10,8 +10,6 @@ from blobtorrent.protocol.metafile import TORRENT_LIMITS, parse_torrent
 
 FETCH_MAX_BYTES = 10 << 20             # of a torrent behind a URL, as sent and unpacked
 FETCH_TIMEOUT_S = 20.0
-_GZIP_MAGIC = b"\x1f\x8b"
-_GZIP_WINDOW = 31                      # zlib: largest window, gzip header
 
 
 def load_source(source: str) -> Metainfo:
@@ -52,18 +50,4 @@ def _fetch(url: str) -> bytes:
     response = http_get(url, Deadline(SystemClock(), FETCH_TIMEOUT_S), max_bytes=FETCH_MAX_BYTES)
     if response.status != 200:
         raise NetworkError("source.http-status", f"{url}: HTTP status {response.status}")
-    return _unpacked(response.body, url)
-
-
-def _unpacked(body: bytes, url: str) -> bytes:
-    if body[: len(_GZIP_MAGIC)] != _GZIP_MAGIC:
-        return body
-    import zlib
-
-    try:
-        data = zlib.decompressobj(_GZIP_WINDOW).decompress(body, FETCH_MAX_BYTES + 1)
-    except zlib.error:
-        raise FormatError("source.bad-gzip", f"{url}: the answer is no valid gzip") from None
-    if len(data) > FETCH_MAX_BYTES:
-        raise FormatError("source.too-large", f"{url}: more than {FETCH_MAX_BYTES} bytes")
-    return data
+    return response.body

@@ -51,3 +51,10 @@ def test_json_output_is_one_ascii_line(capsys: pytest.CaptureFixture[str]) -> No
     assert out.isascii()
     assert out.count("\n") == 1
     assert json.loads(out) == {"name": "ü\n\u202e"}
+
+
+def test_json_output_has_no_raw_delete_character(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"name": "a\x7fb"})
+    line = capsys.readouterr().out
+    assert "\x7f" not in line
+    assert json.loads(line) == {"name": "a\x7fb"}
