@@ -83,7 +83,7 @@ class HashChild:
 
         Raises OSError when it dies, OSError or RuntimeError when it cannot be started.
         """
-        if self._process is None or self._process.returncode is not None:
+        if self._line is None or _has_ended(self._line):
             self.close()
             self._start()
         assert self._line is not None
@@ -136,6 +136,16 @@ class HashChild:
             theirs.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self._process, self._reaper, self._line = process, reaper, ours
+
+
+def _has_ended(line: socket.socket) -> bool:
+    """Whether the other side is closed: known from the moment its process ends, before anybody has reaped it."""
+    try:
+        return not line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _receive(line: socket.socket, count: int) -> bytes:
