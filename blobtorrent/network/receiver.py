@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 SCATTER_UNITS = 256
 SCRATCH_BYTES = 64 << 10
 # When blocks come in dribs, let them gather for a moment: a pass costs nearly the same for one block as for sixty.
-# Measured: 9.0 -> 4.4 CPU s/GiB from a seed that sends 16 KiB pieces one by one, 2.4 -> 2.2 from a fast one.
+# Measured with 16 KiB pieces: from 1.10 to 0.99 of the CPU that libtorrent takes in the same run.
 SMALL_PASS_BYTES = 1 << 20
 PAUSE_S = 0.002
 
