@@ -63,7 +63,7 @@ class PeerLink:
         "arriving", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint", "extended",
         "ghosts",
         "greeting", "haves_told", "intake", "is_incoming", "is_optimistic", "is_suspect", "last_block_at",
-        "last_heard_at", "last_sent_at", "last_taken_at", "mask", "number", "opened_at", "outstanding",
+        "last_heard_at", "last_sent_at", "last_taken_at", "mask", "number", "outstanding",
         "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked", "up", "wanted", "window",
         "working_on",
     )
@@ -82,7 +82,7 @@ class PeerLink:
         self.mask = 0                          # pieces the peer has
         self.said_pieces = False               # a bitfield is only right as the first message
         self.extended = ExtendedHandshake()    # what the peer said of itself (BEP 10)
-        self.opened_at = self.last_block_at = self.last_heard_at = self.last_sent_at = self.last_taken_at = now
+        self.last_block_at = self.last_heard_at = self.last_sent_at = self.last_taken_at = now
         self.closing: BlobTorrentError | None = None
 
         self.window = RequestWindow()

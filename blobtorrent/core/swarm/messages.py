@@ -18,7 +18,6 @@ class PeerSource(Enum):
 
     STATIC = "static"
     TRACKER = "tracker"
-    INCOMING = "incoming"
 
 
 class SwarmSettings(NamedTuple):
@@ -28,7 +27,6 @@ class SwarmSettings(NamedTuple):
     upload_slots: int = 8              # peers unchoked at once
     choke_interval_s: float = 10.0
     snub_timeout_s: float = 20.0       # no block for so long while some were asked for: give them to others
-    allow_multiple_per_address: bool = True
 
 
 class OpenSwarm(NamedTuple):
