@@ -6,8 +6,8 @@ import queue
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
+from typing import NamedTuple
 
 from blobtorrent.cli.output import EXIT_FAILED, EXIT_OK, EXIT_TIMEOUT
 from blobtorrent.cli.reporters import Reporter
@@ -24,8 +24,7 @@ WAKE_S = 0.25                          # the longest time between two looks at s
 _SETTLED = ("stopped", "error")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How it ended. `code` is empty when all went well."""
 
     status: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blobtorrent.cli.output import clean
 from blobtorrent.model.status import TorrentStatus
@@ -14,8 +14,7 @@ NAME_COLUMNS = 32
 MAX_NAME = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Charset:
+class Charset(NamedTuple):
     """What bars and maps are made of; `levels` go from nothing to all pieces of a column."""
 
     full: str

@@ -1,4 +1,4 @@
-"""All settings: one dataclass per section, one field per key. The only list of them.
+"""All settings: one class per section, one attribute per key. The only list of them.
 
 The loader's checks and `blobtorrent.toml.example` come from here.
 """
@@ -6,9 +6,8 @@ The loader's checks and `blobtorrent.toml.example` come from here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from blobtorrent.config import values
 from blobtorrent.config.values import ListenSpec, Reader
@@ -17,8 +16,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """What is known of one key. `default` is as written in TOML; `read` checks and converts such a value."""
 
     doc: str
@@ -27,12 +25,36 @@ class Option:
 
 
 def _option(default: object, read: Reader[Any], doc: str) -> Any:
-    # Read late: "~" means the home of the time, and has no meaning where there is none.
-    return field(default_factory=lambda: read(default), metadata={"option": Option(doc, default, read)})
+    return Option(doc, default, read)
 
 
-@dataclass(frozen=True, slots=True)
-class StorageSettings:
+class Section:
+    """One section: an attribute is an Option in the class and its value in an instance, which never changes."""
+
+    def __init__(self, **values: object) -> None:
+        """Keys that are not given get their default. Raises TypeError for a key that the section does not have."""
+        known = dict(_options_of(type(self)))
+        if not values.keys() <= known.keys():
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(values.keys() - known.keys()))}")
+        # A default is read late: "~" means the home of the time, and has no meaning where there is none.
+        vars(self).update(
+            (key, values[key] if key in values else option.read(option.default)) for key, option in known.items()
+        )
+
+    def __setattr__(self, key: str, value: object) -> None:
+        raise AttributeError(f"{key} cannot be set: settings are replaced as a whole")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).items()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in vars(self).items())})"
+
+
+class StorageSettings(Section):
     """Where the bytes go."""
 
     download_dir: Path = _option("~/Downloads", values.folder, "Folder that torrents are downloaded to.")
@@ -55,8 +77,7 @@ class StorageSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkSettings:
+class NetworkSettings(Section):
     """Peers and how many."""
 
     listen: tuple[ListenSpec, ...] = _option(
@@ -74,12 +95,11 @@ class NetworkSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything that can be set."""
 
-    storage: StorageSettings = field(default_factory=StorageSettings)
-    network: NetworkSettings = field(default_factory=NetworkSettings)
+    storage: StorageSettings
+    network: NetworkSettings
 
 
 SECTIONS: dict[str, type[Any]] = {"storage": StorageSettings, "network": NetworkSettings}
@@ -87,10 +107,13 @@ SECTIONS: dict[str, type[Any]] = {"storage": StorageSettings, "network": Network
 
 def options(section: str) -> Iterator[tuple[str, Option]]:
     """The keys of a section in the order they are documented."""
-    for entry in fields(SECTIONS[section]):
-        yield entry.name, entry.metadata["option"]
+    return _options_of(SECTIONS[section])
 
 
 def all_options() -> dict[str, Option]:
     """Every option by its full name, `section.key`."""
     return {f"{section}.{key}": option for section in SECTIONS for key, option in options(section)}
+
+
+def _options_of(section: type[Section]) -> Iterator[tuple[str, Option]]:
+    return ((key, option) for key, option in vars(section).items() if isinstance(option, Option))

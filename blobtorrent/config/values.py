@@ -6,9 +6,8 @@ A reader takes what TOML delivered and returns the value, or raises ValueError w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from blobtorrent.model.address import split_host_port
 from blobtorrent.model.errors import FormatError, Invalid
@@ -19,8 +18,7 @@ T = TypeVar("T")
 Reader = Callable[[object], T]
 
 
-@dataclass(frozen=True, slots=True)
-class ListenSpec:
+class ListenSpec(NamedTuple):
     """Where to listen: an address or name, and the ports to try in order (0 alone: any free one)."""
 
     host: str

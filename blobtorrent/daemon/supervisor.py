@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blobtorrent.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """Something with threads. `stop` gets a time limit in seconds and says whether it kept it."""
 
     name: str

@@ -10,8 +10,7 @@ import io
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from blobtorrent import __version__
@@ -34,8 +33,7 @@ _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     status: int
     body: bytes                        # unpacked; never more than was allowed
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blobtorrent.model.errors import FormatError
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """`host` is an IP address in canonical text form (never a name), `port` 1..65535."""
 
     host: str

@@ -5,65 +5,60 @@ Events are hints, not the truth: a slow subscriber loses the oldest and is told 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blobtorrent.model.ids import InfoHash
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """`count` events were dropped here because this subscriber did not take them in time."""
+class Gap(NamedTuple):
+    """`missed` events were dropped here because this subscriber did not take them in time."""
 
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class TorrentEvent:
-    """Something happened to this torrent."""
-
-    info_hash: InfoHash
+    missed: int
 
 
-@dataclass(frozen=True, slots=True)
-class TorrentAdded(TorrentEvent):
+class TorrentAdded(NamedTuple):
     """The torrent is known to the session; nothing was checked yet."""
 
+    info_hash: InfoHash
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class StateChanged(TorrentEvent):
+class StateChanged(NamedTuple):
     """`old` and `new` are the states of TorrentStatus."""
 
+    info_hash: InfoHash
     old: str
     new: str
 
 
-@dataclass(frozen=True, slots=True)
-class PieceVerified(TorrentEvent):
+class PieceVerified(NamedTuple):
     """The piece matched its hash and is on disk."""
 
-    index: int
+    info_hash: InfoHash
+    piece: int
 
 
-@dataclass(frozen=True, slots=True)
-class TorrentFinished(TorrentEvent):
+class TorrentFinished(NamedTuple):
     """Every wanted byte is verified and on disk; `downloaded_bytes` is the payload received for it since the start."""
 
+    info_hash: InfoHash
     downloaded_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class TorrentFailed(TorrentEvent):
+class TorrentFailed(NamedTuple):
     """The torrent went to *error*; `code` is stable, `detail` is for people."""
 
+    info_hash: InfoHash
     code: str
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class TorrentRemoved(TorrentEvent):
+class TorrentRemoved(NamedTuple):
     """The session has forgotten the torrent."""
 
+    info_hash: InfoHash
 
+
+# What happened to one torrent; `isinstance(event, TorrentEvent)` tells these from a Gap.
+TorrentEvent = TorrentAdded | StateChanged | PieceVerified | TorrentFinished | TorrentFailed | TorrentRemoved
 Event = Gap | TorrentEvent

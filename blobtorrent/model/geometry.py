@@ -7,18 +7,17 @@ starts on a piece boundary and the piece at a file's end is short, so pieces oth
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 BLOCK_SIZE = 16384                     # what one request asks for (BEP 3 practice, BEP 52 leaf)
 
 
-@dataclass(frozen=True, slots=True)
-class PieceGeometry:
+class PieceGeometry(NamedTuple):
     """Sizes are bytes; `index` is a piece, `begin` an offset in it, `block` counts 16 KiB blocks of a piece."""
 
     size: int
     piece_length: int
-    short_pieces: Mapping[int, int] = field(default_factory=dict)      # index -> bytes, v2 only
+    short_pieces: Mapping[int, int] = {}           # index -> bytes, v2 only
 
     @property
     def num_pieces(self) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 PeerId = NewType("PeerId", bytes)      # 20 bytes (BEP 3, BEP 20)
 
@@ -12,19 +11,24 @@ V2_BYTES = 32
 WIRE_BYTES = 20                        # what handshakes, trackers and the DHT carry of either version
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class InfoHash:
+class _Digests(NamedTuple):
+    v1: bytes
+    v2: bytes
+
+
+class InfoHash(_Digests):
     """Names one torrent: digest(s) of the raw `info` value as it stands in the file.
 
     `v1` is its SHA-1 (20 bytes, BEP 3) or empty, `v2` its SHA-256 (32 bytes, BEP 52) or empty; a hybrid has both.
     """
 
-    v1: bytes = b""
-    v2: bytes = b""
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if not (self.v1 or self.v2) or len(self.v1) not in (0, V1_BYTES) or len(self.v2) not in (0, V2_BYTES):
-            raise ValueError(f"info-hash of {len(self.v1)} and {len(self.v2)} bytes")
+    def __new__(cls, v1: bytes = b"", v2: bytes = b"") -> InfoHash:
+        """Raises ValueError unless there is a digest, and each has its length."""
+        if not (v1 or v2) or len(v1) not in (0, V1_BYTES) or len(v2) not in (0, V2_BYTES):
+            raise ValueError(f"info-hash of {len(v1)} and {len(v2)} bytes")
+        return super().__new__(cls, v1, v2)
 
     @property
     def wire_forms(self) -> tuple[bytes, ...]:

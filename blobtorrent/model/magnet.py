@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b32decode
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from blobtorrent.model.errors import MagnetError
@@ -25,8 +25,7 @@ _PEER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,5
 _SELECTION = re.compile(r"([0-9]{1,8})(?:-([0-9]{1,8}))?")
 
 
-@dataclass(frozen=True, slots=True)
-class MagnetLink:
+class MagnetLink(NamedTuple):
     """A parsed link. Everything but the hash is advice of whoever wrote the link."""
 
     info_hash: InfoHash

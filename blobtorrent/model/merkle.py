@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.metainfo import Metainfo
@@ -66,8 +66,7 @@ def layer_root(layer: bytes, piece_length: int) -> bytes:
     return root_of(hashes, tree_width(len(hashes)), level=(piece_length // BLOCK_SIZE).bit_length() - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class PieceTree:
+class PieceTree(NamedTuple):
     """What one piece of a v2 torrent must hash to: `root_of(its leaf hashes, width) == root`."""
 
     root: bytes

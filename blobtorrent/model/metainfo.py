@@ -7,14 +7,14 @@ length: whoever holds a Metainfo need not check again. `protocol.metafile` makes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 from blobtorrent.model.geometry import PieceGeometry
 from blobtorrent.model.ids import InfoHash
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     """One file of a torrent, in the order of the torrent.
 
     Pad files (BEP 47; implied ones in a v2-only torrent) hold zeros and are never on disk. A symbolic link has a length
@@ -31,10 +31,7 @@ class FileEntry:
     pieces_root: bytes = b""           # SHA-256 tree root (BEP 52), or empty
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Metainfo:
-    """What a .torrent file says. Two are the same torrent when their `info_hash` is equal."""
-
+class _Contents(NamedTuple):
     info_hash: InfoHash
     name: str                          # safe as one part of a path
     geometry: PieceGeometry
@@ -49,12 +46,16 @@ class Metainfo:
     created_by: str | None = None
     creation_date: int | None = None   # seconds since 1970, untrusted
     source: str | None = None          # a tracker's mark inside `info`
-    piece_layers: Mapping[bytes, bytes] = field(default_factory=dict)      # pieces root -> 32 bytes a piece (BEP 52)
-    payload_bytes: int = field(init=False)             # the size without padding
+    piece_layers: Mapping[bytes, bytes] = {}           # pieces root -> 32 bytes a piece (BEP 52)
 
-    def __post_init__(self) -> None:
-        payload = sum(entry.length for entry in self.files if not entry.is_pad)
-        object.__setattr__(self, "payload_bytes", payload)
+
+class Metainfo(_Contents):
+    """What a .torrent file says. Two are the same torrent when their `info_hash` is equal."""
+
+    @cached_property
+    def payload_bytes(self) -> int:
+        """The size without padding."""
+        return sum(entry.length for entry in self.files if not entry.is_pad)
 
     @property
     def is_multi_file(self) -> bool:

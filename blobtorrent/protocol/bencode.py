@@ -9,8 +9,7 @@ Decoded values are `bytes`, `int`, `list` and `dict` with `bytes` keys, in the o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import bencodepy
 
@@ -22,8 +21,7 @@ _MAX_LENGTH_CHARACTERS = 11            # ten digits and the colon
 _INT, _LIST, _DICT, _END, _ZERO, _NINE, _COLON = b"ilde09:"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What one document may cost. A token is a string, an integer, or the start or the end of a list or dictionary."""
 
     size_bytes: int = 10 << 20
@@ -34,8 +32,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Document:
+class Document(NamedTuple):
     """A decoded value and where it came from.
 
     `spans` gives the bytes [start, end) of each list and dictionary that is a value of the outermost dictionary: hashes

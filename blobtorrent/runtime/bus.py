@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blobtorrent.model.events import Event, Gap
 from blobtorrent.runtime.mailbox import Mailbox
@@ -64,13 +64,11 @@ class Subscription:
             pass
 
 
-@dataclass(frozen=True, slots=True)
-class _Subscribe:
+class _Subscribe(NamedTuple):
     subscription: Subscription
 
 
-@dataclass(frozen=True, slots=True)
-class _Unsubscribe:
+class _Unsubscribe(NamedTuple):
     subscription: Subscription
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _NAME = re.compile(r"blobtorrent_[a-z0-9]+(_[a-z0-9]+)+")
 
@@ -23,8 +23,7 @@ class Counter:
         self.value: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One figure of a snapshot. `kind` is "counter" or "gauge"."""
 
     name: str
@@ -33,8 +32,7 @@ class Sample:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(NamedTuple):
     name: str
     labels: Labels
     read: Callable[[], float]

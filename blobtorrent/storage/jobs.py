@@ -6,7 +6,6 @@ A block of a piece in memory lies in an arena slot; SPILLED marks one that lies 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from blobtorrent.model.errors import StorageError
@@ -17,14 +16,16 @@ from blobtorrent.storage.store import Store
 SPILLED = -1
 
 
-@dataclass(slots=True, eq=False)
 class FullPiece:
     """All blocks of one piece: `slots[block]` is an arena slot id or SPILLED. `token` is the sender's own."""
 
-    index: int
-    size: int
-    slots: list[int]
-    token: Any = None
+    __slots__ = ("index", "size", "slots", "token")
+
+    def __init__(self, index: int, size: int, slots: list[int], token: Any = None) -> None:
+        self.index = index
+        self.size = size
+        self.slots = slots
+        self.token = token
 
 
 class HashPieces(NamedTuple):
@@ -65,15 +66,17 @@ class PieceVerdicts(NamedTuple):
     lost: Sequence[FullPiece] = ()
 
 
-@dataclass(slots=True, eq=False)
 class Span:
     """Bytes of one piece to read into `slots` (16 KiB each, the last may be short). `token` is the sender's own."""
 
-    index: int
-    begin: int
-    length: int
-    slots: list[int]
-    token: Any = None
+    __slots__ = ("begin", "index", "length", "slots", "token")
+
+    def __init__(self, index: int, begin: int, length: int, slots: list[int], token: Any = None) -> None:
+        self.index = index
+        self.begin = begin
+        self.length = length
+        self.slots = slots
+        self.token = token
 
 
 class ReadSpans(NamedTuple):
@@ -94,30 +97,36 @@ class SpansRead(NamedTuple):
     error: StorageError | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class SpillBlocks:
     """Move unverified blocks of a stalled piece to the part store.
 
     Posted to the disk lane; answered by BlocksSpilled. The piece is neither hashed nor spilled again before that.
     """
 
-    info_hash: InfoHash
-    store: Store
-    index: int
-    blocks: list[tuple[int, int]]      # (block, slot)
-    reply_to: Mailbox[Any]
-    token: Any = None
+    __slots__ = ("blocks", "index", "info_hash", "reply_to", "store", "token")
+
+    def __init__(self, info_hash: InfoHash, store: Store, index: int, blocks: list[tuple[int, int]],
+                 reply_to: Mailbox[Any], token: Any = None) -> None:
+        self.info_hash = info_hash
+        self.store = store
+        self.index = index
+        self.blocks = blocks           # (block, slot)
+        self.reply_to = reply_to
+        self.token = token
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class BlocksSpilled:
     """The blocks lie in the part store, their slots are released; or `error`, and the slots are still the asker's."""
 
-    info_hash: InfoHash
-    index: int
-    blocks: list[tuple[int, int]]
-    token: Any
-    error: StorageError | None = None
+    __slots__ = ("blocks", "error", "index", "info_hash", "token")
+
+    def __init__(self, info_hash: InfoHash, index: int, blocks: list[tuple[int, int]], token: Any,
+                 error: StorageError | None = None) -> None:
+        self.info_hash = info_hash
+        self.index = index
+        self.blocks = blocks
+        self.token = token
+        self.error = error
 
 
 class CheckPieces(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,7 +39,7 @@ def torrent_of(
     pieces: int, *, piece_length: int = PIECE, seed: int = 1, tiers: tuple[tuple[str, ...], ...] = ()
 ) -> Metainfo:
     """A torrent of one file of whole pieces."""
-    return replace(StoredTorrent([pieces * piece_length], piece_length, seed=seed).metainfo, tiers=tiers)
+    return StoredTorrent([pieces * piece_length], piece_length, seed=seed).metainfo._replace(tiers=tiers)
 
 
 class SessionRig:

@@ -55,10 +55,10 @@ def test_reader_and_bus_may_race_and_every_event_is_either_read_or_counted():
     while read + missed < 5000:
         event = subscription.get(PATIENCE_S)
         if isinstance(event, Gap):
-            missed += event.count
+            missed += event.missed
         else:
-            assert event.index > last
-            last = event.index
+            assert event.piece > last
+            last = event.piece
             read += 1
     assert read + missed == 5000
     assert bus.stop(PATIENCE_S)

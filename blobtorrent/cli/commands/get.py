@@ -48,7 +48,7 @@ def run(args: Namespace) -> int:
     from blobtorrent.cli.foreground import Foreground
     from blobtorrent.cli.reporters import make_reporter
     from blobtorrent.config.load import load
-    from blobtorrent.config.schema import Settings
+    from blobtorrent.config.schema import StorageSettings
     from blobtorrent.core.session.commands import AddTorrent
     from blobtorrent.daemon.assemble import build_engine
     from blobtorrent.runtime.clock import SystemClock
@@ -56,7 +56,7 @@ def run(args: Namespace) -> int:
 
     settings = load(environ=os.environ, assignments=args.set)
     set_folder = settings.storage.download_dir
-    folder = args.to or (Path() if set_folder == Settings().storage.download_dir else set_folder)
+    folder = args.to or (Path() if set_folder == StorageSettings().download_dir else set_folder)
     torrents = _load_all(args.source)
     peers = tuple(peer for text in args.peer for peer in resolve(text))
     goal = goal_of(args)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.discovery.messages import Announce, AnnounceDone
@@ -29,8 +29,7 @@ NUM_WANT = 200                         # peers asked for
 _SCHEMES = ("http://", "https://")     # of the trackers we can talk to
 
 
-@dataclass(frozen=True, slots=True)
-class _Progress:
+class _Progress(NamedTuple):
     """What trackers are told of a torrent, in bytes."""
 
     left: int

@@ -7,8 +7,7 @@ wrong type is as if it had not been said.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from blobtorrent.model.errors import BencodeError, PeerError
 from blobtorrent.protocol import bencode
@@ -21,11 +20,10 @@ MAX_VERSION_BYTES = 256                # of the sender's name for itself
 _LIMITS = bencode.Limits(size_bytes=64 << 10, depth=8, tokens=2000)
 
 
-@dataclass(frozen=True, slots=True)
-class ExtendedHandshake:
+class ExtendedHandshake(NamedTuple):
     """Absent facts are None or empty, so that a later handshake does not undo them."""
 
-    ids: Mapping[bytes, int] = field(default_factory=dict)     # extension -> id its sender wants; 0 switches it off
+    ids: Mapping[bytes, int] = {}                         # extension -> id its sender wants; 0 switches it off
     version: bytes = b""                                       # name of the program: untrusted text
     port: int | None = None                                    # where the sender listens
     max_requests: int | None = None                            # how many requests it will queue ("reqq")

@@ -5,7 +5,7 @@ Layout: 19, "BitTorrent protocol", 8 reserved bytes, 20-byte info-hash as it goe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blobtorrent.model.errors import PeerError
 from blobtorrent.model.ids import WIRE_BYTES, PeerId
@@ -34,8 +34,7 @@ def reserved_bits(*, has_fast: bool = False, has_dht: bool = False, has_v2: bool
 OUR_RESERVED = reserved_bits()
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(NamedTuple):
     """What each side says first. `info_hash` is one of the 20-byte wire forms of the torrent (see InfoHash)."""
 
     reserved: bytes

@@ -6,7 +6,6 @@ length 0 is a keep-alive. `decode()` takes the payload alone and raises PeerErro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,18 +20,38 @@ MAX_BLOCK = 128 * 1024                 # bytes that one request may ask for; eve
 MAX_LENGTH = (1 << 20) + 9             # of the length field: 1 MiB in a piece message; bitfields of 2^21 pieces fit
 
 
-@dataclass(frozen=True, slots=True)
-class KeepAlive:
+class _Value:
+    """A message is never changed, and equal to another of the same kind that says the same."""
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()         # the fields
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Value) and self._contents() == other._contents()
+
+    def __hash__(self) -> int:
+        return hash(self._contents())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self._contents()[1:]}"
+
+    def _contents(self) -> tuple[object, ...]:
+        return (type(self), *(getattr(self, name) for name in self.__match_args__))
+
+
+class KeepAlive(_Value):
     """Nothing to say, still here: every two minutes (BEP 3)."""
+
+    __slots__ = ()
 
     def encode(self) -> bytes:
         return bytes(LENGTH_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(_Value):
     """A message that is only its id."""
 
+    __slots__ = ()
     ID: ClassVar[int]
 
     def encode(self) -> bytes:
@@ -87,14 +106,15 @@ class HaveNone(Signal):
     ID = 15
 
 
-@dataclass(frozen=True, slots=True)
-class PieceMessage:
+class PieceMessage(_Value):
     """A message about one whole piece."""
 
-    index: int                         # piece number; its bound is the receiver's to check
-
+    __slots__ = __match_args__ = ("index",)
     ID: ClassVar[int]
     LAYOUT: ClassVar[Struct] = Struct(">I")
+
+    def __init__(self, index: int) -> None:
+        self.index = index             # piece number; its bound is the receiver's to check
 
     def encode(self) -> bytes:
         return PREFIX.pack(1 + self.LAYOUT.size, self.ID) + self.LAYOUT.pack(self.index)
@@ -127,16 +147,17 @@ class AllowedFast(PieceMessage):
     ID = 17
 
 
-@dataclass(frozen=True, slots=True)
-class BlockMessage:
+class BlockMessage(_Value):
     """A message about one block of a piece."""
 
-    index: int                         # piece number
-    begin: int                         # bytes from the start of the piece
-    length: int                        # bytes, 1..MAX_BLOCK
-
+    __slots__ = __match_args__ = ("index", "begin", "length")
     ID: ClassVar[int]
     LAYOUT: ClassVar[Struct] = Struct(">III")
+
+    def __init__(self, index: int, begin: int, length: int) -> None:
+        self.index = index             # piece number
+        self.begin = begin             # bytes from the start of the piece
+        self.length = length           # bytes, 1..MAX_BLOCK
 
     def encode(self) -> bytes:
         body = self.LAYOUT.pack(self.index, self.begin, self.length)
@@ -172,13 +193,14 @@ class Reject(BlockMessage):
     ID = 16
 
 
-@dataclass(frozen=True, slots=True)
-class BitfieldMessage:
+class BitfieldMessage(_Value):
     """Which pieces the sender has, high bit first (BEP 3). The receiver knows how long it must be."""
 
-    data: bytes
-
+    __slots__ = __match_args__ = ("data",)
     ID: ClassVar[int] = 5
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
 
     def encode(self) -> bytes:
         return PREFIX.pack(1 + len(self.data), self.ID) + self.data
@@ -188,16 +210,17 @@ class BitfieldMessage:
         return cls(bytes(payload))
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(_Value):
     """One block of a piece (BEP 3). Named after its message; `payload` holds 1..MAX_BLOCK bytes."""
 
-    index: int
-    begin: int
-    payload: bytes
-
+    __slots__ = __match_args__ = ("index", "begin", "payload")
     ID: ClassVar[int] = 7
     LAYOUT: ClassVar[Struct] = Struct(">II")
+
+    def __init__(self, index: int, begin: int, payload: bytes) -> None:
+        self.index = index
+        self.begin = begin
+        self.payload = payload
 
     def encode(self) -> bytes:
         return b"".join((
@@ -215,14 +238,15 @@ class Piece:
         return cls(index, begin, bytes(payload[cls.LAYOUT.size:]))
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(_Value):
     """The UDP port of the sender's DHT node (BEP 5)."""
 
-    port: int
-
+    __slots__ = __match_args__ = ("port",)
     ID: ClassVar[int] = 9
     LAYOUT: ClassVar[Struct] = Struct(">H")
+
+    def __init__(self, port: int) -> None:
+        self.port = port
 
     def encode(self) -> bytes:
         return PREFIX.pack(1 + self.LAYOUT.size, self.ID) + self.LAYOUT.pack(self.port)
@@ -234,14 +258,15 @@ class Port:
         return cls(*cls.LAYOUT.unpack(payload))
 
 
-@dataclass(frozen=True, slots=True)
-class Extended:
+class Extended(_Value):
     """A message of the extension protocol (BEP 10): `sub_id` 0 is its handshake, others were agreed there."""
 
-    sub_id: int
-    payload: bytes
-
+    __slots__ = __match_args__ = ("sub_id", "payload")
     ID: ClassVar[int] = 20
+
+    def __init__(self, sub_id: int, payload: bytes) -> None:
+        self.sub_id = sub_id
+        self.payload = payload
 
     def encode(self) -> bytes:
         return PREFIX.pack(2 + len(self.payload), self.ID) + bytes((self.sub_id,)) + self.payload
@@ -253,11 +278,13 @@ class Extended:
         return cls(payload[0], bytes(payload[1:]))
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(_Value):
     """A message of a protocol that we do not speak: to be ignored."""
 
-    id: int
+    __slots__ = __match_args__ = ("id",)
+
+    def __init__(self, id: int) -> None:
+        self.id = id
 
 
 Message = (

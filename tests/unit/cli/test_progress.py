@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from blobtorrent.cli.progress import (
@@ -34,7 +32,7 @@ STATUS = TorrentStatus(
     peers_connected=3,
     pieces_wire=Bitfield(1000, range(250)).to_wire(),
 )
-THREE_LEVELS = replace(ASCII, levels=" .%#")
+THREE_LEVELS = ASCII._replace(levels=" .%#")
 
 
 @pytest.mark.parametrize(

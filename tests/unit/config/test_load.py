@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config.load import MAX_FILE_BYTES, load
-from blobtorrent.config.schema import Settings
+from blobtorrent.config.schema import NetworkSettings, Settings, StorageSettings
 from blobtorrent.model.errors import ConfigError
 
 
@@ -21,7 +21,7 @@ def write(tmp_path):
 
 def test_nothing_given_means_the_defaults():
     settings = load()
-    assert settings == Settings()
+    assert settings == Settings(StorageSettings(), NetworkSettings())
     assert settings.storage.memory_budget == 64 << 20
     assert [str(spec) for spec in settings.network.listen] == ["0.0.0.0:6881-6999", "[::]:6881-6999"]
 
@@ -41,7 +41,7 @@ def test_later_sources_win(write):
 
 def test_other_variables_of_the_environment_are_not_settings():
     environ = {"BLOBTORRENT_URL": "http://x", "BLOBTORRENT_DEBUG": "1", "OTHER__THING": "1", "PATH": "/bin"}
-    assert load(environ=environ) == Settings()
+    assert load(environ=environ) == Settings(StorageSettings(), NetworkSettings())
 
 
 def test_values_of_the_environment_may_be_toml_or_plain_text():

@@ -4,7 +4,7 @@ import sys
 
 from blobtorrent.config.load import load
 from blobtorrent.config.render import render_example
-from blobtorrent.config.schema import Settings, all_options
+from blobtorrent.config.schema import NetworkSettings, Settings, StorageSettings, all_options
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,7 +25,7 @@ def test_the_example_with_its_keys_uncommented_gives_the_defaults(tmp_path):
     path.write_text("\n".join(lines))
     tables = tomllib.loads(path.read_text())
     assert {f"{section}.{key}" for section, table in tables.items() for key in table} == set(all_options())
-    assert load([path]) == Settings()
+    assert load([path]) == Settings(StorageSettings(), NetworkSettings())
 
 
 def test_every_option_is_documented_in_whole_sentences():

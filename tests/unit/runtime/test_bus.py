@@ -47,7 +47,7 @@ def test_a_gap_stands_where_the_events_are_missing():
 
 
 def test_what_the_filter_refuses_is_no_gap():
-    subscription = Subscription(size=10, accepts=lambda event: event.index % 3 == 0)
+    subscription = Subscription(size=10, accepts=lambda event: event.piece % 3 == 0)
     for event in PIECES:
         subscription.offer(event)
     assert taken(subscription) == PIECES[::3]

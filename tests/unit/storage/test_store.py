@@ -3,7 +3,6 @@ import os
 import resource
 import stat
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -109,9 +108,9 @@ def test_a_file_longer_than_the_torrent_says_is_left_alone(tmp_path, torrent, po
 
 
 def test_links_are_made_and_executables_may_run(tmp_path, torrent, pool):
-    script = replace(torrent.metainfo.files[0], is_executable=True)
+    script = torrent.metainfo.files[0]._replace(is_executable=True)
     link = FileEntry(("t", "link"), 0, 0, symlink_target=script.path)
-    metainfo = replace(torrent.metainfo, files=(script, *torrent.metainfo.files[1:], link))
+    metainfo = torrent.metainfo._replace(files=(script, *torrent.metainfo.files[1:], link))
     store = Store(tmp_path, metainfo, pool)
     store.prepare()
     write_everything(store, torrent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from blobtorrent.core.session.commands import StopTorrent
@@ -153,7 +152,7 @@ def test_trackers_of_other_protocols_are_passed_over(tmp_path: Path) -> None:
 
 def test_a_hybrid_torrent_is_announced_under_both_of_its_names(tmp_path: Path) -> None:
     rig = SessionRig()
-    hybrid = replace(torrent_of(4, tiers=((A,),)), info_hash=InfoHash(v1=b"1" * 20, v2=b"2" * 32))
+    hybrid = torrent_of(4, tiers=((A,),))._replace(info_hash=InfoHash(v1=b"1" * 20, v2=b"2" * 32))
     rig.add_downloading(hybrid, tmp_path)
     orders = rig.outcalls.drain()
     assert [order.query.wire_hash for order in orders] == [b"1" * 20, b"2" * 20]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -290,9 +289,7 @@ def test_commands_that_do_not_fit_are_refused_and_change_nothing(tmp_path: Path)
 
 def test_a_torrent_without_piece_hashes_is_refused(tmp_path: Path) -> None:
     rig = SessionRig()
-    bare = replace(
-        torrent_of(4), piece_hashes_v1=b"", files=tuple(replace(entry, pieces_root=b"r" * 32)
-                                                        for entry in torrent_of(4).files)
-    )
+    files = tuple(entry._replace(pieces_root=b"r" * 32) for entry in torrent_of(4).files)
+    bare = torrent_of(4)._replace(piece_hashes_v1=b"", files=files)
     with pytest.raises(Invalid, match="hashes of its pieces"):
         rig.ask(AddTorrent(bare, tmp_path))
