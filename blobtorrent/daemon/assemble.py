@@ -28,7 +28,7 @@ from blobtorrent.discovery.outcall import Outcalls
 from blobtorrent.model.errors import Unavailable
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
-from blobtorrent.model.status import TorrentStatus
+from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.network.door import Door
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
@@ -107,6 +107,7 @@ def build_engine(settings: Settings) -> Engine:
 
     core = SelectorLoop("core", on_message, clock=clock)
     board: StatusBoard[InfoHash, TorrentStatus] = StatusBoard()
+    sessions: StatusBoard[str, SessionStatus] = StatusBoard()
     bus = EventBus()
     outlets = Outlets(
         inbox=core.mailbox,
@@ -127,9 +128,10 @@ def build_engine(settings: Settings) -> Engine:
         outlets, clock=clock, timers=core.timers, rng=rng, peer_id=peer_id, key=rng.getrandbits(32)
     )
     torrents = TorrentManager(
-        outlets, swarms, announces, board, bus.publish, clock=clock, timers=core.timers, check_jobs=2 * hash_threads
+        outlets, swarms, announces, board, bus.publish, clock=clock, timers=core.timers, check_jobs=2 * hash_threads,
+        download_dir=storage.download_dir,
     )
-    session = Session(outlets, torrents, swarms, announces, clock=clock, timers=core.timers)
+    session = Session(outlets, torrents, swarms, announces, sessions, clock=clock, timers=core.timers)
     supervisor = Supervisor([
         Part("events", bus.start, bus.stop),
         Part("disks", _start_later, disks.stop),
@@ -140,7 +142,7 @@ def build_engine(settings: Settings) -> Engine:
         Part("core", core.start, core.stop),
     ])
     metrics = measure_engine(arena, disks, hashers, door, shard, core)
-    return Engine(Gateway(core.mailbox, board, bus), supervisor, metrics)
+    return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics)
 
 
 def _start_later() -> None:

@@ -53,12 +53,67 @@ class TorrentFailed(NamedTuple):
     detail: str
 
 
-class TorrentRemoved(NamedTuple):
-    """The session has forgotten the torrent."""
+class TorrentChecked(NamedTuple):
+    """Pieces were hashed on disk: so many were good, had other bytes, or lacked some."""
+
+    info_hash: InfoHash
+    good: int
+    bad: int
+    missing: int
+
+
+class TorrentChanged(NamedTuple):
+    """Labels, priorities, limits, names or the goal are others now; the snapshot tells which."""
 
     info_hash: InfoHash
 
 
-# What happened to one torrent; `isinstance(event, TorrentEvent)` tells these from a Gap.
-TorrentEvent = TorrentAdded | StateChanged | PieceVerified | TorrentFinished | TorrentFailed | TorrentRemoved
-Event = Gap | TorrentEvent
+class TorrentMoved(NamedTuple):
+    """All files lie in `download_dir` now."""
+
+    info_hash: InfoHash
+    download_dir: str
+
+
+class TorrentRemoved(NamedTuple):
+    """The session has forgotten the torrent."""
+
+    info_hash: InfoHash
+    name: str
+
+
+class SpaceLow(NamedTuple):
+    """Less than the reserve is free where `path` lies: nothing is downloaded there until there is more."""
+
+    path: str
+    free_bytes: int
+    reserve_bytes: int
+
+
+class SpaceBack(NamedTuple):
+    """There is room again where `path` lies; downloads go on."""
+
+    path: str
+    free_bytes: int
+
+
+class DamageFound(NamedTuple):
+    """Something that we keep was damaged or tampered with: what, where, how, and what was done about it."""
+
+    what: str
+    where: str
+    detail: str
+    remedy: str
+
+
+class SettingsApplied(NamedTuple):
+    """The session uses new settings."""
+
+
+# What happened to one torrent; `isinstance(event, TorrentEvent)` tells these from the others.
+TorrentEvent = (
+    TorrentAdded | StateChanged | PieceVerified | TorrentFinished | TorrentFailed | TorrentChecked | TorrentChanged
+    | TorrentMoved | TorrentRemoved
+)
+SessionEvent = SpaceLow | SpaceBack | DamageFound | SettingsApplied
+Event = Gap | TorrentEvent | SessionEvent

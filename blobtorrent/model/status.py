@@ -8,11 +8,16 @@ from blobtorrent.model.ids import InfoHash
 
 
 class FileStatus(NamedTuple):
-    """One file of a torrent; `path` is relative to the download folder, padding files do not appear."""
+    """One file of a torrent; `path` is relative to the download folder, padding files do not appear.
+
+    `number` counts all files of the torrent, padding too; `priority` is 0 (not wanted), 1 or 2 (wanted more).
+    """
 
     path: tuple[str, ...]
     size_bytes: int
     done_bytes: int
+    number: int = 0
+    priority: int = 1
 
 
 class PeerStatus(NamedTuple):
@@ -34,6 +39,7 @@ class TorrentStatus(NamedTuple):
 
     `state` is one of stopped, queued, checking, metadata, downloading, seeding, moving, error. `done_bytes` is verified
     and on disk. `pieces_wire` is the bitfield in wire order (BEP 3), empty while unknown. Absent error: empty strings.
+    Totals of bytes and seconds are those of the torrent's whole life. Times are seconds since 1970, 0 for never.
     """
 
     info_hash: InfoHash
@@ -57,10 +63,26 @@ class TorrentStatus(NamedTuple):
     error_code: str = ""
     error_detail: str = ""
     peers: tuple[PeerStatus, ...] = ()
+    skipped_bytes: int = 0             # of pieces that nobody wants and that are not here
+    labels: tuple[str, ...] = ()
+    group: str = ""
+    priority: int = 0
+    is_private: bool = False
+    is_sequential: bool = False
+    added_at: float = 0.0
+    finished_at: float = 0.0
+    active_s: int = 0                  # seconds in a swarm
+    seeding_s: int = 0                 # of these, complete
+    held_by: str = ""                  # why nothing moves although it should run: "queue", "space", "path"
+
+    @property
+    def wanted_bytes(self) -> int:
+        """What there will be in the end."""
+        return self.size_bytes - self.skipped_bytes
 
     @property
     def is_finished(self) -> bool:
-        return self.done_bytes >= self.size_bytes and self.state not in ("checking", "metadata")
+        return self.done_bytes >= self.wanted_bytes and self.state not in ("checking", "metadata")
 
     @property
     def ratio(self) -> float:
@@ -73,14 +95,17 @@ class TorrentStatus(NamedTuple):
         """Seconds until finished at the present rate; None when it is not coming nearer."""
         if self.is_finished or self.down_bytes_per_s <= 0:
             return None
-        return (self.size_bytes - self.done_bytes) / self.down_bytes_per_s
+        return (self.wanted_bytes - self.done_bytes) / self.down_bytes_per_s
 
 
 class SessionStatus(NamedTuple):
-    """The whole engine. `listen` holds the real "HOST:PORT" of every open listener."""
+    """The whole engine. `state` is starting, running, draining or stopped; `listen` holds the real "HOST:PORT" of every
+    open listener; `damages` says in words what was found damaged when the state was read."""
 
     state: str
     listen: tuple[str, ...] = ()
     torrents: int = 0
     down_bytes_per_s: int = 0
     up_bytes_per_s: int = 0
+    started_at: float = 0.0            # seconds since 1970
+    damages: tuple[str, ...] = ()

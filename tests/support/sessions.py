@@ -20,7 +20,7 @@ from blobtorrent.model.errors import StorageError
 from blobtorrent.model.events import Event
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.metainfo import Metainfo
-from blobtorrent.model.status import TorrentStatus
+from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.protocol.tracker.announce import AnnounceReply
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import FakeClock
@@ -55,6 +55,7 @@ class SessionRig:
         self.disks: Mailbox[Any] = Mailbox("disks")
         self.outcalls: Mailbox[Any] = Mailbox("outcalls")
         self.board: StatusBoard[InfoHash, TorrentStatus] = StatusBoard()
+        self.sessions: StatusBoard[str, SessionStatus] = StatusBoard()
         self._published: list[Event] = []
         files = FilePool(16)
         outlets = Outlets(
@@ -86,8 +87,10 @@ class SessionRig:
             clock=self.clock,
             timers=self.timers,
             check_jobs=check_jobs,
+            download_dir=Path("downloads"),
         )
-        self.session = Session(outlets, torrents, swarms, announces, clock=self.clock, timers=self.timers)
+        self.session = Session(
+            outlets, torrents, swarms, announces, self.sessions, clock=self.clock, timers=self.timers)
 
     # ---- what drives it
 

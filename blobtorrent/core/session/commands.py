@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Mapping
+from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from blobtorrent.config.schema import Settings
 from blobtorrent.config.values import ListenSpec
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, Unavailable
@@ -16,14 +19,25 @@ from blobtorrent.runtime.mailbox import Mailbox
 T = TypeVar("T")
 
 
-class SeedGoal(NamedTuple):
-    """When a complete torrent is stopped: as soon as one of the limits that are set is reached. None set: never.
+class GoalAction(Enum):
+    """What happens to a torrent that has seeded enough."""
 
-    `ratio` is uploaded bytes over payload bytes, `time_s` counts from the moment the torrent was complete.
+    STOP = "stop"
+    REMOVE = "remove"                  # forget it, keep its files
+    REMOVE_WITH_DATA = "remove-with-data"
+
+
+class SeedGoal(NamedTuple):
+    """When a complete torrent has done enough: as soon as one of the limits that are set is reached. None set: never.
+
+    `ratio` is uploaded bytes over payload bytes, `time_s` counts the seconds it was seeding, over all its runs, and
+    `idle_s` those since somebody took a byte of it last.
     """
 
     ratio: float | None = None
     time_s: float | None = None
+    idle_s: float | None = None
+    action: GoalAction = GoalAction.STOP
 
     @property
     def is_met_at_once(self) -> bool:
@@ -31,8 +45,19 @@ class SeedGoal(NamedTuple):
         return self.time_s == 0 or self.ratio == 0
 
 
+class FilePriority(IntEnum):
+    """How much a file is wanted."""
+
+    SKIP = 0
+    NORMAL = 1
+    HIGH = 2
+
+
 class OpenListeners(NamedTuple):
-    """Answered by the tuple of addresses (host, port) that are open; NetworkError when none could be opened."""
+    """Answered by the tuple of addresses (host, port) that are open; NetworkError when none could be opened.
+
+    Torrents that are to run begin to when it is answered.
+    """
 
     addresses: tuple[ListenSpec, ...]
 
@@ -40,24 +65,37 @@ class OpenListeners(NamedTuple):
 class AddTorrent(NamedTuple):
     """Prepare, check what lies on disk, then download and seed. Answered by the InfoHash; Conflict when it is there.
 
-    `download_dir` is the folder that gets the torrent's file or folder; `peers` are tried for ever.
+    A session that keeps state answers when the torrent is safe on disk, and needs `raw`, the bytes of the .torrent
+    file. `download_dir` is the folder that gets the torrent's file or folder, None that of the settings, as for `goal`.
+    `peers` are tried for ever. `file_priorities` names the files, by number, that are not NORMAL. With `skip_check`
+    what lies on disk is believed to be complete when all sizes are right.
     """
 
     metainfo: Metainfo
-    download_dir: Path
+    download_dir: Path | None = None
     peers: tuple[Endpoint, ...] = ()
-    goal: SeedGoal = SeedGoal()
+    goal: SeedGoal | None = None
+    raw: bytes = b""
+    start: bool = True
+    labels: tuple[str, ...] = ()
+    group: str = ""
+    priority: int = 0                  # among torrents: higher ones are started first
+    file_priorities: Mapping[int, FilePriority] = {}
+    down_bytes_per_s: int = 0          # 0: no limit of its own
+    up_bytes_per_s: int = 0
+    is_sequential: bool = False
+    skip_check: bool = False
 
 
 class AddPeers(NamedTuple):
-    """Answered by None; NotFound for an unknown torrent."""
+    """Peers that are tried for ever. Answered by None; NotFound for an unknown torrent."""
 
     info_hash: InfoHash
     peers: tuple[Endpoint, ...]
 
 
 class StartTorrent(NamedTuple):
-    """Start a stopped torrent. Answered by None; NotFound, or Conflict when it is not stopped."""
+    """Have a torrent run as soon as the queue lets it. Answered by None; NotFound, or Conflict when it runs already."""
 
     info_hash: InfoHash
 
@@ -69,16 +107,90 @@ class StopTorrent(NamedTuple):
 
 
 class RemoveTorrent(NamedTuple):
-    """Stop and forget a torrent; its files stay. Answered by None; NotFound, or Conflict when it is being removed."""
+    """Stop and forget a torrent. Answered by None; NotFound, or Conflict when it is being removed.
+
+    With `with_data` its own files are deleted, and folders that are empty then.
+    """
 
     info_hash: InfoHash
+    with_data: bool = False
+
+
+class RecheckTorrent(NamedTuple):
+    """Hash everything that lies on disk. A stopped torrent is stopped afterwards. Answered by None when it is begun;
+    NotFound, or Conflict while it is being moved or removed."""
+
+    info_hash: InfoHash
+
+
+class Reannounce(NamedTuple):
+    """Ask all trackers for peers now. Answered by None; NotFound, or Conflict when it does not run."""
+
+    info_hash: InfoHash
+
+
+class MoveTorrent(NamedTuple):
+    """Keep the files in another folder. Answered by None when the wish is recorded; TorrentMoved tells the end.
+
+    Of a torrent in the incomplete folder only the folder that it moves to when it is complete changes.
+    """
+
+    info_hash: InfoHash
+    download_dir: Path
+
+
+class RenamePath(NamedTuple):
+    """Give a file or folder another name. Answered by None when it is done; NotFound, Invalid, Conflict, StorageError.
+
+    `old` and `new` are paths below the download folder; the first part is the torrent's own file or folder.
+    """
+
+    info_hash: InfoHash
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+class TorrentChanges(NamedTuple):
+    """What may be changed of a torrent at any time. None: as it is."""
+
+    labels: tuple[str, ...] | None = None
+    group: str | None = None
+    priority: int | None = None
+    goal: SeedGoal | None = None
+    down_bytes_per_s: int | None = None
+    up_bytes_per_s: int | None = None
+    is_sequential: bool | None = None
+    file_priorities: Mapping[int, FilePriority] | None = None      # of these files; others keep theirs
+
+
+class ChangeTorrent(NamedTuple):
+    """Answered by None when the change is safe on disk; NotFound, or Invalid for a file that does not exist."""
+
+    info_hash: InfoHash
+    changes: TorrentChanges
+
+
+class FilesOf(NamedTuple):
+    """Answered by a tuple of FileStatus, one for each file that is not padding; NotFound, StorageError."""
+
+    info_hash: InfoHash
+
+
+class ApplySettings(NamedTuple):
+    """Use these settings from now on, as far as they can change while the session runs. Answered by None."""
+
+    settings: Settings
 
 
 class StopSession:
     """Stop everything. Answered by None when all is closed and the trackers were told, or the drain time is over."""
 
 
-Command = OpenListeners | AddTorrent | AddPeers | StartTorrent | StopTorrent | RemoveTorrent | StopSession
+TorrentCommand = (
+    AddTorrent | AddPeers | StartTorrent | StopTorrent | RemoveTorrent | RecheckTorrent | Reannounce | MoveTorrent
+    | RenamePath | ChangeTorrent | FilesOf
+)
+Command = OpenListeners | TorrentCommand | ApplySettings | StopSession
 
 
 class Reply(Generic[T]):

@@ -6,21 +6,34 @@ from typing import Any
 
 from blobtorrent.core.session.commands import Ask, Command, Reply
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.model.status import TorrentStatus
+from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.bus import EventBus
 from blobtorrent.runtime.mailbox import Mailbox
 
 COMMAND_DEADLINE_S = 10.0
+SESSION_KEY = "session"                # of the one snapshot on its board
 
 
 class Gateway:
     """Three ways to the session: commands that are answered, snapshots that are read, events that are told."""
 
-    def __init__(self, inbox: Mailbox[Any], torrents: StatusBoard[InfoHash, TorrentStatus], bus: EventBus) -> None:
+    def __init__(
+        self,
+        inbox: Mailbox[Any],
+        torrents: StatusBoard[InfoHash, TorrentStatus],
+        bus: EventBus,
+        sessions: StatusBoard[str, SessionStatus],
+    ) -> None:
         self._inbox = inbox
         self.torrents = torrents
         self.bus = bus
+        self._sessions = sessions
+
+    @property
+    def session(self) -> SessionStatus:
+        """The snapshot of the session as a whole."""
+        return self._sessions.read(SESSION_KEY) or SessionStatus("starting")
 
     def submit(self, command: Command) -> Reply[Any]:
         """Send a command; the answer comes in the Reply."""

@@ -23,14 +23,14 @@ class PortManager:
     def __init__(self, inbox: Mailbox[Any]) -> None:
         self._inbox = inbox
         self._waiting: list[ListenSpec] = []
-        self._opened: list[tuple[str, int]] = []
+        self.opened: list[tuple[str, int]] = []
         self._failure: ListenFailed | None = None
         self._reply: Reply[Any] | None = None
 
     @property
     def port(self) -> int:
         """What trackers and peers are told; 0 while nothing is open."""
-        return self._opened[0][1] if self._opened else 0
+        return self.opened[0][1] if self.opened else 0
 
     def open(self, addresses: tuple[ListenSpec, ...], reply: Reply[Any]) -> Listen | None:
         """Begin with the first address; None when there is nothing to open, which is answered at once.
@@ -45,7 +45,7 @@ class PortManager:
 
     def on_listening(self, message: Listening) -> Listen | None:
         log.info("listening", host=message.host, port=message.port)
-        self._opened.append((message.host, message.port))
+        self.opened.append((message.host, message.port))
         return self._advance()
 
     def on_failed(self, message: ListenFailed) -> Listen | None:
@@ -58,10 +58,10 @@ class PortManager:
             address = self._waiting.pop(0)
             return Listen(address.host, self._preferred(address.ports), self._inbox)
         if self._reply is not None:
-            if self._failure is not None and not self._opened:
+            if self._failure is not None and not self.opened:
                 self._reply.give(NetworkError(self._failure.code, self._failure.detail))
             else:
-                self._reply.give(tuple(self._opened))
+                self._reply.give(tuple(self.opened))
         self._reply = None
         return None
 

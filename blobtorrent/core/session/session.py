@@ -20,6 +20,7 @@ from blobtorrent.core.session.commands import (
     StopSession,
     StopTorrent,
 )
+from blobtorrent.core.session.gateway import SESSION_KEY
 from blobtorrent.core.session.lifecycle import SESSION, SessionEvent, SessionState
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.ports import PortManager
@@ -27,8 +28,11 @@ from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrents import TorrentManager
 from blobtorrent.core.swarm.messages import SwarmClosed, SwarmReport
 from blobtorrent.discovery.messages import AnnounceDone
+from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, BugError, Unavailable
+from blobtorrent.model.status import SessionStatus
 from blobtorrent.network.messages import ListenFailed, Listening
+from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.machine import Machine
@@ -52,6 +56,7 @@ class Session:
         torrents: TorrentManager,
         swarms: SwarmManager,
         announces: AnnounceManager,
+        board: StatusBoard[str, SessionStatus],
         *,
         clock: Clock,
         timers: TimerWheel,
@@ -61,9 +66,10 @@ class Session:
         self._swarms = swarms
         self._announces = announces
         self._ports = PortManager(outlets.inbox)
+        self._board = board
         self._clock = clock
         self._timers = timers
-        self._machine = Machine(SESSION)
+        self._machine = Machine(SESSION, on_change=lambda *_: self._publish())
         self._stop_replies: list[Reply[Any]] = []
         self._announces_end_s = 0.0
         # A command's handler returns the answer, or the Reply itself when it will be given later.
@@ -87,6 +93,10 @@ class Session:
             StoreClosed: torrents.on_store_closed,
             AnnounceDone: self._on_announced,
         }
+
+    def _publish(self) -> None:
+        listen = tuple(str(Endpoint(host, port)) for host, port in self._ports.opened)
+        self._board.publish(SESSION_KEY, SessionStatus(self.state.value, listen, len(self._torrents)))
 
     @property
     def state(self) -> SessionState:

@@ -13,21 +13,32 @@ FETCH_TIMEOUT_S = 20.0
 
 
 def load_source(source: str) -> Metainfo:
-    """A torrent from a file or from an http or https URL.
+    """A torrent from a file or from an http or https URL. Raises what `read_source` does, FormatError when it is none.
+    """
+    return parse_torrent(read_source(source))
 
-    Raises FormatError when it is no torrent, NotFound or Invalid when the file cannot be read, NetworkError when the
-    URL cannot.
+
+def read_source(source: str) -> bytes:
+    """The bytes of a .torrent file, from its path or from an http or https URL.
+
+    Raises NotFound or Invalid when the file cannot be read, NetworkError when the URL cannot, FormatError when there
+    are more bytes than a torrent has.
     """
     scheme = source.partition(":")[0].lower()
     if scheme == "magnet":
         raise Invalid("source.magnet", "magnet links are not supported yet: give the .torrent file or its URL")
     if scheme in ("http", "https"):
-        return parse_torrent(_fetch(source))
-    return load_file(source)
+        return _fetch(source)
+    return read_file(source)
 
 
 def load_file(path: str) -> Metainfo:
     """A torrent from a file. Raises NotFound, Invalid or FormatError."""
+    return parse_torrent(read_file(path))
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of a .torrent file. Raises NotFound, Invalid or FormatError."""
     limit = TORRENT_LIMITS.size_bytes
     try:
         with Path(path).open("rb") as file:
@@ -39,7 +50,7 @@ def load_file(path: str) -> Metainfo:
         raise Invalid("source.unreadable", f"{path}: {reason}") from None
     if len(data) > limit:
         raise FormatError("source.too-large", f"{path}: more than {limit} bytes, which no torrent has")
-    return parse_torrent(data)
+    return data
 
 
 def _fetch(url: str) -> bytes:

@@ -7,10 +7,11 @@ are under way, close the files. The machine of each torrent (`lifecycle`) says w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from blobtorrent.core.session.announces import AnnounceManager
 from blobtorrent.core.session.checks import CheckPlan, CheckQueue, require_piece_hashes
-from blobtorrent.core.session.commands import AddTorrent
+from blobtorrent.core.session.commands import AddTorrent, SeedGoal
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.swarms import SwarmManager
@@ -47,6 +48,7 @@ class TorrentManager:
         clock: Clock,
         timers: TimerWheel,
         check_jobs: int,
+        download_dir: Path,
     ) -> None:
         self._outlets = outlets
         self._swarms = swarms
@@ -56,6 +58,7 @@ class TorrentManager:
         self._clock = clock
         self._timers = timers
         self._check_jobs = check_jobs
+        self._download_dir = download_dir
         self._torrents: dict[InfoHash, Torrent] = {}
         self._checks: CheckQueue[InfoHash] = CheckQueue()
 
@@ -77,12 +80,13 @@ class TorrentManager:
         require_piece_hashes(command.metainfo)
         if info_hash in self._torrents:
             raise Conflict("torrent.present", f"{command.metainfo.name} is there already")
+        download_dir = command.download_dir or self._download_dir
         torrent = Torrent(
             command.metainfo,
-            command.download_dir,
-            self._outlets.open_store(command.metainfo, command.download_dir),
+            download_dir,
+            self._outlets.open_store(command.metainfo, download_dir),
             static_peers=command.peers,
-            goal=command.goal,
+            goal=command.goal or SeedGoal(),
         )
         self._torrents[info_hash] = torrent
         log.info("torrent added", torrent=info_hash, name=command.metainfo.name)
@@ -302,7 +306,7 @@ class TorrentManager:
         elif new is TorrentState.GONE:
             del self._torrents[torrent.info_hash]
             self._board.withdraw(torrent.info_hash)
-            self._tell(TorrentRemoved(torrent.info_hash))
+            self._tell(TorrentRemoved(torrent.info_hash, torrent.metainfo.name))
 
     def _publish(self, torrent: Torrent) -> None:
         self._board.publish(torrent.info_hash, torrent.status())

@@ -222,7 +222,7 @@ def test_a_removed_torrent_is_gone_when_all_of_it_is_closed(tmp_path: Path) -> N
     assert rig.state(torrent) == "downloading"
     rig.answer_close(torrent, have=0)
     assert rig.board.read(torrent.info_hash) is None
-    assert rig.events()[-1] == TorrentRemoved(torrent.info_hash)
+    assert rig.events()[-1] == TorrentRemoved(torrent.info_hash, "t")
     rig.add(torrent, tmp_path)
     assert rig.state(torrent) == "checking"
 
