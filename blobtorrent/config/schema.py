@@ -1,78 +1,66 @@
-"""All settings: one class per section, one attribute per key. The only list of them.
+"""All settings: one class per table, one attribute per key. The only list of them.
 
-The loader's checks and `blobtorrent.toml.example` come from here.
+The loader's checks, `blobtorrent.toml.example` and the option list of blobtorrent.toml(5) come from here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from blobtorrent.config import values
-from blobtorrent.config.values import ListenSpec, Reader
+from blobtorrent.config.option import Option, Section, at_start, live
+from blobtorrent.config.values import ListenSpec, TimeWindow, UnixSpec
 
 MIB = 1 << 20
 GIB = 1 << 30
-
-
-class Option(NamedTuple):
-    """What is known of one key. `default` is as written in TOML; `read` checks and converts such a value."""
-
-    doc: str
-    default: object
-    read: Reader[Any]
-
-
-def _option(default: object, read: Reader[Any], doc: str) -> Any:
-    return Option(doc, default, read)
-
-
-class Section:
-    """One section: an attribute is an Option in the class and its value in an instance, which never changes."""
-
-    def __init__(self, **values: object) -> None:
-        """Keys that are not given get their default. Raises TypeError for a key that the section does not have."""
-        known = dict(_options_of(type(self)))
-        if not values.keys() <= known.keys():
-            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(values.keys() - known.keys()))}")
-        # A default is read late: "~" means the home of the time, and has no meaning where there is none.
-        vars(self).update(
-            (key, values[key] if key in values else option.read(option.default)) for key, option in known.items()
-        )
-
-    def __setattr__(self, key: str, value: object) -> None:
-        raise AttributeError(f"{key} cannot be set: settings are replaced as a whole")
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(vars(self).items()))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in vars(self).items())})"
+MAX_RATE = 1 << 40                     # bytes a second: beyond every network
 
 
 class StorageSettings(Section):
     """Where the bytes go."""
 
-    download_dir: Path = _option("~/Downloads", values.folder, "Folder that torrents are downloaded to.")
-    memory_budget: int = _option(
+    download_dir: Path = live("~/Downloads", values.folder, "Folder that torrents are downloaded to.")
+    incomplete_dir: Path | None = live(
+        "", values.optional_folder,
+        "Folder where torrents lie until they are complete; then they move to their download folder. Empty: none.",
+    )
+    memory_budget: int = at_start(
         "64 MiB",
         values.size(4 * MIB, 64 * GIB),
         "Memory for pieces on their way between network and disk, in bytes or with a unit. When it is used up, "
         "peers wait.",
     )
-    allocation: str = _option(
+    allocation: str = at_start(
         "sparse",
         values.one_of("sparse", "full"),
         '"sparse": files grow as their pieces arrive; "full": their space is reserved before the download starts.',
     )
-    hash_threads: int = _option(
+    sync: str = live(
+        "normal",
+        values.one_of("normal", "always"),
+        'How much a power cut may cost. "normal": at most what was received in the last 5 seconds; "always": nothing '
+        "that was acknowledged, at the price of many more waits for the disk. A killed process loses nothing either "
+        "way.",
+    )
+    reserve: int = live(
+        "64 MiB",
+        values.size(0, 1024 * GIB),
+        "Space that downloads leave free on every filesystem. Below it the downloads there pause, and go on by "
+        "themselves when there is room again.",
+    )
+    hardlinks: str = at_start(
+        "break",
+        values.one_of("break", "write", "refuse"),
+        'What to do before the first write to a file that has other hard links. "break": the torrent gets a copy of '
+        'its own, the other names keep the old bytes; "write": all names see the new bytes; "refuse": the torrent '
+        "stops with an error.",
+    )
+    hash_threads: int = at_start(
         0, values.whole_number(0, 64), "Threads that check pieces; 0: one per processor, at most 4."
     )
-    disk_threads: int = _option(
+    disk_threads: int = at_start(
         3, values.whole_number(2, 16), "Threads for each storage device: one writes, the others read for uploads."
     )
 
@@ -80,40 +68,158 @@ class StorageSettings(Section):
 class NetworkSettings(Section):
     """Peers and how many."""
 
-    listen: tuple[ListenSpec, ...] = _option(
+    listen: tuple[ListenSpec, ...] = at_start(
         ["0.0.0.0:6881-6999", "[::]:6881-6999"],
         values.listeners,
         'Where peers reach us: a list of "HOST:PORT". "HOST:6881-6999" takes the first free port of these, port 0 any. '
         "An empty list: no peer reaches us, we reach them.",
     )
-    max_peers: int = _option(500, values.whole_number(1, 100_000), "Connections to peers, of all torrents together.")
-    max_peers_per_torrent: int = _option(
+    max_peers: int = live(500, values.whole_number(1, 100_000), "Connections to peers, of all torrents together.")
+    max_peers_per_torrent: int = live(
         200, values.whole_number(1, 100_000), "Connections to peers of one torrent."
     )
-    upload_slots: int = _option(
+    upload_slots: int = live(
         8, values.whole_number(0, 10_000), "Peers of one torrent that we send to at the same time; 0: upload nothing."
     )
 
 
+class LimitSettings(Section):
+    """How fast, for all torrents together. A rate is bytes a second, or text such as "2 MiB/s"; 0 means no limit."""
+
+    down_bytes_per_s: int = live(0, values.rate(MAX_RATE), "What all torrents together may receive.")
+    up_bytes_per_s: int = live(0, values.rate(MAX_RATE), "What all torrents together may send.")
+    exempt_local: bool = live(
+        False, values.boolean, "Whether peers at loopback, link-local and private addresses are free of all limits."
+    )
+    alternative: str = live(
+        "never",
+        values.one_of("never", "scheduled", "always"),
+        'When the two rates below hold instead of the two above: "scheduled" is within alternative_schedule.',
+    )
+    alternative_down_bytes_per_s: int = live(0, values.rate(MAX_RATE), "The other limit on what is received.")
+    alternative_up_bytes_per_s: int = live(0, values.rate(MAX_RATE), "The other limit on what is sent.")
+    alternative_schedule: tuple[TimeWindow, ...] = live(
+        [],
+        values.time_windows,
+        'Times of the week, local time: a list such as ["mon-fri 08:00-18:00", "sat,sun 10:00-12:00", '
+        '"daily 23:00-01:30"].',
+    )
+
+
+class QueueSettings(Section):
+    """How many torrents run at the same time; the others wait as queued. 0 means no limit."""
+
+    active_downloads: int = live(0, values.whole_number(0, 1_000_000), "Torrents that download.")
+    active_seeds: int = live(0, values.whole_number(0, 1_000_000), "Complete torrents that seed.")
+    stalled_after_s: float = live(
+        300,
+        values.duration(10),
+        "A torrent that moved no payload for so long gives its place to the next, and goes on all the same. Seconds, "
+        'or text such as "5m".',
+    )
+
+
+class SeedingSettings(Section):
+    """When a complete torrent has given enough; a torrent's own goals come before these. 0 means no such goal."""
+
+    ratio: float = live(0, values.number(0, 1_000_000), "Uploaded bytes over bytes of payload.")
+    time_s: float = live(0, values.duration(0), 'Time of seeding, in seconds or as text such as "7d".')
+    idle_s: float = live(0, values.duration(0), "Time of seeding in which nobody took anything.")
+    action: str = live(
+        "stop",
+        values.one_of("stop", "remove", "remove-with-data"),
+        "What happens then; the last one also deletes the torrent's files.",
+    )
+
+
+class RestSettings(Section):
+    """The HTTP interface."""
+
+    listen: tuple[ListenSpec | UnixSpec, ...] = at_start(
+        ["unix:rest.sock", "127.0.0.1:7070"],
+        values.service_listeners,
+        'A list of "HOST:PORT" and "unix:PATH"; a relative path is below the runtime directory. An empty list: off.',
+    )
+    allowed_hosts: tuple[str, ...] = at_start(
+        [],
+        values.host_names,
+        "Names besides IP addresses and localhost by which clients may call the TCP listeners; what comes for another "
+        "name is refused.",
+    )
+
+
+class LogSettings(Section):
+    """What is told, and where."""
+
+    level: str = live(
+        "info", values.one_of("debug", "info", "warning", "error"), "The least important messages that are written."
+    )
+    format: str = at_start(
+        "auto",
+        values.one_of("auto", "text", "json", "journal"),
+        '"text": lines for people; "json": an object a line; "journal": entries with fields, sent to the journal of '
+        'systemd; "auto": the journal when standard error is connected to it, else text.',
+    )
+    file: Path | None = at_start(
+        "",
+        values.optional_folder,
+        "File to write to instead of standard error; opened again at a reload, so that it can be rotated.",
+    )
+
+
+class GroupSettings(Section):
+    """Limits that the torrents of one group share. NAME is what torrents are put into; groups exist by being named."""
+
+    down_bytes_per_s: int = live(0, values.rate(MAX_RATE), "What the torrents of the group together may receive.")
+    up_bytes_per_s: int = live(0, values.rate(MAX_RATE), "What the torrents of the group together may send.")
+    weight: float = live(
+        1, values.number(0.01, 100), "The group's share of a limit above it, compared with other groups."
+    )
+
+
+class WatchSettings(Section):
+    """A folder whose torrent files are added; they are then moved to done/ or failed/ in it. One table a folder."""
+
+    path: Path = live(None, values.folder, "The folder. It must be given.")
+    download_dir: Path | None = live(
+        "", values.optional_folder, "Where its torrents are downloaded to. Empty: storage.download_dir."
+    )
+    label: str = live("", values.label, "A label that its torrents get. Empty: none.")
+    start: bool = live(True, values.boolean, "Whether its torrents are started.")
+
+
 class Settings(NamedTuple):
-    """Everything that can be set."""
+    """Everything that can be set. `config.load.load()` makes one; nothing given means the defaults."""
 
     storage: StorageSettings
     network: NetworkSettings
+    limits: LimitSettings
+    queue: QueueSettings
+    seeding: SeedingSettings
+    rest: RestSettings
+    log: LogSettings
+    groups: Mapping[str, GroupSettings]      # by name
+    watch: tuple[WatchSettings, ...]
 
 
-SECTIONS: dict[str, type[Any]] = {"storage": StorageSettings, "network": NetworkSettings}
-
-
-def options(section: str) -> Iterator[tuple[str, Option]]:
-    """The keys of a section in the order they are documented."""
-    return _options_of(SECTIONS[section])
+SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
+    "storage": StorageSettings,
+    "network": NetworkSettings,
+    "limits": LimitSettings,
+    "queue": QueueSettings,
+    "seeding": SeedingSettings,
+    "rest": RestSettings,
+    "log": LogSettings,
+}
+NAMED_TABLES: dict[str, type[Section]] = {"groups": GroupSettings}         # [section.NAME]
+LISTED_TABLES: dict[str, type[Section]] = {"watch": WatchSettings}         # [[section]], any number of them
+TABLES = SINGLE_TABLES | NAMED_TABLES | LISTED_TABLES
 
 
 def all_options() -> dict[str, Option]:
-    """Every option by its full name, `section.key`."""
-    return {f"{section}.{key}": option for section in SECTIONS for key, option in options(section)}
-
-
-def _options_of(section: type[Section]) -> Iterator[tuple[str, Option]]:
-    return ((key, option) for key, option in vars(section).items() if isinstance(option, Option))
+    """Every option by its full name: `section.key`, `groups.NAME.key`, `watch.key`."""
+    return {
+        f"{section}.NAME.{key}" if section in NAMED_TABLES else f"{section}.{key}": option
+        for section, settings in TABLES.items()
+        for key, option in settings.options()
+    }

@@ -5,17 +5,31 @@ A reader takes what TOML delivered and returns the value, or raises ValueError w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from blobtorrent.model.address import split_host_port
 from blobtorrent.model.errors import FormatError, Invalid
-from blobtorrent.model.units import format_size, parse_size
+from blobtorrent.model.units import format_size, parse_duration, parse_rate, parse_size
 
 T = TypeVar("T")
 
 Reader = Callable[[object], T]
+
+MAX_DURATION_S = 100 * 365 * 86400.0
+MAX_LABEL = 255                        # characters
+MINUTES_PER_HOUR = 60
+MINUTES_PER_DAY = 24 * MINUTES_PER_HOUR
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+_DAY = "|".join(DAYS)
+_WINDOW = re.compile(
+    rf"(daily|(?:{_DAY})(?:-(?:{_DAY}))?(?:,(?:{_DAY})(?:-(?:{_DAY}))?)*) +"
+    r"([0-9]{1,2}):([0-9]{2}) *- *([0-9]{1,2}):([0-9]{2})"
+)
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 
 
 class ListenSpec(NamedTuple):
@@ -30,6 +44,27 @@ class ListenSpec(NamedTuple):
         return f"{host}:{first}" if first == last else f"{host}:{first}-{last}"
 
 
+class UnixSpec(NamedTuple):
+    """A UNIX socket to listen at; a relative path is below the runtime directory."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+class TimeWindow(NamedTuple):
+    """A time of the week, local time: from minute `first_min` up to, not including, `end_min` of the day.
+
+    `days` are the days it begins on, Monday being 0. A window over midnight has an `end_min` beyond 1440, the minutes
+    of a day.
+    """
+
+    days: frozenset[int]
+    first_min: int
+    end_min: int
+
+
 def folder(value: object) -> Path:
     """A path; `~` is the user's home, anything else relative is below the working directory."""
     if not isinstance(value, str) or not value or "\0" in value:
@@ -38,6 +73,11 @@ def folder(value: object) -> Path:
         return Path(value).expanduser()
     except RuntimeError as error:
         raise ValueError(f"is {value!r}, but: {error}") from None
+
+
+def optional_folder(value: object) -> Path | None:
+    """As `folder`; empty text is None."""
+    return None if value == "" else folder(value)
 
 
 def size(minimum: int, maximum: int) -> Reader[int]:
@@ -69,6 +109,66 @@ def whole_number(minimum: int, maximum: int) -> Reader[int]:
     return read
 
 
+def rate(maximum: int) -> Reader[int]:
+    """Bytes a second, as a number or as text with a unit, "2 MiB/s"."""
+
+    def read(value: object) -> int:
+        if isinstance(value, str):
+            try:
+                value = parse_rate(value)
+            except Invalid as error:
+                raise ValueError(f"is {error}") from None
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError('must be a number of bytes a second or text such as "2 MiB/s"')
+        if not 0 <= value <= maximum:
+            raise ValueError(f"must be between 0 and {format_size(maximum)}/s")
+        return value
+
+    return read
+
+
+def duration(minimum_s: float) -> Reader[float]:
+    """Seconds, as a number or as text with units, "1h 30m"."""
+
+    def read(value: object) -> float:
+        if isinstance(value, str):
+            try:
+                value = parse_duration(value)
+            except Invalid as error:
+                raise ValueError(f"is {error}") from None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError('must be a number of seconds or text such as "1h 30m"')
+        if not minimum_s <= value <= MAX_DURATION_S:
+            raise ValueError(f"must be between {minimum_s:g} s and 100 years")
+        return float(value)
+
+    return read
+
+
+def number(minimum: float, maximum: float) -> Reader[float]:
+    def read(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError("must be a number")
+        if not minimum <= value <= maximum:
+            raise ValueError(f"must be between {minimum:g} and {maximum:g}")
+        return float(value)
+
+    return read
+
+
+def boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def label(value: object) -> str:
+    """A word or some, as labels of torrents are; may be empty."""
+    if not isinstance(value, str) or len(value) > MAX_LABEL or not (value.isprintable() and value == value.strip()):
+        raise ValueError(f"must be text of at most {MAX_LABEL} printable characters")
+    return value
+
+
 def one_of(*words: str) -> Reader[str]:
     def read(value: object) -> str:
         if not isinstance(value, str) or value not in words:
@@ -83,6 +183,64 @@ def listeners(value: object) -> tuple[ListenSpec, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError('must be a list of "HOST:PORT"')
     return tuple(listener(item) for item in value)
+
+
+def service_listeners(value: object) -> tuple[ListenSpec | UnixSpec, ...]:
+    """A list of "HOST:PORT" and "unix:PATH"."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError('must be a list of "HOST:PORT" and "unix:PATH"')
+    return tuple(_unix_socket(item) if item.startswith("unix:") else listener(item) for item in value)
+
+
+def host_names(value: object) -> tuple[str, ...]:
+    """A list of names without ports, in lower case."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("must be a list of host names")
+    for name in value:
+        if not _HOST_NAME.fullmatch(name):
+            raise ValueError(f"holds {name!r}, which is not a host name")
+    return tuple(name.lower() for name in value)
+
+
+def time_windows(value: object) -> tuple[TimeWindow, ...]:
+    """A list such as "mon-fri 08:00-18:00" or "daily 23:00-01:30"."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError('must be a list of times such as "mon-fri 08:00-18:00"')
+    return tuple(time_window(item) for item in value)
+
+
+def time_window(text: str) -> TimeWindow:
+    """Read "DAYS HH:MM-HH:MM": DAYS is "daily", or days and ranges joined by commas. Raises ValueError."""
+    match = _WINDOW.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError(f'holds {text!r}; write for instance "mon-fri 08:00-18:00" or "daily 23:00-01:30"')
+    hours_and_minutes = [int(group) for group in match.groups()[1:]]
+    first_min = hours_and_minutes[0] * MINUTES_PER_HOUR + hours_and_minutes[1]
+    end_min = hours_and_minutes[2] * MINUTES_PER_HOUR + hours_and_minutes[3]
+    if first_min >= MINUTES_PER_DAY or end_min > MINUTES_PER_DAY or max(hours_and_minutes[1::2]) >= MINUTES_PER_HOUR:
+        raise ValueError(f"holds {text!r}, which has no such time of day")
+    if end_min <= first_min:
+        end_min += MINUTES_PER_DAY
+    return TimeWindow(_days(match[1]), first_min, end_min)
+
+
+def _days(text: str) -> frozenset[int]:
+    """The days that "daily", "sat" or "mon-wed,fri" names; "sat-mon" goes over the week's end."""
+    if text == "daily":
+        return frozenset(range(7))
+    days: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        low, high = DAYS.index(first), DAYS.index(last or first)
+        days.update(day % 7 for day in range(low, high + 1 if high >= low else high + 8))
+    return frozenset(days)
+
+
+def _unix_socket(text: str) -> UnixSpec:
+    path = text.removeprefix("unix:")
+    if not path or "\0" in path:
+        raise ValueError(f"holds {text!r}, which names no socket")
+    return UnixSpec(path)
 
 
 def listener(text: str) -> ListenSpec:

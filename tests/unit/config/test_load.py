@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.config.load import MAX_FILE_BYTES, load
-from blobtorrent.config.schema import NetworkSettings, Settings, StorageSettings
+from blobtorrent.config.load import MAX_FILE_BYTES, load, load_with_sources
+from blobtorrent.config.schema import GroupSettings, NetworkSettings, StorageSettings
 from blobtorrent.model.errors import ConfigError
 
 
@@ -21,7 +21,9 @@ def write(tmp_path):
 
 def test_nothing_given_means_the_defaults():
     settings = load()
-    assert settings == Settings(StorageSettings(), NetworkSettings())
+    assert settings.storage == StorageSettings()
+    assert settings.network == NetworkSettings()
+    assert (settings.groups, settings.watch) == ({}, ())
     assert settings.storage.memory_budget == 64 << 20
     assert [str(spec) for spec in settings.network.listen] == ["0.0.0.0:6881-6999", "[::]:6881-6999"]
 
@@ -39,9 +41,37 @@ def test_later_sources_win(write):
     assert settings.storage.allocation == "full"
 
 
+def test_groups_come_from_every_source_and_watch_folders_add_up(write):
+    first = write("[groups.slow]\nweight = 2\n[groups.fast]\n[[watch]]\npath = '/a'\n[[watch]]\npath = '/b'")
+    second = write("[groups]\nslow = {up_bytes_per_s = '1 MiB/s'}\n[[watch]]\npath = '/c'\nstart = false", "b.toml")
+    settings = load(
+        [first, second], {"BLOBTORRENT_GROUPS__FAST__WEIGHT": "3"}, ["groups.new = {}", "watch=[{path='/d'}]"]
+    )
+    assert settings.groups == {
+        "slow": GroupSettings(weight=2.0, up_bytes_per_s=1 << 20),
+        "fast": GroupSettings(weight=3.0),
+        "new": GroupSettings(),
+    }
+    assert [(str(watch.path), watch.start) for watch in settings.watch] == [
+        ("/a", True), ("/b", True), ("/c", False), ("/d", True),
+    ]
+
+
+def test_the_source_of_every_value_is_told(write):
+    path = write("[network]\nmax_peers = 1\nupload_slots = 2\n[groups.slow]\nweight = 2\n")
+    environ = {"BLOBTORRENT_NETWORK__UPLOAD_SLOTS": "3"}
+    given = load_with_sources([path], environ, ["limits.down_bytes_per_s = '1 MiB/s'"]).given
+    assert {key: (value.written, value.place) for key, value in given.items()} == {
+        "network.max_peers": (1, f"{path}:2"),
+        "network.upload_slots": (3, "BLOBTORRENT_NETWORK__UPLOAD_SLOTS"),
+        "groups.slow.weight": (2, f"{path}:5"),
+        "limits.down_bytes_per_s": ("1 MiB/s", "--set limits.down_bytes_per_s"),
+    }
+
+
 def test_other_variables_of_the_environment_are_not_settings():
     environ = {"BLOBTORRENT_URL": "http://x", "BLOBTORRENT_DEBUG": "1", "OTHER__THING": "1", "PATH": "/bin"}
-    assert load(environ=environ) == Settings(StorageSettings(), NetworkSettings())
+    assert load(environ=environ) == load()
 
 
 def test_values_of_the_environment_may_be_toml_or_plain_text():
@@ -60,6 +90,14 @@ def test_values_of_the_environment_may_be_toml_or_plain_text():
         ("[network]\nmax_peers = 0", "config.bad-value", ":2:", "network.max_peers must be between 1 and"),
         ("[network]\nmax_peers = = 1\n", "config.bad-toml", "line 2", "a.toml"),
         ("[network.max_peers]\nx = 1", "config.bad-value", ":1:", "whole number"),
+        ("[limits]\n# [x]\nup_bytes_per_s = -1", "config.bad-value", ":3:", "limits.up_bytes_per_s must be between"),
+        ("[groups.a]\n\nwieght = 1", "config.unknown-key", ":3:", "did you mean groups.a.weight?"),
+        ("[groups]\nweight = 1", "config.bad-value", ":2:", "groups.weight must be a table"),
+        ("[groups.'a b']\n", "config.bad-value", "", "'a b' is no name"),
+        ("groups = 1", "config.bad-value", ":1:", "groups must be a table"),
+        ("[watch]\npath = '/a'", "config.bad-value", ":1:", "watch must be a list of tables"),
+        ("[[watch]]\npath = '/a'\n\n[[watch]]\nlabel = 'x'", "config.missing-key", ":4:", "watch needs path"),
+        ("[[watch]]\npath='/a'\n[[watch]]\npath='/b'\npaht=1", "config.unknown-key", ":5:", "mean watch.path?"),
         ("x = " + "[" * 5000, "config.bad-toml", "a.toml", ""),
     ],
 )

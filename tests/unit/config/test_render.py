@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from blobtorrent.config.load import load
-from blobtorrent.config.render import render_example
-from blobtorrent.config.schema import NetworkSettings, Settings, StorageSettings, all_options
+from blobtorrent.config.load import load, load_with_sources
+from blobtorrent.config.render import EXAMPLE_NAME, EXAMPLE_PATH, render_example
+from blobtorrent.config.schema import GroupSettings, WatchSettings, all_options
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -12,20 +13,27 @@ else:
     import tomli as tomllib
 
 
+def uncommented(text: str) -> str:
+    """The example with every setting in force: prose begins with "# ", settings with "#"."""
+    return "\n".join(
+        line[1:] if line.startswith("#") and not line.startswith("# ") else line for line in text.splitlines()
+    )
+
+
 def test_the_example_sets_nothing_as_it_stands():
     assert all(table == {} for table in tomllib.loads(render_example()).values())
 
 
-def test_the_example_with_its_keys_uncommented_gives_the_defaults(tmp_path):
-    lines = [
-        line[1:] if line.startswith("#") and not line.startswith("# ") else line
-        for line in render_example().splitlines()
-    ]
+def test_the_example_with_its_keys_uncommented_sets_every_option_to_its_default(tmp_path):
     path = tmp_path / "all.toml"
-    path.write_text("\n".join(lines))
-    tables = tomllib.loads(path.read_text())
-    assert {f"{section}.{key}" for section, table in tables.items() for key in table} == set(all_options())
-    assert load([path]) == Settings(StorageSettings(), NetworkSettings())
+    path.write_text(uncommented(render_example()))
+    loaded = load_with_sources([path])
+    shapes = {key.replace(f".{EXAMPLE_NAME}.", ".NAME.").replace(".0.", ".") for key in loaded.given}
+    assert shapes == set(all_options())
+    defaults = load()
+    assert loaded.settings._replace(groups={}, watch=()) == defaults
+    assert loaded.settings.groups == {EXAMPLE_NAME: GroupSettings()}
+    assert loaded.settings.watch == (WatchSettings(path=Path(EXAMPLE_PATH)),)
 
 
 def test_every_option_is_documented_in_whole_sentences():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config import values
-from blobtorrent.config.values import ListenSpec
+from blobtorrent.config.values import ListenSpec, TimeWindow, UnixSpec
 
 read_size = values.size(1024, 1 << 30)
 read_number = values.whole_number(1, 10)
@@ -86,3 +86,80 @@ def test_what_is_no_listener_is_refused(text):
 def test_listeners_are_a_list_of_text(given):
     with pytest.raises(ValueError, match="list"):
         values.listeners(given)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        (values.rate(1 << 40), "2 MiB/s", 2 << 20),
+        (values.rate(1 << 40), 100, 100),
+        (values.duration(0), "1h 30m", 5400.0),
+        (values.duration(0), 1.5, 1.5),
+        (values.number(0, 10), 2, 2.0),
+        (values.boolean, False, False),
+        (values.label, "films and more", "films and more"),
+        (values.optional_folder, "", None),
+        (values.optional_folder, "/srv", Path("/srv")),
+        (values.host_names, ["Box.local", "seed_1"], ("box.local", "seed_1")),
+        (
+            values.service_listeners, ["unix:a.sock", "127.0.0.1:7070"],
+            (UnixSpec("a.sock"), ListenSpec("127.0.0.1", range(7070, 7071))),
+        ),
+    ],
+)
+def test_what_is_written_becomes_a_value(read, text, value):
+    assert read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "words"),
+    [
+        (values.rate(1 << 40), "fast", "not a size"),
+        (values.rate(1 << 40), -1, "between 0 and"),
+        (values.rate(1 << 40), True, "number of bytes a second"),
+        (values.rate(1 << 40), 1.5, "number of bytes a second"),
+        (values.duration(10), "9s", "between 10 s and"),
+        (values.duration(0), "soon", "not a duration"),
+        (values.duration(0), float("nan"), "between"),
+        (values.duration(0), True, "number of seconds"),
+        (values.number(0, 10), 11, "between 0 and 10"),
+        (values.number(0, 10), float("nan"), "between"),
+        (values.number(0, 10), "1", "must be a number"),
+        (values.boolean, 1, "true or false"),
+        (values.label, "a\nb", "printable"),
+        (values.label, "x" * 256, "at most 255"),
+        (values.host_names, ["http://x"], "not a host name"),
+        (values.host_names, "x", "list of host names"),
+        (values.service_listeners, ["unix:"], "names no socket"),
+        (values.service_listeners, ["127.0.0.1"], "not HOST:PORT"),
+        (values.service_listeners, [1], "must be a list"),
+        (values.time_windows, "daily", "must be a list"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_words(read, text, words):
+    with pytest.raises(ValueError, match=words):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "days", "first_min", "end_min"),
+    [
+        ("daily 00:00-24:00", range(7), 0, 1440),
+        ("mon-fri 08:00-18:30", range(5), 480, 1110),
+        ("Sat,Sun 9:05 - 10:00", (5, 6), 545, 600),
+        ("daily 23:00-01:30", range(7), 1380, 1530),
+        ("sat-mon 10:00-11:00", (5, 6, 0), 600, 660),
+        ("mon-wed,fri 00:00-00:00", (0, 1, 2, 4), 0, 1440),
+    ],
+)
+def test_times_of_the_week_are_days_and_minutes(text, days, first_min, end_min):
+    assert values.time_window(text) == TimeWindow(frozenset(days), first_min, end_min)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "08:00-09:00", "weekdays 08:00-09:00", "mon 8-9", "mon 24:00-25:00", "mon 08:60-09:00", "mon- 1:00-2:00"],
+)
+def test_a_time_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match="holds"):
+        values.time_window(text)

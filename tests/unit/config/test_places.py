@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blobtorrent.config.places import SYSTEM_CONFIG_DIR, config_files, runtime_dir, state_dir
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_drop_ins_follow_their_file_in_the_order_of_their_names(tmp_path):
+    main = touch(tmp_path / "x.toml")
+    later = touch(tmp_path / "conf.d" / "20-b.toml")
+    earlier = touch(tmp_path / "conf.d" / "10-a.toml")
+    touch(tmp_path / "conf.d" / "30-c.toml.bak")
+    assert config_files(main, {}) == [main, earlier, later]
+
+
+def test_the_users_own_file_is_found(tmp_path):
+    own = touch(tmp_path / "blobtorrent" / "blobtorrent.toml")
+    assert config_files(None, {"XDG_CONFIG_HOME": str(tmp_path)}) == [own]
+
+
+@pytest.mark.skipif(SYSTEM_CONFIG_DIR.exists(), reason="this machine has settings of its own")
+def test_no_file_is_no_failure(tmp_path):
+    assert config_files(None, {"XDG_CONFIG_HOME": str(tmp_path)}) == []
+
+
+@pytest.mark.parametrize(
+    ("explicit", "environ", "expected"),
+    [
+        (Path("/flag"), {"STATE_DIRECTORY": "/systemd", "XDG_STATE_HOME": "/xdg"}, "/flag"),
+        (None, {"STATE_DIRECTORY": "/systemd:/second", "XDG_STATE_HOME": "/xdg"}, "/systemd"),
+        (None, {"XDG_STATE_HOME": "/xdg"}, "/xdg/blobtorrent"),
+    ],
+)
+def test_the_state_directory_is_the_first_that_is_given(explicit, environ, expected):
+    assert state_dir(explicit, environ) == Path(expected)
+
+
+def test_without_any_word_state_is_kept_in_the_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    for environ in ({}, {"XDG_STATE_HOME": "relative"}):
+        assert state_dir(None, environ) == Path("/home/me/.local/state/blobtorrent")
+
+
+@pytest.mark.parametrize(
+    ("explicit", "environ", "expected"),
+    [
+        (Path("/flag"), {"RUNTIME_DIRECTORY": "/systemd"}, "/flag"),
+        (None, {"RUNTIME_DIRECTORY": "/systemd", "XDG_RUNTIME_DIR": "/run/user/1"}, "/systemd"),
+        (None, {"XDG_RUNTIME_DIR": "/run/user/1"}, "/run/user/1/blobtorrent"),
+        (None, {}, "/state/run"),
+    ],
+)
+def test_the_runtime_directory_is_the_first_that_is_given(explicit, environ, expected):
+    assert runtime_dir(explicit, environ, Path("/state")) == Path(expected)
