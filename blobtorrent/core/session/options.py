@@ -1,0 +1,164 @@
+"""What people may say about a torrent, in a request's body or in a file beside it: names, types, and what they become.
+
+The values are as JSON or TOML delivered them. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from blobtorrent.config import values
+from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal, TorrentChanges
+from blobtorrent.model.address import Endpoint, parse_endpoint
+from blobtorrent.model.errors import FormatError, Invalid
+
+T = TypeVar("T")
+
+MAX_LABELS = 64
+MAX_PEERS = 1000
+MAX_PRIORITY = 1000
+MAX_RATE = 1 << 40                     # bytes a second
+MAX_RATIO = 1e6
+MAX_FILES = 1 << 20
+
+_REQUIRED: Any = object()
+
+
+class Fields:
+    """The members of one object, taken out one by one with their types checked.
+
+    Everything raises Invalid ("option.bad-value") with the name of the field. `end` is called when all is read. A null
+    is as good as no field.
+    """
+
+    def __init__(self, members: Mapping[str, Any], place: str = "") -> None:
+        self._members = {name: value for name, value in members.items() if value is not None}
+        self._place = place
+
+    def take(self, name: str, read: Callable[[Any], T], default: Any = _REQUIRED) -> T:
+        """The field as `read` makes it; `read` raises ValueError with words that follow the field's name."""
+        if name not in self._members:
+            if default is _REQUIRED:
+                raise Invalid("option.bad-value", f"{self._place}{name} is missing")
+            absent: T = default
+            return absent
+        try:
+            return read(self._members.pop(name))
+        except ValueError as error:
+            raise Invalid("option.bad-value", f"{self._place}{name} {error}") from None
+
+    def has(self, name: str) -> bool:
+        return name in self._members
+
+    def end(self) -> None:
+        """Refuse what nobody asked for: a misspelt option must not be passed over in silence."""
+        if self._members:
+            raise Invalid("option.unknown", f"there is no field {self._place}{min(self._members)}")
+
+
+def read_addition(fields: Fields) -> dict[str, Any]:
+    """The arguments of AddTorrent that the fields give; those not given are absent. Raises Invalid."""
+    readers: dict[str, tuple[str, Callable[[Any], Any]]] = {
+        "download_dir": ("download_dir", absolute_folder),
+        "peers": ("peers", _peers),
+        "start": ("start", values.boolean),
+        "skip_check": ("skip_check", values.boolean),
+        **_CHANGEABLE,
+    }
+    return _taken(fields, readers)
+
+
+def read_changes(fields: Fields) -> TorrentChanges:
+    """What may be said about a torrent at any time. Raises Invalid."""
+    return TorrentChanges(**_taken(fields, _CHANGEABLE))
+
+
+def absolute_folder(value: object) -> Path:
+    """A path that means the same in every working directory."""
+    path = values.folder(value)
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+def text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    return value
+
+
+def _taken(fields: Fields, readers: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> dict[str, Any]:
+    return {argument: fields.take(name, read) for name, (argument, read) in readers.items() if fields.has(name)}
+
+
+def _label(value: object) -> str:
+    label = values.label(value)
+    if not label:
+        raise ValueError("must not be empty")
+    return label
+
+
+def _labels(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > MAX_LABELS:
+        raise ValueError(f"must be a list of at most {MAX_LABELS} labels")
+    return tuple(dict.fromkeys(map(_label, value)))
+
+
+def _peers(value: object) -> tuple[Endpoint, ...]:
+    if not isinstance(value, list) or len(value) > MAX_PEERS or not all(isinstance(item, str) for item in value):
+        raise ValueError(f'must be a list of at most {MAX_PEERS} "ADDRESS:PORT"')
+    try:
+        return tuple(dict.fromkeys(map(parse_endpoint, value)))
+    except FormatError as error:
+        raise ValueError(f"holds {error}") from None
+
+
+def _goal(value: object) -> SeedGoal:
+    if not isinstance(value, dict):
+        raise ValueError("must be an object with ratio, time_s, idle_s, action")
+    fields = Fields(value, "seeding.")
+    try:
+        goal = SeedGoal(
+            ratio=fields.take("ratio", values.number(0, MAX_RATIO), None),
+            time_s=fields.take("time_s", values.duration(0), None),
+            idle_s=fields.take("idle_s", values.duration(0), None),
+            action=GoalAction(fields.take("action", values.one_of(*(action.value for action in GoalAction)), "stop")),
+        )
+        fields.end()
+    except Invalid as error:
+        raise ValueError(f"cannot be used: {error}") from None
+    return goal
+
+
+def _file_priorities(value: object) -> dict[int, FilePriority]:
+    if not isinstance(value, dict):
+        raise ValueError('must be an object of file numbers and "skip", "normal" or "high"')
+    return {_file_number(number): _file_priority(priority) for number, priority in value.items()}
+
+
+def _file_number(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) <= len(str(MAX_FILES))):
+        raise ValueError(f"has {value!r}, which is no file number")
+    return int(value)
+
+
+def _file_priority(value: object) -> FilePriority:
+    names = {priority.name.lower(): priority for priority in FilePriority}
+    if isinstance(value, str) and value in names:
+        return names[value]
+    raise ValueError(f"must be {', '.join(names)} for each file")
+
+
+# The name that people use, the name of the argument, and how the value is read.
+_CHANGEABLE: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "labels": ("labels", _labels),
+    "group": ("group", values.label),
+    "priority": ("priority", values.whole_number(-MAX_PRIORITY, MAX_PRIORITY)),
+    "seeding": ("goal", _goal),
+    "down_limit_bytes_per_s": ("down_bytes_per_s", values.rate(MAX_RATE)),
+    "up_limit_bytes_per_s": ("up_bytes_per_s", values.rate(MAX_RATE)),
+    "sequential": ("is_sequential", values.boolean),
+    "file_priorities": ("file_priorities", _file_priorities),
+}

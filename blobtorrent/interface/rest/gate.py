@@ -1,0 +1,103 @@
+"""Who may ask: checked on a request's head, before any of its body is taken in. Owned by the thread `rest`.
+
+Over TCP a bearer token is wanted, also on loopback: every program and every web page of the machine can reach that. A
+name in `Host` that is not ours is how a page talks to us through DNS that changes its mind (rebinding), and `Origin`
+or `Sec-Fetch-Site` tell of a page of somebody else. A UNIX socket knows its caller: our own user and root need no
+token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from blobtorrent.interface.rest.attempts import Attempts
+from blobtorrent.interface.rest.http import Head, Refused
+
+OPEN_TO_ALL = (("v1", "health", "live"), ("v1", "health", "ready"))    # probes have no token
+
+
+class Caller(NamedTuple):
+    """Who is at the other end. `address` is an IP address, or "unix:UID"."""
+
+    address: str
+    is_local: bool = False             # over a UNIX socket
+    is_trusted: bool = False           # needs no token
+
+
+class Gate:
+    """`hosts` are names, besides IP addresses and localhost, that clients may call us by."""
+
+    def __init__(self, token: str, hosts: Iterable[str] = ()) -> None:
+        self._token = token.encode()
+        self._hosts = {"localhost", *(host.lower() for host in hosts)}
+        self._attempts = Attempts()
+
+    def check(self, head: Head, caller: Caller, now: float) -> None:
+        """Raises Refused: 400 or 421 for the host, 403 for a foreign page, 401 or 429 for the token."""
+        if not caller.is_local:
+            self._check_host(head)
+        _check_origin(head)
+        if not caller.is_trusted and head.path not in OPEN_TO_ALL:
+            self._check_token(head, caller, now)
+
+    def _check_host(self, head: Head) -> None:
+        host = head.headers.get("host", "")
+        if not self._is_ours(host):
+            raise Refused(421, "rest.foreign-host", "the Host header names neither an IP address nor a name of ours")
+
+    def _is_ours(self, host: str) -> bool:
+        name, colon, port = _split_port(host)
+        if colon and not (port.isascii() and port.isdigit() and len(port) <= 5):
+            return False
+        if name.startswith("[") and name.endswith("]"):
+            return _is_address(name[1:-1], ipaddress.IPv6Address)
+        return name.lower() in self._hosts or _is_address(name, ipaddress.IPv4Address)
+
+    def _check_token(self, head: Head, caller: Caller, now: float) -> None:
+        """A right token is never refused: otherwise anybody behind the same address could lock its owner out."""
+        scheme, _, token = head.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1"), self._token):
+            return
+        network = _network_of(caller.address)
+        wait_s = self._attempts.wait_s(network, now)
+        if wait_s:
+            raise Refused(429, "rest.too-many-attempts", "too many wrong tokens", (("Retry-After", str(wait_s)),))
+        self._attempts.fail(network, now)
+        raise Refused(
+            401, "rest.no-token", "send the header Authorization: Bearer TOKEN",
+            (("WWW-Authenticate", 'Bearer realm="blobtorrent"'),),
+        )
+
+
+def _check_origin(head: Head) -> None:
+    origin = head.headers.get("origin")
+    if origin is not None and origin not in (f"{scheme}://{head.headers.get('host')}" for scheme in ("http", "https")):
+        raise Refused(403, "rest.foreign-origin", "a page of another site asks for this")
+    if head.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise Refused(403, "rest.foreign-origin", "a page of another site asks for this")
+
+
+def _split_port(host: str) -> tuple[str, str, str]:
+    if host.endswith("]") or ":" not in host:
+        return host, "", ""
+    name, colon, port = host.rpartition(":")
+    return name, colon, port
+
+
+def _is_address(text: str, kind: type[ipaddress.IPv4Address] | type[ipaddress.IPv6Address]) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return "%" not in text             # a zone: no client needs one to reach us, and its text is free
+
+
+def _network_of(address: str) -> str:
+    """What one attacker has plenty of addresses in counts as one: the /64 of an IPv6 address."""
+    if ":" not in address or address.startswith("unix:"):
+        return address
+    prefix = int(ipaddress.IPv6Address(address.partition("%")[0])) >> 64
+    return f"{prefix:x}::/64"

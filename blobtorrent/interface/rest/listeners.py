@@ -1,0 +1,115 @@
+"""Where the interface listens: addresses and ports, UNIX sockets, sockets that the service manager opened for us."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from blobtorrent.config.values import ListenSpec
+from blobtorrent.interface.rest.gate import Caller
+from blobtorrent.model.errors import NetworkError
+from blobtorrent.network import transport
+
+SOCKET_MODE = 0o660
+PROBE_S = 1.0                          # for whoever may still listen on a UNIX socket to take a connection
+
+Place = ListenSpec | Path | socket.socket
+
+_CREDENTIALS = struct.Struct("3i")     # pid, uid, gid
+
+
+class Listener(NamedTuple):
+    """An open, non-blocking listener. `path` and `inode` are set for a UNIX socket that we made."""
+
+    sock: socket.socket
+    name: str                          # "HOST:PORT" or "unix:PATH"
+    path: Path | None = None
+    inode: int = 0
+
+    def close(self) -> None:
+        """Close it; remove its file, unless somebody put another in its place."""
+        self.sock.close()
+        if self.path is not None:
+            try:
+                if self.path.stat().st_ino == self.inode:
+                    self.path.unlink()
+            except OSError:            # gone already, or its folder is
+                pass
+
+
+def open_all(places: Iterable[Place]) -> list[Listener]:
+    """Open every place, or none. Raises NetworkError ("net.*")."""
+    opened: list[Listener] = []
+    try:
+        for place in places:
+            opened.append(_open(place))
+    except NetworkError:
+        for listener in opened:
+            listener.close()
+        raise
+    return opened
+
+
+def caller_of(sock: socket.socket) -> Caller:
+    """Who has connected. Raises OSError when they are gone already."""
+    if sock.family != socket.AF_UNIX:
+        return Caller(str(sock.getpeername()[0]))
+    packed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(packed)
+    return Caller(f"unix:{uid}", is_local=True, is_trusted=uid in (0, os.geteuid()))
+
+
+def _open(place: Place) -> Listener:
+    if isinstance(place, Path):
+        return _open_unix(place)
+    if isinstance(place, socket.socket):
+        place.setblocking(False)
+        return Listener(place, _name_of(place))
+    host = "127.0.0.1" if place.host == "localhost" else place.host
+    sock = transport.open_listener(host, place.ports)
+    return Listener(sock, _name_of(sock))
+
+
+def _open_unix(path: Path) -> Listener:
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        os.fchmod(sock.fileno(), 0o600)                    # Linux gives the file this mode: never a moment too open
+        sock.bind(str(path))
+        path.chmod(SOCKET_MODE)
+        sock.listen(transport.BACKLOG)
+        return Listener(sock, f"unix:{path}", path, path.stat().st_ino)
+    except OSError as error:
+        sock.close()
+        raise NetworkError("net.cannot-listen", f"cannot listen on unix:{path}: {error.strerror or error}") from None
+
+
+def _remove_stale(path: Path) -> None:
+    """A socket that nobody listens on any more is in the way of a new one: its owner was killed."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise NetworkError("net.cannot-listen", f"cannot listen on unix:{path}: another file is there")
+    except OSError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_S)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except OSError:                # full, or not ours: binding will tell
+            return
+    raise NetworkError("net.cannot-listen", f"cannot listen on unix:{path}: another program does")
+
+
+def _name_of(sock: socket.socket) -> str:
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{sock.getsockname()}"
+    return str(transport.endpoint_of(sock.getsockname()))

@@ -1,0 +1,48 @@
+"""What a client is told when a request fails: problem documents (RFC 9457) with our stable codes."""
+
+from __future__ import annotations
+
+import json
+
+from blobtorrent.interface.rest.http import Refused, Response
+from blobtorrent.model.errors import (
+    BlobTorrentError,
+    Conflict,
+    FormatError,
+    Invalid,
+    NetworkError,
+    NotFound,
+    StorageError,
+    Unavailable,
+)
+from blobtorrent.model.text import clean
+
+PROBLEM_TYPE = "application/problem+json"
+
+# The first class that fits decides.
+_STATUSES: tuple[tuple[type[BlobTorrentError], int, str], ...] = (
+    (NotFound, 404, "There is no such thing"),
+    (Conflict, 409, "Contradicts what is there"),
+    (Invalid, 422, "Cannot be accepted"),
+    (FormatError, 422, "Not what it should be"),
+    (NetworkError, 422, "Cannot be fetched"),
+    (Unavailable, 503, "Not available now"),
+    (StorageError, 507, "The storage failed"),
+)
+
+
+def problem(error: BlobTorrentError) -> Response:
+    """The answer for an expected error; one that has no status of its own is our fault (500)."""
+    if isinstance(error, Refused):
+        return _document(error, error.status, "The request was refused", error.headers)
+    for kind, status, title in _STATUSES:
+        if isinstance(error, kind):
+            return _document(error, status, title)
+    return _document(error, 500, "An error of the program")
+
+
+def _document(
+    error: BlobTorrentError, status: int, title: str, headers: tuple[tuple[str, str], ...] = ()
+) -> Response:
+    fields = {"title": title, "status": status, "code": error.code, "detail": clean(error.detail)}
+    return Response(status, json.dumps(fields).encode(), PROBLEM_TYPE, headers)

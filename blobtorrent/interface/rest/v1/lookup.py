@@ -1,0 +1,28 @@
+"""How a path names a torrent."""
+
+from __future__ import annotations
+
+from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.model.errors import Invalid, NotFound
+from blobtorrent.model.ids import V1_BYTES, V2_BYTES, InfoHash
+from blobtorrent.model.status import TorrentStatus
+
+
+def find_torrent(gateway: Gateway, text: str) -> TorrentStatus:
+    """The torrent with this v1 or v2 info-hash, written in hexadecimal.
+
+    Raises Invalid ("torrent.bad-hash") or NotFound ("torrent.unknown").
+    """
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        digest = b""
+    if len(digest) not in (V1_BYTES, V2_BYTES) or len(text) != 2 * len(digest):
+        raise Invalid("torrent.bad-hash", f"not an info-hash of {2 * V1_BYTES} or {2 * V2_BYTES} hexadecimal digits")
+    alone = InfoHash(v1=digest) if len(digest) == V1_BYTES else InfoHash(v2=digest)
+    found = gateway.torrents.read(alone)
+    if found is None:                  # a hybrid is known by both of its digests together
+        found = next((status for key, status in gateway.torrents.read_all().items() if digest in key), None)
+    if found is None:
+        raise NotFound("torrent.unknown", f"no torrent {text.lower()}")
+    return found
