@@ -4,8 +4,7 @@ Every path in it is safe to create below a download folder, every size is positi
 length: whoever holds a Metainfo need not check again. `protocol.metafile` makes them.
 """
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple

@@ -1,7 +1,6 @@
 """Snapshots: what is. Frozen values that an owner publishes on the status board and anybody reads."""
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from typing import NamedTuple
 
 from blobtorrent.model.ids import InfoHash

@@ -1,7 +1,6 @@
 """What the session can be asked for, and the Reply that the answer comes in."""
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import queue
 from collections.abc import Mapping
 from enum import Enum, IntEnum
@@ -142,12 +141,13 @@ class MoveTorrent(NamedTuple):
 class RenamePath(NamedTuple):
     """Give a file or folder another name. Answered by None when it is done; NotFound, Invalid, Conflict, StorageError.
 
-    `old` and `new` are paths below the download folder; the first part is the torrent's own file or folder.
+    `old` and `new` are paths below the download folder, parts joined by slashes; the first part is the torrent's own
+    file or folder.
     """
 
     info_hash: InfoHash
-    old: tuple[str, ...]
-    new: tuple[str, ...]
+    old: str
+    new: str
 
 
 class TorrentChanges(NamedTuple):

@@ -1,7 +1,6 @@
 """What is told to a tracker and what it answers, whatever carries it (BEP 3, 7, 23)."""
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import ipaddress
 from enum import Enum
 from typing import NamedTuple
