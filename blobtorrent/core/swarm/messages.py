@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
@@ -11,6 +12,9 @@ from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.store import Store
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.live import LiveTorrent
 
 
 class PeerSource(Enum):
@@ -20,18 +24,47 @@ class PeerSource(Enum):
     TRACKER = "tracker"
 
 
+class Totals(NamedTuple):
+    """Bytes of payload, over the whole life of a torrent."""
+
+    downloaded: int = 0
+    uploaded: int = 0
+    wasted: int = 0
+
+
+class KnownAddress(NamedTuple):
+    """A peer as it is kept between runs. `last_good_at` is seconds since 1970, 0 when it never was."""
+
+    endpoint: Endpoint
+    source: PeerSource
+    failures: int = 0
+    last_good_at: float = 0.0
+
+
 class SwarmSettings(NamedTuple):
-    """What may change while a swarm runs."""
+    """What may change while a swarm runs. A rate of 0 is no limit."""
 
     max_links: int = 200               # links of this torrent
     upload_slots: int = 8              # peers unchoked at once
     choke_interval_s: float = 10.0
     snub_timeout_s: float = 20.0       # no block for so long while some were asked for: give them to others
+    is_sequential: bool = False
+    may_download: bool = True          # False: only give what is there, for instance while the disk is short of room
+    down_bytes_per_s: int = 0          # of this torrent alone
+    up_bytes_per_s: int = 0
+    weight: float = 1.0                # its share of what its group may use
+    group: str = ""
 
 
 class OpenSwarm(NamedTuple):
     """Start the live side of a torrent whose data were checked. SwarmReports go to `report_to`, once a second, on
-    every change of state, and when asked. `have` becomes the swarm's."""
+    every change of state, and when asked. `have` becomes the swarm's.
+
+    `partial` are blocks of unfinished pieces that lie in the store's part store; `skipped` is the mask of pieces that
+    nobody wants, `priorities` names those that are wanted more than others. Counters start at `totals`. `live` is the
+    torrent's part of the memory that outlives us, if there is one. After `keep_after_s` the blocks of a piece that is
+    still unfinished are made durable; None: never.
+    """
 
     info_hash: InfoHash
     metainfo: Metainfo
@@ -42,11 +75,45 @@ class OpenSwarm(NamedTuple):
     report_to: Mailbox[Any]
     listen_port: int = 0               # told to peers (BEP 10); 0 when we do not listen
     client_version: bytes = b""        # our name for ourselves (BEP 10)
+    partial: Mapping[int, tuple[int, ...]] = {}
+    skipped: int = 0
+    priorities: Mapping[int, int] = {}
+    peers: tuple[KnownAddress, ...] = ()
+    totals: Totals = Totals()
+    live: LiveTorrent | None = None
+    keep_after_s: float | None = None
 
 
 class ChangeSwarm(NamedTuple):
     info_hash: InfoHash
     settings: SwarmSettings
+
+
+class WantPieces(NamedTuple):
+    """Other pieces are wanted from now on: `skipped` and `priorities` as in OpenSwarm."""
+
+    info_hash: InfoHash
+    skipped: int
+    priorities: Mapping[int, int]
+
+
+class LosePieces(NamedTuple):
+    """The pieces of this mask may not be on disk after all: they are not had any more."""
+
+    info_hash: InfoHash
+    mask: int
+
+
+class AskPeers(NamedTuple):
+    """Tell which peers are worth keeping. Answered by PeersKept."""
+
+    info_hash: InfoHash
+    reply_to: Mailbox[Any]
+
+
+class PeersKept(NamedTuple):
+    info_hash: InfoHash
+    peers: tuple[KnownAddress, ...]
 
 
 class CloseSwarm(NamedTuple):
@@ -105,3 +172,4 @@ class SwarmReport(NamedTuple):
     error_code: str = ""               # why starved
     error_detail: str = ""
     spoiled_pieces: int = 0
+    skipped_bytes: int = 0             # of left_bytes: in pieces that nobody wants
