@@ -5,13 +5,17 @@ A block of a piece in memory lies in an arena slot; SPILLED marks one that lies 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Container, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.model.errors import StorageError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.storage.stamps import FileStamp
 from blobtorrent.storage.store import Store
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.recovery import Recovered
 
 SPILLED = -1
 
@@ -129,6 +133,47 @@ class BlocksSpilled:
         self.error = error
 
 
+class KeepBlocks(NamedTuple):
+    """Copy unverified blocks to the torrent's part store and make them durable, so that a power cut spares them.
+
+    `pieces` are (index, [(block, slot), ...]). Posted to the disk lane; answered by one BlocksKept. The slots stay the
+    asker's; none of the pieces is hashed, spilled or given up before the answer.
+    """
+
+    info_hash: InfoHash
+    store: Store
+    pieces: list[tuple[int, list[tuple[int, int]]]]
+    reply_to: Mailbox[Any]
+    token: Any = None
+
+
+class BlocksKept(NamedTuple):
+    """Without `error`, all of the blocks are in the part store, durably."""
+
+    info_hash: InfoHash
+    token: Any
+    error: StorageError | None = None
+
+
+class SyncStore(NamedTuple):
+    """Make durable what was written to the torrent's files. Posted to the disk lane; answered by StoreSynced.
+
+    What was written before this was posted is covered; of what is written meanwhile nothing is known.
+    """
+
+    info_hash: InfoHash
+    store: Store
+    reply_to: Mailbox[Any]
+
+
+class StoreSynced(NamedTuple):
+    """The files that were synced, as they are now. With `error`, pages may be lost: none of the new pieces counts."""
+
+    info_hash: InfoHash
+    stamps: Mapping[int, FileStamp]
+    error: StorageError | None = None
+
+
 class CheckPieces(NamedTuple):
     """Read and hash what lies on disk. Posted to the hasher pool; answered by one PiecesChecked.
 
@@ -153,22 +198,36 @@ class PiecesChecked(NamedTuple):
 
 
 class PrepareStore(NamedTuple):
-    """Make the folder, empty files, links and (if asked) allocation.
+    """Make the folder, empty files, links and (if asked) allocation; find what is left of unfinished pieces.
 
-    Posted to the disk lane, before any other job of the store; answered by StorePrepared.
+    Posted to the disk lane, before any other job of the store; answered by StorePrepared. `stamps` are the files as
+    they were when the torrent was saved, `have` the pieces that are verified, `recovered` what a killed process left
+    of the torrent in memory: its blocks go to the part store.
     """
 
     info_hash: InfoHash
     store: Store
     reply_to: Mailbox[Any]
+    stamps: Mapping[int, FileStamp] = {}
+    have: Container[int] = ()
+    recovered: Recovered | None = None
 
 
 class StorePrepared(NamedTuple):
-    """`has_data` is False when none of the torrent's files held a byte before: nothing to check then."""
+    """`has_data` is False when none of the torrent's files held a byte before: nothing to check then.
+
+    `partial` are the blocks in the part store of pieces that are not had: piece -> block numbers, ascending; a piece
+    may be there as a whole. `changed` are files that are not as their stamp says, `missing_files` had one and are gone.
+    `damaged_blocks` were in the part store and were not what was put there.
+    """
 
     info_hash: InfoHash
     has_data: bool
     error: StorageError | None = None
+    partial: Mapping[int, tuple[int, ...]] = {}
+    changed: Sequence[int] = ()
+    missing_files: Sequence[int] = ()
+    damaged_blocks: int = 0
 
 
 class CloseStore(NamedTuple):
