@@ -1,0 +1,41 @@
+"""Where the live file lies: the runtime directory when that is kept in memory, else the system's shared memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from blobtorrent.storage.mounts import MOUNT_TABLE
+
+SHARED_MEMORY = Path("/dev/shm")
+
+_IN_MEMORY = (b"tmpfs", b"ramfs")
+
+
+def live_path(runtime_dir: Path, state_dir: Path, *, shared: Path = SHARED_MEMORY) -> Path | None:
+    """The same path for the same state directory; None where nothing of both is in memory and ours to write.
+
+    On a disk the file would cost a write for every block.
+    """
+    if _is_in_memory(runtime_dir):
+        return runtime_dir / "live"
+    if _is_in_memory(shared) and os.access(shared, os.W_OK | os.X_OK):
+        name = hashlib.blake2b(os.fsencode(os.path.realpath(state_dir)), digest_size=8).hexdigest()
+        return shared / f"blobtorrent-{os.geteuid()}-{name}"
+    return None
+
+
+def _is_in_memory(folder: Path, table: Path = MOUNT_TABLE) -> bool:
+    try:
+        device = os.stat(folder).st_dev
+        lines = table.read_bytes().splitlines()
+    except OSError:
+        return False
+    number = b"%d:%d" % (os.major(device), os.minor(device))
+    return any(_filesystem(line) in _IN_MEMORY for line in lines if line.split(b" ")[2] == number)
+
+
+def _filesystem(line: bytes) -> bytes:
+    """The type of a mount: it follows a lone dash, behind fields of which there are more or fewer."""
+    return line.partition(b" - ")[2].partition(b" ")[0]
