@@ -18,6 +18,7 @@ from blobtorrent.interface.rest.server import RestServer
 from blobtorrent.model.errors import BlobTorrentError, Conflict
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import FileStatus, SessionStatus, TorrentStatus
+from blobtorrent.protocol.bencode import encode
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.bus import EventBus
 from blobtorrent.runtime.mailbox import Mailbox
@@ -36,6 +37,12 @@ def status_of(number: int, **fields: Any) -> TorrentStatus:
     """A stopped torrent of a thousand bytes, with these fields otherwise."""
     base = TorrentStatus(info_hash(number), f"torrent {number}", "stopped", 1000, 1, "/downloads")
     return base._replace(**fields)
+
+
+def tiny_torrent(name: str = "tiny") -> bytes:
+    """The .torrent file of a file of 100 bytes."""
+    info = {b"name": name.encode(), b"piece length": 16384, b"length": 100, b"pieces": bytes(20)}
+    return encode({b"info": info})
 
 
 class PlayedSession:

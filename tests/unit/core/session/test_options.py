@@ -1,0 +1,71 @@
+"""What people may say about a torrent: read, or refused with the name of the field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal, TorrentChanges
+from blobtorrent.core.session.options import MAX_LABELS, Fields, read_addition, read_changes, text
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import Invalid
+
+
+def test_an_addition_has_what_was_said_and_nothing_else():
+    fields = Fields({
+        "download_dir": "/srv/a", "peers": ["127.0.0.1:5", "[::1]:6", "127.0.0.1:5"], "start": False,
+        "skip_check": True, "labels": ["b", "a", "b"], "group": None,
+        "seeding": {"ratio": 2, "time_s": "1h", "action": "remove"},
+    })
+    assert read_addition(fields) == {
+        "download_dir": Path("/srv/a"),
+        "peers": (Endpoint("127.0.0.1", 5), Endpoint("::1", 6)),
+        "start": False,
+        "skip_check": True,
+        "labels": ("b", "a"),
+        "goal": SeedGoal(2.0, 3600.0, None, GoalAction.REMOVE),
+    }
+    fields.end()
+
+
+def test_changes_leave_alone_what_was_not_said():
+    fields = Fields({
+        "group": "slow", "priority": -3, "down_limit_bytes_per_s": "1 MiB/s", "up_limit_bytes_per_s": 5,
+        "sequential": True, "file_priorities": {"0": "skip", "7": "high"},
+    })
+    assert read_changes(fields) == TorrentChanges(
+        group="slow", priority=-3, down_bytes_per_s=1 << 20, up_bytes_per_s=5, is_sequential=True,
+        file_priorities={0: FilePriority.SKIP, 7: FilePriority.HIGH},
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("download_dir", "relative/path"), ("download_dir", 1), ("download_dir", "/a\0b"), ("download_dir", ""),
+        ("peers", "127.0.0.1:5"), ("peers", ["example.org:5"]), ("peers", ["127.0.0.1:0"]), ("peers", [1]),
+        ("start", 1), ("start", "yes"), ("labels", "a"), ("labels", [""]), ("labels", ["a\n"]), ("labels", [1]),
+        ("labels", [str(number) for number in range(MAX_LABELS + 1)]), ("labels", ["a" * 300]), ("priority", 1.5),
+        ("priority", 10**9), ("priority", True), ("seeding", 2), ("seeding", {"ratio": -1}), ("seeding", {"ration": 1}),
+        ("seeding", {"action": "explode"}), ("down_limit_bytes_per_s", -1), ("down_limit_bytes_per_s", "fast"),
+        ("sequential", "true"), ("file_priorities", []), ("file_priorities", {"x": "skip"}),
+        ("file_priorities", {"0": 2}), ("file_priorities", {"99999999": "skip"}), ("file_priorities", {"-1": "skip"}),
+        ("file_priorities", {"0": ["skip"]}),
+    ],
+)
+def test_a_bad_value_is_told_with_its_field(name, value):
+    with pytest.raises(Invalid, match=name):
+        read_addition(Fields({name: value}))
+
+
+def test_a_field_that_nobody_knows_is_refused():
+    fields = Fields({"lables": ["a"]})
+    assert read_addition(fields) == {}
+    with pytest.raises(Invalid, match="lables"):
+        fields.end()
+
+
+def test_a_field_that_is_needed_is_asked_for():
+    with pytest.raises(Invalid, match="source is missing"):
+        Fields({"source": None}).take("source", text)
