@@ -1,0 +1,37 @@
+"""Quarantine: where damaged files of the state directory go. Nothing is deleted there: people may want to look."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from blobtorrent.storage.faults import storage_error
+
+
+class Quarantine:
+    """The folder `root`, made when the first thing comes. Any thread may use it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def take(self, path: Path) -> Path | None:
+        """Move a file or folder here, as NAME.TIME; where it went, or None when there was nothing. Raises StorageError.
+        """
+        try:
+            self.root.mkdir(mode=0o700, exist_ok=True)
+            place = self._free_place(path.name)
+            path.rename(place)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error(error, path) from error
+        return place
+
+    def _free_place(self, name: str) -> Path:
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        place = self.root / f"{name}.{stamp}"
+        number = 1
+        while place.exists():
+            number += 1
+            place = self.root / f"{name}.{stamp}-{number}"
+        return place

@@ -1,0 +1,210 @@
+"""StateDir: the folder that a daemon's saved state lives in, who may use it, and in what condition it was found.
+
+    lock                  held (flock) by the daemon, or by a command that works on the folder
+    format                version of everything here, sealed; a newer one is refused and not touched
+    key, key.1            the key under all digests, twice
+    session               the session's id and whether it ended cleanly, sealed; written in place, so on a full disk too
+    state.sqlite3, .1     the rows, and their previous generation
+    torrents/             HASH.torrent, and a second copy HASH.torrent.1
+    parts/                HASH.parts and HASH.kept: blocks that are in no file of their torrent
+    quarantine/           what was found damaged
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Container
+from pathlib import Path
+
+from blobtorrent.model.errors import ConfigError, StorageError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.recovery import Damage
+from blobtorrent.storage.atomicfile import write_atomically
+from blobtorrent.storage.keyfile import read_key, settle_key
+from blobtorrent.storage.quarantine import Quarantine
+from blobtorrent.storage.sealed import Seal
+from blobtorrent.storage.state import OF_A_TORRENT, RowName, info_hash_of
+from blobtorrent.storage.statefile import StateFile
+
+__all__ = ["Damage", "StateDir"]
+
+FORMAT_VERSION = 1
+SESSION_ID_BYTES = 16
+
+_STATE = "state.sqlite3"
+_FORMAT = b"format"
+_FORMAT_TEXT = b"blobtorrent state, format "
+_SESSION = b"session"
+_CLEAN, _RUNNING = b"c", b"r"
+_TORRENT_NAME = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+class StateDir:
+    """An open state directory; nobody else can open it before `close`. Owned by the thread that starts and stops."""
+
+    def __init__(self, path: Path) -> None:
+        """Make it if it is not there, lock it, and repair what can be repaired without reading the rows.
+
+        Raises ConfigError: "state.locked" while another process has it, "state.newer" when a later version wrote it,
+        "state.unusable" when it cannot be made or written.
+        """
+        self.path = path.absolute()
+        self.quarantine = Quarantine(self.path / "quarantine")
+        self.damages: list[Damage] = []
+        self._lock = -1
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            refuse_newer(self.path)
+            self._lock = lock_folder(self.path)
+            self._open()
+        except OSError as error:
+            self._unlock()
+            raise ConfigError("state.unusable", f"the state directory {self.path}: {error.strerror}") from error
+        except StorageError as error:
+            self._unlock()
+            raise ConfigError("state.unusable", f"the state directory {self.path}: {error.detail}") from error
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _open(self) -> None:
+        is_new = not (self.path / _STATE).exists() and not (self.path / "torrents").exists()
+        for name in ("torrents", "parts"):
+            (self.path / name).mkdir(mode=0o700, exist_ok=True)
+        key, damages = settle_key(self.path, self.quarantine, is_new=is_new)
+        self.damages += damages
+        self.seal = Seal(key)
+        self._settle_format(is_new)
+        session_id, was_clean, generation = self._read_session(is_new)
+        self.state = StateFile(self.path / _STATE, self.seal, self.quarantine, self._may_return)
+        self.damages += self.state.take_damages()
+        if was_clean and self.state.generation < generation:
+            self.damages.append(Damage(
+                "state file", str(self.state.path), "it is older than it was at the last stop",
+                "torrents are checked"))
+        self.was_clean = was_clean and self.state.generation == generation
+        # What a killed session left in memory is still of use to the next: they are one session until a clean stop.
+        self.session_id = session_id if session_id and not was_clean else os.urandom(SESSION_ID_BYTES)
+        self._write_session(_RUNNING)
+
+    # ---- where things are
+
+    def torrent_path(self, info_hash: InfoHash) -> Path:
+        return self.path / "torrents" / f"{info_hash.hex}.torrent"
+
+    def parts_path(self, info_hash: InfoHash) -> Path:
+        """Where the unverified blocks of a torrent go."""
+        return self.path / "parts" / f"{info_hash.hex}.parts"
+
+    def kept_path(self, info_hash: InfoHash) -> Path:
+        """Where verified bytes of a torrent's unwanted files go."""
+        return self.path / "parts" / f"{info_hash.hex}.kept"
+
+    def stray_torrents(self, known: Container[bytes]) -> list[InfoHash]:
+        """Torrents that have a .torrent file but no row: their keys are not in `known`. Their rows are lost, or a crash
+        came between the two steps of adding or removing them.
+
+        The name of a file tells only the digest that stands in it: of a hybrid's info-hash, v1.
+        """
+        names = {entry.name.partition(".")[0] for entry in os.scandir(self.path / "torrents")}
+        keys = sorted(bytes.fromhex(name) for name in names if _TORRENT_NAME.fullmatch(name))
+        return [info_hash_of(key) for key in keys if key not in known]
+
+    # ---- the end
+
+    def mark_clean(self) -> None:
+        """All is saved, and nothing will be written from now on. Raises StorageError."""
+        self.state.keep_previous()
+        self._write_session(_CLEAN)
+
+    def close(self) -> None:
+        self.state.close()
+        self._unlock()
+
+    # ---- the session record
+
+    def _read_session(self, is_new: bool) -> tuple[bytes, bool, int]:
+        """Session id, whether it ended cleanly, and at which generation. Unknown is as good as a crash."""
+        try:
+            record = (self.path / "session").read_bytes()
+        except FileNotFoundError:
+            record = b""
+        body = self.seal.unwrap(_SESSION, record)
+        if body is not None:
+            session_id, generation, flag = body[:SESSION_ID_BYTES], body[SESSION_ID_BYTES:-1], body[-1:]
+            return session_id, flag == _CLEAN, int.from_bytes(generation, "big")
+        if not is_new:
+            self.damages.append(Damage(
+                "session record", str(self.path / "session"), "damaged or missing",
+                "how the last session ended is unknown: torrents are checked"))
+        return b"", False, 0
+
+    def _write_session(self, flag: bytes) -> None:
+        """Overwrite the record where it lies. One that a power cut tears does not match its digest."""
+        body = self.session_id + self.state.generation.to_bytes(8, "big") + flag
+        descriptor = os.open(self.path / "session", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(descriptor, self.seal.wrap(_SESSION, body), 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    # ---- the rest
+
+    def _settle_format(self, is_new: bool) -> None:
+        if _version(self.path, self.seal) is not None:
+            return
+        if not is_new:
+            path = self.path / "format"
+            self.damages.append(Damage("format", str(path), "damaged or missing", "written anew"))
+            self.quarantine.take(path)
+        write_atomically(self.path / "format", self.seal.wrap(_FORMAT, _FORMAT_TEXT + b"%d\n" % FORMAT_VERSION))
+
+    def _may_return(self, name: RowName) -> bool:
+        """Whether a row that vanished is missed: those of a torrent are, while its .torrent file is there."""
+        kind, key = name
+        path = self.path / "torrents" / f"{key.hex()}.torrent"
+        return kind not in OF_A_TORRENT or path.exists()
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def lock_folder(path: Path) -> int:
+    """Take the lock of a state directory; closing the descriptor gives it back, and so does the end of the process.
+
+    Raises ConfigError ("state.locked") while somebody else has it.
+    """
+    descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ConfigError("state.locked", f"the state directory {path} is in use by another process") from None
+    return descriptor
+
+
+def refuse_newer(path: Path) -> None:
+    """Raises ConfigError ("state.newer") when a later version of this program wrote the directory. Changes nothing."""
+    key = read_key(path)
+    version = _version(path, Seal(key) if key is not None else None)
+    if version is not None and version > FORMAT_VERSION:
+        raise ConfigError("state.newer", f"the state directory {path} has format {version}, which only a later version"
+                                         f" of this program reads; this one reads up to {FORMAT_VERSION}")
+
+
+def _version(path: Path, seal: Seal | None) -> int | None:
+    """The version of a directory; None when its record is damaged or missing. Without a key it goes unchecked."""
+    try:
+        record = (path / "format").read_bytes()
+    except OSError:
+        return None
+    body = record.partition(b"\n")[0] + b"\n" if seal is None else seal.unwrap(_FORMAT, record)
+    if body is None or not body.startswith(_FORMAT_TEXT):
+        return None
+    number = body[len(_FORMAT_TEXT):-1]
+    return int(number) if number.isdigit() and len(number) < 10 else None
