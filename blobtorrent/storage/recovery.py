@@ -78,8 +78,8 @@ class Recovery:
     def recover(cls, path: Path, seal: Seal, session_id: bytes) -> Recovery | None:
         """Read the live file `path` and those that earlier starts put aside; None when there is none.
 
-        `session_id` is that of the session that did not end cleanly: what others left is out of date. Afterwards there
-        is no file `path`.
+        `session_id` is that of the session that did not end cleanly. What others left may be out of date: their blocks
+        count, which are hashed anyway, and their records of written pieces do not. Afterwards there is no file `path`.
         """
         recovery = cls()
         try:
@@ -115,21 +115,19 @@ class Recovery:
             self._damaged(place, str(error), "its blocks are fetched again, its pieces checked")
             place.replace(place.with_name(f"{place.name.partition('.')[0]}.damaged"))
             return
-        if file.session_id != session_id:
-            place.unlink()
-            return
         self._files.append(file)
         file.read()
-        self._merge(file)
+        self._merge(file, is_current=file.session_id == session_id)
 
-    def _merge(self, file: _KilledFile) -> None:
+    def _merge(self, file: _KilledFile, *, is_current: bool) -> None:
         """Add what a later file says to what earlier ones said."""
         for flaw in file.flaws:
             self._damaged(file.path, flaw, "what cannot be told without it is checked or fetched again")
         for key, found in file.torrents.items():
             known = self.torrents.setdefault(key, Recovered())
-            known.written += found.written
-            known.is_whole &= found.is_whole
+            if is_current:
+                known.written += found.written
+            known.is_whole &= found.is_whole and is_current
             if found.tally is not None:
                 known.tally = Tally(*map(max, found.tally, known.tally or found.tally))
             for index, blocks in found.blocks.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -14,5 +15,28 @@ class FileStamp(NamedTuple):
     inode: int
 
 
+class Comparison(NamedTuple):
+    """Numbers of files that are not as their stamps say, ascending.
+
+    `changed` were written to since the stamp was taken, by us or by somebody else. `missing` are gone, cut short, or
+    replaced by other files: nothing that was known of their bytes holds.
+    """
+
+    changed: list[int]
+    missing: list[int]
+
+
 def stamp_of(found: os.stat_result) -> FileStamp:
     return FileStamp(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def compare(known: Mapping[int, FileStamp], found: Mapping[int, FileStamp]) -> Comparison:
+    """Compare what is known of some files with what was found; others are not looked at."""
+    changed, missing = [], []
+    for number, stamp in sorted(known.items()):
+        now = found.get(number)
+        if now is None or now.inode != stamp.inode or now.size < stamp.size:
+            missing.append(number)
+        elif now != stamp:
+            changed.append(number)
+    return Comparison(changed, missing)
