@@ -12,14 +12,19 @@ from __future__ import annotations
 import mmap
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, pairwise
 
 from blobtorrent.model.geometry import BLOCK_SIZE
 
 SLOT_SIZE = BLOCK_SIZE
+# Slots are drawn from so many times as many. Those that lie alone wait there until their neighbours are free too: with
+# 200 links a 1 MiB piece lies in 21 runs instead of 36, with one link in 1.1 instead of 2.5. Drawn from four times as
+# many they lie in 11, but leave the CPU's caches: one link then costs 2.35 instead of 2.2 CPU s/GiB.
+CHOICE = 2
 
 
 class Arena:
-    """`capacity` slots to reserve, plus `scratch_slots` that their owner takes once and swaps one for one.
+    """`capacity` slots to reserve, plus `scratch_slots` that one owner may hold without a promise.
 
     Invariant: slots taken <= slots reserved + scratch slots, so `take` always finds enough free ones.
     The pages are untouched, and cost nothing, until a slot is used for the first time.
@@ -69,7 +74,7 @@ class Arena:
         self._put_back((), count)
 
     def take(self, count: int) -> list[int]:
-        """Draw `count` slot ids, ascending. The caller holds promises (or scratch) for them.
+        """Draw `count` slot ids, in runs of neighbours. The caller holds promises (or scratch) for them.
 
         Raises RuntimeError when there are none left: somebody took more than was promised.
         """
@@ -78,12 +83,7 @@ class Arena:
         with self._lock:
             if count > len(self._free):
                 raise RuntimeError(f"{count} slots taken, {len(self._free)} free: more than was reserved")
-            # Sorting a little more than is needed keeps neighbours together: 7 instead of 24 runs per 1 MiB piece.
-            window = self._free[-2 * count :]
-            window.sort(reverse=True)
-            self._free[-2 * count :] = window
-            slots = self._free[: -count - 1 : -1]
-            del self._free[-count:]
+            slots, self._free[-CHOICE * count:] = _longest_runs(sorted(self._free[-CHOICE * count:]), count)
         return slots
 
     def give_back(self, slots: Iterable[int]) -> None:
@@ -127,3 +127,13 @@ class Arena:
         if left > 0:
             found.append(whole[start * SLOT_SIZE : start * SLOT_SIZE + left])
         return found
+
+
+def _longest_runs(slots: list[int], count: int) -> tuple[list[int], list[int]]:
+    """Split sorted slots: `count` of them, the longest runs of neighbours first, and the others, the shortest first."""
+    starts = [0, *[at for at, (slot, following) in enumerate(pairwise(slots), 1) if following - slot != 1], len(slots)]
+    runs = sorted([slots[start:end] for start, end in pairwise(starts)], key=len)
+    taken: list[int] = []
+    while len(taken) < count:
+        taken += runs.pop()
+    return taken[:count], list(chain.from_iterable(runs)) + taken[count:]

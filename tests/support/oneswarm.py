@@ -118,6 +118,7 @@ class OneSwarm:
 
     def give_in_shape(self, link: PeerLink, blocks: list[tuple[int, int]]) -> None:
         """The peer sends these whole blocks, and they are received where they stay."""
+        self.scatter.offer(len(blocks))
         slots = self.scatter.slots[:len(blocks)]
         headers = b""
         for (index, block), slot in zip(blocks, slots):

@@ -103,7 +103,7 @@ class Node:
             else:
                 self.latest[message.info_hash] = message
         if not self._closing:
-            audit(self.arena, SCATTER_UNITS, list(self.host._swarms.values()), self.disk.reading)
+            audit(self.arena, len(shard.scatter.slots), list(self.host._swarms.values()), self.disk.reading)
 
     def _answer_door(self) -> None:
         for message in self.door.drain():
@@ -119,7 +119,7 @@ class Node:
         """All swarms are closed, and every slot and promise is back."""
         assert len(self.closed) == len(self.stores), "a swarm did not close"
         assert self.arena.reserved == 0
-        assert self.arena.free == len(self.arena.views) - SCATTER_UNITS
+        assert self.arena.free == len(self.arena.views) - len(self.shard.scatter.slots)
         assert not any(store.parts.blocks for store in self.stores.values()), "spilled blocks were left behind"
 
 

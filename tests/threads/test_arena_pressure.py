@@ -178,6 +178,6 @@ def test_pieces_abandoned_half_way_are_finished_through_the_part_store(tmp_path,
         engine.stop()
     assert torrent.is_on_disk(tmp_path)
     assert engine.arena.reserved == 0
-    assert engine.arena.free == len(engine.arena.views) - SCATTER_UNITS
+    assert engine.arena.free == len(engine.arena.views) - len(engine.shard.scatter.slots)
     assert engine.store.parts.num_blocks == 0
     assert engine.most_reserved <= SLOTS

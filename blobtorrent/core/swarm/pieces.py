@@ -90,6 +90,11 @@ class Assembly:
     def has_unrequested(self) -> bool:
         return self.cursor < self.num_blocks or bool(self.returned)
 
+    @property
+    def num_unrequested(self) -> int:
+        """Blocks that nobody is asked for."""
+        return self.num_blocks - self.cursor + len(self.returned)
+
     def next_run(self, limit: int) -> range:
         """Claim up to `limit` neighbouring blocks that nobody is asked for; empty when there are none."""
         returned = self.returned

@@ -16,8 +16,7 @@ from blobtorrent.protocol.wire.encode import RunEncoder, cancel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-RUN_BLOCKS = 64                        # blocks of one pick for a fast peer: 1 MiB
-SLOW_RUN_BLOCKS = 8
+RUN_BLOCKS = 64                        # blocks of one pick at most: 1 MiB
 SMALL_PIECE_BLOCKS = 16                # pieces up to here are opened several at once
 MAX_REQUESTERS = 2                     # of one block in the endgame
 MAX_DOUBLED = 64                       # blocks that two links are asked for at a time
@@ -45,9 +44,9 @@ class RequestManager:
         self._memory = memory
         self._relieve = relieve        # asks for memory when promises run out; True when some is free at once
         self._wait = wait              # asks to be called when open pieces hold less
-        self._budget = memory.capacity * 3 // 4            # slots that open pieces may come to need
+        self._budget = memory.capacity * 7 // 8            # slots that open pieces may come to need
         self._committed = 0            # slots that they may come to need as it is
-        self._share = self._budget     # blocks that one link may be asked for
+        self._share = memory.capacity  # blocks that one link may be asked for
         self._orphans: dict[Assembly, None] = {}           # open pieces that nobody works on
         self._encoder = RunEncoder(pieces.geometry)
         self._blocks_per_piece = pieces.geometry.blocks_per_piece
@@ -55,8 +54,11 @@ class RequestManager:
         self.doubled: dict[int, list[PeerLink]] = {}       # endgame: who was asked for a block, when more than one
 
     def share_among(self, links: int) -> None:
-        """So many links may be asked for blocks: none of them may hold all the memory."""
-        self._share = max(2, self._budget // max(1, links))
+        """So many links may be asked for blocks: none of them may hold all the memory.
+
+        Together they hold less than open pieces may: what came is not written yet when the next blocks are asked for.
+        """
+        self._share = max(2, self._memory.capacity * 3 // 4 // max(1, links))
 
     def fill(self, link: PeerLink, now: float) -> None:
         """Ask a link for as much as its window takes, once a worthwhile part of the window is open."""
@@ -70,7 +72,7 @@ class RequestManager:
         if not link.outstanding and link.arriving is None:
             link.last_block_at = now   # it had nothing to send until now
         while room > 0:
-            count = self._ask_run(link, min(room, RUN_BLOCKS if size >= RUN_BLOCKS else SLOW_RUN_BLOCKS), now)
+            count = self._ask_run(link, min(room, RUN_BLOCKS), now)
             if not count:
                 break
             room -= count
@@ -91,10 +93,12 @@ class RequestManager:
             link.current = assembly
         if assembly is None:
             return 0 if link in self.hungry or now < link.double_at else self._double(link, now)
+        limit = min(limit, assembly.num_unrequested)
         if not self._reserve(link, limit):
             return 0
         run = assembly.next_run(limit)
-        self._memory.unreserve(limit - len(run))
+        if len(run) < limit:
+            self._memory.unreserve(limit - len(run))
         if not assembly.has_unrequested:
             self._pieces.note_unrequested(assembly)
             link.current = None

@@ -76,31 +76,50 @@ class Sink(Protocol):
 
 
 class Scatter:
-    """Buffers for the next receive of any link of one thread: `[header, slot, header, slot, ...]`."""
+    """Buffers for the next receive of any link of one thread: `[header, slot, header, slot, ...]`.
+
+    Slots are drawn for many receives at once, so that the few blocks of one receive lie side by side. Drawn for each
+    receive, a 1 MiB piece from 200 links lay in 45 runs of slots instead of 27; each run is a call of the hash and a
+    buffer of the write.
+    """
 
     def __init__(self, pool: SlotPool, units: int) -> None:
         self._pool = pool
-        self._headers = bytearray(HEADER_BYTES * units)
-        self.headers = memoryview(self._headers)
-        self.slots = pool.take(units)
+        self._units = units
+        self._headers = memoryview(bytearray(HEADER_BYTES * units))
+        starts = range(0, HEADER_BYTES * units, HEADER_BYTES)
+        self._header_buffers = [self._headers[start:start + HEADER_BYTES] for start in starts]
+        self.headers = self._headers   # of the units that are left, as are these:
+        self.slots: list[int] = []
         self.buffers: list[memoryview] = []
-        for unit in range(units):
-            self.buffers.append(self.headers[HEADER_BYTES * unit:HEADER_BYTES * (unit + 1)])
-            self.buffers.append(pool.views[self.slots[unit]])
         self.spare: list[int] = []
+        self._refill()
 
     def view(self, slot: int) -> memoryview:
         return self._pool.views[slot]
 
+    def offer(self, units: int) -> list[memoryview]:
+        """Buffers for so many units, or for all that one receive may have."""
+        if len(self.slots) < min(units, self._units):
+            self._refill()
+        return self.buffers[:2 * units]
+
+    def _refill(self) -> None:
+        self.slots += self._pool.take(self._units - len(self.slots))
+        views = self._pool.views
+        self.headers = self._headers
+        self.buffers = [buffer for pair in zip(self._header_buffers, [views[slot] for slot in self.slots])
+                        for buffer in pair]
+
     def consume(self, units: int) -> None:
-        """The slots of the leading units are somebody else's now: put fresh ones in their place."""
+        """The slots of the leading units are somebody else's now."""
         if self.spare:
             self._pool.give_back(self.spare)
             self.spare.clear()
         if units:
-            views = self._pool.views
-            self.slots[:units] = fresh = self._pool.take(units)
-            self.buffers[1 : 2 * units : 2] = [views[slot] for slot in fresh]
+            del self.slots[:units]
+            del self.buffers[:2 * units]
+            self.headers = self.headers[HEADER_BYTES * units:]
 
     def take_one(self) -> int:
         return self._pool.take(1)[0]
@@ -120,7 +139,7 @@ class Scatter:
 
     def close(self) -> None:
         self._pool.give_back(self.slots)
-        self.slots = []
+        self.slots.clear()
         self.buffers.clear()
 
 
@@ -146,7 +165,7 @@ class Intake:
     def buffers(self, blocks: int) -> list[memoryview]:
         """What to receive `blocks` blocks into. Only while `in_shape`."""
         scatter = self._scatter
-        buffers = scatter.buffers[: 2 * blocks]
+        buffers = scatter.offer(blocks)
         if self._slot != NO_SLOT:
             buffers.insert(0, scatter.view(self._slot)[self._filled : self._size])
         elif self._head:

@@ -59,14 +59,32 @@ def test_no_slot_is_handed_out_twice():
         assert arena.free + len(held) == 80
 
 
-def test_slots_are_taken_in_ascending_order():
+def test_slots_given_back_in_any_order_are_taken_in_order():
     arena = arena_of(64)
     arena.reserve(64)
     slots = arena.take(64)
     random.Random(1).shuffle(slots)
     arena.give_back(slots)
-    first = arena.take(32)
-    assert first == sorted(first)
+    assert arena.take(32) == list(range(32))
+
+
+def test_the_longest_runs_of_neighbours_are_taken_first():
+    arena = arena_of(32)
+    arena.reserve(32)
+    arena.take(32)
+    arena.give_back([20, 3, 9, 8, 10, 30, 21, 5])
+    assert arena.take(5) == [8, 9, 10, 20, 21]
+    assert sorted(arena.take(3)) == [3, 5, 30]
+
+
+def test_a_slot_without_neighbours_waits_until_they_are_free():
+    arena = arena_of(32)
+    arena.reserve(32)
+    arena.take(32)
+    arena.give_back([1, 2, 4])
+    assert arena.take(2) == [1, 2]
+    arena.give_back([3, 5])
+    assert arena.take(3) == [3, 4, 5]
 
 
 def test_given_back_slots_stay_promised():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.core.swarm.requests import SLOW_RUN_BLOCKS
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.storage.jobs import BlocksSpilled
 from tests.support.accounts import check_requests
@@ -55,7 +54,7 @@ def test_small_pieces_are_asked_for_as_neighbours_and_in_full(small):
     one = OneSwarm(small)
     link = one.join()
     asked = one.asked(link)
-    assert len(asked) >= SLOW_RUN_BLOCKS
+    assert len(asked) == link.window.size
     assert all(block == 0 for _, block in asked)
     assert one.arena.reserved == len(asked)
 
