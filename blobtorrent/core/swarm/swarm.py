@@ -135,6 +135,7 @@ class Swarm:
         self.links[link] = None
         if not link.is_incoming:
             self.peers.dialled()
+            self.dial()                # at once while dials succeed; those that fail wait for the next second
         self._share()
         self.talk.greet(link)
 
