@@ -87,6 +87,11 @@ class RestServer:
         """Where it listens, "HOST:PORT" or "unix:PATH", with the real port; empty before `start`."""
         return tuple(listener.name for listener in self._listeners)
 
+    @property
+    def heart(self) -> SelectorLoop:
+        """The thread that holds the connections: it waits for nobody, so that it answers or is broken."""
+        return self._loop
+
     def start(self) -> None:
         """Listen, then serve. Raises NetworkError ("net.*") when a place cannot be had; nothing is open then."""
         self._listeners = open_all(self._places)
