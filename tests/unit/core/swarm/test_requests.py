@@ -38,6 +38,22 @@ def test_an_unchoked_peer_is_asked_for_a_windowful_and_every_request_has_its_mem
     assert one.arena.reserved == len(asked)
 
 
+def test_all_peers_together_are_asked_for_three_quarters_of_the_memory_at_most(large):
+    one = OneSwarm(large, slots=128)
+    links = [one.join(unchoked=False) for _ in range(8)]
+    for link in links:
+        one.tell(link, wire.Unchoke())
+    assert [len(link.outstanding) for link in links] == [128 * 3 // 4 // 8] * 8
+
+
+def test_the_end_of_a_piece_needs_memory_for_what_it_lacks_only(large):
+    one = OneSwarm(large, slots=32)
+    one.join()
+    assert one.arena.reserved == 24, "three quarters"
+    one.join()
+    assert one.arena.reserved == 32
+
+
 def test_a_choking_peer_is_not_asked(large):
     one = OneSwarm(large)
     link = one.join(unchoked=False)

@@ -137,6 +137,25 @@ def test_closing_in_the_middle_of_a_block_gives_its_slot_back(reader):
     reader.check_slots()
 
 
+def test_blocks_of_small_receives_lie_side_by_side(reader):
+    reader.sink.asked.pop(ODD)
+    slots = list(reader.scatter.slots)
+    for key in KEYS:
+        reader.receive(block(key), 1 << 20)
+    assert [slot for slot, _ in reader.sink.placed.values()] == slots[:3]
+    check(reader, KEYS)
+
+
+def test_a_receive_is_offered_all_units_whatever_was_used_before(reader):
+    units = len(reader.scatter.slots)
+    assert len(reader.scatter.offer(units + 1)) == 2 * units
+    reader.scatter.consume(1)
+    assert len(reader.scatter.offer(units - 1)) == 2 * (units - 1)
+    assert len(reader.scatter.slots) == units - 1, "the slots that are left are enough"
+    assert len(reader.scatter.offer(units)) == 2 * units
+    assert len(set(reader.scatter.slots)) == units
+
+
 def test_closing_the_scatter_gives_all_slots_back(reader):
     reader.scatter.close()
     assert len(reader.pool.free) == len(reader.pool.views)

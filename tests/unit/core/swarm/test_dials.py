@@ -1,0 +1,40 @@
+"""When a swarm dials: as far as there is room, and again as soon as a dial has succeeded."""
+
+from __future__ import annotations
+
+import pytest
+
+from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.messages import PeersFound, PeerSource
+from blobtorrent.core.swarm.peers import MAX_DIALS
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import NetworkError
+from blobtorrent.model.ids import PeerId
+from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
+from tests.support.oneswarm import OneSwarm
+from tests.support.stored import StoredTorrent
+
+ENDPOINTS = tuple(Endpoint("10.2.0.1", port) for port in range(1, MAX_DIALS + 11))
+
+
+@pytest.fixture
+def one():
+    swarm = OneSwarm(StoredTorrent([1 << 16], 1 << 14))
+    info_hash = swarm.torrent.metainfo.info_hash
+    swarm.swarm.on_peers(PeersFound(info_hash, ENDPOINTS, PeerSource.TRACKER))
+    return swarm
+
+
+def test_so_many_are_dialled_at_once(one):
+    assert len(one.notes.dialled) == MAX_DIALS
+
+
+def test_a_dial_that_succeeded_makes_room_for_the_next(one):
+    greeting = Greeting(OUR_RESERVED, one.torrent.metainfo.info_hash.v1, PeerId(bytes(20)))
+    one.swarm.admit(PeerLink(one.swarm, 1, one.notes.dialled[0], greeting, False, one.notes.now))
+    assert len(set(one.notes.dialled)) == MAX_DIALS + 1
+
+
+def test_a_dial_that_failed_does_not(one):
+    one.swarm.on_dial_failed(one.notes.dialled[0], NetworkError("net.refused", "refused"))
+    assert len(one.notes.dialled) == MAX_DIALS
