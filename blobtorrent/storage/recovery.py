@@ -19,6 +19,7 @@ from blobtorrent.storage.livelayout import (
     DESCRIPTOR_BYTES,
     ENTRY_BYTES,
     FREE,
+    LACKING,
     LACKING_AT,
     NUMBER_BITS,
     PAGE,
@@ -191,7 +192,7 @@ class _KilledFile:
         found.tally, tally_is_sound = read_tally(entry, self._seal, key, self._layout.num_slots)
         (lacking,) = _WORD.unpack_from(entry, LACKING_AT)
         found.is_whole = lacking == FREE
-        if state != USED or not name_is_sound or not tally_is_sound:
+        if state != USED or lacking not in (FREE, LACKING) or not name_is_sound or not tally_is_sound:
             self.flaws.append(f"the entry of torrent {key.hex()} is damaged in part")
 
     def _read_records(self) -> None:

@@ -1,7 +1,7 @@
 """Tally: what a torrent has moved in its whole life, exact also after a kill.
 
-The counts are kept twice and written in turn, each with its sequence number and digest: of a kill between two stores
-one copy is always sound. Blocks that came after the last store are known too, because they are counted as they come.
+The counts are kept twice and stored one after the other, each with its sequence number and digest: whenever a kill
+comes, one copy is sound. Blocks that came after the last store are known too, because they are counted as they come.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class TallyWriter:
         sequence = self._sequence = self._sequence + 1
         body = TALLY.pack(sequence, downloaded, uploaded, wasted, self._received)
         sealed = body + self._seal.digest(b"live.tally", self._key, body)
-        at = TALLIES_AT[sequence & 1]
-        self._entry[at : at + len(sealed)] = sealed
+        for at in TALLIES_AT:
+            self._entry[at : at + len(sealed)] = sealed
 
 
 def read_tally(entry: bytes, seal: Seal, key: bytes, most_blocks: int) -> tuple[Tally | None, bool]:
