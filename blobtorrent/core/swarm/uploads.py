@@ -186,11 +186,16 @@ class UploadManager:
         return not self._loading
 
     def serve_hungry(self) -> None:
-        """Try again for links whose requests wait for memory."""
-        if self.hungry:
-            hungry, self.hungry = self.hungry, {}
-            for link in hungry:
-                self.serve(link)
+        """Serve links whose requests wait for memory, until there is none: that link queues again behind the others.
+
+        To try all of them whenever a batch is sent was two thirds of what the receive thread did with 200 links.
+        """
+        while self.hungry:
+            link = next(iter(self.hungry))
+            del self.hungry[link]
+            self.serve(link)
+            if link in self.hungry:
+                break
 
     def _load(self, span_key: SpanKey, key: int, length: int) -> bool:
         """Have a span read; False when there is no memory for it now."""
