@@ -3,7 +3,8 @@ import random
 
 import pytest
 
-from blobtorrent.storage.arena import SLOT_SIZE, Arena
+from blobtorrent.storage.arena import SLOT_SIZE, Arena, num_slots
+from tests.support.livefiles import ONE, key, make_live, recover
 
 
 def arena_of(slots, scratch=0):
@@ -177,3 +178,25 @@ def test_views_are_slots_of_one_page_aligned_mapping():
 def test_a_budget_below_one_slot_is_refused():
     with pytest.raises(ValueError, match="no slot"):
         Arena(SLOT_SIZE - 1)
+
+
+def live_arena(tmp_path, slots):
+    live = make_live(tmp_path / "live", num_slots=num_slots(slots * SLOT_SIZE, 2))
+    return live, Arena(slots * SLOT_SIZE, scratch_slots=2, live=live)
+
+
+def test_slots_may_lie_in_memory_that_outlives_us(tmp_path):
+    live, arena = live_arena(tmp_path, 4)
+    assert (arena.capacity, arena.free) == (4, 6)
+    arena.views[5][:3] = b"abc"
+    assert live.slot_memory[5 * SLOT_SIZE : 5 * SLOT_SIZE + 3] == b"abc"
+
+
+@pytest.mark.parametrize("back", [Arena.give_back, Arena.release])
+def test_a_slot_that_comes_back_is_said_to_hold_nothing(tmp_path, back):
+    live, arena = live_arena(tmp_path, 4)
+    arena.reserve(3)
+    slots = arena.take(3)
+    live.torrent(ONE).note_blocks([key(7, block) for block in range(3)], slots)
+    back(arena, slots[:2])
+    assert list(recover(live.path).torrents[ONE.v1].blocks[7]) == [2]
