@@ -69,7 +69,8 @@ class _Check:
             return []
         if not isinstance(self._store.verifier, FlatVerifier):
             return []
-        return stretches_in(indices, self._geometry, self._store.layout, children.min_stretch)
+        found = stretches_in(indices, self._geometry, self._store.layout, children.min_stretch)
+        return [stretch for stretch in found if stretch.file not in self._store.diverted]
 
     def _ask_child(self, stretch: Stretch) -> bytes | None:
         """The digests of the pieces, if a child could tell."""

@@ -23,6 +23,8 @@ def storage_error(error: OSError, path: object) -> StorageError:
         return Denied("storage.denied", f"{path}: a link or something else is in the way, and is never followed")
     if number == errno.ENOENT:
         return FileMissing("storage.file-missing", f"{path} is gone: put it back, or recheck the torrent")
+    if number == errno.ESTALE:
+        return StorageError("storage.unmounted", f"the filesystem of {path} is gone: mount it, then start the torrent")
     if number == errno.EFBIG:
         return StorageError("storage.too-large", f"{path} is larger than this filesystem or the limits allow")
     if number == errno.ENAMETOOLONG:

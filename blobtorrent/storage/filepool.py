@@ -99,6 +99,13 @@ class FilePool:
                 surplus += self._retire(file)
         _close(surplus)
 
+    def close_file(self, key: FileKey) -> None:
+        """Close one file, at once or when its last pin goes: whoever is next opens what is at its path then."""
+        with self._lock:
+            file = self._files.get(key)
+            surplus = [] if file is None else self._retire(file)
+        _close(surplus)
+
     def _pin(self, file: OpenFile) -> None:
         file.pins += 1
         self._idle.pop(file.key, None)

@@ -16,12 +16,16 @@ IOV_MAX = 1024                         # buffers that one call takes on Linux
 _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 
 
-def open_folder(root: Path, parts: Sequence[str], *, create: bool = False) -> int:
+def open_folder(root: Path, parts: Sequence[str], *, create: bool = False, device: int = 0) -> int:
     """Open the folder `parts` below `root`, which exists. No part may be a link; `root` and what is above may.
 
-    With `create`, missing parts are made.
+    With `create`, missing parts are made. With `device`, the number of a filesystem, `root` must lie on that (ESTALE):
+    below a mount point there is another folder of the same name.
     """
     folder = os.open(root, _FOLDER)
+    if device and os.fstat(folder).st_dev != device:
+        os.close(folder)
+        raise OSError(errno.ESTALE, "another filesystem")
     for part in parts:
         try:
             below = _open_or_make(part, folder) if create else os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
@@ -42,20 +46,11 @@ def _open_or_make(part: str, folder: int) -> int:
         return os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
 
 
-def open_beneath(root: Path, parts: Sequence[str], *, writable: bool, mode: int = 0o666) -> int:
-    """Open the regular file `parts` below `root`; a writable one is created with its folders when it is missing.
-
-    Links on the way or at the end are refused (ELOOP or ENOTDIR), and so are devices, pipes and folders (ENXIO).
-    """
-    folder = open_folder(root, parts[:-1], create=writable)
-    try:
-        return open_in(folder, parts[-1], writable=writable, mode=mode)
-    finally:
-        os.close(folder)
-
-
 def open_in(folder: int, name: str, *, writable: bool, mode: int = 0o666) -> int:
-    """The same in an open folder."""
+    """Open a regular file in an open folder; a writable one is created when it is missing.
+
+    A link is refused (ELOOP), and so are devices, pipes and folders (ENXIO).
+    """
     access = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
     # O_NONBLOCK, so that a planted pipe cannot hang the thread; regular files ignore it.
     file = os.open(name, access | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, mode, dir_fd=folder)
@@ -79,21 +74,22 @@ def open_anonymous(folder: Path) -> int:
 
 
 def make_link(root: Path, parts: Sequence[str], target: Sequence[str]) -> None:
-    """Make the symbolic link `parts` point to `target`, both below `root` (BEP 47). What has the name already stays.
-
-    The link is relative and as short as can be, so the torrent may be moved as a whole.
-    """
-    shared = 0
-    while shared < min(len(parts), len(target)) - 1 and parts[shared] == target[shared]:
-        shared += 1
-    relative = os.path.join(*[os.pardir] * (len(parts) - 1 - shared), *target[shared:])
+    """Make the symbolic link `parts` point to `target`, both below `root` (BEP 47). What has the name already stays."""
     folder = open_folder(root, parts[:-1], create=True)
     try:
-        os.symlink(relative, parts[-1], dir_fd=folder)
+        os.symlink(link_text(parts, target), parts[-1], dir_fd=folder)
     except FileExistsError:
         pass
     finally:
         os.close(folder)
+
+
+def link_text(parts: Sequence[str], target: Sequence[str]) -> str:
+    """What a link at `parts` says: relative and as short as can be, so the torrent may be moved as a whole."""
+    shared = 0
+    while shared < min(len(parts), len(target)) - 1 and parts[shared] == target[shared]:
+        shared += 1
+    return os.path.join(*[os.pardir] * (len(parts) - 1 - shared), *target[shared:])
 
 
 def write_all(file: int, buffers: list[memoryview], offset: int) -> None:

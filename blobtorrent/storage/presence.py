@@ -40,6 +40,11 @@ class Presence:
         for part in self._store.layout.parts(offset, length):
             if part.file == PAD:
                 continue
+            if part.file in self._store.diverted:
+                if not self._store.holds_diverted(part):
+                    return Coverage.SHORT
+                has_data = True
+                continue
             if part.file != self._file:
                 self._turn_to(part.file)
             at, end = part.offset, part.offset + part.length

@@ -42,7 +42,7 @@ class StoreReader:
         """Take hold of the file that holds the whole stretch, if there is one."""
         self.close()
         part = self._store.layout.parts(offset, length)[0]
-        if part.file != PAD and part.length == length:
+        if part.file != PAD and part.length == length and part.file not in self._store.diverted:
             self._file = self._store.pin(part.file)
             self._start = offset - part.offset
             self._end = self._start + self._store.metainfo.files[part.file].length

@@ -7,20 +7,34 @@ shared lies in the FilePool. Who calls `write` has checked the hash of what it w
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blobtorrent.model.errors import StorageError
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.storage.durability import Durability
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.filepool import FilePool, OpenFile
-from blobtorrent.storage.files import Cutter, make_link, open_beneath, open_folder, open_in, read_all, write_all
+from blobtorrent.storage.files import Cutter, open_in, read_all, write_all
+from blobtorrent.storage.folders import Folders, Parts, Spot
 from blobtorrent.storage.layout import PAD, Layout, Part
-from blobtorrent.storage.partstore import PartStore
+from blobtorrent.storage.partstore import Durable, PartStore
+from blobtorrent.storage.preparing import prepare
+from blobtorrent.storage.stamps import Comparison, FileStamp, compare, stamp_of
 from blobtorrent.storage.verifier import verifier_of
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.naming import Naming
+    from blobtorrent.storage.neighbours import Neighbours
 
 SPARSE = "sparse"
 FULL = "full"
+
+BREAK = "break"                        # a file with several hard links is copied before it is written to
+WRITE = "write"                        # all links see what is written
+REFUSE = "refuse"                      # writing fails
 
 
 class Store:
@@ -28,9 +42,26 @@ class Store:
 
     Making one asks the filesystem for nothing but `device`, the number of the filesystem that `root` is (or will be)
     on. With SPARSE allocation a file appears with its first piece; with FULL, `prepare` reserves all space.
+    `names` are the user's own for the files. `skipped_files` are unwanted: with a place `kept` for what comes with the
+    pieces of their neighbours, they are not made. `parts` is where unverified blocks lie that are to survive the
+    process. `mount_point` is where the root's filesystem was mounted when it was last used, empty if that is to be
+    found out, None if nobody cares.
     """
 
-    def __init__(self, root: Path, metainfo: Metainfo, pool: FilePool, *, allocation: str = SPARSE) -> None:
+    def __init__(
+        self,
+        root: Path,
+        metainfo: Metainfo,
+        pool: FilePool,
+        *,
+        allocation: str = SPARSE,
+        names: Naming | None = None,
+        parts: Durable | None = None,
+        kept: Durable | None = None,
+        skipped_files: Collection[int] = (),
+        hardlinks: str = BREAK,
+        mount_point: str | None = None,
+    ) -> None:
         self.root = root
         self.metainfo = metainfo
         self.geometry = metainfo.geometry
@@ -38,44 +69,64 @@ class Store:
         self.verifier = verifier_of(metainfo)
         self.device = _device_of(root)
         self.key = object()            # this store among others that share the pool
-        self.parts = PartStore(root, pool, self.key)
-        self._pool = pool
-        self._allocation = allocation
+        self.parts = PartStore(root, pool, self.key, parts)
+        self.names = names
+        self.mount_point = mount_point
+        self.pool = pool
+        self.folders = Folders(root, pool, self.key)
+        self.neighbours = self._neighbours(kept) if kept is not None else None
+        self.skipped = frozenset(skipped_files)
+        self.reserves_space = allocation == FULL
+        self._hardlinks = hardlinks
+        self.durability = Durability(self)
 
     def prepare(self) -> bool:
         """Make the root, empty files and links, and reserve space if asked to. Existing bytes stay as they are.
 
-        Returns whether any file held a byte before. Raises StorageError.
+        Returns whether any file held a byte before. Raises StorageError; "storage.unmounted" when the filesystem is
+        not there that the root was on.
+        """
+        return prepare(self)
+
+    def settle(self, root: Path, names: Naming | None) -> None:
+        """The files are below `root` now, under these names; nothing else of the store is under way."""
+        self.close()
+        self.root, self.names, self.device = root, names, _device_of(root)
+        self.mount_point = None if self.mount_point is None else ""
+        self.folders = Folders(root, self.pool, self.key)
+        self.durability.on_moved()
+
+    def close(self) -> None:
+        """Close all files; nameless spilled blocks are lost. A later call of another method opens files again.
+
+        Raises StorageError when a part store cannot be tidied up: it is closed all the same.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise storage_error(error, self.root) from error
-        had_data = self._has_data()
-        links = []
-        for number, entry in enumerate(self.metainfo.files):
-            if entry.symlink_target is not None:
-                links.append((entry.path, entry.symlink_target))
-            elif not entry.is_pad and (not entry.length or self._allocation == FULL):
-                self._allocate(number, entry.length)
-        for path, target in links:     # last, so that nothing above can meet one of them
-            try:
-                make_link(self.root, path, target)
-            except OSError as error:
-                raise storage_error(error, self.root.joinpath(*path)) from error
-        return had_data
+            self.parts.close()
+            if self.neighbours is not None:
+                self.neighbours.close()
+        finally:
+            self.pool.close_owner(self.key)
+
+    # ---- bytes
 
     def write(self, offset: int, buffers: list[memoryview]) -> None:
-        """Put checked bytes at `offset` of the linear space. Raises StorageError; some bytes may be written then."""
+        """Put checked bytes at `offset` of the linear space: whole blocks, or up to a piece's end.
+
+        Raises StorageError; some bytes may be written then.
+        """
         parts = self.layout.parts(offset, sum(map(len, buffers)))
-        if len(parts) == 1 and parts[0].file != PAD:
-            self._write_part(parts[0], buffers)
+        diverted = self.diverted
+        if len(parts) == 1 and parts[0].file != PAD and not diverted:
+            self.write_part(parts[0], buffers)
             return
         cutter = Cutter(buffers)
         for part in parts:
             cut = cutter.take(part.length)
-            if part.file != PAD:
-                self._write_part(part, cut)
+            if part.file != PAD and part.file not in diverted:
+                self.write_part(part, cut)
+        if self.neighbours is not None and any(part.file in diverted for part in parts):
+            self.neighbours.keep(offset, buffers)
 
     def read(self, offset: int, buffers: list[memoryview]) -> None:
         """Fill the buffers from `offset` of the linear space; padding reads as zeros.
@@ -83,8 +134,8 @@ class Store:
         Raises StorageError: FileMissing, or "storage.short-file" when a file ends too early.
         """
         parts = self.layout.parts(offset, sum(map(len, buffers)))
-        if len(parts) == 1 and parts[0].file != PAD:
-            self._read_part(parts[0], buffers)
+        if len(parts) == 1 and parts[0].file != PAD and not self.diverted:
+            self.read_part(parts[0], buffers)
             return
         cutter = Cutter(buffers)
         for part in parts:
@@ -92,87 +143,145 @@ class Store:
             if part.file == PAD:
                 for buffer in cut:
                     buffer[:] = bytes(len(buffer))
+            elif part.file in self.diverted:
+                self._read_diverted(part, cut)
             else:
-                self._read_part(part, cut)
+                self.read_part(part, cut)
+
+    def sync(self) -> dict[int, FileStamp]:
+        """Make durable what was written and created before; returns the stamps of the files that were.
+
+        May run beside writes, but not beside itself. Raises StorageError: what was written since the last time may be
+        lost, and syncing again does not bring it back.
+        """
+        stamps = self.durability.sync()
+        if self.neighbours is not None:
+            self.neighbours.sync()
+        return stamps
+
+    # ---- files
+
+    @property
+    def diverted(self) -> frozenset[int]:
+        """Numbers of the unwanted files that are not made: their bytes are kept aside."""
+        return _NONE if self.neighbours is None else self.neighbours.diverted
+
+    def place_of(self, number: int) -> Parts:
+        """Where a file lies below the root."""
+        return self.metainfo.files[number].path if self.names is None else self.names.paths[number]
+
+    def spot(self) -> Spot:
+        """Where the files are."""
+        return Spot(self.folders, self.place_of, self.link_target)
+
+    def link_target(self, number: int) -> Parts:
+        """What the link with this number leads to, below the root."""
+        target = self.metainfo.files[number].symlink_target
+        assert target is not None
+        return target if self.names is None else self.names.place(target)
+
+    def path_of(self, number: int) -> Path:
+        return self.root.joinpath(*self.place_of(number))
+
+    def stamps(self, numbers: Iterable[int] | None = None) -> dict[int, FileStamp]:
+        """What files look like now, or all files that hold bytes; without those that are not there."""
+        if numbers is None:
+            numbers = [number for number, entry in enumerate(self.metainfo.files) if entry.length and not entry.is_pad]
+        found = {}
+        for number in numbers:
+            try:
+                status = self.folders.status(self.place_of(number))
+            except OSError:            # something is in the way: the file is not there
+                continue
+            if status is not None:
+                found[number] = stamp_of(status)
+        return found
+
+    def compare(self, known: Mapping[int, FileStamp]) -> Comparison:
+        """Which of the files with a known stamp are no longer what they were."""
+        return compare(known, self.stamps(known))
+
+    def absent_pieces(self) -> int:
+        """The mask of the pieces that cannot be had, because bytes of unwanted files in them were not kept."""
+        return 0 if self.neighbours is None else self.neighbours.absent_pieces()
 
     def pin(self, number: int, *, writable: bool = False) -> OpenFile:
         """Lend the open file of this number; `unpin` gives it back. Raises StorageError."""
         try:
-            return self._pool.pin((self.key, number), partial(self._open, number), writable=writable)
+            return self.pool.pin((self.key, number), partial(self._open, number), writable=writable)
         except OSError as error:
             raise storage_error(error, self.path_of(number)) from error
 
     def unpin(self, file: OpenFile) -> None:
-        self._pool.unpin(file)
+        self.pool.unpin(file)
 
-    def close(self) -> None:
-        """Close all files and lose the spilled blocks. A later call of another method opens files again."""
-        self._pool.close_owner(self.key)
-
-    def path_of(self, number: int) -> Path:
-        return self.root.joinpath(*self.metainfo.files[number].path)
+    def close_file(self, number: int) -> None:
+        """Forget an open file that is no longer the one at its path."""
+        self.pool.close_file((self.key, number))
 
     def _open(self, number: int, writable: bool) -> int:
-        entry = self.metainfo.files[number]
-        mode = 0o777 if entry.is_executable else 0o666
-        *parts, name = entry.path
-        # Torrents of thousands of files have few folders: each stays open as a file does.
-        folder = self._pool.pin(
-            (self.key, tuple(parts)), lambda create: open_folder(self.root, parts, create=create), writable=writable)
-        try:
-            return open_in(folder.descriptor, name, writable=writable, mode=mode)
-        except FileNotFoundError:
-            if not writable:
-                raise
-            return open_beneath(self.root, entry.path, writable=True, mode=mode)       # the folder was removed
-        finally:
-            self._pool.unpin(folder)
+        mode = 0o777 if self.metainfo.files[number].is_executable else 0o666
+        *parts, name = self.place_of(number)
+        with self.folders.open(tuple(parts), create=writable) as folder:
+            try:
+                file = open_in(folder, name, writable=writable, mode=mode)
+            except FileNotFoundError:
+                if not writable:
+                    raise
+                self.folders.forget(tuple(parts))      # it was removed
+                with self.folders.open(tuple(parts), create=True) as anew:
+                    return open_in(anew, name, writable=True, mode=mode)
+            if writable and self._hardlinks != WRITE and os.fstat(file).st_nlink > 1:
+                from blobtorrent.storage.repair import unshare  # rarely needed
 
-    def _write_part(self, part: Part, buffers: list[memoryview]) -> None:
+                return unshare(folder, name, file, refuse=self._hardlinks == REFUSE)
+            return file
+
+    def write_part(self, part: Part, buffers: list[memoryview]) -> None:
+        """Write to one file. Raises StorageError."""
         file = self.pin(part.file, writable=True)
         try:
             write_all(file.descriptor, buffers, part.offset)
         except OSError as error:
             raise storage_error(error, self.path_of(part.file)) from error
         finally:
-            self._pool.unpin(file)
+            self.pool.unpin(file)
+            self.durability.mark(part.file)
 
-    def _read_part(self, part: Part, buffers: list[memoryview]) -> None:
+    def read_part(self, part: Part, buffers: list[memoryview]) -> None:
+        """Read from one file. Raises StorageError, as `read` does."""
         file = self.pin(part.file)
         try:
             count = read_all(file.descriptor, buffers, part.offset)
         except OSError as error:
             raise storage_error(error, self.path_of(part.file)) from error
         finally:
-            self._pool.unpin(file)
+            self.pool.unpin(file)
         if count < part.length:
             path = self.path_of(part.file)
             raise StorageError("storage.short-file", f"{path} is shorter than it was: recheck the torrent")
 
-    def _has_data(self) -> bool:
-        absent: set[str] = set()       # top-level names: most torrents are new, or have one folder
-        for entry in self.metainfo.files:
-            top = entry.path[0]
-            if entry.is_pad or not entry.length or top in absent:
-                continue
-            try:
-                if os.stat(self.root.joinpath(*entry.path), follow_symlinks=False).st_size:
-                    return True
-            except OSError:
-                if not os.path.lexists(self.root / top):
-                    absent.add(top)
-        return False
+    def _neighbours(self, kept: Durable) -> Neighbours:
+        from blobtorrent.storage.neighbours import Neighbours  # not for who has no state directory
 
-    def _allocate(self, number: int, length: int) -> None:
-        file = self.pin(number, writable=True)
+        return Neighbours(PartStore(self.root, self.pool, self.key, kept), self.metainfo, self.layout)
+
+    def holds_diverted(self, part: Part) -> bool:
+        """Whether the bytes of an unwanted file are kept."""
+        start = self.metainfo.files[part.file].offset + part.offset
+        return self.neighbours is not None and self.neighbours.covers(start, part.length)
+
+    def _read_diverted(self, part: Part, buffers: list[memoryview]) -> None:
+        assert self.neighbours is not None
         try:
-            found = os.fstat(file.descriptor)
-            if found.st_size < length or found.st_blocks * 512 < length:
-                os.posix_fallocate(file.descriptor, 0, length)
-        except OSError as error:
-            raise storage_error(error, self.path_of(number)) from error
-        finally:
-            self._pool.unpin(file)
+            self.neighbours.read(self.metainfo.files[part.file].offset + part.offset, buffers)
+        except StorageError:
+            if part.file in self.diverted:
+                raise
+            self.read_part(part, buffers)         # it became wanted meanwhile
+
+
+_NONE: frozenset[int] = frozenset()
 
 
 def _device_of(root: Path) -> int:

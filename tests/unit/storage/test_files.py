@@ -8,10 +8,19 @@ from blobtorrent.storage.files import (
     Cutter,
     make_link,
     open_anonymous,
-    open_beneath,
+    open_folder,
+    open_in,
     read_all,
     write_all,
 )
+
+
+def open_beneath(root, parts, *, writable):
+    folder = open_folder(root, parts[:-1], create=writable)
+    try:
+        return open_in(folder, parts[-1], writable=writable)
+    finally:
+        os.close(folder)
 
 
 def close_after(descriptor):
