@@ -159,7 +159,8 @@ class UploadManager:
         if link is not None:
             link.queued_upload_bytes -= size
             link.up.add(size)
-            self.serve(link)
+            if link not in self.hungry:                    # else it has its turn, or the others would never have theirs
+                self.serve(link)
         self.serve_hungry()
 
     def forget(self, link: PeerLink) -> None:

@@ -290,3 +290,18 @@ def test_a_span_that_cannot_be_read_names_those_who_waited_and_frees_its_memory(
     assert one.swarm.uploads.on_read([], spans) == [link]
     assert one.arena.reserved == 0
     assert one.swarm.uploads.is_idle
+
+
+def test_a_link_that_was_served_queues_behind_those_that_wait_for_memory(torrent):
+    one = Seeding(torrent, slots=64)                       # half of it is one span
+    links = [one.reader() for _ in range(3)]
+    for index, link in enumerate(links):
+        one.ask(link, (index, 0, BLOCK), (index, SPAN_BYTES, BLOCK))
+    served = []
+    for _ in range(6):
+        ((index, begin, _),) = one.read()
+        served.append((index, begin))
+        one.sent(links[index], one.batches())
+    assert served[:2] == [(0, 0), (1, 0)]
+    assert sorted(served) == [(index, begin) for index in range(3) for begin in (0, SPAN_BYTES)]
+    assert not one.swarm.uploads.hungry
