@@ -70,6 +70,10 @@ class Engine:
         """Names of threads that died of a bug: the engine cannot go on then."""
         return self._supervisor.dead_threads()
 
+    def late_threads(self) -> list[str]:
+        """Names of threads that hang, as far as they never should; it is asked every few seconds."""
+        return self._supervisor.late_threads()
+
     def stop(self) -> bool:
         """Drain the session, then end all threads. False when something did not end in time."""
         for sample in self.metrics.snapshot():
@@ -133,13 +137,13 @@ def build_engine(settings: Settings) -> Engine:
     )
     session = Session(outlets, torrents, swarms, announces, sessions, clock=clock, timers=core.timers)
     supervisor = Supervisor([
-        Part("events", bus.start, bus.stop),
+        Part("events", bus.start, bus.stop, (bus.heart,)),
         Part("disks", _start_later, disks.stop),
         Part("hashers", hashers.start, hashers.stop),
         Part("outcalls", outcalls.start, _leave(outcalls)),
-        Part("door", door.start, door.stop),
-        Part("shard", partial(shard.start, host), shard.stop),
-        Part("core", core.start, core.stop),
+        Part("door", door.start, door.stop, (door.heart,)),
+        Part("shard", partial(shard.start, host), shard.stop, shard.hearts),
+        Part("core", core.start, core.stop, (core,)),
     ])
     metrics = measure_engine(arena, disks, hashers, door, shard, core)
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics)

@@ -1,98 +1,116 @@
-"""The command `blobtorrentd`: the engine as a foreground service. It runs the torrents it is given until SIGTERM."""
+"""The command `blobtorrentd`: the engine as a foreground service, until SIGTERM."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import signal
+import socket
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from blobtorrent import __version__
 from blobtorrent.config.load import load
+from blobtorrent.config.places import config_files, runtime_dir, state_dir
 from blobtorrent.config.schema import Settings
-from blobtorrent.core.session.commands import AddTorrent, OpenListeners
-from blobtorrent.core.session.sources import load_source
-from blobtorrent.daemon.assemble import Engine, build_engine
+from blobtorrent.core.session.commands import ApplySettings
+from blobtorrent.daemon import signals
+from blobtorrent.daemon.assemble import build_engine
+from blobtorrent.daemon.inherited import inherited_sockets
+from blobtorrent.daemon.interfaces import build_interfaces
+from blobtorrent.daemon.logsink import level_of, open_sink
+from blobtorrent.daemon.notify import Notifier
+from blobtorrent.daemon.pidfile import PidFile
+from blobtorrent.daemon.reload import Reloader
+from blobtorrent.daemon.service import Service
+from blobtorrent.daemon.supervisor import Supervisor
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
 from blobtorrent.model.text import clean
-from blobtorrent.runtime.logs import FORMATS, QueuedLogging, get_logger
+from blobtorrent.runtime.logs import QueuedLogging, get_logger
 
 log = get_logger(__name__)
 
-EXIT_OK = 0
 EXIT_FAILED = 1
-EXIT_CONFIG = 78
-HEALTH_CHECK_S = 5.0
+EXIT_CONFIG = 78                       # EX_CONFIG of sysexits.h
+PID_FILE = "blobtorrentd.pid"
+REST_SOCKETS = "rest"                  # FileDescriptorName= of the sockets that may be handed over
+LOG_STOP_S = 2.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit status: 0, 1 after a failure, 78 for bad settings."""
     args = _parser().parse_args(argv)
-    # Signals are taken by sigtimedwait alone; threads inherit the mask, so it comes before the first of them.
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    signals.block()
+    signals.dump_on_request(sys.stderr)
+    notifier = Notifier.from_environment(os.environ)
+    inherited = inherited_sockets(os.environ)
+    read = partial(read_settings, args.config, dict(os.environ), args.set)
     try:
-        settings = load(args.config, os.environ, args.set)
+        settings = read()
+        logs = QueuedLogging(open_sink(settings.log, os.environ), level=level_of(settings.log))
     except ConfigError as error:
-        return _fail(error, EXIT_CONFIG)
-    logs = QueuedLogging(style=args.log_format)
+        return _fail(error)
     logs.start()
     try:
-        return _serve(build_engine(settings), settings, args.torrent)
+        state = state_dir(args.state_dir, os.environ).absolute()
+        runtime = runtime_dir(args.runtime_dir, os.environ, state).absolute()
+        return _serve(settings, read, logs, notifier, state=state, runtime=runtime, inherited=inherited)
     except BlobTorrentError as error:
-        return _fail(error, EXIT_FAILED)
+        log.critical("cannot run", code=error.code, detail=error.detail)
+        return _fail(error)
     finally:
-        logs.stop(timeout_s=2.0)
+        notifier.close()
+        logs.stop(LOG_STOP_S)
 
 
-def _serve(engine: Engine, settings: Settings, sources: Sequence[str]) -> int:
-    started_s = time.monotonic()
-    engine.start()
+def read_settings(config: Path | None, environ: Mapping[str, str], assignments: Sequence[str]) -> Settings:
+    """The settings as they are now: at the start, and again at every reload. Raises ConfigError."""
+    return load(config_files(config, environ), environ, assignments)
+
+
+def _serve(
+    settings: Settings,
+    read: Callable[[], Settings],
+    logs: QueuedLogging,
+    notifier: Notifier,
+    *,
+    state: Path,
+    runtime: Path,
+    inherited: Mapping[str, list[socket.socket]],
+) -> int:
+    pid_file = PidFile(runtime / PID_FILE)
+    pid_file.take()
     try:
-        engine.gateway.ask(OpenListeners(settings.network.listen))
-        for source in sources:
-            _add(engine, source, settings.storage.download_dir)
-        log.info("ready", version=__version__, seconds=round(time.monotonic() - started_s, 3))
-        return _wait(engine)
+        engine = build_engine(settings)
+        interfaces = Supervisor(build_interfaces(
+            settings, engine.gateway, state=state, runtime=runtime, inherited=inherited.get(REST_SOCKETS, [])
+        ))
+        reloader = Reloader(settings, read, [
+            lambda new: engine.gateway.ask(ApplySettings(new)),
+            lambda new: logs.set_level(level_of(new.log)),
+        ])
+        return Service(engine, interfaces, reloader, logs, notifier).run()
     finally:
-        engine.stop()
+        pid_file.release()
 
 
-def _add(engine: Engine, source: str, folder: Path) -> None:
-    """Add one torrent; one that cannot be added does not keep the others from running."""
-    try:
-        engine.gateway.ask(AddTorrent(load_source(source), folder.absolute()))
-    except BlobTorrentError as error:
-        log.error("cannot add a torrent", source=source, code=error.code, detail=error.detail)
-
-
-def _wait(engine: Engine) -> int:
-    """Until we are told to end, or a thread has died."""
-    while True:
-        caught = signal.sigtimedwait((signal.SIGTERM, signal.SIGINT), HEALTH_CHECK_S)
-        if caught is not None:
-            log.info("ending", signal=signal.Signals(caught.si_signo).name)
-            return EXIT_OK
-        dead = engine.dead_threads()
-        if dead:
-            log.critical("threads died, ending", threads=", ".join(dead))
-            return EXIT_FAILED
-
-
-def _fail(error: BlobTorrentError, status: int) -> int:
+def _fail(error: BlobTorrentError) -> int:
+    """One line for whoever started us; the exit status."""
     print(f"blobtorrentd: {clean(error.detail)} ({error.code})", file=sys.stderr)
-    return status
+    return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="blobtorrentd", description="The BlobTorrent daemon, in the foreground.")
     parser.add_argument("--version", action="version", version=f"blobtorrentd {__version__}")
-    parser.add_argument("--config", type=Path, action="append", default=[], metavar="FILE", help="settings (TOML)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, as in TOML")
-    parser.add_argument("--log-format", choices=FORMATS, default="text", help="how the log is written to stderr")
-    parser.add_argument("torrent", nargs="*", metavar="TORRENT", help="a .torrent file or its URL")
+    parser.add_argument("--config", type=Path, metavar="FILE",
+                        help="settings; conf.d/*.toml beside it is read too (default: "
+                        "~/.config/blobtorrent/blobtorrent.toml, else /etc/blobtorrent/blobtorrent.toml)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                        help="one setting, as section.key and a TOML value; may be repeated")
+    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="where torrents and their progress are kept")
+    parser.add_argument("--runtime-dir", type=Path, metavar="DIR", help="where sockets and the pid file are")
     return parser
 
 

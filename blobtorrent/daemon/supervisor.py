@@ -1,4 +1,4 @@
-"""Supervisor: starts the parts of the engine in order, ends them in reverse, and notices threads that died."""
+"""Supervisor: starts the parts of the engine in order, ends them in reverse, and notices threads that died or hang."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from blobtorrent.daemon.watchdog import Watchdog
+from blobtorrent.runtime.heartbeat import Heart
 from blobtorrent.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
 
 class Part(NamedTuple):
-    """Something with threads. `stop` gets a time limit in seconds and says whether it kept it."""
+    """Something with threads. `stop` gets a time limit in seconds and says whether it kept it.
+
+    `hearts` are those of its threads that never wait for anybody: one that does not answer is broken. A thread that
+    waits for a disk or another program is none of them.
+    """
 
     name: str
     start: Callable[[], None]
     stop: Callable[[float], bool]
+    hearts: tuple[Heart, ...] = ()
 
 
 class Supervisor:
@@ -27,6 +34,7 @@ class Supervisor:
         self._parts = parts
         self._foreign: set[threading.Thread] = set()
         self._seen: set[threading.Thread] = set()
+        self._watchdog = Watchdog([heart for part in parts for heart in part.hearts])
 
     def start(self) -> None:
         self._foreign = set(threading.enumerate())
@@ -38,6 +46,10 @@ class Supervisor:
         alive = set(threading.enumerate())
         self._seen |= alive - self._foreign
         return sorted(thread.name for thread in self._seen - alive)
+
+    def late_threads(self) -> list[str]:
+        """Names of threads that handled nothing since this was asked last; it is asked every few seconds."""
+        return self._watchdog.check()
 
     def stop(self, timeout_s: float) -> bool:
         """End all parts within `timeout_s` seconds together. Those that hang are left behind: False then."""

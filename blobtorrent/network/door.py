@@ -18,6 +18,7 @@ from blobtorrent.network.arrival import Arrival
 from blobtorrent.network.messages import Dial, DialFailed, Listen, ListenFailed, Listening, PeerArrived, Serve, Withdraw
 from blobtorrent.protocol.wire.greeting import GREETING_BYTES
 from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.heartbeat import Heart
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import EVENT_READ, EVENT_WRITE, SelectorLoop
 from blobtorrent.runtime.mailbox import Mailbox
@@ -53,6 +54,10 @@ class Door:
     def measure(self, registry: Registry) -> None:
         """Have the thread's figures exported."""
         self._loop.measure(registry)
+
+    @property
+    def heart(self) -> Heart:
+        return self._loop
 
     def start(self) -> None:
         self._loop.start()

@@ -15,6 +15,7 @@ from blobtorrent.network.outbox import Buffer
 from blobtorrent.network.receiver import Receiver
 from blobtorrent.network.sender import CloseLink, OpenLink, Outgoing, Sender
 from blobtorrent.protocol.wire.shape import Scatter, SlotPool
+from blobtorrent.runtime.heartbeat import Heart
 from blobtorrent.runtime.loop import SelectorLoop
 from blobtorrent.runtime.mailbox import WakingMailbox
 from blobtorrent.runtime.metrics import Registry
@@ -43,6 +44,11 @@ class Shard:
     @property
     def scatter(self) -> Scatter:
         return self._receiver.scatter
+
+    @property
+    def hearts(self) -> tuple[Heart, Heart]:
+        """The receive and the send thread."""
+        return self._receiver.loop, self._sender.loop
 
     def measure(self, registry: Registry) -> None:
         """Have both threads' figures exported."""

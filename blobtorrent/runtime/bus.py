@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from blobtorrent.model.events import Event, Gap
+from blobtorrent.runtime.heartbeat import Heart
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.worker import Worker
 
@@ -84,6 +85,11 @@ class EventBus:
     def depth(self) -> int:
         """Events that were published and not yet delivered."""
         return self._mailbox.depth
+
+    @property
+    def heart(self) -> Heart:
+        """The thread that delivers."""
+        return self._worker
 
     def publish(self, event: Event) -> None:
         """From any thread. Subscribers see the events of one publisher in its order."""

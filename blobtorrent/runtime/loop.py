@@ -10,6 +10,7 @@ import logging
 import selectors
 import threading
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 from blobtorrent.runtime.clock import Clock, SystemClock
@@ -34,8 +35,11 @@ class _Watch:
         self.callback: FileCallback | None = callback
 
 
-class _Stop:
-    """The last message a loop handles."""
+class _Control(Enum):
+    """Messages for the loop itself."""
+
+    STOP = "stop"                      # the last message it handles
+    BEAT = "beat"
 
 
 class SelectorLoop:
@@ -68,6 +72,7 @@ class SelectorLoop:
         self.busy_s = 0.0              # time spent outside select
         self.slowest_pass_s = 0.0
         self.failures = 0
+        self.beats = 0
         self._clock: Clock = SystemClock() if clock is None else clock
         self.now = self._clock.now()
         self._on_message = on_message
@@ -107,9 +112,13 @@ class SelectorLoop:
         if self._thread.ident is None:
             self._close()
             return True
-        self.mailbox.post(_Stop())
+        self.mailbox.post(_Control.STOP)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def ask_beat(self) -> None:
+        """Have `beats` counted when the loop comes to its messages; from any thread."""
+        self.mailbox.post(_Control.BEAT)
 
     def run_pass(self, timeout_s: float | None) -> None:
         """One pass that waits at most `timeout_s` seconds for something to do (None: until there is)."""
@@ -168,9 +177,12 @@ class SelectorLoop:
     def _take_messages(self, _mask: int) -> None:
         on_message = self._on_message
         for message in self.mailbox.drain():
-            if isinstance(message, _Stop):
-                self._stopping = True
-                return
+            if isinstance(message, _Control):
+                if message is _Control.STOP:
+                    self._stopping = True
+                    return
+                self.beats += 1
+                continue
             try:
                 on_message(message)
             except Exception as error:

@@ -44,8 +44,11 @@ LIFECYCLE: Table[State, Event] = Table(
 )
 
 
-class _Stop:
-    """Ends the one worker that takes it from the mailbox."""
+class _Control(Enum):
+    """Messages for the worker that takes them from the mailbox."""
+
+    STOP = "stop"
+    BEAT = "beat"
 
 
 class Worker(Generic[T]):
@@ -66,6 +69,7 @@ class Worker(Generic[T]):
         self.mailbox = mailbox
         self.handled = 0
         self.failures = 0
+        self.beats = 0
         self._handle = handle
         self._on_crash = on_crash
         self._machine = Machine(LIFECYCLE)
@@ -84,6 +88,10 @@ class Worker(Generic[T]):
         self._machine.fire(Event.START)
         self._thread.start()
 
+    def ask_beat(self) -> None:
+        """Have `beats` counted when the thread comes to it; from any thread. In a pool any worker may."""
+        self.mailbox.post(_Control.BEAT)  # type: ignore[arg-type]
+
     def stop(self, timeout_s: float) -> bool:
         """Finish what was posted before, then end. True when the thread has ended within `timeout_s` seconds."""
         self.begin_stop()
@@ -95,7 +103,7 @@ class Worker(Generic[T]):
             self._machine.fire(Event.STOP)
         else:
             # Once started, only the thread itself fires its machine. In a pool the stop may reach another worker.
-            self.mailbox.post(_Stop())  # type: ignore[arg-type]
+            self.mailbox.post(_Control.STOP)  # type: ignore[arg-type]
 
     def join(self, timeout_s: float) -> bool:
         if self._thread.ident is not None:
@@ -106,8 +114,11 @@ class Worker(Generic[T]):
         try:
             while True:
                 message = self.mailbox.get()
-                if isinstance(message, _Stop):
-                    break
+                if isinstance(message, _Control):
+                    if message is _Control.STOP:
+                        break
+                    self.beats += 1
+                    continue
                 self._handle_one(message)
                 del message      # a waiting worker must not keep the last job's buffers alive
             self._machine.fire(Event.STOP)

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import re
+import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.datagrams import DatagramSocket
 from tests.support.payload import MIB, Sample, make_sample
-from tests.support.peers.blobtorrent import BlobTorrentGet, environment
+from tests.support.peers.blobtorrent import BlobTorrentGet
 from tests.support.peers.client import Job, Role
-from tests.support.peers.program import Program, wait_until
+from tests.support.peers.daemon import Daemon
+from tests.support.peers.program import wait_until
 
 TIMEOUT_S = 60.0
 
 
-class Daemon(Program):
-    """`blobtorrentd` with the sample's folder as its download folder."""
+class LoggingDaemon(Daemon):
+    """A daemon whose log goes to a file."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
-        super().__init__(
-            [sys.executable, "-m", "blobtorrent.daemon.main", "--set", f"storage.download_dir='{folder}'",
-             "--set", "network.listen=['127.0.0.1:0']", *words],
-            environment=environment(),
-        )
+    def __init__(self, folder: Path, *words: str, log_file: Path) -> None:
+        super().__init__(folder, *words)
+        self._log_file = log_file
 
     def wait_ready(self) -> None:
-        wait_until(lambda: " ready " in self.output() or self.poll() is not None, TIMEOUT_S, "the daemon")
-
-    @property
-    def endpoint(self) -> str:
-        found = re.search(r" listening host=(\S+) port=(\d+)", self.output())
-        assert found is not None
-        return f"{found[1]}:{found[2]}"
+        wait_until(lambda: self._log_file.exists() and " ready " in self._log_file.read_text(), TIMEOUT_S, "the start")
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +36,97 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_seeds_until_a_signal_and_ends_in_order(sample: Sample, tmp_path: Path, number: int) -> None:
-    with Daemon(sample.folder, str(sample.torrent)) as daemon:
-        job = Job(Role.LEECH, sample.torrent, tmp_path, sample.info_hash, (daemon.endpoint,))
+    with Daemon(tmp_path / "daemon") as daemon:
+        daemon.call("POST", "/v1/torrents", {"source": str(sample.torrent), "download_dir": str(sample.folder)})
+        job = Job(Role.LEECH, sample.torrent, tmp_path / "leech", sample.info_hash, (daemon.endpoint,))
+        job.folder.mkdir()
         with BlobTorrentGet(job, seed_for_s=0.0) as leech:
             leech.wait_complete(TIMEOUT_S)
+        assert (daemon.runtime / "blobtorrentd.pid").read_text() == f"{daemon.pid}\n"
         daemon.send_signal(number)
         assert daemon.wait(TIMEOUT_S) == 0
         assert "stopped clean=True" in daemon.output()
-    assert sample.differences(tmp_path) == []
-
-
-def test_a_torrent_that_cannot_be_added_does_not_keep_the_others_from_running(sample: Sample) -> None:
-    with Daemon(sample.folder, "/nonexistent.torrent", str(sample.torrent)) as daemon:
-        wait_until(lambda: "torrent checked" in daemon.output(), TIMEOUT_S, "the check")
-        assert "source.no-file" in daemon.output()
+    assert sample.differences(job.folder) == []
+    assert list(daemon.runtime.iterdir()) == []
 
 
 def test_bad_settings_refuse_the_start_with_their_own_status(tmp_path: Path) -> None:
-    with Daemon(tmp_path, "--set", "no.such=1") as daemon:
+    with Daemon(tmp_path, settings="[network]\nmax_pers = 1\n") as daemon:
         assert daemon.wait(TIMEOUT_S) == 78
-        assert daemon.output().count("\n") == 1
+        (line,) = daemon.output().splitlines()
+        assert line == (
+            f"blobtorrentd: {daemon.config}:2: there is no setting network.max_pers; did you mean network.max_peers? "
+            "(config.unknown-key)"
+        )
+
+
+def test_a_second_daemon_in_the_same_place_does_not_start(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as first, Daemon(tmp_path) as second:
+        assert second.wait(TIMEOUT_S) == 1
+        assert f"process {first.pid} is running already" in second.output()
+        assert first.call("GET", "/v1/health/ready")["status"] == "ok"
+
+
+def test_the_service_manager_hears_the_whole_life(tmp_path: Path) -> None:
+    with DatagramSocket(tmp_path / "notify") as manager:
+        environ = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "400000"}
+        with Daemon(tmp_path / "daemon", environ=environ) as daemon:
+            heard: list[bytes] = []
+
+            def hears(words: bytes) -> bool:
+                heard.extend(manager.take())
+                return any(words in datagram for datagram in heard)
+
+            wait_until(lambda: hears(b"READY=1\nSTATUS=0 torrents, down 0 B/s, up 0 B/s"), TIMEOUT_S, "READY")
+            assert heard[0].startswith(b"EXTEND_TIMEOUT_USEC=")
+            wait_until(lambda: hears(b"WATCHDOG=1"), TIMEOUT_S, "the watchdog's food")
+            heard.clear()
+            daemon.send_signal(signal.SIGHUP)
+            wait_until(lambda: hears(b"READY=1"), TIMEOUT_S, "the end of the reload")
+            reload = [datagram for datagram in heard if b"RELOADING=1" in datagram or b"READY=1" in datagram]
+            assert reload[0].startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+            assert reload[1].startswith(b"READY=1\n")
+            heard.clear()
+            daemon.send_signal(signal.SIGTERM)
+            assert daemon.wait(TIMEOUT_S) == 0
+            assert hears(b"STOPPING=1")
+
+
+def test_drop_ins_and_the_environment_are_read(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "10-log.toml").write_text("[log]\nformat = 'json'\n")
+    with Daemon(tmp_path, environ={"BLOBTORRENT_LOG__LEVEL": "debug"}) as daemon:
+        pass
+    assert '"level": "debug"' in daemon.output()
+
+
+def test_the_stacks_of_all_threads_are_written_on_request(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.send_signal(signal.SIGUSR2)
+        daemon.wait_logged("blobtorrent/daemon/signals.py")
+        assert daemon.output().count("(most recent call first)") > 5
+        assert daemon.call("GET", "/v1/health/live")["status"] == "ok"
+
+
+def test_the_log_file_is_opened_again_at_a_reload(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.log"
+    with LoggingDaemon(tmp_path, "--set", f"log.file='{path}'", log_file=path) as daemon:
+        path.rename(tmp_path / "daemon.log.1")
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: path.exists() and "settings reloaded" in path.read_text(), TIMEOUT_S, "the new file")
+    assert daemon.output() == ""
+
+
+def test_the_admin_token_is_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with Daemon(tmp_path) as daemon:
+            token = daemon.state / "admin.token"
+            assert token.stat().st_mode & 0o777 == 0o600
+            first = token.read_text()
+            assert len(first.strip()) >= 32
+        with Daemon(tmp_path) as daemon:
+            assert token.read_text() == first
+            assert first.strip() not in daemon.output()
+    finally:
+        os.umask(before)

@@ -251,3 +251,22 @@ def test_a_loop_exports_its_figures():
     assert figures["blobtorrent_loop_passes_total"] == (1, (("loop", "net"),))
     assert figures["blobtorrent_mailbox_messages"] == (1, (("mailbox", "net"),))
     assert loop.stop(0)
+
+
+def test_a_loop_that_runs_answers_with_a_beat_and_one_that_hangs_does_not():
+    handling, released = threading.Event(), threading.Event()
+
+    def hang(_message: object) -> None:
+        handling.set()
+        released.wait(PATIENCE_S)
+
+    loop = SelectorLoop("loop", hang)
+    loop.ask_beat()
+    loop.mailbox.post("hang")
+    loop.start()
+    assert handling.wait(PATIENCE_S)
+    loop.ask_beat()
+    assert loop.beats == 1
+    released.set()
+    assert loop.stop(PATIENCE_S)
+    assert loop.beats == 2

@@ -125,3 +125,13 @@ def test_a_pool_handles_every_message_once(workers):
         poster.join()
     assert pool.stop(PATIENCE_S)
     assert sorted(handled) == list(range(1500))
+
+
+def test_a_worker_answers_with_a_beat_in_turn():
+    handled: list[int] = []
+    worker = Worker("worker", Mailbox("box"), handled.append)
+    worker.mailbox.post(1)
+    worker.ask_beat()
+    worker.start()
+    assert worker.stop(PATIENCE_S)
+    assert (handled, worker.handled, worker.beats) == ([1], 1, 1)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import io
 import json
 import logging
 
 import pytest
 
-from blobtorrent.runtime.logs import BACKLOG, JsonFormatter, QueuedLogging, QueueHandler, TextFormatter, get_logger
+from blobtorrent.runtime.logformat import JsonFormatter, TextFormatter
+from blobtorrent.runtime.logs import BACKLOG, QueueHandler, get_logger
 from blobtorrent.runtime.mailbox import Mailbox
 
 
@@ -121,8 +121,3 @@ def test_a_sink_that_does_not_keep_up_costs_records_not_memory():
     for _ in range(BACKLOG + 3):
         handler.emit(logging.LogRecord("x", logging.INFO, "f", 1, "m", (), None))
     assert (mailbox.depth, handler.dropped) == (BACKLOG, 3)
-
-
-def test_an_unknown_style_is_refused():
-    with pytest.raises(ValueError, match="xml"):
-        QueuedLogging(io.StringIO(), style="xml")

@@ -1,0 +1,28 @@
+"""Sockets that the service manager opened for us and handed over (sd_listen_fds of systemd)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import MutableMapping
+
+FIRST_DESCRIPTOR = 3
+UNNAMED = "unknown"                    # what systemd calls a socket without FileDescriptorName=
+
+
+def inherited_sockets(environ: MutableMapping[str, str]) -> dict[str, list[socket.socket]]:
+    """All listening sockets by their name. The variables are taken out: children inherit none of this.
+
+    A socket without a name is under "unknown". Nothing is ours when LISTEN_PID names another process.
+    """
+    for_pid, count, names = (environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"))
+    if for_pid != str(os.getpid()) or not (count.isascii() and count.isdigit()):
+        return {}
+    descriptors = range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(count))
+    labels = names.split(":") if names else []
+    sockets: dict[str, list[socket.socket]] = {}
+    for number, descriptor in enumerate(descriptors):
+        os.set_inheritable(descriptor, False)
+        label = labels[number] if number < len(labels) else UNNAMED
+        sockets.setdefault(label, []).append(socket.socket(fileno=descriptor))
+    return sockets

@@ -1,0 +1,58 @@
+"""PidFile: the file that names our process, locked as long as we live, so that it cannot be mistaken for an old one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from blobtorrent.model.errors import Conflict, StorageError
+
+
+class PidFile:
+    """Held between `take` and `release`; the system drops the lock of a process that was killed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def take(self) -> None:
+        """Write our number. Its folder is made.
+
+        Raises Conflict ("service.running") when another process holds the file, StorageError ("service.pid-file")
+        when it cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            while not self._lock():
+                pass
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise StorageError("service.pid-file", f"{self._path}: {error.strerror}") from None
+
+    def release(self) -> None:
+        """Remove the file, if it was taken."""
+        if self._descriptor < 0:
+            return
+        self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _lock(self) -> bool:
+        """Open and lock; False when the file was removed in between by a process that ended."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_current = os.path.samestat(os.fstat(descriptor), os.stat(self._path))
+        except BlockingIOError:
+            number = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise Conflict("service.running", f"process {number} is running already ({self._path})") from None
+        except FileNotFoundError:
+            is_current = False
+        if is_current:
+            self._descriptor = descriptor
+        else:
+            os.close(descriptor)
+        return is_current

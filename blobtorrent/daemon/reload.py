@@ -1,0 +1,50 @@
+"""Reloader: reads the settings again and has them applied, all of them or none. Owned by the main thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from blobtorrent.config.diff import diff, with_live_changes
+from blobtorrent.config.option import Reload
+from blobtorrent.config.schema import Settings
+from blobtorrent.model.errors import BlobTorrentError
+from blobtorrent.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class Reloader:
+    """`read` loads the settings from where they were loaded at the start.
+
+    Each of `appliers` is told all settings that hold from now on. The first one may refuse, by raising a
+    BlobTorrentError, before it has changed anything; the others follow and only obey.
+    """
+
+    def __init__(
+        self, settings: Settings, read: Callable[[], Settings], appliers: list[Callable[[Settings], None]]
+    ) -> None:
+        self.settings = settings
+        self._read = read
+        self._appliers = appliers
+
+    def reload(self) -> bool:
+        """False when the new settings were refused: then the old ones hold as before."""
+        try:
+            wanted = self._read()
+            settings = with_live_changes(self.settings, wanted)
+            self._apply(settings)
+        except BlobTorrentError as error:
+            log.error("the new settings are refused, the old ones stay", code=error.code, detail=error.detail)
+            return False
+        applied = [change.key for change in diff(self.settings, settings)]
+        waiting = [change.key for change in diff(settings, wanted) if change.reload is Reload.RESTART]
+        self.settings = settings
+        log.info("settings reloaded", changed=", ".join(applied) or "nothing")
+        if waiting:
+            log.warning("some changes need a restart", changed=", ".join(waiting))
+        return True
+
+    def _apply(self, settings: Settings) -> None:
+        if settings != self.settings:
+            for apply in self._appliers:
+                apply(settings)

@@ -1,0 +1,56 @@
+"""Sockets handed over by the service manager: tried in a child, since their descriptors have fixed numbers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from blobtorrent.daemon.inherited import inherited_sockets
+
+CHILD = """
+import os, sys
+os.environ["LISTEN_PID"] = str(os.getpid())
+from blobtorrent.daemon.inherited import inherited_sockets
+sockets = inherited_sockets(os.environ)
+print(sorted((name, [sock.getsockname() for sock in group]) for name, group in sockets.items()))
+print([variable for variable in os.environ if variable.startswith("LISTEN_")])
+print(any(os.get_inheritable(sock.fileno()) for group in sockets.values() for sock in group))
+"""
+
+
+def test_sockets_are_found_by_name_and_not_passed_on(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+        paths = [str(tmp_path / name) for name in ("a", "b")]
+        for listener, path in zip((first, second), paths):
+            listener.bind(path)
+            listener.listen()
+
+        def hand_over() -> None:
+            high = [os.dup2(sock.fileno(), 100 + number) for number, sock in enumerate((first, second))]
+            for number, descriptor in enumerate(high):
+                os.dup2(descriptor, 3 + number)
+
+        ran = subprocess.run(
+            [sys.executable, "-c", CHILD], preexec_fn=hand_over, close_fds=False, capture_output=True, text=True,
+            check=True, env={**os.environ, "LISTEN_FDS": "2", "LISTEN_FDNAMES": "rest"},
+            cwd=Path(__file__).parents[3],
+        )
+    assert ran.stdout.splitlines() == [f"[('rest', ['{paths[0]}']), ('unknown', ['{paths[1]}'])]", "[]", "False"]
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"LISTEN_PID": "1", "LISTEN_FDS": "1"},
+        {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "many"},
+    ],
+)
+def test_what_is_for_another_process_is_not_ours(environ: dict[str, str]) -> None:
+    assert inherited_sockets(environ) == {}
+    assert environ == {}

@@ -1,0 +1,70 @@
+"""A reload: all or nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from blobtorrent.config.load import load
+from blobtorrent.config.schema import Settings
+from blobtorrent.daemon.reload import Reloader
+from blobtorrent.model.errors import ConfigError, Unavailable
+
+
+class Played:
+    """Settings that come next, and what was applied."""
+
+    def __init__(self, *assignments: str) -> None:
+        self.next: Settings | Exception = load()
+        self.refuse_with: Exception | None = None
+        self.applied: list[tuple[str, Settings]] = []
+        self.reloader = Reloader(load(assignments=assignments), self.read, [self.apply_first, self.apply_second])
+
+    def read(self) -> Settings:
+        if isinstance(self.next, Exception):
+            raise self.next
+        return self.next
+
+    def apply_first(self, settings: Settings) -> None:
+        if self.refuse_with is not None:
+            raise self.refuse_with
+        self.applied.append(("first", settings))
+
+    def apply_second(self, settings: Settings) -> None:
+        self.applied.append(("second", settings))
+
+
+def test_everybody_is_told_the_settings_that_hold_from_now_on() -> None:
+    played = Played()
+    played.next = load(assignments=["network.max_peers=7", "storage.disk_threads=5"])
+    assert played.reloader.reload()
+    assert [name for name, _ in played.applied] == ["first", "second"]
+    in_force = played.applied[0][1]
+    assert (in_force.network.max_peers, in_force.storage.disk_threads) == (7, 3)
+    assert played.reloader.settings == in_force
+
+
+@pytest.mark.parametrize("assignments", [[], ["storage.disk_threads=5"]])
+def test_nobody_is_told_when_nothing_changes_before_a_restart(assignments: list[str]) -> None:
+    played = Played()
+    played.next = load(assignments=assignments)
+    assert played.reloader.reload()
+    assert played.applied == []
+
+
+def test_settings_with_an_error_change_nothing() -> None:
+    played = Played("network.max_peers=7")
+    before = played.reloader.settings
+    played.next = ConfigError("config.bad-value", "x.toml:1: no")
+    assert not played.reloader.reload()
+    assert played.applied == []
+    assert played.reloader.settings is before
+
+
+def test_settings_that_the_session_refuses_are_applied_by_nobody() -> None:
+    played = Played()
+    before = played.reloader.settings
+    played.next = load(assignments=["network.max_peers=7"])
+    played.refuse_with = Unavailable("session.stopping", "the session is stopping")
+    assert not played.reloader.reload()
+    assert played.applied == []
+    assert played.reloader.settings is before
