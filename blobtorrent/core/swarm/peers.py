@@ -5,7 +5,6 @@ Owned by a swarm. It decides; the swarm sends the dials.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 
 from blobtorrent.core.swarm.messages import PeerSource
@@ -22,16 +21,18 @@ REDIAL_S = 10.0                        # after a link that had been fine
 REDIAL_TWIN_S = 300.0                  # while the same peer is connected by another link
 
 
-@dataclass(slots=True)
 class KnownPeer:
     """One address. Times are monotonic seconds."""
 
-    endpoint: Endpoint
-    source: PeerSource
-    failures: int = 0
-    next_dial_at: float = 0.0
-    is_busy: bool = False              # being dialled, or connected
-    is_useless: bool = False           # a seed while we seed: no reason to dial
+    __slots__ = ("endpoint", "failures", "is_busy", "is_useless", "next_dial_at", "source")
+
+    def __init__(self, endpoint: Endpoint, source: PeerSource, next_dial_at: float) -> None:
+        self.endpoint = endpoint
+        self.source = source
+        self.failures = 0
+        self.next_dial_at = next_dial_at
+        self.is_busy = False           # being dialled, or connected
+        self.is_useless = False        # a seed while we seed: no reason to dial
 
 
 class PeerManager:
