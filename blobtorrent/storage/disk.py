@@ -7,15 +7,20 @@ mistake of ours the asker hears of it before the thread logs the traceback.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeAlias
 
 from blobtorrent.model.errors import StorageError
+from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.worker import Pool
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.jobs import (
     SPILLED,
+    BlocksKept,
     BlocksSpilled,
     CloseStore,
     FullPiece,
+    KeepBlocks,
     PieceVerdicts,
     PrepareStore,
     ReadSpans,
@@ -24,13 +29,25 @@ from blobtorrent.storage.jobs import (
     SpillBlocks,
     StoreClosed,
     StorePrepared,
+    StoreSynced,
+    SyncStore,
     WritePieces,
 )
 from blobtorrent.storage.pieces import PieceReader, slots_of
 from blobtorrent.storage.store import Store
 
-DiskJob = WritePieces | ReadSpans | SpillBlocks | PrepareStore | CloseStore
-DiskAnswer = PieceVerdicts | SpansRead | BlocksSpilled | StorePrepared | StoreClosed
+if TYPE_CHECKING:
+    from blobtorrent.storage.filejobs import FilesSkipped, SkipFiles
+    from blobtorrent.storage.live import LiveFile
+
+DiskJob: TypeAlias = (
+    "WritePieces | ReadSpans | SpillBlocks | KeepBlocks | SyncStore | SkipFiles | PrepareStore | CloseStore"
+)
+DiskAnswer: TypeAlias = (
+    "PieceVerdicts | SpansRead | BlocksSpilled | BlocksKept | StoreSynced | FilesSkipped | StorePrepared | StoreClosed"
+)
+
+log = get_logger(__name__)
 
 _BUG = StorageError("storage.bug", "the disk thread failed; the log has the traceback")
 
@@ -40,7 +57,7 @@ class _Lane:
 
     More than one writer gains nothing: writes to one file exclude each other in the kernel, and the loser of that
     contest spins (measured: two writers of one file took 5.9 CPU s/GiB, one takes 0.7). And reads for uploads never
-    queue behind writes.
+    queue behind writes. A sync waits for the disk and not for us, so it goes with the reads.
     """
 
     def __init__(self, name: str, readers: int, handle: Callable[[DiskJob], None]) -> None:
@@ -52,7 +69,7 @@ class _Lane:
         self._readers.start()
 
     def post(self, job: DiskJob) -> None:
-        (self._readers if isinstance(job, ReadSpans) else self._writer).post(job)
+        (self._readers if isinstance(job, (ReadSpans, SyncStore)) else self._writer).post(job)
 
     @property
     def depth(self) -> int:
@@ -63,10 +80,15 @@ class _Lane:
 
 
 class DiskPool:
-    """Lanes of one writer and `threads_per_device - 1` readers each, made when the first job for a device comes."""
+    """Lanes of one writer and `threads_per_device - 1` readers each, made when the first job for a device comes.
 
-    def __init__(self, arena: Arena, threads_per_device: int = 3) -> None:
+    With `live`, written pieces are on record there before their memory is used again: whenever we are killed, a piece
+    is in the memory that outlives us or known to be in the files.
+    """
+
+    def __init__(self, arena: Arena, threads_per_device: int = 3, live: LiveFile | None = None) -> None:
         self._arena = arena
+        self._live = live
         self._num_readers = max(1, threads_per_device - 1)
         self._reader = PieceReader(arena)
         self._lanes: dict[int, _Lane] = {}
@@ -107,10 +129,16 @@ class DiskPool:
             return self._read(job)
         if isinstance(job, SpillBlocks):
             return self._spill(job)
+        if isinstance(job, KeepBlocks):
+            return self._keep(job)
+        if isinstance(job, SyncStore):
+            return self._sync(job)
         if isinstance(job, PrepareStore):
             return self._prepare(job)
-        job.store.close()
-        return StoreClosed(job.info_hash)
+        if isinstance(job, CloseStore):
+            job.store.close()
+            return StoreClosed(job.info_hash)
+        return _skip(job)
 
     # ---- writing
 
@@ -126,9 +154,13 @@ class DiskPool:
                 unwritten += run
             else:
                 written += run
+        if self._live is not None and written:
+            self._live.note_written(job.info_hash, [piece.index for piece in written])
         self._arena.release([slot for piece in written for slot in slots_of(piece)])
         for piece in written:
             job.store.parts.drop(piece.index)
+        with suppress(StorageError):   # room that does not come free is no reason to doubt what was written
+            job.store.parts.tidy()
         return PieceVerdicts(job.info_hash, written, [], unwritten, error)
 
     def _write_run(self, store: Store, run: list[FullPiece]) -> None:
@@ -169,14 +201,58 @@ class DiskPool:
             error = reason
         return BlocksSpilled(job.info_hash, job.index, job.blocks, job.token, error)
 
-    def _prepare(self, job: PrepareStore) -> StorePrepared:
-        has_data = False
-        error: StorageError | None = None
+    def _keep(self, job: KeepBlocks) -> BlocksKept:
+        views = self._arena.views
+        pieces = {index: [(block, views[slot]) for block, slot in blocks] for index, blocks in job.pieces}
         try:
+            job.store.parts.adopt(pieces)
+        except StorageError as reason:
+            return BlocksKept(job.info_hash, job.token, reason)
+        return BlocksKept(job.info_hash, job.token)
+
+    def _sync(self, job: SyncStore) -> StoreSynced:
+        try:
+            return StoreSynced(job.info_hash, job.store.sync())
+        except StorageError as reason:
+            return StoreSynced(job.info_hash, {}, reason)
+
+    def _prepare(self, job: PrepareStore) -> StorePrepared:
+        try:
+            files = job.store.compare(job.stamps)
             has_data = job.store.prepare()
         except StorageError as reason:
-            error = reason
-        return StorePrepared(job.info_hash, has_data, error)
+            return StorePrepared(job.info_hash, False, reason)
+        try:
+            _collect_parts(job)
+        except StorageError as reason:
+            log.warning("unfinished pieces are lost", torrent=job.info_hash, code=reason.code, detail=reason.detail)
+        parts = job.store.parts
+        partial = {index: tuple(blocks) for index, blocks in parts.held().items()}
+        return StorePrepared(
+            job.info_hash, has_data, None, partial, files.changed, files.missing, parts.damaged_blocks)
+
+
+def _collect_parts(job: PrepareStore) -> None:
+    """Bring together what is left of pieces that are not had: in the part store, and in memory that outlived us."""
+    parts = job.store.parts
+    for index in parts.load_existing():
+        if index in job.have:
+            parts.drop(index)
+    if job.recovered is not None:
+        parts.adopt(job.recovered.wanted_blocks(job.store.geometry, job.have))
+    parts.tidy()
+
+
+def _skip(job: SkipFiles) -> FilesSkipped:
+    # Here, because one download in the foreground wants all of its files and starts sooner without.
+    from blobtorrent.storage.filejobs import FilesSkipped
+    from blobtorrent.storage.preparing import skip
+
+    try:
+        skip(job.store, job.skipped)
+    except StorageError as reason:
+        return FilesSkipped(job.info_hash, reason)
+    return FilesSkipped(job.info_hash)
 
 
 def _failure(job: DiskJob) -> DiskAnswer:
@@ -187,9 +263,17 @@ def _failure(job: DiskJob) -> DiskAnswer:
         return SpansRead(job.info_hash, [], job.spans, _BUG)
     if isinstance(job, SpillBlocks):
         return BlocksSpilled(job.info_hash, job.index, job.blocks, job.token, _BUG)
+    if isinstance(job, KeepBlocks):
+        return BlocksKept(job.info_hash, job.token, _BUG)
+    if isinstance(job, SyncStore):
+        return StoreSynced(job.info_hash, {}, _BUG)
     if isinstance(job, PrepareStore):
         return StorePrepared(job.info_hash, False, _BUG)
-    return StoreClosed(job.info_hash)
+    if isinstance(job, CloseStore):
+        return StoreClosed(job.info_hash)
+    from blobtorrent.storage.filejobs import FilesSkipped
+
+    return FilesSkipped(job.info_hash, _BUG)
 
 
 def _runs(store: Store, pieces: list[FullPiece]) -> Iterator[list[FullPiece]]:

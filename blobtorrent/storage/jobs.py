@@ -231,7 +231,10 @@ class StorePrepared(NamedTuple):
 
 
 class CloseStore(NamedTuple):
-    """Close descriptors and drop the part store. Posted to the disk lane; answered by StoreClosed."""
+    """Close descriptors. Posted to the disk lane, after all other jobs of the store; answered by StoreClosed.
+
+    What is in the part store stays for the next PrepareStore, unless it is one without a name.
+    """
 
     info_hash: InfoHash
     store: Store

@@ -72,6 +72,10 @@ class PartStore:
     def num_blocks(self) -> int:
         return sum(len(blocks) for blocks in list(self._places.values()))
 
+    def held(self) -> dict[int, list[int]]:
+        """All that is here: piece -> its blocks, ascending."""
+        return {index: sorted(blocks) for index, blocks in self._places.items()}
+
     # ---- the thread that saves
 
     def load_existing(self) -> dict[int, list[int]]:
@@ -95,7 +99,7 @@ class PartStore:
             self._places.setdefault(index, {})[block] = place
         self._fresh = count(num_places)
         self._generations = count(1 + max((generation for generation, _ in newest.values()), default=0))
-        return {index: list(blocks) for index, blocks in self._places.items()}
+        return self.held()
 
     def save(self, index: int, blocks: Sequence[Block]) -> None:
         """Keep blocks of a piece; those that are here already are. On an error no new one is kept."""

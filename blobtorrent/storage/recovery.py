@@ -54,14 +54,13 @@ class Recovered:
         self.is_whole = True
 
     def wanted_blocks(self, geometry: PieceGeometry, have: Container[int]) -> dict[int, list[tuple[int, memoryview]]]:
-        """The blocks of pieces that are neither written nor had, cut to their size: piece -> [(block, bytes), ...]."""
+        """The blocks of pieces that are neither written nor had: piece -> [(block, 16 KiB), ...], ascending."""
         written = {index for run in self.written for index in run}
         wanted = {}
         for index, blocks in self.blocks.items():
             if index >= geometry.num_pieces or index in written or index in have:
                 continue
-            found = [(block, view[: geometry.block_size(index, block)]) for block, view in sorted(blocks.items())
-                     if block < geometry.num_blocks(index)]
+            found = [(block, view) for block, view in sorted(blocks.items()) if block < geometry.num_blocks(index)]
             if found:
                 wanted[index] = found
         return wanted
