@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,6 +67,8 @@ def open_anonymous(folder: Path) -> int:
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
                 raise
+    import tempfile  # not every process needs it, and it takes long to import
+
     file, name = tempfile.mkstemp(prefix=".blobtorrent-", dir=folder)
     os.unlink(name)
     return file

@@ -82,7 +82,7 @@ def split_path(text: str) -> Path:
     if len(parts) > MAX_DEPTH or len(text.encode("utf-8", "surrogatepass")) > MAX_PATH_BYTES:
         raise Invalid("torrent.bad-name", f"a path of {len(parts)} parts and {len(text)} characters is too long")
     for part in parts:
-        if safe_part(part.encode("utf-8", "surrogatepass"), instead="") != part:
+        if not part or safe_part(part.encode("utf-8", "surrogatepass"), instead="") != part:
             raise Invalid("torrent.bad-name", f"{part!r} cannot be the name of a file or folder")
     return parts
 

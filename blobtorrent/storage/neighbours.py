@@ -6,7 +6,7 @@ folder for a few of its bytes. So the blocks that touch one lie in a part store 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
 from blobtorrent.model.errors import FileMissing
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -14,8 +14,6 @@ from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.files import Cutter
 from blobtorrent.storage.layout import Layout, Part
 from blobtorrent.storage.partstore import PartStore
-
-Writer = Callable[[Part, memoryview], None]
 
 
 class Neighbours:
@@ -99,13 +97,13 @@ class Neighbours:
                 mask &= ~(1 << index)
         return mask
 
-    def hand_over(self, wanted: Collection[int], write: Writer) -> None:
-        """Write what is here of some files into them. Raises StorageError; what was kept stays until `forget`."""
+    def parts_of(self, files: Collection[int]) -> Iterator[tuple[Part, memoryview]]:
+        """All that is here of some files: which part, and its bytes. Raises StorageError."""
         for index, blocks in sorted(self._blocks.items()):
             for block in sorted(blocks):
-                parts = [part for part in self._parts(index, block) if part.file in wanted]
+                parts = [part for part in self._parts(index, block) if part.file in files]
                 if parts:
-                    self._write_parts(index, block, parts, write)
+                    yield from self._load_parts(index, block, parts)
 
     def forget(self) -> None:
         """Drop the pieces that touch no diverted file any more."""
@@ -121,13 +119,13 @@ class Neighbours:
     def close(self) -> None:
         self._kept.close()
 
-    def _write_parts(self, index: int, block: int, parts: list[Part], write: Writer) -> None:
+    def _load_parts(self, index: int, block: int, parts: list[Part]) -> Iterator[tuple[Part, memoryview]]:
         data = memoryview(bytearray(self._geometry.block_size(index, block)))
         self._kept.load(index, block, [data])
         start = self._offset_of(index, block)
         for part in parts:
             at = self._files[part.file].offset + part.offset - start
-            write(part, data[at : at + part.length])
+            yield part, data[at : at + part.length]
 
     def _touches_diverted(self, index: int, block: int) -> bool:
         return any(part.file in self.diverted for part in self._parts(index, block))

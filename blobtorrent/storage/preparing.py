@@ -113,30 +113,29 @@ def _allocate(store: Store, number: int, length: int) -> None:
 
 
 def _load_neighbours(store: Store, neighbours: Neighbours) -> bool:
-    """Find what is kept, and put in its place what is no longer to be. Returns whether anything was there.
-
-    An unwanted file that somebody put at its place meanwhile is left alone while bytes of it are kept.
-    """
+    """Find what is kept, and put in its place what is no longer to be. Returns whether anything was there."""
     neighbours.load()
     had_data = not neighbours.is_empty
     kept = neighbours.files()
-    neighbours.diverted = frozenset(
-        number for number in store.skipped if number in kept or _is_absent(store, number))
-    _hand_over(store, neighbours, kept - neighbours.diverted)
+    absent = frozenset(number for number in store.skipped if _is_absent(store, number))
+    neighbours.diverted = absent | _foreign(store, neighbours, kept & store.skipped - absent)
+    _hand_over(store, neighbours, kept - store.skipped)
     neighbours.forget()
     return had_data
+
+
+def _foreign(store: Store, neighbours: Neighbours, present: Collection[int]) -> frozenset[int]:
+    """Which unwanted files, of which bytes are kept, lack those: somebody else put them there, and may keep them."""
+    return frozenset(part.file for part, data in neighbours.parts_of(present) if not _holds(store, part, data))
 
 
 def _hand_over(store: Store, neighbours: Neighbours, wanted: Collection[int]) -> None:
     """Write what is kept of these files into them, durably."""
     written: set[int] = set()
-
-    def write(part: Part, data: memoryview) -> None:
+    for part, data in neighbours.parts_of(wanted):
         if not _holds(store, part, data):
             store.write_part(part, [data])
             written.add(part.file)
-
-    neighbours.hand_over(wanted, write)
     for number in written:
         store.durability.sync_file(number)
 

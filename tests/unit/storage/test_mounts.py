@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from blobtorrent.model.errors import StorageError
+from blobtorrent.storage.mounts import mount_point_of, mount_points, require_mounted
+
+TABLE = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+28 22 0:25 / /proc rw,relatime - proc proc rw
+90 22 8:17 / /srv rw,relatime shared:5 - xfs /dev/sdb1 rw
+91 90 0:44 / /srv/my\040films\134new rw - nfs4 nas:/films rw
+92 22 8:33 /sub /mnt/b rw - btrfs /dev/sdc1 rw
+"""
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "mountinfo"
+    path.write_text(TABLE)
+    return path
+
+
+def test_mount_points_are_read_with_the_blanks_in_their_names(table):
+    assert mount_points(table) == {"/", "/proc", "/srv", "/srv/my films\\new", "/mnt/b"}
+
+
+@pytest.mark.parametrize(("path", "point"), [
+    ("/srv", "/srv"),
+    ("/srv/x/y/z", "/srv"),
+    ("/srv/my films\\new/x", "/srv/my films\\new"),
+    ("/srv2/x", "/"),
+    ("/mnt/a", "/"),
+])
+def test_a_folder_lies_on_the_innermost_mount_above_it(table, path, point):
+    assert mount_point_of(Path(path), table) == point
+
+
+def test_the_way_over_links_does_not_matter(table, tmp_path):
+    (tmp_path / "link").symlink_to("/srv/x")
+    assert mount_point_of(tmp_path / "link" / "y", table) == "/srv"
+
+
+def test_a_mount_that_is_there_is_enough(table):
+    require_mounted("/srv", table)
+    require_mounted("/", table)
+
+
+def test_a_mount_that_is_gone_is_told(table):
+    with pytest.raises(StorageError) as caught:
+        require_mounted("/srv/disk9", table)
+    assert caught.value.code == "storage.unmounted"
+    assert "/srv/disk9" in caught.value.detail
+
+
+def test_where_the_system_has_no_table_nothing_is_refused(tmp_path):
+    require_mounted("/srv/disk9", tmp_path / "none")
+    assert mount_point_of(Path("/srv/x"), tmp_path / "none") == "/"
+
+
+def test_the_table_of_this_system_is_understood():
+    assert "/" in mount_points()
+    assert mount_point_of(Path("/proc/self")) == "/proc"
+    require_mounted("/proc")
