@@ -74,8 +74,7 @@ def test_a_torrent_is_added_with_the_options_of_the_folder_and_the_file(tmp_path
 def test_what_is_no_torrent_goes_to_failed_with_the_reason(tmp_path, start):
     (tmp_path / "a.torrent").write_bytes(b"no torrent")
     rig = start(WatchSettings(path=tmp_path))
-    rig.look_until(lambda: (tmp_path / "failed" / "a.torrent.error").exists())
-    assert names_in(tmp_path / "failed") == ["a.torrent", "a.torrent.error"]
+    rig.look_until(lambda: names_in(tmp_path / "failed") == ["a.torrent", "a.torrent.error"])
     assert "(bencode." in (tmp_path / "failed" / "a.torrent.error").read_text()
     assert rig.session.commands == []
 
@@ -93,7 +92,7 @@ def test_what_the_session_refuses_goes_to_failed(tmp_path, start):
     (tmp_path / "a.torrent").write_bytes(tiny_torrent())
     rig = start(WatchSettings(path=tmp_path))
     rig.session.refuse_with = Invalid("torrent.no-piece-hashes", "no hashes")
-    rig.look_until(lambda: names_in(tmp_path / "failed"))
+    rig.look_until(lambda: (tmp_path / "failed" / "a.torrent").exists())
     assert (tmp_path / "failed" / "a.torrent.error").read_text() == "no hashes (torrent.no-piece-hashes)\n"
 
 

@@ -177,11 +177,11 @@ def _put_away(folder: Path, find: Find, failure: BlobTorrentError | None) -> Non
     """Move the files to `done/` or `failed/`; nothing there is overwritten. Raises OSError."""
     target = folder / (DONE if failure is None else FAILED)
     target.mkdir(exist_ok=True)
-    for name in find.names:
-        os.rename(folder / name, _free_name(target, name))
-    if failure is not None:
+    if failure is not None:            # first, so that who sees the torrent there finds the reason
         text = f"{clean(failure.detail)} ({failure.code})\n"
         _free_name(target, f"{find.torrent}.error").write_text(text, encoding="utf-8")
+    for name in find.names:
+        os.rename(folder / name, _free_name(target, name))
 
 
 def _free_name(folder: Path, name: str) -> Path:
