@@ -27,7 +27,7 @@ def build_interfaces(
     if not places:
         return []
     server = RestServer(gateway, places, admin_token(state / TOKEN_FILE), hosts=settings.rest.allowed_hosts)
-    return [Part("rest", server.start, server.stop)]
+    return [Part("rest", server.start, server.stop, (server.heart,))]
 
 
 def rest_places(settings: RestSettings, runtime: Path) -> list[ListenSpec | Path | socket.socket]:

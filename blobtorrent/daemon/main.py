@@ -15,6 +15,7 @@ from blobtorrent.config.load import load
 from blobtorrent.config.places import config_files, runtime_dir, state_dir
 from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.commands import ApplySettings
+from blobtorrent.core.session.watcher import Watcher
 from blobtorrent.daemon import signals
 from blobtorrent.daemon.assemble import build_engine
 from blobtorrent.daemon.inherited import inherited_sockets
@@ -24,7 +25,7 @@ from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.pidfile import PidFile
 from blobtorrent.daemon.reload import Reloader
 from blobtorrent.daemon.service import Service
-from blobtorrent.daemon.supervisor import Supervisor
+from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
 from blobtorrent.model.text import clean
 from blobtorrent.runtime.logs import QueuedLogging, get_logger
@@ -40,7 +41,7 @@ LOG_STOP_S = 2.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit status: 0, 1 after a failure, 78 for bad settings."""
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     signals.block()
     signals.dump_on_request(sys.stderr)
     notifier = Notifier.from_environment(os.environ)
@@ -83,12 +84,18 @@ def _serve(
     pid_file.take()
     try:
         engine = build_engine(settings)
-        interfaces = Supervisor(build_interfaces(
-            settings, engine.gateway, state=state, runtime=runtime, inherited=inherited.get(REST_SOCKETS, [])
-        ))
+        watcher = Watcher(engine.gateway)
+        watcher.apply(settings.watch)
+        interfaces = Supervisor([
+            *build_interfaces(
+                settings, engine.gateway, state=state, runtime=runtime, inherited=inherited.get(REST_SOCKETS, [])
+            ),
+            Part("watch", watcher.start, watcher.stop),
+        ])
         reloader = Reloader(settings, read, [
             lambda new: engine.gateway.ask(ApplySettings(new)),
             lambda new: logs.set_level(level_of(new.log)),
+            lambda new: watcher.apply(new.watch),
         ])
         return Service(engine, interfaces, reloader, logs, notifier).run()
     finally:
@@ -101,7 +108,7 @@ def _fail(error: BlobTorrentError) -> int:
     return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="blobtorrentd", description="The BlobTorrent daemon, in the foreground.")
     parser.add_argument("--version", action="version", version=f"blobtorrentd {__version__}")
     parser.add_argument("--config", type=Path, metavar="FILE",
