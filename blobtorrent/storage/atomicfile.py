@@ -8,12 +8,15 @@ from pathlib import Path
 from blobtorrent.storage.faults import storage_error
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace the file `path` by one that holds `data`, durably. Raises StorageError ("storage.*")."""
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Replace the file `path` by one that holds `data`, durably. Raises StorageError ("storage.*").
+
+    Who may read it is in `mode`, less what the umask takes away.
+    """
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
     try:
         try:
-            with temporary.open("xb") as file:
+            with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -43,7 +43,7 @@ def settle_key(folder: Path, quarantine: Quarantine, *, is_new: bool) -> tuple[b
     for path in _paths(folder):
         if _read(path) != kept:
             quarantine.take(path)
-            write_atomically(path, kept + _checksum(kept))
+            write_atomically(path, kept + _checksum(kept), mode=0o600)
     return kept, damages
 
 

@@ -25,6 +25,7 @@ from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.state import METAFILE, PEERS, STAMPS, Row, row_key
 
 if TYPE_CHECKING:
+    from blobtorrent.storage.sealed import Seal
     from blobtorrent.storage.statedir import StateDir
 
 log = get_logger(__name__)
@@ -87,7 +88,7 @@ class Library:
         """Write both copies of a .torrent file, durably. Raises StorageError."""
         for path in self._copies(info_hash):
             write_atomically(path, raw)
-        return Row(METAFILE, row_key(info_hash), self._digest(raw))
+        return Row(METAFILE, row_key(info_hash), metafile_digest(self._folder.seal, raw))
 
     def load(self, info_hash: InfoHash) -> TorrentLoaded:
         """All that is there of a torrent; what cannot be had is told in the answer."""
@@ -97,6 +98,14 @@ class Library:
         except StorageError as error:
             return TorrentLoaded(info_hash, None, b"", b"", error)
         return TorrentLoaded(info_hash, metainfo, bodies.get(STAMPS, b""), bodies.get(PEERS, b""), None)
+
+    def mend(self, info_hash: InfoHash) -> None:
+        """Make both copies of a .torrent file whole again, if one of them is. Raises FileMissing or ResumeCorrupt."""
+        digest = self._rows_of(info_hash).get(METAFILE)
+        copies = {path: _read(path) for path in self._copies(info_hash)}
+        first, second = copies.values()
+        if first is None or first != second or not self._is_whole(first, digest):
+            self._rescued(copies, info_hash, digest)
 
     def drop(self, info_hash: InfoHash) -> None:
         """Delete what a torrent has in the state directory. Raises StorageError."""
@@ -113,8 +122,9 @@ class Library:
         path = self._folder.torrent_path(info_hash)
         return path, path.with_name(f"{path.name}.1")
 
-    def _digest(self, raw: bytes) -> bytes:
-        return self._folder.seal.digest(b"metafile", raw)
+    def _is_whole(self, raw: bytes, digest: bytes | None) -> bool:
+        """Whether these are the bytes that were kept; without a digest only the info-hash can tell."""
+        return digest is None or digest == metafile_digest(self._folder.seal, raw)
 
     def _rows_of(self, info_hash: InfoHash) -> dict[str, bytes]:
         """The rows that only a loaded torrent needs. Those that are damaged are left out: all of them can be remade."""
@@ -139,8 +149,8 @@ class Library:
         """What the .torrent file says. Raises FileMissing, or ResumeCorrupt when both copies are damaged."""
         first, second = self._copies(info_hash)
         raw = _read(first)
-        if raw is not None and (digest is None or self._digest(raw) == digest):
-            metainfo = _parse(raw, info_hash)
+        if raw is not None and self._is_whole(raw, digest):
+            metainfo = parse_copy(raw, info_hash)
             if metainfo is not None:
                 return metainfo
         return self._rescued({first: raw, second: _read(second)}, info_hash, digest)
@@ -151,11 +161,11 @@ class Library:
         path = self._folder.torrent_path(info_hash)
         if not found:
             raise FileMissing("storage.file-missing", f"{path} is gone: add the torrent again")
-        found.sort(key=lambda raw: digest is None or self._digest(raw) == digest, reverse=True)
+        found.sort(key=lambda raw: self._is_whole(raw, digest), reverse=True)
         for raw in found:
-            metainfo = _parse(raw, info_hash)
+            metainfo = parse_copy(raw, info_hash)
             if metainfo is not None:
-                if digest is None or self._digest(raw) == digest:
+                if self._is_whole(raw, digest):
                     remedy = "restored from the other copy"
                 else:
                     remedy = "pieces and names are right, but trackers and web seeds may not be: look at them"
@@ -218,6 +228,11 @@ class LibraryThread:
                         detail=error.detail)
 
 
+def metafile_digest(seal: Seal, raw: bytes) -> bytes:
+    """The body of a METAFILE row."""
+    return seal.digest(b"metafile", raw)
+
+
 def _failure(job: KeepTorrent | LoadTorrent) -> TorrentKept | TorrentLoaded:
     """The answer when a mistake of ours ended the job."""
     if isinstance(job, KeepTorrent):
@@ -232,7 +247,7 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _parse(raw: bytes, info_hash: InfoHash) -> Metainfo | None:
+def parse_copy(raw: bytes, info_hash: InfoHash) -> Metainfo | None:
     """The torrent, unless these bytes are not it."""
     try:
         metainfo = parse_torrent(raw)

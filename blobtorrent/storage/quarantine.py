@@ -27,6 +27,14 @@ class Quarantine:
             raise storage_error(error, path) from error
         return place
 
+    def keep(self, name: str, data: bytes) -> None:
+        """Keep a copy of what has to stay where it is, if there is room for it."""
+        try:
+            self.root.mkdir(mode=0o700, exist_ok=True)
+            self._free_place(name).write_bytes(data)
+        except OSError:
+            pass                       # it is told anyhow; a copy for people to look at is not worth a failed start
+
     def _free_place(self, name: str) -> Path:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         place = self.root / f"{name}.{stamp}"

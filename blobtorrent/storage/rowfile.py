@@ -17,6 +17,7 @@ from blobtorrent.storage.sealed import DIGEST_BYTES, Seal
 from blobtorrent.storage.state import Row, RowName
 
 BUSY_S = 10.0                          # how long to wait for another program that reads: a backup, a doctor
+MOST_LOG_PAGES = 8192                  # 32 MiB; `fold` is called long before
 ASKED_AT_ONCE = 500                    # keys in one SELECT
 
 _SCHEMA = (
@@ -25,8 +26,9 @@ _SCHEMA = (
     "CREATE TABLE manifests (kind TEXT PRIMARY KEY, count INTEGER NOT NULL, tally BLOB NOT NULL,"
     " generation INTEGER NOT NULL, digest BLOB NOT NULL)",
 )
+_ADD = "INSERT INTO rows (kind, key, body, digest, generation) VALUES (?, ?, ?, ?, ?)"
 _PUT = (
-    "INSERT INTO rows (kind, key, body, digest, generation) VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, key)"
+    f"{_ADD} ON CONFLICT (kind, key)"
     " DO UPDATE SET body = excluded.body, digest = excluded.digest, generation = excluded.generation"
 )
 _PUT_MANIFEST = "INSERT OR REPLACE INTO manifests (kind, count, tally, generation, digest) VALUES (?, ?, ?, ?, ?)"
@@ -54,6 +56,9 @@ class Sum(NamedTuple):
         return Sum(self.num_rows - 1, self.tally ^ int.from_bytes(digest, "big"))
 
 
+Sums = dict[str, Sum]                  # by kind; one that is not there has no rows
+
+
 class Manifest(NamedTuple):
     sum: Sum
     generation: int                    # of the last commit that touched the kind
@@ -79,13 +84,16 @@ class RowFile:
         self._db = _connect(path, read_only)
 
     @classmethod
-    def make(cls, path: Path, seal: Seal, rows: Iterable[SealedRow], generation: int) -> None:
-        """Write a new file of these rows, as they are, and sync it. Raises sqlite3.Error or OSError."""
+    def make(cls, path: Path, seal: Seal, rows: Iterable[SealedRow], generation: int) -> Sums:
+        """Write a new file of these rows, as they are, sync it, and say what they sum up to.
+
+        Raises sqlite3.Error or OSError.
+        """
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         file = cls(path, seal)
         try:
-            file._fill(rows, generation)
+            sums = file._fill(rows, generation)
         finally:
             file.close()
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -93,6 +101,7 @@ class RowFile:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        return sums
 
     def close(self) -> None:
         self._db.close()
@@ -103,16 +112,17 @@ class RowFile:
         """The sound rows of a kind, and what is wrong: without flaws all rows are here."""
         rows: list[Row] = []
         flaws: list[str] = []
-        total = Sum()
+        num_rows = tally = 0
         found = self._db.execute("SELECT key, body, digest, generation FROM rows WHERE kind = ?", (kind,))
         for key, body, digest, generation in found:
             row = Row(kind, key, body)
             if _is_sealed(self._seal, row, digest, generation):
                 rows.append(row)
-                total = total.plus(digest)
+                num_rows += 1
+                tally ^= int.from_bytes(digest, "big")
             else:
                 flaws.append(_mismatch(row))
-        if self._manifests().get(kind, _EMPTY).sum != total:
+        if self._manifests().get(kind, _EMPTY).sum != (num_rows, tally):
             flaws.append(_incomplete(kind))
         return rows, flaws
 
@@ -164,22 +174,19 @@ class RowFile:
         self._db.execute("BEGIN")
         try:
             manifests = self._manifests()
-            self.make(path, self._seal, self._sound_rows(manifests), self.generation())
+            sums = self.make(path, self._seal, self._sound_rows(), self.generation())
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-
-    def _sound_rows(self, manifests: dict[str, Manifest]) -> Iterator[SealedRow]:
-        sums: dict[str, Sum] = {}
-        for sealed, is_sound in self._every_row("ASC"):
-            if not is_sound:
-                raise sqlite3.DatabaseError(_mismatch(sealed.row))
-            kind = sealed.row.kind
-            sums[kind] = sums.get(kind, Sum()).plus(sealed.digest)
-            yield sealed
         for kind in sums.keys() | manifests.keys():
             if sums.get(kind, Sum()) != manifests.get(kind, _EMPTY).sum:
                 raise sqlite3.DatabaseError(_incomplete(kind))
+
+    def _sound_rows(self) -> Iterator[SealedRow]:
+        for sealed, is_sound in self._every_row("ASC"):
+            if not is_sound:
+                raise sqlite3.DatabaseError(_mismatch(sealed.row))
+            yield sealed
 
     def _collect(self, order: str, rows: dict[RowName, SealedRow], flaws: list[str]) -> None:
         for sealed, is_sound in self._every_row(order):
@@ -234,7 +241,7 @@ class RowFile:
         replaced = self._digests([*[(row.kind, row.key) for row in puts], *drops])
         self._db.executemany(_PUT, map(_columns, sealed))
         self._db.executemany("DELETE FROM rows WHERE kind = ? AND key = ?", drops)
-        sums: dict[str, Sum] = {}
+        sums: Sums = {}
         for (kind, _), digest in replaced.items():
             sums[kind] = sums.get(kind, manifests.get(kind, _EMPTY).sum).minus(digest)
             if sums[kind].num_rows < 0:
@@ -265,33 +272,36 @@ class RowFile:
         digest = _manifest_digest(self._seal, kind, count, tally, generation)
         self._db.execute(_PUT_MANIFEST, (kind, count, tally, generation, digest))
 
-    def fold_log(self) -> int:
-        """From now on write through a log. What an earlier one holds is copied into the file; returns how many frames
-        of it SQLite found sound.
-        """
+    def use_log(self) -> None:
+        """From now on write through a log, which other programs can read beside."""
         self._db.execute("PRAGMA journal_mode = WAL")
-        _, frames, _ = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        return max(0, int(frames))
 
-    def _fill(self, rows: Iterable[SealedRow], generation: int) -> None:
+    def fold(self) -> None:
+        """Copy the log into the file and empty it, unless somebody reads just now: then another time."""
+        self._db.execute("PRAGMA busy_timeout = 0")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._db.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
+
+    def _fill(self, rows: Iterable[SealedRow], generation: int) -> Sums:
         # Nobody knows the file yet: no journal while it is written, one sync at the end.
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute("BEGIN")
         for statement in _SCHEMA:
             self._db.execute(statement)
-        sums: dict[str, Sum] = {}
+        digests: dict[str, list[bytes]] = {}
 
-        def summed() -> Iterator[tuple[object, ...]]:
-            for row in rows:
-                kind = row.row.kind
-                sums[kind] = sums.get(kind, Sum()).plus(row.digest)
-                yield _columns(row)
+        def columns() -> Iterator[tuple[object, ...]]:
+            for row, digest, row_generation in rows:
+                digests.setdefault(row.kind, []).append(digest)
+                yield *row, digest, row_generation
 
-        self._db.executemany(_PUT, summed())
+        self._db.executemany(_ADD, columns())
+        sums = {kind: Sum(len(some), _tally(some)) for kind, some in digests.items()}
         for kind, total in sums.items():
             self._put_manifest(kind, Manifest(total, generation))
         self._db.execute("COMMIT")
+        return sums
 
 
 def seal_row(seal: Seal, row: Row, generation: int) -> SealedRow:
@@ -313,6 +323,7 @@ def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
                 db.execute("PRAGMA locking_mode = EXCLUSIVE")
             db.execute("PRAGMA trusted_schema = OFF")
             db.execute("PRAGMA synchronous = FULL")
+            db.execute(f"PRAGMA wal_autocheckpoint = {MOST_LOG_PAGES}")
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:
             db.close()
@@ -345,11 +356,18 @@ def _manifest_digest(seal: Seal, kind: str, count: int, tally: bytes, generation
     return seal.digest(b"manifest", kind.encode(), b"%d" % count, tally, b"%d" % generation)
 
 
-def _sums(rows: Iterable[SealedRow]) -> dict[str, Sum]:
-    sums: dict[str, Sum] = {}
+def _sums(rows: Iterable[SealedRow]) -> Sums:
+    digests: dict[str, list[bytes]] = {}
     for row in rows:
-        sums[row.row.kind] = sums.get(row.row.kind, Sum()).plus(row.digest)
-    return sums
+        digests.setdefault(row.row.kind, []).append(row.digest)
+    return {kind: Sum(len(some), _tally(some)) for kind, some in digests.items()}
+
+
+def _tally(digests: Iterable[bytes]) -> int:
+    tally = 0
+    for digest in digests:
+        tally ^= int.from_bytes(digest, "big")
+    return tally
 
 
 def _text(value: object) -> str:

@@ -7,9 +7,13 @@ the key. Nor does a digest notice an old copy put back in place of a newer one: 
 from __future__ import annotations
 
 from hashlib import blake2b
+from struct import Struct
 
 KEY_BYTES = 32
 DIGEST_BYTES = 16
+MOST_PARTS = 8
+
+_LENGTHS = [Struct(f">{number}Q").pack for number in range(MOST_PARTS + 1)]
 
 
 class Seal:
@@ -22,11 +26,9 @@ class Seal:
         self._keyed = blake2b(key=key, digest_size=DIGEST_BYTES)
 
     def digest(self, *parts: bytes | memoryview) -> bytes:
-        """16 bytes over all parts. Each part's length goes in first: ("ab", "c") and ("a", "bc") differ."""
+        """16 bytes over at most MOST_PARTS parts. Their lengths go in first: ("ab", "c") and ("a", "bc") differ."""
         state = self._keyed.copy()
-        state.update(b"".join([len(part).to_bytes(8, "big") for part in parts]))
-        for part in parts:
-            state.update(part)
+        state.update(b"".join([_LENGTHS[len(parts)](*map(len, parts)), *parts]))
         return state.digest()
 
     def matches(self, digest: bytes, *parts: bytes | memoryview) -> bool:

@@ -29,6 +29,7 @@ PEERS = "peers"                        # addresses that were good
 METAFILE = "metafile"                  # the digest of its .torrent file: made by the library
 
 OF_A_TORRENT = (TORRENT, PROGRESS, STAMPS, PEERS, METAFILE)
+KINDS = (SESSION, *OF_A_TORRENT)
 
 
 RowName = tuple[str, bytes]            # kind, key
@@ -113,6 +114,8 @@ class StateThread:
     def _handle(self, job: StateJob) -> None:
         if isinstance(job, SaveState):
             job.reply_to.post(StateSaved(job.token, self._save(job)))
+            if not self.mailbox.depth:
+                self._state.fold()
         else:
             self._keep_previous()
         for damage in self._state.take_damages():

@@ -25,19 +25,18 @@ from blobtorrent.storage.atomicfile import write_atomically
 from blobtorrent.storage.keyfile import read_key, settle_key
 from blobtorrent.storage.quarantine import Quarantine
 from blobtorrent.storage.sealed import Seal
+from blobtorrent.storage.sessionrecord import ID_BYTES, SessionRecord, read_session, write_session
 from blobtorrent.storage.state import OF_A_TORRENT, RowName, info_hash_of
 from blobtorrent.storage.statefile import StateFile
 
 __all__ = ["Damage", "StateDir"]
 
 FORMAT_VERSION = 1
-SESSION_ID_BYTES = 16
 
-_STATE = "state.sqlite3"
+STATE_NAME = "state.sqlite3"
+
 _FORMAT = b"format"
 _FORMAT_TEXT = b"blobtorrent state, format "
-_SESSION = b"session"
-_CLEAN, _RUNNING = b"c", b"r"
 _TORRENT_NAME = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -70,24 +69,16 @@ class StateDir:
             raise
 
     def _open(self) -> None:
-        is_new = not (self.path / _STATE).exists() and not (self.path / "torrents").exists()
-        for name in ("torrents", "parts"):
-            (self.path / name).mkdir(mode=0o700, exist_ok=True)
+        is_new = not (self.path / "torrents").exists()     # made last: nothing is missed after a crash on the way
         key, damages = settle_key(self.path, self.quarantine, is_new=is_new)
         self.damages += damages
         self.seal = Seal(key)
         self._settle_format(is_new)
-        session_id, was_clean, generation = self._read_session(is_new)
-        self.state = StateFile(self.path / _STATE, self.seal, self.quarantine, self._may_return)
+        self.state = StateFile(self.path / STATE_NAME, self.seal, self.quarantine, self._may_return)
         self.damages += self.state.take_damages()
-        if was_clean and self.state.generation < generation:
-            self.damages.append(Damage(
-                "state file", str(self.state.path), "it is older than it was at the last stop",
-                "torrents are checked"))
-        self.was_clean = was_clean and self.state.generation == generation
-        # What a killed session left in memory is still of use to the next: they are one session until a clean stop.
-        self.session_id = session_id if session_id and not was_clean else os.urandom(SESSION_ID_BYTES)
-        self._write_session(_RUNNING)
+        self._settle_session(is_new)
+        for name in ("parts", "torrents"):
+            (self.path / name).mkdir(mode=0o700, exist_ok=True)
 
     # ---- where things are
 
@@ -117,44 +108,36 @@ class StateDir:
     def mark_clean(self) -> None:
         """All is saved, and nothing will be written from now on. Raises StorageError."""
         self.state.keep_previous()
-        self._write_session(_CLEAN)
+        self._write_session(is_clean=True)
 
     def close(self) -> None:
         self.state.close()
         self._unlock()
 
-    # ---- the session record
+    # ---- opening and closing
 
-    def _read_session(self, is_new: bool) -> tuple[bytes, bool, int]:
-        """Session id, whether it ended cleanly, and at which generation. Unknown is as good as a crash."""
-        try:
-            record = (self.path / "session").read_bytes()
-        except FileNotFoundError:
-            record = b""
-        body = self.seal.unwrap(_SESSION, record)
-        if body is not None:
-            session_id, generation, flag = body[:SESSION_ID_BYTES], body[SESSION_ID_BYTES:-1], body[-1:]
-            return session_id, flag == _CLEAN, int.from_bytes(generation, "big")
-        if not is_new:
+    def _settle_session(self, is_new: bool) -> None:
+        """Take over from the last session. One of which nothing is known counts as killed."""
+        last = read_session(self.path, self.seal)
+        if last is None and not is_new:
             self.damages.append(Damage(
                 "session record", str(self.path / "session"), "damaged or missing",
-                "how the last session ended is unknown: torrents are checked"))
-        return b"", False, 0
+                "how the last session ended is unknown: torrents that ran are checked"))
+        ended_cleanly = last is not None and last.is_clean
+        if last is not None and ended_cleanly and self.state.generation < last.generation:
+            self.damages.append(Damage(
+                "state file", str(self.state.path), "it is older than it was at the last stop",
+                "torrents that ran are checked"))
+        self.was_clean = last is not None and ended_cleanly and self.state.generation == last.generation
+        # What a killed session left in memory is still of use to the next: they are one session until a clean stop.
+        self.session_id = os.urandom(ID_BYTES) if last is None or ended_cleanly else last.session_id
+        self._write_session(is_clean=False)
 
-    def _write_session(self, flag: bytes) -> None:
-        """Overwrite the record where it lies. One that a power cut tears does not match its digest."""
-        body = self.session_id + self.state.generation.to_bytes(8, "big") + flag
-        descriptor = os.open(self.path / "session", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.pwrite(descriptor, self.seal.wrap(_SESSION, body), 0)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    # ---- the rest
+    def _write_session(self, *, is_clean: bool) -> None:
+        write_session(self.path, self.seal, SessionRecord(self.session_id, is_clean, self.state.generation))
 
     def _settle_format(self, is_new: bool) -> None:
-        if _version(self.path, self.seal) is not None:
+        if read_version(self.path, self.seal) is not None:
             return
         if not is_new:
             path = self.path / "format"
@@ -177,9 +160,12 @@ class StateDir:
 def lock_folder(path: Path) -> int:
     """Take the lock of a state directory; closing the descriptor gives it back, and so does the end of the process.
 
-    Raises ConfigError ("state.locked") while somebody else has it.
+    Raises ConfigError: "state.locked" while somebody else has it, "state.unusable" when it cannot be written.
     """
-    descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError("state.unusable", f"the state directory {path}: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -191,13 +177,13 @@ def lock_folder(path: Path) -> int:
 def refuse_newer(path: Path) -> None:
     """Raises ConfigError ("state.newer") when a later version of this program wrote the directory. Changes nothing."""
     key = read_key(path)
-    version = _version(path, Seal(key) if key is not None else None)
+    version = read_version(path, Seal(key) if key is not None else None)
     if version is not None and version > FORMAT_VERSION:
         raise ConfigError("state.newer", f"the state directory {path} has format {version}, which only a later version"
                                          f" of this program reads; this one reads up to {FORMAT_VERSION}")
 
 
-def _version(path: Path, seal: Seal | None) -> int | None:
+def read_version(path: Path, seal: Seal | None) -> int | None:
     """The version of a directory; None when its record is damaged or missing. Without a key it goes unchecked."""
     try:
         record = (path / "format").read_bytes()

@@ -89,6 +89,16 @@ class StateFile:
         self.generation = self._repairing(lambda file: file.commit(puts, drops))
         self._stale.difference_update([(row.kind, row.key) for row in puts])
 
+    def fold(self) -> None:
+        """Copy what was committed from the log into the file; to be called after commits, when there is time.
+
+        A damaged log costs every commit that is still in it, a damaged file the rows where the damage is.
+        """
+        try:
+            self._opened().fold()
+        except (sqlite3.Error, StorageError):
+            pass                       # the commits are safe where they are; what is damaged, the next one will meet
+
     def keep_previous(self) -> None:
         """Write the previous generation anew, of rows that are all checked on the way. Raises StorageError."""
         draft = self.previous.with_name(f"{self.previous.name}.tmp")
@@ -121,7 +131,7 @@ class StateFile:
         log = self._log.read_bytes() if self._log.exists() else b""
         try:
             self._file = RowFile(self.path, self._seal)
-            forgotten = forgotten_frames(log, self._file.fold_log())
+            self._file.use_log()
             self.generation = self._file.generation()
             newer = self._generation_of_previous()
         except sqlite3.Error as error:
@@ -129,7 +139,9 @@ class StateFile:
             return
         if newer > self.generation:
             self._salvage(["the file is older than its previous generation"])
+        forgotten = forgotten_frames(log)
         if forgotten:
+            self._quarantine.keep(self._log.name, log)
             self._damages.append(Damage(
                 "saved changes", str(self._log), f"{forgotten} pages of the write-ahead log are damaged",
                 "the last changes before the stop are lost; torrents that ran have to be checked"))
@@ -167,7 +179,7 @@ class StateFile:
             self._switch(self._rescued)
         if self._file is None:
             self._file = RowFile(self.path, self._seal)
-            self._file.fold_log()
+            self._file.use_log()
         return self._file
 
     def _repairing(self, action: Callable[[RowFile], T]) -> T:

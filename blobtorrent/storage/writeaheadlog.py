@@ -1,7 +1,6 @@
 """What SQLite does not tell: that a damaged write-ahead log made it forget commits.
 
-SQLite reads the log up to the first frame whose checksum is wrong, and takes what follows for the rest of a write that
-a crash cut off. When whole frames follow, it was damage, and what had been saved is gone.
+SQLite reads the log up to the first frame that does not fit its checksum, and takes the rest for what a crash cut off.
 The layout is that of https://www.sqlite.org/fileformat2.html#walformat
 """
 
@@ -11,31 +10,43 @@ from struct import Struct
 
 _HEADER = Struct(">8I")                # magic, version, page size, checkpoint number, 2 salts, 2 checksums
 _FRAME = Struct(">6I")                 # page, size after a commit or 0, 2 salts, 2 checksums
-_MAGIC = 0x377f0682                    # the lowest bit says in which byte order checksums are computed
+_MAGIC = 0x377f0682                    # plus 1 when checksums are of big-endian words
+_SUMMED_OF_HEADER = 24                 # bytes
+_SUMMED_OF_FRAME = 8                   # and the page
 _WORD = 0xffffffff
 
+Checksum = tuple[int, int]
 
-def forgotten_frames(log: bytes, sound_frames: int) -> int:
-    """How many frames of this log nobody will read, though they are of the log's current round.
 
-    `sound_frames` is how many SQLite has read. A crash or a power cut in the middle of a commit leaves such frames too,
-    of what had not been saved yet: then nothing was lost, and to check too much does no harm.
+def forgotten_frames(log: bytes) -> int:
+    """How many frames of the log nobody will read, although they are of its current round.
+
+    A power cut in the middle of a commit can leave such frames too: they were not promised to anybody.
     """
     if len(log) < _HEADER.size:
         return 0
-    magic, _, page_bytes, _, *salts, sum1, sum2 = _HEADER.unpack_from(log)
+    magic, _, page_bytes, _, salt1, salt2, *checksum = _HEADER.unpack_from(log)
+    order = ">" if magic & 1 else "<"
+    running = _summed(order, log[:_SUMMED_OF_HEADER], (0, 0))
+    if magic & ~1 != _MAGIC or running != tuple(checksum):
+        return 1                       # nothing of it can be read; how much there is, cannot either
     frame_bytes = _FRAME.size + page_bytes
-    if magic & ~1 != _MAGIC or _checksum(log, magic & 1) != (sum1, sum2) or page_bytes < 512:
-        return max(1, (len(log) - _HEADER.size) // (_FRAME.size + 512))
-    starts = range(_HEADER.size + sound_frames * frame_bytes, len(log) - frame_bytes + 1, frame_bytes)
-    return sum(list(_FRAME.unpack_from(log, start)[2:4]) == salts for start in starts)
+    starts = range(_HEADER.size, len(log) - frame_bytes + 1, frame_bytes)
+    is_current = [_FRAME.unpack_from(log, start)[2:4] == (salt1, salt2) for start in starts]
+    for number, start in enumerate(starts):
+        running = _summed(order, log[start:start + _SUMMED_OF_FRAME], running)
+        running = _summed(order, log[start + _FRAME.size:start + frame_bytes], running)
+        fits = running == _FRAME.unpack_from(log, start)[4:]
+        if not (fits and is_current[number]):
+            return sum(is_current[number:]) + fits         # frames of earlier rounds have other salts, and do not fit
+    return 0
 
 
-def _checksum(log: bytes, big_endian: int) -> tuple[int, int]:
-    """Of the first 24 bytes of the header."""
-    words = Struct(">6I" if big_endian else "<6I").unpack_from(log)
-    sum1 = sum2 = 0
-    for first, second in zip(words[::2], words[1::2], strict=True):
+def _summed(order: str, data: bytes, before: Checksum) -> Checksum:
+    """SQLite's checksum of whole pairs of words, carried on from that of the data before."""
+    sum1, sum2 = before
+    words = Struct(f"{order}{len(data) // 4}I").unpack(data)
+    for first, second in zip(words[::2], words[1::2]):
         sum1 = (sum1 + first + sum2) & _WORD
         sum2 = (sum2 + second + sum1) & _WORD
     return sum1, sum2
