@@ -14,7 +14,8 @@ from blobtorrent.cli.output import EXIT_CONFIG, EXIT_FAILED, fail
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
 
 COMMANDS = (
-    "get", "create", "show", "verify", "add", "list", "start", "stop", "remove", "doctor", "backup", "restore", "config",
+    "get", "create", "show", "verify", "add", "list", "start", "stop", "remove", "doctor", "backup", "restore",
+    "config",
 )
 GARBAGE_THRESHOLD = 50_000             # new objects between collections: modules are many objects and no garbage
 

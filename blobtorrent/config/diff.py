@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from blobtorrent.config.option import Reload, Section
 from blobtorrent.config.schema import LISTED_TABLES, NAMED_TABLES, SINGLE_TABLES, Settings
@@ -49,7 +49,7 @@ def diff(old: Settings, new: Settings) -> list[Change]:
 
 def with_live_changes(old: Settings, new: Settings) -> Settings:
     """The settings in force after a reload: `new`, but `old` in what only a restart can change."""
-    tables = {
+    tables: dict[str, Any] = {
         section: kind(**{
             key: getattr(getattr(new if option.reload is Reload.LIVE else old, section), key)
             for key, option in kind.options()

@@ -1,9 +1,16 @@
-"""The schema as text for people: `blobtorrent.toml.example`. Also `python -m blobtorrent.config.render` prints it."""
+"""The schema as text for people: `blobtorrent.toml.example`, and the option list of blobtorrent.toml(5).
+
+`python -m blobtorrent.config.render example` (or `manual`) prints it.
+"""
 
 from __future__ import annotations
 
+import re
+import sys
 import textwrap
+from collections.abc import Iterator
 
+from blobtorrent.config.option import Option, Reload
 from blobtorrent.config.schema import LISTED_TABLES, NAMED_TABLES, TABLES
 from blobtorrent.config.tomltext import write_value
 
@@ -39,5 +46,40 @@ def _comment(text: str) -> str:
     return textwrap.fill(text, width=100, initial_indent="# ", subsequent_indent="# ")
 
 
+def render_manual() -> str:
+    """The option list of blobtorrent.toml(5), in mdoc."""
+    lines: list[str] = []
+    for section, settings in TABLES.items():
+        # The zero-width character keeps the bracket from being taken for the end of a sentence.
+        lines += [".Ss " + _heading(section).lstrip("#").replace(EXAMPLE_NAME, "NAME") + "\\&"]
+        lines += _prose(settings.__doc__ or "")
+        lines += [".Bl -tag -width Ds"]
+        for key, option in settings.options():
+            lines += [f".It Ic {key}", *_prose(option.doc), *_facts(option)]
+        lines += [".El"]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(option: Option) -> Iterator[str]:
+    """What the manual says of an option besides its description."""
+    if option.default is not None:
+        yield "The default is"
+        yield f".Li {_literal(write_value(option.default))} ."
+    if option.reload is Reload.RESTART:
+        yield "A change needs a restart."
+
+
+def _prose(text: str) -> Iterator[str]:
+    """Text lines of mdoc: a sentence begins a line, none is long, none begins like a request."""
+    for sentence in re.split(r"(?<=\.) (?=[A-Z])", text):
+        for line in textwrap.wrap(sentence.replace("\\", "\\e"), width=78, break_on_hyphens=False):
+            yield f"\\&{line}" if line[0] in ".'" else line
+
+
+def _literal(toml: str) -> str:
+    """One argument of a macro."""
+    return '"' + toml.replace("\\", "\\e").replace('"', '""').replace("-", "\\-") + '"'
+
+
 if __name__ == "__main__":
-    print(render_example(), end="")
+    print(render_manual() if sys.argv[1:] == ["manual"] else render_example(), end="")

@@ -83,7 +83,7 @@ def _serve(
     pid_file = PidFile(runtime / PID_FILE)
     pid_file.take()
     try:
-        engine = build_engine(settings)
+        engine = build_engine(settings, state, runtime)
         watcher = Watcher(engine.gateway)
         watcher.apply(settings.watch)
         interfaces = Supervisor([
