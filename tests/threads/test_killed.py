@@ -1,0 +1,91 @@
+"""A process with real threads, files and memory is killed at random moments; nothing that it received is lost."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from blobtorrent.model.geometry import BLOCK_SIZE
+from tests.support import killable
+
+ROOT = Path(__file__).parents[2]
+KILLS = 12
+END_S = 60.0
+
+
+def start(folder, seed):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.killable", str(folder), str(seed)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True)
+
+
+def told(folder):
+    lines = (folder / "told").read_text().splitlines()
+    return [line.split() for line in lines]
+
+
+def said(lines, word):
+    return Counter((int(line[1]), int(line[2])) for line in lines if line[0] == word)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_received_block_is_fetched_twice_however_often_we_are_killed(tmp_path, seed):
+    rng = random.Random(seed)
+    kills = 0
+    while True:
+        process = start(tmp_path, rng.randrange(10**9))
+        try:
+            assert process.stdout.readline() == "ready\n"
+            if kills == KILLS:
+                assert process.wait(END_S) == 0
+                break
+            try:
+                process.wait(rng.uniform(0.0, 0.05))
+            except subprocess.TimeoutExpired:
+                kills += 1
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            process.stdout.close()
+        if (tmp_path / "told").exists() and ["end"] in told(tmp_path):
+            break
+    assert kills >= KILLS // 2
+    lines = told(tmp_path)
+    begun, noted = said(lines, "begin"), said(lines, "noted")
+    # Of what was in the middle of arriving at a kill nobody knows; all else came once.
+    assert sum(begun.values()) - len(begun) <= kills * killable.AT_ONCE
+    assert max(noted.values()) == 1
+    assert set(noted) <= set(begun)
+    assert not [line for line in lines if line[0] == "lost"]
+    (tally,) = (int(line[1]) for line in lines if line[0] == "tally")
+    assert sum(noted.values()) * BLOCK_SIZE <= tally <= sum(begun.values()) * BLOCK_SIZE
+    assert killable.torrent().is_on_disk(tmp_path / "data")
+    assert not list(tmp_path.glob("live*"))
+
+
+@pytest.mark.parametrize("moment_s", [0.0, 0.02])
+def test_killed_while_it_recovers_it_recovers_again(tmp_path, moment_s):
+    process = start(tmp_path, 5)
+    assert process.stdout.readline() == "ready\n"
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.05)
+    process.kill()
+    process.communicate()
+    for attempt in range(6):
+        process = start(tmp_path, attempt)
+        # Somewhere between the first import and the first block.
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.15 + moment_s * attempt)
+        process.kill()
+        process.communicate()
+    process = start(tmp_path, 99)
+    assert process.communicate(timeout=END_S)[0] == "ready\n"
+    noted = said(told(tmp_path), "noted")
+    assert max(noted.values()) == 1
+    assert killable.torrent().is_on_disk(tmp_path / "data")
