@@ -98,7 +98,9 @@ class Run:
         self.disk = DiskPool(self.arena, live=live)
         self.hashers = HasherPool(self.arena, self.disk, 2)
         self.hashers.start()
-        self.mine = live.torrent(self.info_hash, tally)
+        mine = live.torrent(self.info_hash, tally)
+        assert mine is not None
+        self.mine = mine
         self.tally = tally
         files = FilePool(16)
         parts = Durable(self.folder / "x.parts", SEAL, key_of(self.info_hash))
