@@ -89,7 +89,9 @@ class Recovery:
             places = []
         for place in places:
             recovery._read(place, seal, session_id)
-        return recovery if recovery._files or recovery.damages else None
+        if not recovery.torrents:
+            recovery.close()
+        return recovery if recovery.torrents or recovery.damages else None
 
     def forget(self, key: bytes) -> None:
         """All that was found of this torrent is safe elsewhere, or the torrent is gone: later starts do not see it."""

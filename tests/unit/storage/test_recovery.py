@@ -86,6 +86,12 @@ def test_when_all_are_safe_nothing_is_left(killed):
     assert list(killed.parent.iterdir()) == []
 
 
+def test_a_file_without_torrents_is_not_kept(path):
+    make_live(path)
+    assert Recovery.recover(path, SEAL, SESSION) is None
+    assert list(path.parent.iterdir()) == []
+
+
 def test_blocks_can_be_read_until_they_are_let_go(killed):
     recovery = recover(killed)
     block = recovery.torrents[ONE.v1].blocks[6][1]
@@ -107,8 +113,10 @@ def test_a_file_cut_short_is_set_aside_and_told(killed, size):
     recovery = recover(killed)
     assert recovery.torrents == {}
     assert [damage.what for damage in recovery.damages] == ["live file"]
-    make_live(killed)
-    assert Recovery.recover(killed, SEAL, SESSION).damages == []
+    put_block(make_live(killed), ONE, 0, 0, slot=0)
+    again = recover(killed)
+    assert list(again.torrents) == [ONE.v1]
+    assert again.damages == []
 
 
 def test_a_file_under_another_key_is_set_aside_and_told(killed):
