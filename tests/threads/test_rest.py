@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import stat
 import threading
@@ -449,6 +450,24 @@ def test_a_socket_that_somebody_else_opened_is_served(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as given, RestRig(given.dup()) as rig:
         assert rig.server.addresses == (f"127.0.0.1:{given.getsockname()[1]}",)
         assert rig.request("GET", "/v1/session").status == 200
+
+
+def test_when_descriptors_run_out_those_that_are_there_are_served_and_others_wait(rig, monkeypatch):
+    monkeypatch.setattr(server, "SHORTAGE_PAUSE_S", 0.2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with rig.connect() as there, socket.socket() as late:
+        late.settimeout(PATIENCE_S)
+        assert request_on(there, "GET", "/v1/session").status == 200
+        free = os.dup(there.fileno())
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            late.connect(("127.0.0.1", rig.port))
+            for _ in range(3):
+                assert request_on(there, "GET", "/v1/health/live").status == 200
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert request_on(late, "GET", "/v1/session").status == 200
 
 
 # ---- the end

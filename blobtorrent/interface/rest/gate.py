@@ -99,5 +99,7 @@ def _network_of(address: str) -> str:
     """What one attacker has plenty of addresses in counts as one: the /64 of an IPv6 address."""
     if ":" not in address or address.startswith("unix:"):
         return address
-    prefix = int(ipaddress.IPv6Address(address.partition("%")[0])) >> 64
-    return f"{prefix:x}::/64"
+    parsed = ipaddress.IPv6Address(address.partition("%")[0])
+    if parsed.ipv4_mapped is not None:                     # a listener for both families
+        return str(parsed.ipv4_mapped)
+    return f"{int(parsed) >> 64:x}::/64"

@@ -80,6 +80,7 @@ class RestServer:
         )
         self._listeners: list[Listener] = []
         self._connections: dict[Connection, None] = {}     # the one without a request for longest first
+        self._is_accepting = False
         self._is_draining = False
 
     @property
@@ -122,7 +123,7 @@ class RestServer:
     def _on_message(self, message: _Answered | _Drain) -> None:
         if isinstance(message, _Answered):
             message.connection.answer(message.data, keep_alive=message.keep_alive)
-        elif not self._is_draining:
+        else:
             self._is_draining = True
             self._pause_accepting()
 
@@ -179,11 +180,14 @@ class RestServer:
         self._connections.pop(connection, None)
 
     def _pause_accepting(self) -> None:
-        for listener in self._listeners:
-            self._loop.unregister(listener.sock)
+        if self._is_accepting:
+            self._is_accepting = False
+            for listener in self._listeners:
+                self._loop.unregister(listener.sock)
 
     def _resume_accepting(self) -> None:
         if not self._is_draining:
+            self._is_accepting = True
             for listener in self._listeners:
                 self._loop.register(listener.sock, EVENT_READ, partial(self._accept, listener))
 

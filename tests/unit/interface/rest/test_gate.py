@@ -110,6 +110,14 @@ def test_the_addresses_of_one_ipv6_network_count_together():
     assert verdict(wrong, Caller("2001:db8:0:1::1"), gate=gate) == 401
 
 
+def test_ipv4_addresses_count_for_themselves_also_on_a_listener_for_both_families():
+    gate, wrong = Gate(TOKEN), head(authorization="Bearer wrong")
+    for _ in range(FREE_ATTEMPTS):
+        assert verdict(wrong, Caller("::ffff:192.0.2.1"), gate=gate) == 401
+    assert verdict(wrong, Caller("192.0.2.1"), gate=gate) == 429
+    assert verdict(wrong, Caller("::ffff:192.0.2.2"), gate=gate) == 401
+
+
 def test_the_wait_is_told_in_whole_seconds():
     attempts = Attempts()
     for _ in range(FREE_ATTEMPTS):
