@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from blobtorrent.config.option import Reload, Section
+from blobtorrent.config.option import Section
 from blobtorrent.config.schema import LISTED_TABLES, NAMED_TABLES, SINGLE_TABLES, Settings
 
 
@@ -13,7 +13,7 @@ class Change(NamedTuple):
     """One option that differs, by its full name; whole tables of a kind that comes and goes by the table's name."""
 
     key: str
-    reload: Reload
+    is_live: bool
 
 
 def diff(old: Settings, new: Settings) -> list[Change]:
@@ -26,21 +26,21 @@ def diff(old: Settings, new: Settings) -> list[Change]:
     for section, kind in SINGLE_TABLES.items():
         was, now = getattr(old, section), getattr(new, section)
         changes += [
-            Change(f"{section}.{key}", option.reload)
+            Change(f"{section}.{key}", option.is_live)
             for key, option in kind.options()
             if getattr(was, key) != getattr(now, key)
         ]
     for section, kind in NAMED_TABLES.items():
-        reload = _slowest(kind)
+        is_live = _is_live(kind)
         named_before: Mapping[str, Section] = getattr(old, section)
         named_now: Mapping[str, Section] = getattr(new, section)
         changes += [
-            Change(f"{section}.{name}", reload)
+            Change(f"{section}.{name}", is_live)
             for name in sorted(named_before.keys() | named_now.keys())
             if named_before.get(name) != named_now.get(name)
         ]
     changes += [
-        Change(section, _slowest(kind))
+        Change(section, _is_live(kind))
         for section, kind in LISTED_TABLES.items()
         if getattr(old, section) != getattr(new, section)
     ]
@@ -51,7 +51,7 @@ def with_live_changes(old: Settings, new: Settings) -> Settings:
     """The settings in force after a reload: `new`, but `old` in what only a restart can change."""
     tables: dict[str, Any] = {
         section: kind(**{
-            key: getattr(getattr(new if option.reload is Reload.LIVE else old, section), key)
+            key: getattr(getattr(new if option.is_live else old, section), key)
             for key, option in kind.options()
         })
         for section, kind in SINGLE_TABLES.items()
@@ -59,11 +59,10 @@ def with_live_changes(old: Settings, new: Settings) -> Settings:
     kept = {
         section: getattr(old, section)
         for section, kind in (NAMED_TABLES | LISTED_TABLES).items()
-        if _slowest(kind) is Reload.RESTART
+        if not _is_live(kind)
     }
     return new._replace(**tables, **kept)
 
 
-def _slowest(kind: type[Section]) -> Reload:
-    is_live = all(option.reload is Reload.LIVE for _, option in kind.options())
-    return Reload.LIVE if is_live else Reload.RESTART
+def _is_live(kind: type[Section]) -> bool:
+    return all(option.is_live for _, option in kind.options())

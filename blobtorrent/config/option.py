@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum
 from typing import Any, NamedTuple
 
 from blobtorrent.config.values import Reader
 
 
-class Reload(Enum):
-    """When a changed value takes effect."""
-
-    LIVE = "live"                      # at a reload
-    RESTART = "restart"                # at the next start
-
-
 class Option(NamedTuple):
     """What is known of one key. `default` is as written in TOML (None: the key must be given).
 
-    `read` checks such a value and converts it.
+    `read` checks such a value and converts it. A change of a `is_live` one takes effect at a reload, of the others at
+    the next start.
     """
 
     doc: str
     default: object
     read: Reader[Any]
-    reload: Reload
+    is_live: bool
 
 
 def live(default: object, read: Reader[Any], doc: str) -> Any:
     """An option that a reload changes. `Any`: the attribute is the Option in the class and its value in an instance."""
-    return Option(doc, default, read, Reload.LIVE)
+    return Option(doc, default, read, True)
 
 
 def at_start(default: object, read: Reader[Any], doc: str) -> Any:
     """An option that needs a restart."""
-    return Option(doc, default, read, Reload.RESTART)
+    return Option(doc, default, read, False)
 
 
 class Section:

@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
-from blobtorrent.config.option import Option, Reload
+from blobtorrent.config.option import Option
 from blobtorrent.config.schema import LISTED_TABLES, NAMED_TABLES, TABLES
 from blobtorrent.config.tomltext import write_value
 
@@ -65,7 +65,7 @@ def _facts(option: Option) -> Iterator[str]:
     if option.default is not None:
         yield "The default is"
         yield f".Li {_literal(write_value(option.default))} ."
-    if option.reload is Reload.RESTART:
+    if not option.is_live:
         yield "A change needs a restart."
 
 

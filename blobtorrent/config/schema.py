@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from blobtorrent.config import values
 from blobtorrent.config.option import Option, Section, at_start, live
@@ -214,6 +214,12 @@ SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
 NAMED_TABLES: dict[str, type[Section]] = {"groups": GroupSettings}         # [section.NAME]
 LISTED_TABLES: dict[str, type[Section]] = {"watch": WatchSettings}         # [[section]], any number of them
 TABLES = SINGLE_TABLES | NAMED_TABLES | LISTED_TABLES
+
+
+def default_settings() -> Settings:
+    """What holds when nothing is given."""
+    tables: dict[str, Any] = {section: kind() for section, kind in SINGLE_TABLES.items()}
+    return Settings(**tables, groups={}, watch=())
 
 
 def all_options() -> dict[str, Option]:

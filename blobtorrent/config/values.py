@@ -24,12 +24,13 @@ MINUTES_PER_HOUR = 60
 MINUTES_PER_DAY = 24 * MINUTES_PER_HOUR
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+# Patterns as text: they are compiled when a setting needs them, which most runs never do.
 _DAY = "|".join(DAYS)
-_WINDOW = re.compile(
+_WINDOW = (
     rf"(daily|(?:{_DAY})(?:-(?:{_DAY}))?(?:,(?:{_DAY})(?:-(?:{_DAY}))?)*) +"
     r"([0-9]{1,2}):([0-9]{2}) *- *([0-9]{1,2}):([0-9]{2})"
 )
-_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
+_HOST_NAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?"
 
 
 class ListenSpec(NamedTuple):
@@ -197,7 +198,7 @@ def host_names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError("must be a list of host names")
     for name in value:
-        if not _HOST_NAME.fullmatch(name):
+        if not re.fullmatch(_HOST_NAME, name):
             raise ValueError(f"holds {name!r}, which is not a host name")
     return tuple(name.lower() for name in value)
 
@@ -211,7 +212,7 @@ def time_windows(value: object) -> tuple[TimeWindow, ...]:
 
 def time_window(text: str) -> TimeWindow:
     """Read "DAYS HH:MM-HH:MM": DAYS is "daily", or days and ranges joined by commas. Raises ValueError."""
-    match = _WINDOW.fullmatch(text.strip().lower())
+    match = re.fullmatch(_WINDOW, text.strip().lower())
     if match is None:
         raise ValueError(f'holds {text!r}; write for instance "mon-fri 08:00-18:00" or "daily 23:00-01:30"')
     hours_and_minutes = [int(group) for group in match.groups()[1:]]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from blobtorrent import __version__
 from blobtorrent.config.load import load
@@ -16,7 +17,6 @@ from blobtorrent.config.places import config_files, runtime_dir, state_dir
 from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.commands import ApplySettings
 from blobtorrent.core.session.watcher import Watcher
-from blobtorrent.daemon import signals
 from blobtorrent.daemon.assemble import build_engine
 from blobtorrent.daemon.inherited import inherited_sockets
 from blobtorrent.daemon.interfaces import build_interfaces
@@ -25,6 +25,7 @@ from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.pidfile import PidFile
 from blobtorrent.daemon.reload import Reloader
 from blobtorrent.daemon.service import Service
+from blobtorrent.daemon.signals import Signals, dump_on_request
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
 from blobtorrent.model.text import clean
@@ -39,29 +40,43 @@ REST_SOCKETS = "rest"                  # FileDescriptorName= of the sockets that
 LOG_STOP_S = 2.0
 
 
+class Launch(NamedTuple):
+    """What the process was started with."""
+
+    read: Callable[[], Settings]
+    state: Path
+    runtime: Path
+    inherited: Mapping[str, list[socket.socket]]
+    signals: Signals
+    notifier: Notifier
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit status: 0, 1 after a failure, 78 for bad settings."""
     args = build_parser().parse_args(argv)
-    signals.block()
-    signals.dump_on_request(sys.stderr)
-    notifier = Notifier.from_environment(os.environ)
-    inherited = inherited_sockets(os.environ)
-    read = partial(read_settings, args.config, dict(os.environ), args.set)
+    dump_on_request(sys.stderr)
+    state = state_dir(args.state_dir, os.environ).absolute()
+    launch = Launch(
+        read=partial(read_settings, args.config, dict(os.environ), args.set),
+        state=state,
+        runtime=runtime_dir(args.runtime_dir, os.environ, state).absolute(),
+        inherited=inherited_sockets(os.environ),
+        signals=Signals(),
+        notifier=Notifier.from_environment(os.environ),
+    )
     try:
-        settings = read()
+        settings = launch.read()
         logs = QueuedLogging(open_sink(settings.log, os.environ), level=level_of(settings.log))
     except ConfigError as error:
         return _fail(error)
     logs.start()
     try:
-        state = state_dir(args.state_dir, os.environ).absolute()
-        runtime = runtime_dir(args.runtime_dir, os.environ, state).absolute()
-        return _serve(settings, read, logs, notifier, state=state, runtime=runtime, inherited=inherited)
+        return _serve(launch, settings, logs)
     except BlobTorrentError as error:
         log.critical("cannot run", code=error.code, detail=error.detail)
         return _fail(error)
     finally:
-        notifier.close()
+        launch.notifier.close()
         logs.stop(LOG_STOP_S)
 
 
@@ -70,34 +85,29 @@ def read_settings(config: Path | None, environ: Mapping[str, str], assignments: 
     return load(config_files(config, environ), environ, assignments)
 
 
-def _serve(
-    settings: Settings,
-    read: Callable[[], Settings],
-    logs: QueuedLogging,
-    notifier: Notifier,
-    *,
-    state: Path,
-    runtime: Path,
-    inherited: Mapping[str, list[socket.socket]],
-) -> int:
-    pid_file = PidFile(runtime / PID_FILE)
+def _serve(launch: Launch, settings: Settings, logs: QueuedLogging) -> int:
+    pid_file = PidFile(launch.runtime / PID_FILE)
     pid_file.take()
     try:
-        engine = build_engine(settings, state, runtime)
+        engine = build_engine(settings)
         watcher = Watcher(engine.gateway)
         watcher.apply(settings.watch)
         interfaces = Supervisor([
             *build_interfaces(
-                settings, engine.gateway, state=state, runtime=runtime, inherited=inherited.get(REST_SOCKETS, [])
+                settings, engine.gateway, state=launch.state, runtime=launch.runtime,
+                inherited=launch.inherited.get(REST_SOCKETS, []),
             ),
             Part("watch", watcher.start, watcher.stop),
         ])
-        reloader = Reloader(settings, read, [
+        reloader = Reloader(settings, launch.read, [
             lambda new: engine.gateway.ask(ApplySettings(new)),
             lambda new: logs.set_level(level_of(new.log)),
             lambda new: watcher.apply(new.watch),
         ])
-        return Service(engine, interfaces, reloader, logs, notifier).run()
+        service = Service(
+            engine, interfaces, reloader, signals=launch.signals, logs=logs, notifier=launch.notifier
+        )
+        return service.run()
     finally:
         pid_file.release()
 

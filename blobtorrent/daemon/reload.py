@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from blobtorrent.config.diff import diff, with_live_changes
-from blobtorrent.config.option import Reload
 from blobtorrent.config.schema import Settings
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.runtime.logs import get_logger
@@ -37,7 +36,7 @@ class Reloader:
             log.error("the new settings are refused, the old ones stay", code=error.code, detail=error.detail)
             return False
         applied = [change.key for change in diff(self.settings, settings)]
-        waiting = [change.key for change in diff(settings, wanted) if change.reload is Reload.RESTART]
+        waiting = [change.key for change in diff(settings, wanted)]
         self.settings = settings
         log.info("settings reloaded", changed=", ".join(applied) or "nothing")
         if waiting:

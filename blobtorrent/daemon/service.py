@@ -11,10 +11,10 @@ import time
 from blobtorrent import __version__
 from blobtorrent.core.session.commands import OpenListeners
 from blobtorrent.core.session.gateway import Gateway
-from blobtorrent.daemon import signals
 from blobtorrent.daemon.assemble import Engine
 from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.reload import Reloader
+from blobtorrent.daemon.signals import RELOAD, Signals
 from blobtorrent.daemon.supervisor import Supervisor
 from blobtorrent.model.units import format_rate
 from blobtorrent.runtime.logs import QueuedLogging, get_logger
@@ -35,11 +35,19 @@ class Service:
     """`interfaces` are what clients reach the engine by: they start after it and end before it."""
 
     def __init__(
-        self, engine: Engine, interfaces: Supervisor, reloader: Reloader, logs: QueuedLogging, notifier: Notifier
+        self,
+        engine: Engine,
+        interfaces: Supervisor,
+        reloader: Reloader,
+        *,
+        signals: Signals,
+        logs: QueuedLogging,
+        notifier: Notifier,
     ) -> None:
         self._engine = engine
         self._interfaces = interfaces
         self._reloader = reloader
+        self._signals = signals
         self._logs = logs
         self._notifier = notifier
         self._late: list[str] = []
@@ -65,8 +73,8 @@ class Service:
         """Until we are told to end, or a thread has died."""
         next_check_s = time.monotonic() + self._check_s
         while True:
-            taken = signals.wait(max(0.0, next_check_s - time.monotonic()))
-            if taken is signals.RELOAD:
+            taken = self._signals.wait(max(0.0, next_check_s - time.monotonic()))
+            if taken is RELOAD:
                 self._reload()
             elif taken is not None:
                 log.info("ending", signal=taken.name)
@@ -102,7 +110,7 @@ class Service:
 
     def _stop(self) -> None:
         """End in order; a second ending signal does not wait for it."""
-        signals.release()
+        self._signals.release()
         self._notifier.stopping()
         self._notifier.extend(STOP_LIMIT_S)
         self._interfaces.stop(INTERFACE_STOP_S)

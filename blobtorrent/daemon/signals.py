@@ -1,4 +1,4 @@
-"""Signals as values: blocked in every thread, taken one after the other by the main thread, which owns this."""
+"""Signals as values: blocked in every thread, taken one after the other by the main thread."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ DUMP = signal.SIGUSR2
 _TAKEN = (*ENDING, RELOAD)
 
 
-def block() -> None:
-    """From now on signals wait until they are taken. Threads inherit this: call it before the first one starts."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _TAKEN)
+class Signals:
+    """Owned by the main thread."""
 
+    def __init__(self) -> None:
+        """From now on signals wait until they are taken. Threads inherit this: make it before the first one starts."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _TAKEN)
 
-def wait(timeout_s: float) -> signal.Signals | None:
-    """The next signal; None when none came within `timeout_s` seconds."""
-    taken = signal.sigtimedwait(_TAKEN, timeout_s)
-    return None if taken is None else signal.Signals(taken.si_signo)
+    def wait(self, timeout_s: float) -> signal.Signals | None:
+        """The next signal; None when none came within `timeout_s` seconds."""
+        taken = signal.sigtimedwait(_TAKEN, timeout_s)
+        return None if taken is None else signal.Signals(taken.si_signo)
 
-
-def release() -> None:
-    """Another ending signal ends the process at once: it loses nothing, and whoever sends it does not want to wait."""
-    for number in ENDING:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    def release(self) -> None:
+        """Another ending signal ends the process at once: it loses nothing, and who sends it does not want to wait."""
+        for number in ENDING:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def dump_on_request(stream: TextIO) -> None:

@@ -26,8 +26,8 @@ def register(commands: Subcommands) -> None:
 
 def run(args: Namespace) -> int:
     from blobtorrent.config.listing import settings_in_force, write_settings
-    from blobtorrent.config.load import load_with_sources
     from blobtorrent.config.places import config_files
+    from blobtorrent.config.sources import load_with_sources
 
     files = config_files(args.config, os.environ)
     loaded = load_with_sources(files, os.environ, args.set)

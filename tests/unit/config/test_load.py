@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.config.load import MAX_FILE_BYTES, load, load_with_sources
+from blobtorrent.config.load import load
 from blobtorrent.config.schema import GroupSettings, NetworkSettings, StorageSettings
+from blobtorrent.config.sources import MAX_FILE_BYTES, load_with_sources
 from blobtorrent.model.errors import ConfigError
 
 

@@ -1,0 +1,195 @@
+"""The main thread's order of things, with everything around it played."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blobtorrent.config.load import load
+from blobtorrent.core.session.commands import OpenListeners
+from blobtorrent.daemon.notify import Notifier
+from blobtorrent.daemon.service import Service
+from blobtorrent.model.errors import NetworkError
+from blobtorrent.model.status import SessionStatus
+from tests.support.datagrams import DatagramSocket
+
+
+class PlayedGateway:
+    def __init__(self, calls: list[str]) -> None:
+        self.session = SessionStatus("running", torrents=1, down_bytes_per_s=2048)
+        self._calls = calls
+
+    def ask(self, command: Any, timeout_s: float) -> None:
+        assert isinstance(command, OpenListeners)
+        self._calls.append("listen")
+
+
+class PlayedThreads:
+    """An engine, or a supervisor of interfaces."""
+
+    def __init__(self, name: str, calls: list[str]) -> None:
+        self.gateway = PlayedGateway(calls)
+        self.dead: list[str] = []
+        self.late: list[str] = []
+        self.start_error: Exception | None = None
+        self._name = name
+        self._calls = calls
+
+    def start(self) -> None:
+        self._calls.append(f"start {self._name}")
+        if self.start_error is not None:
+            raise self.start_error
+
+    def stop(self, _timeout_s: float = 0.0) -> bool:
+        self._calls.append(f"stop {self._name}")
+        return True
+
+    def dead_threads(self) -> list[str]:
+        return self.dead
+
+    def late_threads(self) -> list[str]:
+        return self.late
+
+
+class PlayedSignals:
+    """Each wait takes the next step: a signal, or something that happens while nothing is signalled."""
+
+    def __init__(self, steps: list[signal.Signals | Callable[[], None]], calls: list[str]) -> None:
+        self._steps = iter(steps)
+        self._calls = calls
+
+    def wait(self, _timeout_s: float) -> signal.Signals | None:
+        step = next(self._steps)
+        if isinstance(step, signal.Signals):
+            return step
+        step()
+        return None
+
+    def release(self) -> None:
+        self._calls.append("release signals")
+
+
+class PlayedReloader:
+    def __init__(self, calls: list[str]) -> None:
+        self.settings = load()
+        self._calls = calls
+
+    def reload(self) -> bool:
+        self._calls.append("reload")
+        return True
+
+
+class PlayedLogs:
+    def __init__(self, calls: list[str]) -> None:
+        self._calls = calls
+
+    def reopen(self) -> None:
+        self._calls.append("reopen log")
+
+
+class World:
+    """A service whose surroundings are all played; a watchdog of no patience has every wait followed by a check."""
+
+    def __init__(self, manager: DatagramSocket, *steps: signal.Signals | Callable[[], None]) -> None:
+        self.calls: list[str] = []
+        self.manager = manager
+        self.engine = PlayedThreads("engine", self.calls)
+        self.interfaces = PlayedThreads("interfaces", self.calls)
+        self.service = Service(
+            self.engine, self.interfaces, PlayedReloader(self.calls), signals=PlayedSignals([*steps], self.calls),
+            logs=PlayedLogs(self.calls), notifier=Notifier(manager.address, watchdog_s=1e-9),
+        )
+
+    def heard(self) -> list[str]:
+        return [datagram.decode().partition("\n")[0] for datagram in self.manager.take()]
+
+
+@pytest.fixture
+def manager(tmp_path: Path):
+    with DatagramSocket(tmp_path / "notify") as listening:
+        yield listening
+
+
+def nothing() -> None:
+    """A wait that ends without a signal."""
+
+
+def test_it_starts_from_the_inside_out_and_stops_from_the_outside_in(manager: DatagramSocket) -> None:
+    world = World(manager, signal.SIGTERM)
+    assert world.service.run() == 0
+    assert world.calls == [
+        "start engine", "start interfaces", "listen", "release signals", "stop interfaces", "stop engine",
+    ]
+    assert world.heard() == ["EXTEND_TIMEOUT_USEC=300000000", "READY=1", "STOPPING=1", "EXTEND_TIMEOUT_USEC=60000000"]
+
+
+def test_an_interface_that_cannot_start_ends_all_and_readiness_is_never_told(manager: DatagramSocket) -> None:
+    world = World(manager)
+    world.interfaces.start_error = NetworkError("net.port-taken", "127.0.0.1:7070 is taken")
+    with pytest.raises(NetworkError):
+        world.service.run()
+    assert world.calls[-2:] == ["stop interfaces", "stop engine"]
+    assert "READY=1" not in world.heard()
+
+
+def test_the_watchdog_is_fed_while_all_threads_answer(manager: DatagramSocket) -> None:
+    world = World(manager, nothing, nothing, signal.SIGTERM)
+    world.service.run()
+    assert world.heard().count("WATCHDOG=1") == 2
+
+
+@pytest.mark.parametrize("which", ["engine", "interfaces"])
+def test_a_thread_that_hangs_starves_the_watchdog_until_it_answers(
+    manager: DatagramSocket, which: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[list[str]] = []
+
+    def hang() -> None:
+        heard.append(world.heard())
+        threads.late = ["core"]
+
+    def answer() -> None:
+        heard.append(world.heard())
+        threads.late = []
+
+    world = World(manager, hang, nothing, answer, nothing, signal.SIGTERM)
+    threads = getattr(world, which)
+    world.service.run()
+    assert "WATCHDOG=1" not in heard[1]
+    assert world.heard().count("WATCHDOG=1") == 2
+    assert caplog.text.count("threads do not answer") == 1
+    assert "all threads answer again" in caplog.text
+
+
+@pytest.mark.parametrize("which", ["engine", "interfaces"])
+def test_a_dead_thread_ends_the_daemon_in_order_as_a_failure(manager: DatagramSocket, which: str) -> None:
+    world = World(manager, nothing)
+    getattr(world, which).dead = ["disk-1-0"]
+    assert world.service.run() == 1
+    assert world.calls[-2:] == ["stop interfaces", "stop engine"]
+
+
+def test_a_reload_is_told_from_its_beginning_to_its_end(manager: DatagramSocket) -> None:
+    world = World(manager, signal.SIGHUP, signal.SIGINT)
+    world.service.run()
+    assert world.calls[3:5] == ["reopen log", "reload"]
+    heard = world.heard()
+    assert heard[heard.index("RELOADING=1"):][:2] == ["RELOADING=1", "READY=1"]
+
+
+def test_signals_that_keep_coming_do_not_keep_the_watchdog_from_being_fed(manager: DatagramSocket) -> None:
+    world = World(manager, signal.SIGHUP, signal.SIGTERM)
+    world.service.run()
+    assert world.heard().count("WATCHDOG=1") == 1
+
+
+def test_the_status_says_how_it_goes(manager: DatagramSocket) -> None:
+    world = World(manager, signal.SIGTERM)
+    world.engine.gateway.session = SessionStatus("running", torrents=2, up_bytes_per_s=1024, damages=("x",))
+    world.service.run()
+    ready = manager.take()[1].decode()
+    assert ready == "READY=1\nSTATUS=2 torrents, down 0 B/s, up 1.0 KiB/s; 1 damaged, see the log"
