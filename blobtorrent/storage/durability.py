@@ -46,8 +46,7 @@ class Durability:
         """
         stamps: dict[int, FileStamp] = {}
         failure: StorageError | None = None
-        while self._dirty:
-            number = self._dirty.pop()
+        for number in [self._dirty.pop() for _ in range(len(self._dirty))]:
             try:
                 stamps[number] = self.sync_file(number)
             except StorageError as error:

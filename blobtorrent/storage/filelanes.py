@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from blobtorrent.model.errors import BlobTorrentError, StorageError
-from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.worker import Pool
 from blobtorrent.storage.filejobs import (
     DataDeleted,
@@ -26,13 +24,10 @@ from blobtorrent.storage.filejobs import (
     StampFiles,
     StoreMoved,
 )
-from blobtorrent.storage.mounts import require_mounted
 from blobtorrent.storage.naming import Naming
-from blobtorrent.storage.relocate import INTERRUPTED, Progress, Relocation
+from blobtorrent.storage.relocate import INTERRUPTED, Progress, relocate
 from blobtorrent.storage.removal import delete_data
 from blobtorrent.storage.spaces import measure_space
-from blobtorrent.storage.stamps import FileStamp
-from blobtorrent.storage.store import Store
 
 PROGRESS_S = 1.0
 
@@ -85,14 +80,13 @@ class FileLanes:
     def _answer(self, job: FileJob) -> FileAnswer:
         try:
             if isinstance(job, MoveStore):
-                stamps = _relocate(job.store, job.info_hash, job.target, job.store.names, self._watch(job),
-                                   is_resumed=job.is_resumed)
+                stamps = relocate(
+                    job.store, job.target, job.store.names, self._watch(job), is_resumed=job.is_resumed)
                 return StoreMoved(job.info_hash, stamps)
             if isinstance(job, RenamePaths):
                 return self._rename(job)
             if isinstance(job, DeleteData):
-                _require_root(job.store)
-                delete_data(job.store, _workshop(job.info_hash))
+                delete_data(job.store)
                 return DataDeleted(job.info_hash)
             if isinstance(job, StampFiles):
                 return FilesStamped(job.info_hash, job.store.stamps())
@@ -103,7 +97,7 @@ class FileLanes:
     def _rename(self, job: RenamePaths) -> PathsRenamed:
         store = job.store
         names = (store.names or Naming(store.metainfo.files)).rename(job.old, job.new)
-        stamps = _relocate(store, job.info_hash, store.root, names, self._watch(job), is_resumed=job.is_resumed)
+        stamps = relocate(store, store.root, names, self._watch(job), is_resumed=job.is_resumed)
         return PathsRenamed(job.info_hash, names.renames, stamps)
 
     def _watch(self, job: MoveStore | RenamePaths) -> Progress:
@@ -124,29 +118,6 @@ class FileLanes:
                 job.reply_to.post(MoveProgress(job.info_hash, done_bytes, total_bytes))
 
         return watch
-
-
-def _relocate(store: Store, info_hash: InfoHash, root: Path, names: Naming | None, watch: Progress, *,
-              is_resumed: bool) -> dict[int, FileStamp]:
-    """Bring the store's files below `root` under other names. Raises StorageError."""
-    _require_root(store)
-    store.close()
-    target = Store(root, store.metainfo, store.pool, names=names)
-    Relocation(store.metainfo.files, store.spot(), target.spot(), _workshop(info_hash), watch).run(
-        is_resumed=is_resumed)
-    store.settle(root, names)
-    return store.stamps()
-
-
-def _require_root(store: Store) -> None:
-    """Without its mount a torrent would seem to have no files: nothing to move, nothing to delete."""
-    if store.mount_point:
-        require_mounted(store.mount_point)
-
-
-def _workshop(info_hash: InfoHash) -> str:
-    """A folder for files that are being copied; the name is nobody else's."""
-    return f".blobtorrent-{info_hash.hex}"
 
 
 def _failure(job: FileJob, error: BlobTorrentError) -> FileAnswer:

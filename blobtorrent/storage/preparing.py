@@ -49,12 +49,11 @@ def skip(store: Store, skipped: Collection[int]) -> None:
 
 def _find_root(store: Store) -> None:
     try:
-        if store.mount_point is not None:
-            from blobtorrent.storage.mounts import mount_point_of, require_mounted
-            if store.mount_point:
-                require_mounted(store.mount_point)
-            else:
-                store.mount_point = mount_point_of(store.root)
+        store.require_mounted()
+        if store.mount_point == "":
+            from blobtorrent.storage.mounts import mount_point_of
+
+            store.mount_point = mount_point_of(store.root)
         store.durability.on_roots_made(make_root(store.root))
         store.folders.device = store.root.stat().st_dev
     except OSError as error:

@@ -22,9 +22,12 @@ from blobtorrent.storage.copying import clone, copy
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.files import make_link, open_in
 from blobtorrent.storage.folders import Parts, Spot, make_root
+from blobtorrent.storage.naming import Naming
 from blobtorrent.storage.placing import place, remove
-from blobtorrent.storage.removal import empty_workshop, remove_link
+from blobtorrent.storage.removal import empty_workshop, remove_link, workshop_of
 from blobtorrent.storage.spaces import measure_space
+from blobtorrent.storage.stamps import FileStamp
+from blobtorrent.storage.store import Store
 from blobtorrent.storage.survey import Survey, survey
 
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all); may raise StorageError to stop
@@ -32,6 +35,22 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all); may raise S
 INTERRUPTED = "storage.interrupted"    # the code of an error that leaves everything as it is, to be resumed
 
 log = logging.getLogger(__name__)
+
+
+def relocate(store: Store, root: Path, names: Naming | None, progress: Progress, *, is_resumed: bool,
+             ) -> dict[int, FileStamp]:
+    """Bring the files of a store below `root`, under these names, and tell it so; returns how they look there.
+
+    `is_resumed` says that an earlier process may have begun: what it brought is ours. Raises StorageError: then
+    everything is where it was, as far as the disk lets us, unless the code is INTERRUPTED.
+    """
+    store.require_mounted()
+    store.close()
+    target = Store(root, store.metainfo, store.pool, names=names)
+    workshop = workshop_of(store.metainfo)
+    Relocation(store.metainfo.files, store.spot(), target.spot(), workshop, progress).run(is_resumed=is_resumed)
+    store.settle(root, names)
+    return store.stamps()
 
 
 class Relocation:
@@ -53,10 +72,7 @@ class Relocation:
         self._has_room = False
 
     def run(self, *, is_resumed: bool) -> None:
-        """Do all of it. `is_resumed` says that an earlier run may have begun: what it brought is ours.
-
-        Raises StorageError: then everything is where it was, as far as that can be, unless the code is INTERRUPTED.
-        """
+        """Do all of it, as `relocate` says."""
         try:
             self._prepare(is_resumed)
             for number in self._found.to_bring:
@@ -76,7 +92,7 @@ class Relocation:
             self._made_roots = make_root(root)
             was_begun = self._target.folders.status((self._workshop,)) is not None
             self._found = survey(self._files, self._source, self._target, self._watch)
-            self._is_resumed = is_resumed and (was_begun or not self._found.has_sources)
+            self._is_resumed = is_resumed and (was_begun or not self._found.to_bring)
             self._require_nothing_foreign()
             self._total_bytes = sum(status.st_size for status in self._found.to_bring.values())
             with self._target.folders.open((self._workshop,), create=True):
@@ -94,7 +110,6 @@ class Relocation:
 
     def _bring(self, number: int) -> None:
         old, new = self._source.path_of(number), self._target.path_of(number)
-        size = self._found.to_bring[number].st_size
         try:
             try:
                 keeps_old = place(self._source.folders, old, self._target.folders, new)
@@ -102,29 +117,29 @@ class Relocation:
                 if error.errno != errno.EXDEV:
                     raise
                 self._copy(number, old, new)
-                keeps_old = True
             else:
-                self._watch(size)
+                self._placed.append((number, keeps_old))
+                self._watch(self._found.to_bring[number].st_size)
         except OSError as error:
             raise storage_error(error, self._target.folders.root.joinpath(*new)) from error
-        self._placed.append((number, keeps_old))
 
     def _copy(self, number: int, old: Parts, new: Parts) -> None:
-        """Copy a file to the workshop, and give it its place when it is whole."""
-        own_name = str(number)
-        folders = self._target.folders
-        with self._source.folders.open(old[:-1]) as before, folders.open((self._workshop,), create=True) as shop:
+        """Copy a file to the workshop, and give it its name when it is whole."""
+        folders, own_path = self._target.folders, (self._workshop, str(number))
+        with self._source.folders.open(old[:-1]) as before, folders.open(own_path[:-1], create=True) as shop:
             original = open_in(before, old[-1], writable=False)
             try:
-                own = open_in(shop, own_name, writable=True)
+                own = open_in(shop, own_path[-1], writable=True)
                 try:
                     self._fill(number, original, own)
                 finally:
                     os.close(own)
             finally:
                 os.close(original)
-        if place(folders, (self._workshop, own_name), folders, new):
-            remove(folders, (self._workshop, own_name))
+        keeps_own = place(folders, own_path, folders, new)
+        self._placed.append((number, True))
+        if keeps_own:
+            remove(folders, own_path)
 
     def _fill(self, number: int, original: int, own: int) -> None:
         status, present = os.fstat(original), os.fstat(own)

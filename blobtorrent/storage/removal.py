@@ -7,6 +7,7 @@ import os
 import stat
 
 from blobtorrent.model.errors import StorageError
+from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.files import link_text
 from blobtorrent.storage.folders import Folders, Spot
@@ -14,9 +15,19 @@ from blobtorrent.storage.placing import remove
 from blobtorrent.storage.store import Store
 
 
-def delete_data(store: Store, workshop: str) -> None:
-    """Delete all that the store has in its root, and close it. Raises StorageError, the first of those that came: what
-    could be deleted is."""
+def workshop_of(metainfo: Metainfo) -> str:
+    """The folder in a root where files of a torrent are copied to before they get their names; nobody else has such."""
+    return f".blobtorrent-{metainfo.info_hash.hex}"
+
+
+def delete_data(store: Store) -> None:
+    """Delete all that the store has in its root, and close it.
+
+    Raises StorageError: "storage.unmounted" when its files are not to be seen, so that nothing was deleted; else the
+    first of those that came, and what could be deleted is.
+    """
+    store.require_mounted()
+    workshop = workshop_of(store.metainfo)
     spot = store.spot()
     failure: StorageError | None = None
     for number, entry in enumerate(store.metainfo.files):

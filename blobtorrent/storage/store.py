@@ -80,6 +80,14 @@ class Store:
         self._hardlinks = hardlinks
         self.durability = Durability(self)
 
+    def require_mounted(self) -> None:
+        """Raises StorageError ("storage.unmounted") when the filesystem of the root is known to be away: it would seem
+        that there are no files."""
+        if self.mount_point:
+            from blobtorrent.storage.mounts import require_mounted
+
+            require_mounted(self.mount_point)
+
     def prepare(self) -> bool:
         """Make the root, empty files and links, and reserve space if asked to. Existing bytes stay as they are.
 

@@ -23,10 +23,6 @@ class Survey:
         self.in_place: list[int] = []  # one and the same: nothing to do
         self.in_the_way: list[int] = []        # something else is at the target
 
-    @property
-    def has_sources(self) -> bool:
-        return bool(self.to_bring or self.at_both or self.in_the_way)
-
 
 def survey(files: Sequence[FileEntry], source: Spot, target: Spot, watch: Watch) -> Survey:
     """Look at both places of every file. Raises OSError; "ELOOP" or "ENOTDIR" when a link or a file is in the way.
