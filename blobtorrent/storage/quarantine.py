@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -17,12 +18,12 @@ class Quarantine:
     def take(self, path: Path) -> Path | None:
         """Move a file or folder here, as NAME.TIME; where it went, or None when there was nothing. Raises StorageError.
         """
+        if not os.path.lexists(path):
+            return None
         try:
             self.root.mkdir(mode=0o700, exist_ok=True)
             place = self._free_place(path.name)
             path.rename(place)
-        except FileNotFoundError:
-            return None
         except OSError as error:
             raise storage_error(error, path) from error
         return place

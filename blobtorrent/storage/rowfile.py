@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from blobtorrent.storage.sealed import DIGEST_BYTES, Seal
-from blobtorrent.storage.state import Row, RowName
+from blobtorrent.storage.state import SESSION, Row, RowName
 
 BUSY_S = 10.0                          # how long to wait for another program that reads: a backup, a doctor
 MOST_LOG_PAGES = 8192                  # 32 MiB; `fold` is called long before
@@ -236,7 +236,8 @@ class RowFile:
 
     def _change(self, puts: list[Row], drops: list[RowName]) -> int:
         manifests = self._manifests()
-        generation = 1 + max((manifest.generation for manifest in manifests.values()), default=0)
+        last = max((manifest.generation for manifest in manifests.values()), default=0)
+        generation = last + 1
         sealed = [seal_row(self._seal, row, generation) for row in puts]
         replaced = self._digests([*[(row.kind, row.key) for row in puts], *drops])
         self._db.executemany(_PUT, map(_columns, sealed))
@@ -251,7 +252,7 @@ class RowFile:
             sums[kind] = sums.get(kind, manifests.get(kind, _EMPTY).sum).plus(row.digest)
         for kind, total in sums.items():
             self._put_manifest(kind, Manifest(total, generation))
-        return generation
+        return generation if sums else last
 
     def _digests(self, names: Iterable[RowName]) -> dict[RowName, bytes]:
         """The digests of those rows that are there."""
@@ -297,7 +298,8 @@ class RowFile:
                 yield *row, digest, row_generation
 
         self._db.executemany(_ADD, columns())
-        sums = {kind: Sum(len(some), _tally(some)) for kind, some in digests.items()}
+        sums = {SESSION: Sum()}        # a file without rows has a generation too
+        sums.update({kind: Sum(len(some), _tally(some)) for kind, some in digests.items()})
         for kind, total in sums.items():
             self._put_manifest(kind, Manifest(total, generation))
         self._db.execute("COMMIT")

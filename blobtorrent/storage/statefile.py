@@ -201,17 +201,10 @@ class StateFile:
         """Write a new file of all sound rows of both generations. When even that fails, keep them in memory."""
         self.close()
         here, before = self._scan(self.path), self._scan(self.previous)
-        latest, older = (here, before) if here.generation >= before.generation else (before, here)
-        rows = dict(latest.rows)
-        returned = [
-            name for name, sealed in older.rows.items()
-            if (sealed.generation > rows[name].generation if name in rows
-                else name[0] not in latest.whole_kinds and self._may_return(name))
-        ]
-        rows.update({name: older.rows[name] for name in returned})
+        rows = {**here.rows, **{name: before.rows[name] for name in self._missed(here, before)}}
         old = [name for name in rows if rows[name] is not here.rows.get(name)]
         self._stale.update(old)
-        rescued = Rescued(list(rows.values()), latest.generation + 1)
+        rescued = Rescued(list(rows.values()), 1 + max(here.generation, before.generation))
         remedy = f"{len(rows)} rows are kept, {len(old)} of them from the previous generation"
         try:
             self._switch(rescued)
@@ -220,6 +213,15 @@ class StateFile:
             remedy += f"; in memory only, until the file can be written: {error.detail}"
         reasons = list(dict.fromkeys([*reasons, *here.flaws]))
         self._damages.append(Damage("state file", str(self.path), "; ".join(reasons[:MOST_REASONS]), remedy))
+
+    def _missed(self, here: Scan, before: Scan) -> list[RowName]:
+        """Rows that the previous generation has, and the file lacks or has only in an older form."""
+        whole_kinds = here.whole_kinds if here.generation >= before.generation else frozenset()
+        return [
+            name for name, sealed in before.rows.items()
+            if (sealed.generation > here.rows[name].generation if name in here.rows
+                else name[0] not in whole_kinds and self._may_return(name))
+        ]
 
     def _scan(self, path: Path) -> Scan:
         try:

@@ -218,6 +218,8 @@ def test_with_both_keys_lost_the_start_goes_on_and_all_torrents_are_still_there(
     state_dir.close()
     assert names == {f"torrent-{number}" for number in range(12)}
     assert told == []
+    assert start(root) == Start({}, [], frozenset(), False)
+    assert start(root) == Start({}, [], frozenset(), True)
 
 
 @pytest.mark.parametrize("number", range(2 * FLIPS))

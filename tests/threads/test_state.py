@@ -1,0 +1,160 @@
+"""The threads `state` and `library`: every job is answered once, whatever happens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from blobtorrent.model.errors import StorageError
+from blobtorrent.model.recovery import Damage
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.storage.library import (
+    DropTorrent,
+    KeepTorrent,
+    Library,
+    LibraryThread,
+    LoadTorrent,
+    TorrentKept,
+    TorrentLoaded,
+)
+from blobtorrent.storage.rowfile import RowFile
+from blobtorrent.storage.state import (
+    SESSION,
+    TORRENT,
+    KeepPrevious,
+    Row,
+    SaveState,
+    StateSaved,
+    StateThread,
+    all_rows_of,
+    row_key,
+)
+from blobtorrent.storage.statedir import StateDir
+from tests.support.statedirs import make_torrent
+
+PATIENCE_S = 20.0
+INFO_HASH, RAW = make_torrent("kept")
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Iterator[StateDir]:
+    state_dir = StateDir(tmp_path / "state")
+    yield state_dir
+    state_dir.close()
+
+
+@pytest.fixture
+def told() -> list[Damage]:
+    return []
+
+
+@pytest.fixture
+def state(state_dir: StateDir, told: list[Damage]) -> Iterator[StateThread]:
+    state = StateThread(state_dir.state, told.append)
+    state.start()
+    yield state
+    assert state.stop(PATIENCE_S)
+
+
+@pytest.fixture
+def library(state_dir: StateDir, told: list[Damage]) -> Iterator[LibraryThread]:
+    library = LibraryThread(Library(state_dir, told.append))
+    library.start()
+    yield library
+    assert library.stop(PATIENCE_S)
+
+
+def test_what_was_saved_is_durable_when_the_answer_comes(state: StateThread, state_dir: StateDir) -> None:
+    answers: Mailbox[StateSaved] = Mailbox("answers")
+    for number in range(20):
+        state.mailbox.post(SaveState([Row(TORRENT, b"%d" % number, b"body")], [], number, answers))
+        assert answers.get(PATIENCE_S) == StateSaved(number, None)
+        reader = RowFile(state_dir.state.path, state_dir.seal, read_only=True)
+        assert reader.row(TORRENT, b"%d" % number) is not None
+        reader.close()
+
+
+def test_jobs_that_were_posted_before_the_stop_are_done(state_dir: StateDir, told: list[Damage]) -> None:
+    state = StateThread(state_dir.state, told.append)
+    answers: Mailbox[StateSaved] = Mailbox("answers")
+    for number in range(50):
+        state.mailbox.post(SaveState([Row(TORRENT, b"%d" % number, b"body")], [], number, answers))
+    state.mailbox.post(KeepPrevious())
+    state.start()
+    assert state.stop(PATIENCE_S)
+    assert [answer.token for answer in answers.drain()] == list(range(50))
+    assert len(state_dir.state.load([TORRENT]).rows) == 50
+    assert state_dir.state.previous.exists()
+
+
+def test_a_disk_that_refuses_is_told_and_the_next_job_done(
+    state: StateThread, state_dir: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> int:
+        raise StorageError("storage.io", "no")
+
+    answers: Mailbox[StateSaved] = Mailbox("answers")
+    with monkeypatch.context() as broken:
+        broken.setattr(state_dir.state, "commit", refuse)
+        state.mailbox.post(SaveState([], [], 1, answers))
+        refused = answers.get(PATIENCE_S)
+    state.mailbox.post(SaveState([], [], 2, answers))
+    assert refused.error is not None
+    assert (refused.token, refused.error.code) == (1, "storage.io")
+    assert answers.get(PATIENCE_S) == StateSaved(2, None)
+
+
+def test_a_mistake_of_ours_is_answered_too(state: StateThread, library: LibraryThread) -> None:
+    answers: Mailbox[StateSaved | TorrentKept | TorrentLoaded] = Mailbox("answers")
+    state.mailbox.post(SaveState([Row(SESSION, b"", None)], [], 1, answers))             # type: ignore[arg-type]
+    library.mailbox.post(KeepTorrent(INFO_HASH, None, 2, answers))                       # type: ignore[arg-type]
+    library.mailbox.post(LoadTorrent(None, answers))                                     # type: ignore[arg-type]
+    errors = [answers.get(PATIENCE_S).error for _ in range(3)]
+    assert [error.code for error in errors if error is not None] == ["storage.bug"] * 3
+
+
+def test_damage_that_a_job_meets_is_told_from_the_thread(
+    state: StateThread, state_dir: StateDir, told: list[Damage]
+) -> None:
+    answers: Mailbox[StateSaved] = Mailbox("answers")
+    state.mailbox.post(SaveState([Row(SESSION, b"", bytes(9000))], [], 1, answers))
+    answers.get(PATIENCE_S)
+    state.mailbox.post(KeepPrevious())
+    state.mailbox.post(SaveState([], [], 2, answers))
+    answers.get(PATIENCE_S)
+    other = RowFile(state_dir.state.path, state_dir.seal)
+    other._db.execute("UPDATE rows SET digest = x'00'")
+    other.close()
+    state.mailbox.post(SaveState([Row(SESSION, b"", b"new")], [], 3, answers))
+    assert answers.get(PATIENCE_S) == StateSaved(3, None)
+    assert state.stop(PATIENCE_S)
+    assert [damage.what for damage in told] == ["state file"]
+    assert state_dir.state.fetch(SESSION, b"") == Row(SESSION, b"", b"new")
+
+
+def test_a_torrent_is_kept_saved_loaded_and_dropped(
+    state: StateThread, library: LibraryThread, state_dir: StateDir, told: list[Damage]
+) -> None:
+    answers: Mailbox[StateSaved | TorrentKept | TorrentLoaded] = Mailbox("answers")
+    library.mailbox.post(KeepTorrent(INFO_HASH, RAW, "token", answers))
+    kept = answers.get(PATIENCE_S)
+    assert isinstance(kept, TorrentKept)
+    assert (kept.info_hash, kept.token, kept.error) == (INFO_HASH, "token", None)
+    assert kept.row is not None
+    state.mailbox.post(SaveState([kept.row, Row(TORRENT, row_key(INFO_HASH), b"body")], [], 1, answers))
+    assert answers.get(PATIENCE_S) == StateSaved(1, None)
+    library.mailbox.post(LoadTorrent(INFO_HASH, answers))
+    loaded = answers.get(PATIENCE_S)
+    assert isinstance(loaded, TorrentLoaded)
+    assert loaded.metainfo is not None
+    state.mailbox.post(SaveState([], all_rows_of(INFO_HASH), 2, answers))
+    assert answers.get(PATIENCE_S) == StateSaved(2, None)
+    library.mailbox.post(DropTorrent(INFO_HASH))
+    library.mailbox.post(LoadTorrent(INFO_HASH, answers))
+    gone = answers.get(PATIENCE_S)
+    assert gone.error is not None
+    assert gone.error.code == "storage.file-missing"
+    assert state_dir.stray_torrents(()) == []
+    assert told == []
