@@ -9,12 +9,14 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from blobtorrent.core.swarm.flow import FlowControl
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import (
     ChangeSwarm,
     CloseSwarm,
     OpenSwarm,
     PeersFound,
+    SetRates,
     SwarmClosed,
     SwarmReport,
 )
@@ -68,6 +70,7 @@ class SwarmHost:
         self._disk_job = disk_job
         self._door = door
         self._rng = rng
+        self._flow = FlowControl(self.at, lambda: self.now)
         self._swarms: dict[InfoHash, Swarm] = {}
         self._links: dict[int, PeerLink] = {}              # also those whose sockets are being closed
         self._touched: dict[Swarm, None] = {}
@@ -86,6 +89,7 @@ class SwarmHost:
             OpenSwarm: self._on_open,
             ChangeSwarm: self._on_change,
             PeersFound: self._on_peers,
+            SetRates: self._on_rates,
             CloseSwarm: self._on_close,
         }
 
@@ -107,6 +111,7 @@ class SwarmHost:
                 swarm.outgoing.clear()
                 if swarm in self._closers and swarm.is_drained:
                     self._end(swarm)
+            self._flow.serve(now)
         self._shard.end_pass(outgoing)
 
     def on_stop(self) -> None:
@@ -129,6 +134,7 @@ class SwarmHost:
         self._door.post(Dial(endpoint, swarm.info_hash, swarm.order.peer_id, self._shard.mailbox))
 
     def close_link(self, link: PeerLink) -> None:
+        self._flow.lose(link)
         self._shard.close_link(link.number)
 
     def hash_pieces(self, swarm: Swarm, pieces: list[FullPiece]) -> None:
@@ -192,6 +198,10 @@ class SwarmHost:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:
             swarm.change(message)
+            self._flow.change(swarm)
+
+    def _on_rates(self, message: SetRates) -> None:
+        self._flow.set_rates(message)
 
     # ---- links
 
@@ -218,6 +228,7 @@ class SwarmHost:
         self._links[number] = link
         self._shard.attach(number, link)
         swarm.admit(link)
+        self._flow.admit(link)
         if message.early:
             try:
                 link.intake.feed(message.early)
@@ -244,6 +255,7 @@ class SwarmHost:
     def _on_open(self, order: OpenSwarm) -> None:
         swarm = Swarm(order, self._arena, SpanCache(), self, self._rng)
         self._swarms[order.info_hash] = swarm
+        self._flow.add(swarm)
         self._door.post(Serve(order.info_hash, order.peer_id, self._shard.mailbox))
         swarm.start()
 
@@ -261,5 +273,6 @@ class SwarmHost:
         swarm.uploads.close()
         swarm.machine.fire(Event.DRAINED)
         del self._swarms[swarm.info_hash]
+        self._flow.remove(swarm)
         self._waiting.pop(swarm, None)
         self._closers.pop(swarm).post(SwarmClosed(swarm.info_hash, make_report(swarm)))

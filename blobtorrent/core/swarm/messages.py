@@ -22,6 +22,7 @@ class PeerSource(Enum):
 
     STATIC = "static"
     TRACKER = "tracker"
+    INCOMING = "incoming"              # it dialled us in an earlier run, and said where it listens
 
 
 class Totals(NamedTuple):
@@ -87,6 +88,25 @@ class OpenSwarm(NamedTuple):
 class ChangeSwarm(NamedTuple):
     info_hash: InfoHash
     settings: SwarmSettings
+
+
+class GroupRates(NamedTuple):
+    """What the torrents of one group share. A rate of 0 is no limit; `weight` is among groups."""
+
+    down_bytes_per_s: int = 0
+    up_bytes_per_s: int = 0
+    weight: float = 1.0
+
+
+class SetRates(NamedTuple):
+    """The limits of a whole shard from now on. Torrents of a group that is not named share one without limits of its
+    own, of weight 1.
+    """
+
+    down_bytes_per_s: int = 0
+    up_bytes_per_s: int = 0
+    groups: Mapping[str, GroupRates] = {}
+    exempt_local: bool = False         # loopback, link-local and private addresses are not limited
 
 
 class WantPieces(NamedTuple):

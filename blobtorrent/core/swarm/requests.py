@@ -1,7 +1,8 @@
 """RequestManager: which link is asked for which blocks, what comes back unanswered, and the endgame.
 
 A promise of arena memory goes with every request, so a block that arrives always has a slot. When promises run out,
-read spans are dropped first; then the stalest open piece moves to the part store. Owned by a swarm.
+read spans are dropped first; then the stalest open piece moves to the part store. A link with a rate limit asks when it
+is its turn (core.swarm.throttle); what it is not sent after all is given back to the limit. Owned by a swarm.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.picker import RarestFirst
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly, PieceManager
+from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.protocol.wire.encode import RunEncoder, cancel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from blobtorrent.core.swarm.throttle import Valve
 
 RUN_BLOCKS = 64                        # blocks of one pick at most: 1 MiB
 SMALL_PIECE_BLOCKS = 16                # pieces up to here are opened several at once
@@ -22,6 +26,7 @@ MAX_REQUESTERS = 2                     # of one block in the endgame
 MAX_DOUBLED = 64                       # blocks that two links are asked for at a time
 DOUBLE_PAUSE_S = 0.25                  # between two looks of one link for something to duplicate
 ENDGAME_BLOCKS = 8                     # duplicated for one idle link at a time
+AHEAD_S = 2.0                          # a limited link is asked for what its share brings within this time, and a block
 
 
 class Memory(Protocol):
@@ -52,6 +57,7 @@ class RequestManager:
         self._blocks_per_piece = pieces.geometry.blocks_per_piece
         self.hungry: dict[PeerLink, None] = {}             # would ask for more if there was memory
         self.doubled: dict[int, list[PeerLink]] = {}       # endgame: who was asked for a block, when more than one
+        self.valves: dict[PeerLink, Valve] = {}            # of links with a rate limit
 
     def share_among(self, links: int) -> None:
         """So many links may be asked for blocks: none of them may hold all the memory.
@@ -62,20 +68,56 @@ class RequestManager:
 
     def fill(self, link: PeerLink, now: float) -> None:
         """Ask a link for as much as its window takes, once a worthwhile part of the window is open."""
-        if link.snubbed and link.arriving is not None:
-            return                     # nothing can come before the rest of the block that it stopped in
-        size = min(link.window.size, self._share)
-        room = size - len(link.outstanding)
-        if room < min(RUN_BLOCKS, size) >> 1:
+        if self.valves and link in self.valves:
+            if self._room(link, self._paced_window(link, self.valves[link])):
+                self.hungry.pop(link, None)
+                self.valves[link].want()
             return
+        room = self._room(link, link.window.size)
+        if room:
+            self._ask_blocks(link, room, now)
+
+    def fill_within(self, link: PeerLink, budget: int, now: float) -> int:
+        """It is the turn of a limited link: ask it for about `budget` bytes; returns how many were asked for."""
+        room = self._room(link, self._paced_window(link, self.valves[link]))
+        return self._ask_blocks(link, min(room, max(1, budget // BLOCK_SIZE)), now) * BLOCK_SIZE
+
+    def trim(self, link: PeerLink, valve: Valve) -> None:
+        """A link's limit changed: cancel what it is asked for beyond it, the latest first."""
+        surplus = len(link.outstanding) - self._paced_window(link, valve)
+        if surplus <= 0:
+            return
+        for key, assembly in list(link.outstanding.items())[-surplus:]:
+            others = self.doubled.pop(key, (link,))
+            self._withdraw(link, key)
+            if len(others) == 1:
+                self._give_back(assembly, [(key & 0xFFFFFFFF) >> 14])
+
+    def _paced_window(self, link: PeerLink, valve: Valve) -> int:
+        """What the limit lets through soon: a slow peer must not hold more of it than it can use."""
+        blocks_per_s = max(valve.share_bytes_per_s / BLOCK_SIZE, link.window.rate_blocks_per_s)
+        return min(link.window.size, 1 + int(AHEAD_S * blocks_per_s))
+
+    def _room(self, link: PeerLink, window: int) -> int:
+        """How many blocks a link may be asked for now; 0 when it is not worth while."""
+        if link.snubbed and link.arriving is not None:
+            return 0                   # nothing can come before the rest of the block that it stopped in
+        size = min(window, self._share)
+        room = size - len(link.outstanding)
+        return 0 if room < min(RUN_BLOCKS, size) >> 1 else max(0, room)
+
+    def _ask_blocks(self, link: PeerLink, room: int, now: float) -> int:
+        """Ask a link for up to so many blocks; returns how many."""
         self.hungry.pop(link, None)
         if not link.outstanding and link.arriving is None:
             link.last_block_at = now   # it had nothing to send until now
-        while room > 0:
-            count = self._ask_run(link, min(room, RUN_BLOCKS), now)
+        asked = 0
+        while asked < room:
+            count = self._ask_run(link, min(room - asked, RUN_BLOCKS), now)
             if not count:
                 break
-            room -= count
+            asked += count
+        return asked
 
     def _ask_run(self, link: PeerLink, limit: int, now: float) -> int:
         """Ask for one run; returns its blocks, 0 when there is nothing to ask for or no memory."""
@@ -84,7 +126,8 @@ class RequestManager:
             link.current = assembly = self._orphan(link)
         if assembly is None:
             fresh = link.mask & self._pieces.missing_mask
-            if fresh and self._blocks_per_piece <= SMALL_PIECE_BLOCKS:
+            if fresh and self._blocks_per_piece <= SMALL_PIECE_BLOCKS and (
+                    self._blocks_per_piece <= limit or link not in self.valves):
                 return self._ask_small_pieces(link, limit, now)
             if fresh:
                 assembly = self._open(link, now)
@@ -224,10 +267,22 @@ class RequestManager:
 
     # ---- what does not come
 
+    def offer(self, assembly: Assembly) -> None:
+        """A piece is open with blocks from an earlier run: somebody is to go on with it before new ones are begun."""
+        self._orphans[assembly] = None
+
+    def cancel_all(self, link: PeerLink) -> None:
+        """Ask a link for nothing any more."""
+        for key, assembly in link.outstanding.items():
+            begin = key & 0xFFFFFFFF
+            link.send(cancel(assembly.index, begin, assembly.block_size(begin >> 14)))
+        self.take_back(link)
+
     def take_back(self, link: PeerLink) -> None:
         """Free everything that a link was asked for: it choked us, let it rot, or is gone."""
         outstanding = link.outstanding.clear()
         self._memory.unreserve(len(outstanding))
+        self._refund(link, len(outstanding))
         link.remember_ghosts([key for key, _ in outstanding])
         returned: dict[Assembly, list[int]] = {}
         for key, assembly in outstanding:
@@ -288,6 +343,12 @@ class RequestManager:
             link.send(cancel(assembly.index, block << 14, assembly.block_size(block)))
             link.remember_ghosts((key,))
             self._memory.unreserve(1)
+            self._refund(link, 1)
+
+    def _refund(self, link: PeerLink, blocks: int) -> None:
+        """So many blocks are not expected any more; below 0: they came all the same."""
+        if link in self.valves:
+            self.valves[link].give_back(blocks * BLOCK_SIZE)
 
     def _give_back(self, assembly: Assembly, blocks: list[int]) -> None:
         if self._pieces.open.get(assembly.index) is assembly and assembly.missing:
@@ -304,6 +365,7 @@ class RequestManager:
 
     def adopt(self, link: PeerLink, key: int, slot: int) -> bool:
         """A block came that had been given up: True when it is still missing and was kept."""
+        self._refund(link, -1)
         assembly = self._pieces.open.get(key >> 32)
         block = (key & 0xFFFFFFFF) >> 14
         if assembly is None or block >= assembly.cursor or assembly.slots[block] != EMPTY:

@@ -261,9 +261,14 @@ class Swarm:
             self.wait_for_memory()
 
     def fill(self, link: PeerLink) -> None:
-        state = link.state
-        if not state.peer_choking and state.am_interested and self.machine.state in (State.NORMAL, State.ENDGAME):
+        if self.may_ask(link):
             self.requests.fill(link, self.now)
+
+    def may_ask(self, link: PeerLink) -> bool:
+        """Whether the peer would answer, and we could do with it."""
+        state = link.state
+        is_leeching = self.machine.state in (State.NORMAL, State.ENDGAME)
+        return is_leeching and state.am_interested and not state.peer_choking
 
     def refill(self) -> None:
         """Something came free: links that waited may ask again, and be served."""

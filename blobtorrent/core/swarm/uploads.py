@@ -1,14 +1,15 @@
 """UploadManager: answers requests from spans of 512 KiB that were read once.
 
 Requests wait with their link until its queue to the socket has room, so a slow peer holds little memory. A span that
-is not cached is read by the disk thread; whoever asked meanwhile waits for the same read. Owned by a swarm.
+is not cached is read by the disk thread; whoever asked meanwhile waits for the same read. A link with a rate limit is
+served when it is its turn (core.swarm.throttle). Owned by a swarm.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.pieces import PieceManager
@@ -19,6 +20,9 @@ from blobtorrent.protocol.wire.shape import FULL_LENGTH, HEADER, PIECE_ID
 from blobtorrent.storage.cache import SpanCache
 from blobtorrent.storage.jobs import Span
 
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.throttle import Valve
+
 SPAN_BITS = 19
 SPAN_BYTES = 1 << SPAN_BITS            # what is read at once
 BLOCK_BITS = 14
@@ -27,6 +31,7 @@ SPAN_BLOCKS = SPAN_BYTES // BLOCK_SIZE
 # 512 KiB) the CPU of seeding to one fast peer fell from 1.5 to 1.0 s/GiB.
 MAX_QUEUE_BYTES = 4 << 20
 MIN_QUEUE_BYTES = 256 << 10
+MIN_PACED_QUEUE_BYTES = 64 << 10       # of a link with a rate limit; a second of its share, if that is more
 MAX_WAITING = 4000                     # requests of one link; more is an attack
 OUR_QUEUE = 2000                       # `reqq` that we advertise (BEP 10)
 
@@ -60,6 +65,7 @@ class UploadManager:
         self._queue_bytes = MAX_QUEUE_BYTES
         self.to_read: list[Span] = []          # what this pass wants read
         self.hungry: dict[PeerLink, None] = {} # wait for memory
+        self.valves: dict[PeerLink, Valve] = {}            # of links with a rate limit
 
     def share_among(self, links: int) -> None:
         """So many links may be served at once: together they hold no more than half the memory."""
@@ -118,20 +124,51 @@ class UploadManager:
 
     def serve(self, link: PeerLink) -> None:
         """Move waiting requests to the socket as long as the link's queue has room."""
-        wanted = link.wanted
-        while wanted and link.queued_upload_bytes < self._queue_bytes:
-            run = key, blocks = wanted[0]
-            span_key = _span_of(key, blocks)
-            span = self._cache.get(span_key)
-            if span is None and span_key not in self._loading and not self._load(span_key, key, -blocks):
-                self.hungry[link] = None
-                return
-            wanted.popleft()
-            link.queued_upload_bytes += _run_bytes(run)
-            if span is not None:
-                self._send(link, span_key, span, run)
-            else:
-                self._loading[span_key].setdefault(link, []).append(run)
+        if self.valves and link in self.valves:
+            if link.wanted and link.queued_upload_bytes < self._paced_queue_bytes(link):
+                self.valves[link].want()
+            return
+        while link.wanted and link.queued_upload_bytes < self._queue_bytes and self._serve_first(link):
+            pass
+
+    def serve_within(self, link: PeerLink, budget: int) -> int:
+        """It is the turn of a limited link: move requests of about `budget` bytes; returns of how many."""
+        limit, served = self._paced_queue_bytes(link), 0
+        while link.wanted and served < budget and link.queued_upload_bytes < limit:
+            self._split_first(link, max(1, (budget - served) // BLOCK_SIZE))
+            size = self._serve_first(link)
+            if not size:
+                break
+            served += size
+        return served
+
+    def _paced_queue_bytes(self, link: PeerLink) -> float:
+        """A peer that does not read must not hold more of a limit than it can use."""
+        return max(MIN_PACED_QUEUE_BYTES, min(self._queue_bytes, self.valves[link].share_bytes_per_s))
+
+    def _split_first(self, link: PeerLink, limit: int) -> None:
+        """Make the first run no longer than so many blocks."""
+        key, blocks = link.wanted[0]
+        if blocks > limit:
+            link.wanted[0] = (key + (limit << BLOCK_BITS), blocks - limit)
+            link.wanted.appendleft((key, limit))
+
+    def _serve_first(self, link: PeerLink) -> int:
+        """Move the first waiting run to the socket; returns its bytes, 0 when there is no memory for it."""
+        run = key, blocks = link.wanted[0]
+        span_key = _span_of(key, blocks)
+        span = self._cache.get(span_key)
+        if span is None and span_key not in self._loading and not self._load(span_key, key, -blocks):
+            self.hungry[link] = None
+            return 0
+        link.wanted.popleft()
+        size = _run_bytes(run)
+        link.queued_upload_bytes += size
+        if span is not None:
+            self._send(link, span_key, span, run)
+        else:
+            self._loading[span_key].setdefault(link, []).append(run)
+        return size
 
     def on_read(self, spans: list[Span], failed: list[Span]) -> list[PeerLink]:
         """Reads came back: answer who waits. Returns the links whose requests cannot be answered."""
