@@ -101,6 +101,11 @@ class Recovery:
         if not self.torrents:
             self.close()
 
+    def keep_only(self, keys: Container[bytes]) -> None:
+        """Forget all torrents but these: nobody knows the others any more."""
+        for key in [key for key in self.torrents if key not in keys]:
+            self.forget(key)
+
     def close(self) -> None:
         """All is safe: delete the files. Their memory is free when nobody holds a block of them any more."""
         for file in self._files:

@@ -86,6 +86,14 @@ def test_when_all_are_safe_nothing_is_left(killed):
     assert list(killed.parent.iterdir()) == []
 
 
+def test_torrents_that_nobody_knows_are_forgotten(killed):
+    recovery = recover(killed)
+    recovery.keep_only({TWO.v2: "a record"})
+    assert list(recovery.torrents) == [TWO.v2]
+    recovery.keep_only({})
+    assert list(killed.parent.iterdir()) == []
+
+
 def test_a_file_without_torrents_is_not_kept(path):
     make_live(path)
     assert Recovery.recover(path, SEAL, SESSION) is None
