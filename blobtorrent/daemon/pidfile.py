@@ -23,7 +23,7 @@ class PidFile:
         when it cannot be written.
         """
         try:
-            self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            _make_folder(self._path.parent)
             while not self._lock():
                 pass
             os.ftruncate(self._descriptor, 0)
@@ -56,3 +56,11 @@ class PidFile:
         else:
             os.close(descriptor)
         return is_current
+
+
+def _make_folder(folder: Path) -> None:
+    """For us and our group; with its parents for us alone, since the state directory may be one of them."""
+    missing = [parent for parent in folder.parents if not parent.exists()]
+    for parent in reversed(missing):
+        parent.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o750, exist_ok=True)

@@ -20,6 +20,18 @@ def test_it_holds_our_number_while_it_is_taken(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_folders_that_are_made_are_private(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        pid_file = PidFile(tmp_path / "state" / "run" / "daemon.pid")
+        pid_file.take()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "state" / "run").stat().st_mode & 0o777 == 0o750
+    pid_file.release()
+
+
 def test_a_second_daemon_is_told_who_runs(tmp_path: Path) -> None:
     first, second = PidFile(tmp_path / "daemon.pid"), PidFile(tmp_path / "daemon.pid")
     first.take()
