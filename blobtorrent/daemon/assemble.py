@@ -10,18 +10,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blobtorrent.config.schema import Settings
-from blobtorrent.core.session.announces import AnnounceManager
+from blobtorrent.core.session.build import Surroundings, build_session
 from blobtorrent.core.session.commands import StopSession
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.outlets import Outlets
-from blobtorrent.core.session.session import DRAIN_S, Session
-from blobtorrent.core.session.swarms import SwarmManager
-from blobtorrent.core.session.torrents import TorrentManager
+from blobtorrent.core.session.record import TorrentRecord
+from blobtorrent.core.session.session import DRAIN_S
 from blobtorrent.core.swarm.host import SwarmHost
-from blobtorrent.core.swarm.messages import SwarmSettings
 from blobtorrent.daemon.measures import measure_engine
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
@@ -45,6 +43,9 @@ from blobtorrent.storage.filepool import FilePool, descriptor_share
 from blobtorrent.storage.hasher import HasherPool, default_size
 from blobtorrent.storage.store import Store
 
+if TYPE_CHECKING:
+    from blobtorrent.daemon.saved import Saved
+
 log = get_logger(__name__)
 
 SWITCH_INTERVAL_S = 0.0005             # a thread that computes must not keep the network threads waiting for 5 ms
@@ -53,12 +54,13 @@ STOP_S = 5.0                           # for all threads to end, after the sessi
 
 
 class Engine:
-    """Everything that runs. `gateway` works between `start` and `stop`."""
+    """Everything that runs. `gateway` works between `start` and `stop`; `saved` is what outlives it, if anything."""
 
-    def __init__(self, gateway: Gateway, supervisor: Supervisor, metrics: Registry) -> None:
+    def __init__(self, gateway: Gateway, supervisor: Supervisor, metrics: Registry, saved: Saved | None = None) -> None:
         self.gateway = gateway
         self.metrics = metrics
         self._supervisor = supervisor
+        self._saved = saved
 
     def start(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -75,26 +77,34 @@ class Engine:
         return self._supervisor.late_threads()
 
     def stop(self) -> bool:
-        """Drain the session, then end all threads. False when something did not end in time."""
+        """Drain the session, then end all threads. False when something did not end in time, or is not saved."""
         for sample in self.metrics.snapshot():
             log.debug("figure", name=sample.name, value=sample.value, labels=dict(sample.labels))
         try:
-            self.gateway.ask(StopSession(), timeout_s=DRAIN_S + 1)
+            is_clean = self.gateway.ask(StopSession(), timeout_s=DRAIN_S + 1)
         except Unavailable:
-            self._supervisor.stop(STOP_S)
-            return False
-        return self._supervisor.stop(STOP_S)
+            is_clean = False
+        is_clean = self._supervisor.stop(STOP_S) and is_clean
+        if self._saved is not None:
+            self._saved.close(is_clean=is_clean)
+        return is_clean
 
 
-def build_engine(settings: Settings) -> Engine:
-    """Make the engine; nothing runs and nothing is open before its `start`."""
+def build_engine(settings: Settings, state: Path | None = None, runtime: Path | None = None) -> Engine:
+    """Make the engine; nothing runs before its `start`.
+
+    With a `state` directory it keeps what it has there, and in `runtime` or shared memory; else nothing outlives it.
+    Raises ConfigError when the state directory cannot be used.
+    """
     _raise_descriptor_limit()
     clock, rng = SystemClock(), Random(os.urandom(16))
-    peer_id = make_peer_id(os.urandom(RANDOM_BYTES))
-    storage, network = settings.storage, settings.network
+    storage = settings.storage
+    bus = EventBus()
+    saved = None if state is None else _open_saved(settings, state, runtime or state, bus)
+    live = saved.live if saved is not None else None
 
-    arena = Arena(storage.memory_budget, scratch_slots=SCATTER_UNITS)
-    disks = DiskPool(arena, storage.disk_threads)
+    arena = Arena(storage.memory_budget, scratch_slots=SCATTER_UNITS, live=live)
+    disks = DiskPool(arena, storage.disk_threads, live)
     hash_threads = storage.hash_threads or default_size()
     hashers = HasherPool(arena, disks, hash_threads)
     files = FilePool(descriptor_share())
@@ -103,8 +113,10 @@ def build_engine(settings: Settings) -> Engine:
     host = SwarmHost(shard, arena, hashers.post, disks.post, door.mailbox, rng)
     outcalls = Outcalls(clock=clock)
 
-    def open_store(metainfo: Metainfo, download_dir: Path) -> Store:
-        return Store(download_dir, metainfo, files, allocation=storage.allocation)
+    def open_store(metainfo: Metainfo, record: TorrentRecord) -> Store:
+        if saved is not None:
+            return saved.open_store(metainfo, record, files)
+        return Store(record.place.root, metainfo, files, allocation=storage.allocation)
 
     def on_message(message: Any) -> None:
         session.on_message(message)
@@ -112,7 +124,6 @@ def build_engine(settings: Settings) -> Engine:
     core = SelectorLoop("core", on_message, clock=clock)
     board: StatusBoard[InfoHash, TorrentStatus] = StatusBoard()
     sessions: StatusBoard[str, SessionStatus] = StatusBoard()
-    bus = EventBus()
     outlets = Outlets(
         inbox=core.mailbox,
         door=door.mailbox,
@@ -121,23 +132,22 @@ def build_engine(settings: Settings) -> Engine:
         disks=disks,
         outcalls=outcalls.mailbox,
         open_store=open_store,
+        library=saved.library.mailbox if saved is not None else None,
+        state=saved.state.mailbox if saved is not None else None,
+        files=saved.lanes if saved is not None else None,
+        live=live,
     )
-    swarms = SwarmManager(
-        outlets,
-        peer_id=peer_id,
-        settings=SwarmSettings(max_links=network.max_peers_per_torrent, upload_slots=network.upload_slots),
-        max_links=network.max_peers,
-    )
-    announces = AnnounceManager(
-        outlets, clock=clock, timers=core.timers, rng=rng, peer_id=peer_id, key=rng.getrandbits(32)
-    )
-    torrents = TorrentManager(
-        outlets, swarms, announces, board, bus.publish, clock=clock, timers=core.timers, check_jobs=2 * hash_threads,
-        download_dir=storage.download_dir,
-    )
-    session = Session(outlets, torrents, swarms, announces, sessions, clock=clock, timers=core.timers)
+    session = build_session(Surroundings(
+        outlets, settings, board, sessions, bus.publish, clock, core.timers, rng,
+        peer_id=make_peer_id(os.urandom(RANDOM_BYTES)),
+        check_jobs=2 * hash_threads,
+        saved=saved.torrents if saved is not None else (),
+        on_safe=saved.on_safe if saved is not None else None,
+        damages=tuple(saved.damages) if saved is not None else (),
+    ))
     supervisor = Supervisor([
         Part("events", bus.start, bus.stop, (bus.heart,)),
+        *(saved.parts if saved is not None else ()),
         Part("disks", _start_later, disks.stop),
         Part("hashers", hashers.start, hashers.stop),
         Part("outcalls", outcalls.start, _leave(outcalls)),
@@ -146,7 +156,13 @@ def build_engine(settings: Settings) -> Engine:
         Part("core", core.start, core.stop, (core,)),
     ])
     metrics = measure_engine(arena, disks, hashers, door, shard, core)
-    return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics)
+    return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, saved)
+
+
+def _open_saved(settings: Settings, state: Path, runtime: Path, bus: EventBus) -> Saved:
+    from blobtorrent.daemon.saved import Saved
+
+    return Saved(settings, state, runtime, bus.publish, scratch_slots=SCATTER_UNITS)
 
 
 def _start_later() -> None:

@@ -68,7 +68,9 @@ class Bitfield:
         self._count -= 1
         return True
 
-    def __contains__(self, index: int) -> bool:
+    def __contains__(self, index: object) -> bool:
+        if not isinstance(index, int):
+            return False
         return 0 <= index < self.size and bool(self._data[index >> 3] & (0x80 >> (index & 7)))
 
     def __len__(self) -> int:

@@ -6,13 +6,12 @@ import random
 from pathlib import Path
 from typing import Any, TypeVar
 
-from blobtorrent.core.session.announces import AnnounceManager
+from blobtorrent.config.load import load
+from blobtorrent.config.schema import SINGLE_TABLES, Settings
+from blobtorrent.core.session.build import Surroundings, build_session
 from blobtorrent.core.session.commands import AddTorrent, Ask, Command, Reply, SeedGoal
 from blobtorrent.core.session.outlets import Outlets
-from blobtorrent.core.session.session import Session
-from blobtorrent.core.session.swarms import SwarmManager
-from blobtorrent.core.session.torrents import TorrentManager
-from blobtorrent.core.swarm.messages import CloseSwarm, SwarmClosed, SwarmReport, SwarmSettings
+from blobtorrent.core.swarm.messages import CloseSwarm, SwarmClosed, SwarmReport
 from blobtorrent.discovery.messages import Announce, AnnounceDone
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
@@ -39,7 +38,18 @@ def torrent_of(
     pieces: int, *, piece_length: int = PIECE, seed: int = 1, tiers: tuple[tuple[str, ...], ...] = ()
 ) -> Metainfo:
     """A torrent of one file of whole pieces."""
-    return StoredTorrent([pieces * piece_length], piece_length, seed=seed).metainfo._replace(tiers=tiers)
+    metainfo = StoredTorrent([pieces * piece_length], piece_length, seed=seed).metainfo
+    return metainfo._replace(tiers=tiers, name="t" if seed == 1 else f"t{seed}")
+
+
+def settings_of(**values: object) -> Settings:
+    """The defaults, but for what is given as section__key=value."""
+    sections: dict[str, dict[str, object]] = {}
+    for name, value in values.items():
+        section, _, key = name.partition("__")
+        sections.setdefault(section, {})[key] = value
+    changed: dict[str, Any] = {section: SINGLE_TABLES[section](**given) for section, given in sections.items()}
+    return load()._replace(**changed)
 
 
 class SessionRig:
@@ -53,6 +63,7 @@ class SessionRig:
         self.shard: Mailbox[Any] = Mailbox("shard")
         self.hashers: Mailbox[Any] = Mailbox("hashers")
         self.disks: Mailbox[Any] = Mailbox("disks")
+        self.files: Mailbox[Any] = Mailbox("files")
         self.outcalls: Mailbox[Any] = Mailbox("outcalls")
         self.board: StatusBoard[InfoHash, TorrentStatus] = StatusBoard()
         self.sessions: StatusBoard[str, SessionStatus] = StatusBoard()
@@ -65,37 +76,27 @@ class SessionRig:
             hashers=self.hashers,
             disks=self.disks,
             outcalls=self.outcalls,
-            open_store=lambda metainfo, folder: Store(folder, metainfo, files),
+            open_store=lambda metainfo, record: Store(record.place.root, metainfo, files),
         )
-        swarms = SwarmManager(
-            outlets, peer_id=PeerId(b"-BQ0000-abcdefghijkl"), settings=SwarmSettings(max_links=200), max_links=max_links
-        )
-        announces = AnnounceManager(
+        self.sessions: StatusBoard[str, SessionStatus] = StatusBoard()
+        self.session = build_session(Surroundings(
             outlets,
-            clock=self.clock,
-            timers=self.timers,
-            rng=random.Random(1),
-            peer_id=PeerId(b"-BQ0000-abcdefghijkl"),
-            key=7,
-        )
-        torrents = TorrentManager(
-            outlets,
-            swarms,
-            announces,
+            settings_of(network__max_peers=max_links),
             self.board,
+            self.sessions,
             self._published.append,
-            clock=self.clock,
-            timers=self.timers,
-            check_jobs=check_jobs,
-            download_dir=Path("downloads"),
-        )
-        self.session = Session(
-            outlets, torrents, swarms, announces, self.sessions, clock=self.clock, timers=self.timers)
+            self.clock,
+            self.timers,
+            random.Random(1),
+            PeerId(b"-BQ0000-abcdefghijkl"),
+            check_jobs,
+        ))
 
     # ---- what drives it
 
     def tell(self, message: Any) -> None:
         self.session.on_message(message)
+        self.timers.expire(self.clock.now())
 
     def command(self, command: Command) -> Reply[Any]:
         self.last_reply: Reply[Any] = Reply()

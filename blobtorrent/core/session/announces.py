@@ -13,6 +13,7 @@ from typing import NamedTuple
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.discovery.messages import Announce, AnnounceDone
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import Conflict
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery
@@ -106,6 +107,15 @@ class AnnounceManager:
             tier.owes_completed = True
             self._tell_completed(info_hash, tier)
 
+    def again(self, info_hash: InfoHash) -> None:
+        """Ask all tiers as soon as they allow it. Raises Conflict ("torrent.not-running")."""
+        announced = self._running.get(info_hash)
+        if announced is None:
+            raise Conflict("torrent.not-running", "the torrent is not running")
+        for tier in announced.tiers:
+            tier.schedule.hasten(self._clock.now())
+            self._set_timer(info_hash, tier)
+
     def end(self, info_hash: InfoHash) -> None:
         """The torrent stops: tell every tracker that knows of us."""
         announced = self._running[info_hash]
@@ -170,9 +180,14 @@ class AnnounceManager:
             if reply.tracker_id:
                 tier.tracker_ids[answer.url] = reply.tracker_id
             self._tell_completed(answer.info_hash, tier)
+        self._set_timer(answer.info_hash, tier)
+
+    def _set_timer(self, info_hash: InfoHash, tier: _Tier) -> None:
+        if tier.timer is not None:
+            tier.timer.cancel()
         due_s = tier.schedule.next_due_s
         if due_s is not None:
-            tier.timer = self._timers.at(due_s, lambda: self._on_due(answer.info_hash, tier))
+            tier.timer = self._timers.at(due_s, lambda: self._on_due(info_hash, tier))
 
     def _on_due(self, info_hash: InfoHash, tier: _Tier) -> None:
         if tier.schedule.expire(self._clock.now()):

@@ -24,13 +24,13 @@ def require_piece_hashes(metainfo: Metainfo) -> None:
 
 
 class CheckPlan:
-    """One pass over all pieces of a torrent, at most `parallel` jobs at a time.
+    """One pass over the pieces of the mask `pieces`, or over all, at most `parallel` jobs at a time.
 
     `good` are the pieces that match; `bad` and `missing` list the others in the order of the answers. `error` is the
     first trouble with the disk: nothing more is posted after it.
     """
 
-    def __init__(self, metainfo: Metainfo, parallel: int) -> None:
+    def __init__(self, metainfo: Metainfo, parallel: int, pieces: int | None = None) -> None:
         geometry = metainfo.geometry
         self.good = Bitfield(geometry.num_pieces)
         self.bad: list[int] = []
@@ -39,20 +39,20 @@ class CheckPlan:
         self.checked_bytes = 0
         self.error: StorageError | None = None
         self._payload = PayloadMap(metainfo)
-        self._num_pieces = geometry.num_pieces
+        self.pieces = (1 << geometry.num_pieces) - 1 if pieces is None else pieces
         self._pieces_per_job = max(1, JOB_BYTES // geometry.piece_length)
         self._parallel = parallel
-        self._next = 0
+        self._left = self.pieces       # not posted yet
         self._in_flight = 0
 
     def next_jobs(self) -> list[range]:
         """The ranges of pieces to post now; asked for at the start and after every answer."""
         jobs = []
-        while self._in_flight < self._parallel and self._next < self._num_pieces:
-            end = min(self._next + self._pieces_per_job, self._num_pieces)
-            jobs.append(range(self._next, end))
-            self._next = end
+        while self._in_flight < self._parallel and self._left:
+            job = first_run(self._left, self._pieces_per_job)
+            self._left &= -1 << job.stop
             self._in_flight += 1
+            jobs.append(job)
         return jobs
 
     def on_checked(self, answer: PiecesChecked) -> None:
@@ -70,12 +70,20 @@ class CheckPlan:
 
     def abandon(self) -> None:
         """Post no more; what is in flight still answers."""
-        self._next = self._num_pieces
+        self._left = 0
 
     @property
     def is_done(self) -> bool:
         """Nothing is in flight and nothing is left to post."""
-        return self._in_flight == 0 and self._next >= self._num_pieces
+        return self._in_flight == 0 and not self._left
+
+
+def first_run(mask: int, limit: int) -> range:
+    """The lowest set bits of a mask that follow each other, at most `limit` of them. `mask` is not 0."""
+    start = (mask & -mask).bit_length() - 1
+    shifted = mask >> start
+    length = (~shifted & (shifted + 1)).bit_length() - 1
+    return range(start, start + min(limit, length))
 
 
 class CheckQueue(Generic[T]):

@@ -183,7 +183,7 @@ class ApplySettings(NamedTuple):
 
 
 class StopSession:
-    """Stop everything. Answered by None when all is closed and the trackers were told, or the drain time is over."""
+    """Stop everything. Answered when the trackers were told and all is closed and saved (True), or the time is over."""
 
 
 TorrentCommand = (

@@ -1,7 +1,8 @@
 """The machines of the session and of a torrent, as tables. Whoever owns a machine does the work of its states.
 
-A torrent is *stopped* when nothing of it runs: that is its home. From *error* it goes back to downloading by itself
-when the swarm reports that the disk takes bytes again; stop brings it home, start then prepares and checks it anew.
+A torrent is *stopped* when nothing of it runs: that is its home, and where every next step is decided. From *error* it
+goes back to downloading by itself when the swarm reports that the disk takes bytes again; stop brings it home. Whatever
+needs its files as a whole, a move or a rename, begins and ends at home.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ SESSION = Table(
 
 
 class TorrentState(Enum):
-    LOADING = "loading"                # folders and empty files are made
+    QUEUED = "queued"                  # it should run, and others have the places
+    LOADING = "loading"                # its metainfo is read, folders and empty files are made
     WAITING = "waiting"                # checking: other torrents of this device are hashed first
     HASHING = "hashing"                # checking: what lies on disk is hashed
     STOPPED = "stopped"
     DOWNLOADING = "downloading"
     SEEDING = "seeding"
+    MOVING = "moving"                  # its files are moved or renamed
     ERROR = "error"
     CLOSING = "closing"                # on the way to stopped: swarm and files are being closed
     REMOVING = "removing"              # the same, on the way to gone
@@ -50,7 +53,7 @@ class TorrentState(Enum):
 
     CHECKING = "checking"              # parent of waiting and hashing
     ACTIVE = "active"                  # parent of downloading and seeding
-    BUSY = "busy"                      # parent of everything that can be stopped
+    BUSY = "busy"                      # parent of everything that has something to close
     PRESENT = "present"                # parent of everything that can be removed
 
 
@@ -66,6 +69,9 @@ class TorrentEvent(Enum):
     STOP = "stop"
     CLOSED = "closed"
     START = "start"
+    QUEUE = "queue"
+    MOVE = "move"
+    MOVED = "moved"                    # or back where it was
     REMOVE = "remove"
 
 
@@ -82,11 +88,13 @@ TORRENT = Table(
         _S.ERROR: {_E.RECOVER: _S.DOWNLOADING},
         _S.BUSY: {_E.STOP: _S.CLOSING},
         _S.CLOSING: {_E.CLOSED: _S.STOPPED},
-        _S.STOPPED: {_E.START: _S.LOADING},
+        _S.STOPPED: {_E.START: _S.LOADING, _E.QUEUE: _S.QUEUED, _E.MOVE: _S.MOVING},
+        _S.QUEUED: {_E.START: _S.LOADING, _E.CLOSED: _S.STOPPED},
+        _S.MOVING: {_E.MOVED: _S.STOPPED, _E.FAIL: _S.ERROR},
         _S.PRESENT: {_E.REMOVE: _S.REMOVING},
         _S.REMOVING: {_E.CLOSED: _S.GONE},
     },
-    start=_S.LOADING,
+    start=_S.STOPPED,
     home=_S.STOPPED,
     faults=(_S.ERROR,),
     ends=(_S.GONE,),
@@ -94,6 +102,6 @@ TORRENT = Table(
         _S.CHECKING: (_S.WAITING, _S.HASHING),
         _S.ACTIVE: (_S.DOWNLOADING, _S.SEEDING),
         _S.BUSY: (_S.LOADING, _S.CHECKING, _S.ACTIVE, _S.ERROR),
-        _S.PRESENT: (_S.BUSY, _S.CLOSING, _S.STOPPED),
+        _S.PRESENT: (_S.BUSY, _S.CLOSING, _S.STOPPED, _S.QUEUED),
     },
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from blobtorrent.core.session.record import TorrentRecord
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.store import Store
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.live import LiveFile
 
 
 class Outlet(Protocol):
@@ -19,7 +22,11 @@ class Outlet(Protocol):
 
 
 class Outlets(NamedTuple):
-    """Answers come to `inbox`, the core thread's own mailbox."""
+    """Answers come to `inbox`, the core thread's own mailbox.
+
+    `library`, `state` and `files` are None in an engine that keeps nothing; `live` also where no memory outlives the
+    process.
+    """
 
     inbox: Mailbox[Any]
     door: Outlet
@@ -27,7 +34,16 @@ class Outlets(NamedTuple):
     hashers: Outlet
     disks: Outlet
     outcalls: Outlet
-    open_store: Callable[[Metainfo, Path], Store]
+    open_store: Callable[[Metainfo, TorrentRecord], Store]
+    library: Outlet | None = None
+    state: Outlet | None = None
+    files: Outlet | None = None
+    live: LiveFile | None = None
+
+    def post_file_job(self, job: Any) -> None:
+        """For managers that only a daemon has."""
+        assert self.files is not None
+        self.files.post(job)
 
     def shard_of(self, info_hash: InfoHash) -> Mailbox[Any]:
         """The shard a torrent lives on: always the same one, so that nobody has to remember it."""

@@ -9,27 +9,19 @@ from collections.abc import Callable
 from typing import Any
 
 from blobtorrent.core.session.announces import AnnounceManager
-from blobtorrent.core.session.commands import (
-    AddPeers,
-    AddTorrent,
-    Ask,
-    OpenListeners,
-    RemoveTorrent,
-    Reply,
-    StartTorrent,
-    StopSession,
-    StopTorrent,
-)
+from blobtorrent.core.session.commands import Ask, OpenListeners, Reply, StopSession
 from blobtorrent.core.session.gateway import SESSION_KEY
+from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import SESSION, SessionEvent, SessionState
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.ports import PortManager
+from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrents import TorrentManager
-from blobtorrent.core.swarm.messages import SwarmClosed, SwarmReport
 from blobtorrent.discovery.messages import AnnounceDone
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import BlobTorrentError, BugError, Unavailable
+from blobtorrent.model.errors import BlobTorrentError, BugError, Invalid, Unavailable
+from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import SessionStatus
 from blobtorrent.network.messages import ListenFailed, Listening
 from blobtorrent.runtime.board import StatusBoard
@@ -38,72 +30,87 @@ from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.machine import Machine
 from blobtorrent.runtime.ownership import owned
 from blobtorrent.runtime.timers import TimerWheel
-from blobtorrent.storage.jobs import PiecesChecked, StoreClosed, StorePrepared
 
 log = get_logger(__name__)
 
 DRAIN_S = 20.0                         # for disks to finish what they write; then we end all the same
-ANNOUNCE_DRAIN_S = 5.0                 # for trackers to hear that we leave
+ANNOUNCE_DRAIN_S = 3.0                 # for trackers to hear that we leave
+STATUS_S = 1.0                         # between two snapshots of the whole
+
+# Returns the answer, or the Reply itself when it is given later.
+CommandHandler = Callable[[Any, Reply[Any]], Any]
+MessageHandler = Callable[[Any], None]
+
+
+class Begin:
+    """The first message: do what comes before everything else, on the core thread."""
 
 
 @owned
 class Session:
-    """Owned by the core thread, except that it is built before that thread starts."""
+    """Owned by the core thread, except that it is built before that thread starts.
+
+    Who builds it puts the managers' handlers into `commands` and `messages`, by type, what they do first into
+    `at_begin`, and says in `on_announced` who takes the peers that a tracker named.
+    """
 
     def __init__(
         self,
         outlets: Outlets,
+        roster: Roster,
         torrents: TorrentManager,
         swarms: SwarmManager,
         announces: AnnounceManager,
+        keeper: Keeper,
         board: StatusBoard[str, SessionStatus],
         *,
         clock: Clock,
         timers: TimerWheel,
+        damages: tuple[str, ...] = (),
     ) -> None:
-        self._outlets = outlets
-        self._torrents = torrents
-        self._swarms = swarms
-        self._announces = announces
-        self._ports = PortManager(outlets.inbox)
-        self._board = board
-        self._clock = clock
-        self._timers = timers
-        self._machine = Machine(SESSION, on_change=lambda *_: self._publish())
-        self._stop_replies: list[Reply[Any]] = []
-        self._announces_end_s = 0.0
-        # A command's handler returns the answer, or the Reply itself when it will be given later.
-        self._commands: dict[type[Any], Callable[[Any, Reply[Any]], Any]] = {
+        self.commands: dict[type[Any], CommandHandler] = {
             OpenListeners: self._open_listeners,
-            AddTorrent: lambda command, _: torrents.add(command),
-            AddPeers: lambda command, _: torrents.add_peers(command.info_hash, command.peers),
-            StartTorrent: lambda command, _: torrents.start(command.info_hash),
-            StopTorrent: lambda command, _: torrents.stop(command.info_hash),
-            RemoveTorrent: lambda command, _: torrents.remove(command.info_hash),
             StopSession: self._stop,
         }
-        self._messages: dict[type[Any], Callable[[Any], None]] = {
+        self.messages: dict[type[Any], MessageHandler] = {
+            Begin: self._begin,
             Ask: self._on_ask,
             Listening: self._on_listening,
             ListenFailed: self._on_listening,
-            StorePrepared: torrents.on_prepared,
-            PiecesChecked: torrents.on_checked,
-            SwarmReport: torrents.on_report,
-            SwarmClosed: torrents.on_swarm_closed,
-            StoreClosed: torrents.on_store_closed,
             AnnounceDone: self._on_announced,
         }
-
-    def _publish(self) -> None:
-        listen = tuple(str(Endpoint(host, port)) for host, port in self._ports.opened)
-        self._board.publish(SESSION_KEY, SessionStatus(self.state.value, listen, len(self._torrents)))
+        self.on_announced: Callable[[InfoHash, tuple[Endpoint, ...]], None] = lambda info_hash, peers: None
+        self.at_begin: list[Callable[[], None]] = [self._tick]
+        self._outlets = outlets
+        self._roster = roster
+        self._torrents = torrents
+        self._swarms = swarms
+        self._announces = announces
+        self._keeper = keeper
+        self._board = board
+        self._clock = clock
+        self._timers = timers
+        self._ports = PortManager(outlets.inbox)
+        self._machine = Machine(SESSION, on_change=lambda *_: self._publish())
+        self._status = SessionStatus(self.state.value, started_at=clock.wall(), damages=damages)
+        self._stop_replies: list[Reply[Any]] = []
+        self._announces_end_s = 0.0
+        self._is_clean = False
 
     @property
     def state(self) -> SessionState:
         return self._machine.state
 
+    def _begin(self, _message: Begin) -> None:
+        for step in self.at_begin:
+            step()
+
+    def _tick(self) -> None:
+        self._publish()
+        self._timers.at(self._clock.now() + STATUS_S, self._tick)
+
     def on_message(self, message: Any) -> None:
-        self._messages[type(message)](message)
+        self.messages[type(message)](message)
         if self.state is SessionState.DRAINING:
             self._end_when_drained()
 
@@ -111,7 +118,10 @@ class Session:
         try:
             if self.state in (SessionState.DRAINING, SessionState.STOPPED) and not isinstance(ask.command, StopSession):
                 raise Unavailable("session.stopping", "the session is stopping")
-            answer = self._commands[type(ask.command)](ask.command, ask.reply)
+            handler = self.commands.get(type(ask.command))
+            if handler is None:
+                raise Invalid("session.no-such-command", f"{type(ask.command).__name__} is not served here")
+            answer = handler(ask.command, ask.reply)
         except BlobTorrentError as error:
             answer = error
         except Exception:
@@ -119,6 +129,19 @@ class Session:
             raise
         if answer is not ask.reply:
             ask.reply.give(answer)
+
+    def _publish(self) -> None:
+        """Replace the snapshot, if anything of it changed."""
+        status = self._status._replace(
+            state=self.state.value,
+            listen=tuple(str(Endpoint(host, port)) for host, port in self._ports.opened),
+            torrents=len(self._roster),
+            down_bytes_per_s=self._swarms.down_bytes_per_s,
+            up_bytes_per_s=self._swarms.up_bytes_per_s,
+        )
+        if status != self._status or self._board.read(SESSION_KEY) is None:
+            self._status = status
+            self._board.publish(SESSION_KEY, status)
 
     # ---- listeners
 
@@ -138,36 +161,41 @@ class Session:
             self._outlets.door.post(listen)
         elif self._machine.can(SessionEvent.READY):
             self._machine.fire(SessionEvent.READY)
+            self._torrents.wake()
 
     # ---- trackers
 
     def _on_announced(self, answer: AnnounceDone) -> None:
-        self._torrents.on_tracker_peers(answer.info_hash, self._announces.on_done(answer))
+        self.on_announced(answer.info_hash, self._announces.on_done(answer))
 
     # ---- the end
 
-    def _stop(self, _command: StopSession, reply: Reply[Any]) -> Reply[Any] | None:
+    def _stop(self, _command: StopSession, reply: Reply[Any]) -> Reply[Any] | bool:
         if self.state is SessionState.STOPPED:
-            return None
+            return self._is_clean
         self._stop_replies.append(reply)
         if self._machine.can(SessionEvent.STOP):
-            log.info("stopping", torrents=len(self._torrents))
+            log.info("stopping", torrents=len(self._roster))
             self._machine.fire(SessionEvent.STOP)
             now = self._clock.now()
             self._announces_end_s = now + ANNOUNCE_DRAIN_S
-            self._torrents.stop_all()
+            self._torrents.rest()
             self._timers.at(self._announces_end_s, self._end_when_drained)
             self._timers.at(now + DRAIN_S, self._end)
         return reply
 
     def _end_when_drained(self) -> None:
+        if not self._roster.is_quiet:
+            return
+        self._keeper.flush()
         told = self._announces.is_quiet or self._clock.now() >= self._announces_end_s
-        if told and self._torrents.all_are_stopped:
+        if told and self._keeper.is_quiet:
             self._end()
 
     def _end(self) -> None:
         if self._machine.can(SessionEvent.DRAINED):
+            self._is_clean = self._roster.is_quiet and self._keeper.is_quiet
             self._machine.fire(SessionEvent.DRAINED)
-            log.info("stopped", clean=self._torrents.all_are_stopped)
+            log.info("stopped", clean=self._is_clean)
             for reply in self._stop_replies:
-                reply.give(None)
+                reply.give(self._is_clean)

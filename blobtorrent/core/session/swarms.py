@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from blobtorrent.core.session.outlets import Outlets
-from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.session.torrent import HELD_BY_SPACE, Torrent
+from blobtorrent.core.session.wanted import piece_priorities
 from blobtorrent.core.swarm.messages import (
+    AskPeers,
     ChangeSwarm,
     CloseSwarm,
+    LosePieces,
     OpenSwarm,
     PeersFound,
     PeerSource,
+    SwarmReport,
     SwarmSettings,
+    Totals,
+    WantPieces,
 )
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
+
+KEEP_AFTER_S = 3.0                     # unfinished pieces are made durable when they are so old
 
 
 class SwarmManager:
@@ -21,52 +29,126 @@ class SwarmManager:
 
     def __init__(self, outlets: Outlets, *, peer_id: PeerId, settings: SwarmSettings, max_links: int) -> None:
         self.listen_port = 0           # told to the swarms that are opened from now on
+        self.down_bytes_per_s = 0      # of all open swarms, as of their last reports
+        self.up_bytes_per_s = 0
         self._outlets = outlets
         self._peer_id = peer_id
         self._settings = settings
         self._max_links = max_links
-        self._open: list[InfoHash] = []
+        self._open: dict[InfoHash, Torrent] = {}
+        self._rates: dict[InfoHash, tuple[int, int]] = {}
         self._share = settings.max_links
+
+    def apply(self, settings: SwarmSettings, max_links: int) -> None:
+        """Other settings for all swarms."""
+        self._settings, self._max_links = settings, max_links
+        self._share = self._fair_share()
+        for torrent in self._open.values():
+            self.change(torrent)
 
     def open(self, torrent: Torrent) -> None:
         """Start the swarm and tell it the peers we know."""
-        info_hash, shard = torrent.info_hash, self._outlets.shard_of(torrent.info_hash)
+        info_hash, record = torrent.info_hash, torrent.record
+        assert torrent.metainfo is not None and torrent.store is not None
+        keeps = self._outlets.state is not None
+        totals = Totals(
+            record.lifetime.downloaded_bytes, record.lifetime.uploaded_bytes, record.lifetime.wasted_bytes)
         torrent.swarm_is_open = True
-        self._open.append(info_hash)
+        self._open[info_hash] = torrent
         self._share_out()
-        shard.post(OpenSwarm(
+        live = None
+        if self._outlets.live is not None:
+            from blobtorrent.storage.tally import Tally
+
+            live = self._outlets.live.torrent(info_hash, Tally(*totals))
+        self._outlets.shard_of(info_hash).post(OpenSwarm(
             info_hash=info_hash,
             metainfo=torrent.metainfo,
             store=torrent.store,
-            have=torrent.have.copy(),
+            have=record.have.copy(),
             peer_id=self._peer_id,
-            settings=self._settings_now(),
+            settings=self._settings_of(torrent),
             report_to=self._outlets.inbox,
             listen_port=self.listen_port,
+            partial=torrent.partial,
+            skipped=torrent.skipped,
+            priorities=piece_priorities(torrent.metainfo, record.wishes.file_priorities),
+            peers=torrent.peers,
+            totals=totals,
+            live=live,
+            keep_after_s=KEEP_AFTER_S if keeps else None,
         ))
-        self.tell_peers(torrent, torrent.static_peers, PeerSource.STATIC)
+        self.tell_peers(torrent, record.wishes.static_peers, PeerSource.STATIC)
 
     def tell_peers(self, torrent: Torrent, peers: tuple[Endpoint, ...], source: PeerSource) -> None:
         """Hand addresses to the torrent's swarm, if it is open."""
         if peers and torrent.swarm_is_open:
             self._outlets.shard_of(torrent.info_hash).post(PeersFound(torrent.info_hash, peers, source))
 
+    def change(self, torrent: Torrent) -> None:
+        """Tell the torrent's swarm its settings anew, if it is open."""
+        if torrent.swarm_is_open:
+            self._outlets.shard_of(torrent.info_hash).post(ChangeSwarm(torrent.info_hash, self._settings_of(torrent)))
+
+    def want(self, torrent: Torrent) -> None:
+        """Tell the torrent's swarm which pieces are wanted now, if it is open."""
+        if torrent.swarm_is_open:
+            assert torrent.metainfo is not None
+            priorities = piece_priorities(torrent.metainfo, torrent.record.wishes.file_priorities)
+            self._outlets.shard_of(torrent.info_hash).post(
+                WantPieces(torrent.info_hash, torrent.skipped, priorities))
+
+    def lose(self, torrent: Torrent, mask: int) -> None:
+        """These pieces may not be on disk: have its swarm fetch them again, if it is open."""
+        if torrent.swarm_is_open:
+            self._outlets.shard_of(torrent.info_hash).post(LosePieces(torrent.info_hash, mask))
+
+    def ask_peers(self, torrent: Torrent) -> None:
+        """Have the peers told that are worth keeping: PeersKept comes to the inbox."""
+        self._outlets.shard_of(torrent.info_hash).post(AskPeers(torrent.info_hash, self._outlets.inbox))
+
     def close(self, torrent: Torrent) -> None:
-        """Drain the swarm; SwarmClosed comes to the inbox."""
+        """Drain the swarm; SwarmClosed comes to the inbox, and PeersKept before it if anything is kept."""
         info_hash = torrent.info_hash
+        if self._outlets.state is not None:
+            self.ask_peers(torrent)
         torrent.swarm_is_open = False
-        self._open.remove(info_hash)
+        del self._open[info_hash]
+        self._forget_rates(info_hash)
         self._outlets.shard_of(info_hash).post(CloseSwarm(info_hash, self._outlets.inbox))
         self._share_out()
 
+    def count(self, torrent: Torrent, report: SwarmReport) -> None:
+        """Keep the sums of the rates."""
+        self._forget_rates(torrent.info_hash)
+        rates = self._rates[torrent.info_hash] = (report.down_bytes_per_s, report.up_bytes_per_s)
+        self.down_bytes_per_s += rates[0]
+        self.up_bytes_per_s += rates[1]
+
+    def _forget_rates(self, info_hash: InfoHash) -> None:
+        down, up = self._rates.pop(info_hash, (0, 0))
+        self.down_bytes_per_s -= down
+        self.up_bytes_per_s -= up
+
+    def _fair_share(self) -> int:
+        return max(1, min(self._settings.max_links, self._max_links // max(1, len(self._open))))
+
     def _share_out(self) -> None:
         """Work out every swarm's share anew and tell those that are open when it changed."""
-        share = max(1, min(self._settings.max_links, self._max_links // max(1, len(self._open))))
+        share = self._fair_share()
         if share == self._share:
             return
         self._share = share
-        for info_hash in self._open:
-            self._outlets.shard_of(info_hash).post(ChangeSwarm(info_hash, self._settings_now()))
+        for torrent in self._open.values():
+            self.change(torrent)
 
-    def _settings_now(self) -> SwarmSettings:
-        return self._settings._replace(max_links=self._share)
+    def _settings_of(self, torrent: Torrent) -> SwarmSettings:
+        wishes = torrent.record.wishes
+        return self._settings._replace(
+            max_links=self._share,
+            is_sequential=wishes.is_sequential,
+            may_download=torrent.held_by != HELD_BY_SPACE,
+            down_bytes_per_s=wishes.down_bytes_per_s,
+            up_bytes_per_s=wishes.up_bytes_per_s,
+            group=wishes.group,
+        )

@@ -1,70 +1,116 @@
-"""Torrent: what the session keeps of one torrent, and how it looks from outside. Owned by the core thread."""
+"""Torrent: what the session keeps of one torrent, and how it looks from outside. Owned by the core thread.
+
+A stopped one is its record and little more; what its files and its swarm need is there only while it runs.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blobtorrent.core.session.checks import CheckPlan
-from blobtorrent.core.session.commands import SeedGoal
-from blobtorrent.core.session.lifecycle import TORRENT, TorrentState
+from blobtorrent.core.session.goals import Given
+from blobtorrent.core.session.lifecycle import TORRENT, TorrentEvent, TorrentState
+from blobtorrent.core.session.record import Lifetime, TorrentRecord
 from blobtorrent.core.swarm.messages import PeerReport, SwarmReport
-from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.payload import PayloadMap
 from blobtorrent.model.status import PeerStatus, TorrentStatus
 from blobtorrent.runtime.machine import Machine
+from blobtorrent.runtime.timers import Timer
 from blobtorrent.storage.store import Store
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.messages import KnownAddress
+    from blobtorrent.storage.recovery import Recovered
+    from blobtorrent.storage.stamps import FileStamp
 
 # What the outside sees. A torrent that is being closed still shows what it was: "stopped" means that all is closed.
 _PUBLIC_NAMES = {
+    TorrentState.STOPPED: "stopped",
+    TorrentState.QUEUED: "queued",
     TorrentState.LOADING: "checking",
     TorrentState.WAITING: "checking",
     TorrentState.HASHING: "checking",
-    TorrentState.STOPPED: "stopped",
     TorrentState.DOWNLOADING: "downloading",
     TorrentState.SEEDING: "seeding",
+    TorrentState.MOVING: "moving",
     TorrentState.ERROR: "error",
 }
+
+HELD_BY_QUEUE = "queue"
+HELD_BY_PATH = "path"
+HELD_BY_SPACE = "space"
 
 
 class Torrent:
     """`jobs_in_flight` counts what others still do for this torrent: its files are closed when that is 0."""
 
-    def __init__(
-        self,
-        metainfo: Metainfo,
-        download_dir: Path,
-        store: Store,
-        *,
-        static_peers: tuple[Endpoint, ...],
-        goal: SeedGoal,
-    ) -> None:
-        self.metainfo = metainfo
-        self.download_dir = download_dir
-        self.store = store
-        self.static_peers = static_peers
-        self.goal = goal
+    __slots__ = (
+        "_public_name", "active_since_s", "check", "claimed", "doubtful", "error", "goal_timer", "held_by",
+        "is_stalled", "jobs_in_flight", "last_given_s", "last_moved_s", "machine", "metainfo", "partial", "peers",
+        "record", "recovered", "report", "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new",
+        "store", "store_is_open", "swarm_is_open", "wants_check",
+    )
+
+    def __init__(self, record: TorrentRecord) -> None:
+        self.record = record
         self.machine = Machine(TORRENT)
-        self.have = Bitfield(metainfo.geometry.num_pieces)     # what the last check found
-        self.checked_done_bytes = 0
-        self.check: CheckPlan | None = None
-        self.report: SwarmReport | None = None
-        self.error: BlobTorrentError | None = None
-        self.seeding_since_s: float | None = None
+        self.error: BlobTorrentError | None = BlobTorrentError(*record.error) if record.error[0] else None
+        self.held_by = ""              # see TorrentStatus
+        self.claimed = record.durable  # the mask of pieces that its row claims now
+        self.skip_check = False        # it is new, and what lies on disk is to be believed
+        self.wants_check = False       # all of it is to be hashed at the next start
+        self.recovered: Recovered | None = None            # what a killed process left of it in memory
         self.jobs_in_flight = 0
         self.store_is_open = False
         self.swarm_is_open = False
-        self._public_name = _PUBLIC_NAMES[self.machine.state]
+        self.doubtful = 0              # the mask of pieces to hash
+        self.check: CheckPlan | None = None
+        self.report: SwarmReport | None = None
+        self.active_since_s: float | None = None
+        self.seeding_since_s: float | None = None
+        self.last_given_s = 0.0        # when a byte of it was uploaded last
+        self.last_moved_s = 0.0        # when a byte of it came or went last
+        self.is_stalled = False
+        self.goal_timer: Timer | None = None
+        self._public_name = "stopped"
+        self.metainfo: Metainfo | None = None
+        self.store: Store | None = None
+        self.unload()
+
+    def unload(self) -> None:
+        """Keep no more than the record."""
+        self.metainfo = None
+        self.store = None
+        self.stamps: dict[int, FileStamp] = {}             # how the files looked when they were last known
+        self.stamps_are_new = False    # and no row says so
+        self.peers: tuple[KnownAddress, ...] = ()
+        self.partial: dict[int, tuple[int, ...]] = {}
+        self.skipped = 0               # the mask of pieces that nobody wants
 
     @property
     def info_hash(self) -> InfoHash:
-        return self.metainfo.info_hash
+        return self.record.info_hash
+
+    @property
+    def name(self) -> str:
+        return self.record.facts.name
 
     @property
     def state(self) -> TorrentState:
         return self.machine.state
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing of it is open or under way."""
+        return self.state in (TorrentState.STOPPED, TorrentState.QUEUED)
+
+    @property
+    def can_stop(self) -> bool:
+        return self.machine.can(TorrentEvent.STOP)
 
     @property
     def public_name(self) -> str:
@@ -72,67 +118,108 @@ class Torrent:
         self._public_name = _PUBLIC_NAMES.get(self.machine.state, self._public_name)
         return self._public_name
 
-    @property
-    def downloaded_bytes(self) -> int:
-        return self.report.downloaded_bytes if self.report else 0
+    # ---- what it has
 
     @property
-    def uploaded_bytes(self) -> int:
-        return self.report.uploaded_bytes if self.report else 0
+    def lacking(self) -> int:
+        """The mask of pieces that are wanted and not there."""
+        return ((1 << self.record.facts.num_pieces) - 1) & ~(self.record.have.mask | self.skipped)
 
-    @property
-    def done_bytes(self) -> int:
-        """Payload that is verified and on disk."""
-        if self.check is not None:
-            return self.check.good_bytes
-        if self.report is not None:
-            return self.metainfo.payload_bytes - self.report.left_bytes
-        return self.checked_done_bytes
+    def set_have(self, have: Bitfield) -> None:
+        """After a check, or a loss: these are the pieces that there are. The metainfo is loaded."""
+        assert self.metainfo is not None
+        payload, everything = PayloadMap(self.metainfo), (1 << have.size) - 1
+        self.record.have = have
+        self.record.durable &= have.mask
+        self.record.done_bytes = (
+            self.metainfo.payload_bytes if have.is_full else sum(map(payload.of_piece, have)))
+        unwanted = everything & self.skipped & ~have.mask
+        self.record.skipped_bytes = sum(map(payload.of_piece, Bitfield.from_mask(have.size, unwanted)))
 
-    @property
-    def left_bytes(self) -> int:
-        return self.metainfo.payload_bytes - self.done_bytes
+    def take_report(self, report: SwarmReport, now: float) -> None:
+        """What the swarm tells, put into the record."""
+        record, before = self.record, self.record.lifetime
+        if report.uploaded_bytes != before.uploaded_bytes:
+            self.last_given_s = now
+        if (report.uploaded_bytes, report.downloaded_bytes) != (before.uploaded_bytes, before.downloaded_bytes):
+            self.last_moved_s = now
+        self.report = report
+        record.lifetime = before._replace(
+            downloaded_bytes=report.downloaded_bytes,
+            uploaded_bytes=report.uploaded_bytes,
+            wasted_bytes=report.wasted_bytes,
+        )
+        if report.have_count != len(record.have) or report.error_code:
+            record.have = Bitfield.from_wire(report.have_wire, record.have.size)
+            record.durable &= record.have.mask
+        record.done_bytes = record.facts.size_bytes - report.left_bytes
+        record.skipped_bytes = report.skipped_bytes
 
-    def forget_last_run(self) -> None:
-        """Begin anew: nothing is known to be on disk until it was checked."""
-        self.have = Bitfield(self.metainfo.geometry.num_pieces)
-        self.checked_done_bytes = 0
-        self.report = self.error = self.seeding_since_s = None
+    # ---- time
 
-    def has_reached_goal(self, now: float) -> bool:
-        """Whether a complete torrent has seeded enough."""
-        ratio, time_s, since_s = self.goal.ratio, self.goal.time_s, self.seeding_since_s
-        if ratio is not None and self.uploaded_bytes >= ratio * self.metainfo.payload_bytes:
-            return True
-        return time_s is not None and since_s is not None and now >= since_s + time_s
+    def lifetime(self, now: float) -> Lifetime:
+        """The record's, with the seconds of this run."""
+        kept = self.record.lifetime
+        return kept._replace(
+            active_s=kept.active_s + (now - self.active_since_s if self.active_since_s is not None else 0.0),
+            seeding_s=kept.seeding_s + (now - self.seeding_since_s if self.seeding_since_s is not None else 0.0),
+        )
 
-    def status(self) -> TorrentStatus:
+    def bank_time(self, now: float) -> None:
+        """Put the seconds of this run into the record."""
+        self.record.lifetime = self.lifetime(now)
+        self.active_since_s = None if self.active_since_s is None else now
+        self.seeding_since_s = None if self.seeding_since_s is None else now
+
+    def given(self, now: float) -> Given:
+        lifetime = self.lifetime(now)
+        return Given(
+            uploaded_bytes=lifetime.uploaded_bytes,
+            payload_bytes=self.record.facts.size_bytes,
+            seeding_s=lifetime.seeding_s,
+            idle_s=now - max(self.last_given_s, self.seeding_since_s or now),
+        )
+
+    # ---- the outside
+
+    def status(self, now: float) -> TorrentStatus:
         """A snapshot of now."""
-        report, check = self.report, self.check
-        have = check.good if check is not None else self.have
-        live = report if report is not None and self.swarm_is_open else None
+        record, check, lifetime = self.record, self.check, self.lifetime(now)
+        facts, wishes = record.facts, record.wishes
+        live = self.report if self.swarm_is_open else None
         return TorrentStatus(
-            info_hash=self.info_hash,
-            name=self.metainfo.name,
+            info_hash=facts.info_hash,
+            name=facts.name,
             state=self.public_name,
-            size_bytes=self.metainfo.payload_bytes,
-            num_pieces=self.metainfo.geometry.num_pieces,
-            download_dir=str(self.download_dir),
-            done_bytes=self.done_bytes,
+            size_bytes=facts.size_bytes,
+            num_pieces=facts.num_pieces,
+            download_dir=str(record.place.download_dir),
+            done_bytes=record.done_bytes if check is None else check.good_bytes,
             checked_bytes=check.checked_bytes if check is not None else 0,
             down_bytes_per_s=live.down_bytes_per_s if live else 0,
             up_bytes_per_s=live.up_bytes_per_s if live else 0,
-            downloaded_bytes=self.downloaded_bytes,
-            uploaded_bytes=self.uploaded_bytes,
-            wasted_bytes=report.wasted_bytes if report else 0,
+            downloaded_bytes=lifetime.downloaded_bytes,
+            uploaded_bytes=lifetime.uploaded_bytes,
+            wasted_bytes=lifetime.wasted_bytes,
             peers_connected=live.links if live else 0,
             peers_known=live.peers_known if live else 0,
             seeds_connected=live.seeds if live else 0,
             availability=live.availability if live else 0.0,
-            pieces_wire=report.have_wire if report else have.to_wire(),
+            pieces_wire=(record.have if check is None else check.good).to_wire(),
             error_code=self.error.code if self.error else "",
             error_detail=self.error.detail if self.error else "",
             peers=tuple(map(_peer_status, live.peers)) if live else (),
+            skipped_bytes=record.skipped_bytes,
+            labels=wishes.labels,
+            group=wishes.group,
+            priority=wishes.priority,
+            is_private=facts.is_private,
+            is_sequential=wishes.is_sequential,
+            added_at=facts.added_at,
+            finished_at=record.finished_at,
+            active_s=int(lifetime.active_s),
+            seeding_s=int(lifetime.seeding_s),
+            held_by=self.held_by,
         )
 
 

@@ -1,312 +1,194 @@
-"""TorrentManager: takes every torrent through its life, from prepared files to seeded enough. Owned by `core`.
+"""TorrentManager: what may be asked of torrents, and what each of them does next. Owned by `core`.
 
-Adding: prepare the files, check what lies on disk, open the swarm. Stopping: close the swarm, wait for the jobs that
-are under way, close the files. The machine of each torrent (`lifecycle`) says what may follow what.
+Every way of a torrent begins and ends in *stopped*. There `_settle` looks at the record, which says what is wanted, and
+takes the next step; so a command has only to write the wish down and bring the torrent home.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from blobtorrent.core.session.announces import AnnounceManager
-from blobtorrent.core.session.checks import CheckPlan, CheckQueue, require_piece_hashes
-from blobtorrent.core.session.commands import AddTorrent, SeedGoal
+from blobtorrent.core.session.additions import Additions
+from blobtorrent.core.session.admission import Admission
+from blobtorrent.core.session.commands import (
+    AddPeers,
+    AddTorrent,
+    RecheckTorrent,
+    RemoveTorrent,
+    Reply,
+    StartTorrent,
+    StopTorrent,
+)
+from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP
+from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
-from blobtorrent.core.swarm.messages import PeerSource, SwarmClosed, SwarmReport
-from blobtorrent.model.address import Endpoint
-from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound, StorageError
-from blobtorrent.model.events import Event, StateChanged, TorrentAdded, TorrentFailed, TorrentFinished, TorrentRemoved
-from blobtorrent.model.ids import InfoHash
-from blobtorrent.model.status import TorrentStatus
-from blobtorrent.runtime.board import StatusBoard
-from blobtorrent.runtime.clock import Clock
+from blobtorrent.core.swarm.messages import PeerSource
+from blobtorrent.model.errors import Conflict
+from blobtorrent.model.events import TorrentRemoved
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.ownership import owned
-from blobtorrent.runtime.timers import TimerWheel
-from blobtorrent.storage.jobs import CheckPieces, CloseStore, PiecesChecked, PrepareStore, StoreClosed, StorePrepared
 
 log = get_logger(__name__)
 
 
 @owned
 class TorrentManager:
-    """All torrents of the session. The hashers are given `check_jobs` ranges of a torrent at a time."""
+    """Commands answer when what they changed is safe: `reply` is given then, and is what they return."""
 
     def __init__(
         self,
+        roster: Roster,
         outlets: Outlets,
         swarms: SwarmManager,
-        announces: AnnounceManager,
-        board: StatusBoard[InfoHash, TorrentStatus],
-        publish: Callable[[Event], None],
-        *,
-        clock: Clock,
-        timers: TimerWheel,
-        check_jobs: int,
-        download_dir: Path,
+        admission: Admission,
+        additions: Additions,
+        keeper: Keeper,
     ) -> None:
+        self._roster = roster
         self._outlets = outlets
         self._swarms = swarms
-        self._announces = announces
-        self._board = board
-        self._tell = publish
-        self._clock = clock
-        self._timers = timers
-        self._check_jobs = check_jobs
-        self._download_dir = download_dir
-        self._torrents: dict[InfoHash, Torrent] = {}
-        self._checks: CheckQueue[InfoHash] = CheckQueue()
+        self.abort_move: Callable[[Torrent], None] = lambda torrent: None      # set by who moves
+        self._admission = admission
+        self._additions = additions
+        self._keeper = keeper
+        self._is_awake = outlets.library is None           # saved torrents wait for the session to be ready
+        roster.at_entry(TorrentState.STOPPED, lambda torrent, _: self._settle(torrent))
+        roster.at_entry(TorrentState.ERROR, lambda torrent, _: self._remember_error(torrent))
+        roster.at_entry(TorrentState.GONE, lambda torrent, _: self._forget(torrent))
 
-    def __iter__(self) -> Iterator[Torrent]:
-        return iter(self._torrents.values())
+    def adopt(self, torrents: Iterable[Torrent]) -> None:
+        """These were there when the process ended last. Before the session begins."""
+        for torrent in torrents:
+            self._roster.add(torrent)
 
-    def __len__(self) -> int:
-        return len(self._torrents)
+    def wake(self) -> None:
+        """The session is ready: what should run may."""
+        self._is_awake = True
+        for torrent in list(self._roster):
+            if torrent.state is TorrentState.STOPPED:
+                self._settle(torrent)
 
-    @property
-    def all_are_stopped(self) -> bool:
-        return all(torrent.state is TorrentState.STOPPED for torrent in self)
+    def rest(self) -> None:
+        """The session ends: close all, and begin nothing more. What should run does so again after the next start."""
+        self._is_awake = False
+        for torrent in list(self._roster):
+            if torrent.can_stop:
+                self._roster.fire(torrent, TorrentEvent.STOP)
 
     # ---- commands
 
-    def add(self, command: AddTorrent) -> InfoHash:
-        """Raises Conflict ("torrent.present"), Invalid ("torrent.no-piece-hashes"), or StorageError for the folder."""
-        info_hash = command.metainfo.info_hash
-        require_piece_hashes(command.metainfo)
-        if info_hash in self._torrents:
-            raise Conflict("torrent.present", f"{command.metainfo.name} is there already")
-        download_dir = command.download_dir or self._download_dir
-        torrent = Torrent(
-            command.metainfo,
-            download_dir,
-            self._outlets.open_store(command.metainfo, download_dir),
-            static_peers=command.peers,
-            goal=command.goal or SeedGoal(),
-        )
-        self._torrents[info_hash] = torrent
-        log.info("torrent added", torrent=info_hash, name=command.metainfo.name)
-        self._tell(TorrentAdded(info_hash, command.metainfo.name))
-        self._load(torrent)
-        return info_hash
+    def add(self, command: AddTorrent, reply: Reply[Any]) -> Reply[Any]:
+        """Raises Conflict ("torrent.present"), Invalid, or StorageError."""
+        self._additions.begin(command, reply, self._settle)
+        return reply
 
-    def add_peers(self, info_hash: InfoHash, peers: tuple[Endpoint, ...]) -> None:
-        """Peers that are tried for ever. Raises NotFound."""
-        torrent = self._known(info_hash)
-        torrent.static_peers += peers
-        self._swarms.tell_peers(torrent, peers, PeerSource.STATIC)
+    def add_peers(self, command: AddPeers, reply: Reply[Any]) -> Reply[Any]:
+        torrent = self._roster.known(command.info_hash)
+        wishes = torrent.record.wishes
+        torrent.record.wishes = wishes._replace(
+            static_peers=tuple(dict.fromkeys(wishes.static_peers + command.peers)))
+        self._swarms.tell_peers(torrent, command.peers, PeerSource.STATIC)
+        self._keeper.save(torrent, reply.give)
+        return reply
 
-    def start(self, info_hash: InfoHash) -> None:
-        """Raises NotFound, or Conflict ("torrent.not-stopped")."""
-        torrent = self._known(info_hash)
-        self._fire_command(torrent, TorrentEvent.START, "torrent.not-stopped", "is not stopped")
-        torrent.forget_last_run()
-        self._load(torrent)
+    def start(self, command: StartTorrent, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound, or Conflict ("torrent.not-stopped", "torrent.removing")."""
+        torrent = self.present(command)
+        if torrent.record.should_run and torrent.state is not TorrentState.ERROR:
+            raise Conflict("torrent.not-stopped", f"{torrent.name} is not stopped")
+        files_are_gone = torrent.error is not None and torrent.error.code == "storage.files-gone"
+        if files_are_gone or self._outlets.state is None:
+            # Who starts it without its files wants them downloaded again; and without state nobody knows the files.
+            torrent.wants_check = True
+        torrent.record.should_run = True
+        self._keeper.save(torrent, reply.give)
+        self.come_home(torrent)
+        return reply
 
-    def stop(self, info_hash: InfoHash) -> None:
-        """Raises NotFound, or Conflict ("torrent.not-running")."""
-        torrent = self._known(info_hash)
-        self._fire_command(torrent, TorrentEvent.STOP, "torrent.not-running", "is not running")
+    def stop(self, command: StopTorrent, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound, or Conflict ("torrent.not-running", "torrent.removing")."""
+        torrent = self.present(command)
+        if not torrent.record.should_run and not torrent.can_stop:
+            raise Conflict("torrent.not-running", f"{torrent.name} is not running")
+        torrent.record.should_run, torrent.wants_check = False, False
+        self._keeper.save(torrent, reply.give)
+        if torrent.state is TorrentState.QUEUED:
+            self._roster.fire(torrent, TorrentEvent.CLOSED)
+        elif torrent.can_stop:
+            self._roster.fire(torrent, TorrentEvent.STOP)
+        return reply
 
-    def remove(self, info_hash: InfoHash) -> None:
+    def remove(self, command: RemoveTorrent, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, or Conflict ("torrent.removing")."""
-        torrent = self._known(info_hash)
-        self._fire_command(torrent, TorrentEvent.REMOVE, "torrent.removing", "is being removed")
+        torrent = self.present(command)
+        torrent.record.removal = REMOVAL_DELETE if command.with_data else REMOVAL_KEEP
+        self._keeper.save(torrent, reply.give)
+        self.abort_move(torrent)
+        if torrent.machine.can(TorrentEvent.REMOVE):
+            self._roster.fire(torrent, TorrentEvent.REMOVE)
+        return reply
 
-    def stop_all(self) -> None:
-        for torrent in list(self):
-            if torrent.machine.can(TorrentEvent.STOP):
-                self._fire(torrent, TorrentEvent.STOP)
+    def recheck(self, command: RecheckTorrent, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound, or Conflict ("torrent.removing", "torrent.moving")."""
+        torrent = self.present(command)
+        if torrent.state is TorrentState.MOVING:
+            raise Conflict("torrent.moving", f"{torrent.name} is being moved")
+        torrent.wants_check = True
+        self.come_home(torrent)
+        reply.give(None)
+        return reply
 
-    # ---- answers
+    # ---- what is next
 
-    def on_prepared(self, answer: StorePrepared) -> None:
-        torrent = self._torrents[answer.info_hash]
-        self._job_ended(torrent)
-        if torrent.state is not TorrentState.LOADING:
-            return
-        if answer.error is not None:
-            self._fail(torrent, answer.error)
-        elif answer.has_data:
-            self._fire(torrent, TorrentEvent.FOUND)
-        else:
-            self._open_swarm(torrent)
-
-    def on_checked(self, answer: PiecesChecked) -> None:
-        torrent = self._torrents[answer.info_hash]
-        self._job_ended(torrent)
-        check = torrent.check
-        if torrent.state is not TorrentState.HASHING or check is None:
-            return
-        check.on_checked(answer)
-        self._post_checks(torrent, check)
-        if not check.is_done:
-            self._publish(torrent)
-            return
-        torrent.have, torrent.checked_done_bytes, torrent.check = check.good, check.good_bytes, None
-        log.info("torrent checked", torrent=torrent.info_hash,
-                 good=len(check.good), bad=len(check.bad), missing=len(check.missing))
-        if check.error is not None:
-            self._fail(torrent, check.error)
-        else:
-            self._open_swarm(torrent)
-
-    def on_report(self, report: SwarmReport) -> None:
-        torrent = self._torrents.get(report.info_hash)
-        if torrent is None or not torrent.swarm_is_open:
-            return
-        torrent.report = report
-        self._announces.on_progress(
-            report.info_hash,
-            uploaded=report.uploaded_bytes,
-            downloaded=report.downloaded_bytes,
-            left=report.left_bytes,
-        )
-        if report.error_code and torrent.state is not TorrentState.ERROR:
-            self._fail(torrent, StorageError(report.error_code, report.error_detail))
-        elif not report.error_code and torrent.state is TorrentState.ERROR:
-            self._fire(torrent, TorrentEvent.RECOVER)
-        is_complete = report.have_count == torrent.metainfo.geometry.num_pieces
-        if torrent.state is TorrentState.DOWNLOADING and is_complete:
-            self._fire(torrent, TorrentEvent.FINISH)
-        elif torrent.state is TorrentState.SEEDING and not is_complete:
-            self._fire(torrent, TorrentEvent.LOSE)
-        self._publish(torrent)
-        if torrent.state is TorrentState.SEEDING:
-            self._stop_at_goal(torrent)
-
-    def on_swarm_closed(self, answer: SwarmClosed) -> None:
-        torrent = self._torrents[answer.info_hash]
-        torrent.report = answer.report
-        torrent.have = Bitfield.from_wire(answer.report.have_wire, torrent.have.size)
-        self._job_ended(torrent)
-
-    def on_store_closed(self, answer: StoreClosed) -> None:
-        self._job_ended(self._torrents[answer.info_hash])
-
-    def on_tracker_peers(self, info_hash: InfoHash, peers: tuple[Endpoint, ...]) -> None:
-        torrent = self._torrents.get(info_hash)
-        if torrent is not None:
-            self._swarms.tell_peers(torrent, peers, PeerSource.TRACKER)
-
-    # ---- the way of a torrent
-
-    def _load(self, torrent: Torrent) -> None:
-        torrent.jobs_in_flight += 1
-        torrent.store_is_open = True
-        self._outlets.disks.post(PrepareStore(torrent.info_hash, torrent.store, self._outlets.inbox))
-        self._publish(torrent)
-
-    def _check(self, torrent: Torrent) -> None:
-        torrent.check = CheckPlan(torrent.metainfo, self._check_jobs)
-        self._post_checks(torrent, torrent.check)
-
-    def _post_checks(self, torrent: Torrent, check: CheckPlan) -> None:
-        for indices in check.next_jobs():
-            torrent.jobs_in_flight += 1
-            self._outlets.hashers.post(CheckPieces(torrent.info_hash, torrent.store, indices, self._outlets.inbox))
-
-    def _open_swarm(self, torrent: Torrent) -> None:
-        if torrent.have.is_full and torrent.goal.is_met_at_once:
-            self._fire(torrent, TorrentEvent.STOP)
-            return
-        self._swarms.open(torrent)
-        self._announces.begin(torrent.metainfo, torrent.left_bytes)
-        self._fire(torrent, TorrentEvent.SEED if torrent.have.is_full else TorrentEvent.LEECH)
-
-    def _begin_seeding(self, torrent: Torrent) -> None:
-        torrent.seeding_since_s = now = self._clock.now()
-        if torrent.goal.time_s is not None:
-            self._timers.at(now + torrent.goal.time_s, lambda: self._stop_at_goal(torrent))
-
-    def _stop_at_goal(self, torrent: Torrent) -> None:
-        if torrent.state is TorrentState.SEEDING and torrent.has_reached_goal(self._clock.now()):
-            self._fire(torrent, TorrentEvent.STOP)
-
-    def _close(self, torrent: Torrent) -> None:
-        """Begin to close what is open; what is under way ends in `_job_ended`."""
-        if torrent.swarm_is_open:
-            torrent.jobs_in_flight += 1
-            self._announces.end(torrent.info_hash)
-            self._swarms.close(torrent)
-        self._close_store_when_idle(torrent)
-
-    def _job_ended(self, torrent: Torrent) -> None:
-        torrent.jobs_in_flight -= 1
-        if torrent.state in (TorrentState.CLOSING, TorrentState.REMOVING):
-            self._close_store_when_idle(torrent)
-
-    def _close_store_when_idle(self, torrent: Torrent) -> None:
-        if torrent.jobs_in_flight:
-            return
-        if torrent.store_is_open:
-            torrent.store_is_open = False
-            torrent.jobs_in_flight += 1
-            self._outlets.disks.post(CloseStore(torrent.info_hash, torrent.store, self._outlets.inbox))
-        else:
-            self._fire(torrent, TorrentEvent.CLOSED)
-
-    # ---- transitions
-
-    def _known(self, info_hash: InfoHash) -> Torrent:
-        torrent = self._torrents.get(info_hash)
-        if torrent is None:
-            raise NotFound("torrent.unknown", f"no torrent {info_hash}")
+    def present(self, command: Any) -> Torrent:
+        """The torrent of a command. Raises NotFound, or Conflict ("torrent.removing")."""
+        torrent = self._roster.known(command.info_hash)
+        if torrent.record.removal:
+            raise Conflict("torrent.removing", f"{torrent.name} is being removed")
         return torrent
 
-    def _fire_command(self, torrent: Torrent, event: TorrentEvent, code: str, complaint: str) -> None:
-        if not torrent.machine.can(event):
-            raise Conflict(code, f"{torrent.metainfo.name} {complaint}")
-        self._fire(torrent, event)
+    def come_home(self, torrent: Torrent) -> None:
+        """Have `_settle` look at the record, now or when the torrent is closed."""
+        if torrent.state is TorrentState.STOPPED:
+            self._settle(torrent)
+        elif torrent.state is TorrentState.QUEUED:
+            self._roster.fire(torrent, TorrentEvent.CLOSED)
+        elif torrent.can_stop:
+            self._roster.fire(torrent, TorrentEvent.STOP)
 
-    def _fail(self, torrent: Torrent, error: BlobTorrentError) -> None:
-        log.warning("torrent failed", torrent=torrent.info_hash, code=error.code, detail=error.detail)
-        torrent.error = error
-        self._fire(torrent, TorrentEvent.FAIL)
-        self._tell(TorrentFailed(torrent.info_hash, error.code, error.detail))
+    def _settle(self, torrent: Torrent) -> None:
+        """It is stopped: what does its record want?"""
+        record = torrent.record
+        self._admission.release(torrent)
+        if not self._is_awake:
+            self._admission.look_soon()
+        elif record.removal:
+            self._roster.fire(torrent, TorrentEvent.REMOVE)
+        elif record.place.renaming is not None or record.place.must_move:
+            self._roster.fire(torrent, TorrentEvent.MOVE)
+        elif record.should_run or torrent.wants_check:
+            torrent.error, record.error = None, ("", "")
+            self._admission.enter(torrent)
+        else:
+            self._roster.publish(torrent)
+            self._admission.look_soon()
+            if self._outlets.library is not None:
+                torrent.unload()
 
-    def _fire(self, torrent: Torrent, event: TorrentEvent) -> None:
-        """Take a transition, tell the outside, then do the work of the new state."""
-        old, old_name = torrent.state, torrent.public_name
-        new = torrent.machine.fire(event)
-        log.debug("torrent changed", torrent=torrent.info_hash, old=old.value, new=new.value)
-        if event is TorrentEvent.RECOVER:
-            torrent.error = None
-        self._publish(torrent)
-        if torrent.public_name != old_name:
-            self._tell(StateChanged(torrent.info_hash, old_name, torrent.public_name))
-        self._leave(torrent, old)
-        self._enter(torrent, event, new)
+    def _remember_error(self, torrent: Torrent) -> None:
+        assert torrent.error is not None
+        torrent.record.error = (torrent.error.code, torrent.error.detail)
+        self._keeper.save(torrent)
+        self._admission.look_soon()
 
-    def _leave(self, torrent: Torrent, old: TorrentState) -> None:
-        if old in (TorrentState.WAITING, TorrentState.HASHING) and torrent.state not in (
-                TorrentState.WAITING, TorrentState.HASHING):
-            torrent.check = None
-            follower = self._checks.leave(torrent.store.device, torrent.info_hash)
-            if follower is not None:
-                self._fire(self._torrents[follower], TorrentEvent.TURN)
-
-    def _enter(self, torrent: Torrent, event: TorrentEvent, new: TorrentState) -> None:
-        if new is TorrentState.WAITING:
-            if self._checks.enter(torrent.store.device, torrent.info_hash):
-                self._fire(torrent, TorrentEvent.TURN)
-        elif new is TorrentState.HASHING:
-            self._check(torrent)
-        elif new is TorrentState.SEEDING:
-            if event is TorrentEvent.FINISH:
-                self._tell(TorrentFinished(torrent.info_hash, torrent.downloaded_bytes))
-                self._announces.complete(torrent.info_hash)
-            self._begin_seeding(torrent)
-        elif new in (TorrentState.CLOSING, TorrentState.REMOVING):
-            self._close(torrent)
-        elif new is TorrentState.GONE:
-            del self._torrents[torrent.info_hash]
-            self._board.withdraw(torrent.info_hash)
-            self._tell(TorrentRemoved(torrent.info_hash, torrent.metainfo.name))
-
-    def _publish(self, torrent: Torrent) -> None:
-        self._board.publish(torrent.info_hash, torrent.status())
+    def _forget(self, torrent: Torrent) -> None:
+        self._admission.release(torrent)
+        self._roster.drop(torrent)
+        self._keeper.drop(torrent)
+        self._roster.tell(TorrentRemoved(torrent.info_hash, torrent.name))
+        self._admission.look_soon()

@@ -78,11 +78,11 @@ def test_swarms_and_trackers_are_told_the_port_that_is_open(tmp_path: Path) -> N
 
 def test_an_empty_session_stops_at_once_and_then_refuses_commands(tmp_path: Path) -> None:
     rig = SessionRig()
-    assert rig.ask(StopSession()) is None
+    assert rig.ask(StopSession()) is True
     assert rig.session.state is SessionState.STOPPED
     with pytest.raises(Unavailable):
         rig.ask(AddTorrent(torrent_of(4), tmp_path))
-    assert rig.ask(StopSession()) is None
+    assert rig.ask(StopSession()) is True
 
 
 def test_stopping_waits_for_swarms_stores_and_trackers(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_stopping_waits_for_swarms_stores_and_trackers(tmp_path: Path) -> None:
     farewell = only(Announce, rig.outcalls.drain())
     assert farewell.query.event is AnnounceEvent.STOPPED
     rig.answer_announce(farewell)
-    assert reply.wait(0) is None
+    assert reply.wait(0) is True
     assert rig.session.state is SessionState.STOPPED
 
 
@@ -108,7 +108,7 @@ def test_a_silent_tracker_delays_the_end_only_so_long(tmp_path: Path) -> None:
     rig.advance(ANNOUNCE_DRAIN_S - 0.1)
     assert rig.session.state is SessionState.DRAINING
     rig.advance(0.1)
-    assert reply.wait(0) is None
+    assert reply.wait(0) is True
 
 
 def test_a_hanging_disk_delays_the_end_only_so_long(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_hanging_disk_delays_the_end_only_so_long(tmp_path: Path) -> None:
     rig.advance(DRAIN_S - 0.1)
     assert rig.session.state is SessionState.DRAINING
     rig.advance(0.1)
-    assert (first.wait(0), second.wait(0)) == (None, None)
+    assert (first.wait(0), second.wait(0)) == (False, False)
 
 
 def test_a_torrent_that_was_stopped_before_does_not_hold_the_end_up(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_torrent_that_was_stopped_before_does_not_hold_the_end_up(tmp_path: Pa
     rig.add_downloading(torrent, tmp_path)
     rig.ask(StopTorrent(torrent.info_hash))
     rig.answer_close(torrent, have=0)
-    assert rig.ask(StopSession()) is None
+    assert rig.ask(StopSession()) is True
 
 
 def test_a_mistake_of_ours_is_answered_before_it_reaches_the_log(tmp_path: Path) -> None:

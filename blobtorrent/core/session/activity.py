@@ -1,0 +1,190 @@
+"""ActivityManager: a torrent while it has a swarm, from ready files to seeded enough. Owned by `core`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from blobtorrent.config.schema import SeedingSettings
+from blobtorrent.core.session.announces import AnnounceManager
+from blobtorrent.core.session.commands import GoalAction, SeedGoal
+from blobtorrent.core.session.goals import is_met, next_look_s
+from blobtorrent.core.session.keeping import Keeper
+from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
+from blobtorrent.core.session.loading import mark_unsaved
+from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP
+from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.swarms import SwarmManager
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.swarm.messages import PeerSource, SwarmReport
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import StorageError
+from blobtorrent.model.events import TorrentFinished
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.timers import TimerWheel
+
+log = get_logger(__name__)
+
+
+class ActivityManager:
+    """Work of the states *downloading* and *seeding*.
+
+    `on_free(torrent)` is called when a torrent needs its place to write no more, `on_pace(torrent)` when it stalls or
+    moves again.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        swarms: SwarmManager,
+        announces: AnnounceManager,
+        keeper: Keeper,
+        seeding: SeedingSettings,
+        stalled_after_s: float,
+        *,
+        clock: Clock,
+        timers: TimerWheel,
+        on_free: Callable[[Torrent], None],
+        on_pace: Callable[[Torrent], None],
+    ) -> None:
+        self._roster = roster
+        self._swarms = swarms
+        self._announces = announces
+        self._keeper = keeper
+        self._clock = clock
+        self._timers = timers
+        self._on_free = on_free
+        self._on_pace = on_pace
+        self.apply(seeding, stalled_after_s)
+        roster.at_entry(TorrentState.SEEDING, self._begin_seeding)
+        roster.at_entry(TorrentState.DOWNLOADING, self._begin_downloading)
+
+    def apply(self, seeding: SeedingSettings, stalled_after_s: float) -> None:
+        """The goal of torrents that have none of their own, and when a torrent counts as stalled."""
+        self._stalled_after_s = stalled_after_s
+        self._goal = SeedGoal(
+            ratio=seeding.ratio or None,
+            time_s=seeding.time_s or None,
+            idle_s=seeding.idle_s or None,
+            action=GoalAction(seeding.action),
+        )
+
+    def begin(self, torrent: Torrent) -> None:
+        """Its files are ready: into the swarm, if there is anything to do."""
+        record, now = torrent.record, self._clock.now()
+        record.is_suspect = False
+        if not record.should_run:
+            self._roster.fire(torrent, TorrentEvent.STOP)
+            return
+        is_complete = not torrent.lacking
+        if is_complete:
+            self._on_free(torrent)
+            if self._is_met(torrent):
+                self._end(torrent)
+                return
+        mark_unsaved(torrent)
+        torrent.report = None
+        torrent.is_stalled = False
+        torrent.active_since_s = torrent.last_moved_s = now
+        self._swarms.open(torrent)
+        assert torrent.metainfo is not None
+        self._announces.begin(torrent.metainfo, record.left_bytes + record.skipped_bytes)
+        self._roster.fire(torrent, TorrentEvent.SEED if is_complete else TorrentEvent.LEECH)
+
+    def on_report(self, report: SwarmReport) -> None:
+        torrent = self._roster.get(report.info_hash)
+        if torrent is None or not torrent.swarm_is_open:
+            return
+        now = self._clock.now()
+        self._swarms.count(torrent, report)
+        torrent.take_report(report, now)
+        self._announces.on_progress(
+            report.info_hash,
+            uploaded=report.uploaded_bytes,
+            downloaded=report.downloaded_bytes,
+            left=report.left_bytes,
+        )
+        self._keeper.touch(torrent)
+        self._follow(torrent, report)
+        self._roster.publish(torrent)
+        if torrent.state is TorrentState.SEEDING:
+            self._look_at_goal(torrent)
+        self._watch_pace(torrent, now)
+
+    def on_tracker_peers(self, info_hash: InfoHash, peers: tuple[Endpoint, ...]) -> None:
+        torrent = self._roster.get(info_hash)
+        if torrent is not None:
+            self._swarms.tell_peers(torrent, peers, PeerSource.TRACKER)
+
+    # ---- what a report changes
+
+    def _follow(self, torrent: Torrent, report: SwarmReport) -> None:
+        """Bring the torrent to the state that the swarm is in."""
+        if report.error_code and torrent.state is not TorrentState.ERROR:
+            self._roster.fail(torrent, StorageError(report.error_code, report.error_detail))
+        elif not report.error_code and torrent.state is TorrentState.ERROR:
+            torrent.error = None
+            self._roster.fire(torrent, TorrentEvent.RECOVER)
+        is_complete = not torrent.lacking
+        if torrent.state is TorrentState.DOWNLOADING and is_complete:
+            self._roster.fire(torrent, TorrentEvent.FINISH)
+        elif torrent.state is TorrentState.SEEDING and not is_complete:
+            self._roster.fire(torrent, TorrentEvent.LOSE)
+
+    def _watch_pace(self, torrent: Torrent, now: float) -> None:
+        is_stalled = now - torrent.last_moved_s >= self._stalled_after_s
+        if is_stalled != torrent.is_stalled:
+            torrent.is_stalled = is_stalled
+            self._on_pace(torrent)
+
+    def _begin_downloading(self, torrent: Torrent, _event: TorrentEvent) -> None:
+        torrent.bank_time(self._clock.now())
+        torrent.seeding_since_s = None
+
+    def _begin_seeding(self, torrent: Torrent, event: TorrentEvent) -> None:
+        torrent.seeding_since_s = self._clock.now()
+        if event is TorrentEvent.FINISH:
+            record = torrent.record
+            record.finished_at = self._clock.wall()
+            self._roster.tell(TorrentFinished(torrent.info_hash, record.lifetime.downloaded_bytes))
+            self._announces.complete(torrent.info_hash)
+            self._on_free(torrent)
+            if record.place.is_incomplete:
+                record.place = record.place._replace(is_incomplete=False)
+            self._keeper.save(torrent)
+            if record.place.must_move:
+                self._roster.fire(torrent, TorrentEvent.STOP)
+                return
+        self._look_at_goal(torrent)
+
+    # ---- goals
+
+    def _goal_of(self, torrent: Torrent) -> SeedGoal:
+        return self._goal if torrent.record.wishes.goal is None else torrent.record.wishes.goal
+
+    def _is_met(self, torrent: Torrent) -> bool:
+        goal = self._goal_of(torrent)
+        return goal.is_met_at_once or is_met(goal, torrent.given(self._clock.now()))
+
+    def _look_at_goal(self, torrent: Torrent) -> None:
+        """End a torrent that has given enough; else look again when the time could be over."""
+        if torrent.state is not TorrentState.SEEDING:
+            return
+        if self._is_met(torrent):
+            self._end(torrent)
+            return
+        wait_s = next_look_s(self._goal_of(torrent), torrent.given(self._clock.now()))
+        if wait_s is not None and (torrent.goal_timer is None or not torrent.goal_timer.is_pending):
+            torrent.goal_timer = self._timers.at(
+                self._clock.now() + wait_s, lambda: self._look_at_goal(torrent))
+
+    def _end(self, torrent: Torrent) -> None:
+        """It has given enough."""
+        goal, record = self._goal_of(torrent), torrent.record
+        record.should_run = False
+        if goal.action is not GoalAction.STOP:
+            record.removal = REMOVAL_KEEP if goal.action is GoalAction.REMOVE else REMOVAL_DELETE
+        log.info("seeded enough", torrent=torrent.info_hash, action=goal.action.value)
+        self._keeper.save(torrent)
+        self._roster.fire(torrent, TorrentEvent.STOP)

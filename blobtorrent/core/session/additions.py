@@ -1,0 +1,117 @@
+"""Additions: new torrents on their way into the session. Owned by `core`.
+
+A session that keeps state answers only when the .torrent file and the rows are durable: what was acknowledged is there
+after any crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from blobtorrent.config.schema import StorageSettings
+from blobtorrent.core.session.checks import require_piece_hashes
+from blobtorrent.core.session.commands import AddTorrent, Reply
+from blobtorrent.core.session.keeping import Keeper
+from blobtorrent.core.session.loading import Loader
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.record import Place, TorrentRecord, facts_of, wishes_of
+from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.model.errors import Conflict, Invalid, StorageError
+from blobtorrent.model.events import TorrentAdded
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.library import TorrentKept
+
+log = get_logger(__name__)
+
+Next = Callable[[Torrent], None]
+
+
+class _Pending(NamedTuple):
+    torrent: Torrent
+    reply: Reply[Any]
+    then: Next
+
+
+class Additions:
+    """`then(torrent)` is called when a torrent is on the roster."""
+
+    def __init__(self, roster: Roster, outlets: Outlets, loader: Loader, keeper: Keeper, storage: StorageSettings,
+                 clock: Clock) -> None:
+        self._roster = roster
+        self._outlets = outlets
+        self._loader = loader
+        self._keeper = keeper
+        self._storage = storage
+        self._clock = clock
+        self._pending: dict[InfoHash, _Pending] = {}
+
+    def apply(self, storage: StorageSettings) -> None:
+        """Other folders for torrents that name none."""
+        self._storage = storage
+
+    def begin(self, command: AddTorrent, reply: Reply[Any], then: Next) -> None:
+        """Raises Conflict ("torrent.present"), Invalid ("torrent.no-piece-hashes", "torrent.no-such-file",
+        "torrent.not-raw"), or StorageError for the folder."""
+        metainfo = command.metainfo
+        info_hash = metainfo.info_hash
+        require_piece_hashes(metainfo)
+        if info_hash in self._roster or info_hash in self._pending:
+            raise Conflict("torrent.present", f"{metainfo.name} is there already")
+        if not all(0 <= number < len(metainfo.files) for number in command.file_priorities):
+            raise Invalid("torrent.no-such-file", f"{metainfo.name} has {len(metainfo.files)} files")
+        record = TorrentRecord(
+            facts_of(metainfo, self._clock.wall()), wishes_of(command), self._place_of(command),
+            should_run=command.start)
+        torrent = Torrent(record)
+        torrent.skip_check = command.skip_check
+        self._loader.provide(torrent, metainfo)
+        if self._outlets.library is None:
+            self._arrive(_Pending(torrent, reply, then))
+            return
+        if not command.raw:
+            raise Invalid("torrent.not-raw", "the bytes of the .torrent file are needed, to keep them")
+        from blobtorrent.storage.library import KeepTorrent
+
+        self._pending[info_hash] = _Pending(torrent, reply, then)
+        self._outlets.library.post(KeepTorrent(info_hash, command.raw, None, self._outlets.inbox))
+
+    def on_kept(self, answer: TorrentKept) -> None:
+        pending = self._pending[answer.info_hash]
+        if answer.error is not None:
+            self._refuse(pending, answer.error)
+        else:
+            self._keeper.save(pending.torrent, lambda error: self._on_saved(pending, error), answer.row)
+
+    def _on_saved(self, pending: _Pending, error: StorageError | None) -> None:
+        if error is not None:
+            self._refuse(pending, error)
+        else:
+            del self._pending[pending.torrent.info_hash]
+            self._arrive(pending)
+
+    def _refuse(self, pending: _Pending, error: StorageError) -> None:
+        del self._pending[pending.torrent.info_hash]
+        self._keeper.drop(pending.torrent)
+        pending.reply.give(error)
+
+    def _arrive(self, pending: _Pending) -> None:
+        torrent = pending.torrent
+        log.info("torrent added", torrent=torrent.info_hash, name=torrent.name)
+        self._roster.add(torrent)
+        self._roster.tell(TorrentAdded(torrent.info_hash, torrent.name))
+        pending.reply.give(torrent.info_hash)
+        pending.then(torrent)
+
+    def _place_of(self, command: AddTorrent) -> Place:
+        target = (command.download_dir or self._storage.download_dir).absolute()
+        incomplete: Path | None = self._storage.incomplete_dir if self._outlets.library is not None else None
+        if incomplete is None or incomplete.absolute() == target:
+            return Place(target, target)
+        return Place(target, incomplete.absolute(), is_incomplete=True)

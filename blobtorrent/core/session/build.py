@@ -1,0 +1,157 @@
+"""Builds the session: all its managers, and the tables that say who takes which command and message.
+
+An engine that keeps nothing, as the one behind `blobtorrent get`, does without the parts that only a daemon needs, and
+does not even load them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+from blobtorrent.config.schema import Settings
+from blobtorrent.core.session.activity import ActivityManager
+from blobtorrent.core.session.additions import Additions
+from blobtorrent.core.session.admission import Admission
+from blobtorrent.core.session.announces import AnnounceManager
+from blobtorrent.core.session.checking import CheckManager
+from blobtorrent.core.session.claims import PathClaims
+from blobtorrent.core.session.closing import Closer
+from blobtorrent.core.session.commands import (
+    AddPeers,
+    AddTorrent,
+    Reannounce,
+    RecheckTorrent,
+    RemoveTorrent,
+    StartTorrent,
+    StopTorrent,
+)
+from blobtorrent.core.session.keeping import Forgetful, Keeper
+from blobtorrent.core.session.loading import Loader
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.queueing import QueueManager
+from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.session import Begin, Session
+from blobtorrent.core.session.swarms import SwarmManager
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.session.torrents import TorrentManager
+from blobtorrent.core.swarm.messages import SwarmClosed, SwarmReport, SwarmSettings
+from blobtorrent.model.events import Event
+from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.model.status import SessionStatus, TorrentStatus
+from blobtorrent.runtime.board import StatusBoard
+from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.timers import TimerWheel
+from blobtorrent.storage.jobs import PiecesChecked, StoreClosed, StorePrepared
+
+if TYPE_CHECKING:
+    from blobtorrent.core.session.resume import ResumeManager
+
+
+class Surroundings(NamedTuple):
+    """What the session is told about where it runs."""
+
+    outlets: Outlets
+    settings: Settings
+    torrents: StatusBoard[InfoHash, TorrentStatus]
+    sessions: StatusBoard[str, SessionStatus]
+    tell: Callable[[Event], None]
+    clock: Clock
+    timers: TimerWheel
+    rng: Random
+    peer_id: PeerId
+    check_jobs: int                    # ranges of a torrent that the hashers are given at a time
+    saved: Iterable[Torrent] = ()      # torrents that were there when the process ended last
+    on_safe: Callable[[InfoHash], None] | None = None                  # all that a torrent has is in rows
+    damages: tuple[str, ...] = ()      # found when the state was read
+
+
+def swarm_settings(settings: Settings) -> SwarmSettings:
+    """What all swarms have in common."""
+    network = settings.network
+    return SwarmSettings(max_links=network.max_peers_per_torrent, upload_slots=network.upload_slots)
+
+
+class Parts:
+    """The managers that every engine has."""
+
+    def __init__(self, around: Surroundings, make_keeper: Callable[[Parts], Keeper]) -> None:
+        outlets, settings, clock, timers = around.outlets, around.settings, around.clock, around.timers
+        self.roster = Roster(around.torrents, around.tell, clock)
+        self.swarms = SwarmManager(
+            outlets, peer_id=around.peer_id, settings=swarm_settings(settings), max_links=settings.network.max_peers)
+        self.announces = AnnounceManager(
+            outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id, key=around.rng.getrandbits(32))
+        keeper = self.keeper = make_keeper(self)
+        self.closer = Closer(self.roster, outlets, self.swarms, self.announces, keeper, clock)
+        self.admission = Admission(
+            self.roster, PathClaims(),
+            QueueManager(active_downloads=settings.queue.active_downloads, active_seeds=settings.queue.active_seeds),
+            clock=clock, timers=timers)
+        self.activity = ActivityManager(
+            self.roster, self.swarms, self.announces, keeper, settings.seeding, settings.queue.stalled_after_s,
+            clock=clock, timers=timers, on_free=self.admission.release,
+            on_pace=lambda torrent: self.admission.look_soon())
+        self.loader = Loader(
+            self.roster, outlets, keeper, around.rng, on_ready=self.activity.begin, on_idle=self.closer.go_on)
+        self.closer.loader = self.loader
+        self.checker = CheckManager(
+            self.roster, outlets, keeper, parallel=around.check_jobs, on_ready=self.activity.begin,
+            on_idle=self.closer.go_on)
+        self.additions = Additions(self.roster, outlets, self.loader, keeper, settings.storage, clock)
+        self.torrents = TorrentManager(
+            self.roster, outlets, self.swarms, self.admission, self.additions, keeper)
+
+
+def build_session(around: Surroundings) -> Session:
+    """Everything that lives on the core thread. Its first message is posted already."""
+    if around.outlets.state is None:
+        parts = Parts(around, lambda parts: Forgetful())
+        session = _make_session(around, parts)
+    else:
+        parts = Parts(around, lambda parts: _make_resume(around, parts))
+        session = _make_session(around, parts)
+        _add_lasting_parts(around, parts, session)
+    session.at_begin.insert(0, lambda: parts.torrents.adopt(around.saved))
+    around.outlets.inbox.post(Begin())
+    return session
+
+
+def _make_session(around: Surroundings, parts: Parts) -> Session:
+    torrents, loader, checker, closer, activity = (
+        parts.torrents, parts.loader, parts.checker, parts.closer, parts.activity)
+    session = Session(around.outlets, parts.roster, torrents, parts.swarms, parts.announces, parts.keeper,
+                      around.sessions, clock=around.clock, timers=around.timers, damages=around.damages)
+    session.commands.update({
+        AddTorrent: torrents.add,
+        AddPeers: torrents.add_peers,
+        StartTorrent: torrents.start,
+        StopTorrent: torrents.stop,
+        RemoveTorrent: torrents.remove,
+        RecheckTorrent: torrents.recheck,
+        Reannounce: lambda command, _: parts.announces.again(torrents.present(command).info_hash),
+    })
+    session.messages.update({
+        StorePrepared: loader.on_prepared,
+        PiecesChecked: checker.on_checked,
+        SwarmReport: activity.on_report,
+        SwarmClosed: closer.on_swarm_closed,
+        StoreClosed: closer.on_store_closed,
+    })
+    session.on_announced = activity.on_tracker_peers
+    return session
+
+
+def _make_resume(around: Surroundings, parts: Parts) -> ResumeManager:
+    from blobtorrent.core.session.resume import ResumeManager
+
+    return ResumeManager(
+        parts.roster, around.outlets, parts.swarms, clock=around.clock, timers=around.timers,
+        sync=around.settings.storage.sync, on_idle=lambda torrent: parts.closer.go_on(torrent), on_safe=around.on_safe)
+
+
+def _add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> None:
+    from blobtorrent.core.session.lasting import add_lasting_parts
+
+    add_lasting_parts(around, parts, session)

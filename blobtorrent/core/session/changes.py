@@ -1,0 +1,130 @@
+"""ChangeManager: what may be changed of a torrent at any time, and what can be told of its files. Owned by `core`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.core.session.commands import ChangeTorrent, FilePriority, FilesOf, Reply, TorrentChanges
+from blobtorrent.core.session.filestatus import file_statuses
+from blobtorrent.core.session.keeping import Keeper
+from blobtorrent.core.session.lifecycle import TorrentState
+from blobtorrent.core.session.loading import Loader
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.record import Wishes
+from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.swarms import SwarmManager
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.session.wanted import skipped_pieces
+from blobtorrent.model.errors import Invalid, StorageError
+from blobtorrent.model.events import TorrentChanged
+from blobtorrent.runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.filejobs import FilesSkipped
+
+log = get_logger(__name__)
+
+
+class ChangeManager:
+    """Answers when the change is safe; running swarms hear of it at once."""
+
+    def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, loader: Loader, keeper: Keeper, *,
+                 on_idle: Callable[[Torrent], None]) -> None:
+        self._roster = roster
+        self._outlets = outlets
+        self._swarms = swarms
+        self._loader = loader
+        self._keeper = keeper
+        self._on_idle = on_idle
+
+    def change(self, command: ChangeTorrent, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound."""
+        torrent = self._roster.known(command.info_hash)
+        changes = command.changes
+        if changes.file_priorities is None:
+            self._apply(torrent, changes, reply)
+        else:
+            self._loader.with_metainfo(torrent, lambda error: self._change_files(torrent, changes, reply, error))
+        return reply
+
+    def files_of(self, command: FilesOf, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound."""
+        torrent = self._roster.known(command.info_hash)
+        self._loader.with_metainfo(torrent, lambda error: self._tell_files(torrent, reply, error))
+        return reply
+
+    def _tell_files(self, torrent: Torrent, reply: Reply[Any], error: StorageError | None) -> None:
+        if error is not None:
+            reply.give(error)
+            return
+        assert torrent.metainfo is not None
+        record = torrent.record
+        reply.give(file_statuses(
+            torrent.metainfo, record.have, record.wishes.file_priorities, record.place.renames))
+        self._rest(torrent)
+
+    def _change_files(
+        self, torrent: Torrent, changes: TorrentChanges, reply: Reply[Any], error: StorageError | None
+    ) -> None:
+        assert changes.file_priorities is not None
+        if error is not None:
+            reply.give(error)
+            return
+        metainfo, record = torrent.metainfo, torrent.record
+        assert metainfo is not None
+        if not all(0 <= number < len(metainfo.files) for number in changes.file_priorities):
+            reply.give(Invalid("torrent.no-such-file", f"{torrent.name} has {len(metainfo.files)} files"))
+            return
+        self._apply(torrent, changes, reply)
+        torrent.skipped = skipped_pieces(metainfo, record.wishes.file_priorities)
+        if record.is_checked:
+            torrent.set_have(record.have)
+        self._roster.publish(torrent)
+        if torrent.store_is_open:
+            self._skip(torrent)
+        self._swarms.want(torrent)
+        self._rest(torrent)
+
+    def _skip(self, torrent: Torrent) -> None:
+        """Have the open files follow: unwanted ones are not made, wanted ones get what was kept for them."""
+        from blobtorrent.storage.filejobs import SkipFiles
+
+        assert torrent.store is not None
+        torrent.jobs_in_flight += 1
+        self._outlets.disks.post(SkipFiles(
+            torrent.info_hash, torrent.store, torrent.record.wishes.skipped_files, self._outlets.inbox))
+
+    def on_skipped(self, answer: FilesSkipped) -> None:
+        torrent = self._roster.known(answer.info_hash)
+        torrent.jobs_in_flight -= 1
+        if answer.error is not None and torrent.state in (TorrentState.DOWNLOADING, TorrentState.SEEDING):
+            self._roster.fail(torrent, answer.error)
+        self._on_idle(torrent)
+
+    def _apply(self, torrent: Torrent, changes: TorrentChanges, reply: Reply[Any]) -> None:
+        torrent.record.wishes = changed(torrent.record.wishes, changes)
+        if torrent.goal_timer is not None:
+            torrent.goal_timer.cancel()            # the next report looks at the new goal
+        self._keeper.save(torrent, reply.give)
+        self._swarms.change(torrent)
+        self._roster.publish(torrent)
+        self._roster.tell(TorrentChanged(torrent.info_hash))
+
+    def _rest(self, torrent: Torrent) -> None:
+        """A stopped torrent's metainfo was read for this only."""
+        if torrent.is_idle and self._outlets.library is not None:
+            torrent.unload()
+
+
+def changed(wishes: Wishes, changes: TorrentChanges) -> Wishes:
+    """The wishes with what the changes name put in their place. Files that become NORMAL need not be named."""
+    news: dict[str, Any] = {
+        name: value for name, value in changes._asdict().items() if value is not None and name != "file_priorities"
+    }
+    if changes.file_priorities is not None:
+        merged = {**wishes.file_priorities, **changes.file_priorities}
+        news["file_priorities"] = {
+            number: priority for number, priority in sorted(merged.items()) if priority is not FilePriority.NORMAL
+        }
+    return wishes._replace(**news)

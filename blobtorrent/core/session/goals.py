@@ -1,0 +1,35 @@
+"""When a complete torrent has given enough. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from blobtorrent.core.session.commands import SeedGoal
+
+
+class Given(NamedTuple):
+    """What a torrent did so far: over all its runs, and the seconds since somebody last took a byte of it."""
+
+    uploaded_bytes: int
+    payload_bytes: int
+    seeding_s: float
+    idle_s: float
+
+
+def is_met(goal: SeedGoal, given: Given) -> bool:
+    """Whether any of the goals that are set is reached."""
+    if goal.ratio is not None and given.uploaded_bytes >= goal.ratio * given.payload_bytes:
+        return True
+    if goal.time_s is not None and given.seeding_s >= goal.time_s:
+        return True
+    return goal.idle_s is not None and given.idle_s >= goal.idle_s
+
+
+def next_look_s(goal: SeedGoal, given: Given) -> float | None:
+    """Seconds until a goal of time could be reached, without anything else happening; None when there is none."""
+    waits = []
+    if goal.time_s is not None:
+        waits.append(goal.time_s - given.seeding_s)
+    if goal.idle_s is not None:
+        waits.append(goal.idle_s - given.idle_s)
+    return max(0.0, min(waits)) if waits else None

@@ -1,0 +1,89 @@
+"""The managers and handlers that only a daemon has: what outlives the process, and what takes long to want."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.config.schema import Settings
+from blobtorrent.core.session.changes import ChangeManager
+from blobtorrent.core.session.commands import (
+    ApplySettings,
+    ChangeTorrent,
+    FilesOf,
+    MoveTorrent,
+    RenamePath,
+    Reply,
+)
+from blobtorrent.core.session.moves import MoveManager
+from blobtorrent.core.session.reserves import ReserveManager
+from blobtorrent.core.session.resume import ResumeManager
+from blobtorrent.core.session.session import Session
+from blobtorrent.core.session.spaces import SpaceManager
+from blobtorrent.core.swarm.messages import PeersKept
+from blobtorrent.model.events import SettingsApplied
+from blobtorrent.storage.filejobs import (
+    DataDeleted,
+    FilesSkipped,
+    FilesStamped,
+    MoveProgress,
+    PathsRenamed,
+    SpaceMeasured,
+    StoreMoved,
+)
+from blobtorrent.storage.jobs import StoreSynced
+from blobtorrent.storage.library import TorrentKept, TorrentLoaded
+from blobtorrent.storage.state import StateSaved
+
+if TYPE_CHECKING:
+    from blobtorrent.core.session.build import Parts, Surroundings
+
+
+def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> None:
+    """Build them and put their handlers into the session's tables."""
+    outlets, roster, keeper = around.outlets, parts.roster, parts.keeper
+    assert isinstance(keeper, ResumeManager)
+    moves = MoveManager(roster, outlets, parts.loader, keeper, parts.torrents)
+    changes = ChangeManager(roster, outlets, parts.swarms, parts.loader, keeper, on_idle=parts.closer.go_on)
+    reserves = ReserveManager(
+        roster, outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
+        clock=around.clock, timers=around.timers)
+
+    def apply(command: ApplySettings, _reply: Reply[Any]) -> None:
+        apply_settings(command.settings, parts, keeper, reserves)
+        around.tell(SettingsApplied())
+
+    session.commands.update({
+        MoveTorrent: moves.move,
+        RenamePath: moves.rename,
+        ChangeTorrent: changes.change,
+        FilesOf: changes.files_of,
+        ApplySettings: apply,
+    })
+    session.messages.update({
+        TorrentKept: parts.additions.on_kept,
+        TorrentLoaded: parts.loader.on_loaded,
+        StateSaved: keeper.on_saved,
+        StoreSynced: keeper.on_synced,
+        PeersKept: keeper.on_peers,
+        FilesStamped: parts.checker.on_stamped,
+        FilesSkipped: changes.on_skipped,
+        MoveProgress: moves.on_progress,
+        StoreMoved: moves.on_moved,
+        PathsRenamed: moves.on_renamed,
+        DataDeleted: parts.closer.on_deleted,
+        SpaceMeasured: reserves.on_measured,
+    })
+    session.at_begin.append(keeper.begin)
+
+
+def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, reserves: ReserveManager) -> None:
+    """Use other settings from now on."""
+    from blobtorrent.core.session.build import swarm_settings
+
+    parts.swarms.apply(swarm_settings(settings), settings.network.max_peers)
+    parts.admission.apply(
+        active_downloads=settings.queue.active_downloads, active_seeds=settings.queue.active_seeds)
+    parts.activity.apply(settings.seeding, settings.queue.stalled_after_s)
+    parts.additions.apply(settings.storage)
+    reserves.apply(settings.storage.reserve)
+    keeper.apply(settings.storage.sync)

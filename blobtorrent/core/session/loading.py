@@ -1,0 +1,175 @@
+"""Loader: from a record to files that are ready, and what must be hashed before they are used. Owned by `core`.
+
+The metainfo is read by the library thread, the files are prepared by the disk's. Only a few torrents are loaded at a
+time: ten thousand that begin at once would fill every queue, and the first would wait for the last.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from blobtorrent.core.session.keeping import Keeper
+from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.session.trust import Evidence, Sampler, doubtful_pieces, files_of_mask
+from blobtorrent.core.session.wanted import skipped_pieces
+from blobtorrent.model.errors import FileMissing, StorageError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.storage.jobs import PrepareStore, StorePrepared
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.library import TorrentLoaded
+
+log = get_logger(__name__)
+
+AT_ONCE = 8
+
+WithMetainfo = Callable[[StorageError | None], None]
+
+
+class Loader:
+    """`on_ready(torrent)` is called when nothing has to be hashed, `on_idle(torrent)` when a job of it has ended."""
+
+    def __init__(self, roster: Roster, outlets: Outlets, keeper: Keeper, rng: Sampler, *,
+                 on_ready: Callable[[Torrent], None], on_idle: Callable[[Torrent], None]) -> None:
+        self._roster = roster
+        self._outlets = outlets
+        self._keeper = keeper
+        self._rng = rng
+        self._on_ready = on_ready
+        self._on_idle = on_idle
+        self._line: deque[Torrent] = deque()
+        self._loading: set[InfoHash] = set()
+        self._askers: dict[InfoHash, list[WithMetainfo]] = {}
+        roster.at_entry(TorrentState.LOADING, self._begin)
+        roster.at_exit(TorrentState.LOADING, self._end)
+
+    # ---- the metainfo
+
+    def with_metainfo(self, torrent: Torrent, then: WithMetainfo) -> None:
+        """Call `then(None)` when the torrent's metainfo and store are there, or `then(error)`."""
+        if torrent.metainfo is not None:
+            then(None)
+            return
+        assert self._outlets.library is not None
+        askers = self._askers.setdefault(torrent.info_hash, [])
+        askers.append(then)
+        if len(askers) == 1:
+            from blobtorrent.storage.library import LoadTorrent
+
+            self._outlets.library.post(LoadTorrent(torrent.info_hash, self._outlets.inbox))
+
+    def on_loaded(self, answer: TorrentLoaded) -> None:
+        torrent = self._roster.get(answer.info_hash)
+        askers = self._askers.pop(answer.info_hash, [])
+        if torrent is None:
+            return
+        if answer.metainfo is not None:
+            from blobtorrent.core.session.rows import read_peers, read_stamps
+
+            self.provide(torrent, answer.metainfo)
+            torrent.stamps = read_stamps(answer.stamps)
+            torrent.peers = read_peers(answer.peers)
+        for then in askers:
+            then(answer.error)
+
+    def provide(self, torrent: Torrent, metainfo: Metainfo) -> None:
+        """The torrent's metainfo is here: make its store."""
+        torrent.metainfo = metainfo
+        torrent.store = self._outlets.open_store(metainfo, torrent.record)
+        torrent.skipped = skipped_pieces(metainfo, torrent.record.wishes.file_priorities)
+
+    # ---- the way through *loading*
+
+    def _begin(self, torrent: Torrent, _event: TorrentEvent) -> None:
+        if len(self._loading) >= AT_ONCE:
+            self._line.append(torrent)
+        else:
+            self._load(torrent)
+
+    def _end(self, torrent: Torrent) -> None:
+        """Whatever became of it, its place is free."""
+        self._loading.discard(torrent.info_hash)
+        if torrent in self._line:
+            self._line.remove(torrent)
+        while self._line and len(self._loading) < AT_ONCE:
+            self._load(self._line.popleft())
+
+    def _load(self, torrent: Torrent) -> None:
+        self._loading.add(torrent.info_hash)
+        torrent.jobs_in_flight += 1
+        self.with_metainfo(torrent, lambda error: self._prepare(torrent, error))
+
+    def _prepare(self, torrent: Torrent, error: StorageError | None) -> None:
+        torrent.jobs_in_flight -= 1
+        if torrent.state is not TorrentState.LOADING:
+            self._on_idle(torrent)
+        elif error is not None:
+            self._roster.fail(torrent, error)
+        else:
+            assert torrent.store is not None
+            torrent.jobs_in_flight += 1
+            torrent.store_is_open = True
+            record = torrent.record
+            self._outlets.disks.post(PrepareStore(
+                torrent.info_hash, torrent.store, self._outlets.inbox, torrent.stamps, record.have, torrent.recovered))
+
+    def on_prepared(self, answer: StorePrepared) -> None:
+        torrent = self._roster.known(answer.info_hash)
+        torrent.jobs_in_flight -= 1
+        if torrent.state is not TorrentState.LOADING:
+            self._on_idle(torrent)
+        elif answer.error is not None:
+            self._roster.fail(torrent, answer.error)
+        else:
+            self._weigh(torrent, answer)
+
+    def _weigh(self, torrent: Torrent, answer: StorePrepared) -> None:
+        """Decide what of the record is believed."""
+        record, metainfo = torrent.record, torrent.metainfo
+        assert metainfo is not None
+        assert torrent.store is not None
+        torrent.partial = dict(answer.partial)
+        if torrent.store.mount_point and torrent.store.mount_point != record.place.mount_point:
+            record.place = record.place._replace(mount_point=torrent.store.mount_point)
+            self._keeper.save(torrent)
+        if answer.damaged_blocks:
+            log.warning("unfinished pieces were damaged", torrent=torrent.info_hash, blocks=answer.damaged_blocks)
+        found, torrent.recovered = torrent.recovered, None
+        evidence = Evidence(
+            is_crash=record.is_suspect,
+            log_survived=found is not None and found.is_whole,
+            changed=answer.changed,
+            missing=answer.missing_files,
+        )
+        if torrent.wants_check:
+            doubtful = (1 << record.facts.num_pieces) - 1
+        elif record.is_checked and len(record.have) and not answer.has_data:
+            self._roster.fail(torrent, FileMissing(
+                "storage.files-gone", f"all files of {record.facts.name} are gone from {record.place.root}: put them "
+                "back, or recheck the torrent to download them again"))
+            return
+        else:
+            doubtful = doubtful_pieces(record, metainfo, evidence, self._rng)
+        if doubtful and (answer.has_data or len(record.have)):
+            torrent.doubtful = doubtful
+            self._roster.fire(torrent, TorrentEvent.FOUND)
+            return
+        if not record.is_checked:
+            record.is_checked = True
+            torrent.set_have(record.have)
+        torrent.wants_check = False
+        self._on_ready(torrent)
+
+
+def mark_unsaved(torrent: Torrent) -> None:
+    """Files with pieces that no row claims are synced before one does, whoever wrote them."""
+    assert torrent.metainfo is not None and torrent.store is not None
+    for number in files_of_mask(torrent.metainfo, torrent.record.unsaved) if torrent.record.unsaved else ():
+        torrent.store.durability.mark(number)

@@ -1,0 +1,169 @@
+"""MoveManager: brings a torrent's files to another folder, or gives them other names. Owned by `core`.
+
+What is going to happen is saved before it begins, and what has happened before anything else does: a kill at any moment
+leaves a record that says what to do again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.core.session.commands import MoveTorrent, RenamePath, Reply
+from blobtorrent.core.session.keeping import Keeper
+from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
+from blobtorrent.core.session.loading import Loader
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.record import Place
+from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.session.torrents import TorrentManager
+from blobtorrent.model.errors import BlobTorrentError, Conflict, StorageError
+from blobtorrent.model.events import TorrentChanged, TorrentMoved
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.filejobs import Abort, MoveProgress, PathsRenamed, StoreMoved
+    from blobtorrent.storage.stamps import FileStamp
+
+log = get_logger(__name__)
+
+
+class MoveManager:
+    """Work of the state *moving*. It ends when the record says how it ended, and that is saved."""
+
+    def __init__(self, roster: Roster, outlets: Outlets, loader: Loader, keeper: Keeper, torrents: TorrentManager
+                 ) -> None:
+        self._roster = roster
+        self._outlets = outlets
+        self._loader = loader
+        self._keeper = keeper
+        self._torrents = torrents
+        self._aborts: dict[InfoHash, Abort] = {}
+        self._renamers: dict[InfoHash, Reply[Any]] = {}    # who waits for a rename to end
+        roster.at_entry(TorrentState.MOVING, self._begin)
+        torrents.abort_move = self._abort
+
+    def move(self, command: MoveTorrent, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound, or Conflict ("torrent.removing", "torrent.moving")."""
+        torrent = self._at_rest(command)
+        record = torrent.record
+        record.place = record.place._replace(download_dir=command.download_dir.absolute())
+        self._keeper.save(torrent, reply.give)
+        if record.place.must_move:
+            self._torrents.come_home(torrent)
+        else:
+            self._roster.publish(torrent)
+        return reply
+
+    def rename(self, command: RenamePath, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound, or Conflict ("torrent.removing", "torrent.moving")."""
+        torrent = self._at_rest(command)
+        torrent.record.place = torrent.record.place._replace(renaming=(command.old, command.new))
+        self._renamers[torrent.info_hash] = reply
+        self._torrents.come_home(torrent)
+        return reply
+
+    def _at_rest(self, command: MoveTorrent | RenamePath) -> Torrent:
+        torrent = self._torrents.present(command)
+        if torrent.state is TorrentState.MOVING or torrent.record.place.renaming is not None:
+            raise Conflict("torrent.moving", f"{torrent.name} is being moved or renamed")
+        return torrent
+
+    def _abort(self, torrent: Torrent) -> None:
+        """Give the move under way up: its files go back where they were."""
+        abort = self._aborts.get(torrent.info_hash)
+        if abort is not None:
+            abort.is_set = True
+
+    # ---- begin
+
+    def _begin(self, torrent: Torrent, _event: TorrentEvent) -> None:
+        self._loader.with_metainfo(torrent, lambda error: self._save_intent(torrent, error))
+
+    def _save_intent(self, torrent: Torrent, error: StorageError | None) -> None:
+        if error is not None:
+            self._roster.fail(torrent, error)
+            return
+        place = torrent.record.place
+        was_begun = place.is_moving
+        torrent.record.place = place._replace(is_moving=True)
+        self._keeper.save(torrent, lambda error: self._post(torrent, was_begun, error))
+
+    def _post(self, torrent: Torrent, was_begun: bool, error: StorageError | None) -> None:
+        from blobtorrent.storage.filejobs import Abort, MoveStore, RenamePaths
+
+        if error is not None:
+            self._roster.fail(torrent, error)
+            return
+        place, store, inbox = torrent.record.place, torrent.store, self._outlets.inbox
+        assert store is not None
+        if place.renaming is not None:
+            self._outlets.post_file_job(RenamePaths(
+                torrent.info_hash, store, *place.renaming, reply_to=inbox, is_resumed=was_begun))
+            return
+        abort = self._aborts[torrent.info_hash] = Abort()
+        log.info("moving", torrent=torrent.info_hash, source=str(place.root), target=str(place.download_dir))
+        self._outlets.post_file_job(MoveStore(torrent.info_hash, store, place.download_dir, inbox, was_begun, abort))
+
+    # ---- end
+
+    def on_progress(self, message: MoveProgress) -> None:
+        torrent = self._roster.get(message.info_hash)
+        if torrent is not None:
+            log.debug("moved so far", torrent=message.info_hash, bytes=message.done_bytes, of=message.total_bytes)
+
+    def on_moved(self, answer: StoreMoved) -> None:
+        torrent = self._roster.known(answer.info_hash)
+        self._aborts.pop(answer.info_hash, None)
+        place = torrent.record.place
+        if answer.error is None:
+            torrent.record.place = place._replace(root=place.download_dir, is_moving=False, mount_point="")
+            self._take_stamps(torrent, answer.stamps)
+            self._finish(torrent, lambda: self._roster.tell(
+                TorrentMoved(torrent.info_hash, str(place.download_dir))))
+        elif answer.error.code == "storage.interrupted":
+            return                     # we are ending: the next start goes on
+        else:
+            self._give_up(torrent, answer.error, place._replace(is_moving=False, download_dir=place.root))
+
+    def on_renamed(self, answer: PathsRenamed) -> None:
+        torrent = self._roster.known(answer.info_hash)
+        place = torrent.record.place._replace(renaming=None, is_moving=False)
+        reply = self._renamers.pop(answer.info_hash, None)
+        if answer.error is None:
+            torrent.record.place = place._replace(renames=dict(answer.renames))
+            self._take_stamps(torrent, answer.stamps)
+            self._finish(torrent, lambda: self._roster.tell(TorrentChanged(torrent.info_hash)))
+            if reply is not None:
+                reply.give(None)
+            return
+        if reply is not None:
+            reply.give(answer.error)
+        if isinstance(answer.error, StorageError):
+            self._give_up(torrent, answer.error, place)
+        else:
+            torrent.record.place = place
+            self._finish(torrent, lambda: None)
+
+    def _take_stamps(self, torrent: Torrent, stamps: Mapping[int, FileStamp]) -> None:
+        if stamps:
+            torrent.stamps = dict(stamps)
+            torrent.stamps_are_new = True
+
+    def _finish(self, torrent: Torrent, then: Callable[[], None]) -> None:
+        def saved(error: StorageError | None) -> None:
+            if error is not None:
+                self._roster.fail(torrent, error)
+                return
+            then()
+            self._roster.fire(torrent, TorrentEvent.MOVED)
+
+        self._keeper.save(torrent, saved)
+
+    def _give_up(self, torrent: Torrent, error: BlobTorrentError, place: Place) -> None:
+        """All is where it was; the torrent stays there, and says why."""
+        torrent.record.place = place
+        self._keeper.save(torrent)
+        self._roster.fail(torrent, error)

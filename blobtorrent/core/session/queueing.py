@@ -1,0 +1,68 @@
+"""QueueManager: which of the torrents that should run do. Pure.
+
+Downloads and seeds have a limit each. A torrent that is stalled, because nobody has what it needs, runs on but holds
+no slot: the next one gets its turn. When it moves again there may be one too many for a while; then the last in rank
+goes back into the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from blobtorrent.model.ids import InfoHash
+
+NO_LIMIT = 0
+
+
+class Contender(NamedTuple):
+    """A torrent that should run. Higher priorities go first, then those that were added earlier."""
+
+    info_hash: InfoHash
+    priority: int
+    added_at: float
+    is_seed: bool
+    is_running: bool
+    is_stalled: bool = False           # it runs, and has moved nothing for a while
+
+
+class Verdict(NamedTuple):
+    """Who begins and who goes back into the queue."""
+
+    start: list[InfoHash]
+    yield_: list[InfoHash]
+
+
+class QueueManager:
+    """`active_downloads` and `active_seeds` torrents hold slots at once; NO_LIMIT lets all run."""
+
+    def __init__(self, *, active_downloads: int = NO_LIMIT, active_seeds: int = NO_LIMIT) -> None:
+        self.active_downloads = active_downloads
+        self.active_seeds = active_seeds
+
+    @property
+    def is_needed(self) -> bool:
+        """Somebody may have to wait."""
+        return bool(self.active_downloads or self.active_seeds)
+
+    def decide(self, contenders: Iterable[Contender]) -> Verdict:
+        """Look at all that should run, in any order."""
+        everybody = list(contenders)
+        verdict = Verdict([], [])
+        self._share([one for one in everybody if not one.is_seed], self.active_downloads, verdict)
+        self._share([one for one in everybody if one.is_seed], self.active_seeds, verdict)
+        return verdict
+
+    @staticmethod
+    def _share(contenders: list[Contender], limit: int, verdict: Verdict) -> None:
+        contenders.sort(key=lambda one: (-one.priority, one.added_at, one.info_hash))
+        free = limit if limit != NO_LIMIT else len(contenders)
+        for one in contenders:
+            if one.is_running and one.is_stalled:
+                continue
+            if free > 0:
+                free -= 1
+                if not one.is_running:
+                    verdict.start.append(one.info_hash)
+            elif one.is_running:
+                verdict.yield_.append(one.info_hash)

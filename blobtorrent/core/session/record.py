@@ -1,0 +1,152 @@
+"""What is kept of a torrent for ever: all that a stopped one needs, and all that two rows of the state file say.
+
+`Facts` never change; `Wishes` are what its owner asked for; the record itself holds where it stands. Pure.
+"""
+
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from blobtorrent.core.session.commands import AddTorrent, FilePriority, SeedGoal
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.metainfo import Metainfo
+
+
+class Facts(NamedTuple):
+    """What the torrent is, without its metainfo being loaded. `size_bytes` is without padding."""
+
+    info_hash: InfoHash
+    name: str
+    size_bytes: int
+    num_pieces: int
+    piece_length: int
+    is_private: bool
+    added_at: float                    # seconds since 1970
+
+
+class Wishes(NamedTuple):
+    """What its owner wants of it. `goal` None: that of the settings. Files that are not named are NORMAL."""
+
+    labels: tuple[str, ...] = ()
+    group: str = ""
+    priority: int = 0
+    goal: SeedGoal | None = None
+    down_bytes_per_s: int = 0
+    up_bytes_per_s: int = 0
+    is_sequential: bool = False
+    file_priorities: Mapping[int, FilePriority] = {}
+    static_peers: tuple[Endpoint, ...] = ()
+
+    @property
+    def skipped_files(self) -> frozenset[int]:
+        return frozenset(number for number, priority in self.file_priorities.items() if priority is FilePriority.SKIP)
+
+
+class Place(NamedTuple):
+    """Where its files lie (`root`) and where they are to be in the end (`download_dir`).
+
+    The two differ while the torrent is incomplete in the incomplete folder, and until a move that was begun has ended.
+    `mount_point` is that of the filesystem that `root` was on when it was first used, empty before that. `renames` are
+    paths that the metainfo gives and what they are instead, parts joined by slashes. `renaming` is the rename under
+    way, `is_moving` says that files may lie at both places.
+    """
+
+    download_dir: Path
+    root: Path
+    is_incomplete: bool = False
+    mount_point: str = ""
+    renames: Mapping[str, str] = {}
+    renaming: tuple[str, str] | None = None
+    is_moving: bool = False
+
+    @property
+    def must_move(self) -> bool:
+        return self.root != self.download_dir and not self.is_incomplete
+
+
+class Lifetime(NamedTuple):
+    """Of the torrent's whole life: payload bytes, and seconds in a swarm and of these seeding."""
+
+    downloaded_bytes: int = 0
+    uploaded_bytes: int = 0
+    wasted_bytes: int = 0
+    active_s: float = 0.0
+    seeding_s: float = 0.0
+
+
+REMOVAL_KEEP = "keep-data"
+REMOVAL_DELETE = "delete-data"
+
+
+class TorrentRecord:
+    """`have` are the pieces that are verified and on disk, as far as we know; `is_checked` is False until they were
+    looked for. `durable` is the mask of those that a row claims, `recent` of those that only the last one added."""
+
+    __slots__ = (
+        "done_bytes", "durable", "error", "facts", "finished_at", "have", "is_checked", "is_suspect", "lifetime",
+        "place", "recent", "removal", "should_run", "skipped_bytes", "wishes",
+    )
+
+    def __init__(self, facts: Facts, wishes: Wishes, place: Place, *, should_run: bool = True) -> None:
+        self.facts = facts
+        self.wishes = wishes
+        self.place = place
+        self.should_run = should_run
+        self.removal = ""              # REMOVAL_*: it is being removed
+        self.error: tuple[str, str] = ("", "")             # code and detail: why it is in *error*
+        self.is_checked = False
+        self.is_suspect = False        # it ran when a process ended without order, and was not looked at since
+        self.have = Bitfield(facts.num_pieces)
+        self.durable = 0
+        self.recent = 0
+        self.done_bytes = 0            # payload of `have`
+        self.skipped_bytes = 0         # payload that is neither had nor wanted
+        self.finished_at = 0.0
+        self.lifetime = Lifetime()
+
+    @property
+    def info_hash(self) -> InfoHash:
+        return self.facts.info_hash
+
+    @property
+    def own_path(self) -> Path:
+        """The torrent's own file or folder."""
+        return self.place.root / self.place.renames.get(self.facts.name, self.facts.name)
+
+    @property
+    def left_bytes(self) -> int:
+        """Payload that is wanted and not there."""
+        return max(0, self.facts.size_bytes - self.done_bytes - self.skipped_bytes)
+
+    @property
+    def is_complete(self) -> bool:
+        """Everything that is wanted was there at the last look."""
+        return self.is_checked and not self.left_bytes
+
+    @property
+    def unsaved(self) -> int:
+        """The mask of pieces that are on disk and that no row claims yet."""
+        return self.have.mask & ~self.durable
+
+
+def facts_of(metainfo: Metainfo, added_at: float) -> Facts:
+    geometry = metainfo.geometry
+    return Facts(metainfo.info_hash, metainfo.name, metainfo.payload_bytes, geometry.num_pieces,
+                 geometry.piece_length, metainfo.is_private, added_at)
+
+
+def wishes_of(command: AddTorrent) -> Wishes:
+    return Wishes(
+        labels=command.labels,
+        group=command.group,
+        priority=command.priority,
+        goal=command.goal,
+        down_bytes_per_s=command.down_bytes_per_s,
+        up_bytes_per_s=command.up_bytes_per_s,
+        is_sequential=command.is_sequential,
+        file_priorities=dict(command.file_priorities),
+        static_peers=command.peers,
+    )

@@ -1,0 +1,76 @@
+"""From rows to torrents, at the start: what is believed of them after a clean stop, a kill, or damage. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from blobtorrent.core.session import rows
+from blobtorrent.core.session.record import Place, TorrentRecord, Wishes, facts_of
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.errors import ResumeCorrupt
+from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.recovery import Damage
+from blobtorrent.storage.recovery import Recovered
+from blobtorrent.storage.state import PROGRESS, TORRENT, LoadedRows
+
+KINDS = (TORRENT, PROGRESS)            # of rows that are read at the start
+
+
+def restore(
+    loaded: LoadedRows, recovered: Mapping[bytes, Recovered], *, is_crash: bool
+) -> tuple[dict[bytes, Torrent], list[Damage]]:
+    """All torrents that have a row, by its key, and the rows that make no sense.
+
+    `recovered` is what a killed process left in memory; `is_crash` says that the last one did not end cleanly.
+    """
+    progress = {row.key: row.body for row in loaded.rows if row.kind == PROGRESS}
+    torrents: dict[bytes, Torrent] = {}
+    damages: list[Damage] = []
+    for row in loaded.rows:
+        if row.kind != TORRENT:
+            continue
+        try:
+            record = rows.read_record(row.body, progress.get(row.key))
+        except ResumeCorrupt as error:
+            damages.append(Damage("row", f"torrent {row.key.hex()}", error.detail, "made anew from its .torrent file"))
+            continue
+        if {(TORRENT, row.key), (PROGRESS, row.key)} & loaded.stale:
+            record.is_checked = False              # it is the row of an hour ago
+        record.is_suspect |= is_crash and record.should_run
+        torrents[row.key] = _with_recovered(record, recovered.get(row.key))
+    return torrents, damages
+
+
+def rebuild(metainfo: Metainfo, download_dir: Path, added_at: float) -> Torrent:
+    """A torrent whose rows are lost: stopped, so that its owner can say where it lies, and to be checked."""
+    record = TorrentRecord(
+        facts_of(metainfo, added_at), Wishes(), Place(download_dir, download_dir), should_run=False)
+    record.error = (
+        "state.row-lost", "what was known of this torrent was damaged: look at its folder, then start or move it")
+    return Torrent(record)
+
+
+def _with_recovered(record: TorrentRecord, found: Recovered | None) -> Torrent:
+    """Add what was written after the last row, and the exact figures."""
+    if found is not None:
+        record.is_suspect = True
+        record.have = Bitfield.from_mask(record.have.size, record.have.mask | _mask_of(found.written, record.have.size))
+        if found.tally is not None:
+            totals = found.tally
+            record.lifetime = record.lifetime._replace(
+                downloaded_bytes=max(totals.downloaded, record.lifetime.downloaded_bytes),
+                uploaded_bytes=max(totals.uploaded, record.lifetime.uploaded_bytes),
+                wasted_bytes=max(totals.wasted, record.lifetime.wasted_bytes),
+            )
+    torrent = Torrent(record)
+    torrent.recovered = found
+    return torrent
+
+
+def _mask_of(runs: Iterable[range], size: int) -> int:
+    mask = 0
+    for run in runs:
+        mask |= (1 << run.stop) - (1 << run.start)
+    return mask & ((1 << size) - 1)

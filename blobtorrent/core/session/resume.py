@@ -1,0 +1,323 @@
+"""ResumeManager: decides when what is saved. Owned by `core`; the thread `state` does the writing.
+
+Order is what makes it safe: first the pieces are made durable (SyncStore), then a row claims them, then the log of
+written pieces forgets them. Whatever moment a process is killed or the power fails, a row never claims what is not on
+disk. All torrents that changed are committed together, at most every few seconds; what a command changed goes at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from blobtorrent.core.session import rows
+from blobtorrent.core.session.keeping import Then
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.swarms import SwarmManager
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.swarm.messages import PeersKept
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.errors import StorageError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.timers import TimerWheel
+from blobtorrent.storage.jobs import StoreSynced, SyncStore
+from blobtorrent.storage.library import DropTorrent
+from blobtorrent.storage.state import (
+    PEERS,
+    PROGRESS,
+    STAMPS,
+    TORRENT,
+    KeepPrevious,
+    Row,
+    SaveState,
+    StateSaved,
+    all_rows_of,
+    row_key,
+)
+
+log = get_logger(__name__)
+
+INTERVAL_S = {"normal": 5.0, "always": 0.25}
+MAX_UNSAVED_BYTES = 64 << 20           # then it is saved before the interval is over
+SYNC_PATIENCE_S = 2.5                  # a disk that takes longer keeps only its own torrents from being saved
+RETRY_S = 5.0                          # after the state file could not be written
+PEERS_S = 600.0                        # between two looks at which peers are good
+PREVIOUS_S = 3600.0
+
+
+class _Sync(NamedTuple):
+    """A torrent whose files are being made durable: the mask of pieces that will be, and who waits for it."""
+
+    mask: int
+    then: list[Callable[[], None]]
+
+
+class _Commit(NamedTuple):
+    """Rows on their way: what they claim, of whom, and who waits for them."""
+
+    claims: dict[InfoHash, int]
+    dropped: list[InfoHash]
+    then: list[Then]
+    puts: list[Row]
+
+
+class ResumeManager:
+    """A Keeper that keeps.
+
+    `on_idle(torrent)` is called when a sync of it has ended, `on_safe(info_hash)` when all that it has is in rows.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        outlets: Outlets,
+        swarms: SwarmManager,
+        *,
+        clock: Clock,
+        timers: TimerWheel,
+        sync: str = "normal",
+        on_idle: Callable[[Torrent], None],
+        on_safe: Callable[[InfoHash], None] | None = None,
+    ) -> None:
+        self._roster = roster
+        self._outlets = outlets
+        self._swarms = swarms
+        self._clock = clock
+        self._timers = timers
+        self._interval_s = INTERVAL_S[sync]
+        self._on_idle = on_idle
+        self._on_safe = on_safe
+        self._dirty: dict[InfoHash, Torrent] = {}          # their progress is to be saved
+        self._wishes: dict[InfoHash, Torrent] = {}         # their other row too
+        self._rows: list[Row] = []     # made already
+        self._dropped: list[InfoHash] = []
+        self._then: list[Then] = []
+        self._syncs: dict[InfoHash, _Sync] = {}
+        self._awaited: set[InfoHash] = set()               # syncs that the commit to come waits for
+        self._in_flight: _Commit | None = None
+        self._due_at_s: float | None = None
+        self._is_patient = False       # syncs were asked for, and the commit waits for them
+        self._unsaved_bytes = 0
+        self._received: dict[InfoHash, int] = {}
+
+    def apply(self, sync: str) -> None:
+        """Save as often as this setting says."""
+        self._interval_s = INTERVAL_S[sync]
+
+    @property
+    def is_quiet(self) -> bool:
+        """All is saved."""
+        return not (self._dirty or self._wishes or self._rows or self._dropped or self._then or self._syncs
+                    or self._in_flight)
+
+    # ---- what there is to save
+
+    def touch(self, torrent: Torrent) -> None:
+        self._dirty[torrent.info_hash] = torrent
+        came = torrent.record.lifetime.downloaded_bytes
+        self._unsaved_bytes += came - self._received.get(torrent.info_hash, came)
+        self._received[torrent.info_hash] = came
+        self._commit_in(0.0 if self._unsaved_bytes >= MAX_UNSAVED_BYTES else self._interval_s)
+
+    def save(self, torrent: Torrent, then: Then | None = None, extra: Row | None = None) -> None:
+        self._dirty[torrent.info_hash] = self._wishes[torrent.info_hash] = torrent
+        if extra is not None:
+            self._rows.append(extra)
+        if then is not None:
+            self._then.append(then)
+        self._commit_in(0.0)
+
+    def drop(self, torrent: Torrent) -> None:
+        info_hash = torrent.info_hash
+        self._dirty.pop(info_hash, None)
+        self._wishes.pop(info_hash, None)
+        self._received.pop(info_hash, None)
+        self._rows = [row for row in self._rows if row.key != row_key(info_hash)]
+        self._dropped.append(info_hash)
+        self._commit_in(0.0)
+
+    def settle(self, torrent: Torrent, then: Callable[[], None]) -> None:
+        self.touch(torrent)
+        if torrent.record.unsaved:
+            self._sync(torrent).then.append(then)
+        else:
+            then()
+
+    def flush(self) -> None:
+        """Save now what would be saved soon."""
+        if not self.is_quiet:
+            self._commit_in(0.0)
+
+    def on_peers(self, message: PeersKept) -> None:
+        torrent = self._roster.get(message.info_hash)
+        if torrent is not None:
+            torrent.peers = message.peers
+            self._rows.append(Row(PEERS, row_key(message.info_hash), rows.peers_body(message.peers)))
+            self._commit_in(self._interval_s)
+
+    # ---- the rhythm
+
+    def begin(self) -> None:
+        """Look after what is done now and then."""
+        self._timers.at(self._clock.now() + PEERS_S, self._ask_peers)
+        self._timers.at(self._clock.now() + PREVIOUS_S, self._keep_previous)
+
+    def _ask_peers(self) -> None:
+        for torrent in self._roster:
+            if torrent.swarm_is_open:
+                torrent.bank_time(self._clock.now())
+                self.touch(torrent)
+                self._swarms.ask_peers(torrent)
+        self._timers.at(self._clock.now() + PEERS_S, self._ask_peers)
+
+    def _keep_previous(self) -> None:
+        assert self._outlets.state is not None
+        self._outlets.state.post(KeepPrevious())
+        self._timers.at(self._clock.now() + PREVIOUS_S, self._keep_previous)
+
+    def _commit_in(self, seconds: float) -> None:
+        at_s = self._clock.now() + seconds
+        if self._due_at_s is None or at_s < self._due_at_s:
+            self._due_at_s = at_s
+            self._timers.at(at_s, self._on_due)
+
+    def _on_due(self) -> None:
+        if self._due_at_s is None or self._clock.now() < self._due_at_s or self._in_flight or self._is_patient:
+            return                     # an earlier timer was set since; or the one under way ends with another look
+        self._due_at_s = None
+        self._unsaved_bytes = 0
+        for torrent in self._dirty.values():
+            if torrent.record.unsaved and torrent.store_is_open:
+                self._sync(torrent)
+                self._awaited.add(torrent.info_hash)
+        if self._awaited:
+            self._is_patient = True
+            self._timers.at(self._clock.now() + SYNC_PATIENCE_S, self._lose_patience)
+        else:
+            self._commit()
+
+    def _lose_patience(self) -> None:
+        if self._is_patient:
+            self._awaited.clear()
+            self._commit()
+
+    # ---- pieces
+
+    def _sync(self, torrent: Torrent) -> _Sync:
+        sync = self._syncs.get(torrent.info_hash)
+        if sync is None:
+            assert torrent.store is not None
+            sync = self._syncs[torrent.info_hash] = _Sync(torrent.record.have.mask, [])
+            torrent.jobs_in_flight += 1
+            self._outlets.disks.post(SyncStore(torrent.info_hash, torrent.store, self._outlets.inbox))
+        return sync
+
+    def on_synced(self, answer: StoreSynced) -> None:
+        torrent = self._roster.known(answer.info_hash)
+        sync = self._syncs.pop(answer.info_hash)
+        torrent.jobs_in_flight -= 1
+        if answer.error is None:
+            torrent.record.durable |= sync.mask & torrent.record.have.mask
+            if answer.stamps:
+                torrent.stamps.update(answer.stamps)
+                torrent.stamps_are_new = True
+            self.touch(torrent)
+        else:
+            self._lose(torrent, sync.mask & ~torrent.record.durable, answer.error)
+        if sync.then and torrent.record.unsaved:
+            self._sync(torrent).then.extend(sync.then)     # the last pieces came after it had begun
+        else:
+            for then in sync.then:
+                then()
+        self._on_idle(torrent)
+        self._awaited.discard(answer.info_hash)
+        if self._is_patient and not self._awaited:
+            self._commit()
+
+    def _lose(self, torrent: Torrent, mask: int, error: StorageError) -> None:
+        """What could not be made durable may be gone from the page cache too: it is not had any more."""
+        log.error("written pieces could not be made durable", torrent=torrent.info_hash, code=error.code,
+                  detail=error.detail, pieces=bin(mask).count("1"))
+        self._swarms.lose(torrent, mask)
+        torrent.set_have(Bitfield.from_mask(torrent.record.have.size, torrent.record.have.mask & ~mask))
+        self._roster.publish(torrent)
+
+    # ---- rows
+
+    def _commit(self) -> None:
+        """Post all rows that there are to save."""
+        self._is_patient = False
+        puts, claims = self._rows, dict[InfoHash, int]()
+        for info_hash, torrent in self._dirty.items():
+            claims[info_hash] = torrent.record.durable
+            puts += self._rows_of(torrent)
+        drops = [name for info_hash in self._dropped for name in all_rows_of(info_hash)]
+        commit = _Commit(claims, self._dropped, self._then, puts)
+        self._dirty, self._wishes, self._rows, self._dropped, self._then = {}, {}, [], [], []
+        self._in_flight = commit
+        assert self._outlets.state is not None
+        self._outlets.state.post(SaveState(puts, drops, None, self._outlets.inbox))
+
+    def _rows_of(self, torrent: Torrent) -> list[Row]:
+        key, record = row_key(torrent.info_hash), torrent.record
+        record.recent = record.durable & ~torrent.claimed
+        made = [Row(PROGRESS, key, rows.progress_body(record))]
+        if torrent.info_hash in self._wishes:
+            made.append(Row(TORRENT, key, rows.torrent_body(record)))
+        if torrent.stamps_are_new:
+            torrent.stamps_are_new = False
+            made.append(Row(STAMPS, key, rows.stamps_body(torrent.stamps)))
+        return made
+
+    def on_saved(self, answer: StateSaved) -> None:
+        commit = self._in_flight
+        assert commit is not None
+        self._in_flight = None
+        if answer.error is not None:
+            self._retry_later(commit, answer.error)
+        else:
+            self._end(commit)
+        self._on_due()
+
+    def _end(self, commit: _Commit) -> None:
+        """All of it is durable."""
+        for info_hash, mask in commit.claims.items():
+            torrent = self._roster.get(info_hash)
+            if torrent is None:
+                continue
+            torrent.claimed = mask
+            if self._outlets.live is not None:
+                if torrent.swarm_is_open or torrent.record.unsaved:
+                    self._outlets.live.on_committed(info_hash, Bitfield.from_mask(torrent.record.have.size, mask))
+                else:
+                    self._outlets.live.forget(info_hash)
+            if torrent.recovered is None and not torrent.record.unsaved:
+                self._tell_safe(info_hash)
+        for info_hash in commit.dropped:
+            assert self._outlets.library is not None
+            self._outlets.library.post(DropTorrent(info_hash))
+            if self._outlets.live is not None:
+                self._outlets.live.forget(info_hash)
+            self._tell_safe(info_hash)
+        for then in commit.then:
+            then(None)
+
+    def _tell_safe(self, info_hash: InfoHash) -> None:
+        if self._on_safe is not None:
+            self._on_safe(info_hash)
+
+    def _retry_later(self, commit: _Commit, error: StorageError) -> None:
+        """Those who wait hear of it; what was to be saved is saved with the next commit."""
+        log.error("the state could not be saved", code=error.code, detail=error.detail)
+        for info_hash in commit.claims:
+            torrent = self._roster.get(info_hash)
+            if torrent is not None:
+                self._dirty[info_hash] = self._wishes[info_hash] = torrent
+        self._rows = [row for row in commit.puts if row.kind in (PEERS, STAMPS)] + self._rows
+        self._dropped = commit.dropped + self._dropped
+        for then in commit.then:
+            then(error)
+        self._commit_in(RETRY_S)

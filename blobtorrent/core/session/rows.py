@@ -1,0 +1,195 @@
+"""Records as rows of the state file, and back: JSON that a person can read. Pure.
+
+A torrent has two rows: "torrent" changes when its owner wants something, "progress" every few seconds while it runs.
+Two more are read only when it is started: "stamps", how its files looked when they were last known, and "peers".
+Keys that a row lacks have their defaults, so that rows of older versions are read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal
+from blobtorrent.core.session.record import Facts, Lifetime, Place, TorrentRecord, Wishes
+from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
+from blobtorrent.model.address import parse_endpoint
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.errors import BlobTorrentError, ResumeCorrupt
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.storage.stamps import FileStamp
+
+_FULL = "full"
+
+
+def torrent_body(record: TorrentRecord) -> bytes:
+    facts, wishes, place = record.facts, record.wishes, record.place
+    return _dump({
+        "v1": facts.info_hash.v1.hex(),
+        "v2": facts.info_hash.v2.hex(),
+        "name": facts.name,
+        "size": facts.size_bytes,
+        "pieces": facts.num_pieces,
+        "piece_length": facts.piece_length,
+        "private": facts.is_private,
+        "added_at": facts.added_at,
+        "labels": wishes.labels,
+        "group": wishes.group,
+        "priority": wishes.priority,
+        "goal": None if wishes.goal is None else {**wishes.goal._asdict(), "action": wishes.goal.action.value},
+        "down": wishes.down_bytes_per_s,
+        "up": wishes.up_bytes_per_s,
+        "sequential": wishes.is_sequential,
+        "files": {str(number): int(priority) for number, priority in wishes.file_priorities.items()},
+        "peers": [str(peer) for peer in wishes.static_peers],
+        "download_dir": str(place.download_dir),
+        "root": str(place.root),
+        "incomplete": place.is_incomplete,
+        "mount": place.mount_point,
+        "renames": place.renames,
+        "renaming": place.renaming,
+        "moving": place.is_moving,
+        "run": record.should_run,
+        "removal": record.removal,
+        "error": record.error,
+        "finished_at": record.finished_at,
+    })
+
+
+def progress_body(record: TorrentRecord) -> bytes:
+    """Claims the pieces of `record.durable` only: what is not synced yet may be gone after a power cut."""
+    return _dump({
+        "checked": record.is_checked,
+        "suspect": record.is_suspect,
+        "have": _have_text(record),
+        "recent": _numbers(record.recent),
+        "done": record.done_bytes,
+        "skipped": record.skipped_bytes,
+        "totals": record.lifetime,
+    })
+
+
+def read_record(torrent: bytes, progress: bytes | None) -> TorrentRecord:
+    """Without its progress a torrent is one that was never checked. Raises ResumeCorrupt ("state.bad-row")."""
+    try:
+        record = _read_torrent(json.loads(torrent))
+        if progress is not None:
+            _read_progress(record, json.loads(progress))
+    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error, BlobTorrentError) as error:
+        raise ResumeCorrupt("state.bad-row", f"the row of a torrent cannot be read: {error!r}") from error
+    return record
+
+
+def stamps_body(stamps: Mapping[int, FileStamp]) -> bytes:
+    return _dump({str(number): stamp for number, stamp in stamps.items()})
+
+
+def read_stamps(body: bytes) -> dict[int, FileStamp]:
+    """Empty when the row is not there or makes no sense: nothing is believed then."""
+    try:
+        return {int(number): FileStamp(*map(int, stamp)) for number, stamp in json.loads(body or b"{}").items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def peers_body(peers: Iterable[KnownAddress]) -> bytes:
+    return _dump([[str(peer.endpoint), peer.source.value, peer.failures, peer.last_good_at] for peer in peers])
+
+
+def read_peers(body: bytes) -> tuple[KnownAddress, ...]:
+    """Empty when the row is not there or makes no sense: peers are found anew then."""
+    try:
+        return tuple(
+            KnownAddress(parse_endpoint(endpoint), PeerSource(source), failures, last_good_at)
+            for endpoint, source, failures, last_good_at in json.loads(body or b"[]")
+        )
+    except (ValueError, TypeError, AttributeError, BlobTorrentError):
+        return ()
+
+
+def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
+    goal = row.get("goal")
+    record = TorrentRecord(
+        Facts(
+            InfoHash(bytes.fromhex(row["v1"]), bytes.fromhex(row["v2"])),
+            row["name"],
+            row["size"],
+            row["pieces"],
+            row["piece_length"],
+            row.get("private", False),
+            row.get("added_at", 0.0),
+        ),
+        Wishes(
+            labels=tuple(row.get("labels", ())),
+            group=row.get("group", ""),
+            priority=row.get("priority", 0),
+            goal=None if goal is None else SeedGoal(**{**goal, "action": GoalAction(goal["action"])}),
+            down_bytes_per_s=row.get("down", 0),
+            up_bytes_per_s=row.get("up", 0),
+            is_sequential=row.get("sequential", False),
+            file_priorities={int(number): FilePriority(level) for number, level in row.get("files", {}).items()},
+            static_peers=tuple(parse_endpoint(text) for text in row.get("peers", ())),
+        ),
+        Place(
+            download_dir=Path(row["download_dir"]),
+            root=Path(row.get("root", row["download_dir"])),
+            is_incomplete=row.get("incomplete", False),
+            mount_point=row.get("mount", ""),
+            renames=row.get("renames", {}),
+            renaming=_pair(row.get("renaming")),
+            is_moving=row.get("moving", False),
+        ),
+        should_run=row.get("run", True),
+    )
+    record.removal = row.get("removal", "")
+    record.error = _pair(row.get("error")) or ("", "")
+    record.finished_at = row.get("finished_at", 0.0)
+    return record
+
+
+def _read_progress(record: TorrentRecord, row: dict[str, Any]) -> None:
+    size = record.facts.num_pieces
+    text = row.get("have", "")
+    record.have = Bitfield.full(size) if text == _FULL else Bitfield.from_wire(
+        base64.b64decode(text, validate=True) or bytes(-(-size // 8)), size)
+    record.durable = record.have.mask
+    record.recent = sum(1 << index for index in row.get("recent", ())) & record.durable
+    record.is_checked = row.get("checked", False)
+    record.is_suspect = row.get("suspect", False)
+    record.done_bytes = row.get("done", 0)
+    record.skipped_bytes = row.get("skipped", 0)
+    record.lifetime = Lifetime(*row.get("totals", ()))
+
+
+def _have_text(record: TorrentRecord) -> str:
+    if record.durable == record.have.mask:
+        field = record.have
+    else:
+        field = Bitfield.from_mask(record.have.size, record.durable)
+    if field.is_full:
+        return _FULL
+    return base64.b64encode(field.to_wire()).decode() if len(field) else ""
+
+
+def _numbers(mask: int) -> list[int]:
+    numbers = []
+    while mask:
+        lowest = mask & -mask
+        numbers.append(lowest.bit_length() - 1)
+        mask ^= lowest
+    return numbers
+
+
+def _pair(value: Any) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    first, second = value
+    return first, second
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

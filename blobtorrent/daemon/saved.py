@@ -1,0 +1,159 @@
+"""Saved: what a daemon keeps between its runs: the state directory, the memory that outlives us, and the torrents that
+both tell of. Built by the thread that starts the engine, before any other runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from blobtorrent.config.schema import Settings
+from blobtorrent.core.session.record import TorrentRecord
+from blobtorrent.core.session.restore import KINDS, rebuild, restore
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.daemon.supervisor import Part
+from blobtorrent.model.errors import StorageError
+from blobtorrent.model.events import DamageFound, Event
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.recovery import Damage
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.storage.arena import num_slots
+from blobtorrent.storage.filelanes import FileLanes
+from blobtorrent.storage.filepool import FilePool
+from blobtorrent.storage.library import Library, LibraryThread
+from blobtorrent.storage.live import LiveFile
+from blobtorrent.storage.liveplace import live_path
+from blobtorrent.storage.naming import Naming
+from blobtorrent.storage.partstore import Durable
+from blobtorrent.storage.recovery import Recovery
+from blobtorrent.storage.state import LoadedRows, StateThread, row_key
+from blobtorrent.storage.statedir import StateDir
+from blobtorrent.storage.store import Store
+
+log = get_logger(__name__)
+
+
+class Saved:
+    """`tell` publishes events: damage is told loudly. Raises ConfigError when the directory cannot be used."""
+
+    def __init__(self, settings: Settings, state: Path, runtime: Path, tell: Callable[[Event], None], *,
+                 scratch_slots: int) -> None:
+        self._tell = tell
+        self._storage = settings.storage
+        self._folder = StateDir(state)
+        self.damages: list[str] = []
+        try:
+            self._library = Library(self._folder, self._on_damage)
+            self._recovery = self._recover(runtime, state)
+            self.live = self._make_live(runtime, state, num_slots(settings.storage.memory_budget, scratch_slots))
+            self.torrents = self._restore()
+        except BaseException:
+            self._folder.close()
+            raise
+        self.state = StateThread(self._folder.state, self._on_damage)
+        self.library = LibraryThread(self._library)
+        self.lanes = FileLanes()
+
+    @property
+    def parts(self) -> list[Part]:
+        """The threads, in the order of their start."""
+        return [
+            Part("state", self.state.start, self.state.stop),
+            Part("library", self.library.start, self.library.stop),
+            Part("files", lambda: None, self.lanes.stop),              # a lane starts with its first job
+        ]
+
+    def on_safe(self, info_hash: InfoHash) -> None:
+        """All that a torrent has is in rows: what was recovered of it is needed no more. On the core thread."""
+        if self._recovery is not None:
+            self._recovery.forget(row_key(info_hash))
+
+    def open_store(self, metainfo: Metainfo, record: TorrentRecord, files: FilePool) -> Store:
+        """The store of a torrent whose unfinished pieces and unwanted neighbours outlive us."""
+        info_hash, place, seal = metainfo.info_hash, record.place, self._folder.seal
+        key = row_key(info_hash)
+        return Store(
+            place.root,
+            metainfo,
+            files,
+            allocation=self._storage.allocation,
+            names=Naming(metainfo.files, place.renames) if place.renames else None,
+            parts=Durable(self._folder.parts_path(info_hash), seal, key),
+            kept=Durable(self._folder.kept_path(info_hash), seal, key),
+            skipped_files=record.wishes.skipped_files,
+            hardlinks=self._storage.hardlinks,
+            mount_point=place.mount_point,
+        )
+
+    def close(self, *, is_clean: bool) -> None:
+        """The last step, when all threads have ended."""
+        is_safe = self._recovery is None or not self._recovery.torrents
+        if is_clean and is_safe:
+            try:
+                self._folder.mark_clean()
+            except StorageError as error:
+                log.error("the clean end could not be noted", code=error.code, detail=error.detail)
+            else:
+                if self.live is not None:
+                    self.live.remove()
+        self._folder.close()
+
+    # ---- the start
+
+    def _recover(self, runtime: Path, state: Path) -> Recovery | None:
+        path = live_path(runtime, state)
+        if path is None:
+            return None
+        recovery = Recovery.recover(path, self._folder.seal, self._folder.session_id)
+        if recovery is not None:
+            log.info("a killed process left unfinished work", torrents=len(recovery.torrents))
+            for damage in recovery.damages:
+                self._on_damage(damage)
+        return recovery
+
+    def _make_live(self, runtime: Path, state: Path, slots: int) -> LiveFile | None:
+        path = live_path(runtime, state)
+        if path is None:
+            log.warning("no folder in memory: a killed process loses what it has not written")
+            return None
+        try:
+            return LiveFile.create(
+                path, num_slots=slots, seal=self._folder.seal, session_id=self._folder.session_id)
+        except StorageError as error:
+            log.warning("no memory that outlives us: a killed process loses what it has not written",
+                        code=error.code, detail=error.detail)
+            return None
+
+    def _restore(self) -> list[Torrent]:
+        for damage in self._folder.damages:
+            self._on_damage(damage)
+        loaded = self._folder.state.load(KINDS)
+        recovered = self._recovery.torrents if self._recovery is not None else {}
+        torrents, damages = restore(loaded, recovered, is_crash=not self._folder.was_clean)
+        for damage in [*loaded.damaged, *damages]:
+            self._on_damage(damage)
+        self._rebuild_strays(torrents, loaded, is_damaged=bool(damages))
+        if self._recovery is not None:
+            self._recovery.keep_only(torrents)
+        return list(torrents.values())
+
+    def _rebuild_strays(self, torrents: dict[bytes, Torrent], loaded: LoadedRows, *, is_damaged: bool) -> None:
+        """Torrents without a row: theirs was damaged, or a crash came while one was added or removed."""
+        for info_hash in self._folder.stray_torrents(torrents):
+            answer = self._library.load(info_hash)
+            if answer.metainfo is None:
+                continue               # told already
+            if not (loaded.damaged or self._folder.damages or is_damaged):
+                self._library.drop(info_hash)
+                continue
+            torrents[row_key(info_hash)] = rebuild(answer.metainfo, self._storage.download_dir.absolute(), time.time())
+            self._on_damage(Damage(
+                "torrent", answer.metainfo.name, "its rows are lost", "made anew from its .torrent file, stopped"))
+
+    def _on_damage(self, damage: Damage) -> None:
+        """From any thread."""
+        log.error("damage found", what=damage.what, where=damage.where, detail=damage.detail, remedy=damage.remedy)
+        self.damages.append(f"{damage.what} {damage.where}: {damage.detail}; {damage.remedy}")
+        self._tell(DamageFound(*damage))
