@@ -26,7 +26,7 @@ class FlowControl:
         self._at = at
         self._now = now
         self._exempt_local = False
-        self._swarms: dict[Swarm, None] = {}
+        self._swarms: dict[Swarm, SwarmSettings] = {}      # and what of its settings holds
         self._down = _Direction(
             now, _ask, valves=lambda swarm: swarm.requests.valves, rate=lambda rates: rates.down_bytes_per_s)
         self._up = _Direction(
@@ -43,11 +43,15 @@ class FlowControl:
 
     def add(self, swarm: Swarm) -> None:
         """A swarm opens; it has no links yet."""
-        self._swarms[swarm] = None
-        self.change(swarm)
+        self._swarms[swarm] = swarm.settings
+        for direction in (self._down, self._up):
+            direction.set_torrent(swarm, swarm.settings)
 
     def change(self, swarm: Swarm) -> None:
         """A swarm's own settings are new."""
+        old, self._swarms[swarm] = self._swarms[swarm], swarm.settings
+        if _limits(old) == _limits(swarm.settings):
+            return
         for direction in (self._down, self._up):
             direction.set_torrent(swarm, swarm.settings)
         self._retune(swarm)
@@ -182,6 +186,10 @@ def _serve(link: PeerLink, budget: int, _now: float) -> int:
     if served:
         link.swarm.wake()
     return served
+
+
+def _limits(settings: SwarmSettings) -> tuple[object, ...]:
+    return settings.down_bytes_per_s, settings.up_bytes_per_s, settings.weight, settings.group
 
 
 def _is_local(host: str) -> bool:
