@@ -12,6 +12,7 @@ class PayloadMap:
         geometry = metainfo.geometry
         self._size = geometry.size
         self._piece_length = geometry.piece_length
+        self._num_pieces = geometry.num_pieces
         self._padding: dict[int, int] = {}
         for entry in metainfo.files:
             if not entry.is_pad:
@@ -26,3 +27,10 @@ class PayloadMap:
         """Content bytes of a piece."""
         span = min(self._piece_length, self._size - index * self._piece_length)
         return span - self._padding.get(index, 0)
+
+    def of_mask(self, mask: int) -> int:
+        """Content bytes of the pieces whose bits are set."""
+        count = mask.bit_count() * self._piece_length
+        if mask >> self._num_pieces - 1 & 1:
+            count -= self._num_pieces * self._piece_length - self._size
+        return count - sum([padding for index, padding in self._padding.items() if mask >> index & 1])

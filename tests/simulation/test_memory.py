@@ -73,7 +73,7 @@ def test_without_a_part_store_stalled_pieces_are_dropped_and_the_rest_goes_on(wo
     node.disk.refuses_spills = True
     stalled_crowd(world, torrent, node, 2)
     node.find(torrent, [world.seed_peer(torrent).endpoint])
-    world.run_until_complete(torrent, [node], 120.0)
+    world.run_until_complete(torrent, [node], 200.0)
     assert node.disk.spills == 0
     assert node.latest[torrent.metainfo.info_hash].wasted_bytes
     world.end()

@@ -30,12 +30,15 @@ def audit(arena: Arena, scatter_slots: int, swarms: list[Swarm], reading: list[R
 
 
 def check_pieces(swarm: Swarm) -> None:
-    """Every piece is either had, missing or open; the masks say so too."""
+    """Every piece is either had, missing, skipped or open; the masks say so too."""
     pieces = swarm.pieces
     opened = sum([1 << index for index in pieces.open])
-    assert pieces.have_mask == pieces.have.mask
-    assert pieces.have_mask ^ pieces.missing_mask ^ opened == swarm.all_mask
-    assert len(pieces.have) + pieces.missing_mask.bit_count() + len(pieces.open) == swarm.geometry.num_pieces
+    had = pieces.have.mask
+    idle = pieces.skipped_mask & ~(had | opened)
+    assert had ^ pieces.missing_mask ^ opened ^ idle == swarm.all_mask
+    assert had.bit_count() + pieces.missing_mask.bit_count() + len(pieces.open) + idle.bit_count() == (
+        swarm.geometry.num_pieces)
+    assert pieces.lacking_mask == swarm.all_mask & ~(had | pieces.skipped_mask)
     for index, assembly in pieces.open.items():
         assert assembly.index == index
         assert assembly.missing == assembly.slots.count(EMPTY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from blobtorrent.core.swarm.link import PeerLink
@@ -18,7 +18,7 @@ from blobtorrent.protocol.wire.decode import Decoder, HaveRun, RequestRun
 from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
 from blobtorrent.protocol.wire.shape import HEADER_BYTES, Intake, Scatter
 from blobtorrent.runtime.mailbox import Mailbox
-from blobtorrent.runtime.timers import TimerWheel
+from blobtorrent.runtime.timers import Timer, TimerWheel
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.cache import SpanCache
 from blobtorrent.storage.jobs import FullPiece
@@ -26,6 +26,7 @@ from tests.support.simdisk import SimStore
 from tests.support.stored import StoredTorrent
 
 UNITS = 4
+WALL_S = 1_700_000_000.0               # the time of day when the swarms' clock says 0
 
 
 class Notes:
@@ -40,14 +41,18 @@ class Notes:
         self.hashed: list[FullPiece] = []
         self.rewritten: list[FullPiece] = []
         self.spilled: list[Assembly] = []
+        self.kept: list[tuple[list[tuple[int, list[tuple[int, int]]]], Any]] = []      # pieces, token
         self.waits = 0
         self.reports: list[SwarmReport] = []
 
     def touch(self, swarm: Swarm) -> None:
         self.touched += 1
 
-    def at(self, deadline_s: float, callback: Callable[[], None]) -> None:
-        self.timers.at(deadline_s, callback)
+    def wall(self) -> float:
+        return WALL_S + self.now
+
+    def at(self, deadline_s: float, callback: Callable[[], None]) -> Timer:
+        return self.timers.at(deadline_s, callback)
 
     def dial(self, swarm: Swarm, endpoint: Endpoint) -> None:
         self.dialled.append(endpoint)
@@ -64,6 +69,9 @@ class Notes:
     def spill(self, swarm: Swarm, assembly: Assembly) -> None:
         self.spilled.append(assembly)
 
+    def keep(self, swarm: Swarm, pieces: list[tuple[int, list[tuple[int, int]]]], token: Any) -> None:
+        self.kept.append((pieces, token))
+
     def when_memory(self, swarm: Swarm) -> None:
         self.waits += 1
 
@@ -75,19 +83,21 @@ class Notes:
 
 
 class OneSwarm:
-    """A started swarm. `have` are the pieces that are on disk."""
+    """A started swarm. `have` are the pieces that are on disk, `order` other fields of OpenSwarm."""
 
-    def __init__(self, torrent: StoredTorrent, have: Iterable[int] = (), *, slots: int = 1024, **settings: Any) -> None:
+    def __init__(self, torrent: StoredTorrent, have: Iterable[int] = (), *, slots: int = 1024,
+                 order: Mapping[str, Any] = {}, **settings: Any) -> None:
         self.torrent = torrent
         self.notes = Notes()
         self.arena = Arena(slots * SLOT_SIZE, scratch_slots=UNITS)
         self.scatter = Scatter(self.arena, UNITS)
         num_pieces = torrent.geometry.num_pieces
-        order = OpenSwarm(
-            torrent.metainfo.info_hash, torrent.metainfo, SimStore(torrent, have=True),  # type: ignore[arg-type]
-            Bitfield(num_pieces, have), PeerId(bytes(20)), SwarmSettings(**settings), Mailbox("reports"),
+        self.store = SimStore(torrent, have=True)
+        opened = OpenSwarm(
+            torrent.metainfo.info_hash, torrent.metainfo, self.store,  # type: ignore[arg-type]
+            Bitfield(num_pieces, have), PeerId(bytes(20)), SwarmSettings(**settings), Mailbox("reports"), **order,
         )
-        self.swarm = Swarm(order, self.arena, SpanCache(), self.notes, random.Random(1))
+        self.swarm = Swarm(opened, self.arena, SpanCache(), self.notes, random.Random(1))
         self.swarm.start()
         self._numbers = 0
 

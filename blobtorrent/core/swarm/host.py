@@ -12,18 +12,22 @@ from typing import Any
 from blobtorrent.core.swarm.flow import FlowControl
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import (
+    AskPeers,
     ChangeSwarm,
     CloseSwarm,
+    LosePieces,
     OpenSwarm,
     PeersFound,
+    PeersKept,
     SetRates,
     SwarmClosed,
     SwarmReport,
+    WantPieces,
 )
+from blobtorrent.core.swarm.outlets import KeptPiece
 from blobtorrent.core.swarm.phases import Event
 from blobtorrent.core.swarm.picker import Rng
 from blobtorrent.core.swarm.pieces import Assembly
-from blobtorrent.core.swarm.report import make_report
 from blobtorrent.core.swarm.swarm import Swarm
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError, RemoteError
@@ -33,14 +37,18 @@ from blobtorrent.network.sender import LinkBroken, LinkClosed, Sent
 from blobtorrent.network.shard import Shard
 from blobtorrent.protocol.wire.decode import Decoder
 from blobtorrent.protocol.wire.shape import Intake
+from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.ownership import owned
+from blobtorrent.runtime.timers import Timer
 from blobtorrent.storage.arena import Arena
 from blobtorrent.storage.cache import SpanCache
 from blobtorrent.storage.jobs import (
+    BlocksKept,
     BlocksSpilled,
     FullPiece,
     HashPieces,
+    KeepBlocks,
     PieceVerdicts,
     ReadSpans,
     SpansRead,
@@ -63,13 +71,14 @@ class SwarmHost:
     """Implements network.handler.ShardHandler and core.swarm.swarm.Outlets."""
 
     def __init__(self, shard: Shard, arena: Arena, hash_job: Callable[[Any], None], disk_job: Callable[[Any], None],
-                 door: Mailbox[Any], rng: Rng) -> None:
+                 door: Mailbox[Any], rng: Rng, clock: Clock | None = None) -> None:
         self._shard = shard
         self._arena = arena
         self._hash_job = hash_job
         self._disk_job = disk_job
         self._door = door
         self._rng = rng
+        self._clock: Clock = SystemClock() if clock is None else clock
         self._flow = FlowControl(self.at, lambda: self.now)
         self._swarms: dict[InfoHash, Swarm] = {}
         self._links: dict[int, PeerLink] = {}              # also those whose sockets are being closed
@@ -81,6 +90,7 @@ class SwarmHost:
             PieceVerdicts: self._on_verdicts,
             SpansRead: self._on_read,
             BlocksSpilled: self._on_spilled,
+            BlocksKept: self._on_kept,
             MemoryFree: self._on_memory,
             PeerArrived: self._on_arrived,
             DialFailed: self._on_dial_failed,
@@ -88,6 +98,9 @@ class SwarmHost:
             LinkClosed: self._on_closed,
             OpenSwarm: self._on_open,
             ChangeSwarm: self._on_change,
+            WantPieces: self._on_want,
+            LosePieces: self._on_lose,
+            AskPeers: self._on_ask_peers,
             PeersFound: self._on_peers,
             SetRates: self._on_rates,
             CloseSwarm: self._on_close,
@@ -127,8 +140,11 @@ class SwarmHost:
     def touch(self, swarm: Swarm) -> None:
         self._touched[swarm] = None
 
-    def at(self, deadline_s: float, callback: Callable[[], None]) -> None:
-        self._shard.loop.timers.at(deadline_s, callback)
+    def wall(self) -> float:
+        return self._clock.wall()
+
+    def at(self, deadline_s: float, callback: Callable[[], None]) -> Timer:
+        return self._shard.loop.timers.at(deadline_s, callback)
 
     def dial(self, swarm: Swarm, endpoint: Endpoint) -> None:
         self._door.post(Dial(endpoint, swarm.info_hash, swarm.order.peer_id, self._shard.mailbox))
@@ -147,6 +163,9 @@ class SwarmHost:
         self._disk_job(SpillBlocks(swarm.info_hash, swarm.order.store, assembly.index, assembly.held_slots,
                                    self._shard.mailbox, assembly))
 
+    def keep(self, swarm: Swarm, pieces: list[KeptPiece], token: Any) -> None:
+        self._disk_job(KeepBlocks(swarm.info_hash, swarm.order.store, pieces, self._shard.mailbox, token))
+
     def when_memory(self, swarm: Swarm) -> None:
         """Remember who waits, and make some swarm give memory up unless some comes free anyway."""
         if swarm in self._waiting:
@@ -160,9 +179,9 @@ class SwarmHost:
             givers = [swarm]           # there is memory, but its own open pieces hold too much of it
         elif any(other.uploads.drop_cached(some) for other in givers) and self._arena.reserved + some <= capacity:
             return                     # it calls back
-        if all(other.completion.is_idle for other in givers):
+        if not any(other.awaits_disk for other in givers):
             for other in givers:
-                if other.completion.spill():
+                if other.unfinished.spill():
                     return
 
     def memory_came(self, swarm: Swarm) -> None:
@@ -187,7 +206,10 @@ class SwarmHost:
         self._swarms[message.info_hash].on_read(message)
 
     def _on_spilled(self, message: BlocksSpilled) -> None:
-        self._swarms[message.info_hash].completion.on_spilled(message)
+        self._swarms[message.info_hash].unfinished.on_spilled(message)
+
+    def _on_kept(self, message: BlocksKept) -> None:
+        self._swarms[message.info_hash].unfinished.on_kept(message)
 
     def _on_peers(self, message: PeersFound) -> None:
         swarm = self._swarms.get(message.info_hash)
@@ -202,6 +224,21 @@ class SwarmHost:
 
     def _on_rates(self, message: SetRates) -> None:
         self._flow.set_rates(message)
+
+    def _on_want(self, message: WantPieces) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            swarm.want(message)
+
+    def _on_lose(self, message: LosePieces) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            swarm.lose_pieces(message.mask)
+
+    def _on_ask_peers(self, message: AskPeers) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:          # who asks about one that is gone knows more than we do
+            message.reply_to.post(PeersKept(message.info_hash, swarm.peers_to_keep()))
 
     # ---- links
 
@@ -275,4 +312,4 @@ class SwarmHost:
         del self._swarms[swarm.info_hash]
         self._flow.remove(swarm)
         self._waiting.pop(swarm, None)
-        self._closers.pop(swarm).post(SwarmClosed(swarm.info_hash, make_report(swarm)))
+        self._closers.pop(swarm).post(SwarmClosed(swarm.info_hash, swarm.make_report()))

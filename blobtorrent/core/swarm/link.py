@@ -38,8 +38,8 @@ class RateMeter:
 
     __slots__ = ("fresh", "rate", "total")
 
-    def __init__(self) -> None:
-        self.total = 0
+    def __init__(self, total: int = 0) -> None:
+        self.total = total
         self.rate = 0.0
         self.fresh = 0                 # since the last tick
 
@@ -119,7 +119,7 @@ class PeerLink:
 
     def on_blocks(self, headers: memoryview, slots: Sequence[int], spare: list[int]) -> int:
         keys = block_keys(headers)
-        done, units, surplus = 0, len(keys), 0
+        done, units, surplus, dropped = 0, len(keys), 0, len(spare)
         for count in _runs(keys):
             end = done + count
             assembly = self.outstanding.take(keys[done], count)
@@ -132,7 +132,10 @@ class PeerLink:
         if units:
             self.down.add(units * BLOCK_SIZE)
             self.window.on_blocks(units)
-            self.swarm.on_progress(self, surplus)
+            live = self.swarm.live
+            if live is not None:
+                live.note_blocks(*_kept(keys, slots, spare[dropped:]))
+            self.swarm.on_progress(self, units * BLOCK_SIZE, surplus)
             if self.swarm.requests.doubled:
                 self.swarm.requests.on_arrived(zip(keys, slots), self)
         return units
@@ -166,17 +169,20 @@ class PeerLink:
 
     def place(self, assembly: Assembly, block: int, slot: int) -> bool:
         """One block came another way than in a run: False when it is not needed any more."""
-        self.down.add(assembly.block_size(block))
+        size = assembly.block_size(block)
+        self.down.add(size)
         self.window.on_blocks(1)
         is_needed = assembly.slots[block] == EMPTY
         if is_needed:
             assembly.slots[block] = slot
             assembly.missing -= 1
+            if self.swarm.live is not None:
+                self.swarm.live.note_blocks((assembly.index << 32 | block << 14,), (slot,))
             if self.snubbed:
                 self.swarm.requests.settle(self, assembly, block)
             if not assembly.missing:
                 self.swarm.finished.append(assembly)
-        self.swarm.on_progress(self, int(not is_needed))
+        self.swarm.on_progress(self, size, int(not is_needed))
         if self.swarm.requests.doubled:
             self.swarm.requests.on_arrived(((assembly.index << 32 | block << 14, slot),), self)
         return is_needed
@@ -277,6 +283,14 @@ class PeerLink:
     @property
     def taken_per_s(self) -> float:
         return self.up.rate
+
+
+def _kept(keys: list[int], slots: Sequence[int], dropped: list[int]) -> tuple[Sequence[int], Sequence[int]]:
+    """The blocks that found a place, as keys and slots."""
+    if not dropped:
+        return keys, slots[:len(keys)]
+    kept = [(key, slot) for key, slot in zip(keys, slots) if slot not in dropped]
+    return [key for key, _ in kept], [slot for _, slot in kept]
 
 
 def _runs(keys: list[int]) -> Iterator[int]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import SwarmReport
 from blobtorrent.core.swarm.pieces import Assembly
 from blobtorrent.model.address import Endpoint
+from blobtorrent.runtime.timers import Timer
 from blobtorrent.storage.jobs import FullPiece
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.swarm import Swarm
+
+KeptPiece = tuple[int, list[tuple[int, int]]]              # piece, and (block, slot) of what is to be kept of it
 
 
 class Outlets(Protocol):
@@ -21,10 +24,13 @@ class Outlets(Protocol):
     @property
     def now(self) -> float: ...
 
+    def wall(self) -> float:
+        """Seconds since 1970."""
+
     def touch(self, swarm: Swarm) -> None:
         """flush() is wanted at the end of this pass."""
 
-    def at(self, deadline_s: float, callback: Callable[[], None]) -> None: ...
+    def at(self, deadline_s: float, callback: Callable[[], None]) -> Timer: ...
 
     def dial(self, swarm: Swarm, endpoint: Endpoint) -> None: ...
 
@@ -35,6 +41,8 @@ class Outlets(Protocol):
     def write_pieces(self, swarm: Swarm, pieces: list[FullPiece]) -> None: ...
 
     def spill(self, swarm: Swarm, assembly: Assembly) -> None: ...
+
+    def keep(self, swarm: Swarm, pieces: list[KeptPiece], token: Any) -> None: ...
 
     def when_memory(self, swarm: Swarm) -> None:
         """Call refill() when slots come free, and see to it that some do."""

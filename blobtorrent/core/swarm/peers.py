@@ -1,18 +1,21 @@
 """PeerManager: the addresses of one torrent, whom to dial next, and who is not to be seen again.
 
-Owned by a swarm. It decides; the swarm sends the dials.
+Owned by a swarm. It decides; the swarm sends the dials. What is worth it is told to the core, which keeps it for the
+next run.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 
-from blobtorrent.core.swarm.messages import PeerSource
+from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import PeerId
 
 MAX_DIALS = 50                         # of one torrent at once
 MAX_KNOWN = 4000
+MAX_KEPT = 200                         # for the next run
 FIRST_RETRY_S = 1.0                    # after a failure, doubled each time
 LONGEST_RETRY_S = 1800.0
 STATIC_RETRY_S = 15.0                  # longest for an address that the user named
@@ -22,16 +25,18 @@ REDIAL_TWIN_S = 300.0                  # while the same peer is connected by ano
 
 
 class KnownPeer:
-    """One address. Times are monotonic seconds."""
+    """One address. `next_dial_at` is monotonic seconds, `last_good_at` seconds since 1970."""
 
-    __slots__ = ("endpoint", "failures", "is_busy", "is_useless", "next_dial_at", "source")
+    __slots__ = ("endpoint", "failures", "is_busy", "is_linked", "is_useless", "last_good_at", "next_dial_at", "source")
 
     def __init__(self, endpoint: Endpoint, source: PeerSource, next_dial_at: float) -> None:
         self.endpoint = endpoint
         self.source = source
         self.failures = 0
         self.next_dial_at = next_dial_at
+        self.last_good_at = 0.0        # a link to it worked
         self.is_busy = False           # being dialled, or connected
+        self.is_linked = False         # connected
         self.is_useless = False        # a seed while we seed: no reason to dial
 
 
@@ -56,14 +61,44 @@ class PeerManager:
             elif source is PeerSource.STATIC or len(self._known) < MAX_KNOWN:
                 self._known[endpoint] = KnownPeer(endpoint, source, next_dial_at=now)
 
+    def restore(self, addresses: Iterable[KnownAddress], now: float) -> None:
+        """Know again what an earlier run kept. Those that worked last go first; one that failed waits its time."""
+        for address in sorted(addresses, key=lambda address: -address.last_good_at)[:MAX_KNOWN]:
+            known = KnownPeer(address.endpoint, address.source, now)
+            known.last_good_at = address.last_good_at
+            known.failures = min(address.failures, MAX_FAILURES)
+            if known.failures:
+                known.next_dial_at = now + _pause_s(known)
+            self._known.setdefault(address.endpoint, known)
+
+    def kept(self, incoming: Iterable[Endpoint], wall: float, *, seeding: bool) -> tuple[KnownAddress, ...]:
+        """What is worth keeping for the next run, best first.
+
+        `incoming` are where connected peers that dialled us say that they listen; `wall` is seconds since 1970.
+        """
+        kept = {endpoint: KnownAddress(endpoint, PeerSource.INCOMING, 0, wall) for endpoint in incoming}
+        for known in self._known.values():
+            if not (self.is_banned(known.endpoint) or seeding and known.is_useless):
+                good_at = wall if known.is_linked or known.endpoint in kept else known.last_good_at
+                kept[known.endpoint] = KnownAddress(known.endpoint, known.source, known.failures, good_at)
+        best = sorted(kept.values(), key=lambda address: (-address.last_good_at, address.failures))
+        return tuple(best[:MAX_KEPT])
+
+    def next_dial_at(self, *, seeding: bool) -> float | None:
+        """When somebody is to be dialled next, as far as it is known now."""
+        return min((known.next_dial_at for known in self._known.values() if self._may_dial(known, seeding)),
+                   default=None)
+
+    def _may_dial(self, known: KnownPeer, seeding: bool) -> bool:
+        return not (known.is_busy or seeding and known.is_useless or self.is_banned(known.endpoint))
+
     def to_dial(self, room: int, now: float, *, seeding: bool) -> list[Endpoint]:
         """Up to `room` addresses to dial now; they count as being dialled from here on."""
         room = min(room, MAX_DIALS - self.dialing)
         if room <= 0:
             return []
         ready = [known for known in self._known.values()
-                 if not known.is_busy and known.next_dial_at <= now and not self.is_banned(known.endpoint)
-                 and not (seeding and known.is_useless)]
+                 if known.next_dial_at <= now and self._may_dial(known, seeding)]
         ready.sort(key=lambda known: (known.failures, known.next_dial_at))
         for known in ready[:room]:
             known.is_busy = True
@@ -74,25 +109,31 @@ class PeerManager:
         """A dial ended, one way or the other."""
         self.dialing -= 1
 
+    def linked(self, endpoint: Endpoint) -> None:
+        """A dial led to a link."""
+        known = self._known.get(endpoint)
+        if known is not None:
+            known.is_linked = True
+
     def failed(self, endpoint: Endpoint, now: float) -> None:
         """A dial failed, or a link ended badly: later, or never again."""
         known = self._known.get(endpoint)
         if known is None:
             return
-        known.is_busy = False
+        known.is_busy = known.is_linked = False
         known.failures += 1
         if known.source is not PeerSource.STATIC and known.failures > MAX_FAILURES:
             del self._known[endpoint]
             return
-        longest = STATIC_RETRY_S if known.source is PeerSource.STATIC else LONGEST_RETRY_S
-        known.next_dial_at = now + min(longest, FIRST_RETRY_S * 2 ** (known.failures - 1))
+        known.next_dial_at = now + _pause_s(known)
 
-    def ended(self, endpoint: Endpoint, now: float, *, useless: bool) -> None:
+    def ended(self, endpoint: Endpoint, now: float, wall: float, *, useless: bool) -> None:
         """A link that worked ended."""
         known = self._known.get(endpoint)
         if known is not None:
-            known.is_busy = False
+            known.is_busy = known.is_linked = False
             known.failures = 0
+            known.last_good_at = wall
             known.is_useless = useless
             known.next_dial_at = now + REDIAL_S
 
@@ -117,3 +158,9 @@ class PeerManager:
 
     def is_banned(self, endpoint: Endpoint, peer_id: PeerId | None = None) -> bool:
         return endpoint in self._banned or endpoint.host in self._banned or peer_id in self._banned
+
+
+def _pause_s(known: KnownPeer) -> float:
+    """How long one that failed is left alone."""
+    longest = STATIC_RETRY_S if known.source is PeerSource.STATIC else LONGEST_RETRY_S
+    return min(longest, FIRST_RETRY_S * 2.0 ** min(known.failures - 1, 16))

@@ -1,17 +1,19 @@
 """PieceManager: what is known of every piece, and the assemblies of those that are being fetched.
 
-Most pieces are just missing or had, so their state is a bit; only an open piece has an object. A piece is `have` when
-it is verified **and** on disk. Owned by a swarm.
+Most pieces are just missing, had or skipped, so their state is a bit; only an open piece has an object. A piece is
+`have` when it is verified **and** on disk. Owned by a swarm.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.geometry import BLOCK_SIZE, PieceGeometry
 from blobtorrent.runtime.machine import Table
+from blobtorrent.storage.jobs import SPILLED
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.link import PeerLink
@@ -50,7 +52,7 @@ class Event(Enum):
 PIECE = Table({
     State.SKIPPED: {Event.WANT: State.MISSING},
     State.MISSING: {Event.SKIP: State.SKIPPED, Event.OPEN: State.PARTIAL},
-    State.PARTIAL: {Event.COMPLETE: State.HASHING, Event.DROP: State.MISSING, Event.SKIP: State.SKIPPED},
+    State.PARTIAL: {Event.COMPLETE: State.HASHING, Event.DROP: State.MISSING},
     State.HASHING: {Event.MISMATCH: State.SPOILED, Event.REFUSED: State.WRITING, Event.WRITTEN: State.HAVE},
     State.SPOILED: {Event.RETRY: State.MISSING},
     State.WRITING: {Event.REFUSED: State.WRITING, Event.WRITTEN: State.HAVE, Event.DROP: State.MISSING},
@@ -61,8 +63,8 @@ PIECE = Table({
 class Assembly:
     """One open piece: a list of slots that fills in any order, and what is still to be asked for."""
 
-    __slots__ = ("committed", "cursor", "index", "links", "missing", "num_blocks", "owner", "returned", "size", "slots",
-                 "spilling", "state", "taken_from")
+    __slots__ = ("being_stored", "committed", "cursor", "index", "is_restored", "links", "missing", "num_blocks",
+                 "owner", "returned", "size", "slots", "state", "taken_from")
 
     def __init__(self, index: int, size: int) -> None:
         self.index = index
@@ -76,7 +78,8 @@ class Assembly:
         self.owner: PeerLink | None = None     # a suspect works alone
         self.taken_from: set[PeerLink] = set()
         self.committed = 0                     # arena slots set aside for it
-        self.spilling = False
+        self.being_stored = False              # its blocks are on their way to the part store
+        self.is_restored = False               # some of its blocks came in an earlier run, nobody knows from whom
         self.state = State.PARTIAL
 
     def block_size(self, block: int) -> int:
@@ -130,13 +133,19 @@ class Assembly:
 class PieceManager:
     """Every piece's state. Masks are integers: bit i is piece i."""
 
-    def __init__(self, geometry: PieceGeometry, have: Bitfield) -> None:
+    def __init__(self, geometry: PieceGeometry, have: Bitfield, skipped: int = 0) -> None:
         self.geometry = geometry
         self.have = have
-        self.have_mask = have.mask
         self.open: dict[int, Assembly] = {}
-        self.missing_mask = ((1 << geometry.num_pieces) - 1) & ~self.have_mask     # wanted, and nobody works on them
+        self.skipped_mask = 0          # nobody wants them
+        self.lacking_mask = 0          # wanted and not had
+        self.missing_mask = 0          # of these: nobody works on them
         self.partial_mask = 0          # open with blocks that nobody is asked for
+        self.want_all_but(skipped)
+
+    @property
+    def all_mask(self) -> int:
+        return (1 << self.geometry.num_pieces) - 1
 
     @property
     def wanted_now(self) -> int:
@@ -145,13 +154,36 @@ class PieceManager:
 
     @property
     def is_complete(self) -> bool:
-        return self.have.is_full
+        """All that is wanted is had."""
+        return not self.lacking_mask
 
     def state(self, index: int) -> State:
         if index in self.have:
             return State.HAVE
         assembly = self.open.get(index)
-        return assembly.state if assembly else State.MISSING
+        if assembly is not None:
+            return assembly.state
+        return State.SKIPPED if self.is_skipped(index) else State.MISSING
+
+    def num_bytes(self, mask: int) -> int:
+        """Bytes in the pieces of a mask."""
+        geometry = self.geometry
+        count = mask.bit_count() * geometry.piece_length
+        for index in {*geometry.short_pieces, geometry.num_pieces - 1}:
+            if mask >> index & 1:
+                count -= geometry.piece_length - geometry.piece_size(index)
+        return count
+
+    def is_skipped(self, index: int) -> bool:
+        return bool(self.skipped_mask >> index & 1)
+
+    def want_all_but(self, skipped: int) -> None:
+        """From now on the pieces of this mask are unwanted, and no others. Open ones are the caller's business."""
+        self.skipped_mask = skipped & self.all_mask
+        self.lacking_mask = self.all_mask & ~(self.have.mask | skipped)
+        self.missing_mask = self.lacking_mask
+        for index in self.open:
+            self.missing_mask &= ~(1 << index)
 
     def holds(self, key: int, slot: int) -> bool:
         """Whether a block (`index << 32 | begin`) of an open piece lies in this arena slot."""
@@ -165,6 +197,18 @@ class PieceManager:
         bit = 1 << index
         self.missing_mask &= ~bit
         self.partial_mask |= bit
+        return assembly
+
+    def restore(self, index: int, blocks: Iterable[int]) -> Assembly:
+        """Open a missing piece of which the part store has some blocks."""
+        assembly = self.start(index)
+        for block in blocks:
+            assembly.slots[block] = SPILLED
+        assembly.missing = assembly.slots.count(EMPTY)
+        assembly.cursor = assembly.num_blocks
+        assembly.is_restored = True
+        assembly.give_back(list(range(assembly.num_blocks)))
+        self.note_unrequested(assembly)
         return assembly
 
     def start_run(self, indices: range) -> list[Assembly]:
@@ -195,27 +239,34 @@ class PieceManager:
             del self.open[index]
             self.have.add(index)
             mask |= 1 << index - lowest
-        self.have_mask |= mask << lowest
+        self.lacking_mask &= ~(mask << lowest)
 
     def spoiled(self, assembly: Assembly) -> None:
         """The hash did not match: fetch it again from the start."""
         assembly.fire(Event.MISMATCH)
         assembly.fire(Event.RETRY)
-        self._reopen(assembly.index)
+        self._close(assembly)
 
     def drop(self, assembly: Assembly) -> None:
         """Give an open piece up; its slots are the caller's business."""
         assembly.fire(Event.DROP)
-        self._reopen(assembly.index)
+        self._close(assembly)
 
-    def lost(self, index: int) -> None:
-        """A piece that we had cannot be read any more."""
-        if self.have.discard(index):
-            self.have_mask &= ~(1 << index)
-            self.missing_mask |= 1 << index
+    def lose(self, mask: int) -> int:
+        """Pieces that are not on disk after all; returns the mask of those that we had."""
+        had = self.have.mask
+        lost = mask & had
+        self.have = Bitfield.from_mask(self.have.size, had & ~lost)
+        self.lacking_mask |= lost & ~self.skipped_mask
+        self.missing_mask |= lost & ~self.skipped_mask
+        return lost
 
-    def _reopen(self, index: int) -> None:
-        del self.open[index]
-        bit = 1 << index
+    def _close(self, assembly: Assembly) -> None:
+        """It is to be fetched from the start, if anybody still wants it."""
+        del self.open[assembly.index]
+        bit = 1 << assembly.index
         self.partial_mask &= ~bit
-        self.missing_mask |= bit
+        if self.is_skipped(assembly.index):
+            assembly.fire(Event.SKIP)
+        else:
+            self.missing_mask |= bit

@@ -1,4 +1,7 @@
-"""Pulse: what a swarm does once a second. Rates, snubs, silent peers, choke rounds, dials, the report."""
+"""Pulse: what a swarm does once a second. Rates, snubs, silent peers, choke rounds, dials, the report.
+
+A swarm with nothing to do beats slower: a thousand of them cost less than a hundredth of a core.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,10 @@ from blobtorrent.protocol.wire import encode
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.outlets import Outlets
     from blobtorrent.core.swarm.swarm import Swarm
+    from blobtorrent.runtime.timers import Timer
 
 INTERVAL_S = 1.0
+IDLE_INTERVAL_S = 15.0                 # at most, while there is nobody to look after
 KEEP_ALIVE_S = 110.0
 IDLE_LINK_S = 240.0                    # nothing received for so long: gone
 STALLED_UPLOAD_S = 120.0               # a peer that takes no byte of what it asked for holds memory for nothing
@@ -28,9 +33,26 @@ class Pulse:
         self._swarm = swarm
         self._outlets = outlets
         self._last_tick = outlets.now
+        self._timer: Timer | None = None
 
     def schedule(self) -> None:
-        self._outlets.at(self._swarm.now + INTERVAL_S, self._tick)
+        self._timer = self._outlets.at(self._next_at(), self._tick)
+
+    def hurry(self) -> None:
+        """Something came up: the next pulse may have to come earlier."""
+        timer = self._timer
+        if timer is not None and timer.is_pending and self._next_at() < timer.deadline_s:
+            timer.cancel()
+            self._last_tick = self._swarm.now          # nothing moved until now: rates begin here
+            self.schedule()
+
+    def _next_at(self) -> float:
+        swarm = self._swarm
+        if swarm.links or swarm.awaits_disk or swarm.unfinished.has_work or swarm.downloaded.rate + swarm.uploaded.rate:
+            return swarm.now + INTERVAL_S
+        dial_at = swarm.peers.next_dial_at(seeding=swarm.is_seeding)
+        idle_until = swarm.now + IDLE_INTERVAL_S
+        return idle_until if dial_at is None else max(swarm.now + INTERVAL_S, min(dial_at, idle_until))
 
     def _tick(self) -> None:
         if not self._swarm.is_open:
@@ -43,6 +65,7 @@ class Pulse:
             self._tick_link(link, now, elapsed_s)
         self._swarm.downloaded.tick(elapsed_s)
         self._swarm.uploaded.tick(elapsed_s)
+        self._swarm.unfinished.keep(now)
         if self._swarm.choker.is_due(now):
             self._choke_round(now)
         self._watch_endgame()
@@ -53,9 +76,7 @@ class Pulse:
 
     def _tick_link(self, link: PeerLink, now: float, elapsed_s: float) -> None:
         came = link.down.tick(elapsed_s)
-        self._swarm.downloaded.add(came)
         given = link.up.tick(elapsed_s)
-        self._swarm.uploaded.add(given)
         if given or not link.queued_upload_bytes:
             link.last_taken_at = now
         link.window.on_tick(came // BLOCK_SIZE, elapsed_s)

@@ -1,4 +1,4 @@
-"""A swarm's figures as an immutable value. Reads the swarm, changes nothing."""
+"""A swarm's figures as an immutable value, told to the core when they changed. Reads the swarm, changes nothing."""
 
 from __future__ import annotations
 
@@ -6,41 +6,65 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import PeerReport, SwarmReport
+from blobtorrent.model.payload import PayloadMap
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.outlets import Outlets
     from blobtorrent.core.swarm.swarm import Swarm
 
 MAX_PEERS = 200                        # listed in a report
 
 
-def make_report(swarm: Swarm) -> SwarmReport:
-    """What the core is told once a second and on every change of state."""
-    pieces, geometry = swarm.pieces, swarm.geometry
-    done_bytes = len(pieces.have) * geometry.piece_length
-    for index in {*geometry.short_pieces, geometry.num_pieces - 1}:
-        if index in pieces.have:
-            done_bytes -= geometry.piece_length - geometry.piece_size(index)
-    return SwarmReport(
-        info_hash=swarm.info_hash,
-        state=swarm.machine.state.name.lower(),
-        have_count=len(pieces.have),
-        have_wire=pieces.have.to_wire(),
-        done_bytes=done_bytes,
-        left_bytes=swarm.left_bytes,
-        downloaded_bytes=swarm.downloaded.total + sum(link.down.fresh for link in swarm.links),
-        uploaded_bytes=swarm.uploaded.total + sum(link.up.fresh for link in swarm.links),
-        wasted_bytes=swarm.wasted_bytes,
-        down_bytes_per_s=int(swarm.downloaded.rate),
-        up_bytes_per_s=int(swarm.uploaded.rate),
-        links=len(swarm.links),
-        seeds=swarm.availability.seeds,
-        peers_known=len(swarm.peers),
-        peers=tuple(_peer(link) for link, _ in zip(swarm.links, range(MAX_PEERS))),
-        availability=swarm.availability.copies(geometry.num_pieces),
-        error_code=swarm.error.code if swarm.error else "",
-        error_detail=swarm.error.detail if swarm.error else "",
-        spoiled_pieces=swarm.spoiled_pieces,
-    )
+class Reporter:
+    """Knows what the core was told last."""
+
+    def __init__(self, swarm: Swarm, outlets: Outlets) -> None:
+        self._swarm = swarm
+        self._outlets = outlets
+        self._told: SwarmReport | None = None
+        self._payload: PayloadMap | None = None            # made when something is missing: most swarms seed
+
+    def tell(self) -> None:
+        """Post a report, unless it says the same as the one before."""
+        report = self.make()
+        if report != self._told:
+            self._told = report
+            self._outlets.report(self._swarm, report)
+
+    def make(self) -> SwarmReport:
+        swarm = self._swarm
+        pieces, geometry = swarm.pieces, swarm.geometry
+        absent = pieces.all_mask & ~pieces.have.mask
+        return SwarmReport(
+            info_hash=swarm.info_hash,
+            state=swarm.machine.state.name.lower(),
+            have_count=len(pieces.have),
+            have_wire=pieces.have.to_wire(),
+            done_bytes=pieces.num_bytes(pieces.have.mask),
+            left_bytes=self._payload_of(absent),
+            downloaded_bytes=swarm.downloaded.total,
+            uploaded_bytes=swarm.uploaded.total,
+            wasted_bytes=swarm.wasted_bytes,
+            down_bytes_per_s=int(swarm.downloaded.rate),
+            up_bytes_per_s=int(swarm.uploaded.rate),
+            links=len(swarm.links),
+            seeds=swarm.availability.seeds,
+            peers_known=len(swarm.peers),
+            peers=tuple(_peer(link) for link, _ in zip(swarm.links, range(MAX_PEERS))),
+            availability=swarm.availability.copies(geometry.num_pieces),
+            error_code=swarm.error.code if swarm.error else "",
+            error_detail=swarm.error.detail if swarm.error else "",
+            spoiled_pieces=swarm.spoiled_pieces,
+            skipped_bytes=self._payload_of(absent & pieces.skipped_mask),
+        )
+
+    def _payload_of(self, mask: int) -> int:
+        """Bytes in these pieces, without padding."""
+        if not mask:
+            return 0
+        if self._payload is None:
+            self._payload = PayloadMap(self._swarm.order.metainfo)
+        return self._payload.of_mask(mask)
 
 
 def _peer(link: PeerLink) -> PeerReport:
@@ -54,7 +78,7 @@ def _peer(link: PeerLink) -> PeerReport:
         up_bytes_per_s=int(link.up.rate),
         downloaded_bytes=link.down.total,
         uploaded_bytes=link.up.total,
-        progress=bin(link.mask).count("1") / max(1, link.swarm.geometry.num_pieces),
+        progress=link.mask.bit_count() / max(1, link.swarm.geometry.num_pieces),
         is_incoming=link.is_incoming,
         flags=flags,
     )

@@ -12,16 +12,25 @@ from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.choker import ChokeManager
 from blobtorrent.core.swarm.completion import Completion
 from blobtorrent.core.swarm.link import PeerLink, RateMeter
-from blobtorrent.core.swarm.messages import ChangeSwarm, OpenSwarm, PeersFound
+from blobtorrent.core.swarm.messages import (
+    ChangeSwarm,
+    KnownAddress,
+    OpenSwarm,
+    PeersFound,
+    SwarmReport,
+    Totals,
+    WantPieces,
+)
 from blobtorrent.core.swarm.outlets import Outlets
 from blobtorrent.core.swarm.peers import PeerManager
 from blobtorrent.core.swarm.phases import SWARM, Event, State
 from blobtorrent.core.swarm.picker import RarestFirst, Rng
 from blobtorrent.core.swarm.pieces import Assembly, PieceManager
 from blobtorrent.core.swarm.pulse import Pulse
-from blobtorrent.core.swarm.report import make_report
+from blobtorrent.core.swarm.report import Reporter
 from blobtorrent.core.swarm.requests import RequestManager
 from blobtorrent.core.swarm.talk import Talk
+from blobtorrent.core.swarm.unfinished import UnfinishedPieces
 from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, StorageError
@@ -47,21 +56,24 @@ class Swarm:
         self.order = order
         self.settings = order.settings
         self.geometry = order.metainfo.geometry
-        self.all_mask = (1 << self.geometry.num_pieces) - 1
         self.memory = arena
         self._outlets = outlets
         self.machine: Machine[State, Event] = Machine(SWARM, on_change=self._on_state)
 
-        self.pieces = PieceManager(self.geometry, order.have)
+        self.pieces = PieceManager(self.geometry, order.have, order.skipped)
+        self.all_mask = self.pieces.all_mask
         self.availability = Availability(self.geometry.num_pieces)
-        self.picker = RarestFirst(self.availability, rng)
+        self.picker = RarestFirst(self.availability, rng, is_sequential=order.settings.is_sequential)
+        self.picker.prefer(order.priorities, self.geometry.num_pieces)
         self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve, self.wait_for_memory)
         self.uploads = UploadManager(self.pieces, arena, cache)
         self.choker = ChokeManager(order.settings.upload_slots, order.settings.choke_interval_s, rng)
         self.peers = PeerManager()
         self.talk = Talk(self)
         self.completion = Completion(self, outlets)
+        self.unfinished = UnfinishedPieces(self, outlets)
         self.pulse = Pulse(self, outlets)
+        self._reporter = Reporter(self, outlets)
 
         self.links: dict[PeerLink, None] = {}
         self.finished: list[Assembly] = []                 # all blocks are here
@@ -73,9 +85,11 @@ class Swarm:
 
         self._closing = 0              # links whose sockets are not closed yet
         self.error: StorageError | None = None
-        self.downloaded = RateMeter()
-        self.uploaded = RateMeter()
-        self.wasted_bytes = 0
+        self.downloaded = RateMeter(order.totals.downloaded)
+        self.uploaded = RateMeter(order.totals.uploaded)
+        self.wasted_bytes = order.totals.wasted
+        self.live = order.live
+        self._tally = order.totals     # what it was told last
         self.spoiled_pieces = 0
 
     @property
@@ -86,11 +100,20 @@ class Swarm:
 
     def start(self) -> None:
         self.machine.fire(Event.COMPLETE if self.pieces.is_complete else Event.START)
+        self.unfinished.restore(self.order.partial)
+        self.peers.restore(self.order.peers, self.now)
+        self.dial()
         self.pulse.schedule()
+        self.wake()
 
     def change(self, order: ChangeSwarm) -> None:
-        self.settings = order.settings
-        self.choker.slots, self.choker.interval_s = order.settings.upload_slots, order.settings.choke_interval_s
+        old, settings = self.settings, order.settings
+        self.settings = settings
+        self.choker.slots, self.choker.interval_s = settings.upload_slots, settings.choke_interval_s
+        self.picker.is_sequential = settings.is_sequential
+        if settings.may_download != old.may_download:
+            self._on_other_wants()
+        self.pulse.hurry()
 
     def drain(self) -> None:
         """Close: links go now, what the disk has in hand is finished."""
@@ -98,27 +121,25 @@ class Swarm:
         for link in list(self.links):
             self.lose(link, NetworkError("net.closing", "the torrent is being closed"))
         self.completion.give_up()
+        self.unfinished.give_up()
         self.uploads.close()
 
     @property
     def is_drained(self) -> bool:
-        return self.completion.is_idle and self.uploads.is_idle and not self._closing
+        return not self.awaits_disk and self.uploads.is_idle and not self._closing
+
+    @property
+    def awaits_disk(self) -> bool:
+        """Pieces are with the hasher or the disk: memory comes free without doing anything."""
+        return not (self.completion.is_idle and self.unfinished.is_idle)
 
     @property
     def is_open(self) -> bool:
         return self.machine.state not in (State.DRAINING, State.CLOSED)
 
     @property
-    def left_bytes(self) -> int:
-        """Payload that is not verified yet: padding does not count."""
-        if self.pieces.is_complete:
-            return 0
-        geometry, metainfo = self.geometry, self.order.metainfo
-        left = sum(geometry.piece_size(index) for index in range(geometry.num_pieces) if index not in self.pieces.have)
-        return min(left, metainfo.payload_bytes)
-
-    @property
     def is_seeding(self) -> bool:
+        """It has all that is wanted of it."""
         return self.machine.state is State.SEEDING
 
     def _on_state(self, old: State, _event: Event, new: State) -> None:
@@ -126,7 +147,11 @@ class Swarm:
             self.report()
 
     def report(self) -> None:
-        self._outlets.report(self, make_report(self))
+        """Tell the core what changed, if anything did."""
+        self._reporter.tell()
+
+    def make_report(self) -> SwarmReport:
+        return self._reporter.make()
 
     # ---- links
 
@@ -135,8 +160,10 @@ class Swarm:
         self.links[link] = None
         if not link.is_incoming:
             self.peers.dialled()
+            self.peers.linked(link.endpoint)
             self.dial()                # at once while dials succeed; those that fail wait for the next second
         self._share()
+        self.pulse.hurry()
         self.talk.greet(link)
 
     def _share(self) -> None:
@@ -169,8 +196,6 @@ class Swarm:
         del self.links[link]
         self._share()
         link.closing = error
-        self.downloaded.add(link.down.tick(1.0))
-        self.uploaded.add(link.up.tick(1.0))
         link.intake.close()
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
@@ -188,12 +213,14 @@ class Swarm:
             if isinstance(error, PeerError) or not link.said_pieces:
                 self.peers.failed(link.endpoint, self.now)
             else:
-                self.peers.ended(link.endpoint, self.now, useless=link.is_seed and self.is_seeding)
+                is_useless = link.is_seed and self.is_seeding
+                self.peers.ended(link.endpoint, self.now, self._outlets.wall(), useless=is_useless)
         self.refill()
 
     def on_sent(self, link: PeerLink, token: Batch) -> None:
         """A batch of blocks is with the kernel."""
         self.uploads.on_sent(link if link.closing is None else None, token)
+        self.uploaded.add(token[1])
         self.wake()
 
     def on_link_closed(self, link: PeerLink, tokens: list[Batch]) -> None:
@@ -205,6 +232,13 @@ class Swarm:
     def on_peers(self, message: PeersFound) -> None:
         self.peers.found(message.endpoints, message.source, self.now)
         self.dial()
+        self.pulse.hurry()
+
+    def peers_to_keep(self) -> tuple[KnownAddress, ...]:
+        """Whom to dial first in the next run."""
+        incoming = [Endpoint(link.endpoint.host, link.extended.port) for link in self.links
+                    if link.is_incoming and link.extended.port]
+        return self.peers.kept(incoming, self._outlets.wall(), seeding=self.is_seeding)
 
     def on_dial_failed(self, endpoint: Endpoint, error: BlobTorrentError | None) -> None:
         """A dial ended without a link."""
@@ -215,6 +249,7 @@ class Swarm:
             self.peers.is_here(endpoint, self.now)
         else:
             self.peers.failed(endpoint, self.now)
+        self.pulse.hurry()
 
     def dial(self) -> None:
         """Try more peers, as far as there is room."""
@@ -228,9 +263,10 @@ class Swarm:
 
     # ---- what links tell while they are read
 
-    def on_progress(self, link: PeerLink, surplus: int) -> None:
-        """Blocks came; `surplus` of them were here already."""
+    def on_progress(self, link: PeerLink, count: int, surplus: int) -> None:
+        """`count` bytes of blocks came; `surplus` of the blocks were here already."""
         self.active[link] = None
+        self.downloaded.add(count)
         if surplus:
             self.memory.unreserve(surplus)
             self.on_waste(surplus * BLOCK_SIZE)
@@ -259,10 +295,17 @@ class Swarm:
         self.to_flush.clear()
         if self.uploads.hungry:
             self.wait_for_memory()
+        if self.live is not None:
+            tally = Totals(self.downloaded.total, self.uploaded.total, self.wasted_bytes)
+            if tally != self._tally:
+                self._tally = tally
+                self.live.save_tally(*tally)
 
     def fill(self, link: PeerLink) -> None:
         if self.may_ask(link):
             self.requests.fill(link, self.now)
+        else:
+            self.requests.hungry.pop(link, None)
 
     def may_ask(self, link: PeerLink) -> bool:
         """Whether the peer would answer, and we could do with it."""
@@ -291,11 +334,10 @@ class Swarm:
             self.lose(link, NetworkError("storage.unreadable", "what the peer asked for cannot be read"))
         if message.failed and self.is_open:
             self.error = message.error
+            mask = 0
             for span in message.failed:
-                self.pieces.lost(span.index)
-            self.machine.fire(Event.LOST_PIECE)
-            for link in self.links:
-                self.talk.update_interest(link)
+                mask |= 1 << span.index
+            self.lose_pieces(mask)
         self.wake()
 
     def relieve(self) -> bool:
@@ -309,20 +351,56 @@ class Swarm:
         """Have refill() called when there is more, and let the host see to it that there will be."""
         self._outlets.when_memory(self)
 
-    # ---- new pieces
+    # ---- other pieces
+
+    def want(self, message: WantPieces) -> None:
+        """Other pieces are skipped or preferred from now on."""
+        self.pieces.want_all_but(message.skipped)
+        self.picker.prefer(message.priorities, self.geometry.num_pieces)
+        self.unfinished.drop_skipped()
+        self._on_other_wants()
+
+    def lose_pieces(self, mask: int) -> None:
+        """Pieces are not on disk after all. Peers that may ask for them are to hear what we have from the start."""
+        lost = self.pieces.lose(mask)
+        for link in list(self.links):
+            if lost & ~link.mask:
+                self.lose(link, NetworkError("net.lost-pieces", "we do not have what we told the peer of"))
+        self._on_other_wants()
+
+    def _on_other_wants(self) -> None:
+        """What we want changed: seed or leech accordingly, and say so."""
+        if not self.is_open:
+            return
+        if self.pieces.is_complete and not self.is_seeding:
+            self._complete()
+        elif self.is_seeding and not self.pieces.is_complete:
+            self.machine.fire(Event.LOST_PIECE)
+        for link in self.links:
+            self.talk.update_interest(link)
+            if not self.settings.may_download:
+                self.requests.cancel_all(link)
+            self.fill(link)
+        self.dial()
+        self.report()
+        self.wake()
 
     def on_new_pieces(self, indices: list[int]) -> None:
         """These are verified and on disk: tell everybody, soon."""
         self.new_pieces += indices
-        if self.pieces.is_complete and self.is_open:
-            self._tell_everybody()
-            self.machine.fire(Event.COMPLETE)
-            for link in list(self.links):
-                if link.is_seed:
-                    self.lose(link, NetworkError("net.both-seeds", "both have everything"))
+        if self.pieces.is_complete and self.is_open and not self.is_seeding:
+            self._complete()
         elif not self._haves_due:
             self._haves_due = True
             self._outlets.at(self.now + HAVE_DELAY_S, self._tell_everybody)
+
+    def _complete(self) -> None:
+        """Nothing is lacking any more."""
+        self._tell_everybody()
+        self.machine.fire(Event.COMPLETE)
+        for link in list(self.links):
+            if link.is_seed:
+                self.lose(link, NetworkError("net.both-seeds", "both have everything"))
 
     def _tell_everybody(self) -> None:
         self._haves_due = False

@@ -67,8 +67,8 @@ class Talk:
 
     def update_interest(self, link: PeerLink) -> None:
         """Say whether the peer has something that we lack, whenever that changed."""
-        pieces = self._swarm.pieces
-        wants = bool(link.mask & ~pieces.have_mask)
+        swarm = self._swarm
+        wants = swarm.settings.may_download and bool(link.mask & swarm.pieces.lacking_mask)
         if wants and not link.state.am_interested:
             link.state.want()
             link.send(encode.INTERESTED)

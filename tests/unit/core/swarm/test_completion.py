@@ -122,12 +122,12 @@ def test_the_piece_that_is_least_worked_on_is_spilled_and_its_blocks_are_kept_th
     one.give(busy, mine[:3])
     one.give(left, outstanding(left)[:2])
     one.swarm.lose(left, RuntimeError("gone"))
-    assert one.swarm.completion.spill()
+    assert one.swarm.unfinished.spill()
     (assembly,) = one.notes.spilled
     assert assembly.links == min(other.links for other in one.swarm.pieces.open.values())
     blocks = assembly.held_slots
     one.arena.release([slot for _, slot in blocks])
-    one.swarm.completion.on_spilled(BlocksSpilled(one.swarm.info_hash, assembly.index, blocks, assembly))
+    one.swarm.unfinished.on_spilled(BlocksSpilled(one.swarm.info_hash, assembly.index, blocks, assembly))
     assert [assembly.slots[block] for block, _ in blocks] == [SPILLED] * len(blocks)
     assert assembly.held_slots == []
     check_requests(one.swarm)
@@ -136,7 +136,7 @@ def test_the_piece_that_is_least_worked_on_is_spilled_and_its_blocks_are_kept_th
 def test_without_anything_in_memory_nothing_is_spilled(one):
     one.join()
     one.said()
-    assert not one.swarm.completion.spill()
+    assert not one.swarm.unfinished.spill()
 
 
 @pytest.mark.parametrize("error", [None, REFUSED])
@@ -144,7 +144,7 @@ def test_a_piece_that_becomes_full_while_it_is_spilled_is_hashed_afterwards(one,
     link = one.join()
     index = one.asked(link)[0][0]
     one.give(link, whole(index)[:5])
-    assert one.swarm.completion.spill()
+    assert one.swarm.unfinished.spill()
     assembly = one.notes.spilled[0]
     blocks = assembly.held_slots
     one.give(link, whole(index)[5:])
@@ -152,7 +152,7 @@ def test_a_piece_that_becomes_full_while_it_is_spilled_is_hashed_afterwards(one,
     assert one.notes.hashed == []
     if error is None:
         one.arena.release([slot for _, slot in blocks])
-    one.swarm.completion.on_spilled(BlocksSpilled(one.swarm.info_hash, index, blocks, assembly, error))
+    one.swarm.unfinished.on_spilled(BlocksSpilled(one.swarm.info_hash, index, blocks, assembly, error))
     (piece,) = one.notes.hashed
     assert piece.slots.count(SPILLED) == (0 if error else 5)
 
@@ -162,13 +162,13 @@ def test_a_piece_that_becomes_full_in_the_pass_of_the_answer_is_hashed_too(one, 
     link = one.join()
     index = one.asked(link)[0][0]
     one.give(link, whole(index)[:5])
-    assert one.swarm.completion.spill()
+    assert one.swarm.unfinished.spill()
     assembly = one.notes.spilled[0]
     blocks = assembly.held_slots
     one.give(link, whole(index)[5:])
     if error is None:
         one.arena.release([slot for _, slot in blocks])
-    one.swarm.completion.on_spilled(BlocksSpilled(one.swarm.info_hash, index, blocks, assembly, error))
+    one.swarm.unfinished.on_spilled(BlocksSpilled(one.swarm.info_hash, index, blocks, assembly, error))
     one.said()
     assert [piece.index for piece in one.notes.hashed] == [index]
 

@@ -17,6 +17,7 @@ from blobtorrent.model.ids import PeerId
 
 A, B, C = [Endpoint(f"10.0.0.{number}", 6881) for number in (1, 2, 3)]
 ID = PeerId(b"x" * 20)
+WALL = 1_700_000_000.0                 # the time of day
 
 
 def knowing(*endpoints, source=PeerSource.TRACKER):
@@ -74,14 +75,14 @@ def test_a_link_that_worked_is_dialled_again_soon_and_its_failures_are_forgiven(
     peers = knowing(A)
     for _ in range(MAX_FAILURES):
         peers.failed(A, 0.0)
-    peers.ended(A, 50.0, useless=False)
+    peers.ended(A, 50.0, WALL, useless=False)
     assert dial(peers, 50.0 + REDIAL_S - 1) == []
     assert dial(peers, 50.0 + REDIAL_S) == [A]
 
 
 def test_a_fellow_seed_is_dialled_only_when_we_lack_something_again():
     peers = knowing(A)
-    peers.ended(A, 0.0, useless=True)
+    peers.ended(A, 0.0, WALL, useless=True)
     assert dial(peers, 100.0, seeding=True) == []
     assert dial(peers, 100.0) == [A]
 

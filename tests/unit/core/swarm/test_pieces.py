@@ -53,7 +53,7 @@ def test_a_written_piece_is_had():
     pieces = manager()
     pieces.written([fill(pieces.start(index)) for index in (9, 2)])
     assert sorted(pieces.have) == [2, 9]
-    assert pieces.have_mask == pieces.have.mask
+    assert pieces.lacking_mask == 0b01_1111_1011
     assert not pieces.open
     assert not pieces.is_complete
 
@@ -72,11 +72,10 @@ def test_a_spoiled_or_dropped_piece_is_missing_again(fate):
 
 def test_a_had_piece_that_is_lost_is_missing_again():
     pieces = manager(have=[4])
-    pieces.lost(4)
-    pieces.lost(4)
-    pieces.lost(5)
+    assert pieces.lose(0b11_0000) == 0b01_0000
+    assert pieces.lose(0b11_0000) == 0
     assert not len(pieces.have)
-    assert (pieces.have_mask, pieces.missing_mask) == (0, 0b11_1111_1111)
+    assert pieces.lacking_mask == pieces.missing_mask == pieces.all_mask
 
 
 def test_a_piece_is_not_had_before_its_hash_was_checked():

@@ -9,7 +9,7 @@ from blobtorrent.core.swarm.phases import State
 from blobtorrent.core.swarm.pulse import IDLE_LINK_S, KEEP_ALIVE_S, MAX_UNASKED, STALLED_UPLOAD_S
 from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.wire import messages as wire
-from tests.support.oneswarm import OneSwarm
+from tests.support.oneswarm import OneSwarm, outstanding
 from tests.support.stored import StoredTorrent
 
 K = 1024
@@ -93,9 +93,22 @@ def test_found_peers_are_dialled_up_to_the_limit_of_links(torrent):
     assert len(one.notes.dialled) == 3
 
 
-def test_a_report_comes_every_second(torrent):
+def test_a_report_comes_every_second_while_something_changes(torrent):
     one = OneSwarm(torrent)
+    link = one.join()
+    one.pass_time(0.5)
     one.notes.reports.clear()
-    one.pass_time(5.5)
+    for index, block in outstanding(link)[:5]:
+        one.give(link, [(index, block)])
+        one.pass_time(1.0)
     assert len(one.notes.reports) == 5
     assert one.notes.reports[-1].left_bytes == 10 * 16 * K
+
+
+def test_what_did_not_change_is_not_reported_again(torrent):
+    one = OneSwarm(torrent)
+    one.join([])
+    one.pass_time(2.0)
+    one.notes.reports.clear()
+    one.pass_time(100.0)
+    assert one.notes.reports == []

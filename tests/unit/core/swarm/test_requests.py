@@ -227,9 +227,9 @@ def test_a_dropped_piece_takes_its_requests_back_and_is_fetched_from_the_start(l
     link = one.join()
     asked = one.asked(link)
     one.give(link, asked[:3])
-    assert one.swarm.completion.spill()
+    assert one.swarm.unfinished.spill()
     (assembly,) = one.notes.spilled
-    one.swarm.completion.on_spilled(BlocksSpilled(
+    one.swarm.unfinished.on_spilled(BlocksSpilled(
         large.metainfo.info_hash, assembly.index, assembly.held_slots, assembly, REFUSED))
     said = one.said()[link]
     assert set(cancelled(said)) >= set(asked[3:])
