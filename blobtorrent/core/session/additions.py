@@ -106,8 +106,8 @@ class Additions:
         log.info("torrent added", torrent=torrent.info_hash, name=torrent.name)
         self._roster.add(torrent)
         self._roster.tell(TorrentAdded(torrent.info_hash, torrent.name))
-        pending.reply.give(torrent.info_hash)
         pending.then(torrent)
+        pending.reply.give(torrent.info_hash)      # who hears it finds the torrent on its way, not stopped
 
     def _place_of(self, command: AddTorrent) -> Place:
         target = (command.download_dir or self._storage.download_dir).absolute()

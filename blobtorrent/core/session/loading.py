@@ -161,7 +161,7 @@ class Loader:
             torrent.doubtful = doubtful
             self._roster.fire(torrent, TorrentEvent.FOUND)
             return
-        if not record.is_checked:
+        if record.is_suspect or not record.is_checked:
             record.is_checked = True
             torrent.set_have(record.have)
         torrent.wants_check = False

@@ -56,7 +56,10 @@ def _with_recovered(record: TorrentRecord, found: Recovered | None) -> Torrent:
     """Add what was written after the last row, and the exact figures."""
     if found is not None:
         record.is_suspect = True
+        before = len(record.have)
         record.have = Bitfield.from_mask(record.have.size, record.have.mask | _mask_of(found.written, record.have.size))
+        news = (len(record.have) - before) * record.facts.piece_length
+        record.done_bytes = min(record.facts.size_bytes, record.done_bytes + news)     # exact when it is loaded
         if found.tally is not None:
             totals = found.tally
             record.lifetime = record.lifetime._replace(
