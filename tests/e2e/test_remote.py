@@ -88,6 +88,29 @@ def test_removing_with_data_deletes_the_files_of_the_torrent_only(sample: Sample
         assert (daemon.downloads / "foreign").read_text() == "precious"
 
 
+def test_a_running_torrent_is_changed_rechecked_and_moved_over_rest(sample: Sample, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    with Daemon(tmp_path / "daemon") as daemon:
+        (daemon.downloads / "sample.bin").write_bytes((sample.folder / "sample.bin").read_bytes())
+        daemon.call("POST", "/v1/torrents", {"source": str(sample.torrent)})
+        wait_state(daemon, sample, "seeding")
+        path = f"/v1/torrents/{sample.info_hash.hex()}"
+        changed = daemon.call("PATCH", path, {"labels": ["new"], "priority": 3, "up_limit_bytes_per_s": "1 MiB/s"})
+        assert (changed["labels"], changed["priority"]) == (["new"], 3)
+        assert daemon.call("PATCH", path, {"file_priorities": {"9": "skip"}})["code"] == "torrent.no-such-file"
+        daemon.call("POST", f"{path}/recheck")
+        wait_until(lambda: daemon.output().count("torrent checked") == 2, TIMEOUT_S, "the check")
+        wait_state(daemon, sample, "seeding")
+        assert daemon.call("POST", f"{path}/announce")["state"] == "seeding"
+        daemon.call("POST", f"{path}/move", {"download_dir": str(target)})
+        wait_until((target / "sample.bin").exists, TIMEOUT_S, "the file")
+        wait_state(daemon, sample, "seeding")
+        (file,) = daemon.call("GET", f"{path}/files")["files"]
+        assert (file["path"], file["done_bytes"]) == (["sample.bin"], 4 * MIB + 3)
+    assert sample.differences(target) == []
+
+
 def test_over_tcp_only_the_owner_of_the_token_gets_in(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
         port, token_file = tcp_port(daemon), daemon.state / "admin.token"
