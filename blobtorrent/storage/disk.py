@@ -220,6 +220,7 @@ class DiskPool:
         try:
             files = job.store.compare(job.stamps)
             has_data = job.store.prepare()
+            missing = [*files.missing, *job.store.lacking_files(job.have)]
         except StorageError as reason:
             return StorePrepared(job.info_hash, False, reason)
         try:
@@ -229,7 +230,7 @@ class DiskPool:
         parts = job.store.parts
         partial = {index: tuple(blocks) for index, blocks in parts.held().items()}
         return StorePrepared(
-            job.info_hash, has_data, None, partial, files.changed, files.missing, parts.damaged_blocks)
+            job.info_hash, has_data, None, partial, files.changed, missing, parts.damaged_blocks)
 
 
 def _collect_parts(job: PrepareStore) -> None:

@@ -6,11 +6,11 @@ folder for a few of its bytes. So the blocks that touch one lie in a part store 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 
 from blobtorrent.model.errors import FileMissing
 from blobtorrent.model.geometry import BLOCK_SIZE
-from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.metainfo import FileEntry, Metainfo
 from blobtorrent.storage.files import Cutter
 from blobtorrent.storage.layout import Layout, Part
 from blobtorrent.storage.partstore import PartStore
@@ -29,10 +29,13 @@ class Neighbours:
         self._geometry = metainfo.geometry
         self._layout = layout
         self._blocks: dict[int, set[int]] = {}         # piece -> the blocks of it that lie here
+        self._is_loaded = False
 
     def load(self) -> None:
-        """Find what an earlier process kept. Raises StorageError."""
-        self._blocks = {index: set(blocks) for index, blocks in self._kept.load_existing().items()}
+        """Find what an earlier process kept, unless that is known already. Raises StorageError."""
+        if not self._is_loaded:
+            self._blocks = {index: set(blocks) for index, blocks in self._kept.load_existing().items()}
+            self._is_loaded = True
 
     @property
     def is_empty(self) -> bool:
@@ -83,19 +86,9 @@ class Neighbours:
         """Whether all blocks of a stretch are here."""
         return all(block in self._blocks.get(index, ()) for index, block, _ in self._blocks_of(offset, length))
 
-    def absent_pieces(self) -> int:
-        """The mask of the pieces that nobody can have, because bytes of diverted files in them are not here."""
-        mask = 0
-        for number in self.diverted:
-            entry = self._files[number]
-            pieces = self._geometry.pieces_of_span(entry.offset, entry.length)
-            mask |= ((1 << len(pieces)) - 1) << pieces.start
-        for index, blocks in self._blocks.items():
-            needed = {block for block in range(self._geometry.num_blocks(index))
-                      if self._touches_diverted(index, block)}
-            if needed <= blocks:
-                mask &= ~(1 << index)
-        return mask
+    def lacking_files(self, have: Container[int]) -> list[int]:
+        """The diverted files of which bytes are not here, in pieces that are said to be had."""
+        return [number for number in sorted(self.diverted) if self._lacks(self._files[number], have)]
 
     def parts_of(self, files: Collection[int]) -> Iterator[tuple[Part, memoryview]]:
         """All that is here of some files: which part, and its bytes. Raises StorageError."""
@@ -126,6 +119,16 @@ class Neighbours:
         for part in parts:
             at = self._files[part.file].offset + part.offset - start
             yield part, data[at : at + part.length]
+
+    def _lacks(self, entry: FileEntry, have: Container[int]) -> bool:
+        for index in self._geometry.pieces_of_span(entry.offset, entry.length):
+            if index in have:
+                start = self._geometry.piece_offset(index)
+                offset = max(start, entry.offset)
+                end = min(start + self._geometry.piece_size(index), entry.offset + entry.length)
+                if not self.covers(offset, end - offset):
+                    return True
+        return False
 
     def _touches_diverted(self, index: int, block: int) -> bool:
         return any(part.file in self.diverted for part in self._parts(index, block))

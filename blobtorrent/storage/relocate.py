@@ -9,7 +9,6 @@ was at the target before is ever replaced, and whatever is no file of the torren
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from blobtorrent.model.errors import DiskFull, StorageError
 from blobtorrent.model.metainfo import FileEntry
+from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.atomicfile import sync_folder
 from blobtorrent.storage.copying import clone, copy
 from blobtorrent.storage.faults import storage_error
@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all); may raise S
 
 INTERRUPTED = "storage.interrupted"    # the code of an error that leaves everything as it is, to be resumed
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def relocate(store: Store, root: Path, names: Naming | None, progress: Progress, *, is_resumed: bool,
@@ -50,7 +50,9 @@ def relocate(store: Store, root: Path, names: Naming | None, progress: Progress,
     workshop = workshop_of(store.metainfo)
     Relocation(store.metainfo.files, store.spot(), target.spot(), workshop, progress).run(is_resumed=is_resumed)
     store.settle(root, names)
-    return store.stamps()
+    stamps = store.stamps()
+    store.close()
+    return stamps
 
 
 class Relocation:
@@ -188,7 +190,7 @@ class Relocation:
             except OSError:
                 left_behind += 1
         if left_behind:
-            log.warning("%d files could not be removed from %s", left_behind, self._source.folders.root)
+            log.warning("moved files stayed behind too", files=left_behind, root=str(self._source.folders.root))
         self._move_links()
         self._tidy(self._source)
 
@@ -200,7 +202,7 @@ class Relocation:
                 remove_link(self._source, number)
                 make_link(self._target.folders.root, self._target.path_of(number), self._target.link_target(number))
             except OSError as error:
-                log.warning("a link was not moved: %s", storage_error(error, entry.path[-1]))
+                log.warning("a link was not moved", detail=str(storage_error(error, entry.path[-1])))
 
     def _undo(self) -> None:
         """Bring everything back, as far as the disk lets us."""
@@ -212,7 +214,8 @@ class Relocation:
             try:
                 self._bring_back(number, keeps_old)
             except OSError as error:
-                log.warning("could not be moved back: %s", storage_error(error, self._files[number].path[-1]))
+                detail = str(storage_error(error, self._files[number].path[-1]))
+                log.warning("a file could not be moved back", detail=detail)
         self._tidy(self._target)
         for made in self._made_roots:
             try:
@@ -230,7 +233,7 @@ class Relocation:
         try:
             empty_workshop(self._target.folders, self._workshop)
         except OSError as error:
-            log.warning("left behind: %s", storage_error(error, self._workshop))
+            log.warning("a folder stayed behind", detail=str(storage_error(error, self._workshop)))
         numbers = [number for number, entry in enumerate(self._files) if not entry.is_pad]
         spot.folders.prune(spot.path_of(number) for number in numbers)
         self._source.folders.close()

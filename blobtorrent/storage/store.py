@@ -7,13 +7,14 @@ shared lies in the FilePool. Who calls `write` has checked the hash of what it w
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobtorrent.model.errors import StorageError
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.durability import Durability
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.filepool import FilePool, OpenFile
@@ -35,6 +36,8 @@ FULL = "full"
 BREAK = "break"                        # a file with several hard links is copied before it is written to
 WRITE = "write"                        # all links see what is written
 REFUSE = "refuse"                      # writing fails
+
+log = get_logger(__name__)
 
 
 class Store:
@@ -105,16 +108,14 @@ class Store:
         self.durability.on_moved()
 
     def close(self) -> None:
-        """Close all files; nameless spilled blocks are lost. A later call of another method opens files again.
-
-        Raises StorageError when a part store cannot be tidied up: it is closed all the same.
-        """
-        try:
-            self.parts.close()
-            if self.neighbours is not None:
-                self.neighbours.close()
-        finally:
-            self.pool.close_owner(self.key)
+        """Close all files; nameless spilled blocks are lost. A later call of another method opens files again."""
+        for blocks in (self.parts, self.neighbours):
+            try:
+                if blocks is not None:
+                    blocks.close()
+            except StorageError as error:      # what it did not tidy up, the next process does
+                log.warning("blocks were not put in order", code=error.code, detail=error.detail)
+        self.pool.close_owner(self.key)
 
     # ---- bytes
 
@@ -209,9 +210,9 @@ class Store:
         """Which of the files with a known stamp are no longer what they were."""
         return compare(known, self.stamps(known))
 
-    def absent_pieces(self) -> int:
-        """The mask of the pieces that cannot be had, because bytes of unwanted files in them were not kept."""
-        return 0 if self.neighbours is None else self.neighbours.absent_pieces()
+    def lacking_files(self, have: Container[int]) -> list[int]:
+        """Unwanted files of which not all was kept that the pieces in `have` hold of them. For a prepared store."""
+        return [] if self.neighbours is None else self.neighbours.lacking_files(have)
 
     def pin(self, number: int, *, writable: bool = False) -> OpenFile:
         """Lend the open file of this number; `unpin` gives it back. Raises StorageError."""

@@ -178,16 +178,16 @@ def test_no_space_is_reserved_for_unwanted_files(disk):
     assert disk.file(3).stat().st_size == len(disk.content(3))
 
 
-def test_pieces_of_which_bytes_are_missing_cannot_be_had(disk):
+def test_a_file_is_lacking_when_a_piece_that_is_had_was_not_kept_of_it(disk):
     disk.start({1, 3})
-    assert disk.store.absent_pieces() == 0b11111000
     disk.write(3, 4)
-    assert disk.store.absent_pieces() == 0b11100000
+    assert disk.store.lacking_files({0, 3, 4}) == []
+    assert disk.store.lacking_files({7}) == [3]
     disk.start((), prepare=False)
-    assert disk.store.absent_pieces() == 0
+    assert disk.store.lacking_files({7}) == []
 
 
-def test_kept_bytes_that_were_damaged_make_their_piece_absent(disk):
+def test_kept_bytes_that_were_damaged_are_lacking_until_the_piece_comes_again(disk):
     disk.start({1, 3})
     disk.write(3, 4)
     disk.store.sync()
@@ -196,10 +196,21 @@ def test_kept_bytes_that_were_damaged_make_their_piece_absent(disk):
     data[512 + 100] ^= 1                   # in the first block, of piece 3
     disk.kept_path.write_bytes(data)
     disk.start({1, 3})
-    assert disk.store.absent_pieces() == 0b11101000
-    assert 3 not in disk.good()
+    assert disk.store.lacking_files({3, 4}) == [1]
+    assert disk.good() == [4]
     disk.write(3)
-    assert 3 in disk.good()
+    assert disk.store.lacking_files({3, 4}) == []
+    assert disk.good() == [3, 4]
+
+
+def test_a_store_may_be_closed_and_prepared_again(disk):
+    disk.start({1, 3})
+    disk.write(3, 4)
+    for _ in range(3):
+        disk.store.close()
+        disk.store.prepare()
+    disk.write(7)
+    assert disk.good() == [3, 4, 7]
 
 
 def test_when_the_state_directory_is_full_it_is_said_and_tried_again(disk, tmp_path):
@@ -246,8 +257,7 @@ def test_whatever_is_skipped_and_wanted_in_whatever_order_no_written_piece_is_lo
             disk.store.sync()
             disk.store.close()
             disk.start(skipped)
-        absent = disk.store.absent_pieces()
-        assert {index for index in written if absent >> index & 1} == set()
+        assert disk.store.lacking_files(written) == []
         assert written <= set(disk.good())
         assert all(disk.read(index) == torrent.piece(index) for index in written)
     skip(disk.store, ())
