@@ -91,6 +91,8 @@ class SessionRig:
             PeerId(b"-BQ0000-abcdefghijkl"),
             check_jobs,
         ))
+        for message in self.inbox.drain():
+            self.tell(message)
 
     # ---- what drives it
 
@@ -144,9 +146,10 @@ class SessionRig:
             for job in jobs:
                 self.answer_check(job, good=good)
 
-    def report(self, metainfo: Metainfo, *, have: int, uploaded: int = 0, error: StorageError | None = None) -> None:
-        """The swarm has its first `have` pieces."""
-        self.tell(_report(metainfo, have, uploaded, error))
+    def report(self, metainfo: Metainfo, *, have: int, uploaded: int = 0, error: StorageError | None = None,
+               **figures: Any) -> None:
+        """The swarm has its first `have` pieces; `figures` are more of its report."""
+        self.tell(_report(metainfo, have, uploaded, error)._replace(**figures))
 
     def answer_close(self, metainfo: Metainfo, *, have: int, uploaded: int = 0) -> None:
         """The swarm, then the store, do what they were told."""

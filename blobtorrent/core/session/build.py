@@ -15,6 +15,7 @@ from blobtorrent.core.session.activity import ActivityManager
 from blobtorrent.core.session.additions import Additions
 from blobtorrent.core.session.admission import Admission
 from blobtorrent.core.session.announces import AnnounceManager
+from blobtorrent.core.session.bandwidth import BandwidthManager
 from blobtorrent.core.session.checking import CheckManager
 from blobtorrent.core.session.claims import PathClaims
 from blobtorrent.core.session.closing import Closer
@@ -100,6 +101,8 @@ class Parts:
             self.roster, outlets, keeper, parallel=around.check_jobs, on_ready=self.activity.begin,
             on_idle=self.closer.go_on)
         self.additions = Additions(self.roster, outlets, self.loader, keeper, settings.storage, clock)
+        self.bandwidth = BandwidthManager(
+            outlets.shards, settings.limits, settings.groups, clock=clock, timers=timers)
         self.torrents = TorrentManager(
             self.roster, outlets, self.swarms, self.admission, self.additions, keeper)
 
@@ -113,7 +116,7 @@ def build_session(around: Surroundings) -> Session:
         parts = Parts(around, lambda parts: _make_resume(around, parts))
         session = _make_session(around, parts)
         _add_lasting_parts(around, parts, session)
-    session.at_begin.insert(0, lambda: parts.torrents.adopt(around.saved))
+    session.at_begin[:0] = [lambda: parts.torrents.adopt(around.saved), parts.bandwidth.begin]
     around.outlets.inbox.post(Begin())
     return session
 

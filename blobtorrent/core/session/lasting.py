@@ -80,6 +80,7 @@ def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, rese
     """Use other settings from now on."""
     from blobtorrent.core.session.build import swarm_settings
 
+    parts.bandwidth.apply(settings.limits, settings.groups)
     parts.swarms.apply(swarm_settings(settings), settings.network.max_peers)
     parts.admission.apply(
         active_downloads=settings.queue.active_downloads, active_seeds=settings.queue.active_seeds)

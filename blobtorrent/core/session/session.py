@@ -106,6 +106,7 @@ class Session:
             step()
 
     def _tick(self) -> None:
+        self._swarms.rebalance()
         self._publish()
         self._timers.at(self._clock.now() + STATUS_S, self._tick)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from blobtorrent.core.session.connections import ConnectionManager
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.torrent import HELD_BY_SPACE, Torrent
 from blobtorrent.core.session.wanted import piece_priorities
@@ -25,7 +26,7 @@ KEEP_AFTER_S = 3.0                     # unfinished pieces are made durable when
 
 
 class SwarmManager:
-    """`max_links` connections are shared equally; no swarm gets more than `settings.max_links`, none less than one."""
+    """All swarms together have at most `max_links` connections, one of them `settings.max_links`."""
 
     def __init__(self, outlets: Outlets, *, peer_id: PeerId, settings: SwarmSettings, max_links: int) -> None:
         self.listen_port = 0           # told to the swarms that are opened from now on
@@ -34,15 +35,14 @@ class SwarmManager:
         self._outlets = outlets
         self._peer_id = peer_id
         self._settings = settings
-        self._max_links = max_links
+        self._connections = ConnectionManager(max_links, settings.max_links)
         self._open: dict[InfoHash, Torrent] = {}
         self._rates: dict[InfoHash, tuple[int, int]] = {}
-        self._share = settings.max_links
 
     def apply(self, settings: SwarmSettings, max_links: int) -> None:
         """Other settings for all swarms."""
-        self._settings, self._max_links = settings, max_links
-        self._share = self._fair_share()
+        self._settings = settings
+        self._connections.apply(max_links, settings.max_links)
         for torrent in self._open.values():
             self.change(torrent)
 
@@ -55,7 +55,7 @@ class SwarmManager:
             record.lifetime.downloaded_bytes, record.lifetime.uploaded_bytes, record.lifetime.wasted_bytes)
         torrent.swarm_is_open = True
         self._open[info_hash] = torrent
-        self._share_out()
+        self._connections.open(info_hash)
         live = None
         if self._outlets.live is not None:
             from blobtorrent.storage.tally import Tally
@@ -115,11 +115,17 @@ class SwarmManager:
         torrent.swarm_is_open = False
         del self._open[info_hash]
         self._forget_rates(info_hash)
+        self._connections.close(info_hash)
         self._outlets.shard_of(info_hash).post(CloseSwarm(info_hash, self._outlets.inbox))
-        self._share_out()
+
+    def rebalance(self) -> None:
+        """Now and then: give connections to those that need them."""
+        for grant in self._connections.share_out():
+            self.change(self._open[grant.info_hash])
 
     def count(self, torrent: Torrent, report: SwarmReport) -> None:
-        """Keep the sums of the rates."""
+        """Keep the sums of the rates, and what each swarm could use."""
+        self._connections.on_report(torrent.info_hash, report.links, report.peers_known)
         self._forget_rates(torrent.info_hash)
         rates = self._rates[torrent.info_hash] = (report.down_bytes_per_s, report.up_bytes_per_s)
         self.down_bytes_per_s += rates[0]
@@ -130,22 +136,10 @@ class SwarmManager:
         self.down_bytes_per_s -= down
         self.up_bytes_per_s -= up
 
-    def _fair_share(self) -> int:
-        return max(1, min(self._settings.max_links, self._max_links // max(1, len(self._open))))
-
-    def _share_out(self) -> None:
-        """Work out every swarm's share anew and tell those that are open when it changed."""
-        share = self._fair_share()
-        if share == self._share:
-            return
-        self._share = share
-        for torrent in self._open.values():
-            self.change(torrent)
-
     def _settings_of(self, torrent: Torrent) -> SwarmSettings:
         wishes = torrent.record.wishes
         return self._settings._replace(
-            max_links=self._share,
+            max_links=self._connections.granted(torrent.info_hash),
             is_sequential=wishes.is_sequential,
             may_download=torrent.held_by != HELD_BY_SPACE,
             down_bytes_per_s=wishes.down_bytes_per_s,
