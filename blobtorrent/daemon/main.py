@@ -53,6 +53,8 @@ class Launch(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit status: 0, 1 after a failure, 78 for bad settings."""
+    if sys.stderr is None:             # closed by whoever started us: its number must not become a socket's
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     args = build_parser().parse_args(argv)
     dump_on_request(sys.stderr)
     state = state_dir(args.state_dir, os.environ).absolute()
@@ -89,7 +91,7 @@ def _serve(launch: Launch, settings: Settings, logs: QueuedLogging) -> int:
     pid_file = PidFile(launch.runtime / PID_FILE)
     pid_file.take()
     try:
-        engine = build_engine(settings)
+        engine = build_engine(settings, launch.state, launch.runtime)
         watcher = Watcher(engine.gateway)
         watcher.apply(settings.watch)
         interfaces = Supervisor([

@@ -21,9 +21,11 @@ TIMEOUT_S = 60.0
 class LoggingDaemon(Daemon):
     """A daemon whose log goes to a file."""
 
-    def __init__(self, folder: Path, *words: str, log_file: Path) -> None:
+    def __init__(self, folder: Path, *words: str, log_file: Path, closes_stderr: bool = False) -> None:
         super().__init__(folder, *words)
         self._log_file = log_file
+        if closes_stderr:
+            self._options["preexec_fn"] = lambda: os.close(2)
 
     def wait_ready(self) -> None:
         wait_until(lambda: self._log_file.exists() and " ready " in self._log_file.read_text(), TIMEOUT_S, "the start")
@@ -92,6 +94,19 @@ def test_the_service_manager_hears_the_whole_life(tmp_path: Path) -> None:
             assert hears(b"STOPPING=1")
 
 
+def test_a_reload_applies_what_is_good_and_refuses_the_whole_of_what_is_not(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.config.write_text("[log]\nlevel = 'debug'\n[storage]\nmemory_budget = '8 MiB'\n")
+        daemon.send_signal(signal.SIGHUP)
+        daemon.wait_logged("settings reloaded changed=log.level\n")
+        daemon.wait_logged("some changes need a restart changed=storage.memory_budget\n")
+        daemon.config.write_text("[log]\nlevel = 'error'\n[network]\nmax_peers = 0\n")
+        daemon.send_signal(signal.SIGHUP)
+        daemon.wait_logged("the new settings are refused, the old ones stay code=config.bad-value")
+        daemon.call("GET", "/v1/session")
+        daemon.wait_logged("DEBUG blobtorrent.interface.rest.server: request")
+
+
 def test_drop_ins_and_the_environment_are_read(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "10-log.toml").write_text("[log]\nformat = 'json'\n")
@@ -115,6 +130,14 @@ def test_the_log_file_is_opened_again_at_a_reload(tmp_path: Path) -> None:
         daemon.send_signal(signal.SIGHUP)
         wait_until(lambda: path.exists() and "settings reloaded" in path.read_text(), TIMEOUT_S, "the new file")
     assert daemon.output() == ""
+
+
+def test_it_runs_without_a_standard_error(tmp_path: Path) -> None:
+    with LoggingDaemon(
+        tmp_path, "--set", f"log.file='{tmp_path}/daemon.log'", log_file=tmp_path / "daemon.log", closes_stderr=True
+    ) as daemon:
+        assert os.readlink(f"/proc/{daemon.pid}/fd/2") == "/dev/null"
+        assert daemon.call("GET", "/v1/health/live")["status"] == "ok"
 
 
 def test_the_admin_token_is_for_its_owner_alone(tmp_path: Path) -> None:
