@@ -54,8 +54,7 @@ class MoveProgress(NamedTuple):
 class StoreMoved(NamedTuple):
     """The store's root is `target` and `stamps` are those of its files; or `error`, and all is where it was.
 
-    Two errors leave the move half done, to be resumed: "storage.interrupted", when the threads were stopped meanwhile,
-    and any error of a resumed move.
+    Only "storage.interrupted", when the threads were stopped meanwhile, leaves the move half done, to be resumed.
     """
 
     info_hash: InfoHash
