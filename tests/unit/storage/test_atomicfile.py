@@ -29,3 +29,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         write_atomically(tmp_path / "no" / "f", b"")
+
+
+def test_a_secret_is_readable_by_its_owner_alone_from_the_first_moment(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "key", b"secret", mode=0o600)
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600

@@ -22,7 +22,7 @@ from blobtorrent.storage.state import KINDS, PROGRESS, TORRENT, Row
 from blobtorrent.storage.statedir import StateDir
 from tests.support.statedirs import Rows, SavedState, flip
 
-FLIPS = 15                             # in each file, at seeded places
+FLIPS = 10                             # in each file, at seeded places
 
 CLEAN, KILLED = "clean", "killed"
 FILES = ["format", "key", "key.1", "session", "state.sqlite3", "state.sqlite3.1"]
