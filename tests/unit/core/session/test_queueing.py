@@ -1,0 +1,54 @@
+"""Who runs when not all may."""
+
+from __future__ import annotations
+
+from blobtorrent.core.session.queueing import Contender, QueueManager
+from blobtorrent.model.ids import InfoHash
+
+
+def name(number: int) -> InfoHash:
+    return InfoHash(v1=bytes([number]) * 20)
+
+
+def leech(number: int, *, running: bool = False, stalled: bool = False, priority: int = 0) -> Contender:
+    return Contender(name(number), priority, float(number), is_seed=False, is_running=running, is_stalled=stalled)
+
+
+def seed(number: int, *, running: bool = False) -> Contender:
+    return Contender(name(number), 0, float(number), is_seed=True, is_running=running)
+
+
+def decide(queue: QueueManager, *contenders: Contender) -> tuple[list[int], list[int]]:
+    verdict = queue.decide(contenders)
+    return [one.v1[0] for one in verdict.start], [one.v1[0] for one in verdict.yield_]
+
+
+def test_without_limits_everybody_runs() -> None:
+    queue = QueueManager()
+    assert not queue.is_needed
+    assert decide(queue, leech(1), leech(2), seed(3)) == ([1, 2, 3], [])
+
+
+def test_the_first_that_were_added_run_and_each_kind_has_its_own_limit() -> None:
+    queue = QueueManager(active_downloads=2, active_seeds=1)
+    assert decide(queue, leech(3), leech(1), leech(2), seed(5), seed(4)) == ([1, 2, 4], [])
+
+
+def test_a_higher_priority_takes_the_place_of_a_lower_one() -> None:
+    queue = QueueManager(active_downloads=1)
+    assert decide(queue, leech(1, running=True), leech(2, priority=1)) == ([2], [1])
+
+
+def test_a_stalled_torrent_holds_no_place_and_runs_on() -> None:
+    queue = QueueManager(active_downloads=1)
+    assert decide(queue, leech(1, running=True, stalled=True), leech(2)) == ([2], [])
+
+
+def test_when_a_stalled_torrent_moves_again_the_last_in_rank_yields() -> None:
+    queue = QueueManager(active_downloads=1)
+    assert decide(queue, leech(1, running=True), leech(2, running=True)) == ([], [2])
+
+
+def test_a_limit_that_is_met_changes_nothing() -> None:
+    queue = QueueManager(active_downloads=2)
+    assert decide(queue, leech(1, running=True), leech(2, running=True), leech(3)) == ([], [])

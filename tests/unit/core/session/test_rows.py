@@ -1,0 +1,105 @@
+"""Records as rows, and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from blobtorrent.core.session.commands import AddTorrent, FilePriority, GoalAction, SeedGoal
+from blobtorrent.core.session.record import Lifetime, Place, TorrentRecord, facts_of, wishes_of
+from blobtorrent.core.session.rows import (
+    peers_body,
+    progress_body,
+    read_peers,
+    read_record,
+    read_stamps,
+    stamps_body,
+    torrent_body,
+)
+from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.errors import ResumeCorrupt
+from blobtorrent.storage.stamps import FileStamp
+from tests.support.sessions import torrent_of
+
+PEER = Endpoint("2001:db8::1", 6881)
+
+
+def a_record(pieces: int = 20) -> TorrentRecord:
+    metainfo = torrent_of(pieces)
+    command = AddTorrent(
+        metainfo, peers=(PEER,), goal=SeedGoal(ratio=1.5, action=GoalAction.REMOVE), labels=("a", "b"), group="slow",
+        priority=3, file_priorities={0: FilePriority.HIGH}, down_bytes_per_s=7, is_sequential=True)
+    place = Place(Path("/final"), Path("/incomplete"), is_incomplete=True, mount_point="/", renames={"t": "new"},
+                  renaming=("new", "newer"), is_moving=True)
+    record = TorrentRecord(facts_of(metainfo, 12.5), wishes_of(command), place, should_run=False)
+    record.removal = "keep-data"
+    record.error = ("storage.disk-full", "no room")
+    record.is_checked = record.is_suspect = True
+    record.have = Bitfield(pieces, [0, 3, 19])
+    record.durable = 1 << 3 | 1 << 19
+    record.recent = 1 << 19
+    record.done_bytes, record.skipped_bytes, record.finished_at = 5, 6, 7.0
+    record.lifetime = Lifetime(1, 2, 3, 4.5, 5.5)
+    return record
+
+
+def read_again(record: TorrentRecord) -> TorrentRecord:
+    return read_record(torrent_body(record), progress_body(record))
+
+
+def test_everything_of_a_record_survives_but_pieces_that_are_not_durable() -> None:
+    record = a_record()
+    again = read_again(record)
+    for name in ("facts", "wishes", "place", "should_run", "removal", "error", "is_checked", "is_suspect", "durable",
+                 "recent", "done_bytes", "skipped_bytes", "finished_at", "lifetime"):
+        assert getattr(again, name) == getattr(record, name), name
+    assert sorted(again.have) == [3, 19]
+    assert again.unsaved == 0
+
+
+@pytest.mark.parametrize("pieces", [(), range(20)])
+def test_all_pieces_and_no_piece_take_no_room(pieces: range) -> None:
+    record = a_record()
+    record.have = Bitfield(20, pieces)
+    record.durable = record.have.mask
+    assert json.loads(progress_body(record))["have"] in ("", "full")
+    assert read_again(record).have == record.have
+
+
+def test_a_torrent_without_progress_was_never_checked() -> None:
+    record = read_record(torrent_body(a_record()), None)
+    assert (record.is_checked, len(record.have)) == (False, 0)
+
+
+def test_what_an_older_row_lacks_has_its_default() -> None:
+    row = json.loads(torrent_body(a_record()))
+    bare = {key: row[key] for key in ("v1", "v2", "name", "size", "pieces", "piece_length", "download_dir")}
+    record = read_record(json.dumps(bare).encode(), b"{}")
+    assert record.place == Place(Path("/final"), Path("/final"))
+    assert (record.should_run, record.wishes.goal, record.lifetime) == (True, None, Lifetime())
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"v1": "00"}', b"\xff"])
+def test_a_row_that_makes_no_sense_is_corrupt(body: bytes) -> None:
+    with pytest.raises(ResumeCorrupt):
+        read_record(body, None)
+
+
+@pytest.mark.parametrize("have", ["full!", "AAAAAAAA", 5])
+def test_progress_that_makes_no_sense_is_corrupt(have: object) -> None:
+    with pytest.raises(ResumeCorrupt):
+        read_record(torrent_body(a_record()), json.dumps({"have": have}).encode())
+
+
+def test_stamps_and_peers_survive_and_nonsense_is_nothing() -> None:
+    stamps = {0: FileStamp(1, 2, 3), 7: FileStamp(4, 5, 6)}
+    assert read_stamps(stamps_body(stamps)) == stamps
+    peers = (KnownAddress(PEER, PeerSource.TRACKER, 2, 99.5),)
+    assert [str(peer.endpoint) for peer in read_peers(peers_body(peers))] == [str(PEER)]
+    assert read_peers(peers_body(peers))[0].last_good_at == 99.5
+    for body in (b"", b"nonsense", b"5", b'{"a": 1}'):
+        assert (read_stamps(body), read_peers(body)) == ({}, ())
