@@ -1,8 +1,4 @@
-"""RowFile: one SQLite file of sealed rows, which tells when a row is damaged, has vanished or is an old one put back.
-
-Each row carries the generation of the commit that wrote it and a keyed digest of all it says. For each kind a sealed
-manifest carries how many rows there are and the exclusive or of their digests. Generations count commits.
-"""
+"""RowFile: one SQLite file of sealed rows, which tells when one is damaged, has vanished or is an old one put back."""
 
 from __future__ import annotations
 
@@ -13,6 +9,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from blobtorrent.storage.rowsums import (
+    EMPTY,
+    Manifest,
+    SealedRow,
+    Sum,
+    Sums,
+    is_sealed,
+    manifest_digest,
+    seal_row,
+    sums_of,
+    tally_of,
+)
 from blobtorrent.storage.sealed import DIGEST_BYTES, Seal
 from blobtorrent.storage.state import SESSION, Row, RowName
 
@@ -22,6 +30,8 @@ MOST_LOG_PAGES = 8192                  # 32 MiB; `fold` is called long before
 CACHE_PAGES = 2048                     # 8 MiB: a commit of 1,000 rows that is cut in two takes twice as long
 ASKED_AT_ONCE = 500                    # keys in one SELECT
 
+_SETTINGS = ("trusted_schema = OFF", "synchronous = FULL", f"wal_autocheckpoint = {MOST_LOG_PAGES}",
+             f"cache_size = {CACHE_PAGES}")
 _SCHEMA = (
     "CREATE TABLE rows (kind TEXT NOT NULL, key BLOB NOT NULL, body BLOB NOT NULL, digest BLOB NOT NULL,"
     " generation INTEGER NOT NULL, PRIMARY KEY (kind, key))",
@@ -34,39 +44,6 @@ _PUT = (
     " DO UPDATE SET body = excluded.body, digest = excluded.digest, generation = excluded.generation"
 )
 _PUT_MANIFEST = "INSERT OR REPLACE INTO manifests (kind, count, tally, generation, digest) VALUES (?, ?, ?, ?, ?)"
-
-
-class SealedRow(NamedTuple):
-    """A row as it is stored; the digest is over kind, key, body and generation."""
-
-    row: Row
-    digest: bytes
-    generation: int
-
-
-class Sum(NamedTuple):
-    """All rows of a kind in a nutshell: `tally` is the exclusive or of their digests, as a number."""
-
-    num_rows: int = 0
-    tally: int = 0
-
-    def plus(self, digest: bytes) -> Sum:
-        return Sum(self.num_rows + 1, self.tally ^ int.from_bytes(digest, "big"))
-
-    def minus(self, digest: bytes) -> Sum:
-        """Exclusive or: taking out is putting in once more."""
-        return Sum(self.num_rows - 1, self.tally ^ int.from_bytes(digest, "big"))
-
-
-Sums = dict[str, Sum]                  # by kind; one that is not there has no rows
-
-
-class Manifest(NamedTuple):
-    sum: Sum
-    generation: int                    # of the last commit that touched the kind
-
-
-_EMPTY = Manifest(Sum(), 0)
 
 
 class Scan(NamedTuple):
@@ -118,13 +95,13 @@ class RowFile:
         found = self._db.execute("SELECT key, body, digest, generation FROM rows WHERE kind = ?", (kind,))
         for key, body, digest, generation in found:
             row = Row(kind, key, body)
-            if _is_sealed(self._seal, row, digest, generation):
+            if is_sealed(self._seal, row, digest, generation):
                 rows.append(row)
                 num_rows += 1
                 tally ^= int.from_bytes(digest, "big")
             else:
                 flaws.append(_mismatch(row))
-        if self._manifests().get(kind, _EMPTY).sum != (num_rows, tally):
+        if self._manifests().get(kind, EMPTY).sum != (num_rows, tally):
             flaws.append(_incomplete(kind))
         return rows, flaws
 
@@ -136,7 +113,7 @@ class RowFile:
             return None
         body, digest, generation = found
         row = Row(kind, key, body)
-        if not _is_sealed(self._seal, row, digest, generation):
+        if not is_sealed(self._seal, row, digest, generation):
             raise sqlite3.DatabaseError(_mismatch(row))
         return row
 
@@ -160,9 +137,9 @@ class RowFile:
         except sqlite3.Error as error:
             manifests = {}
             flaws.append(f"the manifests cannot be read: {error}")
-        sums = _sums(rows.values())
+        sums = sums_of(rows.values())
         kinds = sorted(sums.keys() | manifests.keys())
-        whole = frozenset(kind for kind in kinds if sums.get(kind, Sum()) == manifests.get(kind, _EMPTY).sum)
+        whole = frozenset(kind for kind in kinds if sums.get(kind, Sum()) == manifests.get(kind, EMPTY).sum)
         flaws += [_incomplete(kind) for kind in kinds if kind not in whole]
         generations = [manifest.generation for manifest in manifests.values()]
         generations += [sealed.generation for sealed in rows.values()]
@@ -181,7 +158,7 @@ class RowFile:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
         for kind in sums.keys() | manifests.keys():
-            if sums.get(kind, Sum()) != manifests.get(kind, _EMPTY).sum:
+            if sums.get(kind, Sum()) != manifests.get(kind, EMPTY).sum:
                 raise sqlite3.DatabaseError(_incomplete(kind))
 
     def _sound_rows(self) -> Iterator[SealedRow]:
@@ -203,7 +180,7 @@ class RowFile:
         query = f"SELECT kind, key, body, digest, generation FROM rows NOT INDEXED ORDER BY rowid {order}"
         for kind, key, body, digest, generation in self._db.execute(query):
             row = Row(_text(kind), key, body)
-            yield SealedRow(row, digest, generation), _is_sealed(self._seal, row, digest, generation)
+            yield SealedRow(row, digest, generation), is_sealed(self._seal, row, digest, generation)
 
     def _manifests(self) -> dict[str, Manifest]:
         """The sound manifests."""
@@ -212,7 +189,7 @@ class RowFile:
         for raw_kind, count, tally, generation, digest in found:
             kind = _text(raw_kind)
             if isinstance(count, int) and isinstance(tally, bytes) and isinstance(generation, int) \
-                    and digest == _manifest_digest(self._seal, kind, count, tally, generation):
+                    and digest == manifest_digest(self._seal, kind, count, tally, generation):
                 manifests[kind] = Manifest(Sum(count, int.from_bytes(tally, "big")), generation)
         return manifests
 
@@ -246,12 +223,12 @@ class RowFile:
         self._db.executemany("DELETE FROM rows WHERE kind = ? AND key = ?", drops)
         sums: Sums = {}
         for (kind, _), digest in replaced.items():
-            sums[kind] = sums.get(kind, manifests.get(kind, _EMPTY).sum).minus(digest)
+            sums[kind] = sums.get(kind, manifests.get(kind, EMPTY).sum).minus(digest)
             if sums[kind].num_rows < 0:
                 raise sqlite3.DatabaseError(_incomplete(kind))
         for row in sealed:
             kind = row.row.kind
-            sums[kind] = sums.get(kind, manifests.get(kind, _EMPTY).sum).plus(row.digest)
+            sums[kind] = sums.get(kind, manifests.get(kind, EMPTY).sum).plus(row.digest)
         for kind, total in sums.items():
             self._put_manifest(kind, Manifest(total, generation))
         return generation if sums else last
@@ -272,7 +249,7 @@ class RowFile:
     def _put_manifest(self, kind: str, manifest: Manifest) -> None:
         (count, number), generation = manifest
         tally = number.to_bytes(DIGEST_BYTES, "big")
-        digest = _manifest_digest(self._seal, kind, count, tally, generation)
+        digest = manifest_digest(self._seal, kind, count, tally, generation)
         self._db.execute(_PUT_MANIFEST, (kind, count, tally, generation, digest))
 
     def use_log(self) -> None:
@@ -301,15 +278,11 @@ class RowFile:
 
         self._db.executemany(_ADD, columns())
         sums = {SESSION: Sum()}        # a file without rows has a generation too
-        sums.update({kind: Sum(len(some), _tally(some)) for kind, some in digests.items()})
+        sums.update({kind: Sum(len(some), tally_of(some)) for kind, some in digests.items()})
         for kind, total in sums.items():
             self._put_manifest(kind, Manifest(total, generation))
         self._db.execute("COMMIT")
         return sums
-
-
-def seal_row(seal: Seal, row: Row, generation: int) -> SealedRow:
-    return SealedRow(row, _row_digest(seal, row, generation), generation)
 
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
@@ -318,62 +291,31 @@ def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
     A reader then takes the file as it is, and a writer keeps the index in memory, alone with the file.
     """
     address = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-    for option in ("", "full disk"):
-        more = "&immutable=1" if option and read_only else ""
-        db = sqlite3.connect(address + more, uri=True, timeout=READER_BUSY_S if read_only else WRITER_BUSY_S,
-                             isolation_level=None, check_same_thread=False)
-        db.text_factory = bytes        # what is damaged need not be UTF-8
-        try:
-            if option and not read_only:
-                db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            db.execute("PRAGMA trusted_schema = OFF")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute(f"PRAGMA wal_autocheckpoint = {MOST_LOG_PAGES}")
-            db.execute(f"PRAGMA cache_size = {CACHE_PAGES}")
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
-            db.close()
-            if option:
-                raise
-        except BaseException:
-            db.close()
-            raise
-        else:
-            break
+    try:
+        return _open(address, read_only)
+    except sqlite3.OperationalError:
+        if read_only:
+            return _open(f"{address}&immutable=1", read_only)
+        return _open(address, read_only, "locking_mode = EXCLUSIVE")
+
+
+def _open(address: str, read_only: bool, *more: str) -> sqlite3.Connection:
+    """A connection with settings `more`, which come before anything looks at the file, and ours."""
+    db = sqlite3.connect(address, uri=True, timeout=READER_BUSY_S if read_only else WRITER_BUSY_S,
+                         isolation_level=None, check_same_thread=False)
+    db.text_factory = bytes            # what is damaged need not be UTF-8
+    try:
+        for setting in (*more, *_SETTINGS):
+            db.execute(f"PRAGMA {setting}")
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        db.close()
+        raise
     return db
-
-
-def _row_digest(seal: Seal, row: Row, generation: int) -> bytes:
-    return seal.digest(b"row", row.kind.encode(), row.key, row.body, b"%d" % generation)
-
-
-def _is_sealed(seal: Seal, row: Row, digest: object, generation: object) -> bool:
-    """Whether a row is as we wrote it. In a damaged file a value may be of any type."""
-    if not (isinstance(row.key, bytes) and isinstance(row.body, bytes) and isinstance(generation, int)):
-        return False
-    return digest == _row_digest(seal, row, generation)
 
 
 def _columns(sealed: SealedRow) -> tuple[object, ...]:
     return *sealed.row, sealed.digest, sealed.generation
-
-
-def _manifest_digest(seal: Seal, kind: str, count: int, tally: bytes, generation: int) -> bytes:
-    return seal.digest(b"manifest", kind.encode(), b"%d" % count, tally, b"%d" % generation)
-
-
-def _sums(rows: Iterable[SealedRow]) -> Sums:
-    digests: dict[str, list[bytes]] = {}
-    for row in rows:
-        digests.setdefault(row.row.kind, []).append(row.digest)
-    return {kind: Sum(len(some), _tally(some)) for kind, some in digests.items()}
-
-
-def _tally(digests: Iterable[bytes]) -> int:
-    tally = 0
-    for digest in digests:
-        tally ^= int.from_bytes(digest, "big")
-    return tally
 
 
 def _text(value: object) -> str:

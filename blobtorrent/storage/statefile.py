@@ -19,7 +19,8 @@ from blobtorrent.model.recovery import Damage
 from blobtorrent.storage.atomicfile import sync_folder
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.quarantine import Quarantine
-from blobtorrent.storage.rowfile import RowFile, Scan, SealedRow
+from blobtorrent.storage.rowfile import RowFile, Scan
+from blobtorrent.storage.rowsums import SealedRow
 from blobtorrent.storage.sealed import Seal
 from blobtorrent.storage.state import LoadedRows, Row, RowName
 from blobtorrent.storage.writeaheadlog import forgotten_frames

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blobtorrent.storage.rowfile import RowFile, seal_row
+from blobtorrent.storage.rowfile import RowFile
+from blobtorrent.storage.rowsums import seal_row
 from blobtorrent.storage.sealed import Seal
 from blobtorrent.storage.state import Row
 
