@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.bench import checking, leeching, links, saving, seeding, starting
+from tests.bench import checking, leeching, limits, links, saving, seeding, starting
 from tests.bench.contestants import CONTESTANTS, OURS, present
 from tests.bench.ground import Ground, note
 from tests.bench.results import Measure, table
@@ -28,12 +28,13 @@ ROWS: dict[str, Callable[[Ground], list[Measure]]] = {
     "seed8": seeding.seed_eight,
     "links-leech": links.leech_many_links,
     "links-seed": links.seed_many_links,
+    "limits": limits.limits,
     "recheck": checking.recheck,
     "memory": leeching.memory,
     "start": starting.start,
     "state": saving.save,
 }
-OURS_ONLY = {"links-leech", "links-seed", "recheck", "memory", "start", "state"}
+OURS_ONLY = {"links-leech", "links-seed", "limits", "recheck", "memory", "start", "state"}
 
 
 def main(words: Sequence[str] | None = None) -> int:
