@@ -92,6 +92,7 @@ class RequestManager:
             self._withdraw(link, key)
             if len(others) == 1:
                 self._give_back(assembly, [(key & 0xFFFFFFFF) >> 14])
+                link.current = link.current or assembly    # rather than a new piece
 
     def _paced_window(self, link: PeerLink, valve: Valve) -> int:
         """What the limit lets through soon: a slow peer must not hold more of it than it can use."""

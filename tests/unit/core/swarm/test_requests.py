@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from blobtorrent.core.swarm.throttle import Branch, Throttle, Valve
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.storage.jobs import BlocksSpilled
 from tests.support.accounts import check_requests
@@ -274,3 +275,90 @@ def test_a_block_that_stopped_in_the_middle_is_asked_of_another_and_may_still_co
     stuck.intake.feed(message[5000:])
     assert (index, block) in cancelled(one.said()[other])
     check_requests(one.swarm)
+
+
+# ---- limits
+
+
+class Turns:
+    """A branch with a limit that a test gives turns of by hand."""
+
+    def __init__(self, one, bytes_per_s):
+        self.one = one
+        self.branch = Branch(Throttle(), None)
+        self.branch.limit(bytes_per_s, one.notes.now)
+
+    def limit(self, link):
+        valve = self.one.swarm.requests.valves[link] = Valve(self.branch, lambda budget, now: 0)
+        return valve
+
+    def give(self, link, budget):
+        return self.one.swarm.requests.fill_within(link, budget, self.one.notes.now)
+
+
+def test_a_limited_link_asks_only_when_it_is_its_turn(large):
+    one = OneSwarm(large)
+    link = one.join(unchoked=False)
+    turns = Turns(one, 1 << 20)
+    valve = turns.limit(link)
+    one.tell(link, wire.Unchoke())
+    assert one.asked(link) == []
+    assert valve.is_waiting
+    assert turns.give(link, 3 * 16 * K) == 3 * 16 * K
+    assert len(one.asked(link)) == 3
+
+
+@pytest.mark.parametrize("torrent", ["large", "small"])
+def test_a_turn_of_less_than_a_block_is_one_block_however_large_pieces_are(torrent, request):
+    one = OneSwarm(request.getfixturevalue(torrent))
+    link = one.join(unchoked=False)
+    turns = Turns(one, 1 << 20)
+    turns.limit(link)
+    one.tell(link, wire.Unchoke())
+    turns.give(link, 100)
+    assert len(one.asked(link)) == 1
+
+
+def test_a_limited_link_is_asked_for_no_more_than_its_share_of_two_seconds(large):
+    one = OneSwarm(large)
+    links = [one.join(unchoked=False) for _ in range(2)]
+    turns = Turns(one, 10 * 16 * K)
+    for link in links:
+        turns.limit(link)
+        one.tell(link, wire.Unchoke())
+    assert turns.give(links[0], 1 << 20) == (1 + 2 * 5) * 16 * K
+    assert turns.give(links[0], 1 << 20) == 0
+    assert turns.give(links[1], 1 << 20) == (1 + 2 * 5) * 16 * K
+
+
+def test_a_limit_that_comes_takes_back_the_latest_requests_which_are_the_first_to_be_made_again(large):
+    one = OneSwarm(large)
+    link = one.join()
+    asked = one.asked(link)
+    turns = Turns(one, 4 * 16 * K)
+    one.swarm.requests.trim(link, turns.limit(link))
+    kept = 1 + 2 * 4
+    assert outstanding(link) == asked[:kept]
+    assert sorted(cancelled(one.said()[link])) == asked[kept:]
+    assert one.arena.reserved == kept
+    check_requests(one.swarm)
+    turns.give(link, 16 * K)
+    assert one.asked(link) == [], "as much as its share already"
+    turns.branch.limit(8 * 16 * K, one.notes.now)
+    turns.give(link, 5 * 16 * K)
+    assert one.asked(link) == asked[kept:kept + 5]
+
+
+def test_requests_that_are_given_up_are_given_back_to_the_limit_and_late_blocks_are_counted_again(large, monkeypatch):
+    one = OneSwarm(large)
+    link = one.join(unchoked=False)
+    turns = Turns(one, 1 << 20)
+    returned = []
+    monkeypatch.setattr(Valve, "give_back", lambda valve, size: returned.append(size))
+    turns.limit(link)
+    one.tell(link, wire.Unchoke())
+    turns.give(link, 4 * 16 * K)
+    asked = one.asked(link)
+    one.tell(link, wire.Choke())
+    one.give_in_shape(link, asked[:1])
+    assert returned == [4 * 16 * K, -16 * K]

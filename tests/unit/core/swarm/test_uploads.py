@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from blobtorrent.core.swarm.throttle import Branch, Throttle, Valve
 from blobtorrent.core.swarm.uploads import MAX_QUEUE_BYTES, MIN_QUEUE_BYTES, SPAN_BYTES
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
@@ -305,3 +306,32 @@ def test_a_link_that_was_served_queues_behind_those_that_wait_for_memory(torrent
     assert served[:2] == [(0, 0), (1, 0)]
     assert sorted(served) == [(index, begin) for index in range(3) for begin in (0, SPAN_BYTES)]
     assert not one.swarm.uploads.hungry
+
+
+def test_a_limited_link_is_served_when_it_is_its_turn_and_as_much_as_it_may(torrent):
+    seed = Seeding(torrent)
+    link = seed.reader()
+    branch = Branch(Throttle(), None)
+    branch.limit(1 << 20, seed.notes.now)
+    valve = seed.swarm.uploads.valves[link] = Valve(branch, lambda budget, now: 0)
+    seed.ask(link, *[(0, number * BLOCK, BLOCK) for number in range(8)], (0, 8 * BLOCK, 100))
+    assert seed.read() == []
+    assert valve.is_waiting
+    assert seed.swarm.uploads.serve_within(link, 3 * BLOCK) == 3 * BLOCK
+    seed.read()
+    assert [begin for _, begin, _ in blocks_of(seed.batches())] == [0, BLOCK, 2 * BLOCK]
+    assert seed.swarm.uploads.serve_within(link, 1) == BLOCK
+    assert seed.swarm.uploads.serve_within(link, 1 << 20) == 4 * BLOCK + 100
+    assert [begin for _, begin, _ in blocks_of(seed.batches())] == [number * BLOCK for number in range(3, 9)]
+
+
+def test_a_limited_link_that_does_not_read_holds_a_second_of_its_share(torrent):
+    seed = Seeding(torrent)
+    link = seed.reader()
+    branch = Branch(Throttle(), None)
+    branch.limit(10 * BLOCK, seed.notes.now)
+    seed.swarm.uploads.valves[link] = Valve(branch, lambda budget, now: 0)
+    seed.ask(link, *[(0, number * BLOCK, BLOCK) for number in range(32)])
+    served = [seed.swarm.uploads.serve_within(link, BLOCK) for _ in range(20)]
+    assert sum(served) == 10 * BLOCK
+    assert not served[-1]
