@@ -29,6 +29,7 @@ from blobtorrent.core.swarm.pieces import Assembly, PieceManager
 from blobtorrent.core.swarm.pulse import Pulse
 from blobtorrent.core.swarm.report import Reporter
 from blobtorrent.core.swarm.requests import RequestManager
+from blobtorrent.core.swarm.shedding import least_useful
 from blobtorrent.core.swarm.talk import Talk
 from blobtorrent.core.swarm.unfinished import UnfinishedPieces
 from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager
@@ -111,6 +112,8 @@ class Swarm:
         self.settings = settings
         self.choker.slots, self.choker.interval_s = settings.upload_slots, settings.choke_interval_s
         self.picker.is_sequential = settings.is_sequential
+        for link in least_useful(self.links, len(self.links) - settings.max_links):
+            self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
         if settings.may_download != old.may_download:
             self._on_other_wants()
         self.pulse.hurry()
