@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.bench import checking, leeching, limits, links, saving, seeding, starting
+from tests.bench import checking, idling, leeching, limits, links, saving, seeding, starting
 from tests.bench.contestants import CONTESTANTS, OURS, present
 from tests.bench.ground import Ground, note
 from tests.bench.results import Measure, table
@@ -33,8 +33,9 @@ ROWS: dict[str, Callable[[Ground], list[Measure]]] = {
     "memory": leeching.memory,
     "start": starting.start,
     "state": saving.save,
+    "idle": idling.idle,
 }
-OURS_ONLY = {"links-leech", "links-seed", "limits", "recheck", "memory", "start", "state"}
+OURS_ONLY = {"links-leech", "links-seed", "limits", "recheck", "memory", "start", "state", "idle"}
 
 
 def main(words: Sequence[str] | None = None) -> int:

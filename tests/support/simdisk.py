@@ -9,9 +9,11 @@ from blobtorrent.model.errors import StorageError
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.jobs import (
     SPILLED,
+    BlocksKept,
     BlocksSpilled,
     FullPiece,
     HashPieces,
+    KeepBlocks,
     PieceVerdicts,
     ReadSpans,
     SpansRead,
@@ -55,6 +57,7 @@ class SimDisk:
         self.refuses_spills = False
         self.loses_parts = False
         self.spills = 0
+        self.keeps = 0
         self.writes = 0
 
     def post(self, job: Any) -> None:
@@ -79,6 +82,8 @@ class SimDisk:
             job.reply_to.post(self._write(job))
         elif isinstance(job, ReadSpans):
             job.reply_to.post(self._read(job))
+        elif isinstance(job, KeepBlocks):
+            job.reply_to.post(self._keep(job))
         else:
             assert isinstance(job, SpillBlocks)
             job.reply_to.post(self._spill(job))
@@ -137,9 +142,19 @@ class SimDisk:
     def _spill(self, job: SpillBlocks) -> BlocksSpilled:
         if self.refuses_spills:
             return BlocksSpilled(job.info_hash, job.index, job.blocks, job.token, REFUSED)
-        store: Any = job.store
-        kept = store.parts.blocks.setdefault(job.index, {})
-        kept.update({block: bytes(self._arena.views[slot]) for block, slot in job.blocks})
+        self._save(job.store, job.index, job.blocks)
         self._arena.release([slot for _, slot in job.blocks])
         self.spills += 1
         return BlocksSpilled(job.info_hash, job.index, job.blocks, job.token)
+
+    def _keep(self, job: KeepBlocks) -> BlocksKept:
+        if self.refuses_spills:
+            return BlocksKept(job.info_hash, job.token, REFUSED)
+        for index, blocks in job.pieces:
+            self._save(job.store, index, blocks)
+        self.keeps += 1
+        return BlocksKept(job.info_hash, job.token)
+
+    def _save(self, store: Any, index: int, blocks: list[tuple[int, int]]) -> None:
+        saved = {block: bytes(self._arena.views[slot]) for block, slot in blocks}
+        store.parts.blocks.setdefault(index, {}).update(saved)

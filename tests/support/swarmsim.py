@@ -6,18 +6,21 @@ Every step of a node ends with an audit of its memory and requests, so a lost sl
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.core.swarm.messages import (
     CloseSwarm,
+    KnownAddress,
     OpenSwarm,
     PeersFound,
+    PeersKept,
     PeerSource,
     SwarmClosed,
     SwarmReport,
     SwarmSettings,
+    Totals,
 )
 from blobtorrent.core.swarm.swarm import Swarm
 from blobtorrent.model.address import Endpoint
@@ -25,6 +28,7 @@ from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network.messages import Dial, DialFailed, PeerArrived, Serve, Withdraw
 from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
+from blobtorrent.runtime.clock import FakeClock
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from tests.support.accounts import audit
@@ -48,26 +52,51 @@ class Node:
         self.shard = SimShard(self.arena)
         self.door: Mailbox[Any] = Mailbox("door")
         self.reports: Mailbox[Any] = Mailbox("reports")
-        self.host = SwarmHost(self.shard, self.arena, self.disk.post, self.disk.post, self.door, self.rng)  # type: ignore[arg-type]
+        self.host = SwarmHost(
+            self.shard, self.arena, self.disk.post, self.disk.post, self.door, self.rng, FakeClock())  # type: ignore[arg-type]
         self.served: dict[InfoHash, PeerId] = {}
         self.stores: dict[InfoHash, SimStore] = {}
         self.latest: dict[InfoHash, SwarmReport] = {}
         self.closed: list[SwarmClosed] = []
+        self.peers_kept: dict[InfoHash, tuple[KnownAddress, ...]] = {}
         self._closing: set[InfoHash] = set()
 
-    def open(self, torrent: StoredTorrent, *, have: bool = False, **settings: Any) -> None:
-        """Join a swarm, with everything or with nothing."""
+    def open(
+        self, torrent: StoredTorrent, *, have: bool = False, order: Mapping[str, Any] = {}, **settings: Any
+    ) -> None:
+        """Join a swarm, with everything or with nothing. `order` are other fields of OpenSwarm."""
         num_pieces = torrent.geometry.num_pieces
         info_hash = torrent.metainfo.info_hash
         store = self.stores[info_hash] = SimStore(torrent, have)
         self.shard.mailbox.post(OpenSwarm(
             info_hash, torrent.metainfo, store, Bitfield.full(num_pieces) if have else Bitfield(num_pieces),  # type: ignore[arg-type]
-            PeerId(b"-BT0000-" + self.rng.randbytes(12)), SwarmSettings(**settings), self.reports,
+            PeerId(b"-BT0000-" + self.rng.randbytes(12)), SwarmSettings(**settings), self.reports, **order,
         ))
+
+    def reopen(self, torrent: StoredTorrent, order: Mapping[str, Any] = {}, **settings: Any) -> None:
+        """Join a swarm again that was closed, with the files, the unfinished pieces, totals and peers that it left."""
+        info_hash = torrent.metainfo.info_hash
+        (closed,) = [message for message in self.closed if message.info_hash == info_hash]
+        self.closed.remove(closed)
+        self._closing.discard(info_hash)
+        report, store = closed.report, self.stores[info_hash]
+        self.shard.mailbox.post(OpenSwarm(
+            info_hash, torrent.metainfo, store,  # type: ignore[arg-type]
+            Bitfield.from_wire(report.have_wire, torrent.geometry.num_pieces),
+            PeerId(b"-BT0000-" + self.rng.randbytes(12)), SwarmSettings(**settings), self.reports, **{
+                "partial": {index: tuple(sorted(blocks)) for index, blocks in store.parts.blocks.items()},
+                "totals": Totals(report.downloaded_bytes, report.uploaded_bytes, report.wasted_bytes),
+                "peers": self.peers_kept.get(info_hash, ()),
+                **order,
+            }))
 
     def find(self, torrent: StoredTorrent, endpoints: Iterable[Endpoint]) -> None:
         """Tell of peers, as a tracker would."""
         self.shard.mailbox.post(PeersFound(torrent.metainfo.info_hash, tuple(endpoints), PeerSource.TRACKER))
+
+    def tell(self, message: Any) -> None:
+        """What the core says."""
+        self.shard.mailbox.post(message)
 
     def close(self, torrent: StoredTorrent) -> None:
         self._closing.add(torrent.metainfo.info_hash)
@@ -100,6 +129,8 @@ class Node:
         for message in self.reports.drain():
             if isinstance(message, SwarmClosed):
                 self.closed.append(message)
+            elif isinstance(message, PeersKept):
+                self.peers_kept[message.info_hash] = message.peers
             else:
                 self.latest[message.info_hash] = message
         if not self._closing:

@@ -209,6 +209,7 @@ class PeerLink:
         assembly = self.outstanding.get(key)
         block = (key & 0xFFFFFFFF) >> 14
         if assembly is None or assembly.block_size(block) != len(payload):
+            self.swarm.downloaded.add(len(payload))
             self.swarm.on_waste(len(payload))
             if self.ghosts.pop(key, self) is self:         # never asked for
                 self.unasked += 1

@@ -18,7 +18,6 @@ from blobtorrent.core.swarm.messages import (
     OpenSwarm,
     PeersFound,
     SwarmReport,
-    Totals,
     WantPieces,
 )
 from blobtorrent.core.swarm.outlets import Outlets
@@ -31,6 +30,7 @@ from blobtorrent.core.swarm.report import Reporter
 from blobtorrent.core.swarm.requests import RequestManager
 from blobtorrent.core.swarm.shedding import least_useful
 from blobtorrent.core.swarm.talk import Talk
+from blobtorrent.core.swarm.tallies import Tallies
 from blobtorrent.core.swarm.unfinished import UnfinishedPieces
 from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager
 from blobtorrent.model.address import Endpoint
@@ -90,7 +90,7 @@ class Swarm:
         self.uploaded = RateMeter(order.totals.uploaded)
         self.wasted_bytes = order.totals.wasted
         self.live = order.live
-        self._tally = order.totals     # what it was told last
+        self._tallies = Tallies(order.live, order.totals, arena.capacity) if order.live is not None else None
         self.spoiled_pieces = 0
 
     @property
@@ -298,11 +298,8 @@ class Swarm:
         self.to_flush.clear()
         if self.uploads.hungry:
             self.wait_for_memory()
-        if self.live is not None:
-            tally = Totals(self.downloaded.total, self.uploaded.total, self.wasted_bytes)
-            if tally != self._tally:
-                self._tally = tally
-                self.live.save_tally(*tally)
+        if self._tallies is not None:
+            self._tallies.follow(self.downloaded.total, self.uploaded.total, self.wasted_bytes)
 
     def fill(self, link: PeerLink) -> None:
         if self.may_ask(link):

@@ -25,3 +25,12 @@ def test_the_pieces_add_up_to_the_payload(v1: bool) -> None:
     torrent = StoredTorrent([1, 0, 5 * PIECE + 7, PIECE, 3], PIECE, v1=v1).metainfo
     payload = PayloadMap(torrent)
     assert sum(map(payload.of_piece, range(torrent.geometry.num_pieces))) == torrent.payload_bytes == 6 * PIECE + 11
+
+
+@pytest.mark.parametrize("v1", [True, False])
+def test_many_pieces_count_as_much_as_each_alone(v1: bool) -> None:
+    torrent = StoredTorrent([40_000, 5, 100_000], 16_384, v1=v1)
+    payload = PayloadMap(torrent.metainfo)
+    for mask in (0, 0b1, 0b1100, (1 << torrent.geometry.num_pieces) - 1, 1 << torrent.geometry.num_pieces - 1):
+        assert payload.of_mask(mask) == sum(
+            payload.of_piece(index) for index in range(torrent.geometry.num_pieces) if mask >> index & 1)

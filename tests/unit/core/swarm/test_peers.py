@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from blobtorrent.core.swarm.messages import PeerSource
+from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.core.swarm.peers import (
     FIRST_RETRY_S,
     MAX_DIALS,
     MAX_FAILURES,
+    MAX_KEPT,
     MAX_KNOWN,
     REDIAL_S,
     STATIC_RETRY_S,
@@ -66,7 +67,7 @@ def test_a_found_address_that_keeps_failing_is_forgotten():
 
 def test_an_address_of_the_user_is_tried_for_ever_and_soon():
     peers = knowing(A, source=PeerSource.STATIC)
-    for _ in range(3 * MAX_FAILURES):
+    for _ in range(3000):
         peers.failed(A, 0.0)
     assert dial(peers, STATIC_RETRY_S) == [A]
 
@@ -123,3 +124,75 @@ def test_our_own_address_is_forgotten():
     peers.dialled()
     peers.forget(A)
     assert len(peers) == 0 and peers.dialing == 0
+
+
+# ---- from run to run
+
+
+def address(endpoint, *, source=PeerSource.TRACKER, failures=0, last_good_at=0.0):
+    return KnownAddress(endpoint, source, failures, last_good_at)
+
+
+def test_peers_of_an_earlier_run_are_dialled_at_once_those_that_worked_last_first():
+    peers = PeerManager()
+    peers.restore([address(A), address(B, last_good_at=WALL - 50), address(C, last_good_at=WALL - 5)], 100.0)
+    assert dial(peers, 100.0) == [C, B, A]
+
+
+def test_a_peer_that_failed_in_an_earlier_run_waits_its_time():
+    peers = PeerManager()
+    peers.restore([address(A, failures=3), address(B)], 100.0)
+    assert dial(peers, 100.0) == [B]
+    assert dial(peers, 100.0 + 4 * FIRST_RETRY_S) == [A]
+
+
+def test_what_is_kept_is_known_again():
+    peers = knowing(A, B, C)
+    peers.failed(B, 0.0)
+    peers.ended(C, 5.0, WALL, useless=False)
+    kept = peers.kept([], WALL + 60, seeding=False)
+    assert kept == (address(C, last_good_at=WALL), address(A), address(B, failures=1))
+    again = PeerManager()
+    again.restore(kept, 0.0)
+    assert again.kept([], WALL + 99, seeding=False) == kept
+
+
+def test_connected_peers_are_good_now_also_those_that_dialled_us():
+    peers = knowing(A, B)
+    dial(peers, 0.0)
+    peers.dialled()
+    peers.linked(A)
+    kept = peers.kept([B, C], WALL, seeding=False)
+    assert set(kept) == {address(A, last_good_at=WALL), address(B, last_good_at=WALL),
+                         address(C, source=PeerSource.INCOMING, last_good_at=WALL)}
+    peers.failed(A, 0.0)
+    assert address(A, failures=1) in peers.kept([], WALL, seeding=False)
+
+
+def test_banned_peers_and_fellow_seeds_are_not_kept():
+    peers = knowing(A, B, C)
+    peers.ban(A, ID)
+    peers.ended(B, 0.0, WALL, useless=True)
+    assert {kept.endpoint for kept in peers.kept([], WALL, seeding=True)} == {C}
+    assert {kept.endpoint for kept in peers.kept([], WALL, seeding=False)} == {B, C}
+
+
+def test_only_the_best_are_kept():
+    peers = knowing(*[Endpoint("10.0.0.9", port) for port in range(1, 2 * MAX_KEPT)])
+    peers.ended(Endpoint("10.0.0.9", 2 * MAX_KEPT - 1), 0.0, WALL, useless=False)
+    kept = peers.kept([], WALL, seeding=False)
+    assert len(kept) == MAX_KEPT
+    assert kept[0].endpoint.port == 2 * MAX_KEPT - 1
+
+
+def test_when_the_next_dial_is_due_is_known():
+    peers = knowing(A, B)
+    assert peers.next_dial_at(seeding=False) == 0.0
+    dial(peers, 0.0)
+    assert peers.next_dial_at(seeding=False) is None
+    peers.failed(A, 10.0)
+    peers.ended(B, 3.0, WALL, useless=True)
+    assert peers.next_dial_at(seeding=False) == 10.0 + FIRST_RETRY_S
+    assert peers.next_dial_at(seeding=True) == 10.0 + FIRST_RETRY_S
+    peers.ban(A, ID)
+    assert peers.next_dial_at(seeding=True) is None

@@ -62,3 +62,40 @@ def test_when_the_cached_classes_are_used_up_they_are_made_anew():
     picker, _ = picker_over(*[(1 << count) - 1 for count in range(1, 9)])
     assert list(picker.pick(ALL, 0x80, 1, 0.0)) == [7]
     assert list(picker.pick(ALL, 0x01, 1, 0.0)) == [0]
+
+
+def test_what_is_wanted_more_comes_first_however_common_it_is():
+    picker, _ = picker_over(0b1111, 0b0001)
+    picker.prefer({0: 1, 3: -1}, 8)
+    assert list(picker.pick(0b1111, ALL, 1, 0.0)) == [0]
+    assert list(picker.pick(0b1001, 0b1000, 1, 0.0)) == [3]
+    assert picker.pick(0b1110, ALL, 1, 0.0)[0] in (1, 2)
+
+
+def test_among_pieces_that_are_wanted_as_much_the_rarest_comes_first():
+    picker, _ = picker_over(0b1111, 0b0111, 0b0001)
+    picker.prefer({0: 1, 1: 1}, 8)
+    assert list(picker.pick(0b1111, ALL, 1, 0.0)) == [1]
+
+
+def test_peers_with_different_levels_are_answered_from_their_own():
+    picker, _ = picker_over(ALL)
+    picker.prefer({0: 1}, 8)
+    for _ in range(5):
+        assert list(picker.pick(0b0001, ALL, 1, 0.0)) == [0]
+        assert list(picker.pick(0b0100, ALL, 1, 0.0)) == [2]
+
+
+def test_preferences_can_be_withdrawn():
+    picker, _ = picker_over(0b1111, 0b0001)
+    picker.prefer({0: 1}, 8)
+    picker.prefer({0: 0}, 8)
+    assert picker.pick(0b1111, ALL, 1, 0.0)[0] in (1, 2, 3)
+
+
+def test_in_sequence_the_first_comes_first_with_its_neighbours():
+    picker, _ = picker_over(0b1111_0000, 0b0000_1111)
+    picker.is_sequential = True
+    assert list(picker.pick(ALL, 0b1110_1100, 4, 0.0)) == [2, 3]
+    picker.prefer({7: 1}, 8)
+    assert list(picker.pick(ALL, 0b1110_1100, 4, 0.0)) == [7]

@@ -134,3 +134,52 @@ def test_whether_a_block_lies_in_a_slot_is_answered_for_open_pieces():
     assert not pieces.holds(key, 34)
     assert not pieces.holds(5 << 32, 33)
     assert not pieces.holds(1 << 32 | 400 * BLOCK_SIZE, 33)
+
+
+def test_skipped_pieces_are_neither_missing_nor_lacking():
+    pieces = PieceManager(PieceGeometry(10 * BLOCK_SIZE, BLOCK_SIZE), Bitfield(10, [0]), 0b110)
+    assert pieces.state(1) is State.SKIPPED
+    assert pieces.missing_mask == pieces.lacking_mask == 0b11_1111_1000
+    pieces.want_all_but(0b11_1111_1001)
+    assert [pieces.state(index) for index in (0, 1, 9)] == [State.HAVE, State.MISSING, State.SKIPPED]
+    assert not pieces.is_complete
+    pieces.want_all_but(0b11_1111_1111)
+    assert pieces.is_complete
+
+
+def test_an_open_piece_is_not_missing_when_it_is_wanted_again():
+    pieces = manager()
+    pieces.start(3)
+    pieces.want_all_but(1 << 3)
+    pieces.want_all_but(0)
+    assert pieces.missing_mask == 0b11_1111_0111
+    assert pieces.lacking_mask == pieces.all_mask
+
+
+@pytest.mark.parametrize("fate", ["spoiled", "drop"])
+def test_a_skipped_piece_that_is_over_is_not_missing(fate):
+    pieces = manager()
+    assembly = pieces.start(1)
+    if fate == "spoiled":
+        fill(assembly)
+    pieces.want_all_but(0b10)
+    getattr(pieces, fate)(assembly)
+    assert assembly.state is pieces.state(1) is State.SKIPPED
+    assert not pieces.missing_mask >> 1 & 1
+
+
+def test_a_restored_piece_offers_the_blocks_that_the_part_store_has_not():
+    pieces = manager()
+    assembly = pieces.restore(2, (1,))
+    assert assembly.slots == [EMPTY, -1, EMPTY, EMPTY]
+    assert (assembly.missing, assembly.num_unrequested) == (3, 3)
+    assert [list(assembly.next_run(4)) for _ in range(3)] == [[0], [2, 3], []]
+    assert pieces.partial_mask == 1 << 2
+    assert pieces.restore(4, range(4)).missing == 0
+    assert pieces.partial_mask == 1 << 2
+
+
+def test_the_bytes_of_some_pieces_are_counted():
+    pieces = manager()
+    assert pieces.num_bytes(0b1) == 4 * BLOCK_SIZE
+    assert pieces.num_bytes(pieces.all_mask) == 10 * 4 * BLOCK_SIZE - 5

@@ -6,7 +6,7 @@ import pytest
 
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
 from blobtorrent.core.swarm.phases import State
-from blobtorrent.core.swarm.pulse import IDLE_LINK_S, KEEP_ALIVE_S, MAX_UNASKED, STALLED_UPLOAD_S
+from blobtorrent.core.swarm.pulse import IDLE_INTERVAL_S, IDLE_LINK_S, KEEP_ALIVE_S, MAX_UNASKED, STALLED_UPLOAD_S
 from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.wire import messages as wire
 from tests.support.oneswarm import OneSwarm, outstanding
@@ -112,3 +112,41 @@ def test_what_did_not_change_is_not_reported_again(torrent):
     one.notes.reports.clear()
     one.pass_time(100.0)
     assert one.notes.reports == []
+
+
+def pulses(one, seconds):
+    """How often the swarm was touched in so many seconds."""
+    before = one.notes.touched
+    one.pass_time(seconds)
+    return one.notes.touched - before
+
+
+def test_a_swarm_with_nobody_to_look_after_beats_slowly(torrent):
+    one = OneSwarm(torrent, have=range(10))
+    one.pass_time(5.0)
+    idle = pulses(one, 10 * IDLE_INTERVAL_S)
+    link = one.join([], unchoked=False)
+    assert pulses(one, 10.0) >= 10
+    one.swarm.lose(link, RuntimeError("gone"))
+    one.pass_time(5.0)
+    assert pulses(one, 10 * IDLE_INTERVAL_S) == idle <= 22
+
+
+def test_an_idle_swarm_dials_when_it_is_time_to(torrent):
+    one = OneSwarm(torrent)
+    one.pass_time(20.0)
+    endpoint = Endpoint("10.9.0.1", 1)
+    one.swarm.on_peers(PeersFound(one.swarm.info_hash, (endpoint,), PeerSource.TRACKER))
+    for dials in range(1, 4):
+        assert len(one.notes.dialled) == dials
+        one.swarm.on_dial_failed(endpoint, None)
+        one.pass_time(2.0 ** dials + 0.2)
+
+
+def test_rates_begin_when_a_peer_comes_to_an_idle_swarm(torrent):
+    one = OneSwarm(torrent, snub_timeout_s=1000.0)
+    one.pass_time(14.0)
+    link = one.join()
+    one.give(link, outstanding(link)[:4])
+    one.pass_time(1.1)
+    assert link.down.rate > 4 * 16 * K * 0.3, "it is measured over one second, not over the fourteen before"
