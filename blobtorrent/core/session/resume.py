@@ -110,8 +110,11 @@ class ResumeManager:
     @property
     def is_quiet(self) -> bool:
         """All is saved."""
-        return not (self._dirty or self._wishes or self._rows or self._dropped or self._then or self._syncs
-                    or self._in_flight)
+        return not (self._has_work or self._syncs or self._in_flight)
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._dirty or self._rows or self._dropped or self._then)
 
     # ---- what there is to save
 
@@ -148,7 +151,7 @@ class ResumeManager:
 
     def flush(self) -> None:
         """Save now what would be saved soon."""
-        if not self.is_quiet:
+        if self._has_work:
             self._commit_in(0.0)
 
     def on_peers(self, message: PeersKept) -> None:
@@ -188,6 +191,8 @@ class ResumeManager:
         if self._due_at_s is None or self._clock.now() < self._due_at_s or self._in_flight or self._is_patient:
             return                     # an earlier timer was set since; or the one under way ends with another look
         self._due_at_s = None
+        if not self._has_work:
+            return
         self._unsaved_bytes = 0
         for torrent in self._dirty.values():
             if torrent.record.unsaved and torrent.store_is_open:
