@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
+from math import ceil
 
 from blobtorrent.model.geometry import BLOCK_SIZE
 
 NAP_S = 0.02                           # a limit that is used up sleeps for so long at least
+BELL_S = 0.01                          # limits that sleep are woken together, so often at most
 TURN_S = 0.005                         # of its rate may be moved in one turn
 SAVED_S = 0.25                         # of its rate is kept while nobody takes it
 DEBT_S = 1.0                           # of its rate, that was moved beyond it, is held against it
@@ -50,9 +52,9 @@ class Branch:
         return bool(self.bytes_per_s) or self.parent is not None and self.parent.is_limited
 
     def limit(self, bytes_per_s: int, now: float) -> None:
-        """Use another rate. A new limit begins with nothing in hand."""
+        """Use another rate, which begins with nothing in hand and no debt."""
         if bytes_per_s != self.bytes_per_s:
-            self._tokens = max(-DEBT_S * bytes_per_s, min(0.0, self._tokens)) if self.bytes_per_s else 0.0
+            self._tokens = 0.0
             self._at = now
             self.bytes_per_s = bytes_per_s
             self.wake()
@@ -168,7 +170,8 @@ class Throttle:
         self._sleepers: list[tuple[float, int, Branch]] = []
 
     def sleep(self, branch: Branch, until: float) -> None:
-        heappush(self._sleepers, (until, next(_numbers), branch))
+        """Wake a branch then, or a moment later."""
+        heappush(self._sleepers, (ceil(until / BELL_S) * BELL_S, next(_numbers), branch))
 
     def run(self, now: float) -> None:
         """Let everybody move what they may."""

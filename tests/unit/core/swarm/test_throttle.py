@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.core.swarm.throttle import DEBT_S, NAP_S, SAVED_S, Branch, Throttle, Valve
+from blobtorrent.core.swarm.throttle import BELL_S, DEBT_S, NAP_S, SAVED_S, Branch, Throttle, Valve
 
-BLOCK = 16384
+K = 1024
+BLOCK = 16 * K
 
 
 class Tree:
@@ -60,7 +61,7 @@ class User:
         self.valve.want()
 
 
-@pytest.mark.parametrize("rate", [10_000, 100 << 10, 1 << 20, 50 << 20, 1 << 30])
+@pytest.mark.parametrize("rate", [10_000, 100 * K, 1 << 20, 50 << 20, 1 << 30])
 def test_what_is_moved_follows_the_rate(rate):
     tree = Tree(rate)
     user = tree.user(tree.branch())
@@ -74,6 +75,17 @@ def test_nobody_is_woken_more_often_than_it_is_worth():
         tree.user(tree.branch())
     tree.run(10.0)
     assert tree.runs <= 10.0 / NAP_S + 2
+
+
+def test_many_limits_wake_together():
+    tree = Tree()
+    users = []
+    for number in range(300):
+        users.append(tree.user(tree.branch(bytes_per_s=100 * K + number)))
+        tree.run(0.001)
+    tree.run(10.0)
+    assert tree.runs <= 300 + 10.3 / BELL_S
+    assert all(user.moved == pytest.approx(10.3 * 100 * K, rel=0.05) for user in users[:10])
 
 
 def test_links_of_one_torrent_get_equally_much():
@@ -94,7 +106,7 @@ def test_a_torrent_with_many_links_gets_no_more_than_one_with_a_single_link():
     assert sum(user.moved for user in crowd) == pytest.approx(single.moved, rel=0.03)
 
 
-@pytest.mark.parametrize("rate", [100 << 10, 20 << 20])
+@pytest.mark.parametrize("rate", [100 * K, 20 << 20])
 def test_weights_divide_a_limit(rate):
     tree = Tree(rate)
     users = [tree.user(tree.branch(weight=weight)) for weight in (1.0, 2.0, 5.0)]
@@ -158,7 +170,7 @@ def test_a_limit_that_nobody_used_lets_only_a_moment_of_it_through_at_once():
 
 
 def test_while_nobody_waits_nothing_is_to_be_done():
-    tree = Tree(100 << 10)
+    tree = Tree(100 * K)
     tree.user(tree.branch(), wants=3 * BLOCK)
     tree.run(5.0)
     assert tree.throttle.next_run_at is None
@@ -166,30 +178,30 @@ def test_while_nobody_waits_nothing_is_to_be_done():
 
 
 def test_what_is_given_back_may_be_moved_again():
-    tree = Tree(100 << 10)
+    tree = Tree(100 * K)
     user = tree.user(tree.branch())
     tree.run(10.0)
     user.valve.give_back(10 * BLOCK)
     before = user.moved
     tree.run(10.0)
-    assert user.moved - before == pytest.approx((1000 << 10) + min(10 * BLOCK, SAVED_S * (100 << 10)), abs=2 * BLOCK)
+    assert user.moved - before == pytest.approx((1000 << 10) + min(10 * BLOCK, SAVED_S * (100 * K)), abs=2 * BLOCK)
 
 
 def test_what_came_beyond_a_limit_is_paid_back_but_not_for_ever():
-    tree = Tree(100 << 10)
+    tree = Tree(100 * K)
     user = tree.user(tree.branch())
     tree.run(1.0)
     user.valve.give_back(-(100 << 20))
     before = user.moved
     tree.run(10.0)
-    assert user.moved - before == pytest.approx((10 - DEBT_S) * (100 << 10), abs=2 * BLOCK)
+    assert user.moved - before == pytest.approx((10 - DEBT_S) * (100 * K), abs=2 * BLOCK)
 
 
 def test_a_limit_that_changes_holds_at_once_in_both_directions():
     tree = Tree(50 << 20)
     user = tree.user(tree.branch())
     tree.run(3.0)
-    for rate in (100 << 10, 10 << 20, 30_000):
+    for rate in (100 * K, 10 << 20, 30_000):
         tree.throttle.root.limit(rate, tree.now)
         before = user.moved
         tree.run(10.0)
@@ -197,7 +209,7 @@ def test_a_limit_that_changes_holds_at_once_in_both_directions():
 
 
 def test_a_valve_that_is_closed_while_it_waits_is_never_called_again():
-    tree = Tree(100 << 10)
+    tree = Tree(100 * K)
     torrent = tree.branch()
     gone, staying = tree.user(torrent), tree.user(torrent)
     tree.run(1.0)
