@@ -4,8 +4,7 @@ A session that keeps state answers only when the .torrent file and the rows are 
 after any crash.
 """
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -82,7 +81,7 @@ class Additions:
         self._pending[info_hash] = _Pending(torrent, reply, then)
         self._outlets.library.post(KeepTorrent(info_hash, command.raw, None, self._outlets.inbox))
 
-    def on_kept(self, answer: TorrentKept) -> None:
+    def on_kept(self, answer: "TorrentKept") -> None:
         pending = self._pending[answer.info_hash]
         if answer.error is not None:
             self._refuse(pending, answer.error)

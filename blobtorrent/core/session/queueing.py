@@ -5,8 +5,7 @@ no slot: the next one gets its turn. When it moves again there may be one too ma
 goes back into the queue.
 """
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Iterable
 from typing import NamedTuple
 

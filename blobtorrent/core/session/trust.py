@@ -5,8 +5,7 @@ survived in memory, so nothing more. After a power cut pieces may lie on disk th
 row claims may have been torn, and a random sample of all others tells whether the disk kept its word.
 """
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Collection, Iterable
 from typing import NamedTuple, Protocol
 
