@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from blobtorrent.config.load import load
 from blobtorrent.config.schema import SINGLE_TABLES, Settings
 from blobtorrent.core.session.build import Surroundings, build_session
-from blobtorrent.core.session.commands import AddTorrent, Ask, Command, Reply, SeedGoal
+from blobtorrent.core.session.commands import AddTorrent, Ask, Command, OpenListeners, Reply, SeedGoal
 from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import CloseSwarm, SwarmClosed, SwarmReport
 from blobtorrent.discovery.messages import Announce, AnnounceDone
 from blobtorrent.model.address import Endpoint
@@ -26,7 +28,19 @@ from blobtorrent.runtime.clock import FakeClock
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.timers import TimerWheel
 from blobtorrent.storage.filepool import FilePool
-from blobtorrent.storage.jobs import CheckPieces, CloseStore, PiecesChecked, PrepareStore, StoreClosed, StorePrepared
+from blobtorrent.storage.jobs import (
+    CheckPieces,
+    CloseStore,
+    PiecesChecked,
+    PrepareStore,
+    StoreClosed,
+    StorePrepared,
+    StoreSynced,
+    SyncStore,
+)
+from blobtorrent.storage.library import KeepTorrent, LoadTorrent, TorrentKept, TorrentLoaded
+from blobtorrent.storage.stamps import FileStamp
+from blobtorrent.storage.state import METAFILE, Row, SaveState, StateSaved, row_key
 from blobtorrent.storage.store import Store
 from tests.support.stored import StoredTorrent
 
@@ -55,7 +69,9 @@ def settings_of(**values: object) -> Settings:
 class SessionRig:
     """Posts of the session are drained by the test; `answer_*` play the threads that would have taken them."""
 
-    def __init__(self, *, check_jobs: int = 4, max_links: int = 500) -> None:
+    def __init__(self, *, check_jobs: int = 4, max_links: int = 500, keeps: bool = False,
+                 saved: Iterable[Torrent] = (), **settings: object) -> None:
+        """With `keeps` it is a daemon's: what it saves goes to `library` and `state`, as it would to their threads."""
         self.clock = FakeClock(start=1000.0)
         self.timers = TimerWheel()
         self.inbox: Mailbox[Any] = Mailbox("core")
@@ -68,6 +84,8 @@ class SessionRig:
         self.board: StatusBoard[InfoHash, TorrentStatus] = StatusBoard()
         self.sessions: StatusBoard[str, SessionStatus] = StatusBoard()
         self._published: list[Event] = []
+        self.library: Mailbox[Any] = Mailbox("library")
+        self.saves: Mailbox[Any] = Mailbox("state")
         files = FilePool(16)
         outlets = Outlets(
             inbox=self.inbox,
@@ -77,11 +95,14 @@ class SessionRig:
             disks=self.disks,
             outcalls=self.outcalls,
             open_store=lambda metainfo, record: Store(record.place.root, metainfo, files),
+            library=self.library if keeps else None,
+            state=self.saves if keeps else None,
+            files=self.files if keeps else None,
         )
         self.sessions: StatusBoard[str, SessionStatus] = StatusBoard()
         self.session = build_session(Surroundings(
             outlets,
-            settings_of(network__max_peers=max_links),
+            settings_of(network__max_peers=max_links, **settings),
             self.board,
             self.sessions,
             self._published.append,
@@ -90,6 +111,7 @@ class SessionRig:
             random.Random(1),
             PeerId(b"-BQ0000-abcdefghijkl"),
             check_jobs,
+            saved,
         ))
         for message in self.inbox.drain():
             self.tell(message)
@@ -157,8 +179,43 @@ class SessionRig:
         self.tell(SwarmClosed(metainfo.info_hash, _report(metainfo, have, uploaded, None)))
         self.answer_close_store()
 
+    def report_last(self, metainfo: Metainfo, *, have: int) -> None:
+        """The swarm is closed."""
+        self.tell(SwarmClosed(metainfo.info_hash, _report(metainfo, have, 0, None)))
+
     def answer_close_store(self) -> None:
         self.tell(StoreClosed(only(CloseStore, self.disks.drain()).info_hash))
+
+    # ---- the threads that keep things
+
+    def save(self) -> list[Row]:
+        """The state thread saves what it was given; returns the rows."""
+        job = only(SaveState, self.saves.drain())
+        self.tell(StateSaved(job.token, None))
+        return list(job.puts)
+
+    def sync(self, stamps: dict[int, FileStamp] | None = None, error: StorageError | None = None) -> None:
+        """The files that were written are durable, or not."""
+        job = only(SyncStore, self.disks.drain())
+        self.tell(StoreSynced(job.info_hash, stamps or {}, error))
+
+    def add_kept(self, metainfo: Metainfo, folder: Path, **options: Any) -> None:
+        """A new torrent, as far as it is answered."""
+        reply = self.command(AddTorrent(metainfo, folder, raw=b"raw", **options))
+        job = only(KeepTorrent, self.library.drain())
+        row = Row(METAFILE, row_key(metainfo.info_hash), b"digest")
+        self.tell(TorrentKept(job.info_hash, job.token, row, None))
+        self.save()
+        assert reply.wait(0) == metainfo.info_hash
+
+    def answer_load(self, metainfo: Metainfo) -> None:
+        """The library reads a saved torrent."""
+        only(LoadTorrent, self.library.drain())
+        self.tell(TorrentLoaded(metainfo.info_hash, metainfo, b"", b"", None))
+
+    def open_listeners(self) -> None:
+        """The session is ready: saved torrents may begin."""
+        self.ask(OpenListeners(()))
 
     def answer_announce(self, order: Announce, *peers: Endpoint, interval_s: int = 1800, **fields: Any) -> None:
         reply = AnnounceReply(endpoints=peers, interval_s=interval_s, **fields)

@@ -261,7 +261,11 @@ class ResumeManager:
             puts += self._rows_of(torrent)
         drops = [name for info_hash in self._dropped for name in all_rows_of(info_hash)]
         commit = _Commit(claims, self._dropped, self._then, puts)
-        self._dirty, self._wishes, self._rows, self._dropped, self._then = {}, {}, [], [], []
+        self._dirty = {info_hash: torrent for info_hash, torrent in self._dirty.items()
+                       if torrent.record.unsaved and torrent.store_is_open}        # pieces came meanwhile
+        self._wishes, self._rows, self._dropped, self._then = {}, [], [], []
+        if self._dirty:
+            self._commit_in(self._interval_s)
         self._in_flight = commit
         assert self._outlets.state is not None
         self._outlets.state.post(SaveState(puts, drops, None, self._outlets.inbox))

@@ -1,0 +1,207 @@
+"""When what is saved, and in which order."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blobtorrent.core.session.commands import (
+    AddTorrent,
+    ChangeTorrent,
+    RemoveTorrent,
+    StartTorrent,
+    StopSession,
+    StopTorrent,
+    TorrentChanges,
+)
+from blobtorrent.core.session.resume import INTERVAL_S, RETRY_S, SYNC_PATIENCE_S
+from blobtorrent.core.swarm.messages import AskPeers, CloseSwarm, LosePieces, OpenSwarm, PeersKept
+from blobtorrent.model.errors import DiskFull, Invalid, StorageError
+from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.storage.jobs import CloseStore, StoreClosed, SyncStore
+from blobtorrent.storage.library import DropTorrent, KeepTorrent, TorrentKept
+from blobtorrent.storage.state import METAFILE, PROGRESS, TORRENT, Row, SaveState, StateSaved
+from tests.support.sessions import SessionRig, only, torrent_of
+
+NORMAL_S = INTERVAL_S["normal"]
+FULL = DiskFull("storage.disk-full", "no space left")
+
+
+def downloading(folder: Path, **settings: object) -> tuple[SessionRig, Metainfo]:
+    rig, torrent = SessionRig(keeps=True, **settings), torrent_of(8)
+    rig.open_listeners()
+    rig.add_kept(torrent, folder)
+    rig.answer_prepare(has_data=False)
+    rig.shard.drain()
+    return rig, torrent
+
+
+def claimed(rows: list[Row]) -> Any:
+    """What the row of progress says it has."""
+    (row,) = [row for row in rows if row.kind == PROGRESS]
+    return json.loads(row.body)["have"]
+
+
+def test_an_addition_is_answered_when_file_and_rows_are_durable(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True), torrent_of(4)
+    reply = rig.command(AddTorrent(torrent, tmp_path, raw=b"raw"))
+    job = only(KeepTorrent, rig.library.drain())
+    assert rig.board.read(torrent.info_hash) is None
+    row = Row(METAFILE, b"key", b"digest")
+    rig.tell(TorrentKept(job.info_hash, job.token, row, None))
+    saved = only(SaveState, rig.saves.drain())
+    assert [row.kind for row in saved.puts] == [METAFILE, PROGRESS, TORRENT]
+    assert rig.board.read(torrent.info_hash) is None
+    rig.tell(StateSaved(saved.token, None))
+    assert reply.wait(0) == torrent.info_hash
+
+
+def test_an_addition_that_cannot_be_kept_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True), torrent_of(4)
+    reply = rig.command(AddTorrent(torrent, tmp_path, raw=b"raw"))
+    job = only(KeepTorrent, rig.library.drain())
+    rig.tell(TorrentKept(job.info_hash, job.token, None, FULL))
+    with pytest.raises(DiskFull):
+        reply.wait(0)
+    rig.save()
+    assert only(DropTorrent, rig.library.drain()).info_hash == torrent.info_hash
+    assert rig.board.read(torrent.info_hash) is None
+
+
+def test_an_addition_without_the_bytes_of_its_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid):
+        SessionRig(keeps=True).ask(AddTorrent(torrent_of(4), tmp_path))
+
+
+def test_a_row_claims_pieces_only_after_they_were_synced(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=3)
+    rig.advance(NORMAL_S)
+    assert rig.saves.depth == 0
+    rig.report(torrent, have=5)        # written while the sync is under way: for the next one
+    rig.sync()
+    rows = rig.save()
+    assert claimed(rows) == "4A=="     # pieces 0 to 2
+    rig.advance(NORMAL_S)
+    rig.sync()
+    assert claimed(rig.save()) == "+A=="
+
+
+def test_a_disk_that_takes_long_keeps_others_from_nothing(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=3)
+    rig.advance(NORMAL_S)
+    only(SyncStore, rig.disks.drain())
+    rig.advance(SYNC_PATIENCE_S)
+    assert claimed(rig.save()) == ""
+
+
+def test_pieces_that_could_not_be_synced_are_fetched_again(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=3)
+    rig.advance(NORMAL_S)
+    rig.sync(error=StorageError("storage.io", "the disk says no"))
+    lost = only(LosePieces, [message for message in rig.shard.drain() if isinstance(message, LosePieces)])
+    assert lost.mask == 0b111
+    assert rig.status(torrent).done_bytes == 0
+    assert claimed(rig.save()) == ""
+
+
+def test_with_sync_always_nothing_waits_long(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path, storage__sync="always")
+    rig.report(torrent, have=3)
+    rig.advance(INTERVAL_S["always"])
+    rig.sync()
+    assert claimed(rig.save()) == "4A=="
+
+
+def test_what_a_command_changed_is_saved_at_once_and_then_answered(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    reply = rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(labels=("new",))))
+    assert rig.status(torrent).labels == ("new",)
+    rows = rig.save()
+    assert reply.wait(0) is None
+    assert any(row.kind == TORRENT and b'"new"' in row.body for row in rows)
+
+
+def test_when_nothing_can_be_saved_the_asker_hears_of_it_and_it_is_tried_again(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    reply = rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(labels=("new",))))
+    rig.tell(StateSaved(only(SaveState, rig.saves.drain()).token, FULL))
+    with pytest.raises(DiskFull):
+        reply.wait(0)
+    rig.advance(RETRY_S)
+    assert any(b'"new"' in row.body for row in rig.save())
+
+
+def test_one_commit_is_under_way_at_a_time(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(labels=("a",))))
+    reply = rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(labels=("b",))))
+    rig.save()
+    assert any(b'"b"' in row.body for row in rig.save())
+    assert reply.wait(0) is None
+
+
+def close_swarm(rig: SessionRig, torrent: Metainfo, *, have: int) -> None:
+    asked, closed = rig.shard.drain()
+    assert isinstance(asked, AskPeers)
+    assert isinstance(closed, CloseSwarm)
+    rig.tell(PeersKept(torrent.info_hash, ()))
+    rig.report_last(torrent, have=have)
+
+
+def test_a_stopped_torrent_is_synced_before_its_files_are_closed_and_then_only_a_record(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.command(StopTorrent(torrent.info_hash))
+    rig.save()
+    close_swarm(rig, torrent, have=3)
+    rig.sync()
+    rig.answer_close_store()
+    assert rig.state(torrent) == "stopped"
+    rig.advance(NORMAL_S)
+    assert claimed(rig.save()) == "4A=="
+
+
+def test_the_end_of_a_session_is_answered_when_all_is_saved(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    reply = rig.command(StopSession())
+    close_swarm(rig, torrent, have=3)
+    rig.sync()
+    assert only(CloseStore, rig.disks.drain()).info_hash == torrent.info_hash
+    rig.tell(StoreClosed(torrent.info_hash))
+    assert claimed(rig.save()) == "4A=="
+    assert reply.wait(0) is True
+
+
+def test_a_removed_torrent_leaves_no_row_and_no_file(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    reply = rig.command(RemoveTorrent(torrent.info_hash))
+    assert any(row.kind == TORRENT and b'"removal":"keep-data"' in row.body for row in rig.save())
+    assert reply.wait(0) is None
+    close_swarm(rig, torrent, have=0)
+    rig.answer_close_store()
+    drops = only(SaveState, rig.saves.drain())
+    assert {kind for kind, _ in drops.drops} >= {TORRENT, PROGRESS, METAFILE}
+    rig.tell(StateSaved(drops.token, None))
+    assert only(DropTorrent, rig.library.drain()).info_hash == torrent.info_hash
+
+
+def test_the_swarm_goes_on_with_the_figures_of_the_last_run(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=3, uploaded=77)
+    rig.command(StopTorrent(torrent.info_hash))
+    rig.sync()
+    rig.save()
+    close_swarm(rig, torrent, have=3)
+    rig.answer_close_store()
+    rig.command(StartTorrent(torrent.info_hash))
+    rig.save()
+    rig.answer_load(torrent)
+    rig.answer_prepare(has_data=True)
+    opened = only(OpenSwarm, rig.shard.drain())
+    assert sorted(opened.have) == [0, 1, 2]
+    assert opened.totals.downloaded == 3 * torrent.geometry.piece_length
