@@ -29,13 +29,10 @@ class Neighbours:
         self._geometry = metainfo.geometry
         self._layout = layout
         self._blocks: dict[int, set[int]] = {}         # piece -> the blocks of it that lie here
-        self._is_loaded = False
 
     def load(self) -> None:
-        """Find what an earlier process kept, unless that is known already. Raises StorageError."""
-        if not self._is_loaded:
-            self._blocks = {index: set(blocks) for index, blocks in self._kept.load_existing().items()}
-            self._is_loaded = True
+        """Find what was kept before the store was closed last. Raises StorageError."""
+        self._blocks = {index: set(blocks) for index, blocks in self._kept.load_existing().items()}
 
     @property
     def is_empty(self) -> bool:

@@ -57,16 +57,20 @@ class PartStore:
         self._pool = pool
         self._owner = owner
         self._durable = durable
-        self._header_bytes = HEADER_BYTES if durable else 0
-        self._place_bytes = BLOCK_SIZE + self._header_bytes
-        self._places: dict[int, dict[int, int]] = {}       # piece -> block -> place
-        self._free: deque[int] = deque()
-        self._fresh = count()
-        self._dropped: deque[int] = deque()                # their headers still stand in the file
+        self._place_bytes = BLOCK_SIZE + (HEADER_BYTES if durable else 0)
+        self._is_known = False         # what an earlier process left in the file
         self._generations = count(1)
         self._is_dirty = False
         self._is_new = False           # the folder may not know of the file after a power cut
         self._failure: StorageError | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """With no block, at the start of the file."""
+        self._places: dict[int, dict[int, int]] = {}       # piece -> block -> place
+        self._free: deque[int] = deque()
+        self._fresh = count()
+        self._dropped: deque[int] = deque()                # their headers still stand in the file
 
     @property
     def num_blocks(self) -> int:
@@ -79,8 +83,12 @@ class PartStore:
     # ---- the thread that saves
 
     def load_existing(self) -> dict[int, list[int]]:
-        """Find what an earlier process saved: piece -> its blocks, ascending. Comes before all other methods."""
+        """Find what was saved before the last `close`: piece -> its blocks, ascending. Comes before all other methods,
+        and may come again after `close`."""
+        self._begin()
+        self.damaged_blocks = 0
         if self._durable is None or not self._durable.path.exists():
+            self._is_known = True
             return {}
         newest: dict[tuple[int, int], tuple[int, int]] = {}
         with self._file() as descriptor:
@@ -99,6 +107,7 @@ class PartStore:
             self._places.setdefault(index, {})[block] = place
         self._fresh = count(num_places)
         self._generations = count(1 + max((generation for generation, _ in newest.values()), default=0))
+        self._is_known = True
         return self.held()
 
     def save(self, index: int, blocks: Sequence[Block]) -> None:
@@ -139,7 +148,7 @@ class PartStore:
 
     def close(self) -> None:
         """Close the owner's files. What is here stays for the next process, or goes with a file without a name."""
-        if self._durable is not None:
+        if self._durable is not None and self._is_known:
             with suppress(OSError, StorageError):
                 self.tidy()
                 if not self._places:

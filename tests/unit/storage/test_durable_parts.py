@@ -255,3 +255,30 @@ def test_a_copy_taken_at_any_moment_holds_only_what_was_saved(path, tmp_path):
             for one, blocks in alive.items():
                 assert set(process.found[one]) >= set(blocks)
                 assert all(process.load(one, number) == block(seed) for number, seed in blocks.items())
+
+
+def test_a_file_that_nobody_looked_into_stays_when_its_store_is_closed(path):
+    Process(path).parts.adopt({7: [(0, block(0))]})
+    PartStore(path.parent, FilePool(4), "owner", Durable(path, SEAL, KEY)).close()
+    assert Process(path).found == {7: [0]}
+
+
+def test_a_store_may_be_closed_and_loaded_again_and_gives_no_place_twice(path):
+    parts = Process(path).parts
+    parts.save(3, [(number, block(number)) for number in range(3)])
+    parts.drop(3)
+    parts.save(4, [(0, block(40))])
+    parts.close()
+    assert parts.load_existing() == {4: [0]}
+    parts.save(9, [(number, block(90 + number)) for number in range(5)])
+    later = Process(path)
+    assert later.found == {4: [0], 9: [0, 1, 2, 3, 4]}
+    assert later.load(4, 0) == block(40)
+    assert [later.load(9, number) for number in range(5)] == [block(90 + number) for number in range(5)]
+
+
+def test_a_store_without_a_name_is_empty_when_it_is_loaded_again(tmp_path):
+    parts = PartStore(tmp_path, FilePool(4), "owner")
+    parts.save(3, [(0, block(0))])
+    parts.close()
+    assert parts.load_existing() == parts.held() == {}
