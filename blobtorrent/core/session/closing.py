@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from blobtorrent.core.session.announces import AnnounceManager
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
+from blobtorrent.core.session.loading import mark_unsaved
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import REMOVAL_DELETE
 from blobtorrent.core.session.roster import Roster
@@ -58,8 +59,6 @@ class Closer:
         torrent.bank_time(now)
         torrent.active_since_s = torrent.seeding_since_s = None
         self._keeper.touch(torrent)
-        torrent.jobs_in_flight += 1
-        self._keeper.settle(torrent, lambda: self._job_ended(torrent))
         self._job_ended(torrent)
 
     def on_store_closed(self, answer: StoreClosed) -> None:
@@ -80,7 +79,11 @@ class Closer:
         """Take the next step when the torrent is being closed and nothing of it is under way."""
         if torrent.state not in _CLOSING or torrent.jobs_in_flight:
             return
-        if torrent.store_is_open:
+        if torrent.record.unsaved and torrent.store_is_open and self._outlets.state is not None:
+            mark_unsaved(torrent)
+            torrent.jobs_in_flight += 1
+            self._keeper.settle(torrent, lambda: self._job_ended(torrent))
+        elif torrent.store_is_open:
             assert torrent.store is not None
             torrent.store_is_open = False
             torrent.jobs_in_flight += 1

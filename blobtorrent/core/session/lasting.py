@@ -52,6 +52,10 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         apply_settings(command.settings, parts, keeper, reserves)
         around.tell(SettingsApplied())
 
+    def on_stamped(answer: FilesStamped) -> None:
+        torrent = roster.known(answer.info_hash)
+        (parts.loader.on_sized if torrent.skip_check else parts.checker.on_stamped)(answer)
+
     session.commands.update({
         MoveTorrent: moves.move,
         RenamePath: moves.rename,
@@ -65,7 +69,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         StateSaved: keeper.on_saved,
         StoreSynced: keeper.on_synced,
         PeersKept: keeper.on_peers,
-        FilesStamped: parts.checker.on_stamped,
+        FilesStamped: on_stamped,
         FilesSkipped: changes.on_skipped,
         MoveProgress: moves.on_progress,
         StoreMoved: moves.on_moved,

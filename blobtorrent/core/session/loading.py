@@ -17,6 +17,7 @@ from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.trust import Evidence, Sampler, doubtful_pieces, files_of_mask
 from blobtorrent.core.session.wanted import skipped_pieces
+from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import FileMissing, StorageError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
@@ -24,6 +25,7 @@ from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.jobs import PrepareStore, StorePrepared
 
 if TYPE_CHECKING:
+    from blobtorrent.storage.filejobs import FilesStamped
     from blobtorrent.storage.library import TorrentLoaded
 
 log = get_logger(__name__)
@@ -148,6 +150,9 @@ class Loader:
             changed=answer.changed,
             missing=answer.missing_files,
         )
+        if torrent.skip_check and answer.has_data and self._outlets.files is not None:
+            self._ask_sizes(torrent)
+            return
         if torrent.wants_check:
             doubtful = (1 << record.facts.num_pieces) - 1
         elif record.is_checked and len(record.have) and not answer.has_data:
@@ -166,6 +171,37 @@ class Loader:
             torrent.set_have(record.have)
         torrent.wants_check = False
         self._on_ready(torrent)
+
+    # ---- torrents that are believed to be complete
+
+    def _ask_sizes(self, torrent: Torrent) -> None:
+        from blobtorrent.storage.filejobs import StampFiles
+
+        assert torrent.store is not None
+        torrent.jobs_in_flight += 1
+        self._outlets.post_file_job(StampFiles(torrent.info_hash, torrent.store, self._outlets.inbox))
+
+    def on_sized(self, answer: FilesStamped) -> None:
+        """A new torrent that is not to be checked: it is complete when all its files have their size."""
+        torrent = self._roster.known(answer.info_hash)
+        torrent.jobs_in_flight -= 1
+        torrent.skip_check = False
+        record, metainfo = torrent.record, torrent.metainfo
+        assert metainfo is not None
+        if torrent.state is not TorrentState.LOADING:
+            self._on_idle(torrent)
+        elif answer.error is None and all(
+            number in answer.stamps and answer.stamps[number].size == entry.length
+            for number, entry in enumerate(metainfo.files)
+            if entry.length and not entry.is_pad and number not in record.wishes.skipped_files
+        ):
+            torrent.stamps, torrent.stamps_are_new = dict(answer.stamps), True
+            torrent.set_have(Bitfield.from_mask(record.have.size, (1 << record.have.size) - 1 & ~torrent.skipped))
+            record.is_checked = True
+            self._on_ready(torrent)
+        else:
+            torrent.doubtful = (1 << record.have.size) - 1
+            self._roster.fire(torrent, TorrentEvent.FOUND)
 
 
 def mark_unsaved(torrent: Torrent) -> None:

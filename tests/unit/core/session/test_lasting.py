@@ -1,0 +1,266 @@
+"""What only a daemon's session does: saved torrents, moves, renames, the queue, one writer a place, reserves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blobtorrent.core.session.commands import (
+    AddTorrent,
+    ApplySettings,
+    ChangeTorrent,
+    FilePriority,
+    FilesOf,
+    MoveTorrent,
+    RecheckTorrent,
+    RenamePath,
+    StopTorrent,
+    TorrentChanges,
+)
+from blobtorrent.core.session.record import Place, TorrentRecord, facts_of, wishes_of
+from blobtorrent.core.session.reserves import LOOK_S
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.swarm.messages import ChangeSwarm, OpenSwarm, WantPieces
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.errors import Conflict, Invalid
+from blobtorrent.model.events import SpaceBack, SpaceLow, TorrentMoved
+from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.storage.filejobs import (
+    FilesStamped,
+    MeasureSpace,
+    MoveStore,
+    PathsRenamed,
+    RenamePaths,
+    SpaceMeasured,
+    StampFiles,
+    StoreMoved,
+)
+from blobtorrent.storage.jobs import CheckPieces, PrepareStore, StorePrepared
+from blobtorrent.storage.library import LoadTorrent, TorrentLoaded
+from blobtorrent.storage.stamps import FileStamp
+from tests.support.sessions import SessionRig, only, settings_of, torrent_of
+
+
+def saved(metainfo: Metainfo, folder: Path, *have: int, run: bool = True) -> Torrent:
+    """As the last run left it."""
+    place = Place(folder, folder)
+    record = TorrentRecord(facts_of(metainfo, 1.0), wishes_of(AddTorrent(metainfo)), place, should_run=run)
+    record.is_checked = True
+    record.have = Bitfield(metainfo.geometry.num_pieces, have)
+    record.durable = record.have.mask
+    record.done_bytes = len(have) * metainfo.geometry.piece_length
+    return Torrent(record)
+
+
+def prepared(rig: SessionRig, **found: object) -> None:
+    job = only(PrepareStore, rig.disks.drain())
+    rig.tell(StorePrepared(job.info_hash, **{"has_data": True, **found}))  # type: ignore[arg-type]
+
+
+def moved(rig: SessionRig) -> MoveStore:
+    job = only(MoveStore, rig.files.drain())
+    rig.tell(StoreMoved(job.info_hash, {0: FileStamp(1, 2, 3)}))
+    return job
+
+
+def test_saved_torrents_begin_when_the_listeners_are_open_and_are_believed(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, 0, 2)])
+    assert (rig.state(torrent), rig.status(torrent).done_bytes) == ("stopped", 2 * 16384)
+    assert rig.library.depth == 0
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig)
+    assert rig.hashers.depth == 0
+    assert sorted(only(OpenSwarm, rig.shard.drain()).have) == [0, 2]
+
+
+def test_a_stopped_torrent_is_not_even_loaded(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, run=False)])
+    rig.open_listeners()
+    assert rig.library.depth == 0
+    assert rig.state(torrent) == "stopped"
+
+
+def test_only_pieces_of_changed_files_are_hashed(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, 0, 1, 2, 3)])
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig, changed=[0])
+    rig.answer_check(only(CheckPieces, rig.hashers.drain()))
+    assert rig.shard.depth == 0        # the files are stamped before anything is written to them
+    stamped = only(StampFiles, rig.files.drain())
+    rig.tell(FilesStamped(stamped.info_hash, {}))
+    assert rig.state(torrent) == "seeding"
+
+
+def test_files_that_are_all_gone_are_an_error_and_not_a_new_download(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, 0, 1, 2, 3)])
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig, has_data=False)
+    assert (rig.state(torrent), rig.status(torrent).error_code) == ("error", "storage.files-gone")
+
+
+def test_a_stopped_torrent_is_moved_and_stays_stopped(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, 0, 1, 2, 3, run=False)])
+    rig.open_listeners()
+    reply = rig.command(MoveTorrent(torrent.info_hash, tmp_path / "new"))
+    rig.answer_load(torrent)
+    rig.save()
+    assert reply.wait(0) is None
+    rig.save()                         # that it is about to begin
+    assert rig.state(torrent) == "moving"
+    with pytest.raises(Conflict):
+        rig.ask(MoveTorrent(torrent.info_hash, tmp_path))
+    job = moved(rig)
+    assert (job.target, job.is_resumed) == (tmp_path / "new", False)
+    rig.save()
+    assert rig.state(torrent) == "stopped"
+    assert TorrentMoved(torrent.info_hash, str(tmp_path / "new")) in rig.events()
+
+
+def test_a_move_that_a_kill_cut_short_is_resumed_at_the_start(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    left = saved(torrent, tmp_path, run=False)
+    left.record.place = Place(tmp_path / "new", tmp_path, is_moving=True)
+    rig = SessionRig(keeps=True, saved=[left])
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    rig.save()
+    assert only(MoveStore, rig.files.drain()).is_resumed
+
+
+def test_a_download_in_the_incomplete_folder_moves_when_it_is_complete(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True, storage__incomplete_dir=tmp_path / "inc"), torrent_of(4)
+    rig.open_listeners()
+    rig.add_kept(torrent, tmp_path / "final")
+    job = only(PrepareStore, rig.disks.drain())
+    assert job.store.root == tmp_path / "inc"
+    rig.tell(StorePrepared(job.info_hash, has_data=False))
+    rig.shard.drain()
+    rig.report(torrent, have=4)
+    assert [type(message).__name__ for message in rig.shard.drain()][-1] == "CloseSwarm"
+
+
+def test_a_rename_is_answered_when_it_is_done(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, run=False)])
+    rig.open_listeners()
+    reply = rig.command(RenamePath(torrent.info_hash, "t", "new"))
+    rig.answer_load(torrent)
+    rig.save()
+    job = only(RenamePaths, rig.files.drain())
+    assert (job.old, job.new) == ("t", "new")
+    rig.tell(PathsRenamed(torrent.info_hash, {"t": "new"}, {}))
+    assert reply.wait(0) is None
+    rig.save()
+    assert rig.state(torrent) == "stopped"
+
+
+def test_only_so_many_download_and_the_next_begins_when_one_stops(tmp_path: Path) -> None:
+    first, second = torrent_of(4, seed=1), torrent_of(4, seed=2)
+    rig = SessionRig(keeps=True, queue__active_downloads=1)
+    rig.open_listeners()
+    rig.add_kept(first, tmp_path)
+    rig.clock.advance(1.0)
+    rig.add_kept(second, tmp_path)
+    assert (rig.state(first), rig.state(second)) == ("checking", "queued")
+    assert rig.status(second).held_by == "queue"
+    rig.command(StopTorrent(first.info_hash))
+    rig.save()
+    rig.answer_prepare(has_data=False)
+    rig.answer_close_store()
+    rig.advance(0.0)
+    assert (rig.state(first), rig.state(second)) == ("stopped", "checking")
+
+
+def test_of_two_torrents_at_one_place_the_second_waits_until_the_first_writes_no_more(tmp_path: Path) -> None:
+    first, second = torrent_of(4, seed=1), torrent_of(4, seed=2)._replace(name="t")
+    rig = SessionRig(keeps=True)
+    rig.open_listeners()
+    rig.add_kept(first, tmp_path)
+    rig.add_kept(second, tmp_path)
+    assert (rig.state(second), rig.status(second).held_by) == ("queued", "path")
+    rig.answer_prepare(has_data=False)
+    rig.report(first, have=4)
+    assert rig.state(first) == "seeding"
+    rig.advance(0.0)
+    assert rig.state(second) == "checking"
+
+
+def test_downloads_wait_while_their_filesystem_is_short_of_room(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True, storage__reserve=1 << 30), torrent_of(4)
+    rig.open_listeners()
+    rig.add_kept(torrent, tmp_path)
+    rig.answer_prepare(has_data=False)
+    rig.shard.drain()
+    job = only(MeasureSpace, rig.files.drain())
+    rig.tell(SpaceMeasured(job.device, 1, 2))
+    assert not only(ChangeSwarm, rig.shard.drain()).settings.may_download
+    assert rig.status(torrent).held_by == "space"
+    assert any(isinstance(event, SpaceLow) for event in rig.events())
+    rig.advance(LOOK_S)
+    rig.tell(SpaceMeasured(only(MeasureSpace, rig.files.drain()).device, 1 << 40, 1 << 41))
+    assert only(ChangeSwarm, rig.shard.drain()).settings.may_download
+    assert rig.status(torrent).held_by == ""
+    assert any(isinstance(event, SpaceBack) for event in rig.events())
+
+
+def test_files_of_a_stopped_torrent_are_told_and_its_metainfo_is_let_go(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    left = saved(torrent, tmp_path, 0, run=False)
+    rig = SessionRig(keeps=True, saved=[left])
+    rig.open_listeners()
+    reply = rig.command(FilesOf(torrent.info_hash))
+    only(LoadTorrent, [rig.library.drain()[0]])
+    rig.tell(TorrentLoaded(torrent.info_hash, torrent, b"", b"", None))
+    (status,) = reply.wait(0)
+    assert (status.size_bytes, status.done_bytes, status.priority) == (4 * 16384, 16384, 1)
+    assert left.metainfo is None
+
+
+def test_a_file_that_is_not_wanted_any_more_changes_what_is_fetched(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True), torrent_of(4)
+    rig.open_listeners()
+    rig.add_kept(torrent, tmp_path)
+    rig.answer_prepare(has_data=False)
+    rig.shard.drain()
+    rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(file_priorities={0: FilePriority.SKIP})))
+    wants = only(WantPieces, [message for message in rig.shard.drain() if isinstance(message, WantPieces)])
+    assert wants.skipped == 0b1111
+    assert rig.status(torrent).wanted_bytes == 0
+    with pytest.raises(Invalid):
+        rig.ask(ChangeTorrent(torrent.info_hash, TorrentChanges(file_priorities={9: FilePriority.SKIP})))
+
+
+def test_a_recheck_hashes_everything_and_a_stopped_torrent_stays_stopped(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, 0, run=False)])
+    rig.open_listeners()
+    rig.ask(RecheckTorrent(torrent.info_hash))
+    rig.answer_load(torrent)
+    prepared(rig)
+    job = only(CheckPieces, rig.hashers.drain())
+    assert job.indices == range(4)
+    rig.answer_check(job)
+    rig.tell(FilesStamped(torrent.info_hash, {}))
+    rig.sync()                         # before a row claims what was found
+    rig.answer_close_store()
+    assert (rig.state(torrent), rig.status(torrent).done_bytes) == ("stopped", 4 * 16384)
+
+
+def test_other_settings_hold_at_once(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True), torrent_of(4)
+    rig.open_listeners()
+    rig.add_kept(torrent, tmp_path)
+    rig.answer_prepare(has_data=False)
+    rig.shard.drain()
+    rig.ask(ApplySettings(settings_of(network__upload_slots=3, network__max_peers_per_torrent=7)))
+    changed = [message for message in rig.shard.drain() if isinstance(message, ChangeSwarm)]
+    assert (changed[-1].settings.upload_slots, changed[-1].settings.max_links) == (3, 4)
