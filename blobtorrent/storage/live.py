@@ -29,11 +29,11 @@ from blobtorrent.storage.livelayout import (
     STATE_AT,
     USED,
     LiveLayout,
-    key_of,
     sealed_name,
     write_header,
 )
 from blobtorrent.storage.sealed import Seal
+from blobtorrent.storage.state import row_key
 from blobtorrent.storage.tally import NOTHING, Tally, TallyWriter
 from blobtorrent.storage.writtenlog import WrittenLog, runs_of
 
@@ -48,7 +48,7 @@ class LiveTorrent:
                  seal: Seal) -> None:
         self.info_hash = info_hash
         self.number = number
-        self._key = key_of(info_hash)
+        self._key = row_key(info_hash)
         self._descriptors = descriptors
         self._words = entry.cast("I")
         self._log = log
@@ -97,12 +97,27 @@ class LiveTorrent:
             if have is None or all(index in have for run in runs for index in run):
                 del self._records[place]
                 self._log.remove(place)
-        unlogged = self._unlogged
-        if unlogged:
-            unlogged.difference_update([index for index in list(unlogged) if have is None or index in have])
+        if self._unlogged:
+            self._unlogged.difference_update([index for index in list(self._unlogged) if have is None or index in have])
+            self._settle_lacking()
+
+    def drop_pieces(self, lost: Container[int]) -> None:
+        """Pieces in `lost` are not in the files after all: no record may say so."""
+        for place, runs in list(self._records.items()):
+            pieces = [index for run in runs for index in run]
+            left = [index for index in pieces if index not in lost]
+            if len(left) < len(pieces):
+                self.note_written(left)
+                del self._records[place]
+                self._log.remove(place)
+        self._unlogged.difference_update([index for index in list(self._unlogged) if index in lost])
+        self._settle_lacking()
+
+    def _settle_lacking(self) -> None:
+        if not self._unlogged:
             self._words[LACKING_AT // 4] = FREE
-            if unlogged:               # also when a disk thread has just added to it
-                self._words[LACKING_AT // 4] = LACKING
+        if self._unlogged:             # a disk thread has just added to it
+            self._words[LACKING_AT // 4] = LACKING
 
     def set_state(self, state: int) -> None:
         self._words[STATE_AT // 4] = state
@@ -175,6 +190,12 @@ class LiveFile:
         torrent = self._torrents.get(info_hash)
         if torrent is not None:
             torrent.drop_records(have)
+
+    def on_lost(self, info_hash: InfoHash, pieces: Container[int]) -> None:
+        """These pieces were written, and are not there any more: their records go."""
+        torrent = self._torrents.get(info_hash)
+        if torrent is not None:
+            torrent.drop_pieces(pieces)
 
     def forget(self, info_hash: InfoHash) -> None:
         """The torrent's swarm is closed and all that it had is saved, or not wanted any more."""

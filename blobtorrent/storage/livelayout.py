@@ -18,7 +18,6 @@ from struct import Struct
 from typing import NamedTuple
 
 from blobtorrent.model.geometry import BLOCK_SIZE
-from blobtorrent.model.ids import InfoHash
 from blobtorrent.storage.sealed import DIGEST_BYTES, Seal
 
 PAGE = 4096
@@ -82,11 +81,6 @@ class LiveLayout(NamedTuple):
 
     def record_at(self, position: int) -> int:
         return self.records_at + position * RECORD_BYTES
-
-
-def key_of(info_hash: InfoHash) -> bytes:
-    """The name of a torrent in state files: its v1 digest if there is one, else the v2 digest."""
-    return info_hash.v1 or info_hash.v2
 
 
 def write_header(memory: memoryview, layout: LiveLayout, seal: Seal, session_id: bytes) -> None:

@@ -10,6 +10,7 @@ import mmap
 import os
 import stat
 from collections.abc import Container, Iterator
+from contextlib import suppress
 from pathlib import Path
 from struct import Struct
 
@@ -67,7 +68,7 @@ class Recovered:
 
 
 class Recovery:
-    """All that was found. `torrents` has the keys of livelayout.key_of; `damages` tells what could not be read."""
+    """All that was found. `torrents` has the keys of state.row_key; `damages` tells what could not be read."""
 
     def __init__(self) -> None:
         self.torrents: dict[bytes, Recovered] = {}
@@ -120,7 +121,8 @@ class Recovery:
             return
         except ValueError as error:
             self._damaged(place, str(error), "its blocks are fetched again, its pieces checked")
-            place.replace(place.with_name(f"{place.name.partition('.')[0]}.damaged"))
+            with suppress(OSError):    # in a folder that others share it may be theirs
+                place.replace(place.with_name(f"{place.name.partition('.')[0]}.damaged"))
             return
         self._files.append(file)
         file.read()
@@ -236,7 +238,7 @@ class _KilledFile:
 
 def _set_aside(path: Path) -> list[Path]:
     """Give the file `path` a name of its own. Returns it and those that were put aside before, the oldest first."""
-    numbers = [int(place.suffix[1:]) for place in path.parent.glob(f"{path.name}.*") if place.suffix[1:].isdigit()]
+    numbers = [int(place.suffix[1:]) for place in path.parent.glob(f"{path.name}.*") if place.suffix[1:].isdecimal()]
     if os.path.lexists(path):
         number = 1 + max(numbers, default=0)
         path.rename(path.with_name(f"{path.name}.{number}"))

@@ -39,9 +39,9 @@ from blobtorrent.storage.jobs import (
     SyncStore,
 )
 from blobtorrent.storage.live import LiveFile
-from blobtorrent.storage.livelayout import key_of
 from blobtorrent.storage.partstore import Durable
 from blobtorrent.storage.recovery import Recovery
+from blobtorrent.storage.state import row_key
 from blobtorrent.storage.store import Store
 from blobtorrent.storage.tally import Tally
 from tests.support.livefiles import SEAL, SESSION, key
@@ -86,7 +86,7 @@ class Run:
         tally = Tally(*row["tally"])
         path = self.folder / "live"
         recovery = Recovery.recover(path, SEAL, SESSION)
-        found = None if recovery is None else recovery.torrents.get(key_of(self.info_hash))
+        found = None if recovery is None else recovery.torrents.get(row_key(self.info_hash))
         if found is not None:
             assert found.is_whole and not recovery.damages
             for index in (index for run in found.written for index in run):
@@ -103,7 +103,7 @@ class Run:
         self.mine = mine
         self.tally = tally
         files = FilePool(16)
-        parts = Durable(self.folder / "x.parts", SEAL, key_of(self.info_hash))
+        parts = Durable(self.folder / "x.parts", SEAL, row_key(self.info_hash))
         self.store = Store(self.folder / "data", self.torrent.metainfo, files, parts=parts)
         self.disk.post(PrepareStore(self.info_hash, self.store, self.inbox, have=self.have, recovered=found))
         prepared = self.inbox.get(ANSWER_S)

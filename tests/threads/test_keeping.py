@@ -21,8 +21,8 @@ from blobtorrent.storage.jobs import (
     SpillBlocks,
     SyncStore,
 )
-from blobtorrent.storage.livelayout import key_of
 from blobtorrent.storage.partstore import Durable
+from blobtorrent.storage.state import row_key
 from blobtorrent.storage.store import Store
 from tests.support.livefiles import SEAL, key, make_live, recover
 from tests.support.stored import StoredTorrent
@@ -47,7 +47,7 @@ class Process:
         self.hashers.start()
         self.inbox = Mailbox("test")
         self.store = Store(folder / "data", torrent.metainfo, FilePool(8),
-                           parts=Durable(folder / "x.parts", SEAL, key_of(self.info_hash)))
+                           parts=Durable(folder / "x.parts", SEAL, row_key(self.info_hash)))
         self.prepared = self.ask(
             self.disk, PrepareStore(self.info_hash, self.store, self.inbox, stamps or {}, have, recovered))
 
@@ -122,7 +122,7 @@ def test_blocks_in_memory_that_outlived_us_go_to_the_part_store(run, torrent, tm
     first.receive(2, [0, 1])
     first.hash(first.receive(4, [0, 1, 2, 3]))
     recovery = recover(tmp_path / "live")
-    found = recovery.torrents[key_of(first.info_hash)]
+    found = recovery.torrents[row_key(first.info_hash)]
     assert found.written == [range(4, 5)]
     second = run(recovered=found)
     assert second.prepared.partial == {2: (0, 1)}
@@ -132,7 +132,7 @@ def test_blocks_in_memory_that_outlived_us_go_to_the_part_store(run, torrent, tm
 
 def test_a_recovered_piece_may_be_whole_and_is_hashed_from_the_part_store(run, torrent, tmp_path):
     run().receive(0, [0, 1, 2, 3])
-    second = run(recovered=recover(tmp_path / "live").torrents[key_of(torrent.metainfo.info_hash)])
+    second = run(recovered=recover(tmp_path / "live").torrents[row_key(torrent.metainfo.info_hash)])
     assert second.prepared.partial == {0: (0, 1, 2, 3)}
     verdicts = second.hash(FullPiece(0, 64 * K, [SPILLED] * 4))
     assert [piece.index for piece in verdicts.written] == [0]

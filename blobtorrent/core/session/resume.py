@@ -246,6 +246,8 @@ class ResumeManager:
         """What could not be made durable may be gone from the page cache too: it is not had any more."""
         log.error("written pieces could not be made durable", torrent=torrent.info_hash, code=error.code,
                   detail=error.detail, pieces=bin(mask).count("1"))
+        if self._outlets.live is not None:
+            self._outlets.live.on_lost(torrent.info_hash, Bitfield.from_mask(torrent.record.have.size, mask))
         self._swarms.lose(torrent, mask)
         torrent.set_have(Bitfield.from_mask(torrent.record.have.size, torrent.record.have.mask & ~mask))
         self._roster.publish(torrent)

@@ -114,6 +114,27 @@ def test_written_pieces_are_found_until_a_row_says_them(path):
     assert recover(path).torrents[ONE.v1].written == [range(3, 5), range(7, 8)]
 
 
+def test_lost_pieces_are_not_found_and_the_others_of_their_records_are(path):
+    live = make_live(path)
+    live.torrent(ONE)
+    live.note_written(ONE, [3, 4, 5])
+    live.note_written(ONE, [9])
+    live.on_lost(ONE, {4, 9})
+    live.on_lost(TWO, {4})
+    found = recover(path).torrents[ONE.v1]
+    assert (found.written, found.is_whole) == ([range(3, 4), range(5, 6)], True)
+
+
+def test_a_lost_piece_without_a_record_is_lacking_no_more(path):
+    live = make_live(path, num_records=1)
+    live.torrent(ONE)
+    live.note_written(ONE, [1])
+    live.note_written(ONE, [5])
+    live.on_lost(ONE, {5})
+    found = recover(path).torrents[ONE.v1]
+    assert (found.written, found.is_whole) == ([range(1, 2)], True)
+
+
 def test_many_runs_take_several_records(path):
     live = make_live(path)
     live.torrent(ONE)

@@ -1,3 +1,4 @@
+import errno
 import os
 import random
 
@@ -193,3 +194,22 @@ def test_blocks_that_are_wanted_exclude_those_of_written_and_known_pieces(path):
     wanted = recover(path).torrents[ONE.v1].wanted_blocks(geometry, have={1})
     assert {index: [block for block, _ in blocks] for index, blocks in wanted.items()} == {2: [0, 1]}
     assert wanted[2][1][1] == payload(2, 1)
+
+
+def test_a_file_that_is_not_ours_to_move_is_told_and_stops_nothing(path, monkeypatch):
+    path.write_bytes(b"x" * PAGE)
+
+    def refuse(*_arguments):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(type(path), "replace", refuse)         # a folder like /dev/shm, where others leave files
+    (damage,) = recover(path).damages
+    assert "header" in damage.detail
+
+
+def test_files_that_only_look_like_ours_are_left_alone(killed):
+    odd = [killed.with_name(f"live.{ending}") for ending in ("\u00b2", "x", "-1")]
+    for other in odd:
+        other.touch()
+    assert len(recover(killed).torrents) == 2
+    assert all(other.exists() for other in odd)
