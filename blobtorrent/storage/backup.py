@@ -1,8 +1,8 @@
 """Backups of a state directory as one tar file, and back.
 
-A backup may be made while the daemon runs: rows are copied first, as they are at one moment, torrent files after them,
-so that every row finds its file. The session record is not in it: what is restored is older than the content on disk,
-and counts as left by a session that was killed.
+A backup may be made while the daemon runs: rows are copied first, as they are at one moment, then the files of the
+torrents in them; when one was removed meanwhile, all begins anew. The session record is not in it: what is restored is
+older than the content on disk, and counts as left by a session that was killed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
@@ -24,22 +23,27 @@ from blobtorrent.storage.atomicfile import sync_folder
 from blobtorrent.storage.examine import examine
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.keyfile import read_key
+from blobtorrent.storage.library import metafile_digest
 from blobtorrent.storage.quarantine import Quarantine
 from blobtorrent.storage.rowfile import RowFile
 from blobtorrent.storage.sealed import Seal
 from blobtorrent.storage.sessionrecord import ID_BYTES, SessionRecord, write_session
+from blobtorrent.storage.state import METAFILE, TORRENT
 from blobtorrent.storage.statedir import STATE_NAME, lock_folder, refuse_newer
 
 _ALONE = ("format", "key", "key.1", "admin.token")
 _FOLDERS = ("torrents", "parts")
 _TORRENT_NAME_BYTES = 120              # longer than any name that we give
 _INCOMING = ".incoming"
+_TRIES = 3
+
+Digests = dict[bytes, bytes | None]    # by the key of a torrent: of its .torrent file, if that is known
 
 
 def back_up(folder: Path, target: Path) -> int:
     """Write the tar file `target`, readable by its owner only. Returns how many files it holds.
 
-    Raises NotFound, ResumeCorrupt when the rows are damaged, StorageError.
+    Raises NotFound, ResumeCorrupt when rows are damaged or both copies of a .torrent file are, StorageError.
     """
     key = read_key(folder)
     if key is None or not (folder / STATE_NAME).exists():
@@ -48,9 +52,7 @@ def back_up(folder: Path, target: Path) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix=".blobtorrent-backup-", dir=target.absolute().parent) as work:
             draft = Path(work) / "tar"
-            rows = Path(work) / STATE_NAME
-            _copy_rows(folder, Seal(key), rows)
-            number = _write_tar(draft, folder, rows)
+            number = _make_draft(draft, folder, Path(work) / STATE_NAME, Seal(key))
             draft.replace(target)
         sync_folder(target.absolute().parent)
     except OSError as error:
@@ -88,47 +90,66 @@ def restore(archive: Path, folder: Path, *, force: bool) -> None:
 
 # ---- making one
 
-def _copy_rows(folder: Path, seal: Seal, target: Path) -> None:
+def _make_draft(draft: Path, folder: Path, rows: Path, seal: Seal) -> int:
+    for _ in range(_TRIES):
+        digests = _copy_rows(folder, seal, rows)
+        try:
+            return _write_tar(draft, folder, rows, digests, seal)
+        except ResumeCorrupt as error:                     # a torrent that was just removed looks the same
+            failure = error
+    raise failure
+
+
+def _copy_rows(folder: Path, seal: Seal, target: Path) -> Digests:
     try:
         with closing(RowFile(folder / STATE_NAME, seal, read_only=True)) as file:
             file.copy_to(target)
+        with closing(RowFile(target, seal, read_only=True)) as copy:
+            known = {row.key: row.body for row in copy.rows_of(METAFILE)[0]}
+            return {row.key: known.get(row.key) for row in copy.rows_of(TORRENT)[0]}
     except sqlite3.Error as error:
         raise ResumeCorrupt("state.damaged", f"{folder / STATE_NAME}: {error}; run `blobtorrent doctor`") from error
 
 
-def _write_tar(draft: Path, folder: Path, rows: Path) -> int:
-    number = 0
-    with open(draft, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+def _write_tar(draft: Path, folder: Path, rows: Path, digests: Digests, seal: Seal) -> int:
+    with open(draft, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for name, path in _members(folder, rows):
-                number += _add(tar, name, path)
+            for name in _ALONE:
+                _add(tar, name, folder / name)
+            _add(tar, STATE_NAME, rows)
+            for key, digest in digests.items():
+                name = f"torrents/{key.hex()}.torrent"
+                raw = _whole_copy(folder / name, digest, seal)
+                for copy in (name, f"{name}.1"):
+                    tar.addfile(_member(copy, len(raw)), io.BytesIO(raw))
+                for name in (f"parts/{key.hex()}.parts", f"parts/{key.hex()}.kept"):
+                    _add(tar, name, folder / name)
+            number = len(tar.getmembers())
         file.flush()
         os.fsync(file.fileno())
     return number
 
 
-def _members(folder: Path, rows: Path) -> Iterator[tuple[str, Path]]:
-    """Names in the tar file, and where the bytes are."""
-    for name in _ALONE:
-        yield name, folder / name
-    yield STATE_NAME, rows
-    for name in _FOLDERS:
-        for path in sorted((folder / name).glob("[!.]*")):
-            yield f"{name}/{path.name}", path
+def _whole_copy(path: Path, digest: bytes | None, seal: Seal) -> bytes:
+    """The content of a .torrent file, from whichever copy can be trusted. Raises ResumeCorrupt."""
+    for copy in (path, path.with_name(f"{path.name}.1")):
+        with suppress(FileNotFoundError):
+            raw = copy.read_bytes()
+            if digest is None or digest == metafile_digest(seal, raw):
+                return raw
+    raise ResumeCorrupt("state.damaged", f"{path} is damaged or gone; run `blobtorrent doctor`")
 
 
-def _add(tar: tarfile.TarFile, name: str, path: Path) -> bool:
-    """Add a file as long as it is now. False when it is gone: its torrent was removed meanwhile."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return False
-    with file:
-        member = tarfile.TarInfo(name)
-        found = os.fstat(file.fileno())
-        member.size, member.mtime, member.mode = found.st_size, int(found.st_mtime), 0o600
-        tar.addfile(member, _Padded(file))
-    return True
+def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:
+    """Add a file as long as it is now, if it is there."""
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        tar.addfile(_member(name, os.fstat(file.fileno()).st_size), _Padded(file))
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, 0o600
+    return member
 
 
 class _Padded(io.RawIOBase):
@@ -178,7 +199,8 @@ def _settle(incoming: Path) -> None:
     if key is not None:
         write_session(incoming, Seal(key), SessionRecord(os.urandom(ID_BYTES), is_clean=False, generation=0))
     refuse_newer(incoming)
-    damages = examine(incoming).damages
+    # Blocks that were just being written when they were copied are no damage: they are fetched again.
+    damages = [damage for damage in examine(incoming).damages if damage.what != "part store"]
     if damages:
         raise ResumeCorrupt("state.damaged", f"the backup is damaged: {_in_words(damages)}")
 

@@ -29,8 +29,6 @@ from blobtorrent.storage.sessionrecord import ID_BYTES, SessionRecord, read_sess
 from blobtorrent.storage.state import OF_A_TORRENT, RowName, info_hash_of
 from blobtorrent.storage.statefile import StateFile
 
-__all__ = ["Damage", "StateDir"]
-
 FORMAT_VERSION = 1
 
 STATE_NAME = "state.sqlite3"

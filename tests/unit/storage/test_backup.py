@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from blobtorrent.model.errors import Conflict, Invalid, NotFound, ResumeCorrupt
+from blobtorrent.storage import backup
 from blobtorrent.storage.backup import back_up, restore
 from blobtorrent.storage.examine import examine
-from blobtorrent.storage.state import KINDS, SESSION, Row
+from blobtorrent.storage.filepool import FilePool
+from blobtorrent.storage.library import Library
+from blobtorrent.storage.partstore import Durable, PartStore
+from blobtorrent.storage.state import KINDS, SESSION, TORRENT, Row, all_rows_of
 from blobtorrent.storage.statedir import StateDir
-from tests.support.statedirs import SavedState, flip, read_rows
+from tests.support.statedirs import SavedState, flip, make_torrent, read_rows
 
 
 @pytest.fixture
@@ -62,6 +67,73 @@ def test_a_backup_while_the_daemon_runs_has_the_rows_of_one_commit(saved: SavedS
     restored = StateDir(tmp_path / "restored")
     assert read_rows(restored, (SESSION,)) == {(SESSION, b""): b"one"}
     restored.close()
+
+
+def add_a_torrent(state_dir: StateDir, saved: SavedState) -> None:
+    Library(state_dir, lambda damage: None).keep(*make_torrent("new"))
+
+
+def remove_a_torrent(state_dir: StateDir, saved: SavedState) -> None:
+    Library(state_dir, lambda damage: None).drop(saved.torrents[0])
+    state_dir.state.commit([], all_rows_of(saved.torrents[0]))
+
+
+def write_half_a_block(state_dir: StateDir, saved: SavedState) -> None:
+    info_hash = saved.torrents[0]
+    path = state_dir.parts_path(info_hash)
+    parts = PartStore(path.parent, FilePool(4), "owner", Durable(path, state_dir.seal, info_hash.v1))
+    parts.load_existing()
+    parts.adopt({1: [(0, memoryview(bytearray(16384)))]})
+    parts.close()
+    flip(path, 8 * 9000)
+
+
+@pytest.mark.parametrize(
+    ("change", "num_left"), [(add_a_torrent, 3), (remove_a_torrent, 2), (write_half_a_block, 3)])
+def test_a_backup_can_be_restored_whatever_the_daemon_does_meanwhile(
+    saved: SavedState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[StateDir, SavedState], None], num_left: int,
+) -> None:
+    state_dir = StateDir(saved.root)
+    copy_rows = backup._copy_rows
+    changes = [change]
+
+    def copy_rows_and_go_on(*arguments: object) -> object:
+        copied = copy_rows(*arguments)  # type: ignore[arg-type]
+        while changes:
+            changes.pop()(state_dir, saved)
+        return copied
+
+    monkeypatch.setattr(backup, "_copy_rows", copy_rows_and_go_on)
+    back_up(saved.root, tmp_path / "tar")
+    state_dir.close()
+    restore(tmp_path / "tar", tmp_path / "restored", force=False)
+    restored = StateDir(tmp_path / "restored")
+    assert len(read_rows(restored, (TORRENT,))) == num_left
+    assert len(list((restored.path / "torrents").glob("*.torrent"))) == num_left
+    restored.close()
+
+
+@pytest.mark.parametrize("ending", ["torrent", "torrent.1"])
+def test_a_damaged_copy_of_a_torrent_file_does_not_get_into_the_backup(
+    saved: SavedState, tmp_path: Path, ending: str
+) -> None:
+    flip(saved.root / "torrents" / f"{saved.torrents[0].hex}.{ending}", 300)
+    back_up(saved.root, tmp_path / "tar")
+    restore(tmp_path / "tar", tmp_path / "restored", force=False)
+    assert examine(tmp_path / "restored").damages == []
+
+
+def test_a_state_without_a_whole_torrent_file_is_not_backed_up_over_a_sound_backup(
+    saved: SavedState, tmp_path: Path
+) -> None:
+    back_up(saved.root, tmp_path / "tar")
+    before = (tmp_path / "tar").read_bytes()
+    for ending in ("torrent", "torrent.1"):
+        flip(saved.root / "torrents" / f"{saved.torrents[0].hex}.{ending}", 300)
+    with pytest.raises(ResumeCorrupt):
+        back_up(saved.root, tmp_path / "tar")
+    assert (tmp_path / "tar").read_bytes() == before
 
 
 def test_a_damaged_state_is_not_backed_up_over_a_sound_backup(saved: SavedState, tmp_path: Path) -> None:
