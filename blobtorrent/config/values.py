@@ -5,6 +5,7 @@ A reader takes what TOML delivered and returns the value, or raises ValueError w
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -71,9 +72,11 @@ def folder(value: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("must be the path of a folder, as text")
     try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
+        path = Path(value).expanduser()
+        os.fsencode(path)
+    except (RuntimeError, UnicodeEncodeError) as error:
         raise ValueError(f"is {value!r}, but: {error}") from None
+    return path
 
 
 def optional_folder(value: object) -> Path | None:

@@ -135,6 +135,8 @@ def test_a_torrent_is_steered_by_words(rig, word):
         ("POST", "/v1/torrents", {"metainfo": "ZGU="}, 422), ("POST", "/v1/torrents", {"source": "relative"}, 422),
         ("POST", "/v1/torrents", {"source": "/dev/zero"}, 422), ("POST", "/v1/torrents", {"source": "/a\0"}, 422),
         ("POST", "/v1/torrents", {"source": "/nonexistent"}, 404),
+        ("POST", "/v1/torrents", {"source": "/" + "a" * 5000}, 422),
+        ("POST", "/v1/torrents", {"source": "/\ud800"}, 422), ("POST", f"{ONE}/move", {"download_dir": "/\ud800"}, 422),
         ("POST", "/v1/torrents", {"source": "magnet:?"}, 422),
         ("POST", "/v1/torrents", {"source": "http://169.254.169.254/"}, 422),
         ("POST", "/v1/torrents", {"source": "/nonexistent", "label": "a"}, 404),

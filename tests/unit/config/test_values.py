@@ -55,7 +55,7 @@ def test_a_folder_may_be_below_the_home(monkeypatch):
     assert values.folder("y") == Path("y")
 
 
-@pytest.mark.parametrize("given", ["", "a\0b", 3, "~nobody-of-that-name/x"])
+@pytest.mark.parametrize("given", ["", "a\0b", "a\ud800b", 3, "~nobody-of-that-name/x"])
 def test_what_is_no_folder_is_refused(given):
     with pytest.raises(ValueError):
         values.folder(given)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import stat
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from blobtorrent.core.session.commands import (
@@ -134,9 +134,17 @@ def _source(value: Any) -> str:
     if not source.lower().startswith(("http:", "https:", "magnet:")):
         if not os.path.isabs(source):
             raise ValueError("must be a URL, a magnet link or an absolute path")
-        if "\0" in source or (Path(source).exists() and not Path(source).is_file()):
+        if "\0" in source or _is_no_file(source):
             raise ValueError("is no file")
     return source
+
+
+def _is_no_file(path: str) -> bool:
+    """Whether something else is there. What cannot be looked at is left to its reader, who has words for it."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _base64(value: Any) -> bytes:

@@ -86,6 +86,12 @@ def test_probes_need_no_token_but_a_host_of_ours(path):
     assert verdict(head(path, authorization="", host="evil.example")) == 421
 
 
+def test_a_request_with_a_body_needs_the_token_everywhere():
+    for path in ("v1/health/live", "v1/session"):
+        assert verdict(head(path, authorization="")._replace(length=1)) == 401
+        assert verdict(head(path)._replace(length=1)) == 0
+
+
 def test_a_unix_socket_wants_a_token_from_other_users_only():
     assert verdict(head(authorization="", host="any"), Caller("unix:0", is_local=True, is_trusted=True)) == 0
     assert verdict(head(authorization="", host="any"), Caller("unix:1000", is_local=True)) == 401
