@@ -95,17 +95,19 @@ def client_options() -> argparse.ArgumentParser:
 
 def connect(args: Namespace, environ: Mapping[str, str] = os.environ) -> Client:
     """The client that the options and the environment name. Raises Invalid."""
-    url = args.url or environ.get("BLOBTORRENT_URL") or default_url(environ)
+    given = args.url or environ.get("BLOBTORRENT_URL")
+    url = given or default_url(environ)
     named = args.token_file or environ.get("BLOBTORRENT_TOKEN_FILE")
     if named:
         return Client(url, _read_token(Path(named)))
-    return Client(url, _own_token(url, environ))
+    # The usual port, where nobody said that it is ours: while our daemon does not run, anybody may wait there for it.
+    return Client(url, _own_token(url, environ) if given or url != DEFAULT_URL else None)
 
 
 def default_url(environ: Mapping[str, str]) -> str:
     """The socket of a daemon that runs as this user, else of the machine's, else the usual port."""
     for folder in (runtime_dir(None, environ, state_dir(None, environ)), SYSTEM_RUNTIME_DIR):
-        if (folder / SOCKET_FILE).exists():
+        if os.path.exists(folder / SOCKET_FILE):           # no, when we may not look into the folder
             return f"unix:{folder / SOCKET_FILE}"
     return DEFAULT_URL
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from blobtorrent.config.values import Reader
+from blobtorrent.model.errors import ConfigError
 
 
 class Option(NamedTuple):
@@ -35,16 +36,18 @@ class Section:
     """One table: an attribute is an Option in the class and its value in an instance, which never changes."""
 
     def __init__(self, **values: object) -> None:
-        """Keys that are not given get their default. Raises TypeError for a key that is unknown, or missing."""
+        """Keys that are not given get their default.
+
+        Raises TypeError for a key that is unknown, or missing, ConfigError for a default that is of no use here.
+        """
         known = dict(self.options())
         if not values.keys() <= known.keys():
             raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(values.keys() - known.keys()))}")
         missing = [key for key, option in known.items() if option.default is None and key not in values]
         if missing:
             raise TypeError(f"{type(self).__name__} needs {', '.join(missing)}")
-        # A default is read late: "~" means the home of the time, and has no meaning where there is none.
         vars(self).update(
-            (key, values[key] if key in values else option.read(option.default)) for key, option in known.items()
+            (key, values[key] if key in values else _default_of(key, option)) for key, option in known.items()
         )
 
     @classmethod
@@ -63,3 +66,11 @@ class Section:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in vars(self).items())})"
+
+
+def _default_of(key: str, option: Option) -> object:
+    """Read late: "~" means the home of the time, and has no meaning where there is none."""
+    try:
+        return option.read(option.default)
+    except ValueError as error:
+        raise ConfigError("config.bad-value", f"{key} has to be set: by default it {error}") from None

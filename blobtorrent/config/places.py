@@ -1,10 +1,12 @@
-"""Where the daemon's files are: settings, state, sockets. Pure arithmetic on paths and the environment."""
+"""Where the daemon's files are: settings, state, sockets."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from blobtorrent.model.errors import ConfigError
 
 NAME = "blobtorrent"
 CONFIG_FILE = f"{NAME}.toml"
@@ -16,18 +18,22 @@ SYSTEM_RUNTIME_DIR = Path("/run") / NAME
 def config_files(explicit: Path | None, environ: Mapping[str, str]) -> list[Path]:
     """The settings files to read, in order: the file, then `conf.d/*.toml` beside it by name.
 
-    Without an explicit file it is the first that exists of the user's (XDG) and the system's; maybe none.
+    Without an explicit file it is the first of the user's (XDG) and the system's that is there and may be looked at;
+    maybe none. Raises ConfigError ("config.unreadable").
     """
     if explicit is None:
         candidates = [_xdg(environ, "XDG_CONFIG_HOME", ".config") / NAME, SYSTEM_CONFIG_DIR]
-        explicit = next((folder / CONFIG_FILE for folder in candidates if (folder / CONFIG_FILE).exists()), None)
+        explicit = next((folder / CONFIG_FILE for folder in candidates if os.path.exists(folder / CONFIG_FILE)), None)
     if explicit is None:
         return []
-    return [explicit, *sorted((explicit.parent / DROP_INS).glob("*.toml"))]
+    return [explicit, *_drop_ins(explicit.parent / DROP_INS)]
 
 
 def state_dir(explicit: Path | None, environ: Mapping[str, str]) -> Path:
-    """What must survive: the flag, else STATE_DIRECTORY (systemd), else the user's state directory."""
+    """What must survive: the flag, else STATE_DIRECTORY (systemd), else the user's state directory.
+
+    Raises ConfigError ("config.no-home").
+    """
     return explicit or _given_by_systemd(environ, "STATE_DIRECTORY") or _xdg(
         environ, "XDG_STATE_HOME", ".local/state"
     ) / NAME
@@ -45,6 +51,15 @@ def runtime_dir(explicit: Path | None, environ: Mapping[str, str], state: Path) 
     return Path(base) / NAME if os.path.isabs(base) else state / "run"
 
 
+def _drop_ins(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ConfigError("config.unreadable", f"{folder}: {error.strerror}") from None
+
+
 def _given_by_systemd(environ: Mapping[str, str], variable: str) -> Path | None:
     """The first of the directories that the service manager made for us."""
     first = environ.get(variable, "").partition(":")[0]
@@ -54,4 +69,9 @@ def _given_by_systemd(environ: Mapping[str, str], variable: str) -> Path | None:
 def _xdg(environ: Mapping[str, str], variable: str, fallback: str) -> Path:
     """A base directory of the XDG specification, which has relative values ignored."""
     base = environ.get(variable, "")
-    return Path(base) if os.path.isabs(base) else Path("~").expanduser() / fallback
+    if os.path.isabs(base):
+        return Path(base)
+    try:
+        return Path("~").expanduser() / fallback
+    except RuntimeError:               # a user without a name, as in some containers
+        raise ConfigError("config.no-home", f"there is no home directory: set HOME or {variable}") from None

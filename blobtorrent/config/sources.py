@@ -42,7 +42,8 @@ def _add_file(collector: Collector, path: Path) -> None:
         with path.open("rb") as stream:
             text = stream.read(MAX_FILE_BYTES + 1).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("config.unreadable", f"{path}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError("config.unreadable", f"{path}: {reason}") from None
     if len(text) > MAX_FILE_BYTES:
         raise ConfigError("config.unreadable", f"{path}: larger than {MAX_FILE_BYTES} bytes")
     try:

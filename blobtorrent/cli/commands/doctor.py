@@ -36,7 +36,7 @@ def run(args: Namespace) -> int:
     from blobtorrent.storage.statedir import STATE_NAME, lock_folder, refuse_newer
 
     folder: Path = args.state_dir
-    if not any((folder / name).exists() for name in (STATE_NAME, "torrents", "session")):
+    if not any(os.path.exists(folder / name) for name in (STATE_NAME, "torrents", "session")):
         raise NotFound("state.none", f"{folder} is no state directory")
     repaired = mend(folder) if args.repair else []
     refuse_newer(folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from blobtorrent.cli import client
 from blobtorrent.cli.client import DEFAULT_URL, Client, connect, default_url
 from blobtorrent.model.errors import Invalid, NetworkError
 
@@ -39,6 +40,13 @@ def test_the_socket_of_this_user_comes_before_the_usual_port(tmp_path):
 @pytest.mark.parametrize("url", ["http://127.0.0.1:7070", "http://localhost:1", "http://[::1]:7070", "unix:/a"])
 def test_the_token_of_this_user_is_sent_to_this_machine(tmp_path, url):
     assert token_of(connect(options(url), home(tmp_path))) == "Bearer of-this-user"
+
+
+def test_the_usual_port_gets_the_token_only_when_somebody_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "SYSTEM_RUNTIME_DIR", tmp_path / "nothing")
+    environ = home(tmp_path)
+    assert token_of(connect(options(), environ)) is None
+    assert token_of(connect(options(), {**environ, "BLOBTORRENT_URL": DEFAULT_URL})) == "Bearer of-this-user"
 
 
 @pytest.mark.parametrize("url", ["http://192.168.1.2:7070", "https://nas.example", "http://localhost.evil.example"])

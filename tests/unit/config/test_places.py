@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
+from blobtorrent.config.load import load
 from blobtorrent.config.places import SYSTEM_CONFIG_DIR, config_files, runtime_dir, state_dir
+from blobtorrent.model.errors import ConfigError
 
 
 def touch(path: Path) -> Path:
@@ -29,6 +32,29 @@ def test_the_users_own_file_is_found(tmp_path):
 @pytest.mark.skipif(SYSTEM_CONFIG_DIR.exists(), reason="this machine has settings of its own")
 def test_no_file_is_no_failure(tmp_path):
     assert config_files(None, {"XDG_CONFIG_HOME": str(tmp_path)}) == []
+
+
+def test_drop_ins_that_cannot_be_read_are_told(tmp_path, monkeypatch):
+    main = touch(tmp_path / "x.toml")
+
+    def refuse(_folder: Path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ConfigError, match="conf.d: Permission denied"):
+        config_files(main, {})
+
+
+def test_without_a_home_somebody_has_to_say_where_things_are(monkeypatch):
+    def no_home(_path: Path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    with pytest.raises(ConfigError, match="set HOME or XDG_STATE_HOME"):
+        state_dir(None, {})
+    with pytest.raises(ConfigError, match="download_dir has to be set"):
+        load()
+    assert state_dir(Path("/flag"), {}) == Path("/flag")
 
 
 @pytest.mark.parametrize(
