@@ -24,7 +24,7 @@ from blobtorrent.daemon.logsink import level_of, open_sink
 from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.pidfile import PidFile
 from blobtorrent.daemon.reload import Reloader
-from blobtorrent.daemon.service import Service
+from blobtorrent.daemon.service import START_LIMIT_S, Service
 from blobtorrent.daemon.signals import Signals, dump_on_request
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
@@ -57,16 +57,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     args = build_parser().parse_args(argv)
     dump_on_request(sys.stderr)
-    state = state_dir(args.state_dir, os.environ).absolute()
-    launch = Launch(
-        read=partial(read_settings, args.config, dict(os.environ), args.set),
-        state=state,
-        runtime=runtime_dir(args.runtime_dir, os.environ, state).absolute(),
-        inherited=inherited_sockets(os.environ),
-        signals=Signals(),
-        notifier=Notifier.from_environment(os.environ),
-    )
     try:
+        state = state_dir(args.state_dir, os.environ).absolute()
+        launch = Launch(
+            read=partial(read_settings, args.config, dict(os.environ), args.set),
+            state=state,
+            runtime=runtime_dir(args.runtime_dir, os.environ, state).absolute(),
+            inherited=inherited_sockets(os.environ),
+            signals=Signals(),
+            notifier=Notifier.from_environment(os.environ),
+        )
         settings = launch.read()
         logs = QueuedLogging(open_sink(settings.log, os.environ), level=level_of(settings.log))
     except ConfigError as error:
@@ -91,6 +91,7 @@ def _serve(launch: Launch, settings: Settings, logs: QueuedLogging) -> int:
     pid_file = PidFile(launch.runtime / PID_FILE)
     pid_file.take()
     try:
+        launch.notifier.extend(START_LIMIT_S)
         engine = build_engine(settings, launch.state, launch.runtime)
         watcher = Watcher(engine.gateway)
         watcher.apply(settings.watch)

@@ -58,7 +58,6 @@ class Service:
     def run(self) -> int:
         """Start, serve until a signal, stop. Returns the exit status; raises what keeps it from starting."""
         started_s = time.monotonic()
-        self._notifier.extend(START_LIMIT_S)
         try:
             self._engine.start()
             self._interfaces.start()

@@ -26,7 +26,12 @@ class Signals:
         return None if taken is None else signal.Signals(taken.si_signo)
 
     def release(self) -> None:
-        """Another ending signal ends the process at once: it loses nothing, and who sends it does not want to wait."""
+        """Another ending signal ends the process at once: it loses nothing, and who sends it does not want to wait.
+
+        Those that came until now do not count: a terminal and a wrapper may both have passed on the same wish.
+        """
+        while signal.sigtimedwait(ENDING, 0) is not None:
+            pass
         for number in ENDING:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from blobtorrent.model.errors import StorageError
 from blobtorrent.runtime.logs import get_logger
+from blobtorrent.storage.atomicfile import write_atomically
 
 log = get_logger(__name__)
 
@@ -18,7 +19,7 @@ MAX_TOKEN = 1024
 def admin_token(path: Path) -> str:
     """The token in the file; a new one when there is no file, whose folder is made too.
 
-    Raises StorageError ("token.unusable").
+    Raises StorageError ("token.unusable", "storage.*").
     """
     try:
         try:
@@ -44,9 +45,5 @@ def _make(path: Path) -> str:
 
     token = secrets.token_urlsafe(TOKEN_BYTES)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{token}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    write_atomically(path, f"{token}\n".encode("ascii"), mode=0o600)      # an empty file would be in the way for ever
     return token

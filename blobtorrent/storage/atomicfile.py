@@ -15,6 +15,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     """
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
     try:
+        temporary.unlink(missing_ok=True)      # of a process that was killed: in a container ours has the same number
         try:
             with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
                 file.write(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: 
     with pytest.raises(StorageError):
         write_atomically(folder, b"a folder cannot be replaced by a file")
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_what_a_killed_process_of_the_same_number_left_is_not_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / f".f.{os.getpid()}.tmp").write_bytes(b"half")
+    write_atomically(tmp_path / "f", b"whole")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"whole"]
 
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
