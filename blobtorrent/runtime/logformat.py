@@ -88,7 +88,7 @@ def safe(value: object) -> str:
 def _quoted(text: str) -> str:
     if text and not set(text) & set(' "='):
         return text
-    return '"' + text.replace('"', '\\"') + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _json_value(value: object) -> object:

@@ -14,13 +14,14 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 # Private trackers put the passkey into the path: /announce/KEY, /KEY/announce. No word of a path looks like this.
 _PATH_KEY = re.compile(r"(?<=/)(?=[^/?#]*\d)[A-Za-z0-9_-]{16,}(?=[/?#]|$)")
+_QUERY_KEY = re.compile(r"(?<==)(?=[^&#]*\d)[A-Za-z0-9_-]{16,}(?=[&#]|$)")       # they have many names: pid, uk, ...
 
 
 def redact(text: str) -> str:
     """The text with whatever looks like a secret replaced by `***`.
 
     That is: the values of parameters and headers with telling names, bearer tokens, user and password of a URL, and
-    path segments of 16 or more letters and digits in a URL.
+    path segments and values of 16 or more letters and digits in a URL.
     """
     if "://" in text:
         text = _URL.sub(_redact_url, text)
@@ -32,4 +33,4 @@ def redact(text: str) -> str:
 def _redact_url(match: re.Match[str]) -> str:
     url = _USER_INFO.sub(f"{MASK}@", match.group())
     path, mark, query = url.partition("?")
-    return _PATH_KEY.sub(MASK, path) + mark + query
+    return _PATH_KEY.sub(MASK, path) + mark + _QUERY_KEY.sub(MASK, query)

@@ -63,7 +63,12 @@ def test_strangers_cannot_forge_lines_or_colours(captured):
     text = text_of(captured, TextFormatter())
     assert "\n" not in text
     assert "\x1b" not in text
-    assert r"\x0aERROR forged\x1b[31m\u202e" in text
+    assert r"\\x0aERROR forged\\x1b[31m\\u202e" in text
+
+
+def test_strangers_cannot_end_a_quotation_to_forge_a_field(captured):
+    log.info("peer says", client='a\\" code=forged')
+    assert text_of(captured, TextFormatter()).endswith(r'''client="a\\\" code=forged"''')
 
 
 def test_fields_are_capped_and_secrets_masked(captured):

@@ -9,6 +9,7 @@ from blobtorrent.runtime.redact import redact
     ("text", "shown"),
     [
         ("http://t.example/announce?passkey=0123456789abcdef&port=1", "http://t.example/announce?passkey=***&port=1"),
+        ("http://t.example/announce.php?pid=a1b2c3d4e5f6a7b8c9d0&x=1", "http://t.example/announce.php?pid=***&x=1"),
         ("http://t.example/a1b2c3d4e5f6a7b8c9d0/announce", "http://t.example/***/announce"),
         ("https://t.example/announce/a1b2c3d4e5f6a7b8c9d0", "https://t.example/announce/***"),
         ("udp://user:word@t.example:80/announce", "udp://***@t.example:80/announce"),
