@@ -90,8 +90,7 @@ class Recovery:
             places = []
         for place in places:
             recovery._read(place, seal, session_id)
-        if not recovery.torrents:
-            recovery.close()
+        recovery._remove_settled()
         return recovery if recovery.torrents or recovery.damages else None
 
     def forget(self, key: bytes) -> None:
@@ -99,8 +98,7 @@ class Recovery:
         if self.torrents.pop(key, None) is not None:
             for file in self._files:
                 file.forget(key)
-        if not self.torrents:
-            self.close()
+            self._remove_settled()
 
     def keep_only(self, keys: Container[bytes]) -> None:
         """Forget all torrents but these: nobody knows the others any more."""
@@ -112,6 +110,13 @@ class Recovery:
         for file in self._files:
             file.path.unlink(missing_ok=True)
         self._files.clear()
+
+    def _remove_settled(self) -> None:
+        """Every start leaves one more file: those of which nothing is needed go, whatever is needed of the others."""
+        for file in self._files:
+            if not file.torrents:
+                file.path.unlink(missing_ok=True)
+        self._files = [file for file in self._files if file.torrents]
 
     def _read(self, place: Path, seal: Seal, session_id: bytes) -> None:
         try:
@@ -180,6 +185,7 @@ class _KilledFile:
         self._read_descriptors()
 
     def forget(self, key: bytes) -> None:
+        self.torrents.pop(key, None)
         for number, other in self._numbers.items():
             if other == key:
                 at = self._layout.entry_at(number) + STATE_AT

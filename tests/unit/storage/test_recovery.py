@@ -37,6 +37,10 @@ def pieces(found):
     return {index for run in found.written for index in run}
 
 
+def names(path):
+    return sorted(found.name for found in path.parent.iterdir())
+
+
 def test_without_a_file_there_is_nothing_to_recover(path):
     assert Recovery.recover(path, SEAL, SESSION) is None
 
@@ -99,6 +103,25 @@ def test_a_file_without_torrents_is_not_kept(path):
     make_live(path)
     assert Recovery.recover(path, SEAL, SESSION) is None
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_file_goes_when_its_own_torrents_are_safe_though_others_are_not(killed):
+    recover(killed)
+    live = make_live(killed)
+    live.note_written(ONE, [4])
+    live.torrent(ONE)
+    recovery = recover(killed)
+    assert names(killed) == ["live.1", "live.2"]
+    recovery.forget(ONE.v1)
+    assert names(killed) == ["live.1"]
+
+
+def test_starts_that_leave_nothing_do_not_pile_up_behind_one_that_did(killed):
+    for _ in range(3):
+        recover(killed)
+        make_live(killed)
+    recover(killed)
+    assert names(killed) == ["live.1"]
 
 
 def test_blocks_can_be_read_until_they_are_let_go(killed):
