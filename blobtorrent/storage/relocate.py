@@ -93,7 +93,7 @@ class Relocation:
         try:
             self._made_roots = make_root(root)
             was_begun = self._target.folders.status((self._workshop,)) is not None
-            self._found = survey(self._files, self._source, self._target, self._watch)
+            self._found = survey(self._files, self._source, self._target, self._watch_survey)
             self._is_resumed = is_resumed and (was_begun or not self._found.to_bring)
             self._require_nothing_foreign()
             self._total_bytes = sum(status.st_size for status in self._found.to_bring.values())
@@ -101,6 +101,14 @@ class Relocation:
                 pass
         except OSError as error:
             raise storage_error(error, root) from error
+
+    def _watch_survey(self, count: int) -> None:
+        """Until it is known what is where nothing can be undone: whoever gives a resumed move up has to wait."""
+        try:
+            self._watch(count)
+        except StorageError as error:
+            if error.code == INTERRUPTED:
+                raise
 
     def _require_nothing_foreign(self) -> None:
         foreign = list(self._found.in_the_way)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from unittest import mock
 
 import pytest
@@ -213,6 +214,31 @@ def test_a_move_that_is_given_up_is_undone(torrent):
         torrent.move(progress=give_up)
     assert torrent.is_here()
     assert not torrent.there.parent.exists()
+
+
+def test_a_resumed_move_that_is_given_up_is_all_here_or_all_there(torrent):
+    def give_up(done, total):
+        raise StorageError("storage.aborted", "the user says so")
+
+    call = 0
+    while True:
+        try:
+            with failing_at(call, Killed()):
+                torrent.move()
+        except Killed:
+            call += 1
+        else:
+            break
+        try:
+            torrent.move(is_resumed=True, progress=give_up)
+        except StorageError:
+            assert torrent.is_here(), call
+        else:
+            assert torrent.is_there(), call
+            shutil.rmtree(torrent.there)
+            torrent.open(torrent.here).prepare()
+            torrent.content.put_on_disk(torrent.here)
+    assert call > 20
 
 
 def test_an_interrupted_move_goes_on_where_it_was(torrent):
