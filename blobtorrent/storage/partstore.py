@@ -188,7 +188,9 @@ class PartStore:
 
     def drop(self, index: int) -> None:
         """Forget the blocks of a piece, if there are any. Does not touch the file: that is for `tidy`."""
-        self._dropped.extend(self._places.pop(index, {}).values())
+        # In this order: `tidy` must not find the file empty before it knows of its last places.
+        self._dropped.extend(self._places.get(index, {}).values())
+        self._places.pop(index, None)
 
     # ---- places
 

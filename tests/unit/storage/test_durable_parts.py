@@ -282,3 +282,27 @@ def test_a_store_without_a_name_is_empty_when_it_is_loaded_again(tmp_path):
     parts.save(3, [(0, block(0))])
     parts.close()
     assert parts.load_existing() == parts.held() == {}
+
+
+class Interrupted(dict):
+    """The places of pieces; another thread is quick to tidy up whenever one is dropped."""
+
+    def __init__(self, parts):
+        super().__init__(parts._places)
+        self.parts = parts
+
+    def pop(self, *arguments):
+        found = super().pop(*arguments)
+        self.parts.tidy()
+        return found
+
+
+def test_a_file_that_is_tidied_while_its_last_piece_is_dropped_gives_no_place_twice(path):
+    parts = Process(path).parts
+    parts.save(1, [(0, block(1))])
+    parts.save(2, [(0, block(2)), (1, block(3))])
+    parts.drop(1)
+    parts._places = Interrupted(parts)
+    parts.drop(2)
+    parts.save(9, [(number, block(number)) for number in range(5)])
+    assert Process(path).found == {9: [0, 1, 2, 3, 4]}
