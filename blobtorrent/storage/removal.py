@@ -30,8 +30,9 @@ def delete_data(store: Store) -> None:
     workshop = workshop_of(store.metainfo)
     spot = store.spot()
     failure: StorageError | None = None
+    never_made = _never_made(store)
     for number, entry in enumerate(store.metainfo.files):
-        if entry.is_pad:
+        if entry.is_pad or number in never_made:
             continue
         try:
             if entry.symlink_target is not None:
@@ -69,6 +70,14 @@ def empty_workshop(folders: Folders, workshop: str) -> None:
     for name in folders.names((workshop,)):
         remove(folders, (workshop, name))
     folders.prune([(workshop, "any file")])
+
+
+def _never_made(store: Store) -> set[int]:
+    """Unwanted files whose bytes are kept aside: what lies at their places is somebody else's."""
+    if store.neighbours is None:
+        return set()
+    store.neighbours.load()
+    return store.neighbours.files() & store.skipped
 
 
 def _remove_file(folders: Folders, path: tuple[str, ...]) -> None:

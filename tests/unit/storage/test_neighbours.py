@@ -7,6 +7,7 @@ from blobtorrent.storage.checker import check_pieces
 from blobtorrent.storage.filepool import FilePool
 from blobtorrent.storage.partstore import Durable
 from blobtorrent.storage.preparing import skip
+from blobtorrent.storage.removal import delete_data
 from blobtorrent.storage.sealed import Seal
 from blobtorrent.storage.store import FULL, Store
 from tests.support.stored import PAD, StoredTorrent
@@ -263,3 +264,25 @@ def test_whatever_is_skipped_and_wanted_in_whatever_order_no_written_piece_is_lo
     skip(disk.store, ())
     disk.write(*left)
     assert torrent.is_on_disk(disk.root)
+
+
+def test_what_somebody_put_in_the_place_of_an_unwanted_file_is_not_deleted_with_the_torrent(disk):
+    disk.start({1})
+    disk.write(*range(8))
+    disk.store.close()
+    disk.file(1).parent.mkdir(parents=True, exist_ok=True)
+    disk.file(1).write_bytes(b"theirs" * K)
+    delete_data(disk.start({1}, prepare=False))
+    assert [path for path in disk.root.rglob("*") if path.is_file()] == [disk.file(1)]
+    assert disk.file(1).read_bytes() == b"theirs" * K
+
+
+def test_an_unwanted_file_that_was_made_before_is_deleted_with_the_torrent(disk):
+    disk.start(())
+    disk.write(*range(8))
+    disk.store.close()
+    disk.start({1})
+    disk.write(3)
+    disk.store.close()
+    delete_data(disk.start({1}, prepare=False))
+    assert list(disk.root.iterdir()) == []
