@@ -231,7 +231,8 @@ class ResumeManager:
                 torrent.stamps_are_new = True
             self.touch(torrent)
         else:
-            self._lose(torrent, sync.mask & ~torrent.record.durable, answer.error)
+            # What was written since it began too: the system tells of a page that it lost only once.
+            self._lose(torrent, torrent.record.unsaved, answer.error)
         if sync.then and torrent.record.unsaved:
             self._sync(torrent).then.extend(sync.then)     # the last pieces came after it had begun
         else:

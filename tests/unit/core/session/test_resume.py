@@ -110,6 +110,16 @@ def test_pieces_that_could_not_be_synced_are_fetched_again(tmp_path: Path) -> No
     assert claimed(rig.save()) == ""
 
 
+def test_pieces_that_came_while_a_sync_failed_are_fetched_again_too(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=3)
+    rig.advance(NORMAL_S)
+    rig.report(torrent, have=5)
+    rig.sync(error=StorageError("storage.io", "the disk says no"))
+    lost = only(LosePieces, [message for message in rig.shard.drain() if isinstance(message, LosePieces)])
+    assert lost.mask == 0b11111
+
+
 def test_with_sync_always_nothing_waits_long(tmp_path: Path) -> None:
     rig, torrent = downloading(tmp_path, storage__sync="always")
     rig.report(torrent, have=3)
