@@ -69,6 +69,8 @@ class ActivityManager:
             idle_s=seeding.idle_s or None,
             action=GoalAction(seeding.action),
         )
+        for torrent in list(self._roster):
+            self.look_again(torrent)
 
     def begin(self, torrent: Torrent) -> None:
         """Its files are ready: into the swarm, if there is anything to do."""
@@ -159,6 +161,12 @@ class ActivityManager:
         self._look_at_goal(torrent)
 
     # ---- goals
+
+    def look_again(self, torrent: Torrent) -> None:
+        """Its goal is another one, perhaps."""
+        if torrent.goal_timer is not None:
+            torrent.goal_timer.cancel()
+        self._look_at_goal(torrent)
 
     def _goal_of(self, torrent: Torrent) -> SeedGoal:
         return self._goal if torrent.record.wishes.goal is None else torrent.record.wishes.goal

@@ -30,12 +30,17 @@ class Admission:
         self._clock = clock
         self._timers = timers
         self._is_due = False
+        self._is_over = False
         roster.at_exit(TorrentState.QUEUED, self._leave_queue)
 
     def apply(self, *, active_downloads: int, active_seeds: int) -> None:
         """Other limits."""
         self._queue.active_downloads, self._queue.active_seeds = active_downloads, active_seeds
         self.look_soon()
+
+    def rest(self) -> None:
+        """The session ends: places that become free stay free."""
+        self._is_over = True
 
     def enter(self, torrent: Torrent) -> None:
         """A stopped torrent should run; or only be checked, which needs no place."""
@@ -63,6 +68,8 @@ class Admission:
 
     def _look(self) -> None:
         self._is_due = False
+        if self._is_over:
+            return
         verdict = self._queue.decide(
             Contender(
                 torrent.info_hash,

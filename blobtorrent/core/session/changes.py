@@ -27,16 +27,20 @@ log = get_logger(__name__)
 
 
 class ChangeManager:
-    """Answers when the change is safe; running swarms hear of it at once."""
+    """Answers when the change is safe; running swarms hear of it at once.
+
+    `on_idle(torrent)` is called when a job of a torrent has ended, `on_change(torrent)` when something was changed.
+    """
 
     def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, loader: Loader, keeper: Keeper, *,
-                 on_idle: Callable[[Torrent], None]) -> None:
+                 on_idle: Callable[[Torrent], None], on_change: Callable[[Torrent], None]) -> None:
         self._roster = roster
         self._outlets = outlets
         self._swarms = swarms
         self._loader = loader
         self._keeper = keeper
         self._on_idle = on_idle
+        self._on_change = on_change
 
     def change(self, command: ChangeTorrent, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound."""
@@ -104,12 +108,11 @@ class ChangeManager:
 
     def _apply(self, torrent: Torrent, changes: TorrentChanges, reply: Reply[Any]) -> None:
         torrent.record.wishes = changed(torrent.record.wishes, changes)
-        if torrent.goal_timer is not None:
-            torrent.goal_timer.cancel()            # the next report looks at the new goal
         self._keeper.save(torrent, reply.give)
         self._swarms.change(torrent)
         self._roster.publish(torrent)
         self._roster.tell(TorrentChanged(torrent.info_hash))
+        self._on_change(torrent)
 
     def _rest(self, torrent: Torrent) -> None:
         """A stopped torrent's metainfo was read for this only."""

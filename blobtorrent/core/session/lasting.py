@@ -19,6 +19,7 @@ from blobtorrent.core.session.reserves import ReserveManager
 from blobtorrent.core.session.resume import ResumeManager
 from blobtorrent.core.session.session import Session
 from blobtorrent.core.session.spaces import SpaceManager
+from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeersKept
 from blobtorrent.model.events import SettingsApplied
 from blobtorrent.storage.filejobs import (
@@ -43,7 +44,13 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
     outlets, roster, keeper = around.outlets, parts.roster, parts.keeper
     assert isinstance(keeper, ResumeManager)
     moves = MoveManager(roster, outlets, parts.loader, keeper, parts.torrents)
-    changes = ChangeManager(roster, outlets, parts.swarms, parts.loader, keeper, on_idle=parts.closer.go_on)
+
+    def on_change(torrent: Torrent) -> None:
+        parts.activity.look_again(torrent)
+        parts.admission.look_soon()
+
+    changes = ChangeManager(
+        roster, outlets, parts.swarms, parts.loader, keeper, on_idle=parts.closer.go_on, on_change=on_change)
     reserves = ReserveManager(
         roster, outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
         clock=around.clock, timers=around.timers)

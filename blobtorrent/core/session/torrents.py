@@ -76,6 +76,7 @@ class TorrentManager:
     def rest(self) -> None:
         """The session ends: close all, and begin nothing more. What should run does so again after the next start."""
         self._is_awake = False
+        self._admission.rest()
         for torrent in list(self._roster):
             if torrent.can_stop:
                 self._roster.fire(torrent, TorrentEvent.STOP)
@@ -166,8 +167,8 @@ class TorrentManager:
         record = torrent.record
         self._admission.release(torrent)
         if not self._is_awake:
-            self._admission.look_soon()
-        elif record.removal:
+            return
+        if record.removal:
             self._roster.fire(torrent, TorrentEvent.REMOVE)
         elif record.place.renaming is not None or record.place.must_move:
             self._roster.fire(torrent, TorrentEvent.MOVE)
