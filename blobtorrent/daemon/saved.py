@@ -146,7 +146,7 @@ class Saved:
             if answer.metainfo is None:
                 continue               # told already
             if not (loaded.damaged or self._folder.damages or is_damaged):
-                self._library.drop(info_hash)
+                self._library.set_aside(info_hash)
                 continue
             torrents[row_key(info_hash)] = rebuild(answer.metainfo, self._storage.download_dir.absolute(), time.time())
             self._on_damage(Damage(

@@ -118,6 +118,14 @@ class Library:
             except OSError as error:
                 raise storage_error(error, path) from error
 
+    def set_aside(self, info_hash: InfoHash) -> None:
+        """Drop a torrent that no row tells of, but keep its .torrent file in quarantine: the rows may be old ones.
+
+        Raises StorageError.
+        """
+        self._folder.quarantine.take(self._folder.torrent_path(info_hash))
+        self.drop(info_hash)
+
     def _copies(self, info_hash: InfoHash) -> tuple[Path, Path]:
         path = self._folder.torrent_path(info_hash)
         return path, path.with_name(f"{path.name}.1")

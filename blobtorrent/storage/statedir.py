@@ -72,6 +72,10 @@ class StateDir:
         self.damages += damages
         self.seal = Seal(key)
         self._settle_format(is_new)
+        if not is_new and not any((self.path / f"{STATE_NAME}{ending}").exists() for ending in ("", ".1", ".new")):
+            self.damages.append(Damage(
+                "state file", str(self.path / STATE_NAME), "it is gone, and so is its previous generation",
+                "torrents are made anew from their .torrent files"))
         self.state = StateFile(self.path / STATE_NAME, self.seal, self.quarantine, self._may_return)
         self.damages += self.state.take_damages()
         self._settle_session(is_new)

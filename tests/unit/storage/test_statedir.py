@@ -52,6 +52,16 @@ def test_killed_sessions_are_one_session_until_a_clean_end(root: Path) -> None:
     assert len(ids[0]) == 16
 
 
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_rows_that_are_gone_in_both_generations_are_missed(root: Path, is_clean: bool) -> None:
+    run(root, is_clean=is_clean)
+    for path in root.glob("state.sqlite3*"):
+        path.unlink()
+    state_dir = StateDir(root)
+    assert state_dir.damages[0].detail == "it is gone, and so is its previous generation"
+    state_dir.close()
+
+
 def test_a_second_daemon_is_refused_until_the_first_has_ended(root: Path) -> None:
     first = StateDir(root)
     with pytest.raises(ConfigError) as caught:

@@ -1,0 +1,48 @@
+"""What a start makes of a state directory in which rows and .torrent files do not tell the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blobtorrent.config.load import load
+from blobtorrent.daemon.saved import Saved
+from blobtorrent.model.events import DamageFound, Event
+from blobtorrent.storage.library import Library
+from blobtorrent.storage.statedir import StateDir
+from tests.support.statedirs import SavedState, make_torrent
+
+
+def start(root: Path, runtime: Path) -> tuple[list[str], list[Event]]:
+    """Names of the torrents that a start finds, and what it tells."""
+    events: list[Event] = []
+    saved = Saved(load([], {}, []), root, runtime, events.append, scratch_slots=1)
+    names = sorted(torrent.name for torrent in saved.torrents)
+    saved.close(is_clean=False)
+    if saved.live is not None:
+        saved.live.remove()
+    return names, events
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_when_all_rows_are_gone_torrents_are_made_of_their_torrent_files(tmp_path: Path, is_clean: bool) -> None:
+    root = SavedState(tmp_path / "state", is_clean=is_clean, num_torrents=3).root
+    for path in root.glob("state.sqlite3*"):
+        path.unlink()
+    names, events = start(root, tmp_path)
+    assert names == ["torrent-0", "torrent-1", "torrent-2"]
+    assert any(isinstance(event, DamageFound) and event.what == "state file" for event in events)
+    assert len(list((root / "torrents").glob("*.torrent"))) == 3
+
+
+def test_a_torrent_file_that_no_row_tells_of_goes_to_quarantine(tmp_path: Path) -> None:
+    state_dir = StateDir(tmp_path / "state")
+    info_hash, raw = make_torrent("half-added")
+    Library(state_dir, lambda damage: None).keep(info_hash, raw)
+    state_dir.close()
+    assert start(tmp_path / "state", tmp_path) == ([], [])
+    assert list((tmp_path / "state" / "torrents").iterdir()) == []
+    (kept,) = (tmp_path / "state" / "quarantine").iterdir()
+    assert kept.name.startswith(f"{info_hash.hex}.torrent.")
+    assert kept.read_bytes() == raw
