@@ -227,10 +227,10 @@ class DiskPool:
             _collect_parts(job)
         except StorageError as reason:
             log.warning("unfinished pieces are lost", torrent=job.info_hash, code=reason.code, detail=reason.detail)
-        parts = job.store.parts
+        parts, neighbours = job.store.parts, job.store.neighbours
+        damaged = parts.damaged_blocks + (neighbours.damaged_blocks if neighbours is not None else 0)
         partial = {index: tuple(blocks) for index, blocks in parts.held().items()}
-        return StorePrepared(
-            job.info_hash, has_data, None, partial, files.changed, missing, parts.damaged_blocks)
+        return StorePrepared(job.info_hash, has_data, None, partial, files.changed, missing, damaged)
 
 
 def _collect_parts(job: PrepareStore) -> None:

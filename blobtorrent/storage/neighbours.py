@@ -35,6 +35,11 @@ class Neighbours:
         self._blocks = {index: set(blocks) for index, blocks in self._kept.load_existing().items()}
 
     @property
+    def damaged_blocks(self) -> int:
+        """How many were found that are not what was kept."""
+        return self._kept.damaged_blocks
+
+    @property
     def is_empty(self) -> bool:
         return not self._blocks
 

@@ -107,6 +107,7 @@ class PartStore:
             self._places.setdefault(index, {})[block] = place
         self._fresh = count(num_places)
         self._generations = count(1 + max((generation for generation, _ in newest.values()), default=0))
+        self._is_dirty = self._is_new = bool(newest)       # a process that was killed may not have synced it
         self._is_known = True
         return self.held()
 

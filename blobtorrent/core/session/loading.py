@@ -142,7 +142,8 @@ class Loader:
             record.place = record.place._replace(mount_point=torrent.store.mount_point)
             self._keeper.save(torrent)
         if answer.damaged_blocks:
-            log.warning("unfinished pieces were damaged", torrent=torrent.info_hash, blocks=answer.damaged_blocks)
+            log.warning("kept blocks were damaged, their pieces are fetched again", torrent=torrent.info_hash,
+                        blocks=answer.damaged_blocks)
         found, torrent.recovered = torrent.recovered, None
         evidence = Evidence(
             is_crash=record.is_suspect,
@@ -207,5 +208,7 @@ class Loader:
 def mark_unsaved(torrent: Torrent) -> None:
     """Files with pieces that no row claims are synced before one does, whoever wrote them."""
     assert torrent.metainfo is not None and torrent.store is not None
-    for number in files_of_mask(torrent.metainfo, torrent.record.unsaved) if torrent.record.unsaved else ():
-        torrent.store.durability.mark(number)
+    if torrent.record.unsaved:
+        # A diverted file is not there to be synced: its bytes lie in the part store.
+        for number in files_of_mask(torrent.metainfo, torrent.record.unsaved) - torrent.store.diverted:
+            torrent.store.durability.mark(number)

@@ -215,6 +215,15 @@ def test_syncing_is_asked_of_the_system_only_after_a_save(path, monkeypatch):
     assert len(calls) == 1
 
 
+def test_what_a_killed_process_may_not_have_synced_is_synced_by_the_next(path, monkeypatch):
+    Process(path).parts.save(1, [(0, block(0))])
+    calls = []
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: (calls.append(1), real(descriptor)))
+    Process(path).parts.sync()
+    assert len(calls) == 1
+
+
 def test_a_full_disk_keeps_none_of_the_new_blocks(path, monkeypatch):
     parts = Process(path).parts
     parts.save(1, [(0, block(0))])

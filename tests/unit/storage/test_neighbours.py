@@ -198,6 +198,7 @@ def test_kept_bytes_that_were_damaged_are_lacking_until_the_piece_comes_again(di
     disk.kept_path.write_bytes(data)
     disk.start({1, 3})
     assert disk.store.lacking_files({3, 4}) == [1]
+    assert disk.store.neighbours.damaged_blocks == 1
     assert disk.good() == [4]
     disk.write(3)
     assert disk.store.lacking_files({3, 4}) == []
