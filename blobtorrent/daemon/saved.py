@@ -88,9 +88,10 @@ class Saved:
         )
 
     def close(self, *, is_clean: bool) -> None:
-        """The last step, when all threads have ended."""
-        is_safe = self._recovery is None or not self._recovery.torrents
-        if is_clean and is_safe:
+        """The last step, when all threads have ended. What a killed process left of torrents that were not started since
+        is found again all the same.
+        """
+        if is_clean:
             try:
                 self._folder.mark_clean()
             except StorageError as error:

@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config.load import load
+from blobtorrent.core.session import rows
+from blobtorrent.core.session.record import Place, TorrentRecord, Wishes, facts_of
 from blobtorrent.daemon.saved import Saved
 from blobtorrent.model.events import DamageFound, Event
+from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.storage.library import Library
+from blobtorrent.storage.live import LiveFile
+from blobtorrent.storage.liveplace import live_path
+from blobtorrent.storage.state import PROGRESS, TORRENT, Row, row_key
 from blobtorrent.storage.statedir import StateDir
 from tests.support.statedirs import SavedState, make_torrent
 
@@ -46,3 +52,37 @@ def test_a_torrent_file_that_no_row_tells_of_goes_to_quarantine(tmp_path: Path) 
     (kept,) = (tmp_path / "state" / "quarantine").iterdir()
     assert kept.name.startswith(f"{info_hash.hex}.torrent.")
     assert kept.read_bytes() == raw
+
+
+def test_a_stopped_torrent_with_unfinished_work_keeps_it_and_no_other_from_a_clean_end(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    live_file = live_path(tmp_path, root)
+    if live_file is None:
+        pytest.skip("no folder in memory here")
+    state_dir = StateDir(root)
+    info_hash, raw = make_torrent("stopped")
+    record = TorrentRecord(
+        facts_of(parse_torrent(raw), 0.0), Wishes(), Place(tmp_path, tmp_path), should_run=False)
+    state_dir.state.commit([
+        Library(state_dir, lambda damage: None).keep(info_hash, raw),
+        Row(TORRENT, row_key(info_hash), rows.torrent_body(record)),
+        Row(PROGRESS, row_key(info_hash), rows.progress_body(record)),
+    ])
+    killed = LiveFile.create(live_file, num_slots=1, seal=state_dir.seal, session_id=state_dir.session_id)
+    place = killed.torrent(info_hash)
+    assert place is not None
+    place.note_blocks([0], [0])
+    state_dir.close()
+
+    for _ in range(2):
+        saved = Saved(load([], {}, []), root, tmp_path, lambda event: None, scratch_slots=1)
+        (torrent,) = saved.torrents
+        assert torrent.recovered is not None
+        assert list(torrent.recovered.blocks) == [0]
+        saved.close(is_clean=True)
+        after = StateDir(root)
+        assert after.was_clean
+        after.mark_clean()
+        after.close()
+    for left in live_file.parent.glob(f"{live_file.name}*"):
+        left.unlink()
