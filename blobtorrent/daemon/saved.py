@@ -88,8 +88,9 @@ class Saved:
         )
 
     def close(self, *, is_clean: bool) -> None:
-        """The last step, when all threads have ended. What a killed process left of torrents that were not started since
-        is found again all the same.
+        """The last step, when all threads have ended.
+
+        What a killed process left of torrents that were not started since is found again all the same.
         """
         if is_clean:
             try:
