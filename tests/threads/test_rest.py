@@ -14,7 +14,14 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config.values import ListenSpec
-from blobtorrent.core.session.commands import AddTorrent, ChangeTorrent, MoveTorrent, RemoveTorrent, TorrentChanges
+from blobtorrent.core.session.commands import (
+    AddTorrent,
+    ChangeTorrent,
+    MoveTorrent,
+    RemoveTorrent,
+    RenamePath,
+    TorrentChanges,
+)
 from blobtorrent.interface.rest import server
 from blobtorrent.interface.rest.connection import HEAD_S, IDLE_S, LINGER_S, MIN_BYTES_PER_S, TRANSFER_S
 from blobtorrent.interface.rest.http import MAX_BODY_BYTES
@@ -104,6 +111,7 @@ def test_a_torrent_is_added_once_and_found_there_later(rig, tmp_path):
     [
         ("PATCH", ONE, {"labels": ["b"]}, ChangeTorrent(info_hash(1), TorrentChanges(labels=("b",)))),
         ("POST", f"{ONE}/move", {"download_dir": "/srv"}, MoveTorrent(info_hash(1), Path("/srv"))),
+        ("POST", f"{ONE}/rename", {"old": "a/b", "new": "a/c"}, RenamePath(info_hash(1), "a/b", "a/c")),
         ("DELETE", f"{ONE}?with_data=true", None, RemoveTorrent(info_hash(1), True)),
         ("DELETE", ONE, None, RemoveTorrent(info_hash(1), False)),
     ],

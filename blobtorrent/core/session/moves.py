@@ -58,8 +58,12 @@ class MoveManager:
         return reply
 
     def rename(self, command: RenamePath, reply: Reply[Any]) -> Reply[Any]:
-        """Raises NotFound, or Conflict ("torrent.removing", "torrent.moving")."""
+        """Raises NotFound, Conflict ("torrent.removing", "torrent.moving"), or Invalid ("torrent.bad-name")."""
+        from blobtorrent.storage.naming import split_path
+
         torrent = self._at_rest(command)
+        for path in (command.old, command.new):
+            split_path(path)           # before the torrent is stopped for nothing
         torrent.record.place = torrent.record.place._replace(renaming=(command.old, command.new))
         self._renamers[torrent.info_hash] = reply
         self._torrents.come_home(torrent)
@@ -135,30 +139,32 @@ class MoveManager:
         if answer.error is None:
             torrent.record.place = place._replace(renames=dict(answer.renames))
             self._take_stamps(torrent, answer.stamps)
-            self._finish(torrent, lambda: self._roster.tell(TorrentChanged(torrent.info_hash)))
-            if reply is not None:
-                reply.give(None)
-            return
-        if reply is not None:
-            reply.give(answer.error)
-        if isinstance(answer.error, StorageError):
+            self._finish(torrent, lambda: self._roster.tell(TorrentChanged(torrent.info_hash)), reply)
+        elif isinstance(answer.error, StorageError):
             self._give_up(torrent, answer.error, place)
+            if reply is not None:
+                reply.give(answer.error)
         else:
             torrent.record.place = place
-            self._finish(torrent, lambda: None)
+            self._finish(torrent, lambda: None, reply, answer.error)
 
     def _take_stamps(self, torrent: Torrent, stamps: Mapping[int, FileStamp]) -> None:
         if stamps:
             torrent.stamps = dict(stamps)
             torrent.stamps_are_new = True
 
-    def _finish(self, torrent: Torrent, then: Callable[[], None]) -> None:
+    def _finish(self, torrent: Torrent, then: Callable[[], None], reply: Reply[Any] | None = None,
+                answer: BlobTorrentError | None = None) -> None:
+        """Save how it ended; who waits for that is told when the torrent can be moved again."""
+
         def saved(error: StorageError | None) -> None:
             if error is not None:
                 self._roster.fail(torrent, error)
-                return
-            then()
-            self._roster.fire(torrent, TorrentEvent.MOVED)
+            else:
+                then()
+                self._roster.fire(torrent, TorrentEvent.MOVED)
+            if reply is not None:
+                reply.give(error or answer)
 
         self._keeper.save(torrent, saved)
 

@@ -44,6 +44,7 @@ def routes_of(gateway: Gateway) -> tuple[Route, ...]:
         Route("POST", "/v1/torrents/{}/recheck", torrents.recheck),
         Route("POST", "/v1/torrents/{}/announce", torrents.announce),
         Route("POST", "/v1/torrents/{}/move", torrents.move),
+        Route("POST", "/v1/torrents/{}/rename", torrents.rename),
         Route("GET", "/v1/torrents/{}/files", files.read_all),
     )
 

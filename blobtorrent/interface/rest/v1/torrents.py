@@ -17,10 +17,11 @@ from blobtorrent.core.session.commands import (
     Reannounce,
     RecheckTorrent,
     RemoveTorrent,
+    RenamePath,
     StartTorrent,
     StopTorrent,
 )
-from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.core.session.gateway import COMMAND_DEADLINE_S, Gateway
 from blobtorrent.core.session.options import Fields, absolute_folder, read_addition, read_changes, text
 from blobtorrent.core.session.sources import read_source
 from blobtorrent.interface.pacing import paced
@@ -34,6 +35,7 @@ from blobtorrent.model.status import TorrentStatus
 from blobtorrent.protocol.metafile import parse_torrent
 
 ADD_DEADLINE_S = 30.0                  # an addition is answered when it is safe on disk
+RENAME_DEADLINE_S = 30.0               # a rename when the torrent was stopped for it, and its files have the new names
 
 
 class TorrentResource:
@@ -105,6 +107,13 @@ class TorrentResource:
         fields.end()
         return self._command(digits, lambda info_hash: MoveTorrent(info_hash, folder))
 
+    def rename(self, request: Request, digits: str) -> Response:
+        """Its file or folder `old` is called `new` from now on; the answer comes when it is so."""
+        fields = read_fields(request)
+        old, new = fields.take("old", text), fields.take("new", text)
+        fields.end()
+        return self._command(digits, lambda info_hash: RenamePath(info_hash, old, new), RENAME_DEADLINE_S)
+
     def _find(self, digits: str) -> TorrentStatus:
         return find_torrent(self._gateway, digits)
 
@@ -113,9 +122,11 @@ class TorrentResource:
         read_fields(request).end()
         return self._command(digits, command)
 
-    def _command(self, digits: str, command: Callable[[InfoHash], Command]) -> Response:
+    def _command(
+        self, digits: str, command: Callable[[InfoHash], Command], deadline_s: float = COMMAND_DEADLINE_S
+    ) -> Response:
         """Have it done; the answer is the torrent as it is then."""
-        self._gateway.ask(command(self._find(digits).info_hash))
+        self._gateway.ask(command(self._find(digits).info_hash), deadline_s)
         return document(torrent_fields(self._find(digits)))
 
 

@@ -23,7 +23,7 @@ from blobtorrent.core.session.reserves import LOOK_S
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import ChangeSwarm, OpenSwarm, WantPieces
 from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.model.errors import Conflict, Invalid
+from blobtorrent.model.errors import Conflict, Invalid, Unavailable
 from blobtorrent.model.events import SpaceBack, SpaceLow, TorrentMoved
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.filejobs import (
@@ -158,9 +158,20 @@ def test_a_rename_is_answered_when_it_is_done(tmp_path: Path) -> None:
     job = only(RenamePaths, rig.files.drain())
     assert (job.old, job.new) == ("t", "new")
     rig.tell(PathsRenamed(torrent.info_hash, {"t": "new"}, {}))
-    assert reply.wait(0) is None
+    with pytest.raises(Unavailable):
+        reply.wait(0)                  # a kill now would leave a record of the old name
     rig.save()
+    assert reply.wait(0) is None
     assert rig.state(torrent) == "stopped"
+
+
+def test_a_rename_to_what_cannot_be_a_name_is_refused_before_anything_is_stopped(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, run=False)])
+    rig.open_listeners()
+    with pytest.raises(Invalid):
+        rig.ask(RenamePath(torrent.info_hash, "t", "../outside"))
+    assert rig.library.depth == 0
 
 
 def test_only_so_many_download_and_the_next_begins_when_one_stops(tmp_path: Path) -> None:
