@@ -53,12 +53,14 @@ class Admission:
             self._start(torrent)
 
     def release(self, torrent: Torrent) -> None:
-        """It writes no more: those that waited for its place may try."""
+        """It writes no more, and is no download if it goes on: those that waited for its place may try."""
         for info_hash in self._claims.release(torrent.info_hash):
             waiting = self._roster.get(info_hash)
             if waiting is not None and waiting.state is TorrentState.QUEUED and waiting.held_by == HELD_BY_PATH:
                 waiting.held_by = HELD_BY_QUEUE
                 self.look_soon()
+        if self._queue.is_needed:
+            self.look_soon()
 
     def look_soon(self) -> None:
         """Decide anew when what is being done now is done."""

@@ -191,6 +191,19 @@ def test_only_so_many_download_and_the_next_begins_when_one_stops(tmp_path: Path
     assert (rig.state(first), rig.state(second)) == ("stopped", "checking")
 
 
+def test_what_is_complete_is_no_download_any_more_and_the_next_begins(tmp_path: Path) -> None:
+    first, second = torrent_of(4, seed=1), torrent_of(4, seed=2)
+    rig = SessionRig(keeps=True, queue__active_downloads=1)
+    rig.open_listeners()
+    rig.add_kept(first, tmp_path)
+    rig.clock.advance(1.0)
+    rig.add_kept(second, tmp_path)
+    rig.answer_prepare(has_data=False)
+    rig.report(first, have=4)
+    rig.advance(0.0)
+    assert (rig.state(first), rig.state(second)) == ("seeding", "checking")
+
+
 def test_of_two_torrents_at_one_place_the_second_waits_until_the_first_writes_no_more(tmp_path: Path) -> None:
     first, second = torrent_of(4, seed=1), torrent_of(4, seed=2)._replace(name="t")
     rig = SessionRig(keeps=True)
