@@ -1,7 +1,6 @@
 """What the network threads are told and what they tell. Every message is a batch or rare: none is per block."""
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import socket
 from typing import Any, NamedTuple
 

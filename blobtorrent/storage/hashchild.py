@@ -10,14 +10,17 @@ from __future__ import annotations
 import logging
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from blobtorrent.storage import maphash
 from blobtorrent.storage.maphash import DIGEST_BYTES, REQUEST
+
+if TYPE_CHECKING:
+    import subprocess
 
 MIN_TORRENT_BYTES = 1 << 30            # a start costs as much CPU time as maps save on 250 MiB, for each of the threads
 MIN_STRETCH_BYTES = 8 << 20            # half a job of a recheck; a request and its answer cost 0.1 ms
@@ -117,6 +120,9 @@ class HashChild:
         return None if self._process is None else self._process.pid
 
     def _start(self) -> None:
+        # It costs 3 ms, and most processes never check a torrent of such a size.
+        import subprocess
+
         ours, theirs = socket.socketpair()
         # Ctrl-C is for us, who decide when it ends: it inherits what this thread blocks. (A session of its own would do
         # too, but Linux may grant a session a share of the processors of its own.)
