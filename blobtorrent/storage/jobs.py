@@ -3,8 +3,7 @@
 A block of a piece in memory lies in an arena slot; SPILLED marks one that lies in the torrent's part store instead.
 """
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -210,7 +209,7 @@ class PrepareStore(NamedTuple):
     reply_to: Mailbox[Any]
     stamps: Mapping[int, FileStamp] = {}
     have: Container[int] = ()
-    recovered: Recovered | None = None
+    recovered: "Recovered | None" = None
 
 
 class StorePrepared(NamedTuple):

@@ -1,7 +1,6 @@
 """What the core thread tells a shard about its swarms, and what a swarm tells back."""
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -81,7 +80,7 @@ class OpenSwarm(NamedTuple):
     priorities: Mapping[int, int] = {}
     peers: tuple[KnownAddress, ...] = ()
     totals: Totals = Totals()
-    live: LiveTorrent | None = None
+    live: "LiveTorrent | None" = None
     keep_after_s: float | None = None
 
 
@@ -145,7 +144,7 @@ class CloseSwarm(NamedTuple):
 
 class SwarmClosed(NamedTuple):
     info_hash: InfoHash
-    report: SwarmReport
+    report: "SwarmReport"
 
 
 class PeersFound(NamedTuple):
