@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,21 @@ from blobtorrent.storage.statedir import StateDir
 from tests.support.statedirs import SavedState, make_torrent
 
 
+@pytest.fixture(autouse=True)
+def shared_memory(tmp_path: Path) -> Iterator[None]:
+    """Nothing of the state directory is left in the system's shared memory."""
+    yield
+    place = live_path(tmp_path, tmp_path / "state")
+    for left in place.parent.glob(f"{place.name}*") if place is not None else ():
+        left.unlink()
+
+
 def start(root: Path, runtime: Path) -> tuple[list[str], list[Event]]:
     """Names of the torrents that a start finds, and what it tells."""
     events: list[Event] = []
     saved = Saved(load([], {}, []), root, runtime, events.append, scratch_slots=1)
     names = sorted(torrent.name for torrent in saved.torrents)
     saved.close(is_clean=False)
-    if saved.live is not None:
-        saved.live.remove()
     return names, events
 
 
@@ -84,5 +92,3 @@ def test_a_stopped_torrent_with_unfinished_work_keeps_it_and_no_other_from_a_cle
         assert after.was_clean
         after.mark_clean()
         after.close()
-    for left in live_file.parent.glob(f"{live_file.name}*"):
-        left.unlink()
