@@ -132,8 +132,9 @@ class Saved:
         for damage in self._folder.damages:
             self._on_damage(damage)
         loaded = self._folder.state.load(KINDS)
-        recovered = self._recovery.torrents if self._recovery is not None else {}
-        torrents, damages = restore(loaded, recovered, is_crash=not self._folder.was_clean)
+        found = Recovery() if self._recovery is None else self._recovery
+        torrents, damages = restore(
+            loaded, found.torrents, is_crash=not self._folder.was_clean, alive_at=found.alive_at, now=time.time())
         for damage in [*loaded.damaged, *damages]:
             self._on_damage(damage)
         self._rebuild_strays(torrents, loaded, is_damaged=bool(damages))

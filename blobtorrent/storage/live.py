@@ -16,6 +16,7 @@ from pathlib import Path
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.livelayout import (
+    BEAT_AT,
     DESCRIPTOR_BYTES,
     ENTRY_BYTES,
     FREE,
@@ -133,6 +134,7 @@ class LiveFile:
         self.slot_memory = memory[layout.slots_at : layout.size]
         self.descriptors = memory[PAGE : PAGE + layout.num_slots * DESCRIPTOR_BYTES].cast("Q")
         self._memory = memory
+        self._beat = memory[BEAT_AT:PAGE].cast("d")
         self._layout = layout
         self._log = WrittenLog(memory[layout.records_at : layout.records_at + layout.max_records * RECORD_BYTES], seal)
         self._numbers = deque(range(1, layout.max_torrents + 1))
@@ -204,6 +206,10 @@ class LiveFile:
             torrent.drop_records()
             torrent.set_state(FREE)
             self._numbers.append(torrent.number)
+
+    def beat(self, wall: float) -> None:
+        """We are alive, at `wall` (seconds since 1970). The core thread."""
+        self._beat[0] = wall
 
     def remove(self) -> None:
         """After a clean stop nothing of it is needed. The memory itself stays until the process ends."""

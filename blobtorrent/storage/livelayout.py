@@ -37,6 +37,7 @@ LACKING = 0x3C69_A5D2
 
 HEADER = Struct("=8sIIII33p")          # magic, version, slots, torrents, records, session id
 HEADER_COPY_BYTES = PAGE // 2
+BEAT_AT = PAGE - 8                     # seconds since 1970, a double: when the process was alive. Not sealed: one store
 
 ENTRY_BYTES = 288
 STATE_AT = 0                           # FREE or USED

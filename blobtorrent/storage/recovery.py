@@ -17,6 +17,7 @@ from struct import Struct
 from blobtorrent.model.geometry import BLOCK_SIZE, PieceGeometry
 from blobtorrent.model.recovery import Damage
 from blobtorrent.storage.livelayout import (
+    BEAT_AT,
     DESCRIPTOR_BYTES,
     ENTRY_BYTES,
     FREE,
@@ -68,11 +69,16 @@ class Recovered:
 
 
 class Recovery:
-    """All that was found. `torrents` has the keys of state.row_key; `damages` tells what could not be read."""
+    """All that was found. `torrents` has the keys of state.row_key; `damages` tells what could not be read.
+
+    `alive_at` is when the killed process was alive last, in seconds since 1970 as far as one can believe it; 0.0 when
+    it is not known.
+    """
 
     def __init__(self) -> None:
         self.torrents: dict[bytes, Recovered] = {}
         self.damages: list[Damage] = []
+        self.alive_at = 0.0
         self._files: list[_KilledFile] = []
 
     @classmethod
@@ -135,6 +141,8 @@ class Recovery:
 
     def _merge(self, file: _KilledFile, *, is_current: bool) -> None:
         """Add what a later file says to what earlier ones said."""
+        if is_current:
+            self.alive_at = file.alive_at
         for flaw in file.flaws:
             self._damaged(file.path, flaw, "what cannot be told without it is checked or fetched again")
         for key, found in file.torrents.items():
@@ -172,6 +180,7 @@ class _KilledFile:
             if found.st_size < self._layout.size:
                 raise ValueError("it is cut short")
             self._memory = memoryview(mmap.mmap(file, self._layout.size))
+            self.alive_at: float = self._memory[BEAT_AT:PAGE].cast("d")[0]
         finally:
             os.close(file)
         if not is_sound:

@@ -39,6 +39,7 @@ from blobtorrent.storage.jobs import (
     SyncStore,
 )
 from blobtorrent.storage.library import KeepTorrent, LoadTorrent, TorrentKept, TorrentLoaded
+from blobtorrent.storage.live import LiveFile
 from blobtorrent.storage.stamps import FileStamp
 from blobtorrent.storage.state import METAFILE, Row, SaveState, StateSaved, row_key
 from blobtorrent.storage.store import Store
@@ -69,7 +70,7 @@ def settings_of(**values: object) -> Settings:
 class SessionRig:
     """Posts of the session are drained by the test; `answer_*` play the threads that would have taken them."""
 
-    def __init__(self, *, check_jobs: int = 4, max_links: int = 500, keeps: bool = False,
+    def __init__(self, *, check_jobs: int = 4, max_links: int = 500, keeps: bool = False, live: LiveFile | None = None,
                  saved: Iterable[Torrent] = (), **settings: object) -> None:
         """With `keeps` it is a daemon's: what it saves goes to `library` and `state`, as it would to their threads."""
         self.clock = FakeClock(start=1000.0)
@@ -98,6 +99,7 @@ class SessionRig:
             library=self.library if keeps else None,
             state=self.saves if keeps else None,
             files=self.files if keeps else None,
+            live=live,
         )
         self.sessions: StatusBoard[str, SessionStatus] = StatusBoard()
         self.session = build_session(Surroundings(

@@ -86,9 +86,7 @@ class ActivityManager:
                 self._end(torrent)
                 return
         mark_unsaved(torrent)
-        torrent.report = None
-        torrent.is_stalled = False
-        torrent.active_since_s = torrent.last_moved_s = now
+        torrent.begin_run(now)
         self._swarms.open(torrent)
         assert torrent.metainfo is not None
         self._announces.begin(torrent.metainfo, record.left_bytes + record.skipped_bytes)

@@ -20,6 +20,7 @@ from blobtorrent.core.session.resume import ResumeManager
 from blobtorrent.core.session.session import Session
 from blobtorrent.core.session.spaces import SpaceManager
 from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.session.uptime import Uptime
 from blobtorrent.core.swarm.messages import PeersKept
 from blobtorrent.model.events import SettingsApplied
 from blobtorrent.storage.filejobs import (
@@ -74,7 +75,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         TorrentKept: parts.additions.on_kept,
         TorrentLoaded: parts.loader.on_loaded,
         StateSaved: keeper.on_saved,
-        StoreSynced: keeper.on_synced,
+        StoreSynced: keeper.syncs.on_synced,
         PeersKept: keeper.on_peers,
         FilesStamped: on_stamped,
         FilesSkipped: changes.on_skipped,
@@ -84,7 +85,8 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         DataDeleted: parts.closer.on_deleted,
         SpaceMeasured: reserves.on_measured,
     })
-    session.at_begin.append(keeper.begin)
+    uptime = Uptime(roster, outlets, keeper, clock=around.clock, timers=around.timers)
+    session.at_begin += [keeper.begin, uptime.begin]
 
 
 def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, reserves: ReserveManager) -> None:

@@ -76,7 +76,8 @@ class Loader:
             from blobtorrent.core.session.rows import read_peers, read_stamps
 
             self.provide(torrent, answer.metainfo)
-            torrent.stamps = read_stamps(answer.stamps)
+            if not torrent.stamps_are_new:
+                torrent.stamps = read_stamps(answer.stamps)
             torrent.peers = read_peers(answer.peers)
         for then in askers:
             then(answer.error)

@@ -77,6 +77,14 @@ class Lifetime(NamedTuple):
     seeding_s: float = 0.0
 
 
+class Running(NamedTuple):
+    """A torrent that has a swarm, at `at` (seconds since 1970): what its lifetime was then."""
+
+    at: float
+    is_seeding: bool
+    lifetime: Lifetime
+
+
 REMOVAL_KEEP = "keep-data"
 REMOVAL_DELETE = "delete-data"
 
@@ -87,7 +95,7 @@ class TorrentRecord:
 
     __slots__ = (
         "done_bytes", "durable", "error", "facts", "finished_at", "have", "is_checked", "is_suspect", "lifetime",
-        "place", "recent", "removal", "should_run", "skipped_bytes", "wishes",
+        "place", "recent", "removal", "running", "should_run", "skipped_bytes", "wishes",
     )
 
     def __init__(self, facts: Facts, wishes: Wishes, place: Place, *, should_run: bool = True) -> None:
@@ -106,6 +114,7 @@ class TorrentRecord:
         self.skipped_bytes = 0         # payload that is neither had nor wanted
         self.finished_at = 0.0
         self.lifetime = Lifetime()
+        self.running: Running | None = None                # how the last process left it
 
     @property
     def info_hash(self) -> InfoHash:

@@ -13,18 +13,22 @@ from blobtorrent.model.errors import ResumeCorrupt
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.recovery import Damage
 from blobtorrent.storage.recovery import Recovered
-from blobtorrent.storage.state import PROGRESS, TORRENT, LoadedRows
+from blobtorrent.storage.state import PROGRESS, SESSION, TORRENT, LoadedRows
 
-KINDS = (TORRENT, PROGRESS)            # of rows that are read at the start
+KINDS = (SESSION, TORRENT, PROGRESS)   # of rows that are read at the start
 
 
 def restore(
-    loaded: LoadedRows, recovered: Mapping[bytes, Recovered], *, is_crash: bool
+    loaded: LoadedRows, recovered: Mapping[bytes, Recovered], *, is_crash: bool, alive_at: float = 0.0,
+    now: float = float("inf"),
 ) -> tuple[dict[bytes, Torrent], list[Damage]]:
     """All torrents that have a row, by its key, and the rows that make no sense.
 
-    `recovered` is what a killed process left in memory; `is_crash` says that the last one did not end cleanly.
+    `recovered` is what a killed process left in memory, and `alive_at` when it was alive last; a row may know better.
+    `is_crash` says that the last one did not end cleanly. `now` is the time, of both clocks: seconds since 1970.
     """
+    signs = [alive_at, *(rows.read_alive_at(row.body) for row in loaded.rows if row.kind == SESSION)]
+    alive_at = max((sign for sign in signs if sign <= now), default=0.0)
     progress = {row.key: row.body for row in loaded.rows if row.kind == PROGRESS}
     torrents: dict[bytes, Torrent] = {}
     damages: list[Damage] = []
@@ -39,6 +43,7 @@ def restore(
         if {(TORRENT, row.key), (PROGRESS, row.key)} & loaded.stale:
             record.is_checked = False              # it is the row of an hour ago
         record.is_suspect |= is_crash and record.should_run
+        _count_time(record, alive_at)
         torrents[row.key] = _with_recovered(record, recovered.get(row.key))
     return torrents, damages
 
@@ -50,6 +55,17 @@ def rebuild(metainfo: Metainfo, download_dir: Path, added_at: float) -> Torrent:
     record.error = (
         "state.row-lost", "what was known of this torrent was damaged: look at its folder, then start or move it")
     return Torrent(record)
+
+
+def _count_time(record: TorrentRecord, alive_at: float) -> None:
+    """It ran until the process ended: add the seconds that its row does not know of."""
+    running, record.running = record.running, None
+    if running is not None and alive_at > running.at:
+        seconds, lifetime = alive_at - running.at, record.lifetime
+        record.lifetime = lifetime._replace(
+            active_s=lifetime.active_s + seconds,
+            seeding_s=lifetime.seeding_s + seconds * running.is_seeding,
+        )
 
 
 def _with_recovered(record: TorrentRecord, found: Recovered | None) -> Torrent:

@@ -15,6 +15,7 @@ from blobtorrent.core.session.keeping import Then
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.swarms import SwarmManager
+from blobtorrent.core.session.syncing import Syncs
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeersKept
 from blobtorrent.model.bitfield import Bitfield
@@ -23,7 +24,6 @@ from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.timers import TimerWheel
-from blobtorrent.storage.jobs import StoreSynced, SyncStore
 from blobtorrent.storage.library import DropTorrent
 from blobtorrent.storage.state import (
     PEERS,
@@ -40,19 +40,13 @@ from blobtorrent.storage.state import (
 
 log = get_logger(__name__)
 
+_SYNC, _PEERS = "sync", "peers"
+
 INTERVAL_S = {"normal": 5.0, "always": 0.25}
 MAX_UNSAVED_BYTES = 64 << 20           # then it is saved before the interval is over
-SYNC_PATIENCE_S = 2.5                  # a disk that takes longer keeps only its own torrents from being saved
+PATIENCE_S = 2.5                       # a disk that takes longer keeps only its own torrents from being saved
 RETRY_S = 5.0                          # after the state file could not be written
-PEERS_S = 600.0                        # between two looks at which peers are good
 PREVIOUS_S = 3600.0
-
-
-class _Sync(NamedTuple):
-    """A torrent whose files are being made durable: the mask of pieces that will be, and who waits for it."""
-
-    mask: int
-    then: list[Callable[[], None]]
 
 
 class _Commit(NamedTuple):
@@ -88,15 +82,14 @@ class ResumeManager:
         self._clock = clock
         self._timers = timers
         self._interval_s = INTERVAL_S[sync]
-        self._on_idle = on_idle
         self._on_safe = on_safe
         self._dirty: dict[InfoHash, Torrent] = {}          # their progress is to be saved
         self._wishes: dict[InfoHash, Torrent] = {}         # their other row too
         self._rows: list[Row] = []     # made already
         self._dropped: list[InfoHash] = []
         self._then: list[Then] = []
-        self._syncs: dict[InfoHash, _Sync] = {}
-        self._awaited: set[InfoHash] = set()               # syncs that the commit to come waits for
+        self.syncs = Syncs(roster, outlets, swarms, on_end=self._on_synced, on_idle=on_idle)
+        self._awaited: set[tuple[str, InfoHash]] = set()   # what the commit to come waits for: _SYNC or _PEERS of whom
         self._in_flight: _Commit | None = None
         self._due_at_s: float | None = None
         self._is_patient = False       # syncs were asked for, and the commit waits for them
@@ -110,7 +103,7 @@ class ResumeManager:
     @property
     def is_quiet(self) -> bool:
         """All is saved."""
-        return not (self._has_work or self._syncs or self._in_flight)
+        return self.syncs.is_quiet and not (self._has_work or self._in_flight)
 
     @property
     def _has_work(self) -> bool:
@@ -145,7 +138,7 @@ class ResumeManager:
     def settle(self, torrent: Torrent, then: Callable[[], None]) -> None:
         self.touch(torrent)
         if torrent.record.unsaved:
-            self._sync(torrent).then.append(then)
+            self.syncs.begin(torrent, then)
         else:
             then()
 
@@ -158,23 +151,19 @@ class ResumeManager:
         torrent = self._roster.get(message.info_hash)
         if torrent is not None:
             torrent.peers = message.peers
-            self._rows.append(Row(PEERS, row_key(message.info_hash), rows.peers_body(message.peers)))
-            self._commit_in(self._interval_s)
+            self.put(Row(PEERS, row_key(message.info_hash), rows.peers_body(message.peers)))
+        self._on_answer(_PEERS, message.info_hash)
+
+    def put(self, row: Row) -> None:
+        """Save this row with the next commit."""
+        self._rows.append(row)
+        self._commit_in(self._interval_s)
 
     # ---- the rhythm
 
     def begin(self) -> None:
         """Look after what is done now and then."""
-        self._timers.at(self._clock.now() + PEERS_S, self._ask_peers)
         self._timers.at(self._clock.now() + PREVIOUS_S, self._keep_previous)
-
-    def _ask_peers(self) -> None:
-        for torrent in self._roster:
-            if torrent.swarm_is_open:
-                torrent.bank_time(self._clock.now())
-                self.touch(torrent)
-                self._swarms.ask_peers(torrent)
-        self._timers.at(self._clock.now() + PEERS_S, self._ask_peers)
 
     def _keep_previous(self) -> None:
         assert self._outlets.state is not None
@@ -194,64 +183,34 @@ class ResumeManager:
         if not self._has_work:
             return
         self._unsaved_bytes = 0
-        for torrent in self._dirty.values():
+        for info_hash, torrent in self._dirty.items():
             if torrent.record.unsaved and torrent.store_is_open:
-                self._sync(torrent)
-                self._awaited.add(torrent.info_hash)
+                self.syncs.begin(torrent)
+                self._awaited.add((_SYNC, info_hash))
+            if torrent.has_other_peers:
+                torrent.saw_peers()
+                self._swarms.ask_peers(torrent)
+                self._awaited.add((_PEERS, info_hash))
         if self._awaited:
             self._is_patient = True
-            self._timers.at(self._clock.now() + SYNC_PATIENCE_S, self._lose_patience)
+            self._timers.at(self._clock.now() + PATIENCE_S, self._lose_patience)
         else:
+            self._commit()
+
+    def _on_synced(self, torrent: Torrent) -> None:
+        self.touch(torrent)
+        self._on_answer(_SYNC, torrent.info_hash)
+
+    def _on_answer(self, kind: str, info_hash: InfoHash) -> None:
+        """Something that the commit waits for, perhaps, is here."""
+        self._awaited.discard((kind, info_hash))
+        if self._is_patient and not self._awaited:
             self._commit()
 
     def _lose_patience(self) -> None:
         if self._is_patient:
             self._awaited.clear()
             self._commit()
-
-    # ---- pieces
-
-    def _sync(self, torrent: Torrent) -> _Sync:
-        sync = self._syncs.get(torrent.info_hash)
-        if sync is None:
-            assert torrent.store is not None
-            sync = self._syncs[torrent.info_hash] = _Sync(torrent.record.have.mask, [])
-            torrent.jobs_in_flight += 1
-            self._outlets.disks.post(SyncStore(torrent.info_hash, torrent.store, self._outlets.inbox))
-        return sync
-
-    def on_synced(self, answer: StoreSynced) -> None:
-        torrent = self._roster.known(answer.info_hash)
-        sync = self._syncs.pop(answer.info_hash)
-        torrent.jobs_in_flight -= 1
-        if answer.error is None:
-            torrent.record.durable |= sync.mask & torrent.record.have.mask
-            if answer.stamps:
-                torrent.stamps.update(answer.stamps)
-                torrent.stamps_are_new = True
-            self.touch(torrent)
-        else:
-            # What was written since it began too: the system tells of a page that it lost only once.
-            self._lose(torrent, torrent.record.unsaved, answer.error)
-        if sync.then and torrent.record.unsaved:
-            self._sync(torrent).then.extend(sync.then)     # the last pieces came after it had begun
-        else:
-            for then in sync.then:
-                then()
-        self._on_idle(torrent)
-        self._awaited.discard(answer.info_hash)
-        if self._is_patient and not self._awaited:
-            self._commit()
-
-    def _lose(self, torrent: Torrent, mask: int, error: StorageError) -> None:
-        """What could not be made durable may be gone from the page cache too: it is not had any more."""
-        log.error("written pieces could not be made durable", torrent=torrent.info_hash, code=error.code,
-                  detail=error.detail, pieces=bin(mask).count("1"))
-        if self._outlets.live is not None:
-            self._outlets.live.on_lost(torrent.info_hash, Bitfield.from_mask(torrent.record.have.size, mask))
-        self._swarms.lose(torrent, mask)
-        torrent.set_have(Bitfield.from_mask(torrent.record.have.size, torrent.record.have.mask & ~mask))
-        self._roster.publish(torrent)
 
     # ---- rows
 
@@ -276,12 +235,14 @@ class ResumeManager:
     def _rows_of(self, torrent: Torrent) -> list[Row]:
         key, record = row_key(torrent.info_hash), torrent.record
         record.recent = record.durable & ~torrent.claimed
-        made = [Row(PROGRESS, key, rows.progress_body(record))]
+        made = [Row(PROGRESS, key, rows.progress_body(record, torrent.running(self._clock.now(), self._clock.wall())))]
         if torrent.info_hash in self._wishes:
             made.append(Row(TORRENT, key, rows.torrent_body(record)))
         if torrent.stamps_are_new:
             torrent.stamps_are_new = False
             made.append(Row(STAMPS, key, rows.stamps_body(torrent.stamps)))
+            if torrent.metainfo is None:
+                torrent.stamps = {}    # it was unloaded before they were saved
         return made
 
     def on_saved(self, answer: StateSaved) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal
-from blobtorrent.core.session.record import Facts, Lifetime, Place, TorrentRecord, Wishes
+from blobtorrent.core.session.record import Facts, Lifetime, Place, Running, TorrentRecord, Wishes
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.address import parse_endpoint
 from blobtorrent.model.bitfield import Bitfield
@@ -60,8 +60,10 @@ def torrent_body(record: TorrentRecord) -> bytes:
     })
 
 
-def progress_body(record: TorrentRecord) -> bytes:
+def progress_body(record: TorrentRecord, running: Running | None = None) -> bytes:
     """Claims the pieces of `record.durable` only: what is not synced yet may be gone after a power cut."""
+    lifetime = record.lifetime if running is None else running.lifetime
+    ran = {} if running is None else {"ran_at": running.at, "seeding": running.is_seeding}
     return _dump({
         "checked": record.is_checked,
         "suspect": record.is_suspect,
@@ -69,7 +71,8 @@ def progress_body(record: TorrentRecord) -> bytes:
         "recent": _numbers(record.recent),
         "done": record.done_bytes,
         "skipped": record.skipped_bytes,
-        "totals": record.lifetime,
+        "totals": lifetime,
+        **ran,
     })
 
 
@@ -94,6 +97,19 @@ def read_stamps(body: bytes) -> dict[int, FileStamp]:
         return {int(number): FileStamp(*map(int, stamp)) for number, stamp in json.loads(body or b"{}").items()}
     except (ValueError, TypeError, AttributeError):
         return {}
+
+
+def session_body(alive_at: float) -> bytes:
+    """`alive_at` is when somebody looked last, in seconds since 1970."""
+    return _dump({"alive_at": alive_at})
+
+
+def read_alive_at(body: bytes) -> float:
+    """0.0 when the row makes no sense."""
+    try:
+        return float(json.loads(body)["alive_at"])
+    except (ValueError, TypeError, KeyError):
+        return 0.0
 
 
 def peers_body(peers: Iterable[KnownAddress]) -> bytes:
@@ -163,6 +179,8 @@ def _read_progress(record: TorrentRecord, row: dict[str, Any]) -> None:
     record.done_bytes = row.get("done", 0)
     record.skipped_bytes = row.get("skipped", 0)
     record.lifetime = Lifetime(*row.get("totals", ()))
+    if "ran_at" in row:
+        record.running = Running(float(row["ran_at"]), bool(row.get("seeding")), record.lifetime)
 
 
 def _have_text(record: TorrentRecord) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from blobtorrent.core.session.checks import CheckPlan
 from blobtorrent.core.session.goals import Given
 from blobtorrent.core.session.lifecycle import TORRENT, TorrentEvent, TorrentState
-from blobtorrent.core.session.record import Lifetime, TorrentRecord
+from blobtorrent.core.session.record import Lifetime, Running, TorrentRecord
 from blobtorrent.core.swarm.messages import PeerReport, SwarmReport
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import BlobTorrentError
@@ -49,10 +49,10 @@ class Torrent:
     """`jobs_in_flight` counts what others still do for this torrent: its files are closed when that is 0."""
 
     __slots__ = (
-        "_public_name", "active_since_s", "check", "claimed", "doubtful", "error", "goal_timer", "held_by",
-        "is_stalled", "jobs_in_flight", "last_given_s", "last_moved_s", "machine", "metainfo", "partial", "peers",
-        "record", "recovered", "report", "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new",
-        "store", "store_is_open", "swarm_is_open", "wants_check",
+        "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error", "goal_timer",
+        "held_by", "is_stalled", "jobs_in_flight", "last_given_s", "last_moved_s", "machine", "metainfo", "partial",
+        "peers", "record", "recovered", "report", "seeding_since_s", "skip_check", "skipped", "stamps",
+        "stamps_are_new", "store", "store_is_open", "swarm_is_open", "wants_check",
     )
 
     def __init__(self, record: TorrentRecord) -> None:
@@ -77,16 +77,19 @@ class Torrent:
         self.is_stalled = False
         self.goal_timer: Timer | None = None
         self._public_name = "stopped"
+        self._peers_revision = 0       # of the peers that were asked for last
         self.metainfo: Metainfo | None = None
         self.store: Store | None = None
+        self.stamps: dict[int, FileStamp] = {}             # how the files looked when they were last known
+        self.stamps_are_new = False    # and no row says so
         self.unload()
 
     def unload(self) -> None:
         """Keep no more than the record."""
         self.metainfo = None
         self.store = None
-        self.stamps: dict[int, FileStamp] = {}             # how the files looked when they were last known
-        self.stamps_are_new = False    # and no row says so
+        if not self.stamps_are_new:
+            self.stamps = {}
         self.peers: tuple[KnownAddress, ...] = ()
         self.partial: dict[int, tuple[int, ...]] = {}
         self.skipped = 0               # the mask of pieces that nobody wants
@@ -155,7 +158,31 @@ class Torrent:
         record.done_bytes = record.facts.size_bytes - report.left_bytes
         record.skipped_bytes = report.skipped_bytes
 
+    # ---- its peers
+
+    @property
+    def has_other_peers(self) -> bool:
+        """Its swarm knows of peers that no row tells of."""
+        return self.swarm_is_open and self.report is not None and self.report.peers_revision != self._peers_revision
+
+    def saw_peers(self) -> None:
+        """They are asked for now."""
+        self._peers_revision = 0 if self.report is None else self.report.peers_revision
+
     # ---- time
+
+    def begin_run(self, now: float) -> None:
+        """Its swarm opens."""
+        self.report = None
+        self.saw_peers()
+        self.is_stalled = False
+        self.active_since_s = self.last_moved_s = now
+
+    def running(self, now: float, wall: float) -> Running | None:
+        """What the next start needs to count the seconds after the last row; None while it does not run."""
+        if self.active_since_s is None:
+            return None
+        return Running(wall, self.seeding_since_s is not None, self.lifetime(now))
 
     def lifetime(self, now: float) -> Lifetime:
         """The record's, with the seconds of this run."""

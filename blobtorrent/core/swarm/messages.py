@@ -192,3 +192,4 @@ class SwarmReport(NamedTuple):
     error_detail: str = ""
     spoiled_pieces: int = 0
     skipped_bytes: int = 0             # of left_bytes: in pieces that nobody wants
+    peers_revision: int = 0            # another number: AskPeers would be answered otherwise

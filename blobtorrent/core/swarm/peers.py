@@ -47,6 +47,7 @@ class PeerManager:
         self._known: dict[Endpoint, KnownPeer] = {}
         self._banned: set[Endpoint | str | bytes | None] = set()       # endpoints, hosts and peer ids
         self.dialing = 0
+        self.revision = 0              # another one: other peers are worth keeping
 
     def __len__(self) -> int:
         return len(self._known)
@@ -60,6 +61,7 @@ class PeerManager:
                     known.source = source
             elif source is PeerSource.STATIC or len(self._known) < MAX_KNOWN:
                 self._known[endpoint] = KnownPeer(endpoint, source, next_dial_at=now)
+                self.revision += 1
 
     def restore(self, addresses: Iterable[KnownAddress], now: float) -> None:
         """Know again what an earlier run kept. Those that worked last go first; one that failed waits its time."""
@@ -114,6 +116,11 @@ class PeerManager:
         known = self._known.get(endpoint)
         if known is not None:
             known.is_linked = True
+            self.revision += 1
+
+    def introduced(self) -> None:
+        """A peer that dialled us has said where it listens."""
+        self.revision += 1
 
     def failed(self, endpoint: Endpoint, now: float) -> None:
         """A dial failed, or a link ended badly: later, or never again."""
@@ -136,6 +143,7 @@ class PeerManager:
             known.last_good_at = wall
             known.is_useless = useless
             known.next_dial_at = now + REDIAL_S
+            self.revision += 1
 
     def is_here(self, endpoint: Endpoint, now: float) -> None:
         """The peer behind an address is connected already, by a link that it dialled: no hurry to try again."""
@@ -148,9 +156,11 @@ class PeerManager:
     def forget(self, endpoint: Endpoint) -> None:
         """The address is our own."""
         self._known.pop(endpoint, None)
+        self.revision += 1
 
     def ban(self, endpoint: Endpoint, peer_id: PeerId) -> None:
         """Never dial or admit this peer again: its host, but on loopback, where all share one, just the peer."""
+        self.revision += 1
         self._banned.add(peer_id)
         self._banned.add(endpoint)
         if not ip_address(endpoint.host).is_loopback:

@@ -56,6 +56,7 @@ class Reporter:
             error_detail=swarm.error.detail if swarm.error else "",
             spoiled_pieces=swarm.spoiled_pieces,
             skipped_bytes=self._payload_of(absent & pieces.skipped_mask),
+            peers_revision=swarm.peers.revision,
         )
 
     def _payload_of(self, mask: int) -> int:

@@ -164,7 +164,10 @@ class Talk:
     def _on_extended(self, link: PeerLink, message: wire.Extended) -> None:
         if message.sub_id != HANDSHAKE_ID:
             return                     # of an extension that we did not offer
+        listened_at = link.extended.port
         link.extended = link.extended.updated(ExtendedHandshake.decode(bytes(message.payload)))
+        if link.is_incoming and link.extended.port != listened_at:
+            self._swarm.peers.introduced()
         if link.extended.version:
             link.client = clean(link.extended.version.decode("utf-8", "replace"))
         if link.extended.max_requests:

@@ -236,3 +236,10 @@ def test_files_that_only_look_like_ours_are_left_alone(killed):
         other.touch()
     assert len(recover(killed).torrents) == 2
     assert all(other.exists() for other in odd)
+
+
+def test_when_the_killed_process_was_alive_last_is_found(path):
+    live = make_live(path)
+    live.torrent(ONE)
+    live.beat(1234.5)
+    assert recover(path).alive_at == 1234.5

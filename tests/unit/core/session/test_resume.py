@@ -17,13 +17,24 @@ from blobtorrent.core.session.commands import (
     StopTorrent,
     TorrentChanges,
 )
-from blobtorrent.core.session.resume import INTERVAL_S, RETRY_S, SYNC_PATIENCE_S
-from blobtorrent.core.swarm.messages import AskPeers, CloseSwarm, LosePieces, OpenSwarm, PeersKept
+from blobtorrent.core.session.resume import INTERVAL_S, PATIENCE_S, RETRY_S
+from blobtorrent.core.session.rows import read_peers, read_stamps
+from blobtorrent.core.swarm.messages import (
+    AskPeers,
+    CloseSwarm,
+    KnownAddress,
+    LosePieces,
+    OpenSwarm,
+    PeersKept,
+    PeerSource,
+)
+from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import DiskFull, Invalid, StorageError
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.jobs import CloseStore, StoreClosed, SyncStore
 from blobtorrent.storage.library import DropTorrent, KeepTorrent, TorrentKept
-from blobtorrent.storage.state import METAFILE, PROGRESS, TORRENT, Row, SaveState, StateSaved
+from blobtorrent.storage.stamps import FileStamp
+from blobtorrent.storage.state import METAFILE, PEERS, PROGRESS, STAMPS, TORRENT, Row, SaveState, StateSaved
 from tests.support.sessions import SessionRig, only, torrent_of
 
 NORMAL_S = INTERVAL_S["normal"]
@@ -95,7 +106,7 @@ def test_a_disk_that_takes_long_keeps_others_from_nothing(tmp_path: Path) -> Non
     rig.report(torrent, have=3)
     rig.advance(NORMAL_S)
     only(SyncStore, rig.disks.drain())
-    rig.advance(SYNC_PATIENCE_S)
+    rig.advance(PATIENCE_S)
     assert claimed(rig.save()) == ""
 
 
@@ -215,3 +226,68 @@ def test_the_swarm_goes_on_with_the_figures_of_the_last_run(tmp_path: Path) -> N
     opened = only(OpenSwarm, rig.shard.drain())
     assert sorted(opened.have) == [0, 1, 2]
     assert opened.totals.downloaded == 3 * torrent.geometry.piece_length
+
+
+PEER = KnownAddress(Endpoint("10.0.0.1", 6881), PeerSource.TRACKER, 0, 5.0)
+
+
+def test_peers_are_saved_with_the_commit_after_they_proved_good(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=0, peers_revision=2)
+    rig.advance(NORMAL_S)
+    assert only(AskPeers, rig.shard.drain()).info_hash == torrent.info_hash
+    assert rig.saves.depth == 0        # it goes with what is told now
+    rig.tell(PeersKept(torrent.info_hash, (PEER,)))
+    (row,) = [row for row in rig.save() if row.kind == PEERS]
+    assert read_peers(row.body) == (PEER,)
+
+
+def test_peers_that_are_saved_are_not_asked_for_again(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=0, peers_revision=2)
+    rig.advance(NORMAL_S)
+    rig.shard.drain()
+    rig.tell(PeersKept(torrent.info_hash, (PEER,)))
+    rig.save()
+    rig.report(torrent, have=0, uploaded=1, peers_revision=2)
+    rig.advance(NORMAL_S)
+    assert rig.shard.depth == 0
+    assert [row.kind for row in rig.save()] == [PROGRESS]
+
+
+def test_a_swarm_that_does_not_tell_its_peers_keeps_nothing_from_being_saved(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=0, peers_revision=2)
+    rig.advance(NORMAL_S)
+    rig.advance(PATIENCE_S)
+    assert [row.kind for row in rig.save()] == [PROGRESS]
+
+
+def test_the_row_of_a_running_torrent_tells_how_long_it_ran_by_then(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=0)
+    rig.advance(NORMAL_S)
+    (row,) = rig.save()
+    assert json.loads(row.body)["totals"][3] == NORMAL_S
+    assert json.loads(row.body)["ran_at"] == rig.clock.wall()
+    rig.command(StopTorrent(torrent.info_hash))
+    rig.save()
+    rig.advance(2.0)
+    close_swarm(rig, torrent, have=0)
+    rig.answer_close_store()
+    rig.advance(NORMAL_S)
+    (row,) = [row for row in rig.save() if row.kind == PROGRESS]
+    assert json.loads(row.body)["totals"][3] == NORMAL_S + 2.0
+    assert "ran_at" not in json.loads(row.body)
+
+
+def test_how_the_files_of_a_stopped_torrent_look_is_saved_although_it_is_only_a_record(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.command(StopTorrent(torrent.info_hash))
+    rig.save()
+    close_swarm(rig, torrent, have=3)
+    rig.sync(stamps={0: FileStamp(1, 2, 3)})
+    rig.answer_close_store()
+    rig.advance(NORMAL_S)
+    (row,) = [row for row in rig.save() if row.kind == STAMPS]
+    assert read_stamps(row.body) == {0: FileStamp(1, 2, 3)}

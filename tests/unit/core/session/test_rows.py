@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.core.session.commands import AddTorrent, FilePriority, GoalAction, SeedGoal
-from blobtorrent.core.session.record import Lifetime, Place, TorrentRecord, facts_of, wishes_of
+from blobtorrent.core.session.record import Lifetime, Place, Running, TorrentRecord, facts_of, wishes_of
 from blobtorrent.core.session.rows import (
     peers_body,
     progress_body,
+    read_alive_at,
     read_peers,
     read_record,
     read_stamps,
+    session_body,
     stamps_body,
     torrent_body,
 )
@@ -103,3 +105,17 @@ def test_stamps_and_peers_survive_and_nonsense_is_nothing() -> None:
     assert read_peers(peers_body(peers))[0].last_good_at == 99.5
     for body in (b"", b"nonsense", b"5", b'{"a": 1}'):
         assert (read_stamps(body), read_peers(body)) == ({}, ())
+
+
+def test_a_torrent_that_runs_is_known_to_have_run() -> None:
+    record = a_record()
+    assert read_again(record).running is None
+    running = Running(9.5, True, Lifetime(1, 2, 3, 40.5, 50.5))
+    again = read_record(torrent_body(record), progress_body(record, running))
+    assert (again.running, again.lifetime) == (running, running.lifetime)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"alive_at": "x"}', b"\xff"])
+def test_a_sign_of_life_that_makes_no_sense_is_none(body: bytes) -> None:
+    assert read_alive_at(body) == 0.0
+    assert read_alive_at(session_body(5.5)) == 5.5

@@ -196,3 +196,26 @@ def test_when_the_next_dial_is_due_is_known():
     assert peers.next_dial_at(seeding=True) == 10.0 + FIRST_RETRY_S
     peers.ban(A, ID)
     assert peers.next_dial_at(seeding=True) is None
+
+
+def test_whatever_changes_what_is_worth_keeping_is_another_revision():
+    peers, seen = PeerManager(), [0]
+    for change in (
+        lambda: peers.found((A, B), PeerSource.TRACKER, 0.0),
+        lambda: peers.linked(A),
+        lambda: peers.ended(A, 0.0, WALL, useless=False),
+        peers.introduced,
+        lambda: peers.ban(B, ID),
+        lambda: peers.forget(A),
+    ):
+        change()
+        assert peers.revision > seen[-1]
+        seen.append(peers.revision)
+
+
+def test_known_addresses_and_failures_are_no_other_revision():
+    peers = PeerManager()
+    peers.restore([address(A), address(B)], 0.0)
+    peers.found((A, B), PeerSource.TRACKER, 0.0)
+    peers.failed(A, 0.0)
+    assert peers.revision == 0

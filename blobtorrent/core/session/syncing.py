@@ -1,0 +1,85 @@
+"""Syncs: makes what torrents wrote durable, so that a row may claim it. Owned by `core`."""
+
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from collections.abc import Callable
+from typing import NamedTuple
+
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.swarms import SwarmManager
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.errors import StorageError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.storage.jobs import StoreSynced, SyncStore
+
+log = get_logger(__name__)
+
+
+class _Sync(NamedTuple):
+    """A torrent whose files are being made durable: the mask of pieces that will be, and who waits for it."""
+
+    mask: int
+    then: list[Callable[[], None]]
+
+
+class Syncs:
+    """One at a time of each torrent. `on_end(torrent)` is called after each, `on_idle(torrent)` when those that waited
+    for it were called."""
+
+    def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, *, on_end: Callable[[Torrent], None],
+                 on_idle: Callable[[Torrent], None]) -> None:
+        self._roster = roster
+        self._outlets = outlets
+        self._swarms = swarms
+        self._on_end = on_end
+        self._on_idle = on_idle
+        self._syncs: dict[InfoHash, _Sync] = {}
+
+    @property
+    def is_quiet(self) -> bool:
+        """None is under way."""
+        return not self._syncs
+
+    def begin(self, torrent: Torrent, then: Callable[[], None] | None = None) -> None:
+        """Sync the torrent's open files, unless that is under way; call `then()` when nothing is left to sync."""
+        sync = self._syncs.get(torrent.info_hash)
+        if sync is None:
+            assert torrent.store is not None
+            sync = self._syncs[torrent.info_hash] = _Sync(torrent.record.have.mask, [])
+            torrent.jobs_in_flight += 1
+            self._outlets.disks.post(SyncStore(torrent.info_hash, torrent.store, self._outlets.inbox))
+        if then is not None:
+            sync.then.append(then)
+
+    def on_synced(self, answer: StoreSynced) -> None:
+        torrent = self._roster.known(answer.info_hash)
+        sync = self._syncs.pop(answer.info_hash)
+        torrent.jobs_in_flight -= 1
+        if answer.error is None:
+            torrent.record.durable |= sync.mask & torrent.record.have.mask
+            if answer.stamps:
+                torrent.stamps.update(answer.stamps)
+                torrent.stamps_are_new = True
+        else:
+            # What was written since it began too: the system tells of a page that it lost only once.
+            self._lose(torrent, torrent.record.unsaved, answer.error)
+        self._on_end(torrent)
+        if sync.then and torrent.record.unsaved:
+            for then in sync.then:
+                self.begin(torrent, then)                  # the last pieces came after it had begun
+        else:
+            for then in sync.then:
+                then()
+        self._on_idle(torrent)
+
+    def _lose(self, torrent: Torrent, mask: int, error: StorageError) -> None:
+        """What could not be made durable may be gone from the page cache too: it is not had any more."""
+        log.error("written pieces could not be made durable", torrent=torrent.info_hash, code=error.code,
+                  detail=error.detail, pieces=bin(mask).count("1"))
+        if self._outlets.live is not None:
+            self._outlets.live.on_lost(torrent.info_hash, Bitfield.from_mask(torrent.record.have.size, mask))
+        self._swarms.lose(torrent, mask)
+        torrent.set_have(Bitfield.from_mask(torrent.record.have.size, torrent.record.have.mask & ~mask))
+        self._roster.publish(torrent)
