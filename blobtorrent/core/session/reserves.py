@@ -15,7 +15,7 @@ from blobtorrent.core.session.torrent import HELD_BY_SPACE, Torrent
 from blobtorrent.model.events import SpaceBack, SpaceLow
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
-from blobtorrent.runtime.timers import TimerWheel
+from blobtorrent.runtime.timers import Timer, TimerWheel
 
 if TYPE_CHECKING:
     from blobtorrent.storage.filejobs import SpaceMeasured
@@ -26,7 +26,8 @@ LOOK_S = 5.0
 
 
 class ReserveManager:
-    """Looks every few seconds, but only while something is downloaded or waits for room."""
+    """Looks every few seconds, and more often where little is left; but only while something is downloaded or waits
+    for room."""
 
     def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, spaces: SpaceManager, *,
                  clock: Clock, timers: TimerWheel) -> None:
@@ -38,7 +39,7 @@ class ReserveManager:
         self._timers = timers
         self._downloads: dict[Torrent, None] = {}
         self._paths: dict[int, Path] = {}
-        self._is_looking = False
+        self._next_look: Timer | None = None
         roster.at_entry(TorrentState.DOWNLOADING, lambda torrent, _: self._begin(torrent))
         roster.at_exit(TorrentState.DOWNLOADING, self._end)
 
@@ -51,8 +52,7 @@ class ReserveManager:
         if self._spaces.is_short(torrent.store.device):
             torrent.held_by = HELD_BY_SPACE
             self._swarms.change(torrent)
-        if not self._is_looking:
-            self._is_looking = True
+        if self._next_look is None or not self._next_look.is_pending:
             self._look()
 
     def _end(self, torrent: Torrent) -> None:
@@ -68,14 +68,21 @@ class ReserveManager:
         for place in self._spaces.to_measure(places):
             self._paths[place.device] = place.path
             self._outlets.post_file_job(MeasureSpace(place.device, place.path, self._outlets.inbox))
-        self._is_looking = bool(places)
         if places:
-            self._timers.at(self._clock.now() + LOOK_S, self._look)
+            self._next_look = self._timers.at(self._clock.now() + LOOK_S, self._look)
+
+    def _look_within(self, seconds: float) -> None:
+        at_s = self._clock.now() + seconds
+        if self._next_look is not None and self._next_look.is_pending and at_s < self._next_look.deadline_s:
+            self._next_look.cancel()
+            self._next_look = self._timers.at(at_s, self._look)
 
     def on_measured(self, answer: SpaceMeasured) -> None:
         place = Filesystem(answer.device, self._paths[answer.device])
         free = None if answer.error is not None else answer.free_bytes
         is_short = self._spaces.on_measured(place, free)
+        if free is not None and not self._spaces.is_short(answer.device):
+            self._look_within(self._spaces.safe_s(free))
         if is_short is None:
             return
         if is_short:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 EASE_BYTES = 32 << 20                  # free beyond the reserve, before downloads go on
+FAST_BYTES_PER_S = 128 << 20           # downloads seldom fill a filesystem faster than that
+MIN_LOOK_S = 0.25
 
 
 class Filesystem(NamedTuple):
@@ -38,6 +40,12 @@ class SpaceManager:
         fresh = [Filesystem(device, path) for device, path in wanted.items() if device not in self._asked]
         self._asked.update(place.device for place in fresh)
         return fresh
+
+    def safe_s(self, free_bytes: int) -> float:
+        """Seconds in which not even fast downloads use up what is free beyond the reserve."""
+        if not self.reserve_bytes:
+            return float("inf")
+        return max(MIN_LOOK_S, (free_bytes - self.reserve_bytes) / FAST_BYTES_PER_S)
 
     def on_measured(self, place: Filesystem, free_bytes: int | None) -> bool | None:
         """Take an answer, None if it could not be told. True: it is short now; False: no more; None: as it was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blobtorrent.core.session.spaces import EASE_BYTES, Filesystem, SpaceManager
+from blobtorrent.core.session.spaces import EASE_BYTES, FAST_BYTES_PER_S, MIN_LOOK_S, Filesystem, SpaceManager
 
 DISK = Filesystem(1, Path("/disk"))
 OTHER = Filesystem(2, Path("/other"))
@@ -45,3 +45,10 @@ def test_what_cannot_be_measured_changes_nothing() -> None:
 
 def test_without_a_reserve_nothing_is_ever_short() -> None:
     assert SpaceManager(0).on_measured(DISK, 0) is None
+
+
+def test_the_nearer_the_reserve_the_sooner_is_the_next_look() -> None:
+    spaces = SpaceManager(100 * MIB)
+    assert spaces.safe_s(100 * MIB + 3 * FAST_BYTES_PER_S) == 3.0
+    assert spaces.safe_s(100 * MIB + 1) == MIN_LOOK_S
+    assert SpaceManager(0).safe_s(1) == float("inf")
