@@ -145,26 +145,27 @@ class LiveFile:
                num_records: int = NUM_RECORDS) -> LiveFile:
         """Make the file, which must not be there, and reserve all of its memory.
 
-        Raises StorageError; DiskFull when the tmpfs has not so much room: writing to a mapping beyond it would end us.
+        It gets its name when its header is written: one that a kill left half made is taken for none. Raises
+        StorageError; DiskFull when the tmpfs has not so much room: writing to a mapping beyond it would end us.
         """
         if num_torrents > MAX_TORRENTS:
             raise ValueError(f"{num_torrents} torrents in a live file")
         layout = LiveLayout(num_slots, num_torrents, num_records)
+        draft = path.with_name(f"{path.name}.draft")
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            draft.unlink(missing_ok=True)
+            file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(file, 0, layout.size)
                 mapping = mmap.mmap(file, layout.size)
-            except BaseException:
-                path.unlink()
-                raise
+                write_header(memoryview(mapping), layout, seal, session_id)
+                os.link(draft, path)               # as rename would, but replaces nothing
             finally:
                 os.close(file)
+                draft.unlink()
         except OSError as error:
             raise storage_error(error, path) from error
-        live = cls(path, mapping, layout, seal)
-        write_header(memoryview(mapping), layout, seal, session_id)
-        return live
+        return cls(path, mapping, layout, seal)
 
     def torrent(self, info_hash: InfoHash, totals: Tally = NOTHING) -> LiveTorrent | None:
         """The torrent's place, from now on until `forget`; None when all are taken. `totals` are where it starts."""

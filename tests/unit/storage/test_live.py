@@ -1,6 +1,7 @@
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from blobtorrent.model.errors import DiskFull, StorageError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.storage.live import LiveFile
+from blobtorrent.storage.recovery import Recovery
 from blobtorrent.storage.tally import Tally
 from tests.support.livefiles import HYBRID, NUM_SLOTS, ONE, SEAL, SESSION, TWO, key, make_live, put_block, recover
 
@@ -27,6 +29,20 @@ def test_a_file_in_the_way_is_neither_used_nor_removed(path):
     with pytest.raises(StorageError):
         make_live(path)
     assert path.read_bytes() == b"somebody's"
+
+
+def test_a_file_that_a_kill_left_half_made_is_no_live_file(path, monkeypatch):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(os, "posix_fallocate", killed)
+        patched.setattr(Path, "unlink", lambda *_arguments, **_options: None)      # nobody tidies up
+        make_live(path)
+    assert Recovery.recover(path, SEAL, SESSION) is None
+    make_live(path)
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def killed(*_arguments):
+    raise KeyboardInterrupt
 
 
 def test_a_link_in_the_way_is_not_followed(path, tmp_path):
