@@ -36,6 +36,7 @@ class _Pending(NamedTuple):
     torrent: Torrent
     reply: Reply[Any]
     then: Next
+    latecomers: list[Reply[Any]]       # who asked for the same torrent meanwhile
 
 
 class Additions:
@@ -61,8 +62,11 @@ class Additions:
         metainfo = command.metainfo
         info_hash = metainfo.info_hash
         require_piece_hashes(metainfo)
-        if info_hash in self._roster or info_hash in self._pending:
-            raise Conflict("torrent.present", f"{metainfo.name} is there already")
+        if info_hash in self._roster:
+            raise _present(metainfo.name)
+        if info_hash in self._pending:
+            self._pending[info_hash].latecomers.append(reply)
+            return
         if not all(0 <= number < len(metainfo.files) for number in command.file_priorities):
             raise Invalid("torrent.no-such-file", f"{metainfo.name} has {len(metainfo.files)} files")
         record = TorrentRecord(
@@ -72,13 +76,13 @@ class Additions:
         torrent.skip_check = command.skip_check
         self._loader.provide(torrent, metainfo)
         if self._outlets.library is None:
-            self._arrive(_Pending(torrent, reply, then))
+            self._arrive(_Pending(torrent, reply, then, []))
             return
         if not command.raw:
             raise Invalid("torrent.not-raw", "the bytes of the .torrent file are needed, to keep them")
         from blobtorrent.storage.library import KeepTorrent
 
-        self._pending[info_hash] = _Pending(torrent, reply, then)
+        self._pending[info_hash] = _Pending(torrent, reply, then, [])
         self._outlets.library.post(KeepTorrent(info_hash, command.raw, None, self._outlets.inbox))
 
     def on_kept(self, answer: "TorrentKept") -> None:
@@ -98,7 +102,8 @@ class Additions:
     def _refuse(self, pending: _Pending, error: StorageError) -> None:
         del self._pending[pending.torrent.info_hash]
         self._keeper.drop(pending.torrent)
-        pending.reply.give(error)
+        for reply in (pending.reply, *pending.latecomers):
+            reply.give(error)
 
     def _arrive(self, pending: _Pending) -> None:
         torrent = pending.torrent
@@ -107,6 +112,8 @@ class Additions:
         self._roster.tell(TorrentAdded(torrent.info_hash, torrent.name))
         pending.then(torrent)
         pending.reply.give(torrent.info_hash)      # who hears it finds the torrent on its way, not stopped
+        for reply in pending.latecomers:
+            reply.give(_present(torrent.name))
 
     def _place_of(self, command: AddTorrent) -> Place:
         target = (command.download_dir or self._storage.download_dir).absolute()
@@ -114,3 +121,7 @@ class Additions:
         if incomplete is None or incomplete.absolute() == target:
             return Place(target, target)
         return Place(target, incomplete.absolute(), is_incomplete=True)
+
+
+def _present(name: str) -> Conflict:
+    return Conflict("torrent.present", f"{name} is there already")

@@ -37,8 +37,9 @@ from blobtorrent.storage.filejobs import (
     StoreMoved,
 )
 from blobtorrent.storage.jobs import CheckPieces, PrepareStore, StorePrepared
-from blobtorrent.storage.library import LoadTorrent, TorrentLoaded
+from blobtorrent.storage.library import KeepTorrent, LoadTorrent, TorrentKept, TorrentLoaded
 from blobtorrent.storage.stamps import FileStamp
+from blobtorrent.storage.state import METAFILE, Row, row_key
 from tests.support.sessions import SessionRig, only, settings_of, torrent_of
 
 
@@ -172,6 +173,22 @@ def test_a_rename_to_what_cannot_be_a_name_is_refused_before_anything_is_stopped
     with pytest.raises(Invalid):
         rig.ask(RenamePath(torrent.info_hash, "t", "../outside"))
     assert rig.library.depth == 0
+
+
+def test_a_torrent_that_is_just_being_added_is_told_as_present_when_it_is(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True)
+    rig.open_listeners()
+    command = AddTorrent(torrent, tmp_path, raw=b"raw")
+    first, second = rig.command(command), rig.command(command)
+    job = only(KeepTorrent, rig.library.drain())
+    rig.tell(TorrentKept(job.info_hash, job.token, Row(METAFILE, row_key(torrent.info_hash), b"digest"), None))
+    with pytest.raises(Unavailable):
+        second.wait(0)                 # it cannot be found yet
+    rig.save()
+    assert first.wait(0) == torrent.info_hash
+    with pytest.raises(Conflict, match="there already"):
+        second.wait(0)
 
 
 def test_only_so_many_download_and_the_next_begins_when_one_stops(tmp_path: Path) -> None:
