@@ -22,6 +22,15 @@ hypothesis.settings.load_profile("suite")
 INTEROP = Path(__file__).parent / "interop"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="crash tests take hours instead of a minute")
+
+
+@pytest.fixture
+def is_full_run(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--full"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if INTEROP in item.path.parents:

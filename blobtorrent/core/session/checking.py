@@ -109,7 +109,7 @@ class CheckManager:
         if answer.error is None:
             torrent.stamps = dict(answer.stamps)
             torrent.stamps_are_new = True
-            self._keeper.touch(torrent)
+        self._keeper.save(torrent)     # at once: what took an hour to hash is not to be hashed again after a kill
         if torrent.state is TorrentState.HASHING:
             self._on_ready(torrent)
         else:
