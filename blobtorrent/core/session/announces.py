@@ -108,12 +108,12 @@ class AnnounceManager:
             self._tell_completed(info_hash, tier)
 
     def again(self, info_hash: InfoHash) -> None:
-        """Ask all tiers as soon as they allow it. Raises Conflict ("torrent.not-running")."""
+        """Ask all tiers now. Raises Conflict ("torrent.not-running")."""
         announced = self._running.get(info_hash)
         if announced is None:
             raise Conflict("torrent.not-running", "the torrent is not running")
         for tier in announced.tiers:
-            tier.schedule.hasten(self._clock.now())
+            tier.schedule.force(self._clock.now())
             self._set_timer(info_hash, tier)
 
     def end(self, info_hash: InfoHash) -> None:
@@ -175,7 +175,7 @@ class AnnounceManager:
                 log.warning("tracker warns", torrent=answer.info_hash, tracker=answer.url, detail=reply.warning)
             log.info("announced", torrent=answer.info_hash, tracker=answer.url, peers=len(answer.endpoints))
             tier.order.on_reply(answer.url)
-            tier.schedule.on_reply(now, interval_s=reply.interval_s, min_interval_s=reply.min_interval_s)
+            tier.schedule.on_reply(now, interval_s=reply.interval_s)
             tier.informed = [url for url in tier.informed if url != answer.url] + [answer.url]
             if reply.tracker_id:
                 tier.tracker_ids[answer.url] = reply.tracker_id

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any, Protocol
 
-from blobtorrent.protocol.tracker.announce import DEFAULT_INTERVAL_S, MIN_INTERVAL_S
+from blobtorrent.protocol.tracker.announce import DEFAULT_INTERVAL_S
 from blobtorrent.runtime.machine import Machine, Table
 
 FIRST_BACKOFF_S = 15.0                 # after a failure; doubled with every further one
 MAX_BACKOFF_S = 3600.0
+FORCED_INTERVAL_S = 5.0                # however often somebody wants it
 
 
 class Shuffler(Protocol):
@@ -94,7 +95,6 @@ class TrackerSchedule:
         self.next_due_s: float | None = None       # None: not before something happens
         self.failures = 0                          # in a row
         self._interval_s = interval_s
-        self._min_interval_s: float = MIN_INTERVAL_S
         self._asked_s = 0.0
         self._machine = Machine(TRACKER)
 
@@ -117,21 +117,21 @@ class TrackerSchedule:
         self._announce(now)
         return True
 
-    def hasten(self, now: float) -> None:
-        """Announce as soon as the tracker allows: something is to be told, or peers are short."""
-        if self.next_due_s is None:
-            return
-        earliest_s = self._asked_s + self._min_interval_s if self.state is State.WAITING else now
-        self.next_due_s = min(self.next_due_s, max(now, earliest_s))
+    def force(self, now: float) -> None:
+        """Somebody wants it announced: now, whatever the tracker said about intervals; but not as fast as he can ask.
 
-    def on_reply(self, now: float, *, interval_s: float | None = None, min_interval_s: float = MIN_INTERVAL_S) -> None:
+        Does nothing while an answer is awaited, or the torrent is stopped.
+        """
+        if self.next_due_s is not None:
+            self.next_due_s = min(self.next_due_s, max(now, self._asked_s + FORCED_INTERVAL_S))
+
+    def on_reply(self, now: float, *, interval_s: float | None = None) -> None:
         """The tracker answered; without an interval the last one stays."""
         if not self.is_announcing:
             return
         self._machine.fire(Event.REPLY)
         self.failures = 0
         self._interval_s = self._interval_s if interval_s is None else interval_s
-        self._min_interval_s = min_interval_s
         self.next_due_s = now + self._interval_s
 
     def on_failure(self, now: float) -> None:

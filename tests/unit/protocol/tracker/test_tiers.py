@@ -9,6 +9,7 @@ import pytest
 from blobtorrent.model.errors import IllegalTransition
 from blobtorrent.protocol.tracker.tiers import (
     FIRST_BACKOFF_S,
+    FORCED_INTERVAL_S,
     MAX_BACKOFF_S,
     State,
     TrackerSchedule,
@@ -96,28 +97,32 @@ def test_backoff_doubles_up_to_a_limit_and_starts_anew_after_an_answer():
     assert schedule.next_due_s == 10.0 + FIRST_BACKOFF_S
 
 
-def test_hastening_respects_the_minimum_of_the_tracker():
+def test_a_forced_announce_waits_for_no_interval_but_is_not_made_as_fast_as_somebody_can_ask():
     schedule = started()
-    schedule.on_reply(2.0, interval_s=1800, min_interval_s=300)
-    schedule.hasten(10.0)
-    assert schedule.next_due_s == 300.0
-    schedule.hasten(400.0)
-    assert schedule.next_due_s == 300.0
+    schedule.on_reply(0.0, interval_s=1800)
+    schedule.force(1.0)
+    assert schedule.next_due_s == FORCED_INTERVAL_S
+    schedule.force(400.0)
+    assert schedule.next_due_s == FORCED_INTERVAL_S
+    assert schedule.expire(400.0)
+    schedule.on_reply(400.0, interval_s=1800)
+    schedule.force(500.0)
+    assert schedule.next_due_s == 500.0
 
 
-def test_hastening_cuts_a_backoff_short():
+def test_a_forced_announce_cuts_a_backoff_short():
     schedule = started()
-    schedule.on_failure(0.0)
-    schedule.hasten(1.0)
-    assert schedule.next_due_s == 1.0
+    schedule.on_failure(10.0)
+    schedule.force(10.0)
+    assert schedule.next_due_s == 10.0
 
 
-def test_hastening_does_nothing_while_an_answer_is_awaited_or_the_torrent_is_stopped():
+def test_nothing_is_forced_while_an_answer_is_awaited_or_the_torrent_is_stopped():
     schedule = started()
-    schedule.hasten(1.0)
+    schedule.force(1.0)
     assert schedule.next_due_s is None
     schedule.stop()
-    schedule.hasten(1.0)
+    schedule.force(1.0)
     assert schedule.next_due_s is None
 
 
