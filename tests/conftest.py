@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before the package is imported: @owned looks at it when a class is made. Child processes inherit it.
@@ -11,6 +12,7 @@ os.environ.setdefault("BLOBTORRENT_DEBUG", "1")
 import hypothesis
 import pytest
 
+from tests.support.memory import live_files_below, remove_memory
 from tests.support.tools import require_module, require_tool
 
 __all__ = ["require_module", "require_tool"]
@@ -29,6 +31,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def is_full_run(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--full"))
+
+
+@pytest.fixture(autouse=True)
+def memory_is_given_back() -> Iterator[None]:
+    yield
+    remove_memory()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_stays_in_shared_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    yield
+    left = live_files_below(tmp_path_factory.getbasetemp())
+    for path in left:
+        path.unlink()
+    assert left == [], "live files that no test removed"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -122,7 +122,8 @@ class Saved:
             return None
         try:
             return LiveFile.create(
-                path, num_slots=slots, seal=self._folder.seal, session_id=self._folder.session_id)
+                path, num_slots=slots, seal=self._folder.seal, session_id=self._folder.session_id,
+                owner=self._folder.path)
         except StorageError as error:
             log.warning("no memory that outlives us: a killed process loses what it has not written",
                         code=error.code, detail=error.detail)

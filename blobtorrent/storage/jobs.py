@@ -217,7 +217,7 @@ class StorePrepared(NamedTuple):
 
     `partial` are the blocks in the part store of pieces that are not had: piece -> block numbers, ascending; a piece
     may be there as a whole. `changed` are files that are not as their stamp says, `missing_files` had one and are gone.
-    `damaged_blocks` were in the part store and were not what was put there.
+    `damaged_blocks` were in the part stores and were not what was put there.
     """
 
     info_hash: InfoHash

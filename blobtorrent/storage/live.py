@@ -32,6 +32,7 @@ from blobtorrent.storage.livelayout import (
     LiveLayout,
     sealed_name,
     write_header,
+    write_owner,
 )
 from blobtorrent.storage.sealed import Seal
 from blobtorrent.storage.state import row_key
@@ -141,9 +142,9 @@ class LiveFile:
         self._torrents: dict[InfoHash, LiveTorrent] = {}
 
     @classmethod
-    def create(cls, path: Path, *, num_slots: int, seal: Seal, session_id: bytes, num_torrents: int = NUM_TORRENTS,
-               num_records: int = NUM_RECORDS) -> LiveFile:
-        """Make the file, which must not be there, and reserve all of its memory.
+    def create(cls, path: Path, *, num_slots: int, seal: Seal, session_id: bytes, owner: Path | None = None,
+               num_torrents: int = NUM_TORRENTS, num_records: int = NUM_RECORDS) -> LiveFile:
+        """Make the file, which must not be there, and reserve all of its memory. `owner` is the state directory.
 
         It gets its name when its header is written: one that a kill left half made is taken for none. Raises
         StorageError; DiskFull when the tmpfs has not so much room: writing to a mapping beyond it would end us.
@@ -159,6 +160,8 @@ class LiveFile:
                 os.posix_fallocate(file, 0, layout.size)
                 mapping = mmap.mmap(file, layout.size)
                 write_header(memoryview(mapping), layout, seal, session_id)
+                if owner is not None:
+                    write_owner(memoryview(mapping), os.fsencode(owner.absolute()))
                 os.link(draft, path)               # as rename would, but replaces nothing
             finally:
                 os.close(file)

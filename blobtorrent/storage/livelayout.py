@@ -1,7 +1,7 @@
 """The layout of a live file: where things lie in the memory that outlives the process.
 
 ```
-0            header, twice: magic, version, counts, session id, digest
+0            header, twice: magic, version, counts, session id, digest; whose it is; when the process was alive
 page 1       descriptors   8 bytes a slot: whose block the slot holds, 0 for none
              torrents      an entry each: name twice, counter of received blocks, tally twice
              records       64 bytes each: runs of pieces that were written and are in no saved row yet
@@ -37,6 +37,9 @@ LACKING = 0x3C69_A5D2
 
 HEADER = Struct("=8sIIII33p")          # magic, version, slots, torrents, records, session id
 HEADER_COPY_BYTES = PAGE // 2
+OWNER_AT = 256                         # the path of the state directory: whoever cleans up wants to know. Not sealed
+OWNER_LENGTH = Struct("=H")
+MAX_OWNER_BYTES = HEADER_COPY_BYTES - OWNER_AT - OWNER_LENGTH.size
 BEAT_AT = PAGE - 8                     # seconds since 1970, a double: when the process was alive. Not sealed: one store
 
 ENTRY_BYTES = 288
@@ -95,6 +98,20 @@ def read_header(page: bytes, seal: Seal) -> tuple[LiveLayout, bytes, bool] | Non
     """(layout, session id, whether both copies were sound); None when neither is one of ours."""
     sound = [found for at in (0, HEADER_COPY_BYTES) if (found := _header_copy(page[at : at + HEADER_COPY_BYTES], seal))]
     return (*sound[0], len(sound) == 2) if sound else None
+
+
+def write_owner(memory: memoryview, owner: bytes) -> None:
+    """One that is too long is left out."""
+    if len(owner) <= MAX_OWNER_BYTES:
+        noted = OWNER_LENGTH.pack(len(owner)) + owner
+        memory[OWNER_AT : OWNER_AT + len(noted)] = noted
+
+
+def read_owner(page: bytes) -> bytes:
+    """Empty when it is not known."""
+    (length,) = OWNER_LENGTH.unpack_from(page, OWNER_AT)
+    at = OWNER_AT + OWNER_LENGTH.size
+    return page[at : at + length] if length <= MAX_OWNER_BYTES else b""
 
 
 def _header_copy(copy: bytes, seal: Seal) -> tuple[LiveLayout, bytes] | None:

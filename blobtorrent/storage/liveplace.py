@@ -19,11 +19,20 @@ def live_path(runtime_dir: Path, state_dir: Path, *, shared: Path = SHARED_MEMOR
     On a disk the file would cost a write for every block.
     """
     if _is_in_memory(runtime_dir):
-        return runtime_dir / "live"
+        return runtime_dir / f"live-{place_id(state_dir)}"
     if _is_in_memory(shared) and os.access(shared, os.W_OK | os.X_OK):
-        name = hashlib.blake2b(os.fsencode(os.path.realpath(state_dir)), digest_size=8).hexdigest()
-        return shared / f"blobtorrent-{os.geteuid()}-{name}"
+        return shared / f"{shared_prefix()}{place_id(state_dir)}"
     return None
+
+
+def place_id(state_dir: Path) -> str:
+    """What live files are named after: a daemon must not take those of another for its own."""
+    return hashlib.blake2b(os.fsencode(os.path.realpath(state_dir)), digest_size=8).hexdigest()
+
+
+def shared_prefix() -> str:
+    """How the names of this user's live files in shared memory begin."""
+    return f"blobtorrent-{os.geteuid()}-"
 
 
 def _is_in_memory(folder: Path, table: Path = MOUNT_TABLE) -> bool:

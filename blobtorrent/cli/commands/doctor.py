@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.cli.output import EXIT_BAD_PIECES, EXIT_OK, Subcommands, clean, print_json
 from blobtorrent.model.errors import NotFound
+from blobtorrent.model.units import format_size
 
 if TYPE_CHECKING:
     from blobtorrent.model.recovery import Damage
     from blobtorrent.storage.examine import Findings
+    from blobtorrent.storage.leftovers import Leftover
 
 MAX_PATH = 4096                        # characters of a path on the screen
 
@@ -22,7 +24,8 @@ def register(commands: Subcommands) -> None:
         "doctor",
         help="check the saved state of a daemon",
         description="Check every row, torrent file and unfinished block in the state directory of a daemon that does"
-                    " not run. Exit status 4 when something is damaged, or still damaged after a repair.",
+                    " not run. Exit status 4 when something is damaged, or still damaged after a repair. Memory that"
+                    " killed daemons left behind for nothing is told of too.",
     )
     parser.add_argument("state_dir", metavar="STATE_DIR", type=Path, help="the daemon's state directory")
     parser.add_argument("--repair", action="store_true", help="repair what can be; damaged files go to quarantine")
@@ -32,6 +35,7 @@ def register(commands: Subcommands) -> None:
 
 def run(args: Namespace) -> int:
     from blobtorrent.storage.examine import examine
+    from blobtorrent.storage.leftovers import leftovers, remove_own
     from blobtorrent.storage.mend import mend
     from blobtorrent.storage.statedir import STATE_NAME, lock_folder, refuse_newer
 
@@ -43,6 +47,9 @@ def run(args: Namespace) -> int:
     lock = lock_folder(folder)
     try:
         findings = examine(folder)
+        left = leftovers(folder)
+        if args.repair:
+            left = remove_own(left)
     finally:
         os.close(lock)
     if args.json:
@@ -53,13 +60,19 @@ def run(args: Namespace) -> int:
             "blocks": findings.num_blocks,
             "damages": [damage._asdict() for damage in findings.damages],
             "repaired": [damage._asdict() for damage in repaired],
+            "leftovers": [{"where": str(leftover.path), "size_bytes": leftover.size, "detail": leftover.detail}
+                          for leftover in left],
         })
     else:
-        _print(findings, repaired)
+        _print(findings, repaired, left)
     return EXIT_BAD_PIECES if findings.damages else EXIT_OK
 
 
-def _print(findings: Findings, repaired: list[Damage]) -> None:
+def _print(findings: Findings, repaired: list[Damage], left: list[Leftover]) -> None:
+    for leftover in left:
+        remedy = "a repair removes it" if leftover.is_own else "remove it"
+        print(f"left over: {clean(str(leftover.path), MAX_PATH)} holds {format_size(leftover.size)} of memory:"
+              f" {clean(leftover.detail, MAX_PATH)} ({remedy})")
     for damage in repaired:
         print(f"repaired: {_line(damage)}")
     for damage in findings.damages:

@@ -65,7 +65,7 @@ class Wreck:
     def path(self, name: str) -> Path:
         """Where a file lies; "live" is the one in memory."""
         if name == "live":
-            return self._memory / "run" / "live"
+            return next((self._memory / "run").glob("live-*"), self._memory / "none")
         return self.lives.state / name.replace("HASH", self.sample.info_hash.hex())
 
     def restore(self) -> None:

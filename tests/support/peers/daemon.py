@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.memory import memory_for
 from tests.support.peers.blobtorrent import environment
 from tests.support.peers.program import Program, wait_until
 
@@ -18,7 +19,8 @@ START_TIMEOUT_S = 60.0
 
 
 class Daemon(Program):
-    """State, runtime directory and settings lie below `folder`, downloads go to `folder/downloads`.
+    """State and settings lie below `folder`, downloads go to `folder/downloads`; the runtime directory is in memory, and
+    gone after the test.
 
     It listens on free ports of the loopback interface only. `settings` is the text of its settings file, `words` are
     more of its command line. The same folder can be given to a next one. The log stays readable after the end.
@@ -28,7 +30,7 @@ class Daemon(Program):
                  environ: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.state = folder / "state"
-        self.runtime = folder / "run"
+        self.runtime = memory_for(folder)
         self.downloads = folder / "downloads"
         self.config = folder / "blobtorrent.toml"
         self.downloads.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,15 @@ needs_shared_memory = pytest.mark.skipif(not is_shared_memory_there(), reason="/
 
 @needs_shared_memory
 def test_a_runtime_directory_in_memory_is_used(tmp_path):
-    assert live_path(SHARED_MEMORY, tmp_path) == SHARED_MEMORY / "live"
+    path = live_path(SHARED_MEMORY, tmp_path)
+    assert path.parent == SHARED_MEMORY
+    assert path.name.startswith("live-")
+
+
+@needs_shared_memory
+def test_daemons_with_one_runtime_directory_have_live_files_of_their_own(tmp_path):
+    first, second = (live_path(SHARED_MEMORY, tmp_path / name) for name in ("one", "two"))
+    assert first != second
 
 
 @needs_shared_memory

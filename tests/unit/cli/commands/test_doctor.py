@@ -24,7 +24,9 @@ def doctor(saved: SavedState, capsys: pytest.CaptureFixture[str], *options: str)
 
 
 def test_a_sound_directory_is_exit_0(saved: SavedState, capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor(saved, capsys) == (EXIT_OK, {
+    status, result = doctor(saved, capsys)
+    del result["leftovers"]                # of other daemons, if there were any
+    assert (status, result) == (EXIT_OK, {
         "state_dir": str(saved.root), "rows": 11, "torrents": 2, "blocks": 0, "damages": [], "repaired": []})
 
 
