@@ -72,7 +72,7 @@ class TorrentStatus(NamedTuple):
     finished_at: float = 0.0
     active_s: int = 0                  # seconds in a swarm
     seeding_s: int = 0                 # of these, complete
-    held_by: str = ""                  # why nothing moves although it should run: "queue", "space", "path"
+    held_by: str = ""                  # why nothing moves although it should run: "queue", "space"
 
     @property
     def wanted_bytes(self) -> int:

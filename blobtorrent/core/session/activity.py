@@ -13,6 +13,7 @@ from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.loading import mark_unsaved
 from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP
 from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.sharing import Sharing, files_to_write, path_taken
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeerSource, SwarmReport
@@ -30,13 +31,14 @@ log = get_logger(__name__)
 class ActivityManager:
     """Work of the states *downloading* and *seeding*.
 
-    `on_free(torrent)` is called when a torrent needs its place to write no more, `on_pace(torrent)` when it stalls or
-    moves again.
+    `on_turn()` is called when a torrent needs its place in the queue no more, or again: it is complete, it stalls, it
+    moves. `on_idle(torrent)` is called when a job of it has ended.
     """
 
     def __init__(
         self,
         roster: Roster,
+        sharing: Sharing,
         swarms: SwarmManager,
         announces: AnnounceManager,
         keeper: Keeper,
@@ -45,17 +47,18 @@ class ActivityManager:
         *,
         clock: Clock,
         timers: TimerWheel,
-        on_free: Callable[[Torrent], None],
-        on_pace: Callable[[Torrent], None],
+        on_turn: Callable[[], None],
+        on_idle: Callable[[Torrent], None],
     ) -> None:
         self._roster = roster
+        self._sharing = sharing
         self._swarms = swarms
         self._announces = announces
         self._keeper = keeper
         self._clock = clock
         self._timers = timers
-        self._on_free = on_free
-        self._on_pace = on_pace
+        self._on_turn = on_turn
+        self._on_idle = on_idle
         self.apply(seeding, stalled_after_s)
         roster.at_entry(TorrentState.SEEDING, self._begin_seeding)
         roster.at_entry(TorrentState.DOWNLOADING, self._begin_downloading)
@@ -74,23 +77,36 @@ class ActivityManager:
 
     def begin(self, torrent: Torrent) -> None:
         """Its files are ready: into the swarm, if there is anything to do."""
-        record, now = torrent.record, self._clock.now()
-        record.is_suspect = False
-        if not record.should_run:
+        torrent.record.is_suspect = False
+        if not torrent.record.should_run:
             self._roster.fire(torrent, TorrentEvent.STOP)
-            return
-        is_complete = not torrent.lacking
-        if is_complete:
-            self._on_free(torrent)
+        elif torrent.lacking:
+            torrent.jobs_in_flight += 1
+            self._sharing.who_forbids(torrent, files_to_write, lambda others: self._begin_download(torrent, others))
+        else:
+            self._on_turn()
             if self._is_met(torrent):
                 self._end(torrent)
-                return
+            else:
+                self._open(torrent, TorrentEvent.SEED)
+
+    def _begin_download(self, torrent: Torrent, others: list[Torrent]) -> None:
+        torrent.jobs_in_flight -= 1
+        if torrent.state not in (TorrentState.LOADING, TorrentState.HASHING):
+            self._on_idle(torrent)
+        elif others:
+            self._roster.fail(torrent, path_taken(torrent, others))
+        else:
+            self._open(torrent, TorrentEvent.LEECH)
+
+    def _open(self, torrent: Torrent, event: TorrentEvent) -> None:
+        record = torrent.record
         mark_unsaved(torrent)
-        torrent.begin_run(now)
+        torrent.begin_run(self._clock.now())
         self._swarms.open(torrent)
         assert torrent.metainfo is not None
         self._announces.begin(torrent.metainfo, record.left_bytes + record.skipped_bytes)
-        self._roster.fire(torrent, TorrentEvent.SEED if is_complete else TorrentEvent.LEECH)
+        self._roster.fire(torrent, event)
 
     def on_report(self, report: SwarmReport) -> None:
         torrent = self._roster.get(report.info_hash)
@@ -136,7 +152,7 @@ class ActivityManager:
         is_stalled = now - torrent.last_moved_s >= self._stalled_after_s
         if is_stalled != torrent.is_stalled:
             torrent.is_stalled = is_stalled
-            self._on_pace(torrent)
+            self._on_turn()
 
     def _begin_downloading(self, torrent: Torrent, _event: TorrentEvent) -> None:
         torrent.bank_time(self._clock.now())
@@ -149,7 +165,7 @@ class ActivityManager:
             record.finished_at = self._clock.wall()
             self._roster.tell(TorrentFinished(torrent.info_hash, record.lifetime.downloaded_bytes))
             self._announces.complete(torrent.info_hash)
-            self._on_free(torrent)
+            self._on_turn()
             if record.place.is_incomplete:
                 record.place = record.place._replace(is_incomplete=False)
             self._keeper.save(torrent)

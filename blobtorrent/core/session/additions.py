@@ -13,7 +13,7 @@ from blobtorrent.config.schema import StorageSettings
 from blobtorrent.core.session.checks import require_piece_hashes
 from blobtorrent.core.session.commands import AddTorrent, Reply
 from blobtorrent.core.session.keeping import Keeper
-from blobtorrent.core.session.loading import Loader
+from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import Place, TorrentRecord, facts_of, wishes_of
 from blobtorrent.core.session.roster import Roster
@@ -42,11 +42,11 @@ class _Pending(NamedTuple):
 class Additions:
     """`then(torrent)` is called when a torrent is on the roster."""
 
-    def __init__(self, roster: Roster, outlets: Outlets, loader: Loader, keeper: Keeper, storage: StorageSettings,
+    def __init__(self, roster: Roster, outlets: Outlets, metainfos: Metainfos, keeper: Keeper, storage: StorageSettings,
                  clock: Clock) -> None:
         self._roster = roster
         self._outlets = outlets
-        self._loader = loader
+        self._metainfos = metainfos
         self._keeper = keeper
         self._storage = storage
         self._clock = clock
@@ -74,7 +74,7 @@ class Additions:
             should_run=command.start)
         torrent = Torrent(record)
         torrent.skip_check = command.skip_check
-        self._loader.provide(torrent, metainfo)
+        self._metainfos.provide(torrent, metainfo)
         if self._outlets.library is None:
             self._arrive(_Pending(torrent, reply, then, []))
             return

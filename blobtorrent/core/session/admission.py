@@ -1,17 +1,13 @@
-"""Admission: who of those that should run may, by the queue's limits and by who writes where. Owned by `core`."""
+"""Admission: who of those that should run may, by the queue's limits. Owned by `core`."""
 
 from __future__ import annotations
 
-from blobtorrent.core.session.claims import PathClaims
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.queueing import Contender, QueueManager
 from blobtorrent.core.session.roster import Roster
-from blobtorrent.core.session.torrent import HELD_BY_PATH, HELD_BY_QUEUE, Torrent
+from blobtorrent.core.session.torrent import HELD_BY_QUEUE, Torrent
 from blobtorrent.runtime.clock import Clock
-from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.timers import TimerWheel
-
-log = get_logger(__name__)
 
 _UNHELD = ""
 _NO_CONTENDER = frozenset({
@@ -22,10 +18,8 @@ _NO_CONTENDER = frozenset({
 class Admission:
     """Takes torrents from *stopped* to *loading*, through *queued* when they have to wait."""
 
-    def __init__(self, roster: Roster, claims: PathClaims, queue: QueueManager, *, clock: Clock, timers: TimerWheel
-                 ) -> None:
+    def __init__(self, roster: Roster, queue: QueueManager, *, clock: Clock, timers: TimerWheel) -> None:
         self._roster = roster
-        self._claims = claims
         self._queue = queue
         self._clock = clock
         self._timers = timers
@@ -52,13 +46,8 @@ class Admission:
         else:
             self._start(torrent)
 
-    def release(self, torrent: Torrent) -> None:
-        """It writes no more, and is no download if it goes on: those that waited for its place may try."""
-        for info_hash in self._claims.release(torrent.info_hash):
-            waiting = self._roster.get(info_hash)
-            if waiting is not None and waiting.state is TorrentState.QUEUED and waiting.held_by == HELD_BY_PATH:
-                waiting.held_by = HELD_BY_QUEUE
-                self.look_soon()
+    def release(self) -> None:
+        """A torrent needs its place no more, or needs one again."""
         if self._queue.is_needed:
             self.look_soon()
 
@@ -82,7 +71,7 @@ class Admission:
                 is_stalled=torrent.is_stalled,
             )
             for torrent in self._roster
-            if torrent.record.should_run and torrent.state not in _NO_CONTENDER and torrent.held_by != HELD_BY_PATH
+            if torrent.record.should_run and torrent.state not in _NO_CONTENDER
         )
         for info_hash in verdict.yield_:
             self._roster.fire(self._roster.known(info_hash), TorrentEvent.STOP)
@@ -90,21 +79,13 @@ class Admission:
             self._start(self._roster.known(info_hash))
 
     def _start(self, torrent: Torrent) -> None:
-        path = torrent.record.own_path
-        if torrent.record.is_complete or self._claims.take(path, torrent.info_hash):
-            torrent.held_by = _UNHELD
-            self._roster.fire(torrent, TorrentEvent.START)
-        else:
-            log.warning("another torrent writes there", torrent=torrent.info_hash, path=str(path))
-            self._hold(torrent, HELD_BY_PATH)
+        torrent.held_by = _UNHELD
+        self._roster.fire(torrent, TorrentEvent.START)
 
     def _hold(self, torrent: Torrent, reason: str) -> None:
         torrent.held_by = reason
-        if torrent.state is TorrentState.STOPPED:
-            self._roster.fire(torrent, TorrentEvent.QUEUE)
-        else:
-            self._roster.publish(torrent)
+        self._roster.fire(torrent, TorrentEvent.QUEUE)
 
     def _leave_queue(self, torrent: Torrent) -> None:
-        if torrent.held_by in (HELD_BY_QUEUE, HELD_BY_PATH):
+        if torrent.held_by == HELD_BY_QUEUE:
             torrent.held_by = _UNHELD

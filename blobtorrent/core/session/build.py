@@ -16,7 +16,6 @@ from blobtorrent.core.session.admission import Admission
 from blobtorrent.core.session.announces import AnnounceManager
 from blobtorrent.core.session.bandwidth import BandwidthManager
 from blobtorrent.core.session.checking import CheckManager
-from blobtorrent.core.session.claims import PathClaims
 from blobtorrent.core.session.closing import Closer
 from blobtorrent.core.session.commands import (
     AddPeers,
@@ -29,10 +28,12 @@ from blobtorrent.core.session.commands import (
 )
 from blobtorrent.core.session.keeping import Forgetful, Keeper
 from blobtorrent.core.session.loading import Loader
+from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.queueing import QueueManager
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.session import Begin, Session
+from blobtorrent.core.session.sharing import Sharing
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import TorrentManager
@@ -79,6 +80,8 @@ class Parts:
     def __init__(self, around: Surroundings, make_keeper: "Callable[[Parts], Keeper]") -> None:
         outlets, settings, clock, timers = around.outlets, around.settings, around.clock, around.timers
         self.roster = Roster(around.torrents, around.tell, clock)
+        self.metainfos = Metainfos(self.roster, outlets)
+        self.sharing = Sharing(self.roster, self.metainfos)
         self.swarms = SwarmManager(
             outlets, peer_id=around.peer_id, settings=swarm_settings(settings), max_links=settings.network.max_peers)
         self.announces = AnnounceManager(
@@ -86,24 +89,24 @@ class Parts:
         keeper = self.keeper = make_keeper(self)
         self.closer = Closer(self.roster, outlets, self.swarms, self.announces, keeper, clock)
         self.admission = Admission(
-            self.roster, PathClaims(),
+            self.roster,
             QueueManager(active_downloads=settings.queue.active_downloads, active_seeds=settings.queue.active_seeds),
             clock=clock, timers=timers)
         self.activity = ActivityManager(
-            self.roster, self.swarms, self.announces, keeper, settings.seeding, settings.queue.stalled_after_s,
-            clock=clock, timers=timers, on_free=self.admission.release,
-            on_pace=lambda torrent: self.admission.look_soon())
+            self.roster, self.sharing, self.swarms, self.announces, keeper, settings.seeding,
+            settings.queue.stalled_after_s, clock=clock, timers=timers, on_turn=self.admission.release,
+            on_idle=self.closer.go_on)
         self.loader = Loader(
-            self.roster, outlets, keeper, around.rng, on_ready=self.activity.begin, on_idle=self.closer.go_on)
-        self.closer.loader = self.loader
+            self.roster, outlets, self.metainfos, keeper, around.rng, on_ready=self.activity.begin,
+            on_idle=self.closer.go_on)
         self.checker = CheckManager(
             self.roster, outlets, keeper, parallel=around.check_jobs, on_ready=self.activity.begin,
             on_idle=self.closer.go_on)
-        self.additions = Additions(self.roster, outlets, self.loader, keeper, settings.storage, clock)
+        self.additions = Additions(self.roster, outlets, self.metainfos, keeper, settings.storage, clock)
         self.bandwidth = BandwidthManager(
             outlets.shards, settings.limits, settings.groups, clock=clock, timers=timers)
         self.torrents = TorrentManager(
-            self.roster, outlets, self.swarms, self.admission, self.additions, keeper)
+            self.roster, outlets, self.swarms, self.admission, self.additions, keeper, self.sharing)
 
 
 def build_session(around: Surroundings) -> Session:

@@ -9,10 +9,11 @@ from blobtorrent.core.session.commands import ChangeTorrent, FilePriority, Files
 from blobtorrent.core.session.filestatus import file_statuses
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentState
-from blobtorrent.core.session.loading import Loader
+from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import Wishes
 from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.sharing import Sharing, path_taken
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.wanted import skipped_pieces
@@ -32,30 +33,31 @@ class ChangeManager:
     `on_idle(torrent)` is called when a job of a torrent has ended, `on_change(torrent)` when something was changed.
     """
 
-    def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, loader: Loader, keeper: Keeper, *,
-                 on_idle: Callable[[Torrent], None], on_change: Callable[[Torrent], None]) -> None:
+    def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, metainfos: Metainfos, sharing: Sharing,
+                 keeper: Keeper, *, on_idle: Callable[[Torrent], None], on_change: Callable[[Torrent], None]) -> None:
         self._roster = roster
         self._outlets = outlets
         self._swarms = swarms
-        self._loader = loader
+        self._metainfos = metainfos
+        self._sharing = sharing
         self._keeper = keeper
         self._on_idle = on_idle
         self._on_change = on_change
 
     def change(self, command: ChangeTorrent, reply: Reply[Any]) -> Reply[Any]:
-        """Raises NotFound."""
+        """Raises NotFound, Conflict ("torrent.path-taken"), or Invalid ("torrent.no-such-file")."""
         torrent = self._roster.known(command.info_hash)
         changes = command.changes
         if changes.file_priorities is None:
             self._apply(torrent, changes, reply)
         else:
-            self._loader.with_metainfo(torrent, lambda error: self._change_files(torrent, changes, reply, error))
+            self._metainfos.with_metainfo(torrent, lambda error: self._change_files(torrent, changes, reply, error))
         return reply
 
     def files_of(self, command: FilesOf, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound."""
         torrent = self._roster.known(command.info_hash)
-        self._loader.with_metainfo(torrent, lambda error: self._tell_files(torrent, reply, error))
+        self._metainfos.with_metainfo(torrent, lambda error: self._tell_files(torrent, reply, error))
         return reply
 
     def _tell_files(self, torrent: Torrent, reply: Reply[Any], error: StorageError | None) -> None:
@@ -66,7 +68,6 @@ class ChangeManager:
         record = torrent.record
         reply.give(file_statuses(
             torrent.metainfo, record.have, record.wishes.file_priorities, record.place.renames))
-        self._rest(torrent)
 
     def _change_files(
         self, torrent: Torrent, changes: TorrentChanges, reply: Reply[Any], error: StorageError | None
@@ -75,11 +76,30 @@ class ChangeManager:
         if error is not None:
             reply.give(error)
             return
+        assert torrent.metainfo is not None
+        num_files, skipped = len(torrent.metainfo.files), torrent.record.wishes.skipped_files
+        if not all(0 <= number < num_files for number in changes.file_priorities):
+            reply.give(Invalid("torrent.no-such-file", f"{torrent.name} has {num_files} files"))
+            return
+        newly = [number for number, priority in changes.file_priorities.items()
+                 if number in skipped and priority is not FilePriority.SKIP]
+        torrent.jobs_in_flight += 1
+        if torrent.store_is_open and newly:
+            self._sharing.who_forbids(
+                torrent, lambda _: newly, lambda others: self._apply_files(torrent, changes, reply, others))
+        else:                          # it looks whose files they are when it is started
+            self._apply_files(torrent, changes, reply, [])
+
+    def _apply_files(
+        self, torrent: Torrent, changes: TorrentChanges, reply: Reply[Any], others: list[Torrent]
+    ) -> None:
+        torrent.jobs_in_flight -= 1
+        if others:
+            reply.give(path_taken(torrent, others))
+            self._on_idle(torrent)
+            return
         metainfo, record = torrent.metainfo, torrent.record
         assert metainfo is not None
-        if not all(0 <= number < len(metainfo.files) for number in changes.file_priorities):
-            reply.give(Invalid("torrent.no-such-file", f"{torrent.name} has {len(metainfo.files)} files"))
-            return
         self._apply(torrent, changes, reply)
         torrent.skipped = skipped_pieces(metainfo, record.wishes.file_priorities)
         if record.is_checked:
@@ -88,7 +108,7 @@ class ChangeManager:
         if torrent.store_is_open:
             self._skip(torrent)
         self._swarms.want(torrent)
-        self._rest(torrent)
+        self._on_idle(torrent)
 
     def _skip(self, torrent: Torrent) -> None:
         """Have the open files follow: unwanted ones are not made, wanted ones get what was kept for them."""
@@ -113,11 +133,6 @@ class ChangeManager:
         self._roster.publish(torrent)
         self._roster.tell(TorrentChanged(torrent.info_hash))
         self._on_change(torrent)
-
-    def _rest(self, torrent: Torrent) -> None:
-        """A stopped torrent's metainfo was read for this only."""
-        if torrent.is_idle and self._outlets.library is not None:
-            torrent.unload()
 
 
 def changed(wishes: Wishes, changes: TorrentChanges) -> Wishes:

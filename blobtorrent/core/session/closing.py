@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from blobtorrent.core.session.announces import AnnounceManager
 from blobtorrent.core.session.keeping import Keeper
@@ -16,16 +16,8 @@ from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import SwarmClosed
-from blobtorrent.model.errors import StorageError
 from blobtorrent.runtime.clock import Clock
-from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.jobs import CloseStore, StoreClosed
-
-if TYPE_CHECKING:
-    from blobtorrent.core.session.loading import Loader
-    from blobtorrent.storage.filejobs import DataDeleted
-
-log = get_logger(__name__)
 
 _CLOSING = (TorrentState.CLOSING, TorrentState.REMOVING)
 
@@ -41,7 +33,7 @@ class Closer:
         self._announces = announces
         self._keeper = keeper
         self._clock = clock
-        self.loader: Loader | None = None                  # set by who builds both: deleting needs the metainfo
+        self.delete_data: Callable[[Torrent], None] = self.job_ended   # set by who builds what can
         roster.at_entry(TorrentState.CLOSING, self._close)
         roster.at_entry(TorrentState.REMOVING, self._close)
 
@@ -59,19 +51,13 @@ class Closer:
         torrent.bank_time(now)
         torrent.active_since_s = torrent.seeding_since_s = None
         self._keeper.touch(torrent)
-        self._job_ended(torrent)
+        self.job_ended(torrent)
 
     def on_store_closed(self, answer: StoreClosed) -> None:
-        self._job_ended(self._roster.known(answer.info_hash))
+        self.job_ended(self._roster.known(answer.info_hash))
 
-    def on_deleted(self, answer: DataDeleted) -> None:
-        torrent = self._roster.known(answer.info_hash)
-        if answer.error is not None:
-            log.warning("files of a removed torrent are left", torrent=torrent.info_hash, detail=answer.error.detail)
-        torrent.record.removal = ""
-        self._job_ended(torrent)
-
-    def _job_ended(self, torrent: Torrent) -> None:
+    def job_ended(self, torrent: Torrent) -> None:
+        """One that `jobs_in_flight` counts."""
         torrent.jobs_in_flight -= 1
         self.go_on(torrent)
 
@@ -82,23 +68,14 @@ class Closer:
         if torrent.record.unsaved and torrent.store_is_open and self._outlets.state is not None:
             mark_unsaved(torrent)
             torrent.jobs_in_flight += 1
-            self._keeper.settle(torrent, lambda: self._job_ended(torrent))
+            self._keeper.settle(torrent, lambda: self.job_ended(torrent))
         elif torrent.store_is_open:
             assert torrent.store is not None
             torrent.store_is_open = False
             torrent.jobs_in_flight += 1
             self._outlets.disks.post(CloseStore(torrent.info_hash, torrent.store, self._outlets.inbox))
         elif torrent.state is TorrentState.REMOVING and torrent.record.removal == REMOVAL_DELETE:
-            assert self.loader is not None
             torrent.jobs_in_flight += 1
-            self.loader.with_metainfo(torrent, lambda error: self._delete(torrent, error))
+            self.delete_data(torrent)
         else:
             self._roster.fire(torrent, TorrentEvent.CLOSED)
-
-    def _delete(self, torrent: Torrent, error: StorageError | None) -> None:
-        from blobtorrent.storage.filejobs import DataDeleted, DeleteData
-
-        if torrent.store is None:
-            self.on_deleted(DataDeleted(torrent.info_hash, error))
-        else:
-            self._outlets.post_file_job(DeleteData(torrent.info_hash, torrent.store, self._outlets.inbox))

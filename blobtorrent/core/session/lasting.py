@@ -15,6 +15,7 @@ from blobtorrent.core.session.commands import (
     Reply,
 )
 from blobtorrent.core.session.moves import MoveManager
+from blobtorrent.core.session.removals import Removals
 from blobtorrent.core.session.reserves import ReserveManager
 from blobtorrent.core.session.resume import ResumeManager
 from blobtorrent.core.session.session import Session
@@ -44,14 +45,17 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
     """Build them and put their handlers into the session's tables."""
     outlets, roster, keeper = around.outlets, parts.roster, parts.keeper
     assert isinstance(keeper, ResumeManager)
-    moves = MoveManager(roster, outlets, parts.loader, keeper, parts.torrents)
+    moves = MoveManager(roster, outlets, parts.metainfos, parts.sharing, keeper, parts.torrents)
+    removals = Removals(roster, outlets, parts.metainfos, parts.sharing, on_end=parts.closer.job_ended)
+    parts.closer.delete_data = removals.delete
 
     def on_change(torrent: Torrent) -> None:
         parts.activity.look_again(torrent)
         parts.admission.look_soon()
 
     changes = ChangeManager(
-        roster, outlets, parts.swarms, parts.loader, keeper, on_idle=parts.closer.go_on, on_change=on_change)
+        roster, outlets, parts.swarms, parts.metainfos, parts.sharing, keeper, on_idle=parts.closer.go_on,
+        on_change=on_change)
     reserves = ReserveManager(
         roster, outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
         clock=around.clock, timers=around.timers)
@@ -73,7 +77,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
     })
     session.messages.update({
         TorrentKept: parts.additions.on_kept,
-        TorrentLoaded: parts.loader.on_loaded,
+        TorrentLoaded: parts.metainfos.on_loaded,
         StateSaved: keeper.on_saved,
         StoreSynced: keeper.syncs.on_synced,
         PeersKept: keeper.on_peers,
@@ -82,7 +86,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         MoveProgress: moves.on_progress,
         StoreMoved: moves.on_moved,
         PathsRenamed: moves.on_renamed,
-        DataDeleted: parts.closer.on_deleted,
+        DataDeleted: removals.on_deleted,
         SpaceMeasured: reserves.on_measured,
     })
     uptime = Uptime(roster, outlets, keeper, clock=around.clock, timers=around.timers)

@@ -12,81 +12,41 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
+from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.trust import Evidence, Sampler, doubtful_pieces, files_of_mask
-from blobtorrent.core.session.wanted import skipped_pieces
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import FileMissing, StorageError
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.jobs import PrepareStore, StorePrepared
 
 if TYPE_CHECKING:
     from blobtorrent.storage.filejobs import FilesStamped
-    from blobtorrent.storage.library import TorrentLoaded
 
 log = get_logger(__name__)
 
 AT_ONCE = 8
 
-WithMetainfo = Callable[[StorageError | None], None]
-
 
 class Loader:
     """`on_ready(torrent)` is called when nothing has to be hashed, `on_idle(torrent)` when a job of it has ended."""
 
-    def __init__(self, roster: Roster, outlets: Outlets, keeper: Keeper, rng: Sampler, *,
+    def __init__(self, roster: Roster, outlets: Outlets, metainfos: Metainfos, keeper: Keeper, rng: Sampler, *,
                  on_ready: Callable[[Torrent], None], on_idle: Callable[[Torrent], None]) -> None:
         self._roster = roster
         self._outlets = outlets
+        self._metainfos = metainfos
         self._keeper = keeper
         self._rng = rng
         self._on_ready = on_ready
         self._on_idle = on_idle
         self._line: deque[Torrent] = deque()
         self._loading: set[InfoHash] = set()
-        self._askers: dict[InfoHash, list[WithMetainfo]] = {}
         roster.at_entry(TorrentState.LOADING, self._begin)
         roster.at_exit(TorrentState.LOADING, self._end)
-
-    # ---- the metainfo
-
-    def with_metainfo(self, torrent: Torrent, then: WithMetainfo) -> None:
-        """Call `then(None)` when the torrent's metainfo and store are there, or `then(error)`."""
-        if torrent.metainfo is not None:
-            then(None)
-            return
-        assert self._outlets.library is not None
-        askers = self._askers.setdefault(torrent.info_hash, [])
-        askers.append(then)
-        if len(askers) == 1:
-            from blobtorrent.storage.library import LoadTorrent
-
-            self._outlets.library.post(LoadTorrent(torrent.info_hash, self._outlets.inbox))
-
-    def on_loaded(self, answer: TorrentLoaded) -> None:
-        torrent = self._roster.get(answer.info_hash)
-        askers = self._askers.pop(answer.info_hash, [])
-        if torrent is None:
-            return
-        if answer.metainfo is not None:
-            from blobtorrent.core.session.rows import read_peers, read_stamps
-
-            self.provide(torrent, answer.metainfo)
-            if not torrent.stamps_are_new:
-                torrent.stamps = read_stamps(answer.stamps)
-            torrent.peers = read_peers(answer.peers)
-        for then in askers:
-            then(answer.error)
-
-    def provide(self, torrent: Torrent, metainfo: Metainfo) -> None:
-        """The torrent's metainfo is here: make its store."""
-        torrent.metainfo = metainfo
-        torrent.store = self._outlets.open_store(metainfo, torrent.record)
-        torrent.skipped = skipped_pieces(metainfo, torrent.record.wishes.file_priorities)
 
     # ---- the way through *loading*
 
@@ -107,7 +67,7 @@ class Loader:
     def _load(self, torrent: Torrent) -> None:
         self._loading.add(torrent.info_hash)
         torrent.jobs_in_flight += 1
-        self.with_metainfo(torrent, lambda error: self._prepare(torrent, error))
+        self._metainfos.with_metainfo(torrent, lambda error: self._prepare(torrent, error))
 
     def _prepare(self, torrent: Torrent, error: StorageError | None) -> None:
         torrent.jobs_in_flight -= 1

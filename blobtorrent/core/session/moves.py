@@ -7,18 +7,20 @@ leaves a record that says what to do again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.session.commands import MoveTorrent, RenamePath, Reply
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
-from blobtorrent.core.session.loading import Loader
+from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import Place
 from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.sharing import Sharing, is_guest
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import TorrentManager
-from blobtorrent.model.errors import BlobTorrentError, Conflict, StorageError
+from blobtorrent.model.errors import BlobTorrentError, CommandError, Conflict, StorageError
 from blobtorrent.model.events import TorrentChanged, TorrentMoved
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.logs import get_logger
@@ -33,11 +35,12 @@ log = get_logger(__name__)
 class MoveManager:
     """Work of the state *moving*. It ends when the record says how it ended, and that is saved."""
 
-    def __init__(self, roster: Roster, outlets: Outlets, loader: Loader, keeper: Keeper, torrents: TorrentManager
-                 ) -> None:
+    def __init__(self, roster: Roster, outlets: Outlets, metainfos: Metainfos, sharing: Sharing, keeper: Keeper,
+                 torrents: TorrentManager) -> None:
         self._roster = roster
         self._outlets = outlets
-        self._loader = loader
+        self._metainfos = metainfos
+        self._sharing = sharing
         self._keeper = keeper
         self._torrents = torrents
         self._aborts: dict[InfoHash, Abort] = {}
@@ -46,28 +49,64 @@ class MoveManager:
         torrents.abort_move = self._abort
 
     def move(self, command: MoveTorrent, reply: Reply[Any]) -> Reply[Any]:
-        """Raises NotFound, or Conflict ("torrent.removing", "torrent.moving")."""
+        """Raises NotFound, or Conflict ("torrent.removing", "torrent.moving", "torrent.path-shared")."""
         torrent = self._at_rest(command)
-        record = torrent.record
-        record.place = record.place._replace(download_dir=command.download_dir.absolute())
-        self._keeper.save(torrent, reply.give)
-        if record.place.must_move:
-            self._torrents.come_home(torrent)
+        if is_guest(torrent):
+            self._leave(torrent, command.download_dir.absolute(), reply)
         else:
-            self._roster.publish(torrent)
+            self._sharing.who_shares(torrent, lambda others: self._move(command, reply, others))
         return reply
 
+    def _move(self, command: MoveTorrent, reply: Reply[Any], others: list[Torrent]) -> None:
+        try:
+            torrent = self._at_rest(command)               # once more: it may have taken a while to find out
+            place = torrent.record.place._replace(download_dir=command.download_dir.absolute())
+            if others and place.must_move:
+                raise _shared(torrent, others)
+        except CommandError as error:
+            reply.give(error)
+            return
+        torrent.record.place = place
+        self._keeper.save(torrent, reply.give)
+        if place.must_move:
+            self._torrents.come_home(torrent)
+        else:
+            self._sharing.follow(torrent)
+            self._roster.publish(torrent)
+
+    def _leave(self, torrent: Torrent, target: Path, reply: Reply[Any]) -> None:
+        """The files where it lies are not its own: it goes without them, and begins anew in the other folder."""
+        record = torrent.record
+        record.place = record.place._replace(root=target, download_dir=target, is_incomplete=False, mount_point="")
+        record.forget_pieces()
+        torrent.error, record.error = None, ("", "")
+        self._keeper.save(torrent, reply.give)
+        self._torrents.come_home(torrent)
+
     def rename(self, command: RenamePath, reply: Reply[Any]) -> Reply[Any]:
-        """Raises NotFound, Conflict ("torrent.removing", "torrent.moving"), or Invalid ("torrent.bad-name")."""
+        """Raises NotFound, Conflict ("torrent.removing", "torrent.moving", "torrent.path-shared",
+        "torrent.path-taken"), or Invalid ("torrent.bad-name")."""
         from blobtorrent.storage.naming import split_path
 
         torrent = self._at_rest(command)
         for path in (command.old, command.new):
             split_path(path)           # before the torrent is stopped for nothing
+        if is_guest(torrent):
+            raise Conflict(*torrent.record.error)
+        self._sharing.who_shares(torrent, lambda others: self._rename(command, reply, others))
+        return reply
+
+    def _rename(self, command: RenamePath, reply: Reply[Any], others: list[Torrent]) -> None:
+        try:
+            torrent = self._at_rest(command)
+            if others:
+                raise _shared(torrent, others)
+        except CommandError as error:
+            reply.give(error)
+            return
         torrent.record.place = torrent.record.place._replace(renaming=(command.old, command.new))
         self._renamers[torrent.info_hash] = reply
         self._torrents.come_home(torrent)
-        return reply
 
     def _at_rest(self, command: MoveTorrent | RenamePath) -> Torrent:
         torrent = self._torrents.present(command)
@@ -84,7 +123,7 @@ class MoveManager:
     # ---- begin
 
     def _begin(self, torrent: Torrent, _event: TorrentEvent) -> None:
-        self._loader.with_metainfo(torrent, lambda error: self._save_intent(torrent, error))
+        self._metainfos.with_metainfo(torrent, lambda error: self._save_intent(torrent, error))
 
     def _save_intent(self, torrent: Torrent, error: StorageError | None) -> None:
         if error is not None:
@@ -173,3 +212,9 @@ class MoveManager:
         torrent.record.place = place
         self._keeper.save(torrent)
         self._roster.fail(torrent, error)
+
+
+def _shared(torrent: Torrent, others: list[Torrent]) -> Conflict:
+    names = ", ".join(other.name for other in others)
+    return Conflict("torrent.path-shared", f"{names} has files of {torrent.name} too, and would lose them: remove one "
+                    "of the two first")

@@ -125,6 +125,12 @@ class TorrentRecord:
         """The torrent's own file or folder."""
         return self.place.root / self.place.renames.get(self.facts.name, self.facts.name)
 
+    def forget_pieces(self) -> None:
+        """It is to be checked anew."""
+        self.have = Bitfield(self.facts.num_pieces)
+        self.durable = self.recent = self.done_bytes = self.skipped_bytes = 0
+        self.is_checked = False
+
     @property
     def left_bytes(self) -> int:
         """Payload that is wanted and not there."""

@@ -41,7 +41,6 @@ _PUBLIC_NAMES = {
 }
 
 HELD_BY_QUEUE = "queue"
-HELD_BY_PATH = "path"
 HELD_BY_SPACE = "space"
 
 

@@ -25,6 +25,7 @@ from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP
 from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.sharing import Sharing, is_guest
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeerSource
@@ -48,6 +49,7 @@ class TorrentManager:
         admission: Admission,
         additions: Additions,
         keeper: Keeper,
+        sharing: Sharing,
     ) -> None:
         self._roster = roster
         self._outlets = outlets
@@ -56,6 +58,7 @@ class TorrentManager:
         self._admission = admission
         self._additions = additions
         self._keeper = keeper
+        self._sharing = sharing
         self._is_awake = outlets.library is None           # saved torrents wait for the session to be ready
         roster.at_entry(TorrentState.STOPPED, lambda torrent, _: self._settle(torrent))
         roster.at_entry(TorrentState.ERROR, lambda torrent, _: self._remember_error(torrent))
@@ -65,6 +68,7 @@ class TorrentManager:
         """These were there when the process ended last. Before the session begins."""
         for torrent in torrents:
             self._roster.add(torrent)
+            self._sharing.follow(torrent)
 
     def wake(self) -> None:
         """The session is ready: what should run may."""
@@ -103,8 +107,9 @@ class TorrentManager:
         if torrent.record.should_run and torrent.state is not TorrentState.ERROR:
             raise Conflict("torrent.not-stopped", f"{torrent.name} is not stopped")
         files_are_gone = torrent.error is not None and torrent.error.code == "storage.files-gone"
-        if files_are_gone or self._outlets.state is None:
-            # Who starts it without its files wants them downloaded again; and without state nobody knows the files.
+        if files_are_gone or is_guest(torrent) or self._outlets.state is None:
+            # Who starts it without its files wants them downloaded again; another torrent may have completed them; and
+            # without state nobody knows the files.
             torrent.wants_check = True
         torrent.record.should_run = True
         self._keeper.save(torrent, reply.give)
@@ -165,9 +170,12 @@ class TorrentManager:
     def _settle(self, torrent: Torrent) -> None:
         """It is stopped: what does its record want?"""
         record = torrent.record
-        self._admission.release(torrent)
+        self._sharing.follow(torrent)
+        if torrent.store is not None and torrent.store.root != record.place.root:
+            torrent.unload()           # its store is for another folder
         if not self._is_awake:
             return
+        self._admission.release()
         if record.removal:
             self._roster.fire(torrent, TorrentEvent.REMOVE)
         elif record.place.renaming is not None or record.place.must_move:
@@ -177,7 +185,6 @@ class TorrentManager:
             self._admission.enter(torrent)
         else:
             self._roster.publish(torrent)
-            self._admission.look_soon()
             if self._outlets.library is not None:
                 torrent.unload()
 
@@ -185,11 +192,11 @@ class TorrentManager:
         assert torrent.error is not None
         torrent.record.error = (torrent.error.code, torrent.error.detail)
         self._keeper.save(torrent)
-        self._admission.look_soon()
+        self._admission.release()
 
     def _forget(self, torrent: Torrent) -> None:
-        self._admission.release(torrent)
+        self._sharing.forget(torrent)
         self._roster.drop(torrent)
         self._keeper.drop(torrent)
         self._roster.tell(TorrentRemoved(torrent.info_hash, torrent.name))
-        self._admission.look_soon()
+        self._admission.release()

@@ -221,20 +221,6 @@ def test_what_is_complete_is_no_download_any_more_and_the_next_begins(tmp_path: 
     assert (rig.state(first), rig.state(second)) == ("seeding", "checking")
 
 
-def test_of_two_torrents_at_one_place_the_second_waits_until_the_first_writes_no_more(tmp_path: Path) -> None:
-    first, second = torrent_of(4, seed=1), torrent_of(4, seed=2)._replace(name="t")
-    rig = SessionRig(keeps=True)
-    rig.open_listeners()
-    rig.add_kept(first, tmp_path)
-    rig.add_kept(second, tmp_path)
-    assert (rig.state(second), rig.status(second).held_by) == ("queued", "path")
-    rig.answer_prepare(has_data=False)
-    rig.report(first, have=4)
-    assert rig.state(first) == "seeding"
-    rig.advance(0.0)
-    assert rig.state(second) == "checking"
-
-
 def test_downloads_wait_while_their_filesystem_is_short_of_room(tmp_path: Path) -> None:
     rig, torrent = SessionRig(keeps=True, storage__reserve=1 << 30), torrent_of(4)
     rig.open_listeners()

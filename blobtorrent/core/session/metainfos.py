@@ -1,0 +1,64 @@
+"""Metainfos: has a torrent's metainfo read, by the library thread, when somebody needs it. Owned by `core`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.session.wanted import skipped_pieces
+from blobtorrent.model.errors import StorageError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.metainfo import Metainfo
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.library import TorrentLoaded
+
+WithMetainfo = Callable[[StorageError | None], None]
+
+
+class Metainfos:
+    """With the metainfo come the torrent's store, the stamps of its files, and its peers."""
+
+    def __init__(self, roster: Roster, outlets: Outlets) -> None:
+        self._roster = roster
+        self._outlets = outlets
+        self._askers: dict[InfoHash, list[WithMetainfo]] = {}
+
+    def with_metainfo(self, torrent: Torrent, then: WithMetainfo) -> None:
+        """Call `then(None)` when the torrent's metainfo and store are there, or `then(error)`."""
+        if torrent.metainfo is not None:
+            then(None)
+            return
+        assert self._outlets.library is not None
+        askers = self._askers.setdefault(torrent.info_hash, [])
+        askers.append(then)
+        if len(askers) == 1:
+            from blobtorrent.storage.library import LoadTorrent
+
+            self._outlets.library.post(LoadTorrent(torrent.info_hash, self._outlets.inbox))
+
+    def on_loaded(self, answer: TorrentLoaded) -> None:
+        torrent = self._roster.get(answer.info_hash)
+        askers = self._askers.pop(answer.info_hash, [])
+        if torrent is None:
+            return
+        if answer.metainfo is not None:
+            from blobtorrent.core.session.rows import read_peers, read_stamps
+
+            self.provide(torrent, answer.metainfo)
+            if not torrent.stamps_are_new:
+                torrent.stamps = read_stamps(answer.stamps)
+            torrent.peers = read_peers(answer.peers)
+        for then in askers:
+            then(answer.error)
+        if torrent.is_idle:
+            torrent.unload()           # it was read for those who asked only
+
+    def provide(self, torrent: Torrent, metainfo: Metainfo) -> None:
+        """The torrent's metainfo is here: make its store."""
+        torrent.metainfo = metainfo
+        torrent.store = self._outlets.open_store(metainfo, torrent.record)
+        torrent.skipped = skipped_pieces(metainfo, torrent.record.wishes.file_priorities)
