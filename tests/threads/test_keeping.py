@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 
 import pytest
 
@@ -13,12 +14,16 @@ from blobtorrent.storage.filepool import FilePool
 from blobtorrent.storage.hasher import HasherPool
 from blobtorrent.storage.jobs import (
     SPILLED,
+    BlocksKept,
     CloseStore,
     FullPiece,
     HashPieces,
     KeepBlocks,
     PrepareStore,
+    ReadSpans,
+    Span,
     SpillBlocks,
+    StoreSynced,
     SyncStore,
 )
 from blobtorrent.storage.partstore import Durable
@@ -217,6 +222,41 @@ def test_a_failed_sync_is_told(run, monkeypatch):
     monkeypatch.setattr(os, "fdatasync", broken)
     synced = process.ask(process.disk, SyncStore(process.info_hash, process.store, process.inbox))
     assert isinstance(synced.error, StorageError)
+
+
+def test_while_a_slow_disk_syncs_blocks_and_files_others_are_written_and_read(run, torrent, monkeypatch):
+    process = run()
+    process.hash(process.receive(0, [0, 1, 2, 3]))
+    kept = process.receive(3, [1])
+    is_done, fdatasync = threading.Event(), os.fdatasync
+
+    def wait(descriptor):
+        is_done.wait(ANSWER_S)
+        fdatasync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", wait)
+    process.disk.post(SyncStore(process.info_hash, process.store, process.inbox))
+    process.disk.post(KeepBlocks(process.info_hash, process.store, [(3, process.held(kept))], process.inbox))
+    try:
+        verdicts = process.hash(process.receive(1, [0, 1, 2, 3]))
+        assert [piece.index for piece in verdicts.written] == [1]
+        assert process.arena.reserve(1)
+        span = Span(0, 0, SLOT_SIZE, process.arena.take(1))
+        read = process.ask(process.disk, ReadSpans(process.info_hash, process.store, [span], process.inbox))
+        assert read.spans == [span]
+    finally:
+        is_done.set()
+    assert [type(process.inbox.get(ANSWER_S)) for _ in range(2)] == [StoreSynced, BlocksKept]
+
+
+def test_blocks_that_could_not_be_made_durable_are_told(run, monkeypatch):
+    def broken(_descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    process = run()
+    monkeypatch.setattr(os, "fdatasync", broken)
+    kept = process.keep(process.receive(1, [0]))
+    assert (kept.error.code, kept.token) == ("storage.io", "token")
 
 
 def test_a_written_piece_is_on_record_before_its_memory_is_free(run, monkeypatch):
