@@ -15,29 +15,46 @@ from blobtorrent.model.errors import StorageError
 MOUNT_TABLE = Path("/proc/self/mountinfo")
 
 _ESCAPED = re.compile(rb"\\([0-7]{3})")          # the kernel's way to write blanks and backslashes
+_NUMBER_FIELD = 2
 _MOUNT_POINT_FIELD = 4
 
 
-def mount_points(table: Path = MOUNT_TABLE) -> set[str]:
-    """The folders on which something is mounted, as absolute names; empty where the system has no such table."""
+def mounts(table: Path = MOUNT_TABLE) -> dict[str, int]:
+    """The folders on which something is mounted, as absolute names, and the number of the filesystem; empty where the
+    system has no such table. Asks no filesystem, so that a dead one hangs nobody."""
     try:
         lines = table.read_bytes().split(b"\n")
     except OSError:
-        return set()
-    names = [line.split(b" ")[_MOUNT_POINT_FIELD] for line in lines if line]
-    return {os.fsdecode(_ESCAPED.sub(_unescape, name)) for name in names}
+        return {}
+    found = {}
+    for line in lines:
+        if line:
+            fields = line.split(b" ")
+            major, minor = map(int, fields[_NUMBER_FIELD].split(b":"))
+            found[os.fsdecode(_ESCAPED.sub(_unescape, fields[_MOUNT_POINT_FIELD]))] = os.makedev(major, minor)
+    return found
+
+
+def device_of(path: Path, table: Path = MOUNT_TABLE) -> int:
+    """The filesystem that `path` is on by its name; no link is followed. 0 where the system cannot tell.
+
+    It tells filesystems apart. Those of several volumes (btrfs) have other numbers in the status of their files.
+    """
+    points = mounts(table)
+    absolute = path.absolute()
+    return next((points[str(folder)] for folder in (absolute, *absolute.parents) if str(folder) in points), 0)
 
 
 def mount_point_of(path: Path, table: Path = MOUNT_TABLE) -> str:
     """The mount that `path` is on, or will be on once it is made; "/" where the system cannot tell."""
-    points = mount_points(table)
+    points = mounts(table)
     real = Path(os.path.realpath(path))
     return next((str(folder) for folder in (real, *real.parents) if str(folder) in points), "/")
 
 
 def require_mounted(mount_point: str, table: Path = MOUNT_TABLE) -> None:
     """Raises StorageError ("storage.unmounted") when nothing is mounted on `mount_point` any more."""
-    points = mount_points(table)
+    points = mounts(table)
     if mount_point != "/" and points and mount_point not in points:
         raise unmounted(mount_point)
 

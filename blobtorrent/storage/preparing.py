@@ -14,6 +14,7 @@ from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.files import make_link
 from blobtorrent.storage.folders import make_root
 from blobtorrent.storage.layout import Part
+from blobtorrent.storage.mounts import mount_point_of
 
 if TYPE_CHECKING:
     from blobtorrent.storage.neighbours import Neighbours
@@ -51,11 +52,9 @@ def _find_root(store: Store) -> None:
     try:
         store.require_mounted()
         if store.mount_point == "":
-            from blobtorrent.storage.mounts import mount_point_of
-
             store.mount_point = mount_point_of(store.root)
         store.durability.on_roots_made(make_root(store.root))
-        store.folders.device = store.root.stat().st_dev
+        store.device = store.folders.device = store.root.stat().st_dev
     except OSError as error:
         raise storage_error(error, store.root) from error
 

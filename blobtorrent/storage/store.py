@@ -21,6 +21,7 @@ from blobtorrent.storage.filepool import FilePool, OpenFile
 from blobtorrent.storage.files import Cutter, open_in, read_all, write_all
 from blobtorrent.storage.folders import Folders, Parts, Spot
 from blobtorrent.storage.layout import PAD, Layout, Part
+from blobtorrent.storage.mounts import device_of, require_mounted
 from blobtorrent.storage.partstore import Durable, PartStore
 from blobtorrent.storage.preparing import prepare
 from blobtorrent.storage.stamps import Comparison, FileStamp, compare, stamp_of
@@ -43,12 +44,12 @@ log = get_logger(__name__)
 class Store:
     """The files of `metainfo` below the folder `root`.
 
-    Making one asks the filesystem for nothing but `device`, the number of the filesystem that `root` is (or will be)
-    on. With SPARSE allocation a file appears with its first piece; with FULL, `prepare` reserves all space.
-    `names` are the user's own for the files. `skipped_files` are unwanted: with a place `kept` for what comes with the
-    pieces of their neighbours, they are not made. `parts` is where unverified blocks lie that are to survive the
-    process. `mount_point` is where the root's filesystem was mounted when it was last used, empty if that is to be
-    found out, None if nobody cares.
+    Making one asks no filesystem for anything: a dead one would hang whoever does. `device` tells the filesystems of
+    stores apart; once prepared, it is the number of the one that `root` is on. With SPARSE allocation a file appears
+    with its first piece; with FULL, `prepare` reserves all space. `names` are the user's own for the files.
+    `skipped_files` are unwanted: with a place `kept` for what comes with the pieces of their neighbours, they are not
+    made. `parts` is where unverified blocks lie that are to survive the process. `mount_point` is where the root's
+    filesystem was mounted when it was last used, empty if that is to be found out, None if nobody cares.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Store:
         self.geometry = metainfo.geometry
         self.layout = Layout(metainfo.files)
         self.verifier = verifier_of(metainfo)
-        self.device = _device_of(root)
+        self.device = device_of(Path(mount_point) if mount_point else root)
         self.key = object()            # this store among others that share the pool
         self.parts = PartStore(root, pool, self.key, parts)
         self.names = names
@@ -87,8 +88,6 @@ class Store:
         """Raises StorageError ("storage.unmounted") when the filesystem of the root is known to be away: it would seem
         that there are no files."""
         if self.mount_point:
-            from blobtorrent.storage.mounts import require_mounted
-
             require_mounted(self.mount_point)
 
     def prepare(self) -> bool:
@@ -102,7 +101,7 @@ class Store:
     def settle(self, root: Path, names: Naming | None) -> None:
         """The files are below `root` now, under these names; nothing else of the store is under way."""
         self.close()
-        self.root, self.names, self.device = root, names, _device_of(root)
+        self.root, self.names, self.device = root, names, device_of(root)
         self.mount_point = None if self.mount_point is None else ""
         self.folders = Folders(root, self.pool, self.key)
         self.durability.on_moved()
@@ -291,13 +290,3 @@ class Store:
 
 
 _NONE: frozenset[int] = frozenset()
-
-
-def _device_of(root: Path) -> int:
-    """The filesystem of `root`, or of its nearest parent that exists; 0 when none can be asked."""
-    for folder in (root, *root.absolute().parents):
-        try:
-            return folder.stat().st_dev
-        except OSError:
-            continue
-    return 0

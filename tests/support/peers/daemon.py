@@ -19,8 +19,8 @@ START_TIMEOUT_S = 60.0
 
 
 class Daemon(Program):
-    """State and settings lie below `folder`, downloads go to `folder/downloads`; the runtime directory is in memory, and
-    gone after the test.
+    """State and settings lie below `folder`, downloads go to `folder/downloads`; the runtime directory is in memory,
+    and gone after the test.
 
     It listens on free ports of the loopback interface only. `settings` is the text of its settings file, `words` are
     more of its command line. The same folder can be given to a next one. The log stays readable after the end.

@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from blobtorrent.model.errors import StorageError
-from blobtorrent.storage.mounts import mount_point_of, mount_points, require_mounted
+from blobtorrent.storage.mounts import device_of, mount_point_of, mounts, require_mounted
 
 TABLE = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 28 22 0:25 / /proc rw,relatime - proc proc rw
@@ -21,7 +22,31 @@ def table(tmp_path):
 
 
 def test_mount_points_are_read_with_the_blanks_in_their_names(table):
-    assert mount_points(table) == {"/", "/proc", "/srv", "/srv/my films\\new", "/mnt/b"}
+    assert set(mounts(table)) == {"/", "/proc", "/srv", "/srv/my films\\new", "/mnt/b"}
+
+
+@pytest.mark.parametrize(("path", "device"), [
+    ("/srv/x", (8, 17)),
+    ("/srv/my films\\new/x/y", (0, 44)),
+    ("/srv2", (254, 0)),
+])
+def test_the_filesystem_of_a_folder_is_known_without_asking_it(table, path, device, monkeypatch):
+    for name in ("stat", "lstat", "readlink"):
+        monkeypatch.setattr(os, name, refuse)
+    assert device_of(Path(path), table) == os.makedev(*device)
+
+
+def refuse(*_arguments, **_options):
+    raise AssertionError("a dead mount would hang us here")
+
+
+def test_what_is_mounted_over_a_mount_is_what_counts(table):
+    table.write_text(TABLE + "99 90 0:77 / /srv rw - tmpfs none rw\n")
+    assert device_of(Path("/srv/x"), table) == os.makedev(0, 77)
+
+
+def test_without_a_table_filesystems_are_not_told_apart(tmp_path):
+    assert device_of(tmp_path, tmp_path / "none") == 0
 
 
 @pytest.mark.parametrize(("path", "point"), [
@@ -58,6 +83,6 @@ def test_where_the_system_has_no_table_nothing_is_refused(tmp_path):
 
 
 def test_the_table_of_this_system_is_understood():
-    assert "/" in mount_points()
+    assert "/" in mounts()
     assert mount_point_of(Path("/proc/self")) == "/proc"
     require_mounted("/proc")

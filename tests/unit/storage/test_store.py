@@ -3,6 +3,7 @@ import os
 import resource
 import stat
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,9 @@ from blobtorrent.model.errors import Denied, DiskFull, FileMissing, StorageError
 from blobtorrent.model.metainfo import FileEntry
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.filepool import FilePool
+from blobtorrent.storage.mounts import device_of
 from blobtorrent.storage.store import FULL, Store
+from tests.support.memory import memory_for
 from tests.support.stored import PAD, StoredTorrent
 
 K = 1024
@@ -182,9 +185,27 @@ def test_a_closed_store_holds_no_descriptor(tmp_path, torrent, pool):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_the_device_is_that_of_the_nearest_folder(tmp_path, torrent, pool):
-    store = Store(tmp_path / "not" / "there", torrent.metainfo, pool)
-    assert store.device == tmp_path.stat().st_dev
+def test_making_a_store_asks_no_filesystem(tmp_path, torrent, pool, monkeypatch):
+    def hang(*_arguments, **_options):
+        raise AssertionError("a dead mount would hang us here")
+
+    with monkeypatch.context() as patched:
+        for name in ("stat", "lstat", "readlink"):
+            patched.setattr(os, name, hang)
+        Store(tmp_path, torrent.metainfo, pool)
+
+
+def test_the_device_of_a_prepared_store_is_that_of_its_root(tmp_path, torrent, pool):
+    memory = memory_for(tmp_path)
+    (tmp_path / "link").symlink_to(memory)
+    store = Store(tmp_path / "link", torrent.metainfo, pool)
+    store.prepare()
+    assert store.device == memory.stat().st_dev
+
+
+def test_a_recorded_mount_point_says_which_lane_a_store_that_is_not_prepared_belongs_to(tmp_path, torrent, pool):
+    store = Store(tmp_path, torrent.metainfo, pool, mount_point="/proc")
+    assert store.device == device_of(Path("/proc"))
 
 
 @pytest.mark.parametrize(
