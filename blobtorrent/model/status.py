@@ -34,7 +34,7 @@ class PeerStatus(NamedTuple):
 
 
 class TorrentStatus(NamedTuple):
-    """One torrent as of its last change, at most a second old.
+    """One torrent as of its last change, of which it is told within a second.
 
     `state` is one of stopped, queued, checking, metadata, downloading, seeding, moving, error. `done_bytes` is verified
     and on disk. `pieces_wire` is the bitfield in wire order (BEP 3), empty while unknown. Absent error: empty strings.
@@ -49,6 +49,7 @@ class TorrentStatus(NamedTuple):
     download_dir: str
     done_bytes: int = 0
     checked_bytes: int = 0             # while checking: how far it is
+    moved_bytes: int = 0               # while moving: how far it is, as far as bytes have to be copied
     down_bytes_per_s: int = 0
     up_bytes_per_s: int = 0
     downloaded_bytes: int = 0
@@ -70,8 +71,9 @@ class TorrentStatus(NamedTuple):
     is_sequential: bool = False
     added_at: float = 0.0
     finished_at: float = 0.0
-    active_s: int = 0                  # seconds in a swarm
-    seeding_s: int = 0                 # of these, complete
+    active_s: float = 0.0              # seconds in a swarm
+    seeding_s: float = 0.0             # of these, complete
+    counted_at: float = 0.0            # when these two were so; they grow from there. 0: they stand still
     held_by: str = ""                  # why nothing moves although it should run: "queue", "space"
 
     @property
@@ -88,6 +90,16 @@ class TorrentStatus(NamedTuple):
         """Uploaded over downloaded, over the size when nothing was downloaded here; 0.0 for an empty torrent."""
         base = self.downloaded_bytes or self.size_bytes
         return self.uploaded_bytes / base if base else 0.0
+
+    def active_s_at(self, wall: float) -> float:
+        """Seconds in a swarm by now, `wall` being seconds since 1970: a quiet torrent has no newer snapshot."""
+        return self.active_s + self._since(wall)
+
+    def seeding_s_at(self, wall: float) -> float:
+        return self.seeding_s + (self._since(wall) if self.state == "seeding" else 0.0)
+
+    def _since(self, wall: float) -> float:
+        return max(0.0, wall - self.counted_at) if self.counted_at else 0.0
 
     @property
     def eta_s(self) -> float | None:

@@ -12,6 +12,7 @@ from blobtorrent.config.schema import SINGLE_TABLES, Settings
 from blobtorrent.core.session.build import Surroundings, build_session
 from blobtorrent.core.session.commands import AddTorrent, Ask, Command, OpenListeners, Reply, SeedGoal
 from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.record import Place, TorrentRecord, facts_of, wishes_of
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import CloseSwarm, SwarmClosed, SwarmReport
 from blobtorrent.discovery.messages import Announce, AnnounceDone
@@ -215,6 +216,10 @@ class SessionRig:
         only(LoadTorrent, self.library.drain())
         self.tell(TorrentLoaded(metainfo.info_hash, metainfo, b"", b"", None))
 
+    def fail_load(self, metainfo: Metainfo, error: StorageError) -> None:
+        """The library cannot read a torrent that it was asked for."""
+        self.tell(TorrentLoaded(metainfo.info_hash, None, b"", b"", error))
+
     def open_listeners(self) -> None:
         """The session is ready: saved torrents may begin."""
         self.ask(OpenListeners(()))
@@ -238,6 +243,17 @@ class SessionRig:
         self.add(metainfo, folder, goal=goal)
         self.answer_prepare(has_data=True)
         self.check_all()
+
+
+def saved_torrent(metainfo: Metainfo, folder: Path, *have: int, run: bool = True) -> Torrent:
+    """As the last run left it, with these pieces."""
+    record = TorrentRecord(
+        facts_of(metainfo, 1.0), wishes_of(AddTorrent(metainfo)), Place(folder, folder), should_run=run)
+    record.is_checked = True
+    record.have = Bitfield(metainfo.geometry.num_pieces, have)
+    record.durable = record.have.mask
+    record.done_bytes = len(have) * metainfo.geometry.piece_length
+    return Torrent(record)
 
 
 def only(kind: type[T], messages: list[Any]) -> T:

@@ -123,6 +123,7 @@ class MoveManager:
     # ---- begin
 
     def _begin(self, torrent: Torrent, _event: TorrentEvent) -> None:
+        torrent.moved_bytes = 0
         self._metainfos.with_metainfo(torrent, lambda error: self._save_intent(torrent, error))
 
     def _save_intent(self, torrent: Torrent, error: StorageError | None) -> None:
@@ -155,7 +156,8 @@ class MoveManager:
     def on_progress(self, message: MoveProgress) -> None:
         torrent = self._roster.get(message.info_hash)
         if torrent is not None:
-            log.debug("moved so far", torrent=message.info_hash, bytes=message.done_bytes, of=message.total_bytes)
+            torrent.moved_bytes = message.done_bytes
+            self._roster.publish(torrent)
 
     def on_moved(self, answer: StoreMoved) -> None:
         torrent = self._roster.known(answer.info_hash)
@@ -211,7 +213,10 @@ class MoveManager:
         """All is where it was; the torrent stays there, and says why."""
         torrent.record.place = place
         self._keeper.save(torrent)
-        self._roster.fail(torrent, error)
+        if torrent.record.removal:
+            self._roster.fire(torrent, TorrentEvent.MOVED) # that was why
+        else:
+            self._roster.fail(torrent, error)
 
 
 def _shared(torrent: Torrent, others: list[Torrent]) -> Conflict:

@@ -81,7 +81,7 @@ class Roster:
 
     def publish(self, torrent: Torrent) -> None:
         """Replace the torrent's snapshot."""
-        self._board.publish(torrent.info_hash, torrent.status(self._clock.now()))
+        self._board.publish(torrent.info_hash, torrent.status(self._clock.now(), self._clock.wall()))
 
     def fire(self, torrent: Torrent, event: TorrentEvent) -> None:
         """Take a transition, tell the outside, then have the work of the new state done."""

@@ -118,6 +118,10 @@ class SwarmManager:
         self._connections.close(info_hash)
         self._outlets.shard_of(info_hash).post(CloseSwarm(info_hash, self._outlets.inbox))
 
+    def running(self) -> list[Torrent]:
+        """All whose swarms are open."""
+        return list(self._open.values())
+
     def rebalance(self) -> None:
         """Now and then: give connections to those that need them."""
         for grant in self._connections.share_out():

@@ -49,8 +49,8 @@ class Torrent:
 
     __slots__ = (
         "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error", "goal_timer",
-        "held_by", "is_stalled", "jobs_in_flight", "last_given_s", "last_moved_s", "machine", "metainfo", "partial",
-        "peers", "record", "recovered", "report", "seeding_since_s", "skip_check", "skipped", "stamps",
+        "held_by", "is_stalled", "jobs_in_flight", "last_given_s", "last_moved_s", "machine", "metainfo", "moved_bytes",
+        "partial", "peers", "record", "recovered", "report", "seeding_since_s", "skip_check", "skipped", "stamps",
         "stamps_are_new", "store", "store_is_open", "swarm_is_open", "wants_check",
     )
 
@@ -66,6 +66,7 @@ class Torrent:
         self.jobs_in_flight = 0
         self.store_is_open = False
         self.swarm_is_open = False
+        self.moved_bytes = 0           # by the move under way
         self.doubtful = 0              # the mask of pieces to hash
         self.check: CheckPlan | None = None
         self.report: SwarmReport | None = None
@@ -208,8 +209,8 @@ class Torrent:
 
     # ---- the outside
 
-    def status(self, now: float) -> TorrentStatus:
-        """A snapshot of now."""
+    def status(self, now: float, wall: float) -> TorrentStatus:
+        """A snapshot of now, by both clocks."""
         record, check, lifetime = self.record, self.check, self.lifetime(now)
         facts, wishes = record.facts, record.wishes
         live = self.report if self.swarm_is_open else None
@@ -222,6 +223,7 @@ class Torrent:
             download_dir=str(record.place.download_dir),
             done_bytes=record.done_bytes if check is None else check.good_bytes,
             checked_bytes=check.checked_bytes if check is not None else 0,
+            moved_bytes=self.moved_bytes if self.state is TorrentState.MOVING else 0,
             down_bytes_per_s=live.down_bytes_per_s if live else 0,
             up_bytes_per_s=live.up_bytes_per_s if live else 0,
             downloaded_bytes=lifetime.downloaded_bytes,
@@ -243,8 +245,9 @@ class Torrent:
             is_sequential=wishes.is_sequential,
             added_at=facts.added_at,
             finished_at=record.finished_at,
-            active_s=int(lifetime.active_s),
-            seeding_s=int(lifetime.seeding_s),
+            active_s=lifetime.active_s,
+            seeding_s=lifetime.seeding_s,
+            counted_at=wall if self.active_since_s is not None else 0.0,
             held_by=self.held_by,
         )
 

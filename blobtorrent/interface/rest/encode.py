@@ -24,8 +24,8 @@ def document(value: Any, status: int = 200) -> Response:
     return Response(status, json_bytes(value))
 
 
-def torrent_fields(status: TorrentStatus) -> dict[str, Any]:
-    """One torrent."""
+def torrent_fields(status: TorrentStatus, wall: float) -> dict[str, Any]:
+    """One torrent, at `wall` seconds since 1970."""
     error = {"code": status.error_code, "message": status.error_detail} if status.error_code else None
     return {
         "hash": status.info_hash.hex,
@@ -39,6 +39,7 @@ def torrent_fields(status: TorrentStatus) -> dict[str, Any]:
         "wanted_bytes": status.wanted_bytes,
         "done_bytes": status.done_bytes,
         "checked_bytes": status.checked_bytes,
+        "moved_bytes": status.moved_bytes,
         "down_bytes_per_s": status.down_bytes_per_s,
         "up_bytes_per_s": status.up_bytes_per_s,
         "downloaded_bytes": status.downloaded_bytes,
@@ -56,8 +57,8 @@ def torrent_fields(status: TorrentStatus) -> dict[str, Any]:
         "priority": status.priority,
         "added_at": _time(status.added_at),
         "finished_at": _time(status.finished_at),
-        "active_s": status.active_s,
-        "seeding_s": status.seeding_s,
+        "active_s": int(status.active_s_at(wall)),
+        "seeding_s": int(status.seeding_s_at(wall)),
         "private": status.is_private,
         "sequential": status.is_sequential,
     }

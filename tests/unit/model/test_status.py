@@ -33,3 +33,11 @@ def test_what_was_checked_only_in_part_is_not_finished():
 def test_the_ratio_counts_from_what_was_downloaded_or_else_from_the_size(uploaded, downloaded, size, ratio):
     figures = status(uploaded_bytes=uploaded, downloaded_bytes=downloaded, size_bytes=size)
     assert figures.ratio == ratio
+
+
+def test_seconds_go_on_from_the_snapshot_and_never_back():
+    figures = status(state="seeding", active_s=10.0, seeding_s=5.0, counted_at=1000.0)
+    assert (figures.active_s_at(1002.5), figures.seeding_s_at(1002.5)) == (12.5, 7.5)
+    assert figures.active_s_at(900.0) == 10.0              # somebody set the clock
+    assert status(active_s=10.0, seeding_s=5.0, counted_at=1000.0).seeding_s_at(1002.5) == 5.0
+    assert status(state="stopped", active_s=10.0).active_s_at(1002.5) == 10.0

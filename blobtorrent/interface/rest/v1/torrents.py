@@ -6,6 +6,7 @@ import base64
 import binascii
 import os
 import stat
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -48,14 +49,14 @@ class TorrentResource:
         state, label = fields.take("state", text, None), fields.take("label", text, None)
         fields.end()
         found = (
-            json_bytes(torrent_fields(status))
+            json_bytes(torrent_fields(status, time.time()))
             for status in paced(self._gateway.torrents.read_all().values())
             if (state is None or status.state == state) and (label is None or label in status.labels)
         )
         return Response(200, b'{"torrents":[' + b",".join(found) + b"]}")
 
     def read(self, _request: Request, digits: str) -> Response:
-        return document(torrent_fields(find_torrent(self._gateway, digits)))
+        return document(torrent_fields(find_torrent(self._gateway, digits), time.time()))
 
     def add(self, request: Request) -> Response:
         """201 with the torrent; 200 when it was there already, and it stays as it is."""
@@ -69,10 +70,10 @@ class TorrentResource:
         except Conflict as error:
             if error.code != "torrent.present":
                 raise
-            return document(torrent_fields(find_torrent(self._gateway, metainfo.info_hash.hex)))
+            return document(torrent_fields(find_torrent(self._gateway, metainfo.info_hash.hex), time.time()))
         location = ("Location", f"/v1/torrents/{info_hash.hex}")
         added = find_torrent(self._gateway, info_hash.hex)
-        return document(torrent_fields(added), 201)._replace(headers=(location,))
+        return document(torrent_fields(added, time.time()), 201)._replace(headers=(location,))
 
     def change(self, request: Request, digits: str) -> Response:
         fields = read_fields(request)
@@ -127,7 +128,7 @@ class TorrentResource:
     ) -> Response:
         """Have it done; the answer is the torrent as it is then."""
         self._gateway.ask(command(self._find(digits).info_hash), deadline_s)
-        return document(torrent_fields(self._find(digits)))
+        return document(torrent_fields(self._find(digits), time.time()))
 
 
 def _read_metainfo(fields: Fields) -> bytes:

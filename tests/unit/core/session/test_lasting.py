@@ -18,14 +18,11 @@ from blobtorrent.core.session.commands import (
     StopTorrent,
     TorrentChanges,
 )
-from blobtorrent.core.session.record import Place, TorrentRecord, facts_of, wishes_of
+from blobtorrent.core.session.record import Place
 from blobtorrent.core.session.reserves import LOOK_S
-from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import ChangeSwarm, OpenSwarm, WantPieces
-from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import Conflict, Invalid, Unavailable
 from blobtorrent.model.events import SpaceBack, SpaceLow, TorrentMoved
-from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.filejobs import (
     FilesStamped,
     MeasureSpace,
@@ -40,18 +37,7 @@ from blobtorrent.storage.jobs import CheckPieces, PrepareStore, StorePrepared
 from blobtorrent.storage.library import KeepTorrent, LoadTorrent, TorrentKept, TorrentLoaded
 from blobtorrent.storage.stamps import FileStamp
 from blobtorrent.storage.state import METAFILE, Row, row_key
-from tests.support.sessions import SessionRig, only, settings_of, torrent_of
-
-
-def saved(metainfo: Metainfo, folder: Path, *have: int, run: bool = True) -> Torrent:
-    """As the last run left it."""
-    place = Place(folder, folder)
-    record = TorrentRecord(facts_of(metainfo, 1.0), wishes_of(AddTorrent(metainfo)), place, should_run=run)
-    record.is_checked = True
-    record.have = Bitfield(metainfo.geometry.num_pieces, have)
-    record.durable = record.have.mask
-    record.done_bytes = len(have) * metainfo.geometry.piece_length
-    return Torrent(record)
+from tests.support.sessions import SessionRig, only, saved_torrent, settings_of, torrent_of
 
 
 def prepared(rig: SessionRig, **found: object) -> None:
@@ -67,7 +53,7 @@ def moved(rig: SessionRig) -> MoveStore:
 
 def test_saved_torrents_begin_when_the_listeners_are_open_and_are_believed(tmp_path: Path) -> None:
     torrent = torrent_of(4)
-    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, 0, 2)])
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0, 2)])
     assert (rig.state(torrent), rig.status(torrent).done_bytes) == ("stopped", 2 * 16384)
     assert rig.library.depth == 0
     rig.open_listeners()
@@ -79,7 +65,7 @@ def test_saved_torrents_begin_when_the_listeners_are_open_and_are_believed(tmp_p
 
 def test_a_stopped_torrent_is_not_even_loaded(tmp_path: Path) -> None:
     torrent = torrent_of(4)
-    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, run=False)])
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, run=False)])
     rig.open_listeners()
     assert rig.library.depth == 0
     assert rig.state(torrent) == "stopped"
@@ -87,7 +73,7 @@ def test_a_stopped_torrent_is_not_even_loaded(tmp_path: Path) -> None:
 
 def test_only_pieces_of_changed_files_are_hashed(tmp_path: Path) -> None:
     torrent = torrent_of(4)
-    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, 0, 1, 2, 3)])
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0, 1, 2, 3)])
     rig.open_listeners()
     rig.answer_load(torrent)
     prepared(rig, changed=[0])
@@ -100,7 +86,7 @@ def test_only_pieces_of_changed_files_are_hashed(tmp_path: Path) -> None:
 
 def test_files_that_are_all_gone_are_an_error_and_not_a_new_download(tmp_path: Path) -> None:
     torrent = torrent_of(4)
-    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, 0, 1, 2, 3)])
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0, 1, 2, 3)])
     rig.open_listeners()
     rig.answer_load(torrent)
     prepared(rig, has_data=False)
@@ -109,7 +95,7 @@ def test_files_that_are_all_gone_are_an_error_and_not_a_new_download(tmp_path: P
 
 def test_a_stopped_torrent_is_moved_and_stays_stopped(tmp_path: Path) -> None:
     torrent = torrent_of(4)
-    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, 0, 1, 2, 3, run=False)])
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0, 1, 2, 3, run=False)])
     rig.open_listeners()
     reply = rig.command(MoveTorrent(torrent.info_hash, tmp_path / "new"))
     rig.answer_load(torrent)
@@ -128,7 +114,7 @@ def test_a_stopped_torrent_is_moved_and_stays_stopped(tmp_path: Path) -> None:
 
 def test_a_move_that_a_kill_cut_short_is_resumed_at_the_start(tmp_path: Path) -> None:
     torrent = torrent_of(4)
-    left = saved(torrent, tmp_path, run=False)
+    left = saved_torrent(torrent, tmp_path, run=False)
     left.record.place = Place(tmp_path / "new", tmp_path, is_moving=True)
     rig = SessionRig(keeps=True, saved=[left])
     rig.open_listeners()
@@ -151,7 +137,7 @@ def test_a_download_in_the_incomplete_folder_moves_when_it_is_complete(tmp_path:
 
 def test_a_rename_is_answered_when_it_is_done(tmp_path: Path) -> None:
     torrent = torrent_of(4)
-    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, run=False)])
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, run=False)])
     rig.open_listeners()
     reply = rig.command(RenamePath(torrent.info_hash, "t", "new"))
     rig.answer_load(torrent)
@@ -168,7 +154,7 @@ def test_a_rename_is_answered_when_it_is_done(tmp_path: Path) -> None:
 
 def test_a_rename_to_what_cannot_be_a_name_is_refused_before_anything_is_stopped(tmp_path: Path) -> None:
     torrent = torrent_of(4)
-    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, run=False)])
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, run=False)])
     rig.open_listeners()
     with pytest.raises(Invalid):
         rig.ask(RenamePath(torrent.info_hash, "t", "../outside"))
@@ -241,7 +227,7 @@ def test_downloads_wait_while_their_filesystem_is_short_of_room(tmp_path: Path) 
 
 def test_files_of_a_stopped_torrent_are_told_and_its_metainfo_is_let_go(tmp_path: Path) -> None:
     torrent = torrent_of(4)
-    left = saved(torrent, tmp_path, 0, run=False)
+    left = saved_torrent(torrent, tmp_path, 0, run=False)
     rig = SessionRig(keeps=True, saved=[left])
     rig.open_listeners()
     reply = rig.command(FilesOf(torrent.info_hash))
@@ -268,7 +254,7 @@ def test_a_file_that_is_not_wanted_any_more_changes_what_is_fetched(tmp_path: Pa
 
 def test_a_recheck_hashes_everything_and_a_stopped_torrent_stays_stopped(tmp_path: Path) -> None:
     torrent = torrent_of(4)
-    rig = SessionRig(keeps=True, saved=[saved(torrent, tmp_path, 0, run=False)])
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0, run=False)])
     rig.open_listeners()
     rig.ask(RecheckTorrent(torrent.info_hash))
     rig.answer_load(torrent)

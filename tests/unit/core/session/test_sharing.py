@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.core.session.commands import (
-    AddTorrent,
     ChangeTorrent,
     FilePriority,
     MoveTorrent,
@@ -16,37 +15,29 @@ from blobtorrent.core.session.commands import (
     StartTorrent,
     TorrentChanges,
 )
-from blobtorrent.core.session.record import Place, TorrentRecord, facts_of, wishes_of
 from blobtorrent.core.session.sharing import PATH_TAKEN
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import OpenSwarm
-from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import Conflict
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.filejobs import DeleteData, FilesStamped, MoveStore, StampFiles
 from blobtorrent.storage.jobs import CheckPieces, CloseStore, PrepareStore, StoreClosed, StorePrepared
 from blobtorrent.storage.library import LoadTorrent, TorrentLoaded
-from tests.support.sessions import SessionRig, only, torrent_of
+from tests.support.sessions import SessionRig, only, saved_torrent, torrent_of
 
 FIRST = torrent_of(4, seed=1)
 SECOND = torrent_of(4, seed=2)._replace(name="t")          # other bytes in the same file
 SAME = FIRST._replace(info_hash=InfoHash(v1=b"s" * 20))    # the same bytes, for another tracker
 
 
-def saved(metainfo: Metainfo, folder: Path, *have: int, run: bool = False, added_at: float = 1.0) -> Torrent:
-    record = TorrentRecord(
-        facts_of(metainfo, added_at), wishes_of(AddTorrent(metainfo)), Place(folder, folder), should_run=run)
-    record.is_checked = True
-    record.have = Bitfield(metainfo.geometry.num_pieces, have)
-    record.durable = record.have.mask
-    record.done_bytes = len(have) * metainfo.geometry.piece_length
-    return Torrent(record)
+def stopped(metainfo: Metainfo, folder: Path) -> Torrent:
+    return saved_torrent(metainfo, folder, 0, run=False)
 
 
-def with_first(folder: Path, *have: int, **options: bool) -> SessionRig:
-    """A session that has the first torrent, stopped unless it is to run."""
-    rig = SessionRig(keeps=True, saved=[saved(FIRST, folder, *have, **options)])
+def with_first(folder: Path, *have: int) -> SessionRig:
+    """A session that has the first torrent, stopped."""
+    rig = SessionRig(keeps=True, saved=[saved_torrent(FIRST, folder, *have, run=False)])
     rig.open_listeners()
     return rig
 
@@ -112,7 +103,7 @@ def test_who_finds_all_its_bytes_there_seeds(tmp_path: Path) -> None:
 
 
 def test_the_others_metainfo_is_not_kept_in_memory(tmp_path: Path) -> None:
-    first = saved(FIRST, tmp_path, 0)
+    first = saved_torrent(FIRST, tmp_path, 0, run=False)
     rig = SessionRig(keeps=True, saved=[first])
     rig.open_listeners()
     add(rig, SECOND, tmp_path, good=False)
@@ -200,7 +191,7 @@ def test_a_guest_is_removed_without_the_files(tmp_path: Path) -> None:
 
 
 def test_files_that_two_torrents_have_are_not_deleted_with_one(tmp_path: Path) -> None:
-    rig = SessionRig(keeps=True, saved=[saved(FIRST, tmp_path, 0), saved(SAME, tmp_path, 0)])
+    rig = SessionRig(keeps=True, saved=[stopped(FIRST, tmp_path), stopped(SAME, tmp_path)])
     rig.open_listeners()
     rig.command(RemoveTorrent(FIRST.info_hash, with_data=True))
     load(rig, FIRST)
@@ -235,7 +226,7 @@ def test_a_guest_moves_without_the_files_and_begins_anew(tmp_path: Path) -> None
 def test_files_that_two_torrents_have_are_not_taken_away_from_one(
     tmp_path: Path, command: MoveTorrent | RenamePath
 ) -> None:
-    rig = SessionRig(keeps=True, saved=[saved(FIRST, tmp_path, 0), saved(SAME, tmp_path, 0)])
+    rig = SessionRig(keeps=True, saved=[stopped(FIRST, tmp_path), stopped(SAME, tmp_path)])
     rig.open_listeners()
     reply = rig.command(command)
     load(rig, FIRST)
