@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from blobtorrent.config.schema import Settings, default_settings
+from blobtorrent.config.schema import LISTED_TABLES, Settings, default_settings
 
 ENVIRONMENT_PREFIX = "BLOBTORRENT_"
 
@@ -31,5 +31,8 @@ def load(
 
 
 def is_setting(variable: str) -> bool:
-    """Whether a variable of the environment is a setting."""
-    return variable.startswith(ENVIRONMENT_PREFIX) and "__" in variable
+    """Whether a variable of the environment is a setting, or is meant to be one."""
+    if not variable.startswith(ENVIRONMENT_PREFIX):
+        return False
+    name = variable.removeprefix(ENVIRONMENT_PREFIX)
+    return "__" in name or name.lower() in LISTED_TABLES

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from blobtorrent.config.collect import Collector, Given, unknown_key
 from blobtorrent.config.load import ENVIRONMENT_PREFIX, is_setting
-from blobtorrent.config.schema import TABLES, Settings
+from blobtorrent.config.schema import LISTED_TABLES, TABLES, Settings
 from blobtorrent.config.tomltext import KeyLines, parse_document, parse_value
 from blobtorrent.model.errors import ConfigError
 
@@ -54,11 +54,13 @@ def _add_file(collector: Collector, path: Path) -> None:
 
 
 def _add_variable(collector: Collector, variable: str, text: str) -> None:
+    parts = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+    if parts[0] in LISTED_TABLES:
+        raise ConfigError("config.bad-value", f"{variable}: tables [[{parts[0]}]] can only be given in a settings file")
     try:
         value = parse_value(text)
     except ValueError:
         value = text
-    parts = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
     collector.add(_nested(parts, value), lambda _key: variable)
 
 

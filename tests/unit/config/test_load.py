@@ -146,3 +146,14 @@ def test_a_bad_variable_is_told_by_its_name():
     with pytest.raises(ConfigError, match="BLOBTORRENT_NETWORK__MAX_PEERS") as caught:
         load(environ={"BLOBTORRENT_NETWORK__MAX_PEERS": "many"})
     assert caught.value.code == "config.bad-value"
+
+
+@pytest.mark.parametrize("variable", ["BLOBTORRENT_WATCH", "BLOBTORRENT_WATCH__PATH", "BLOBTORRENT_WATCH__0__PATH"])
+def test_tables_of_a_list_are_not_taken_from_the_environment(variable):
+    with pytest.raises(ConfigError, match=r"\[\[watch\]\] can only be given in a settings file") as caught:
+        load(environ={variable: "/downloads"})
+    assert str(caught.value).startswith(variable)
+
+
+def test_variables_that_steer_the_program_otherwise_are_no_settings():
+    assert load(environ={"BLOBTORRENT_URL": "x", "BLOBTORRENT_DEBUG": "1", "WATCH": "x"}) == load()
