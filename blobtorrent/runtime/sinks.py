@@ -57,10 +57,12 @@ class FileSink:
             return
 
     def reopen(self) -> None:
-        """Go on in a file of the same name; in the old one where no new one can be made."""
+        """Go on in a file of the same name; in the old one, which is told so, where no new one can be made."""
         try:
             stream = _open(self._path)
-        except OSError:
+        except OSError as error:
+            text = f"cannot open the log file {self._path} anew ({error.strerror}): going on in the old one"
+            self.write(logging.LogRecord(__name__, logging.ERROR, __file__, 0, text, None, None))
             return
         self.close()
         self._stream = stream

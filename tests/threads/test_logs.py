@@ -103,3 +103,17 @@ def test_a_broken_sink_ends_nothing():
     logging_thread.start()
     get_logger("blobtorrent.test").info("into the void")
     assert logging_thread.stop(PATIENCE_S)
+
+
+def test_a_file_that_cannot_be_opened_anew_is_told_in_the_old_one(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    logging_thread = QueuedLogging(FileSink(folder / "daemon.log", TextFormatter()))
+    logging_thread.start()
+    folder.rename(tmp_path / "moved")
+    logging_thread.reopen()
+    get_logger("blobtorrent.test").info("still here")
+    assert logging_thread.stop(PATIENCE_S)
+    told, *rest = (tmp_path / "moved" / "daemon.log").read_text().splitlines()
+    assert "No such file or directory" in told
+    assert "still here" in rest[0]
