@@ -16,10 +16,8 @@ from typing import Any, TypeVar
 from blobtorrent.model.errors import WrongThread
 
 C = TypeVar("C", bound=type)
-F = TypeVar("F", bound=Callable[..., Any])
 
 _OWNER = "_owner_thread"
-_ANY_THREAD = "_any_thread"
 
 
 def debug_mode() -> bool:
@@ -35,12 +33,6 @@ def owned(cls: C) -> C:
     return _guarded(cls) if debug_mode() else cls
 
 
-def any_thread(method: F) -> F:
-    """Exempt one method of an @owned class, because it is safe from every thread."""
-    setattr(method, _ANY_THREAD, True)
-    return method
-
-
 def adopt(thing: object) -> None:
     """The calling thread takes over an @owned object; without debug mode nothing happens."""
     if hasattr(type(thing), _OWNER):
@@ -53,7 +45,7 @@ def _guarded(cls: C) -> C:
         name: _check_first(member)
         for base in reversed(cls.__mro__)
         for name, member in vars(base).items()
-        if isinstance(member, FunctionType) and not name.startswith("_") and not hasattr(member, _ANY_THREAD)
+        if isinstance(member, FunctionType) and not name.startswith("_")
     }
     members |= {"__slots__": (_OWNER,), "__module__": cls.__module__, "__qualname__": cls.__qualname__}
     members["__doc__"] = cls.__doc__

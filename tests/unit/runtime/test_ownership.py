@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from blobtorrent.model.errors import WrongThread
-from blobtorrent.runtime.ownership import adopt, any_thread, owned
+from blobtorrent.runtime.ownership import adopt, owned
 
 
 class Plain:
@@ -17,10 +17,6 @@ class Plain:
     def bump(self) -> int:
         """Counts."""
         self.count += 1
-        return self.count
-
-    @any_thread
-    def peek(self) -> int:
         return self.count
 
     @property
@@ -70,12 +66,6 @@ def test_an_adopted_object_changes_its_owner(guarded):
         thing.bump()
     adopt(thing)
     assert thing.bump() == 2
-
-
-def test_an_exempt_method_is_for_every_thread(guarded):
-    thing = guarded()
-    thing.bump()
-    assert result_elsewhere(thing.peek) == 1
 
 
 def test_a_guarded_class_looks_like_itself(guarded):
