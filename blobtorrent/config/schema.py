@@ -138,7 +138,8 @@ class RestSettings(Section):
     listen: tuple[ListenSpec | UnixSpec, ...] = at_start(
         ["unix:rest.sock", "127.0.0.1:7070"],
         values.service_listeners,
-        'A list of "HOST:PORT" and "unix:PATH"; a relative path is below the runtime directory. An empty list: off.',
+        'A list of "HOST:PORT" and "unix:PATH"; a relative path is below the runtime directory. An empty list: off. '
+        "A port that is taken keeps the daemon from starting, except the one of the default list.",
     )
     allowed_hosts: tuple[str, ...] = at_start(
         [],

@@ -6,6 +6,7 @@ import gc
 import os
 import resource
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.build import Surroundings, build_session
-from blobtorrent.core.session.commands import StopSession
+from blobtorrent.core.session.commands import NO_ANSWER, StopSession
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import TorrentRecord
@@ -51,15 +52,22 @@ log = get_logger(__name__)
 SWITCH_INTERVAL_S = 0.0005             # a thread that computes must not keep the network threads waiting for 5 ms
 GARBAGE_THRESHOLD = 50_000             # new objects between collections: small pieces are many objects and no cycles
 STOP_S = 5.0                           # for all threads to end, after the session has
+BROKEN_DRAIN_S = 3.0                   # for the session to end when a thread died that it may wait for in vain
+CORE_LOOK_S = 0.1                      # between two looks whether the session's thread is there to answer
 
 
 class Engine:
-    """Everything that runs. `gateway` works between `start` and `stop`; `saved` is what outlives it, if anything."""
+    """Everything that runs. `gateway` works between `start` and `stop`; `saved` is what outlives it, if anything.
 
-    def __init__(self, gateway: Gateway, supervisor: Supervisor, metrics: Registry, saved: Saved | None = None) -> None:
+    `core` is the thread that answers at the gateway.
+    """
+
+    def __init__(self, gateway: Gateway, supervisor: Supervisor, metrics: Registry, core: SelectorLoop,
+                 saved: Saved | None = None) -> None:
         self.gateway = gateway
         self.metrics = metrics
         self._supervisor = supervisor
+        self._core = core
         self._saved = saved
 
     def start(self) -> None:
@@ -80,14 +88,29 @@ class Engine:
         """Drain the session, then end all threads. False when something did not end in time, or is not saved."""
         for sample in self.metrics.snapshot():
             log.debug("figure", name=sample.name, value=sample.value, labels=dict(sample.labels))
-        try:
-            is_clean = self.gateway.ask(StopSession(), timeout_s=DRAIN_S + 1)
-        except Unavailable:
-            is_clean = False
+        is_clean = self._drain()
         is_clean = self._supervisor.stop(STOP_S) and is_clean
         if self._saved is not None:
             self._saved.close(is_clean=is_clean)
         return is_clean
+
+    def abandon(self) -> None:
+        """Instead of `start`: what is kept stays as it was found."""
+        if self._saved is not None:
+            self._saved.abandon()
+
+    def _drain(self) -> bool:
+        """Have the session end what is open. False when it did not, or is not there to do so."""
+        limit_s = BROKEN_DRAIN_S if self._supervisor.dead_threads() else DRAIN_S + 1
+        end_s = time.monotonic() + limit_s
+        reply = self.gateway.submit(StopSession())
+        while self._core.is_alive and time.monotonic() < end_s:
+            try:
+                return bool(reply.wait(CORE_LOOK_S))
+            except Unavailable as error:
+                if error.code != NO_ANSWER:
+                    break
+        return False
 
 
 def build_engine(settings: Settings, state: Path | None = None, runtime: Path | None = None) -> Engine:
@@ -156,7 +179,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         Part("core", core.start, core.stop, (core,)),
     ])
     metrics = measure_engine(arena, disks, hashers, door, shard, core)
-    return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, saved)
+    return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved)
 
 
 def _open_saved(settings: Settings, state: Path, runtime: Path, bus: EventBus) -> Saved:

@@ -26,8 +26,13 @@ def build_interfaces(
     places = list(inherited) or rest_places(settings.rest, runtime)
     if not places:
         return []
-    server = RestServer(gateway, places, admin_token(state / TOKEN_FILE), hosts=settings.rest.allowed_hosts)
-    return [Part("rest", server.start, server.stop, (server.heart,))]
+    # Another user's daemon has the usual port: nobody asked for it, so ours is content with its socket.
+    is_usual = settings.rest.listen == RestSettings().listen
+    server = RestServer(
+        gateway, places, admin_token(state / TOKEN_FILE), hosts=settings.rest.allowed_hosts,
+        dispensable=[place for place in places if is_usual and isinstance(place, ListenSpec)],
+    )
+    return [Part("rest", server.start, server.stop, (server.heart,), lambda: server.troubles)]
 
 
 def rest_places(settings: RestSettings, runtime: Path) -> list[ListenSpec | Path | socket.socket]:

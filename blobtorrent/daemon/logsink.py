@@ -32,6 +32,11 @@ def open_sink(settings: LogSettings, environ: Mapping[str, str], journal: str = 
     return sink
 
 
+def is_seen_on_stderr(sink: Sink, environ: Mapping[str, str]) -> bool:
+    """Whether what goes to the sink comes out where standard error does."""
+    return isinstance(sink, StreamSink) or isinstance(sink, JournalSink) and is_journal(sys.stderr.fileno(), environ)
+
+
 def level_of(settings: LogSettings) -> int:
     """`log.level` as the number that the logging module uses."""
     level: int = getattr(logging, settings.level.upper())

@@ -20,7 +20,7 @@ from blobtorrent.core.session.watcher import Watcher
 from blobtorrent.daemon.assemble import build_engine
 from blobtorrent.daemon.inherited import inherited_sockets
 from blobtorrent.daemon.interfaces import build_interfaces
-from blobtorrent.daemon.logsink import level_of, open_sink
+from blobtorrent.daemon.logsink import is_seen_on_stderr, level_of, open_sink
 from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.pidfile import PidFile
 from blobtorrent.daemon.reload import Reloader
@@ -68,14 +68,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             notifier=Notifier.from_environment(os.environ),
         )
         settings = launch.read()
-        logs = QueuedLogging(open_sink(settings.log, os.environ), level=level_of(settings.log))
+        sink = open_sink(settings.log, os.environ)
+        logs = QueuedLogging(sink, level=level_of(settings.log))
     except ConfigError as error:
         return _fail(error)
     logs.start()
     try:
         return _serve(launch, settings, logs)
     except BlobTorrentError as error:
-        log.critical("cannot run", code=error.code, detail=error.detail)
+        if not is_seen_on_stderr(sink, os.environ):        # else it would be told twice there
+            log.critical("cannot run", code=error.code, detail=error.detail)
         return _fail(error)
     finally:
         launch.notifier.close()
@@ -93,15 +95,19 @@ def _serve(launch: Launch, settings: Settings, logs: QueuedLogging) -> int:
     try:
         launch.notifier.extend(START_LIMIT_S)
         engine = build_engine(settings, launch.state, launch.runtime)
-        watcher = Watcher(engine.gateway)
-        watcher.apply(settings.watch)
-        interfaces = Supervisor([
-            *build_interfaces(
-                settings, engine.gateway, state=launch.state, runtime=launch.runtime,
-                inherited=launch.inherited.get(REST_SOCKETS, []),
-            ),
-            Part("watch", watcher.start, watcher.stop),
-        ])
+        try:
+            watcher = Watcher(engine.gateway)
+            watcher.apply(settings.watch)
+            interfaces = Supervisor([
+                *build_interfaces(
+                    settings, engine.gateway, state=launch.state, runtime=launch.runtime,
+                    inherited=launch.inherited.get(REST_SOCKETS, []),
+                ),
+                Part("watch", watcher.start, watcher.stop),
+            ])
+        except BaseException:
+            engine.abandon()
+            raise
         reloader = Reloader(settings, launch.read, [
             lambda new: engine.gateway.ask(ApplySettings(new)),
             lambda new: logs.set_level(level_of(new.log)),

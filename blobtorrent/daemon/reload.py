@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from blobtorrent.config.diff import diff, with_live_changes
 from blobtorrent.config.schema import Settings
+from blobtorrent.core.session.commands import NO_ANSWER
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.runtime.logs import get_logger
 
@@ -16,7 +17,8 @@ class Reloader:
     """`read` loads the settings from where they were loaded at the start.
 
     Each of `appliers` is told all settings that hold from now on. The first one may refuse, by raising a
-    BlobTorrentError, before it has changed anything; the others follow and only obey.
+    BlobTorrentError, before it has changed anything; the others follow and only obey. One that gives no answer in time
+    has been told all the same: it is taken at its word, and told again by the next reload.
     """
 
     def __init__(
@@ -25,6 +27,7 @@ class Reloader:
         self.settings = settings
         self._read = read
         self._appliers = appliers
+        self._is_unconfirmed = False
 
     def reload(self) -> bool:
         """False when the new settings were refused: then the old ones hold as before."""
@@ -44,6 +47,17 @@ class Reloader:
         return True
 
     def _apply(self, settings: Settings) -> None:
-        if settings != self.settings:
-            for apply in self._appliers:
-                apply(settings)
+        if settings == self.settings and not self._is_unconfirmed:
+            return
+        first, *others = self._appliers
+        try:
+            first(settings)
+            self._is_unconfirmed = False
+        except BlobTorrentError as error:
+            if error.code != NO_ANSWER:
+                raise
+            self._is_unconfirmed = True
+            log.warning("the session is busy: it has been given the new settings, and has not confirmed them",
+                        detail=error.detail)
+        for apply in others:
+            apply(settings)

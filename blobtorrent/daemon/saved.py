@@ -102,6 +102,10 @@ class Saved:
                     self.live.remove()
         self._folder.close()
 
+    def abandon(self) -> None:
+        """Instead of `close`, when no thread was ever started: the next start finds all as this one did."""
+        self.close(is_clean=self._folder.was_clean and not self.damages)
+
     # ---- the start
 
     def _recover(self, runtime: Path, state: Path) -> Recovery | None:

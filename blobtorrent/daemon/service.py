@@ -7,15 +7,17 @@ state handles its messages, and the main thread itself gets here.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from blobtorrent import __version__
-from blobtorrent.core.session.commands import OpenListeners
+from blobtorrent.core.session.commands import NO_ANSWER, OpenListeners
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.daemon.assemble import Engine
 from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.reload import Reloader
 from blobtorrent.daemon.signals import RELOAD, Signals
 from blobtorrent.daemon.supervisor import Supervisor
+from blobtorrent.model.errors import BugError, Unavailable
 from blobtorrent.model.units import format_rate
 from blobtorrent.runtime.logs import QueuedLogging, get_logger
 
@@ -28,6 +30,7 @@ START_LIMIT_S = 300.0                  # for the service manager to wait for REA
 STOP_LIMIT_S = 60.0                    # and for our end: trackers are told, disks finish what they write
 INTERFACE_STOP_S = 2.0
 CHECK_S = 5.0                          # between two looks at the threads
+START_LOOK_S = 0.1                     # between two looks for signals while we start
 LOOKS_PER_WATCHDOG = 4                 # within the time that the service manager gives us
 
 
@@ -51,6 +54,7 @@ class Service:
         self._logs = logs
         self._notifier = notifier
         self._late: list[str] = []
+        self._must_reload = False      # was asked for while we started
         self._check_s = CHECK_S
         if notifier.watchdog_s:
             self._check_s = min(CHECK_S, notifier.watchdog_s / LOOKS_PER_WATCHDOG)
@@ -61,15 +65,40 @@ class Service:
         try:
             self._engine.start()
             self._interfaces.start()
-            self._engine.gateway.ask(OpenListeners(self._reloader.settings.network.listen), START_LIMIT_S)
-            log.info("ready", version=__version__, seconds=round(time.monotonic() - started_s, 3))
-            self._notifier.ready(status_line(self._engine.gateway))
-            return self._serve()
+            status = EXIT_OK
+            if self._open_listeners():
+                log.info("ready", version=__version__, seconds=round(time.monotonic() - started_s, 3))
+                self._notifier.ready(self._status_line())
+                status = self._serve()
         finally:
-            self._stop()
+            is_clean = self._stop()
+        return status if is_clean else EXIT_FAILED
+
+    def _open_listeners(self) -> bool:
+        """Wait for the last step of the start; False when we are told to end before it is done."""
+        reply = self._engine.gateway.submit(OpenListeners(self._reloader.settings.network.listen))
+        end_s = time.monotonic() + START_LIMIT_S
+        while True:
+            taken = self._signals.poll()
+            if taken is RELOAD:
+                self._must_reload = True
+            elif taken is not None:
+                log.info("ending before all was started", signal=taken.name)
+                return False
+            try:
+                reply.wait(START_LOOK_S)
+                return True
+            except Unavailable as error:
+                if error.code != NO_ANSWER or time.monotonic() >= end_s:
+                    raise
+            dead = self._dead_threads()
+            if dead:
+                raise BugError("bug.dead-thread", f"threads died at the start: {', '.join(dead)}")
 
     def _serve(self) -> int:
         """Until we are told to end, or a thread has died."""
+        if self._must_reload:
+            self._reload()
         next_check_s = time.monotonic() + self._check_s
         while True:
             taken = self._signals.wait(max(0.0, next_check_s - time.monotonic()))
@@ -87,11 +116,11 @@ class Service:
         self._notifier.reloading(time.monotonic())
         self._logs.reopen()
         self._reloader.reload()
-        self._notifier.ready(status_line(self._engine.gateway))
+        self._notifier.ready(self._status_line())
 
     def _check(self) -> bool:
         """Look at all threads, tell the service manager; False when the engine cannot go on."""
-        dead = self._engine.dead_threads() or self._interfaces.dead_threads()
+        dead = self._dead_threads()
         if dead:
             log.critical("threads died, ending", threads=", ".join(dead))
             return False
@@ -104,22 +133,31 @@ class Service:
         if not late:
             self._notifier.alive()
         if self._notifier.is_heard:
-            self._notifier.status(status_line(self._engine.gateway))
+            self._notifier.status(self._status_line())
         return True
 
-    def _stop(self) -> None:
-        """End in order; a second ending signal does not wait for it."""
+    def _dead_threads(self) -> list[str]:
+        return self._engine.dead_threads() or self._interfaces.dead_threads()
+
+    def _status_line(self) -> str:
+        return status_line(self._engine.gateway, self._interfaces.troubles())
+
+    def _stop(self) -> bool:
+        """End in order; a second ending signal does not wait for it. False when not all was ended and saved."""
         self._signals.release()
         self._notifier.stopping()
         self._notifier.extend(STOP_LIMIT_S)
         self._interfaces.stop(INTERFACE_STOP_S)
-        self._engine.stop()
+        is_clean = self._engine.stop()
+        if not is_clean:
+            log.error("the end was not clean: the next start looks at what may be unsaved")
+        return is_clean
 
 
-def status_line(gateway: Gateway) -> str:
+def status_line(gateway: Gateway, troubles: Sequence[str] = ()) -> str:
     """The daemon in a few words, for `systemctl status`."""
     session = gateway.session
     noun = "torrent" if session.torrents == 1 else "torrents"
     rates = f"down {format_rate(session.down_bytes_per_s)}, up {format_rate(session.up_bytes_per_s)}"
     damage = f"; {len(session.damages)} damaged, see the log" if session.damages else ""
-    return f"{session.torrents} {noun}, {rates}{damage}"
+    return "; ".join([f"{session.torrents} {noun}, {rates}{damage}", *troubles])

@@ -25,6 +25,10 @@ class Signals:
         taken = signal.sigtimedwait(_TAKEN, timeout_s)
         return None if taken is None else signal.Signals(taken.si_signo)
 
+    def poll(self) -> signal.Signals | None:
+        """A signal that came already, if any did."""
+        return self.wait(0.0)
+
     def release(self) -> None:
         """Another ending signal ends the process at once: it loses nothing, and who sends it does not want to wait.
 

@@ -18,13 +18,14 @@ class Part(NamedTuple):
     """Something with threads. `stop` gets a time limit in seconds and says whether it kept it.
 
     `hearts` are those of its threads that never wait for anybody: one that does not answer is broken. A thread that
-    waits for a disk or another program is none of them.
+    waits for a disk or another program is none of them. `troubles` tells what it has to do without, in a few words.
     """
 
     name: str
     start: Callable[[], None]
     stop: Callable[[float], bool]
     hearts: tuple[Heart, ...] = ()
+    troubles: Callable[[], Sequence[str]] = tuple
 
 
 class Supervisor:
@@ -40,6 +41,7 @@ class Supervisor:
         self._foreign = set(threading.enumerate())
         for part in self._parts:
             part.start()
+            self._seen |= set(threading.enumerate()) - self._foreign
 
     def dead_threads(self) -> list[str]:
         """Names of the engine's threads that ended although nobody stopped them."""
@@ -50,6 +52,10 @@ class Supervisor:
     def late_threads(self) -> list[str]:
         """Names of threads that handled nothing since this was asked last; it is asked every few seconds."""
         return self._watchdog.check()
+
+    def troubles(self) -> list[str]:
+        """What the parts have to do without."""
+        return [trouble for part in self._parts for trouble in part.troubles()]
 
     def stop(self, timeout_s: float) -> bool:
         """End all parts within `timeout_s` seconds together. Those that hang are left behind: False then."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,38 @@ def test_a_second_daemon_in_the_same_place_does_not_start(tmp_path: Path) -> Non
         assert second.wait(TIMEOUT_S) == 1
         assert f"process {first.pid} is running already" in second.output()
         assert first.call("GET", "/v1/health/ready")["status"] == "ok"
+
+
+def test_a_start_that_fails_says_why_in_one_line_and_leaves_nothing_open(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        pass
+    token = tmp_path / "state" / "admin.token"
+    good = token.read_text()
+    token.write_text("short\n")
+    with Daemon(tmp_path) as daemon:
+        assert daemon.wait(TIMEOUT_S) == 1
+        assert daemon.output().count("holds no token") == 1
+        assert daemon.output().splitlines()[-1].endswith("have a new one made (token.unusable)")
+        assert list(daemon.runtime.iterdir()) == []
+    token.write_text(good)
+    with Daemon(tmp_path) as daemon:
+        assert "a killed process left" not in daemon.output()
+
+
+def test_the_usual_port_is_done_without_when_another_daemon_has_it(tmp_path: Path) -> None:
+    usual = "--set", "rest.listen=['unix:rest.sock', '127.0.0.1:7070']"
+    with socket.socket() as other:
+        try:
+            other.bind(("127.0.0.1", 7070))
+            other.listen()
+        except OSError:                # somebody else has it already
+            pass
+        with Daemon(tmp_path / "usual", *usual) as daemon:
+            assert daemon.call("GET", "/v1/health/ready")["status"] == "ok"
+            assert "REST does without an address" in daemon.output()
+        with Daemon(tmp_path / "wanted", "--set", "rest.listen=['unix:rest.sock', 'localhost:7070']") as daemon:
+            assert daemon.wait(TIMEOUT_S) == 1
+            assert daemon.output().splitlines()[-1].endswith("(net.cannot-listen)")
 
 
 def test_the_service_manager_hears_the_whole_life(tmp_path: Path) -> None:

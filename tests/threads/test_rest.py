@@ -503,3 +503,26 @@ def test_stopping_answers_what_was_asked_and_takes_no_more():
 
 def test_a_server_that_was_never_started_stops():
     assert RestRig().server.stop(PATIENCE_S)
+
+
+# ---- places that cannot be had
+
+
+def test_a_dispensable_address_that_is_taken_is_done_without_and_told(tmp_path):
+    with RestRig() as other:
+        taken = ListenSpec("127.0.0.1", range(other.port, other.port + 1))
+        path = tmp_path / "rest.sock"
+        with RestRig(path, taken, dispensable=[taken]) as rig:
+            assert rig.server.addresses == (f"unix:{path}",)
+            (trouble,) = rig.server.troubles
+            assert str(other.port) in trouble
+            with unix_connection(path) as sock:
+                assert request_on(sock, "GET", "/v1/health/live").status == 200
+
+
+def test_without_any_other_address_a_dispensable_one_is_needed_too(tmp_path):
+    with RestRig() as other:
+        taken = ListenSpec("127.0.0.1", range(other.port, other.port + 1))
+        rig = RestRig(taken, dispensable=[taken])
+        with pytest.raises(NetworkError, match=str(other.port)):
+            rig.server.start()

@@ -17,6 +17,8 @@ from blobtorrent.runtime.mailbox import Mailbox
 
 T = TypeVar("T")
 
+NO_ANSWER = "command.no-answer"        # the code of waiting in vain: what was asked for may happen yet
+
 
 class GoalAction(Enum):
     """What happens to a torrent that has seeded enough."""
@@ -207,7 +209,7 @@ class Reply(Generic[T]):
         try:
             answer = self._box.get(timeout_s)
         except queue.Empty:
-            raise Unavailable("command.no-answer", f"no answer within {timeout_s:g} s") from None
+            raise Unavailable(NO_ANSWER, f"no answer within {timeout_s:g} s") from None
         if isinstance(answer, BlobTorrentError):
             raise answer
         return answer

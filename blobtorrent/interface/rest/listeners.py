@@ -6,7 +6,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,17 +42,30 @@ class Listener(NamedTuple):
                 pass
 
 
-def open_all(places: Iterable[Place]) -> list[Listener]:
-    """Open every place, or none. Raises NetworkError ("net.*")."""
+def open_all(
+    places: Iterable[Place], dispensable: Collection[Place] = ()
+) -> tuple[list[Listener], list[NetworkError]]:
+    """Open every place, or none; returns also why some that are dispensable are not open.
+
+    Raises NetworkError ("net.*") when one that is not dispensable cannot be opened, or all that could are not.
+    """
     opened: list[Listener] = []
+    failures: list[NetworkError] = []
     try:
         for place in places:
-            opened.append(_open(place))
+            try:
+                opened.append(_open(place))
+            except NetworkError as error:
+                if place not in dispensable:
+                    raise
+                failures.append(error)
+        if failures and not opened:
+            raise failures[0]
     except NetworkError:
         for listener in opened:
             listener.close()
         raise
-    return opened
+    return opened, failures
 
 
 def caller_of(sock: socket.socket) -> Caller:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -58,8 +58,9 @@ class _Drain:
 class RestServer:
     """`listen` are the places to listen at; `token` is wanted from every TCP client.
 
-    `hosts` are names that TCP clients may call us by besides IP addresses and localhost. `start` and `stop` belong to
-    one thread; while it runs, `gateway` must be answered by a session.
+    `hosts` are names that TCP clients may call us by besides IP addresses and localhost. Places that are `dispensable`
+    are done without when they cannot be had, if there is another. `start` and `stop` belong to one thread; while it
+    runs, `gateway` must be answered by a session.
     """
 
     def __init__(
@@ -69,9 +70,12 @@ class RestServer:
         token: str,
         *,
         hosts: Iterable[str] = (),
+        dispensable: Collection[Place] = (),
         clock: Clock | None = None,
     ) -> None:
         self._places = tuple(listen)
+        self._dispensable = dispensable
+        self.troubles: list[str] = []  # why it does without some of its places; from `start` on
         self._gate = Gate(token, hosts)
         self._router = Router(gateway)
         self._pool: Pool[_Job] = Pool("rest", WORKERS, self._work)
@@ -95,7 +99,10 @@ class RestServer:
 
     def start(self) -> None:
         """Listen, then serve. Raises NetworkError ("net.*") when a place cannot be had; nothing is open then."""
-        self._listeners = open_all(self._places)
+        self._listeners, failures = open_all(self._places, self._dispensable)
+        self.troubles = [error.detail for error in failures]
+        for error in failures:
+            log.error("REST does without an address", code=error.code, detail=error.detail)
         self._resume_accepting()
         self._pool.start()
         self._loop.start()

@@ -14,7 +14,7 @@ import pytest
 
 from blobtorrent.config.load import load
 from blobtorrent.config.schema import LogSettings
-from blobtorrent.daemon.logsink import level_of, open_sink
+from blobtorrent.daemon.logsink import is_seen_on_stderr, level_of, open_sink
 from blobtorrent.model.errors import ConfigError
 from tests.support.datagrams import DatagramSocket, read_entry
 
@@ -79,3 +79,15 @@ def test_levels_are_those_of_the_logging_module() -> None:
     assert [level_of(settings(f"log.level='{word}'")) for word in ("debug", "info", "warning", "error")] == [
         logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR,
     ]
+
+
+def test_it_is_known_whether_the_log_is_seen_on_standard_error(tmp_path: Path) -> None:
+    with journal_stream(tmp_path / "stderr") as environ:
+        journal = open_sink(settings("log.format='journal'"), environ)
+        assert is_seen_on_stderr(journal, environ)
+        assert not is_seen_on_stderr(journal, {})
+        assert is_seen_on_stderr(open_sink(settings("log.format='json'"), {}), {})
+        file = open_sink(settings(f"log.file='{tmp_path}/log'"), environ)
+        assert not is_seen_on_stderr(file, environ)
+        for sink in (journal, file):
+            sink.close()

@@ -6,6 +6,7 @@ import pytest
 
 from blobtorrent.config.load import load
 from blobtorrent.config.schema import Settings
+from blobtorrent.core.session.commands import NO_ANSWER
 from blobtorrent.daemon.reload import Reloader
 from blobtorrent.model.errors import ConfigError, Unavailable
 
@@ -68,3 +69,18 @@ def test_settings_that_the_session_refuses_are_applied_by_nobody() -> None:
     assert not played.reloader.reload()
     assert played.applied == []
     assert played.reloader.settings is before
+
+
+def test_settings_that_nobody_confirmed_hold_and_are_told_again(caplog: pytest.LogCaptureFixture) -> None:
+    played = Played()
+    played.next = load(assignments=["network.max_peers=7"])
+    played.refuse_with = Unavailable(NO_ANSWER, "no answer within 10 s")
+    assert played.reloader.reload()
+    assert "has not confirmed them" in caplog.text
+    assert "the old ones stay" not in caplog.text
+    assert [name for name, _ in played.applied] == ["second"]
+    assert played.reloader.settings.network.max_peers == 7
+    played.refuse_with = None
+    for _ in range(2):
+        assert played.reloader.reload()
+    assert [name for name, _ in played.applied] == ["second", "first", "second"]

@@ -92,3 +92,28 @@ def test_a_stopped_torrent_with_unfinished_work_keeps_it_and_no_other_from_a_cle
         assert after.was_clean
         after.mark_clean()
         after.close()
+
+
+def test_a_start_that_goes_no_further_leaves_a_clean_directory_clean(tmp_path: Path) -> None:
+    root = SavedState(tmp_path / "state", is_clean=True, num_torrents=0).root
+    saved = Saved(load([], {}, []), root, tmp_path, lambda event: None, scratch_slots=1)
+    assert not saved.damages
+    saved.abandon()
+    after = StateDir(root)
+    assert after.was_clean
+    after.close()
+    live_file = live_path(tmp_path, root)
+    assert live_file is None or not live_file.exists()
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_a_start_that_goes_no_further_hides_no_crash_and_no_damage(tmp_path: Path, is_clean: bool) -> None:
+    root = SavedState(tmp_path / "state", is_clean=is_clean, num_torrents=1).root
+    if is_clean:
+        for path in root.glob("state.sqlite3*"):
+            path.unlink()
+    saved = Saved(load([], {}, []), root, tmp_path, lambda event: None, scratch_slots=1)
+    saved.abandon()
+    after = StateDir(root)
+    assert not after.was_clean
+    after.close()

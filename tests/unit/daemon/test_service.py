@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from blobtorrent.config.load import load
-from blobtorrent.core.session.commands import OpenListeners
+from blobtorrent.core.session.commands import NO_ANSWER, OpenListeners, Reply
 from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.service import Service
-from blobtorrent.model.errors import NetworkError
+from blobtorrent.model.errors import BugError, NetworkError, Unavailable
 from blobtorrent.model.status import SessionStatus
 from tests.support.datagrams import DatagramSocket
 
@@ -21,11 +21,23 @@ from tests.support.datagrams import DatagramSocket
 class PlayedGateway:
     def __init__(self, calls: list[str]) -> None:
         self.session = SessionStatus("running", torrents=1, down_bytes_per_s=2048)
+        self.silent_waits = 0          # how often nothing is answered yet
         self._calls = calls
 
-    def ask(self, command: Any, timeout_s: float) -> None:
+    def submit(self, command: Any) -> Reply[Any]:
         assert isinstance(command, OpenListeners)
         self._calls.append("listen")
+        return PlayedReply(self)
+
+
+class PlayedReply(Reply[Any]):
+    def __init__(self, gateway: PlayedGateway) -> None:
+        self._gateway = gateway
+
+    def wait(self, _timeout_s: float) -> None:
+        if self._gateway.silent_waits:
+            self._gateway.silent_waits -= 1
+            raise Unavailable(NO_ANSWER, "no answer yet")
 
 
 class PlayedThreads:
@@ -36,6 +48,8 @@ class PlayedThreads:
         self.dead: list[str] = []
         self.late: list[str] = []
         self.start_error: Exception | None = None
+        self.trouble: list[str] = []
+        self.stops_cleanly = True
         self._name = name
         self._calls = calls
 
@@ -46,7 +60,10 @@ class PlayedThreads:
 
     def stop(self, _timeout_s: float = 0.0) -> bool:
         self._calls.append(f"stop {self._name}")
-        return True
+        return self.stops_cleanly
+
+    def troubles(self) -> list[str]:
+        return self.trouble
 
     def dead_threads(self) -> list[str]:
         return self.dead
@@ -56,11 +73,18 @@ class PlayedThreads:
 
 
 class PlayedSignals:
-    """Each wait takes the next step: a signal, or something that happens while nothing is signalled."""
+    """Each wait takes the next step: a signal, or something that happens while nothing is signalled.
+
+    `early` are signals that come before the start is over, one for each look.
+    """
 
     def __init__(self, steps: list[signal.Signals | Callable[[], None]], calls: list[str]) -> None:
+        self.early: list[signal.Signals] = []
         self._steps = iter(steps)
         self._calls = calls
+
+    def poll(self) -> signal.Signals | None:
+        return self.early.pop(0) if self.early else None
 
     def wait(self, _timeout_s: float) -> signal.Signals | None:
         step = next(self._steps)
@@ -99,8 +123,9 @@ class World:
         self.manager = manager
         self.engine = PlayedThreads("engine", self.calls)
         self.interfaces = PlayedThreads("interfaces", self.calls)
+        self.signals = PlayedSignals([*steps], self.calls)
         self.service = Service(
-            self.engine, self.interfaces, PlayedReloader(self.calls), signals=PlayedSignals([*steps], self.calls),
+            self.engine, self.interfaces, PlayedReloader(self.calls), signals=self.signals,
             logs=PlayedLogs(self.calls), notifier=Notifier(manager.address, watchdog_s=1e-9),
         )
 
@@ -193,3 +218,44 @@ def test_the_status_says_how_it_goes(manager: DatagramSocket) -> None:
     world.service.run()
     ready = manager.take()[0].decode()
     assert ready == "READY=1\nSTATUS=2 torrents, down 0 B/s, up 1.0 KiB/s; 1 damaged, see the log"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_starts_ends_it_in_order(manager: DatagramSocket, number: signal.Signals) -> None:
+    world = World(manager)
+    world.engine.gateway.silent_waits = 5
+    world.signals.early = [signal.SIGHUP, number]
+    assert world.service.run() == 0
+    assert world.calls[-3:] == ["release signals", "stop interfaces", "stop engine"]
+    assert "READY=1" not in world.heard()
+
+
+def test_a_reload_that_is_asked_for_while_it_starts_is_done_when_it_serves(manager: DatagramSocket) -> None:
+    world = World(manager, signal.SIGTERM)
+    world.signals.early = [signal.SIGHUP]
+    world.engine.gateway.silent_waits = 1
+    world.service.run()
+    assert world.calls[2:5] == ["listen", "reopen log", "reload"]
+
+
+def test_a_thread_that_dies_while_it_starts_is_not_waited_for(manager: DatagramSocket) -> None:
+    world = World(manager)
+    world.engine.gateway.silent_waits = 1
+    world.engine.dead = ["core"]
+    with pytest.raises(BugError, match="core"):
+        world.service.run()
+    assert world.calls[-2:] == ["stop interfaces", "stop engine"]
+
+
+def test_an_end_that_is_not_clean_is_a_failure(manager: DatagramSocket, caplog: pytest.LogCaptureFixture) -> None:
+    world = World(manager, signal.SIGTERM)
+    world.engine.stops_cleanly = False
+    assert world.service.run() == 1
+    assert "the end was not clean" in caplog.text
+
+
+def test_the_status_tells_what_is_done_without(manager: DatagramSocket) -> None:
+    world = World(manager, signal.SIGTERM)
+    world.interfaces.trouble = ["cannot listen on 127.0.0.1:7070"]
+    world.service.run()
+    assert manager.take()[0].decode().endswith("up 0 B/s; cannot listen on 127.0.0.1:7070")

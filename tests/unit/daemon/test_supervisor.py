@@ -67,3 +67,11 @@ def test_threads_of_others_may_come_and_go() -> None:
     supervisor.start()
     other.die()
     assert supervisor.dead_threads() == []
+
+
+def test_a_thread_that_died_before_the_first_look_is_noticed() -> None:
+    part = PlayedPart("net", [])
+    supervisor = Supervisor([part.as_part()])
+    supervisor.start()
+    part.die()
+    assert supervisor.dead_threads() == ["net"]
