@@ -50,18 +50,20 @@ class ShortLivedDaemon(Daemon):
 class Lives:
     """The lives of a daemon in `folder`; `daemon` is the present one. `words` are more of its command line.
 
-    Its state and its downloads lie in the folder, its live file in `runtime`.
+    Its logs lie in the folder, its state and its downloads on `disk` (the folder too when not given), its live file in
+    `runtime`.
     """
 
-    def __init__(self, folder: Path, runtime: Path, *words: str, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, runtime: Path, *words: str, disk: Path | None = None,
+                 prefix: Sequence[str] = ()) -> None:
         self._folder = folder
         self._runtime = runtime / "run"
-        self._words = words
+        self.downloads = (disk or folder) / "downloads"
+        self.state = (disk or folder) / "state"
+        self._words = ("--state-dir", str(self.state), "--set", f"storage.download_dir='{self.downloads}'", *words)
         self._prefix = prefix
         self._logs: list[Path] = []
         self.daemon: ShortLivedDaemon
-        self.downloads = folder / "downloads"
-        self.state = folder / "state"
 
     def __enter__(self) -> Lives:
         self.begin()
