@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,7 +72,8 @@ class SessionRig:
     """Posts of the session are drained by the test; `answer_*` play the threads that would have taken them."""
 
     def __init__(self, *, check_jobs: int = 4, max_links: int = 500, keeps: bool = False, live: LiveFile | None = None,
-                 saved: Iterable[Torrent] = (), **settings: object) -> None:
+                 saved: Iterable[Torrent] = (), on_safe: Callable[[InfoHash], None] | None = None,
+                 **settings: object) -> None:
         """With `keeps` it is a daemon's: what it saves goes to `library` and `state`, as it would to their threads."""
         self.clock = FakeClock(start=1000.0)
         self.timers = TimerWheel()
@@ -115,6 +116,7 @@ class SessionRig:
             PeerId(b"-BQ0000-abcdefghijkl"),
             check_jobs,
             saved,
+            on_safe,
         ))
         for message in self.inbox.drain():
             self.tell(message)
@@ -214,6 +216,9 @@ class SessionRig:
     def answer_load(self, metainfo: Metainfo) -> None:
         """The library reads a saved torrent."""
         only(LoadTorrent, self.library.drain())
+        self.give_metainfo(metainfo)
+
+    def give_metainfo(self, metainfo: Metainfo) -> None:
         self.tell(TorrentLoaded(metainfo.info_hash, metainfo, b"", b"", None))
 
     def fail_load(self, metainfo: Metainfo, error: StorageError) -> None:

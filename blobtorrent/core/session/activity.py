@@ -10,7 +10,6 @@ from blobtorrent.core.session.commands import GoalAction, SeedGoal
 from blobtorrent.core.session.goals import is_met, next_look_s
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
-from blobtorrent.core.session.loading import mark_unsaved
 from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing, files_to_write, path_taken
@@ -81,7 +80,8 @@ class ActivityManager:
     def begin(self, torrent: Torrent) -> None:
         """Its files are ready: into the swarm, if there is anything to do."""
         torrent.record.is_suspect = False
-        if not torrent.record.should_run:
+        if not torrent.record.should_run or torrent.is_adopting:
+            self._keeper.touch(torrent)
             self._roster.fire(torrent, TorrentEvent.STOP)
         elif torrent.lacking:
             torrent.jobs_in_flight += 1
@@ -104,7 +104,6 @@ class ActivityManager:
 
     def _open(self, torrent: Torrent, event: TorrentEvent) -> None:
         record = torrent.record
-        mark_unsaved(torrent)
         torrent.begin_run(self._clock.now())
         self._swarms.open(torrent)
         assert torrent.metainfo is not None

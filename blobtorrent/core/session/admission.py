@@ -46,6 +46,11 @@ class Admission:
         else:
             self._start(torrent)
 
+    def adopt(self, torrent: Torrent) -> None:
+        """What a killed process left of a torrent that does not run is made durable: load it, and come back."""
+        torrent.is_adopting = torrent.was_adopted = True
+        self._start(torrent)
+
     def release(self) -> None:
         """A torrent needs its place no more, or needs one again."""
         if self._queue.is_needed:
@@ -71,12 +76,15 @@ class Admission:
                 is_stalled=torrent.is_stalled,
             )
             for torrent in self._roster
-            if torrent.record.should_run and torrent.state not in _NO_CONTENDER
+            if torrent.record.should_run and torrent.state not in _NO_CONTENDER and not torrent.is_adopting
         )
         for info_hash in verdict.yield_:
             self._roster.fire(self._roster.known(info_hash), TorrentEvent.STOP)
         for info_hash in verdict.start:
             self._start(self._roster.known(info_hash))
+        for torrent in list(self._roster):
+            if torrent.state is TorrentState.QUEUED and torrent.must_adopt:
+                self.adopt(torrent)
 
     def _start(self, torrent: Torrent) -> None:
         torrent.held_by = _UNHELD

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from blobtorrent.core.session.checks import CheckPlan, CheckQueue
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
+from blobtorrent.core.session.loading import mark_unsaved
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
@@ -85,6 +86,7 @@ class CheckManager:
         believed = record.have.mask & ~check.pieces if record.is_checked else 0
         torrent.check = None
         torrent.set_have(Bitfield.from_mask(record.have.size, believed | check.good.mask))
+        mark_unsaved(torrent)
         record.is_checked, torrent.wants_check = True, False
         log.info("torrent checked", torrent=torrent.info_hash,
                  good=len(check.good), bad=len(check.bad), missing=len(check.missing))

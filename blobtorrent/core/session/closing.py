@@ -9,7 +9,6 @@ from collections.abc import Callable
 from blobtorrent.core.session.announces import AnnounceManager
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
-from blobtorrent.core.session.loading import mark_unsaved
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import REMOVAL_DELETE
 from blobtorrent.core.session.roster import Roster
@@ -65,13 +64,12 @@ class Closer:
         """Take the next step when the torrent is being closed and nothing of it is under way."""
         if torrent.state not in _CLOSING or torrent.jobs_in_flight:
             return
-        if torrent.record.unsaved and torrent.store_is_open and self._outlets.state is not None:
-            mark_unsaved(torrent)
+        if torrent.record.unsaved and torrent.is_prepared and self._outlets.state is not None:
             torrent.jobs_in_flight += 1
             self._keeper.settle(torrent, lambda: self.job_ended(torrent))
         elif torrent.store_is_open:
             assert torrent.store is not None
-            torrent.store_is_open = False
+            torrent.store_is_open = torrent.is_prepared = False
             torrent.jobs_in_flight += 1
             self._outlets.disks.post(CloseStore(torrent.info_hash, torrent.store, self._outlets.inbox))
         elif torrent.state is TorrentState.REMOVING and torrent.record.removal == REMOVAL_DELETE:

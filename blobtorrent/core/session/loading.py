@@ -98,6 +98,8 @@ class Loader:
         record, metainfo = torrent.record, torrent.metainfo
         assert metainfo is not None
         assert torrent.store is not None
+        torrent.is_prepared = True
+        mark_unsaved(torrent)
         torrent.partial = dict(answer.partial)
         if torrent.store.mount_point and torrent.store.mount_point != record.place.mount_point:
             record.place = record.place._replace(mount_point=torrent.store.mount_point)
@@ -159,6 +161,7 @@ class Loader:
         ):
             torrent.stamps, torrent.stamps_are_new = dict(answer.stamps), True
             torrent.set_have(Bitfield.from_mask(record.have.size, (1 << record.have.size) - 1 & ~torrent.skipped))
+            mark_unsaved(torrent)
             record.is_checked = True
             self._on_ready(torrent)
         else:

@@ -184,7 +184,7 @@ class ResumeManager:
             return
         self._unsaved_bytes = 0
         for info_hash, torrent in self._dirty.items():
-            if torrent.record.unsaved and torrent.store_is_open:
+            if torrent.record.unsaved and torrent.is_prepared:
                 self.syncs.begin(torrent)
                 self._awaited.add((_SYNC, info_hash))
             if torrent.has_other_peers:
@@ -224,7 +224,7 @@ class ResumeManager:
         drops = [name for info_hash in self._dropped for name in all_rows_of(info_hash)]
         commit = _Commit(claims, self._dropped, self._then, puts)
         self._dirty = {info_hash: torrent for info_hash, torrent in self._dirty.items()
-                       if torrent.record.unsaved and torrent.store_is_open}        # pieces came meanwhile
+                       if torrent.record.unsaved and torrent.is_prepared}        # pieces came meanwhile
         self._wishes, self._rows, self._dropped, self._then = {}, [], [], []
         if self._dirty:
             self._commit_in(self._interval_s)

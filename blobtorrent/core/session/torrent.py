@@ -49,9 +49,10 @@ class Torrent:
 
     __slots__ = (
         "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error", "goal_timer",
-        "held_by", "is_stalled", "jobs_in_flight", "last_given_s", "last_moved_s", "machine", "metainfo", "moved_bytes",
-        "partial", "peers", "record", "recovered", "report", "seeding_since_s", "skip_check", "skipped", "stamps",
-        "stamps_are_new", "store", "store_is_open", "swarm_is_open", "wants_check",
+        "held_by", "is_adopting", "is_prepared", "is_stalled", "jobs_in_flight", "last_given_s", "last_moved_s",
+        "machine", "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report", "seeding_since_s",
+        "skip_check", "skipped", "stamps", "stamps_are_new", "store", "store_is_open", "swarm_is_open", "wants_check",
+        "was_adopted",
     )
 
     def __init__(self, record: TorrentRecord) -> None:
@@ -63,8 +64,11 @@ class Torrent:
         self.skip_check = False        # it is new, and what lies on disk is to be believed
         self.wants_check = False       # all of it is to be hashed at the next start
         self.recovered: Recovered | None = None            # what a killed process left of it in memory
+        self.is_adopting = False       # it is loaded only to make that durable
+        self.was_adopted = False       # that was tried
         self.jobs_in_flight = 0
         self.store_is_open = False
+        self.is_prepared = False       # so is the store, and its files can be synced
         self.swarm_is_open = False
         self.moved_bytes = 0           # by the move under way
         self.doubtful = 0              # the mask of pieces to hash
@@ -110,6 +114,11 @@ class Torrent:
     def is_idle(self) -> bool:
         """Nothing of it is open or under way."""
         return self.state in (TorrentState.STOPPED, TorrentState.QUEUED)
+
+    @property
+    def must_adopt(self) -> bool:
+        """A killed process left something of it, and it does not run yet."""
+        return self.recovered is not None and not self.was_adopted
 
     @property
     def can_stop(self) -> bool:

@@ -173,6 +173,7 @@ class TorrentManager:
         self._sharing.follow(torrent)
         if torrent.store is not None and torrent.store.root != record.place.root:
             torrent.unload()           # its store is for another folder
+        torrent.is_adopting = False
         if not self._is_awake:
             return
         self._admission.release()
@@ -183,6 +184,8 @@ class TorrentManager:
         elif record.should_run or torrent.wants_check:
             torrent.error, record.error = None, ("", "")
             self._admission.enter(torrent)
+        elif torrent.must_adopt:
+            self._admission.adopt(torrent)
         else:
             self._roster.publish(torrent)
             if self._outlets.library is not None:
