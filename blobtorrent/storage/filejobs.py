@@ -117,6 +117,20 @@ class FilesStamped(NamedTuple):
     error: StorageError | None = None
 
 
+class FindFiles(NamedTuple):
+    """See whether anything of the torrent lies below the store's root. Posted to FileLanes; answered by FilesFound."""
+
+    info_hash: InfoHash
+    store: Store
+    reply_to: Mailbox[Any]
+
+
+class FilesFound(NamedTuple):
+    info_hash: InfoHash
+    has_data: bool
+    error: StorageError | None = None
+
+
 class SkipFiles(NamedTuple):
     """From now on the files with these numbers, and no others, are unwanted: see Store.skip.
 

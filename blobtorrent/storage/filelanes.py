@@ -14,7 +14,9 @@ from blobtorrent.runtime.worker import Pool
 from blobtorrent.storage.filejobs import (
     DataDeleted,
     DeleteData,
+    FilesFound,
     FilesStamped,
+    FindFiles,
     MeasureSpace,
     MoveProgress,
     MoveStore,
@@ -31,8 +33,8 @@ from blobtorrent.storage.spaces import measure_space
 
 PROGRESS_S = 1.0
 
-FileJob = MoveStore | RenamePaths | DeleteData | StampFiles | MeasureSpace
-FileAnswer = StoreMoved | PathsRenamed | DataDeleted | FilesStamped | SpaceMeasured
+FileJob = MoveStore | RenamePaths | DeleteData | StampFiles | FindFiles | MeasureSpace
+FileAnswer = StoreMoved | PathsRenamed | DataDeleted | FilesStamped | FilesFound | SpaceMeasured
 
 _BUG = StorageError("storage.bug", "the thread for files failed; the log has the traceback")
 
@@ -90,6 +92,8 @@ class FileLanes:
                 return DataDeleted(job.info_hash)
             if isinstance(job, StampFiles):
                 return FilesStamped(job.info_hash, job.store.stamps())
+            if isinstance(job, FindFiles):
+                return FilesFound(job.info_hash, any(stamp.size for stamp in job.store.stamps().values()))
             return SpaceMeasured(job.device, *measure_space(job.path))
         except BlobTorrentError as error:
             return _failure(job, error)
@@ -130,4 +134,6 @@ def _failure(job: FileJob, error: BlobTorrentError) -> FileAnswer:
         return DataDeleted(job.info_hash, error)
     if isinstance(job, StampFiles):
         return FilesStamped(job.info_hash, {}, error)
+    if isinstance(job, FindFiles):
+        return FilesFound(job.info_hash, False, error)
     return SpaceMeasured(job.device, 0, 0, error)

@@ -80,7 +80,7 @@ class ActivityManager:
     def begin(self, torrent: Torrent) -> None:
         """Its files are ready: into the swarm, if there is anything to do."""
         torrent.record.is_suspect = False
-        if not torrent.record.should_run or torrent.is_adopting:
+        if not torrent.record.should_run or torrent.is_adopting or torrent.record.must_move:
             self._keeper.touch(torrent)
             self._roster.fire(torrent, TorrentEvent.STOP)
         elif torrent.lacking:
@@ -180,10 +180,8 @@ class ActivityManager:
             self._roster.tell(TorrentFinished(torrent.info_hash, record.lifetime.downloaded_bytes))
             self._announces.complete(torrent.info_hash)
             self._on_turn()
-            if record.place.is_incomplete:
-                record.place = record.place._replace(is_incomplete=False)
             self._keeper.save(torrent)
-            if record.place.must_move:
+            if record.must_move:
                 self._roster.fire(torrent, TorrentEvent.STOP)
                 return
         self._look_at_goal(torrent)

@@ -26,6 +26,7 @@ from blobtorrent.core.swarm.messages import PeersKept
 from blobtorrent.model.events import SettingsApplied
 from blobtorrent.storage.filejobs import (
     DataDeleted,
+    FilesFound,
     FilesSkipped,
     FilesStamped,
     MoveProgress,
@@ -82,6 +83,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         StoreSynced: keeper.syncs.on_synced,
         PeersKept: keeper.on_peers,
         FilesStamped: on_stamped,
+        FilesFound: parts.loader.on_found,
         FilesSkipped: changes.on_skipped,
         MoveProgress: moves.on_progress,
         StoreMoved: moves.on_moved,

@@ -24,7 +24,7 @@ from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.jobs import PrepareStore, StorePrepared
 
 if TYPE_CHECKING:
-    from blobtorrent.storage.filejobs import FilesStamped
+    from blobtorrent.storage.filejobs import FilesFound, FilesStamped
 
 log = get_logger(__name__)
 
@@ -75,13 +75,43 @@ class Loader:
             self._on_idle(torrent)
         elif error is not None:
             self._roster.fail(torrent, error)
+        elif torrent.record.place.is_incomplete and not torrent.record.is_checked:
+            self._look_for_it(torrent)
         else:
-            assert torrent.store is not None
-            torrent.jobs_in_flight += 1
-            torrent.store_is_open = True
-            record = torrent.record
-            self._outlets.disks.post(PrepareStore(
-                torrent.info_hash, torrent.store, self._outlets.inbox, torrent.stamps, record.have, torrent.recovered))
+            self._prepare_store(torrent)
+
+    def _look_for_it(self, torrent: Torrent) -> None:
+        """It is new, and is to lie in the incomplete folder: perhaps it lies where it belongs already."""
+        from blobtorrent.storage.filejobs import FindFiles
+        from blobtorrent.storage.store import Store
+
+        own = torrent.store
+        assert own is not None
+        store = Store(torrent.record.place.download_dir, own.metainfo, own.pool, names=own.names)
+        torrent.jobs_in_flight += 1
+        self._outlets.post_file_job(FindFiles(torrent.info_hash, store, self._outlets.inbox))
+
+    def on_found(self, answer: FilesFound) -> None:
+        torrent = self._roster.known(answer.info_hash)
+        torrent.jobs_in_flight -= 1
+        if torrent.state is not TorrentState.LOADING:
+            self._on_idle(torrent)
+            return
+        if answer.has_data:
+            assert torrent.metainfo is not None
+            place = torrent.record.place
+            torrent.record.place = place._replace(root=place.download_dir, is_incomplete=False)
+            self._keeper.save(torrent)
+            self._metainfos.provide(torrent, torrent.metainfo)
+        self._prepare_store(torrent)
+
+    def _prepare_store(self, torrent: Torrent) -> None:
+        assert torrent.store is not None
+        torrent.jobs_in_flight += 1
+        torrent.store_is_open = True
+        self._outlets.disks.post(PrepareStore(
+            torrent.info_hash, torrent.store, self._outlets.inbox, torrent.stamps, torrent.record.have,
+            torrent.recovered))
 
     def on_prepared(self, answer: StorePrepared) -> None:
         torrent = self._roster.known(answer.info_hash)

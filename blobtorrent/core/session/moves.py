@@ -61,14 +61,15 @@ class MoveManager:
         try:
             torrent = self._at_rest(command)               # once more: it may have taken a while to find out
             place = torrent.record.place._replace(download_dir=command.download_dir.absolute())
-            if others and place.must_move:
+            must_move = place.must_move(is_complete=torrent.record.is_complete)
+            if others and must_move:
                 raise _shared(torrent, others)
         except CommandError as error:
             reply.give(error)
             return
         torrent.record.place = place
         self._keeper.save(torrent, reply.give)
-        if place.must_move:
+        if must_move:
             self._torrents.come_home(torrent)
         else:
             self._sharing.follow(torrent)
@@ -164,14 +165,17 @@ class MoveManager:
         self._aborts.pop(answer.info_hash, None)
         place = torrent.record.place
         if answer.error is None:
-            torrent.record.place = place._replace(root=place.download_dir, is_moving=False, mount_point="")
+            torrent.record.place = place._replace(
+                root=place.download_dir, is_moving=False, is_incomplete=False, mount_point="")
             self._take_stamps(torrent, answer.stamps)
             self._finish(torrent, lambda: self._roster.tell(
                 TorrentMoved(torrent.info_hash, str(place.download_dir))))
         elif answer.error.code == "storage.interrupted":
             return                     # we are ending: the next start goes on
         else:
-            self._give_up(torrent, answer.error, place._replace(is_moving=False, download_dir=place.root))
+            # What comes from the incomplete folder is tried again; it was no wish of the moment.
+            target = place.download_dir if place.is_incomplete else place.root
+            self._give_up(torrent, answer.error, place._replace(is_moving=False, download_dir=target))
 
     def on_renamed(self, answer: PathsRenamed) -> None:
         torrent = self._roster.known(answer.info_hash)
@@ -210,11 +214,11 @@ class MoveManager:
         self._keeper.save(torrent, saved)
 
     def _give_up(self, torrent: Torrent, error: BlobTorrentError, place: Place) -> None:
-        """All is where it was; the torrent stays there, and says why."""
+        """All is where it was; the torrent stays there, and says why, unless it was given up to be removed."""
         torrent.record.place = place
         self._keeper.save(torrent)
         if torrent.record.removal:
-            self._roster.fire(torrent, TorrentEvent.MOVED) # that was why
+            self._roster.fire(torrent, TorrentEvent.MOVED)
         else:
             self._roster.fail(torrent, error)
 

@@ -62,9 +62,9 @@ class Place(NamedTuple):
     renaming: tuple[str, str] | None = None
     is_moving: bool = False
 
-    @property
-    def must_move(self) -> bool:
-        return self.root != self.download_dir and not self.is_incomplete
+    def must_move(self, *, is_complete: bool) -> bool:
+        """Whether the files are not where they are to be now, or only some of them are."""
+        return self.is_moving or self.root != self.download_dir and (is_complete or not self.is_incomplete)
 
 
 class Lifetime(NamedTuple):
@@ -140,6 +140,10 @@ class TorrentRecord:
     def is_complete(self) -> bool:
         """Everything that is wanted was there at the last look."""
         return self.is_checked and not self.left_bytes
+
+    @property
+    def must_move(self) -> bool:
+        return self.place.must_move(is_complete=self.is_complete)
 
     @property
     def unsaved(self) -> int:

@@ -179,7 +179,7 @@ class TorrentManager:
         self._admission.release()
         if record.removal:
             self._roster.fire(torrent, TorrentEvent.REMOVE)
-        elif record.place.renaming is not None or record.place.must_move:
+        elif record.place.renaming is not None or record.must_move:
             self._roster.fire(torrent, TorrentEvent.MOVE)
         elif record.should_run or torrent.wants_check:
             torrent.error, record.error = None, ("", "")

@@ -15,16 +15,20 @@ from blobtorrent.core.session.commands import (
     MoveTorrent,
     RecheckTorrent,
     RenamePath,
+    StartTorrent,
     StopTorrent,
     TorrentChanges,
 )
 from blobtorrent.core.session.record import Place
 from blobtorrent.core.session.reserves import LOOK_S
 from blobtorrent.core.swarm.messages import ChangeSwarm, OpenSwarm, WantPieces
-from blobtorrent.model.errors import Conflict, Invalid, Unavailable
+from blobtorrent.model.errors import Conflict, DiskFull, Invalid, Unavailable
 from blobtorrent.model.events import SpaceBack, SpaceLow, TorrentMoved
+from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.filejobs import (
+    FilesFound,
     FilesStamped,
+    FindFiles,
     MeasureSpace,
     MoveStore,
     PathsRenamed,
@@ -123,16 +127,57 @@ def test_a_move_that_a_kill_cut_short_is_resumed_at_the_start(tmp_path: Path) ->
     assert only(MoveStore, rig.files.drain()).is_resumed
 
 
+def begin_incomplete(rig: SessionRig, torrent: Metainfo, folder: Path, *, is_there: bool = False) -> PrepareStore:
+    """Add a torrent while there is a folder for incomplete ones."""
+    rig.open_listeners()
+    rig.add_kept(torrent, folder / "final")
+    look = only(FindFiles, rig.files.drain())
+    assert look.store.root == folder / "final"
+    rig.tell(FilesFound(torrent.info_hash, is_there))
+    return only(PrepareStore, rig.disks.drain())
+
+
 def test_a_download_in_the_incomplete_folder_moves_when_it_is_complete(tmp_path: Path) -> None:
     rig, torrent = SessionRig(keeps=True, storage__incomplete_dir=tmp_path / "inc"), torrent_of(4)
-    rig.open_listeners()
-    rig.add_kept(torrent, tmp_path / "final")
-    job = only(PrepareStore, rig.disks.drain())
+    job = begin_incomplete(rig, torrent, tmp_path)
     assert job.store.root == tmp_path / "inc"
     rig.tell(StorePrepared(job.info_hash, has_data=False))
     rig.shard.drain()
     rig.report(torrent, have=4)
     assert [type(message).__name__ for message in rig.shard.drain()][-1] == "CloseSwarm"
+
+
+def test_what_lies_in_its_own_folder_already_is_used_there(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True, storage__incomplete_dir=tmp_path / "inc"), torrent_of(4)
+    assert begin_incomplete(rig, torrent, tmp_path, is_there=True).store.root == tmp_path / "final"
+
+
+def test_a_torrent_that_was_killed_before_its_move_began_moves_at_the_start(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    left = saved_torrent(torrent, tmp_path, 0, 1, 2, 3)
+    left.record.place = Place(tmp_path / "final", tmp_path, is_incomplete=True)
+    rig = SessionRig(keeps=True, saved=[left])
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    rig.save()
+    assert only(MoveStore, rig.files.drain()).target == tmp_path / "final"
+
+
+def test_a_move_from_the_incomplete_folder_that_failed_is_tried_again_with_the_next_start(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    left = saved_torrent(torrent, tmp_path, 0, 1, 2, 3)
+    left.record.place = Place(tmp_path / "final", tmp_path, is_incomplete=True)
+    rig = SessionRig(keeps=True, saved=[left])
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    rig.save()
+    only(MoveStore, rig.files.drain())
+    rig.tell(StoreMoved(torrent.info_hash, {}, DiskFull("storage.disk-full", "no room")))
+    rig.save()
+    assert (rig.state(torrent), rig.status(torrent).error_code) == ("error", "storage.disk-full")
+    rig.command(StartTorrent(torrent.info_hash))
+    rig.save()
+    assert only(MoveStore, rig.files.drain()).target == tmp_path / "final"
 
 
 def test_a_rename_is_answered_when_it_is_done(tmp_path: Path) -> None:
