@@ -16,6 +16,7 @@ from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.worker import Pool
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
+from blobtorrent.storage.copier import Copier, CopyFile
 from blobtorrent.storage.jobs import (
     SPILLED,
     BlocksKept,
@@ -36,6 +37,7 @@ from blobtorrent.storage.jobs import (
     WritePieces,
 )
 from blobtorrent.storage.pieces import PieceReader, slots_of
+from blobtorrent.storage.repair import FileShared
 from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class _SyncKept(NamedTuple):
 
 
 class _Lane:
-    """The threads of one filesystem: one writes, one syncs, the others read.
+    """The threads of one filesystem: one writes, one syncs, the others read; one copies, if that is ever needed.
 
     More than one writer gains nothing: writes to one file exclude each other in the kernel, and the loser of that
     contest spins (measured: two writers of one file took 5.9 CPU s/GiB, one takes 0.7). And reads for uploads never
@@ -75,6 +77,7 @@ class _Lane:
         self._writer: Pool[DiskJob] = Pool(f"{name}-w", 1, handle)
         self._readers: Pool[DiskJob] = Pool(f"{name}-r", readers, handle)
         self._syncer: Pool[DiskJob] = Pool(f"{name}-s", 1, handle)
+        self.copier = Copier(f"{name}-c", handle)
         self._pools = (self._readers, self._writer, self._syncer)
 
     def start(self) -> None:
@@ -91,11 +94,11 @@ class _Lane:
 
     @property
     def depth(self) -> int:
-        return sum(pool.mailbox.depth for pool in self._pools)
+        return self.copier.depth + sum(pool.mailbox.depth for pool in self._pools)
 
     def stop(self, timeout_s: float) -> bool:
         """In this order: what the writer did last may have to be synced."""
-        hung = [pool for pool in self._pools if not pool.stop(timeout_s)]
+        hung = [threads for threads in (*self._pools, self.copier) if not threads.stop(timeout_s)]
         return not hung
 
 
@@ -160,8 +163,7 @@ class DiskPool:
         if isinstance(job, PrepareStore):
             return self._prepare(job)
         if isinstance(job, CloseStore):
-            job.store.close()
-            return StoreClosed(job.info_hash)
+            return self._close(job)
         return _skip(job)
 
     # ---- writing
@@ -176,6 +178,8 @@ class DiskPool:
             except StorageError as reason:
                 error = reason
                 unwritten += run
+                if isinstance(reason, FileShared) and job.store.copies.begin(reason.number):
+                    self._lanes[job.store.device].copier.post(CopyFile(job.store, reason.number))
             else:
                 written += run
         if self._live is not None and written:
@@ -256,6 +260,16 @@ class DiskPool:
         damaged = parts.damaged_blocks + (neighbours.damaged_blocks if neighbours is not None else 0)
         partial = {index: tuple(blocks) for index, blocks in parts.held().items()}
         return StorePrepared(job.info_hash, has_data, None, partial, files.changed, missing, damaged)
+
+    def _close(self, job: CloseStore) -> StoreClosed | None:
+        copies = job.store.copies
+        if not copies.is_idle:
+            copies.is_given_up = True
+            self._lanes[job.store.device].copier.post(job)         # comes back when the copying has ended
+            return None
+        copies.is_given_up = False
+        job.store.close()
+        return StoreClosed(job.info_hash)
 
 
 def _sync_kept(job: _SyncKept) -> BlocksKept:

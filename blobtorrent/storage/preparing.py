@@ -15,6 +15,7 @@ from blobtorrent.storage.files import make_link
 from blobtorrent.storage.folders import make_root
 from blobtorrent.storage.layout import Part
 from blobtorrent.storage.mounts import mount_point_of
+from blobtorrent.storage.repair import remove_leftover
 
 if TYPE_CHECKING:
     from blobtorrent.storage.neighbours import Neighbours
@@ -25,6 +26,8 @@ def prepare(store: Store) -> bool:
     """Make what must be there before the first write; returns whether any file held a byte. Raises StorageError."""
     _find_root(store)
     had_data = _has_data(store)
+    if had_data:
+        _remove_half_copies(store)
     if store.neighbours is not None:
         had_data |= _load_neighbours(store, store.neighbours)
     _make_files(store, range(len(store.metainfo.files)))
@@ -76,6 +79,23 @@ def _has_data(store: Store) -> bool:
     return False
 
 
+def _remove_half_copies(store: Store) -> None:
+    """Of hard-linked files, that a killed process left."""
+    for number, entry in enumerate(store.metainfo.files):
+        *parts, name = store.place_of(number)
+        if entry.is_pad or not entry.length:
+            continue
+        try:
+            with store.folders.open(tuple(parts)) as folder:
+                remove_leftover(folder, name)
+        except OSError:                # no such folder, or not for us to change
+            continue
+
+
+def _wait(_count: int) -> None:
+    """Here nobody writes yet: the copy of a hard-linked file may take as long as it takes."""
+
+
 def _make_files(store: Store, numbers: Iterable[int]) -> None:
     """Make empty files and links, and reserve space if that is asked for."""
     links = []
@@ -99,6 +119,8 @@ def _allocate(store: Store, number: int, length: int) -> None:
         found = store.folders.status(store.place_of(number))
         if found is not None and found.st_size >= length and found.st_blocks * 512 >= length:
             return                     # opened for writing, a hard-linked file would be copied for nothing
+        if found is not None:
+            store.unshare(number, _wait)
         file = store.pin(number, writable=True)
         try:
             if length:
@@ -132,6 +154,8 @@ def _hand_over(store: Store, neighbours: Neighbours, wanted: Collection[int]) ->
     written: set[int] = set()
     for part, data in neighbours.parts_of(wanted):
         if not _holds(store, part, data):
+            if part.file not in written and not _is_absent(store, part.file):
+                store.unshare(part.file, _wait)
             store.write_part(part, [data])
             written.add(part.file)
     for number in written:

@@ -24,10 +24,12 @@ from blobtorrent.storage.layout import PAD, Layout, Part
 from blobtorrent.storage.mounts import device_of, require_mounted
 from blobtorrent.storage.partstore import Durable, PartStore
 from blobtorrent.storage.preparing import prepare
+from blobtorrent.storage.repair import Copies, FileShared, unshare
 from blobtorrent.storage.stamps import Comparison, FileStamp, compare, stamp_of
 from blobtorrent.storage.verifier import verifier_of
 
 if TYPE_CHECKING:
+    from blobtorrent.storage.copying import Watch
     from blobtorrent.storage.naming import Naming
     from blobtorrent.storage.neighbours import Neighbours
 
@@ -81,6 +83,7 @@ class Store:
         self.neighbours = self._neighbours(kept) if kept is not None else None
         self.skipped = frozenset(skipped_files)
         self.reserves_space = allocation == FULL
+        self.copies = Copies()
         self._hardlinks = hardlinks
         self.durability = Durability(self)
 
@@ -121,7 +124,8 @@ class Store:
     def write(self, offset: int, buffers: list[memoryview]) -> None:
         """Put checked bytes at `offset` of the linear space: whole blocks, or up to a piece's end.
 
-        Raises StorageError; some bytes may be written then.
+        Raises StorageError; some bytes may be written then. FileShared: after `unshare` of that file it can be tried
+        again.
         """
         parts = self.layout.parts(offset, sum(map(len, buffers)))
         diverted = self.diverted
@@ -227,7 +231,26 @@ class Store:
         """Forget an open file that is no longer the one at its path."""
         self.pool.close_file((self.key, number))
 
+    def unshare(self, number: int, watch: Watch) -> None:
+        """Give a file that has other hard links an inode of its own, unless the policy says to write to all of them.
+
+        For a thread that may wait: all bytes are copied. `watch` may raise to stop that. Raises StorageError.
+        """
+        if self._hardlinks == WRITE:
+            return
+        *parts, name = self.place_of(number)
+        try:
+            with self.folders.open(tuple(parts)) as folder:
+                file = open_in(folder, name, writable=False)
+                if os.fstat(file).st_nlink > 1:
+                    file = unshare(folder, name, file, refuse=self._hardlinks == REFUSE, watch=watch)
+                os.close(file)
+        except OSError as error:
+            raise storage_error(error, self.path_of(number)) from error
+
     def _open(self, number: int, writable: bool) -> int:
+        if writable:
+            self.copies.require_written(number, self.place_of(number)[-1])
         mode = 0o777 if self.metainfo.files[number].is_executable else 0o666
         *parts, name = self.place_of(number)
         with self.folders.open(tuple(parts), create=writable) as folder:
@@ -240,9 +263,10 @@ class Store:
                 with self.folders.open(tuple(parts), create=True) as anew:
                     return open_in(anew, name, writable=True, mode=mode)
             if writable and self._hardlinks != WRITE and os.fstat(file).st_nlink > 1:
-                from blobtorrent.storage.repair import unshare  # rarely needed
-
-                return unshare(folder, name, file, refuse=self._hardlinks == REFUSE)
+                try:
+                    return unshare(folder, name, file, refuse=self._hardlinks == REFUSE)
+                except BlockingIOError:
+                    raise FileShared(number, name) from None
             return file
 
     def write_part(self, part: Part, buffers: list[memoryview]) -> None:

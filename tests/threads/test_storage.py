@@ -10,6 +10,7 @@ import pytest
 
 from blobtorrent.model.errors import FileMissing, StorageError
 from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.storage import repair
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.disk import DiskPool
 from blobtorrent.storage.filepool import FilePool
@@ -23,6 +24,7 @@ from blobtorrent.storage.jobs import (
     ReadSpans,
     Span,
     SpillBlocks,
+    StoreClosed,
     WritePieces,
 )
 from blobtorrent.storage.store import Store
@@ -298,6 +300,69 @@ def test_a_disk_that_hangs_stalls_only_what_lives_on_it(engine):
     assert [piece.index for piece in engine.answer().written] == [9]
     hanging.mount_is_back.set()
     assert sorted(engine.answer().written[0].index for _ in range(4)) == [0, 1, 2, 3]
+
+
+@pytest.fixture
+def copying(monkeypatch):
+    """Every hard-linked file is a large one, whose copy takes until `go` is set or somebody gives it up."""
+    go = threading.Event()
+    copied = repair.copy
+
+    def slowly(source, target, watch):
+        while not go.wait(0.001):
+            watch(1)
+        copied(source, target, watch)
+
+    monkeypatch.setattr(repair, "AT_ONCE_BYTES", 1)
+    monkeypatch.setattr(repair, "copy", slowly)
+    monkeypatch.setattr(repair, "clone", lambda _source, _target: False)
+    return go
+
+
+def shared_file(engine, torrent):
+    torrent.put_on_disk(engine.root)
+    path = engine.root / "t" / "folder0" / "file0"
+    path.write_bytes(bytes(path.stat().st_size))
+    os.link(path, engine.root / "library")
+    return path
+
+
+def test_while_a_large_shared_file_is_copied_other_files_are_written(engine, copying):
+    torrent = StoredTorrent([160 * K, 160 * K], 16 * K)
+    shared_file(engine, torrent)
+    store, piece = engine.open(torrent), torrent.full_piece(engine.arena, 3)
+    engine.write(torrent, store, [piece])
+    refused = engine.answer()
+    assert (refused.unwritten, refused.error.code) == ([piece], "storage.being-copied")
+    engine.write(torrent, store, [torrent.full_piece(engine.arena, 12)])
+    assert [written.index for written in engine.answer().written] == [12]
+    copying.set()
+    while refused.unwritten:
+        engine.write(torrent, store, refused.unwritten)
+        refused = engine.answer()
+    assert refused.written == [piece]
+    assert (engine.root / "library").read_bytes() == bytes(160 * K)
+
+
+def test_a_torrent_that_closes_gives_up_the_copy_of_its_file(engine, copying):
+    torrent = StoredTorrent([300 * K], 16 * K)
+    path = shared_file(engine, torrent)
+    store = engine.open(torrent)
+    engine.write(torrent, store, [torrent.full_piece(engine.arena, 3)])
+    assert engine.answer().error.code == "storage.being-copied"
+    engine.disk.post(CloseStore(torrent.metainfo.info_hash, store, engine.inbox))
+    assert engine.answer() == StoreClosed(torrent.metainfo.info_hash)
+    assert path.stat().st_nlink == 2
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_the_end_does_not_wait_for_a_copy(engine, copying):
+    torrent = StoredTorrent([300 * K], 16 * K)
+    path = shared_file(engine, torrent)
+    engine.write(torrent, engine.open(torrent), [torrent.full_piece(engine.arena, 3)])
+    assert engine.answer().error.code == "storage.being-copied"
+    assert engine.disk.stop(ANSWER_S)
+    assert path.stat().st_nlink == 2
 
 
 def test_when_writes_lag_no_more_memory_is_granted_and_its_return_is_announced(engine):

@@ -3,8 +3,9 @@ import stat
 
 import pytest
 
-from blobtorrent.model.errors import Denied, StorageError
+from blobtorrent.model.errors import Denied, DiskFull, StorageError
 from blobtorrent.storage.filepool import FilePool
+from blobtorrent.storage.repair import FileShared
 from blobtorrent.storage.store import BREAK, FULL, REFUSE, WRITE, Store
 from tests.support.filesystems import failing_at, listing
 from tests.support.stored import StoredTorrent
@@ -94,6 +95,56 @@ def test_a_copy_that_a_killed_process_left_is_used_up(tmp_path, torrent, shared)
     shared.with_name(".file0.blobtorrent-copy").write_bytes(b"half")
     repair(open_store(tmp_path, torrent), torrent)
     assert set(listing(tmp_path / "root")) == {"t/folder0/file0"}
+
+
+def test_so_is_one_of_a_file_that_is_not_written_to_any_more(tmp_path, torrent, shared):
+    shared.with_name(".file0.blobtorrent-copy").write_bytes(b"half")
+    open_store(tmp_path, torrent).prepare()
+    assert set(listing(tmp_path / "root")) == {"t/folder0/file0"}
+    assert shared.stat().st_nlink == 2
+
+
+def test_a_large_file_is_not_copied_while_others_wait(tmp_path, torrent, shared, monkeypatch):
+    monkeypatch.setattr("blobtorrent.storage.repair.AT_ONCE_BYTES", 1)
+    before = listing(tmp_path)
+    store = open_store(tmp_path, torrent)
+    with pytest.raises(FileShared) as caught:
+        repair(store, torrent)
+    assert (caught.value.number, caught.value.code) == (0, "storage.being-copied")
+    assert listing(tmp_path) == before
+    store.unshare(0, lambda _count: None)
+    repair(store, torrent)
+    assert torrent.is_on_disk(tmp_path / "root")
+
+
+def test_nothing_is_written_while_a_file_is_copied_even_if_its_other_name_goes(tmp_path, torrent, shared):
+    store = open_store(tmp_path, torrent)
+    assert store.copies.begin(0)
+    assert not store.copies.begin(0)
+    (tmp_path / "library").unlink()
+    with pytest.raises(FileShared):
+        repair(store, torrent)
+    store.copies.end(0)
+    repair(store, torrent)
+    assert torrent.is_on_disk(tmp_path / "root")
+
+
+def test_a_copy_that_failed_is_told_once_and_then_tried_again(tmp_path, torrent, shared):
+    store = open_store(tmp_path, torrent)
+    store.copies.begin(0)
+    store.copies.end(0, DiskFull("storage.disk-full", "no space"))
+    with pytest.raises(DiskFull):
+        repair(store, torrent)
+    repair(store, torrent)
+    assert torrent.is_on_disk(tmp_path / "root")
+
+
+def test_reserving_the_space_of_a_large_shared_file_waits_for_its_copy(tmp_path, torrent, shared, monkeypatch):
+    monkeypatch.setattr("blobtorrent.storage.repair.AT_ONCE_BYTES", 1)
+    os.truncate(shared, 10)
+    open_store(tmp_path, torrent, allocation=FULL).prepare()
+    assert shared.stat().st_nlink == 1
+    assert (tmp_path / "library").stat().st_size == 10
 
 
 def test_whatever_fails_all_names_keep_their_bytes(tmp_path, torrent, shared):
