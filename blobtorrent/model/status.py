@@ -74,7 +74,7 @@ class TorrentStatus(NamedTuple):
     active_s: float = 0.0              # seconds in a swarm
     seeding_s: float = 0.0             # of these, complete
     counted_at: float = 0.0            # when these two were so; they grow from there. 0: they stand still
-    held_by: str = ""                  # why nothing moves although it should run: "queue", "space"
+    held_by: str = ""                  # why nothing moves although it should run: "queue", "space", "disk"
 
     @property
     def wanted_bytes(self) -> int:

@@ -14,7 +14,7 @@ from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing, files_to_write, path_taken
 from blobtorrent.core.session.swarms import SwarmManager
-from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.session.torrent import HELD_BY_DISK, Torrent
 from blobtorrent.core.swarm.messages import PeerSource, SwarmReport
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import StorageError
@@ -144,7 +144,7 @@ class ActivityManager:
         """Bring the torrent to the state that the swarm is in."""
         if report.error_code and torrent.state is not TorrentState.ERROR:
             self._roster.fail(torrent, StorageError(report.error_code, report.error_detail))
-        elif not report.error_code and torrent.state is TorrentState.ERROR:
+        elif not report.error_code and torrent.state is TorrentState.ERROR and torrent.held_by != HELD_BY_DISK:
             torrent.error = None
             self._roster.fire(torrent, TorrentEvent.RECOVER)
         is_complete = not torrent.lacking

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blobtorrent.core.session.connections import ConnectionManager
 from blobtorrent.core.session.outlets import Outlets
-from blobtorrent.core.session.torrent import HELD_BY_SPACE, Torrent
+from blobtorrent.core.session.torrent import HELD_BY_DISK, HELD_BY_SPACE, Torrent
 from blobtorrent.core.session.wanted import piece_priorities
 from blobtorrent.core.swarm.messages import (
     AskPeers,
@@ -145,7 +145,7 @@ class SwarmManager:
         return self._settings._replace(
             max_links=self._connections.granted(torrent.info_hash),
             is_sequential=wishes.is_sequential,
-            may_download=torrent.held_by != HELD_BY_SPACE,
+            may_download=torrent.held_by not in (HELD_BY_SPACE, HELD_BY_DISK),
             down_bytes_per_s=wishes.down_bytes_per_s,
             up_bytes_per_s=wishes.up_bytes_per_s,
             group=wishes.group,

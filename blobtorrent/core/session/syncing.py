@@ -4,15 +4,18 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from blobtorrent.core.session.lifecycle import TorrentState
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.swarms import SwarmManager
-from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.session.torrent import HELD_BY_DISK, Torrent
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import StorageError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.jobs import StoreSynced, SyncStore
+
+MAX_FAILURES = 3
 
 log = get_logger(__name__)
 
@@ -36,6 +39,8 @@ class Syncs:
         self._on_end = on_end
         self._on_idle = on_idle
         self._syncs: dict[InfoHash, _Sync] = {}
+        self._failures: dict[InfoHash, int] = {}           # in a row
+        roster.at_exit(TorrentState.ERROR, _forgive)
 
     @property
     def is_quiet(self) -> bool:
@@ -58,6 +63,7 @@ class Syncs:
         sync = self._syncs.pop(answer.info_hash)
         torrent.jobs_in_flight -= 1
         if answer.error is None:
+            self._failures.pop(answer.info_hash, None)
             torrent.record.durable |= sync.mask & torrent.record.have.mask
             if answer.stamps:
                 torrent.stamps.update(answer.stamps)
@@ -65,6 +71,7 @@ class Syncs:
         else:
             # What was written since it began too: the system tells of a page that it lost only once.
             self._lose(torrent, torrent.record.unsaved, answer.error)
+            self._count_failure(torrent, answer.error)
         self._on_end(torrent)
         if sync.then and torrent.record.unsaved:
             for then in sync.then:
@@ -83,3 +90,21 @@ class Syncs:
         self._swarms.lose(torrent, mask)
         torrent.set_have(Bitfield.from_mask(torrent.record.have.size, torrent.record.have.mask & ~mask))
         self._roster.publish(torrent)
+
+    def _count_failure(self, torrent: Torrent, error: StorageError) -> None:
+        """A disk that keeps nothing is not downloaded onto for ever."""
+        failures = self._failures.pop(torrent.info_hash, 0) + 1
+        if failures < MAX_FAILURES:
+            self._failures[torrent.info_hash] = failures
+        elif torrent.state in (TorrentState.DOWNLOADING, TorrentState.SEEDING):
+            torrent.held_by = HELD_BY_DISK
+            self._swarms.change(torrent)
+            self._roster.fail(torrent, StorageError(error.code, (
+                f"{error.detail}. The disk has refused {failures} times to keep what was written: check it, then start"
+                " the torrent again")))
+
+
+def _forgive(torrent: Torrent) -> None:
+    """It stops: the next start tries the disk again."""
+    if torrent.held_by == HELD_BY_DISK:
+        torrent.held_by = ""

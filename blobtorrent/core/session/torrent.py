@@ -42,6 +42,7 @@ _PUBLIC_NAMES = {
 
 HELD_BY_QUEUE = "queue"
 HELD_BY_SPACE = "space"
+HELD_BY_DISK = "disk"
 
 
 class Torrent:

@@ -21,6 +21,7 @@ from blobtorrent.core.session.resume import INTERVAL_S, PATIENCE_S, RETRY_S
 from blobtorrent.core.session.rows import read_peers, read_stamps
 from blobtorrent.core.swarm.messages import (
     AskPeers,
+    ChangeSwarm,
     CloseSwarm,
     KnownAddress,
     LosePieces,
@@ -129,6 +130,43 @@ def test_pieces_that_came_while_a_sync_failed_are_fetched_again_too(tmp_path: Pa
     rig.sync(error=StorageError("storage.io", "the disk says no"))
     lost = only(LosePieces, [message for message in rig.shard.drain() if isinstance(message, LosePieces)])
     assert lost.mask == 0b11111
+
+
+def fail_syncs(rig: SessionRig, torrent: Metainfo, times: int) -> None:
+    for _ in range(times):
+        rig.report(torrent, have=3)
+        rig.advance(NORMAL_S)
+        rig.sync(error=StorageError("storage.io", "the disk says no"))
+        rig.save()
+
+
+def test_a_disk_that_keeps_nothing_is_not_downloaded_onto_for_ever(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    fail_syncs(rig, torrent, 2)
+    assert rig.state(torrent) == "downloading"
+    fail_syncs(rig, torrent, 1)
+    status = rig.status(torrent)
+    assert (status.state, status.error_code, status.held_by) == ("error", "storage.io", "disk")
+    assert "check it, then start the torrent again" in status.error_detail
+    changes = [message for message in rig.shard.drain() if isinstance(message, ChangeSwarm)]
+    assert not changes[-1].settings.may_download
+    rig.report(torrent, have=0)                # the swarm itself is well
+    assert rig.state(torrent) == "error"
+    rig.command(StopTorrent(torrent.info_hash))
+    assert rig.status(torrent).held_by == ""
+
+
+def test_a_sync_that_works_makes_up_for_those_that_failed(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    fail_syncs(rig, torrent, 2)
+    rig.report(torrent, have=3)
+    rig.advance(NORMAL_S)
+    rig.sync()
+    rig.save()
+    rig.report(torrent, have=5)
+    rig.advance(NORMAL_S)
+    rig.sync(error=StorageError("storage.io", "the disk says no"))
+    assert rig.state(torrent) == "downloading"
 
 
 def test_with_sync_always_nothing_waits_long(tmp_path: Path) -> None:
