@@ -250,6 +250,9 @@ class DiskPool:
             files = job.store.compare(job.stamps)
             has_data = job.store.prepare()
             missing = [*files.missing, *job.store.lacking_files(job.have)]
+            if job.have:               # pieces that came after the last stamp tell how long a file was at least
+                known = job.stamps.keys() - files.changed
+                missing += job.store.short_files(job.have, known)
         except StorageError as reason:
             return StorePrepared(job.info_hash, False, reason)
         try:

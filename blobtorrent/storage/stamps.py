@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
+
+from blobtorrent.model.metainfo import Metainfo
 
 
 class FileStamp(NamedTuple):
@@ -40,3 +42,16 @@ def compare(known: Mapping[int, FileStamp], found: Mapping[int, FileStamp]) -> C
         elif now != stamp:
             changed.append(number)
     return Comparison(changed, missing)
+
+
+def claimed_sizes(metainfo: Metainfo, have: Container[int], numbers: Iterable[int]) -> dict[int, int]:
+    """How long some files must be at least, if the pieces in `have` are on disk; without those of which nothing is."""
+    geometry, sizes = metainfo.geometry, dict[int, int]()
+    for number in numbers:
+        entry = metainfo.files[number]
+        pieces = () if entry.is_pad else geometry.pieces_of_span(entry.offset, entry.length)
+        last = next((index for index in reversed(pieces) if index in have), None)
+        if last is not None:
+            end = geometry.piece_offset(last) + geometry.piece_size(last)
+            sizes[number] = min(entry.length, end - entry.offset)
+    return sizes

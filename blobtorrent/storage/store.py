@@ -25,7 +25,7 @@ from blobtorrent.storage.mounts import device_of, require_mounted
 from blobtorrent.storage.partstore import Durable, PartStore
 from blobtorrent.storage.preparing import prepare
 from blobtorrent.storage.repair import Copies, FileShared, unshare
-from blobtorrent.storage.stamps import Comparison, FileStamp, compare, stamp_of
+from blobtorrent.storage.stamps import Comparison, FileStamp, claimed_sizes, compare, stamp_of
 from blobtorrent.storage.verifier import verifier_of
 
 if TYPE_CHECKING:
@@ -212,6 +212,14 @@ class Store:
     def compare(self, known: Mapping[int, FileStamp]) -> Comparison:
         """Which of the files with a known stamp are no longer what they were."""
         return compare(known, self.stamps(known))
+
+    def short_files(self, have: Container[int], known: Collection[int]) -> list[int]:
+        """Files that end before the pieces in `have` do, or are not there; `known` need no look. For a prepared store.
+        """
+        numbers = set(range(len(self.metainfo.files))).difference(known, self.diverted)
+        claimed = claimed_sizes(self.metainfo, have, sorted(numbers))
+        found = self.stamps(claimed)
+        return [number for number, size in claimed.items() if number not in found or found[number].size < size]
 
     def lacking_files(self, have: Container[int]) -> list[int]:
         """Unwanted files of which not all was kept that the pieces in `have` hold of them. For a prepared store."""
