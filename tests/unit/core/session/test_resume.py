@@ -153,7 +153,8 @@ def test_a_disk_that_keeps_nothing_is_not_downloaded_onto_for_ever(tmp_path: Pat
     rig.report(torrent, have=0)                # the swarm itself is well
     assert rig.state(torrent) == "error"
     rig.command(StopTorrent(torrent.info_hash))
-    assert rig.status(torrent).held_by == ""
+    rig.answer_close(torrent, have=0)
+    assert (rig.state(torrent), rig.status(torrent).held_by) == ("stopped", "")
 
 
 def test_a_sync_that_works_makes_up_for_those_that_failed(tmp_path: Path) -> None:
