@@ -150,6 +150,21 @@ def test_a_limit_that_falls_takes_requests_back_and_one_that_goes_lets_everythin
     world.end()
 
 
+@pytest.mark.parametrize("peers", [1, 4, 10])
+def test_a_limit_that_falls_holds_from_the_first_seconds_on(world, peers):
+    """What was asked for under the old limit counts against the new one; what peers had sent already comes on top."""
+    torrent = large(piece_length=256 * K)
+    node = limited(world, SetRates(down_bytes_per_s=5 * RATE))
+    join(world, node, torrent, *[Manners(bytes_per_s=5 * RATE / peers)] * peers)
+    world.run(5.0)
+    node.shard.mailbox.post(SetRates(down_bytes_per_s=RATE))
+    (measured,) = measure(world, 4.0, lambda: received(node, torrent))
+    assert measured < 1.25 * RATE
+    (measured,) = measure(world, 10.0, lambda: received(node, torrent))
+    assert measured == pytest.approx(RATE, rel=0.06)
+    world.end()
+
+
 def test_an_upload_that_waited_for_a_limit_goes_on_when_the_limit_goes(world):
     torrent = StoredTorrent([2_000_000], 64 * K)
     seed, leech = limited(world, SetRates(up_bytes_per_s=100)), world.node()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import GroupRates, SetRates, SwarmSettings
 from blobtorrent.core.swarm.throttle import Branch, Throttle, Valve
+from blobtorrent.model.geometry import BLOCK_SIZE
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.swarm import Swarm
@@ -40,12 +41,14 @@ class FlowControl:
             direction.set_rates(rates)
         for swarm in self._swarms:
             self._retune(swarm)
+        self._settle()
 
     def add(self, swarm: Swarm) -> None:
         """A swarm opens; it has no links yet."""
         self._swarms[swarm] = swarm.settings
         for direction in (self._down, self._up):
             direction.set_torrent(swarm, swarm.settings)
+        self._settle()
 
     def change(self, swarm: Swarm) -> None:
         """A swarm's own settings are new."""
@@ -55,6 +58,7 @@ class FlowControl:
         for direction in (self._down, self._up):
             direction.set_torrent(swarm, swarm.settings)
         self._retune(swarm)
+        self._settle()
 
     def remove(self, swarm: Swarm) -> None:
         """A swarm is closed; it has no links any more."""
@@ -96,11 +100,17 @@ class FlowControl:
         for link in list(swarm.links):
             self.admit(link)
         for link, valve in swarm.requests.valves.items():
+            valve.charge(len(link.outstanding) * BLOCK_SIZE, self._down.changed)
             swarm.requests.trim(link, valve)
         for link in list(swarm.links):
             swarm.fill(link)           # what waited for a limit that is gone waits no more
             swarm.uploads.serve(link)
         swarm.wake()
+
+    def _settle(self) -> None:
+        """All links know of the limits that changed."""
+        for direction in (self._down, self._up):
+            direction.changed.clear()
 
     def _is_exempt(self, link: PeerLink) -> bool:
         return self._exempt_local and _is_local(link.endpoint.host)
@@ -118,6 +128,7 @@ class _Direction:
         rate: Callable[[SetRates | GroupRates | SwarmSettings], int],
     ) -> None:
         self.throttle = Throttle()
+        self.changed: set[Branch] = set()      # limits that know nothing yet of what is on its way
         self._now = now
         self._move = move
         self._valves = valves
@@ -127,7 +138,7 @@ class _Direction:
         self._torrents: dict[Swarm, Branch] = {}
 
     def set_rates(self, rates: SetRates) -> None:
-        self.throttle.root.limit(self._rate(rates), self._now())
+        self._limit(self.throttle.root, self._rate(rates))
         self._rates = rates.groups
         for name in self._groups:
             self._set_group(name)
@@ -142,7 +153,7 @@ class _Direction:
             self._close_valves(swarm)
             branch = self._torrents[swarm] = Branch(self.throttle, group)
         branch.weight = settings.weight
-        branch.limit(self._rate(settings), self._now())
+        self._limit(branch, self._rate(settings))
 
     def forget(self, swarm: Swarm) -> None:
         self._close_valves(swarm)
@@ -161,7 +172,12 @@ class _Direction:
     def _set_group(self, name: str) -> None:
         rates = self._rates.get(name) or GroupRates()
         self._groups[name].weight = rates.weight
-        self._groups[name].limit(self._rate(rates), self._now())
+        self._limit(self._groups[name], self._rate(rates))
+
+    def _limit(self, branch: Branch, bytes_per_s: int) -> None:
+        if bytes_per_s != branch.bytes_per_s:
+            branch.limit(bytes_per_s, self._now())
+            self.changed.add(branch)
 
     def _close_valves(self, swarm: Swarm) -> None:
         valves = self._valves(swarm)

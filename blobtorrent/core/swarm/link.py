@@ -209,6 +209,9 @@ class PeerLink:
         assembly = self.outstanding.get(key)
         block = (key & 0xFFFFFFFF) >> 14
         if assembly is None or assembly.block_size(block) != len(payload):
+            if key in self.ghosts and len(payload) == BLOCK_SIZE and self.swarm.memory.reserve(1):
+                self._take_loose_ghost(key, payload)
+                return
             self.swarm.downloaded.add(len(payload))
             self.swarm.on_waste(len(payload))
             if self.ghosts.pop(key, self) is self:         # never asked for
@@ -231,6 +234,20 @@ class PeerLink:
             return True
         self.swarm.on_waste(BLOCK_SIZE)
         return False
+
+    def _take_loose_ghost(self, key: int, payload: bytes) -> None:
+        """The same for a block that lies in no slot yet; a slot is promised for it."""
+        memory = self.swarm.memory
+        (slot,) = memory.take(1)
+        memory.views[slot][:BLOCK_SIZE] = payload
+        if self._take_ghost(key, slot):
+            memory.unreserve(1)        # its piece holds a promise of its own
+            if self.swarm.live is not None:
+                self.swarm.live.note_blocks((key,), (slot,))
+        else:
+            memory.release((slot,))
+        self.down.add(BLOCK_SIZE)
+        self.swarm.on_progress(self, BLOCK_SIZE, 0)
 
     # ---- what the swarm's managers use
 

@@ -83,8 +83,8 @@ class RequestManager:
         return self._ask_blocks(link, min(room, max(1, budget // BLOCK_SIZE)), now) * BLOCK_SIZE
 
     def trim(self, link: PeerLink, valve: Valve) -> None:
-        """A link's limit changed: cancel what it is asked for beyond it, the latest first."""
-        surplus = len(link.outstanding) - self._paced_window(link, valve)
+        """A link's limit changed: cancel what it is asked for beyond its share of it, the latest first."""
+        surplus = len(link.outstanding) - 1 - int(AHEAD_S * valve.share_bytes_per_s / BLOCK_SIZE)
         if surplus <= 0:
             return
         for key, assembly in list(link.outstanding.items())[-surplus:]:

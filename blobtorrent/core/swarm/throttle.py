@@ -7,7 +7,7 @@ sleeps until there are some; nothing happens in between. Links without a limit n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from heapq import heappop, heappush
 from itertools import count
 from math import ceil
@@ -18,7 +18,7 @@ NAP_S = 0.02                           # a limit that is used up sleeps for so l
 BELL_S = 0.01                          # limits that sleep are woken together, so often at most
 TURN_S = 0.005                         # of its rate may be moved in one turn
 SAVED_S = 0.25                         # of its rate is kept while nobody takes it
-DEBT_S = 1.0                           # of its rate, that was moved beyond it, is held against it
+DEBT_S = 4.0                           # of its rate, that was moved beyond it, is held against it
 LARGEST_TURN = 4 << 20                 # bytes
 
 _numbers = count()                     # whoever waits longer is first among equals
@@ -101,9 +101,15 @@ class Branch:
 
     def give_back(self, size: int) -> None:
         """Bytes that were counted will not be moved; below 0: bytes were moved that were not counted."""
+        rate, tokens = self.bytes_per_s, self._tokens
+        if rate:
+            self._tokens = min(SAVED_S * rate, tokens + size) if size > 0 else min(
+                tokens, max(-DEBT_S * rate, tokens + size))
+
+    def charge(self, size: int) -> None:
+        """Count bytes that are on their way already: they will move whatever this limit says."""
         if self.bytes_per_s:
-            tokens = min(SAVED_S * self.bytes_per_s, self._tokens + size)
-            self._tokens = max(-DEBT_S * self.bytes_per_s, tokens)
+            self._tokens -= size
 
 
 class Valve:
@@ -136,6 +142,14 @@ class Valve:
         branch: Branch | None = self._parent
         while branch is not None:
             branch.give_back(size)
+            branch = branch.parent
+
+    def charge(self, size: int, branches: Container[Branch]) -> None:
+        """Count bytes that are on their way against those of the limits above that are in `branches`."""
+        branch: Branch | None = self._parent
+        while branch is not None:
+            if branch in branches:
+                branch.charge(size)
             branch = branch.parent
 
     def close(self) -> None:
