@@ -11,6 +11,7 @@ from typing import Any
 from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.choker import ChokeManager
 from blobtorrent.core.swarm.completion import Completion
+from blobtorrent.core.swarm.haves import Haves
 from blobtorrent.core.swarm.link import PeerLink, RateMeter
 from blobtorrent.core.swarm.messages import (
     ChangeSwarm,
@@ -38,14 +39,11 @@ from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, 
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.ids import PeerId
 from blobtorrent.network.outbox import Buffer
-from blobtorrent.protocol.wire import encode
 from blobtorrent.runtime.machine import Machine
 from blobtorrent.runtime.ownership import owned
 from blobtorrent.storage.arena import Arena
 from blobtorrent.storage.cache import SpanCache
 from blobtorrent.storage.jobs import SpansRead
-
-HAVE_DELAY_S = 0.2                     # new pieces ride with other messages, or wait this long at most
 
 
 @owned
@@ -71,6 +69,7 @@ class Swarm:
         self.choker = ChokeManager(order.settings.upload_slots, order.settings.choke_interval_s, rng)
         self.peers = PeerManager()
         self.talk = Talk(self)
+        self.haves = Haves(self, outlets)
         self.completion = Completion(self, outlets)
         self.unfinished = UnfinishedPieces(self, outlets)
         self.pulse = Pulse(self, outlets)
@@ -81,9 +80,6 @@ class Swarm:
         self.active: dict[PeerLink, None] = {}             # got blocks in this pass
         self.to_flush: dict[PeerLink, None] = {}           # have small messages to send
         self.outgoing: list[tuple[int, list[Buffer], int, Any]] = []
-        self.new_pieces: list[int] = []                    # since the start; links know how far they were told
-        self._haves_due = False
-
         self._closing = 0              # links whose sockets are not closed yet
         self.error: StorageError | None = None
         self.downloaded = RateMeter(order.totals.downloaded)
@@ -291,8 +287,7 @@ class Swarm:
                 self.fill(link)
             self.active.clear()
         for link in self.to_flush:
-            if link.haves_told < len(self.new_pieces):
-                self._tell_haves(link)
+            self.haves.tell(link)
             link.last_sent_at = now
             link.flush()
         self.to_flush.clear()
@@ -387,32 +382,16 @@ class Swarm:
 
     def on_new_pieces(self, indices: list[int]) -> None:
         """These are verified and on disk: tell everybody, soon."""
-        self.new_pieces += indices
+        self.haves.add(indices)
         if self.pieces.is_complete and self.is_open and not self.is_seeding:
             self._complete()
-        elif not self._haves_due:
-            self._haves_due = True
-            self._outlets.at(self.now + HAVE_DELAY_S, self._tell_everybody)
+        else:
+            self.haves.soon()
 
     def _complete(self) -> None:
         """Nothing is lacking any more."""
-        self._tell_everybody()
+        self.haves.tell_everybody()
         self.machine.fire(Event.COMPLETE)
         for link in list(self.links):
             if link.is_seed:
                 self.lose(link, NetworkError("net.both-seeds", "both have everything"))
-
-    def _tell_everybody(self) -> None:
-        self._haves_due = False
-        for link in self.links:
-            self._tell_haves(link)
-            if not link.is_seed:
-                self.talk.update_interest(link)
-        self.wake()
-
-    def _tell_haves(self, link: PeerLink) -> None:
-        """Tell a peer of new pieces, also of those that it has: it is to see when we become a seed."""
-        news = self.new_pieces[link.haves_told:]
-        link.haves_told = len(self.new_pieces)
-        if news and not link.is_seed:
-            link.send(encode.haves(news))

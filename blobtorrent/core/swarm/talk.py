@@ -47,7 +47,7 @@ class Talk:
         """Right behind the handshake: what we have and what we can."""
         swarm = self._swarm
         link.client = client_name(link.greeting.peer_id)
-        link.haves_told = len(swarm.new_pieces)
+        swarm.haves.join(link)
         if len(swarm.pieces.have):
             link.send(wire.BitfieldMessage(swarm.pieces.have.to_wire()).encode())
         if link.greeting.has_extensions:
