@@ -53,6 +53,27 @@ def test_a_move_to_a_full_disk_says_so_and_loses_nothing(sample: Sample, tmp_pat
     assert sample.differences(seedbox.downloads) == []
 
 
+def test_a_complete_torrent_moves_to_its_folder_when_that_has_room_again(
+    sample: Sample, tmp_path: Path, disk: Path
+) -> None:
+    settings = f"[storage]\nincomplete_dir = '{tmp_path}/incomplete'\n"
+    with Seedbox(tmp_path / "seedbox", prefix=tmpfs(disk, 20), settings=settings) as seedbox, \
+            MeasuredPeer(sample) as peer:
+        seen = seen_by(seedbox.pid, disk)
+        ballast = seen / "ballast"
+        ballast.write_bytes(bytes(12 * MIB))
+        seedbox.add(sample, peers=[peer.endpoint], download_dir=str(disk))
+        status = seedbox.wait_state(sample, "error")
+        assert (status["error"]["code"], status["done_bytes"]) == ("storage.disk-full", sample.size_bytes)
+        assert sample.differences(tmp_path / "incomplete") == []
+        ballast.unlink()
+        seedbox.order(sample, "start")
+        seedbox.wait_state(sample, "seeding")
+        assert sample.differences(seen) == []
+        assert list((tmp_path / "incomplete").iterdir()) == []
+        seedbox.end()
+
+
 def test_a_download_waits_for_room_on_a_full_disk_and_goes_on_by_itself(
     sample: Sample, tmp_path: Path, disk: Path
 ) -> None:

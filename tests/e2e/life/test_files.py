@@ -73,7 +73,7 @@ def test_what_becomes_unwanted_during_the_download_is_fetched_no_more(sample: Sa
 
 
 def test_names_that_were_given_hold_while_it_runs_and_after_a_restart(sample: Sample, tmp_path: Path) -> None:
-    with Seedbox(tmp_path) as seedbox, MeasuredPeer(sample, bytes_per_s=MIB) as peer:
+    with Seedbox(tmp_path) as seedbox, MeasuredPeer(sample, bytes_per_s=2 * MIB) as peer:
         seedbox.add(sample, peers=[peer.endpoint])
         seedbox.wait_until(sample, lambda status: status["done_bytes"], "the first piece")
         seedbox.order(sample, "rename", old="set", new="renamed")

@@ -154,3 +154,28 @@ def test_a_torrent_lies_in_the_incomplete_folder_until_it_is_complete(sample: Sa
         assert sample.differences(again.downloads) == []
         assert "torrent checked" not in again.output()
         again.end()
+
+
+def test_a_torrent_that_was_killed_when_its_last_piece_came_is_moved_all_the_same(
+    sample: Sample, tmp_path: Path
+) -> None:
+    incomplete = tmp_path / "incomplete"
+    incomplete.mkdir()
+    settings = f"[storage]\nincomplete_dir = '{incomplete}'\n"
+    with Seedbox(tmp_path / "seedbox", settings=settings) as seedbox:
+        seedbox.add(sample, start=False)
+        subprocess.run(["cp", "-a", "--", *sample.folder.iterdir(), incomplete], check=True)
+        seedbox.order(sample, "start")
+        seedbox.wait_until(
+            sample, lambda status: status["state"] == "seeding" and os.listdir(seedbox.downloads), "the end")
+        assert names_of(incomplete) == []
+    assert sample.differences(seedbox.downloads) == []
+
+
+def test_what_lies_complete_in_the_download_folder_is_not_fetched_into_the_incomplete_one(
+    sample: Sample, tmp_path: Path
+) -> None:
+    settings = f"[storage]\nincomplete_dir = '{tmp_path}/incomplete'\n"
+    with Seedbox(tmp_path / "seedbox", settings=settings) as seedbox:
+        have_it(seedbox, sample)
+        assert not (tmp_path / "incomplete").exists()

@@ -17,7 +17,8 @@ def test_an_announce_that_is_asked_for_is_made_at_once(tmp_path: Path) -> None:
         with Seedbox(tmp_path / "seedbox") as seedbox:
             shutil.copy(sample.folder / "sample.bin", seedbox.downloads)
             seedbox.add(sample)
-            wait_until(lambda: tracker.events == ["started"], PATIENCE_S, "the first announce")
+            seedbox.wait_logged("announced torrent=")
+            assert tracker.events == ["started"]
             seedbox.order(sample, "announce")
             wait_until(lambda: tracker.events == ["started", ""], PATIENCE_S, "the second announce")
             seedbox.order(sample, "stop")
