@@ -51,7 +51,7 @@ class Durability:
                 stamps[number] = self.sync_file(number)
             except StorageError as error:
                 failure = failure or error
-        self._sync_names(stamps)
+        self._sync_all_names(stamps)
         if failure is not None:
             raise failure
         return stamps
@@ -72,15 +72,22 @@ class Durability:
             raise FileMissing("storage.file-missing", f"{store.path_of(number)} was deleted while it was written")
         return stamp_of(status)
 
-    def _sync_names(self, numbers: Iterable[int]) -> None:
-        fresh = [number for number in numbers if number not in self._named]
+    def sync_names(self, numbers: Iterable[int]) -> None:
+        """Make the names of files durable, below the root. Raises StorageError."""
         folders: set[Parts] = set()
-        for number in fresh:
+        for number in numbers:
             path = self._store.place_of(number)
             folders.update(path[:length] for length in range(len(path)))
         try:
             for parts in sorted(folders, key=len, reverse=True):
                 self._store.folders.sync(parts)
+        except OSError as error:
+            raise storage_error(error, self._store.root) from error
+
+    def _sync_all_names(self, numbers: Iterable[int]) -> None:
+        fresh = [number for number in numbers if number not in self._named]
+        self.sync_names(fresh)
+        try:
             while self._roots:
                 sync_folder(self._roots[-1].parent)
                 self._roots.pop()

@@ -51,7 +51,8 @@ class MoveProgress(NamedTuple):
 class StoreMoved(NamedTuple):
     """The store's root is `target` and `stamps` are those of its files; or `error`, and all is where it was.
 
-    Only "storage.interrupted", when the threads were stopped meanwhile, leaves the move half done, to be resumed.
+    Only "storage.interrupted", when the threads were stopped meanwhile, and "storage.half-moved", when it could not be
+    found out where the files are, leave the move half done, to be resumed.
     """
 
     info_hash: InfoHash

@@ -27,7 +27,7 @@ from blobtorrent.storage.filejobs import (
     StoreMoved,
 )
 from blobtorrent.storage.naming import Naming
-from blobtorrent.storage.relocate import INTERRUPTED, Progress, relocate
+from blobtorrent.storage.relocate import INTERRUPTED, UNFINISHED, Progress, relocate
 from blobtorrent.storage.removal import delete_data
 from blobtorrent.storage.spaces import measure_space
 
@@ -37,6 +37,7 @@ FileJob = MoveStore | RenamePaths | DeleteData | StampFiles | FindFiles | Measur
 FileAnswer = StoreMoved | PathsRenamed | DataDeleted | FilesStamped | FilesFound | SpaceMeasured
 
 _BUG = StorageError("storage.bug", "the thread for files failed; the log has the traceback")
+_BUG_ON_THE_WAY = StorageError(UNFINISHED, "moving files failed; the log has the traceback")
 
 
 class FileLanes:
@@ -75,7 +76,7 @@ class FileLanes:
         try:
             answer = self._answer(job)
         except BaseException:
-            job.reply_to.post(_failure(job, _BUG))
+            job.reply_to.post(_failure(job, _BUG_ON_THE_WAY if isinstance(job, (MoveStore, RenamePaths)) else _BUG))
             raise
         job.reply_to.post(answer)
 

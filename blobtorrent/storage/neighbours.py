@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterator
 
-from blobtorrent.model.errors import FileMissing
+from blobtorrent.model.errors import FileMissing, StorageError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.metainfo import FileEntry, Metainfo
 from blobtorrent.storage.files import Cutter
 from blobtorrent.storage.layout import Layout, Part
-from blobtorrent.storage.partstore import PartStore
+from blobtorrent.storage.partstore import DAMAGED, PartStore
 
 
 class Neighbours:
@@ -75,7 +75,7 @@ class Neighbours:
             if block not in self._blocks.get(index, ()):
                 raise FileMissing("storage.file-missing", f"bytes of unwanted files in piece {index} were not kept")
             view = memoryview(bytearray(self._geometry.block_size(index, block)))
-            self._kept.load(index, block, [view])
+            self._load(index, block, view)
             taken = view[skipped : skipped + end - offset]
             data += taken
             offset += len(taken)
@@ -114,9 +114,19 @@ class Neighbours:
     def close(self) -> None:
         self._kept.close()
 
+    def _load(self, index: int, block: int, view: memoryview) -> None:
+        """A block that is not what was kept is forgotten: the piece comes again, and then it is kept anew."""
+        try:
+            self._kept.load(index, block, [view])
+        except StorageError as error:
+            if error.code == DAMAGED:
+                self._blocks[index].discard(block)
+                self._kept.drop_block(index, block)
+            raise
+
     def _load_parts(self, index: int, block: int, parts: list[Part]) -> Iterator[tuple[Part, memoryview]]:
         data = memoryview(bytearray(self._geometry.block_size(index, block)))
-        self._kept.load(index, block, [data])
+        self._load(index, block, data)
         start = self._offset_of(index, block)
         for part in parts:
             at = self._files[part.file].offset + part.offset - start

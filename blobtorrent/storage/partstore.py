@@ -30,6 +30,7 @@ from blobtorrent.storage.files import open_anonymous, read_all, write_all
 if TYPE_CHECKING:
     from blobtorrent.storage.sealed import Seal
 
+DAMAGED = "storage.parts-damaged"      # the code of an error: a block is not what was saved
 HEADER_BYTES = 512                     # keeps places on the sectors of the disk
 _HEADER = Struct("<8sIIQ16s")          # magic, piece, block, generation, digest
 _NAME = Struct("<IIQ")                 # piece, block, generation
@@ -193,6 +194,12 @@ class PartStore:
         self._dropped.extend(self._places.get(index, {}).values())
         self._places.pop(index, None)
 
+    def drop_block(self, index: int, block: int) -> None:
+        """Forget one block, so that it can be saved anew."""
+        place = self._places.get(index, {}).pop(block, None)
+        if place is not None:
+            self._dropped.append(place)
+
     # ---- places
 
     def _new_place(self) -> int:
@@ -233,7 +240,7 @@ class PartStore:
         header, data = _read_place(descriptor, offset)
         found = _read_header(self._durable, header, data)
         if found is None or found[:2] != (index, block):
-            raise StorageError("storage.parts-damaged", f"a spilled block of piece {index} is not what was written")
+            raise StorageError(DAMAGED, f"a spilled block of piece {index} is not what was written")
         view[:] = data[: len(view)]
 
     def _examine(self, descriptor: int, place: int) -> tuple[int, int, int] | None:

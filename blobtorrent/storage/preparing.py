@@ -160,6 +160,7 @@ def _hand_over(store: Store, neighbours: Neighbours, wanted: Collection[int]) ->
             written.add(part.file)
     for number in written:
         store.durability.sync_file(number)
+    store.durability.sync_names(written)
 
 
 def _holds(store: Store, part: Part, data: memoryview) -> bool:

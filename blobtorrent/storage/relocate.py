@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from blobtorrent.model.errors import DiskFull, StorageError
@@ -32,7 +33,9 @@ from blobtorrent.storage.survey import Survey, survey
 
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all); may raise StorageError to stop
 
-INTERRUPTED = "storage.interrupted"    # the code of an error that leaves everything as it is, to be resumed
+# The codes of errors that leave everything as it is, to be resumed.
+INTERRUPTED = "storage.interrupted"    # by our own end: at the next start
+UNFINISHED = "storage.half-moved"      # where it is cannot be found out now: when somebody tries again
 
 log = get_logger(__name__)
 
@@ -42,7 +45,7 @@ def relocate(store: Store, root: Path, names: Naming | None, progress: Progress,
     """Bring the files of a store below `root`, under these names, and tell it so; returns how they look there.
 
     `is_resumed` says that an earlier process may have begun: what it brought is ours. Raises StorageError: then
-    everything is where it was, as far as the disk lets us, unless the code is INTERRUPTED.
+    everything is where it was, as far as the disk lets us, unless the code is INTERRUPTED or UNFINISHED.
     """
     store.require_mounted()
     store.close()
@@ -81,7 +84,7 @@ class Relocation:
                 self._bring(number)
             self._sync_target()
         except StorageError as error:
-            if error.code != INTERRUPTED:
+            if error.code not in (INTERRUPTED, UNFINISHED):
                 self._undo()
             raise
         self._leave()
@@ -100,7 +103,8 @@ class Relocation:
             with self._target.folders.open((self._workshop,), create=True):
                 pass
         except OSError as error:
-            raise storage_error(error, root) from error
+            failure = storage_error(error, root)
+            raise StorageError(UNFINISHED, failure.detail) if is_resumed else failure from error
 
     def _watch_survey(self, count: int) -> None:
         """Until it is known what is where nothing can be undone: whoever gives a resumed move up has to wait."""
@@ -192,11 +196,16 @@ class Relocation:
         """Take the old names away. What cannot be removed is left: the torrent is whole at its new place."""
         numbers = [number for number, keeps_old in self._placed if keeps_old] + self._found.at_both
         left_behind = 0
+        folders = set()
         for number in numbers:
+            folders.add(self._source.path_of(number)[:-1])
             try:
                 remove(self._source.folders, self._source.path_of(number))
             except OSError:
                 left_behind += 1
+        for parts in folders:
+            with suppress(OSError):    # then an old name may come back after a power cut: the same file twice
+                self._source.folders.sync(parts)
         if left_behind:
             log.warning("moved files stayed behind too", files=left_behind, root=str(self._source.folders.root))
         self._move_links()

@@ -146,11 +146,11 @@ class BrokenStore(Store):
 def test_a_mistake_of_ours_is_answered_too_and_the_lanes_go_on(lanes, tmp_path, torrent, caplog):
     store = BrokenStore(tmp_path / "here", torrent.metainfo, FilePool(8))
     for _ in range(2):
-        for job in (MoveStore(info_hash(store), store, tmp_path, lanes.inbox),
-                    RenamePaths(info_hash(store), store, "t", "u", lanes.inbox),
-                    DeleteData(info_hash(store), store, lanes.inbox),
-                    StampFiles(info_hash(store), store, lanes.inbox)):
+        for job in (DeleteData(info_hash(store), store, lanes.inbox), StampFiles(info_hash(store), store, lanes.inbox)):
             assert lanes.ask(job).error.code == "storage.bug"
+        for job in (MoveStore(info_hash(store), store, tmp_path, lanes.inbox),
+                    RenamePaths(info_hash(store), store, "t", "u", lanes.inbox)):
+            assert lanes.ask(job).error.code == "storage.half-moved"       # nobody knows where its files are
 
 
 class HangingStore(Store):

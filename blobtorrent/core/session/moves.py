@@ -172,6 +172,8 @@ class MoveManager:
                 TorrentMoved(torrent.info_hash, str(place.download_dir))))
         elif answer.error.code == "storage.interrupted":
             return                     # we are ending: the next start goes on
+        elif answer.error.code == "storage.half-moved":
+            self._give_up(torrent, answer.error, place)    # to be resumed when it is started
         else:
             # What comes from the incomplete folder is tried again; it was no wish of the moment.
             target = place.download_dir if place.is_incomplete else place.root
@@ -179,8 +181,10 @@ class MoveManager:
 
     def on_renamed(self, answer: PathsRenamed) -> None:
         torrent = self._roster.known(answer.info_hash)
-        place = torrent.record.place._replace(renaming=None, is_moving=False)
         reply = self._renamers.pop(answer.info_hash, None)
+        place = torrent.record.place
+        if answer.error is None or answer.error.code != "storage.half-moved":
+            place = place._replace(renaming=None, is_moving=False)
         if answer.error is None:
             torrent.record.place = place._replace(renames=dict(answer.renames))
             self._take_stamps(torrent, answer.stamps)

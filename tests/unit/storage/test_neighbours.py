@@ -205,6 +205,36 @@ def test_kept_bytes_that_were_damaged_are_lacking_until_the_piece_comes_again(di
     assert disk.good() == [3, 4]
 
 
+def test_kept_bytes_that_are_damaged_while_they_are_in_use_are_kept_anew_when_the_piece_comes_again(disk, torrent):
+    disk.start({1, 3})
+    disk.write(3, 4)
+    data = bytearray(disk.kept_path.read_bytes())
+    data[512 + 100] ^= 1
+    disk.kept_path.write_bytes(data)
+    with pytest.raises(StorageError) as caught:
+        disk.read(3)
+    assert caught.value.code == "storage.parts-damaged"
+    assert disk.store.lacking_files({3, 4}) == [1]
+    disk.write(3)
+    assert disk.read(3) == torrent.piece(3)
+    disk.store.close()
+    disk.start({1, 3})
+    assert (disk.good(), disk.store.neighbours.damaged_blocks) == ([3, 4], 0)
+
+
+def test_what_was_kept_is_dropped_only_when_the_file_that_gets_it_has_a_durable_name(disk, monkeypatch):
+    disk.start({1, 3})
+    disk.write(3, 4)
+    synced = []
+    sync = disk.store.folders.sync
+    monkeypatch.setattr(disk.store.folders, "sync", lambda parts: (synced.append(parts), sync(parts)))
+    monkeypatch.setattr(disk.store.neighbours, "forget", lambda: synced.append("forgotten"))
+    skip(disk.store, {3})
+    folder = disk.torrent.metainfo.files[1].path[:-1]
+    assert synced[-1] == "forgotten"
+    assert {folder, folder[:1], ()} <= set(synced)
+
+
 def test_a_store_may_be_closed_and_prepared_again(disk):
     disk.start({1, 3})
     disk.write(3, 4)

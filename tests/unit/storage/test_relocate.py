@@ -12,7 +12,7 @@ from blobtorrent.model.metainfo import FileEntry
 from blobtorrent.storage import relocate as module
 from blobtorrent.storage.filepool import FilePool
 from blobtorrent.storage.naming import Naming
-from blobtorrent.storage.relocate import INTERRUPTED, relocate
+from blobtorrent.storage.relocate import INTERRUPTED, UNFINISHED, relocate
 from blobtorrent.storage.spaces import Space
 from blobtorrent.storage.store import Store
 from tests.support.filesystems import Killed, another_filesystem, failing_at, listing
@@ -139,7 +139,7 @@ def test_something_foreign_at_the_target_is_never_replaced_and_nothing_moves(tor
     before = listing(torrent.there)
     with pytest.raises(StorageError) as caught:
         torrent.move(is_resumed=is_resumed)
-    assert caught.value.code in ("storage.in-the-way", "storage.denied")
+    assert caught.value.code in ("storage.in-the-way", "storage.denied", *[UNFINISHED] * is_resumed)
     assert listing(torrent.here) == torrent.files
     assert listing(torrent.there) == before
 
@@ -249,6 +249,23 @@ def test_an_interrupted_move_goes_on_where_it_was(torrent):
     with pytest.raises(StorageError):
         torrent.move(progress=interrupt)
     assert exists(torrent.there)
+    torrent.move(is_resumed=True)
+    assert torrent.is_there()
+
+
+def test_a_resumed_move_whose_places_cannot_be_looked_at_is_left_as_it_is(torrent):
+    def interrupt(done, total):
+        if done > 21 * K:
+            raise StorageError(INTERRUPTED, "")
+
+    with pytest.raises(StorageError):
+        torrent.move(progress=interrupt)
+    before = listing(torrent.here), listing(torrent.there)
+    with (mock.patch("blobtorrent.storage.relocate.survey", side_effect=OSError(errno.EIO, "Input/output error")),
+          pytest.raises(StorageError) as caught):
+        torrent.move(is_resumed=True)
+    assert caught.value.code == UNFINISHED
+    assert (listing(torrent.here), listing(torrent.there)) == before
     torrent.move(is_resumed=True)
     assert torrent.is_there()
 
