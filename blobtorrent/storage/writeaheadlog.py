@@ -19,9 +19,9 @@ Checksum = tuple[int, int]
 
 
 def forgotten_frames(log: bytes) -> int:
-    """How many frames of the log nobody will read, although they are of its current round.
+    """How many frames of the log nobody will read, although they are of its current round and a commit ends them.
 
-    A power cut in the middle of a commit can leave such frames too: they were not promised to anybody.
+    Frames behind the last commit were promised to nobody: a process that was killed in a transaction left them.
     """
     if len(log) < _HEADER.size:
         return 0
@@ -32,13 +32,15 @@ def forgotten_frames(log: bytes) -> int:
         return 1                       # nothing of it can be read; how much there is, cannot either
     frame_bytes = _FRAME.size + page_bytes
     starts = range(_HEADER.size, len(log) - frame_bytes + 1, frame_bytes)
-    is_current = [_FRAME.unpack_from(log, start)[2:4] == (salt1, salt2) for start in starts]
+    frames = [_FRAME.unpack_from(log, start) for start in starts]
+    is_current = [frame[2:4] == (salt1, salt2) for frame in frames]
+    end = 1 + max((number for number, frame in enumerate(frames) if is_current[number] and frame[1]), default=-1)
     for number, start in enumerate(starts):
         running = _summed(order, log[start:start + _SUMMED_OF_FRAME], running)
         running = _summed(order, log[start + _FRAME.size:start + frame_bytes], running)
         fits = running == _FRAME.unpack_from(log, start)[4:]
         if not (fits and is_current[number]):
-            return sum(is_current[number:]) + fits         # frames of earlier rounds have other salts, and do not fit
+            return sum(is_current[number:end]) + fits      # frames of earlier rounds have other salts, and do not fit
     return 0
 
 

@@ -50,6 +50,23 @@ def test_frames_of_an_earlier_round_have_nothing_to_tell(log: bytes, tmp_path: P
     assert forgotten_frames(log) == 0
 
 
+def test_what_a_killed_process_left_of_a_transaction_has_nothing_to_tell(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / "db", isolation_level=None)
+    for statement in ("PRAGMA journal_mode = WAL", "PRAGMA cache_size = 5", "CREATE TABLE t (x BLOB)", "BEGIN"):
+        db.execute(statement)
+    for _ in range(20):                    # more than its cache holds
+        db.execute("INSERT INTO t VALUES (?)", (bytes(3000),))
+    for name in ("db", "db-wal"):          # killed here
+        (tmp_path / f"next {name}").write_bytes((tmp_path / name).read_bytes())
+    db.close()
+    db = sqlite3.connect(tmp_path / "next db", isolation_level=None)
+    db.execute("INSERT INTO t VALUES (1)")
+    log = (tmp_path / "next db-wal").read_bytes()
+    db.close()
+    assert len(log) > HEADER + 10 * FRAME
+    assert forgotten_frames(log) == 0
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_a_flipped_bit_anywhere_in_the_log_is_noticed(log: bytes, seed: int) -> None:
     damaged = bytearray(log)
