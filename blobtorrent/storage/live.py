@@ -16,7 +16,7 @@ from pathlib import Path
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.livelayout import (
-    BEAT_AT,
+    BEAT_BYTES,
     DESCRIPTOR_BYTES,
     ENTRY_BYTES,
     FREE,
@@ -135,7 +135,7 @@ class LiveFile:
         self.slot_memory = memory[layout.slots_at : layout.size]
         self.descriptors = memory[PAGE : PAGE + layout.num_slots * DESCRIPTOR_BYTES].cast("Q")
         self._memory = memory
-        self._beat = memory[BEAT_AT:PAGE].cast("d")
+        self._beat = memory[layout.beat_at : layout.beat_at + BEAT_BYTES].cast("d")
         self._layout = layout
         self._log = WrittenLog(memory[layout.records_at : layout.records_at + layout.max_records * RECORD_BYTES], seal)
         self._numbers = deque(range(1, layout.max_torrents + 1))

@@ -5,6 +5,7 @@
 page 1       descriptors   8 bytes a slot: whose block the slot holds, 0 for none
              torrents      an entry each: name twice, counter of received blocks, tally twice
              records       64 bytes each: runs of pieces that were written and are in no saved row yet
+             beat          when the process was alive last: seconds since 1970, a double; a figure, and not sealed
 page n       slots         16 KiB each, the memory of the arena
 ```
 
@@ -40,7 +41,6 @@ HEADER_COPY_BYTES = PAGE // 2
 OWNER_AT = 256                         # the path of the state directory: whoever cleans up wants to know. Not sealed
 OWNER_LENGTH = Struct("=H")
 MAX_OWNER_BYTES = HEADER_COPY_BYTES - OWNER_AT - OWNER_LENGTH.size
-BEAT_AT = PAGE - 8                     # seconds since 1970, a double: when the process was alive. Not sealed: one store
 
 ENTRY_BYTES = 288
 STATE_AT = 0                           # FREE or USED
@@ -50,6 +50,8 @@ NAME = Struct("=33p")
 NAMES_AT = (32, 96)
 TALLY = Struct("=QQQQQ")               # sequence, downloaded, uploaded, wasted, blocks noted by then
 TALLIES_AT = (160, 224)
+
+BEAT_BYTES = 8
 
 RECORD_BYTES = 64
 RECORD = Struct("=HH10I")              # number, count of runs, five times first piece and how many
@@ -73,8 +75,12 @@ class LiveLayout(NamedTuple):
         return self.torrents_at + _aligned(self.max_torrents * ENTRY_BYTES, RECORD_BYTES)
 
     @property
+    def beat_at(self) -> int:
+        return self.records_at + self.max_records * RECORD_BYTES
+
+    @property
     def slots_at(self) -> int:
-        return _aligned(self.records_at + self.max_records * RECORD_BYTES, PAGE)
+        return _aligned(self.beat_at + BEAT_BYTES, PAGE)
 
     @property
     def size(self) -> int:

@@ -17,7 +17,7 @@ from struct import Struct
 from blobtorrent.model.geometry import BLOCK_SIZE, PieceGeometry
 from blobtorrent.model.recovery import Damage
 from blobtorrent.storage.livelayout import (
-    BEAT_AT,
+    BEAT_BYTES,
     DESCRIPTOR_BYTES,
     ENTRY_BYTES,
     FREE,
@@ -180,7 +180,8 @@ class _KilledFile:
             if found.st_size < self._layout.size:
                 raise ValueError("it is cut short")
             self._memory = memoryview(mmap.mmap(file, self._layout.size))
-            self.alive_at: float = self._memory[BEAT_AT:PAGE].cast("d")[0]
+            beat_at = self._layout.beat_at
+            self.alive_at: float = self._memory[beat_at : beat_at + BEAT_BYTES].cast("d")[0]
         finally:
             os.close(file)
         if not is_sound:

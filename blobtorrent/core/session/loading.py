@@ -128,8 +128,6 @@ class Loader:
         record, metainfo = torrent.record, torrent.metainfo
         assert metainfo is not None
         assert torrent.store is not None
-        torrent.is_prepared = True
-        mark_unsaved(torrent)
         torrent.partial = dict(answer.partial)
         if torrent.store.mount_point and torrent.store.mount_point != record.place.mount_point:
             record.place = record.place._replace(mount_point=torrent.store.mount_point)
@@ -145,17 +143,21 @@ class Loader:
             missing=answer.missing_files,
         )
         if torrent.skip_check and answer.has_data and self._outlets.files is not None:
+            torrent.is_prepared = True
             self._ask_sizes(torrent)
             return
         if torrent.wants_check:
             doubtful = (1 << record.facts.num_pieces) - 1
         elif record.is_checked and len(record.have) and not answer.has_data:
+            torrent.set_have(Bitfield.from_mask(record.have.size, record.durable))
             self._roster.fail(torrent, FileMissing(
                 "storage.files-gone", f"all files of {record.facts.name} are gone from {record.place.root}: put them "
                 "back, or recheck the torrent to download them again"))
             return
         else:
             doubtful = doubtful_pieces(record, metainfo, evidence, self._rng)
+        torrent.is_prepared = True
+        mark_unsaved(torrent)
         if doubtful and (answer.has_data or len(record.have)):
             torrent.doubtful = doubtful
             self._roster.fire(torrent, TorrentEvent.FOUND)

@@ -76,6 +76,7 @@ class Wreck:
     def finish(self) -> str:
         """The next life, until all that is wanted is there; what it said."""
         with self._seed(), self.lives:
+            wait_until(lambda: self.lives.status(self.sample)["state"] != "checking", PATIENCE_S, "the check")
             if self.lives.status(self.sample)["state"] == "stopped":       # as it was some time ago
                 assert "damage found" in self.lives.daemon.output()
                 self.lives.order(self.sample, "start")
