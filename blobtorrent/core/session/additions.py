@@ -13,6 +13,7 @@ from blobtorrent.config.schema import StorageSettings
 from blobtorrent.core.session.checks import require_piece_hashes
 from blobtorrent.core.session.commands import AddTorrent, Reply
 from blobtorrent.core.session.keeping import Keeper
+from blobtorrent.core.session.lifecycle import TorrentState
 from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import Place, TorrentRecord, facts_of, wishes_of
@@ -57,13 +58,14 @@ class Additions:
         self._storage = storage
 
     def begin(self, command: AddTorrent, reply: Reply[Any], then: Next) -> None:
-        """Raises Conflict ("torrent.present"), Invalid ("torrent.no-piece-hashes", "torrent.no-such-file",
-        "torrent.not-raw"), or StorageError for the folder."""
+        """Raises Conflict ("torrent.present", "torrent.removing"), Invalid ("torrent.no-piece-hashes",
+        "torrent.no-such-file", "torrent.not-raw"), or StorageError for the folder."""
         metainfo = command.metainfo
         info_hash = metainfo.info_hash
         require_piece_hashes(metainfo)
-        if info_hash in self._roster:
-            raise _present(metainfo.name)
+        there = self._roster.get(info_hash)
+        if there is not None:
+            raise _leaving(metainfo.name) if there.state is TorrentState.REMOVING else _present(metainfo.name)
         if info_hash in self._pending:
             self._pending[info_hash].latecomers.append(reply)
             return
@@ -121,6 +123,10 @@ class Additions:
         if incomplete is None or incomplete.absolute() == target:
             return Place(target, target)
         return Place(target, incomplete.absolute(), is_incomplete=True)
+
+
+def _leaving(name: str) -> Conflict:
+    return Conflict("torrent.removing", f"{name} is being removed: add it again when it is gone")
 
 
 def _present(name: str) -> Conflict:

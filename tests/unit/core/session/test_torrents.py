@@ -285,6 +285,9 @@ def test_commands_that_do_not_fit_are_refused_and_change_nothing(tmp_path: Path)
     rig.ask(RemoveTorrent(torrent.info_hash))
     with pytest.raises(Conflict):
         rig.ask(RemoveTorrent(torrent.info_hash))
+    with pytest.raises(Conflict, match="add it again when it is gone") as caught:
+        rig.ask(AddTorrent(torrent, tmp_path))
+    assert caught.value.code == "torrent.removing"
     only(PrepareStore, rig.disks.drain())
 
 
