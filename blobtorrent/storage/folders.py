@@ -1,7 +1,7 @@
 """Folders: the folders below one root, opened without following links, and kept open as files are.
 
 Torrents of thousands of files have few folders: finding each file from the root again would cost four calls instead of
-one. Shared by threads as the FilePool is. Everything here raises OSError as it comes.
+one. Shared by threads as the FilePool is. OSError comes as it is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from blobtorrent.model.errors import Denied
 from blobtorrent.storage.filepool import FilePool
 from blobtorrent.storage.files import open_folder
 
@@ -103,11 +104,17 @@ def sync_open_folder(folder: int) -> None:
 
 
 def make_root(root: Path) -> list[Path]:
-    """Make a folder and what is missing above it; returns those that were made, to be synced from above."""
+    """Make a folder and what is missing above it; returns those that were made, to be synced from above.
+
+    Raises Denied ("storage.no-folder") where there cannot be one, else OSError.
+    """
     missing = []
     for folder in (root, *root.absolute().parents):
         if folder.exists():
             break
         missing.append(folder)
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:
+        raise Denied("storage.no-folder", f"cannot make the folder {root}: {error.strerror}") from None
     return missing

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from blobtorrent.model.errors import StorageError
+from blobtorrent.model.errors import Denied, StorageError
 from blobtorrent.storage.filepool import FilePool
 from blobtorrent.storage.folders import Folders, make_root
 from blobtorrent.storage.placing import place, remove
@@ -52,6 +52,14 @@ def test_no_planted_link_is_followed(folders, tmp_path):
 def test_folders_that_were_made_are_told(tmp_path):
     assert make_root(tmp_path / "a" / "b") == [tmp_path / "a" / "b", tmp_path / "a"]
     assert make_root(tmp_path / "a" / "b") == []
+
+
+@pytest.mark.parametrize("place", ["/proc/no/such", "file", "file/below"])
+def test_a_folder_that_cannot_be_made_is_told_as_that(tmp_path, place):
+    (tmp_path / "file").touch()
+    with pytest.raises(Denied, match=f"cannot make the folder .*{place}: [A-Z]") as caught:
+        make_root(tmp_path / place)
+    assert caught.value.code == "storage.no-folder"
 
 
 def test_when_another_filesystem_is_where_the_root_was_nothing_is_made_there(tmp_path):
