@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from blobtorrent.config.places import SYSTEM_RUNTIME_DIR, runtime_dir, state_dir
+from blobtorrent.daemon.pidfile import PID_FILE, running_process
 from blobtorrent.model.errors import BlobTorrentError, Invalid, NetworkError
 
 TIMEOUT_S = 60.0                       # the daemon itself gives up on everything before
@@ -79,7 +80,9 @@ class Client:
 
     def _unreachable(self, error: Exception) -> NetworkError:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-        return NetworkError("client.unreachable", f"cannot talk to the daemon at {self._url}: {reason}")
+        process = _process_at(self._url, os.environ)
+        advice = "" if process is None else f"; process {process} may be starting or ending: try again"
+        return NetworkError("client.unreachable", f"cannot talk to the daemon at {self._url}: {reason}{advice}")
 
 
 def client_options() -> argparse.ArgumentParser:
@@ -106,10 +109,24 @@ def connect(args: Namespace, environ: Mapping[str, str] = os.environ) -> Client:
 
 def default_url(environ: Mapping[str, str]) -> str:
     """The socket of a daemon that runs as this user, else of the machine's, else the usual port."""
-    for folder in (runtime_dir(None, environ, state_dir(None, environ)), SYSTEM_RUNTIME_DIR):
+    for folder in _runtime_dirs(environ):
         if os.path.exists(folder / SOCKET_FILE):           # no, when we may not look into the folder
             return f"unix:{folder / SOCKET_FILE}"
     return DEFAULT_URL
+
+
+def _runtime_dirs(environ: Mapping[str, str]) -> tuple[Path, Path]:
+    return runtime_dir(None, environ, state_dir(None, environ)), SYSTEM_RUNTIME_DIR
+
+
+def _process_at(url: str, environ: Mapping[str, str]) -> str | None:
+    """The daemon that is to be at a URL but does not listen there (yet): its pid file tells."""
+    if url.startswith("unix:"):
+        folders: tuple[Path, ...] = (Path(url.removeprefix("unix:")).parent,)
+    else:
+        folders = _runtime_dirs(environ) if url == DEFAULT_URL else ()
+    numbers = (running_process(folder / PID_FILE) for folder in folders)
+    return next((number for number in numbers if number is not None), None)
 
 
 def _own_token(url: str, environ: Mapping[str, str]) -> str | None:

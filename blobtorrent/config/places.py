@@ -51,6 +51,11 @@ def runtime_dir(explicit: Path | None, environ: Mapping[str, str], state: Path) 
     return Path(base) / NAME if os.path.isabs(base) else state / "run"
 
 
+def is_runtime_dir_removed(explicit: Path | None, environ: Mapping[str, str]) -> bool:
+    """Whether the runtime directory goes when our process ends: that of systemd does, unless the unit preserves it."""
+    return explicit is None and _given_by_systemd(environ, "RUNTIME_DIRECTORY") is not None
+
+
 def _drop_ins(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.suffix == ".toml")

@@ -116,14 +116,15 @@ class Engine:
 def build_engine(settings: Settings, state: Path | None = None, runtime: Path | None = None) -> Engine:
     """Make the engine; nothing runs before its `start`.
 
-    With a `state` directory it keeps what it has there, and in `runtime` or shared memory; else nothing outlives it.
+    With a `state` directory it keeps what it has there, and in `runtime`, if that is there and stays when we are
+    killed, or shared memory; else nothing outlives it.
     Raises ConfigError when the state directory cannot be used.
     """
     _raise_descriptor_limit()
     clock, rng = SystemClock(), Random(os.urandom(16))
     storage = settings.storage
     bus = EventBus()
-    saved = None if state is None else _open_saved(settings, state, runtime or state, bus)
+    saved = None if state is None else _open_saved(settings, state, runtime, bus)
     live = saved.live if saved is not None else None
 
     arena = Arena(storage.memory_budget, scratch_slots=SCATTER_UNITS, live=live)
@@ -182,7 +183,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved)
 
 
-def _open_saved(settings: Settings, state: Path, runtime: Path, bus: EventBus) -> Saved:
+def _open_saved(settings: Settings, state: Path, runtime: Path | None, bus: EventBus) -> Saved:
     from blobtorrent.daemon.saved import Saved
 
     return Saved(settings, state, runtime, bus.publish, scratch_slots=SCATTER_UNITS)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from blobtorrent import __version__
 from blobtorrent.config.load import load
-from blobtorrent.config.places import config_files, runtime_dir, state_dir
+from blobtorrent.config.places import config_files, is_runtime_dir_removed, runtime_dir, state_dir
 from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.commands import ApplySettings
 from blobtorrent.core.session.watcher import Watcher
@@ -22,7 +22,7 @@ from blobtorrent.daemon.inherited import inherited_sockets
 from blobtorrent.daemon.interfaces import build_interfaces
 from blobtorrent.daemon.logsink import is_seen_on_stderr, level_of, open_sink
 from blobtorrent.daemon.notify import Notifier
-from blobtorrent.daemon.pidfile import PidFile
+from blobtorrent.daemon.pidfile import PID_FILE, PidFile
 from blobtorrent.daemon.reload import Reloader
 from blobtorrent.daemon.service import START_LIMIT_S, Service
 from blobtorrent.daemon.signals import Signals, dump_on_request
@@ -35,7 +35,6 @@ log = get_logger(__name__)
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 78                       # EX_CONFIG of sysexits.h
-PID_FILE = "blobtorrentd.pid"
 REST_SOCKETS = "rest"                  # FileDescriptorName= of the sockets that may be handed over
 LOG_STOP_S = 2.0
 
@@ -46,6 +45,7 @@ class Launch(NamedTuple):
     read: Callable[[], Settings]
     state: Path
     runtime: Path
+    runtime_stays: bool                # when we are killed
     inherited: Mapping[str, list[socket.socket]]
     signals: Signals
     notifier: Notifier
@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             read=partial(read_settings, args.config, dict(os.environ), args.set),
             state=state,
             runtime=runtime_dir(args.runtime_dir, os.environ, state).absolute(),
+            runtime_stays=not is_runtime_dir_removed(args.runtime_dir, os.environ),
             inherited=inherited_sockets(os.environ),
             signals=Signals(),
             notifier=Notifier.from_environment(os.environ),
@@ -94,7 +95,7 @@ def _serve(launch: Launch, settings: Settings, logs: QueuedLogging) -> int:
     pid_file.take()
     try:
         launch.notifier.extend(START_LIMIT_S)
-        engine = build_engine(settings, launch.state, launch.runtime)
+        engine = build_engine(settings, launch.state, launch.runtime if launch.runtime_stays else None)
         try:
             watcher = Watcher(engine.gateway)
             watcher.apply(settings.watch)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from blobtorrent.model.errors import Conflict, StorageError
 
+PID_FILE = "blobtorrentd.pid"
+
 
 class PidFile:
     """Held between `take` and `release`; the system drops the lock of a process that was killed."""
@@ -56,6 +58,23 @@ class PidFile:
         else:
             os.close(descriptor)
         return is_current
+
+
+def running_process(path: Path) -> str | None:
+    """The number of the process that holds a pid file; None when none does, or it cannot be told."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None
 
 
 def _make_folder(folder: Path) -> None:

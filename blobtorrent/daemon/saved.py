@@ -38,7 +38,7 @@ log = get_logger(__name__)
 class Saved:
     """`tell` publishes events: damage is told loudly. Raises ConfigError when the directory cannot be used."""
 
-    def __init__(self, settings: Settings, state: Path, runtime: Path, tell: Callable[[Event], None], *,
+    def __init__(self, settings: Settings, state: Path, runtime: Path | None, tell: Callable[[Event], None], *,
                  scratch_slots: int) -> None:
         self._tell = tell
         self._storage = settings.storage
@@ -108,7 +108,7 @@ class Saved:
 
     # ---- the start
 
-    def _recover(self, runtime: Path, state: Path) -> Recovery | None:
+    def _recover(self, runtime: Path | None, state: Path) -> Recovery | None:
         path = live_path(runtime, state)
         if path is None:
             return None
@@ -119,7 +119,7 @@ class Saved:
                 self._on_damage(damage)
         return recovery
 
-    def _make_live(self, runtime: Path, state: Path, slots: int) -> LiveFile | None:
+    def _make_live(self, runtime: Path | None, state: Path, slots: int) -> LiveFile | None:
         path = live_path(runtime, state)
         if path is None:
             log.warning("no folder in memory: a killed process loses what it has not written")

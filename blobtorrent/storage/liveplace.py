@@ -13,12 +13,14 @@ SHARED_MEMORY = Path("/dev/shm")
 _IN_MEMORY = (b"tmpfs", b"ramfs")
 
 
-def live_path(runtime_dir: Path, state_dir: Path, *, shared: Path = SHARED_MEMORY) -> Path | None:
+def live_path(runtime_dir: Path | None, state_dir: Path, *, shared: Path = SHARED_MEMORY) -> Path | None:
     """The same path for the same state directory; None where nothing of both is in memory and ours to write.
+
+    A runtime directory that goes when the process does is of no use: None is given then.
 
     On a disk the file would cost a write for every block.
     """
-    if _is_in_memory(runtime_dir):
+    if runtime_dir is not None and _is_in_memory(runtime_dir):
         return runtime_dir / f"live-{place_id(state_dir)}"
     if _is_in_memory(shared) and os.access(shared, os.W_OK | os.X_OK):
         return shared / f"{shared_prefix()}{place_id(state_dir)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from blobtorrent.cli import client
 from blobtorrent.cli.client import DEFAULT_URL, Client, connect, default_url
+from blobtorrent.daemon.pidfile import PID_FILE, PidFile
 from blobtorrent.model.errors import Invalid, NetworkError
 
 
@@ -87,3 +89,13 @@ def test_a_daemon_that_is_not_there_is_told_in_one_line(tmp_path):
     with pytest.raises(NetworkError, match="No such file") as caught:
         Client(f"unix:{tmp_path / 'none.sock'}").get("/v1/session")
     assert caught.value.code == "client.unreachable"
+
+
+def test_a_daemon_that_does_not_listen_yet_is_named(tmp_path: Path) -> None:
+    pid_file = PidFile(tmp_path / PID_FILE)
+    pid_file.take()
+    with pytest.raises(NetworkError, match=rf"No such file or directory; process {os.getpid()} may be starting"):
+        Client(f"unix:{tmp_path}/rest.sock").get("/v1/torrents")
+    pid_file.release()
+    with pytest.raises(NetworkError, match="No such file or directory$"):
+        Client(f"unix:{tmp_path}/rest.sock").get("/v1/torrents")

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config.load import load
-from blobtorrent.config.places import SYSTEM_CONFIG_DIR, config_files, runtime_dir, state_dir
+from blobtorrent.config.places import (
+    SYSTEM_CONFIG_DIR,
+    config_files,
+    is_runtime_dir_removed,
+    runtime_dir,
+    state_dir,
+)
 from blobtorrent.model.errors import ConfigError
 
 
@@ -86,3 +92,10 @@ def test_without_any_word_state_is_kept_in_the_home(monkeypatch):
 )
 def test_the_runtime_directory_is_the_first_that_is_given(explicit, environ, expected):
     assert runtime_dir(explicit, environ, Path("/state")) == Path(expected)
+
+
+def test_only_the_runtime_directory_of_the_service_manager_goes_with_us(tmp_path):
+    given = {"RUNTIME_DIRECTORY": "/run/blobtorrent", "XDG_RUNTIME_DIR": "/run/user/7"}
+    assert is_runtime_dir_removed(None, given)
+    assert not is_runtime_dir_removed(tmp_path, given)
+    assert not is_runtime_dir_removed(None, {"XDG_RUNTIME_DIR": "/run/user/7"})

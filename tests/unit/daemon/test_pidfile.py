@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.daemon.pidfile import PidFile
+from blobtorrent.daemon.pidfile import PidFile, running_process
 from blobtorrent.model.errors import Conflict, StorageError
 
 
@@ -65,3 +65,14 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         PidFile(tmp_path / "daemon.pid").take()
     assert not (tmp_path / "victim").exists()
+
+
+def test_who_holds_it_can_be_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.pid"
+    assert running_process(path) is None
+    pid_file = PidFile(path)
+    pid_file.take()
+    assert running_process(path) == str(os.getpid())
+    pid_file.release()
+    path.write_text("1\n")             # of a killed process
+    assert running_process(path) is None

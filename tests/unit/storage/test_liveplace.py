@@ -43,4 +43,10 @@ def test_a_state_directory_reached_by_a_link_is_the_same(tmp_path):
 
 def test_nothing_in_memory_means_no_live_file(tmp_path):
     assert live_path(Path("/proc"), tmp_path, shared=Path("/proc")) is None
+    assert live_path(None, tmp_path, shared=Path("/proc")) is None
     assert live_path(tmp_path / "missing", tmp_path, shared=tmp_path / "missing") is None
+
+
+@needs_shared_memory
+def test_a_runtime_directory_that_does_not_stay_is_none(tmp_path):
+    assert live_path(None, tmp_path) == live_path(Path("/proc"), tmp_path)
