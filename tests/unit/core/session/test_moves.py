@@ -47,6 +47,16 @@ def test_a_move_that_fails_leaves_everything_where_it_was(tmp_path: Path) -> Non
     assert rig.state(TORRENT) == "checking"                # where it is
 
 
+def test_a_move_of_which_nobody_knows_how_far_it_came_goes_on_with_the_next_start(tmp_path: Path) -> None:
+    rig, _ = begin_move(tmp_path)
+    rig.tell(StoreMoved(TORRENT.info_hash, {}, StorageError("storage.half-moved", "the other disk is away")))
+    rig.save()
+    assert (rig.state(TORRENT), rig.status(TORRENT).error_code) == ("error", "storage.half-moved")
+    rig.command(StartTorrent(TORRENT.info_hash))
+    rig.save()
+    assert only(MoveStore, rig.files.drain()).is_resumed
+
+
 def test_a_torrent_that_is_removed_while_it_moves_stops_moving_first(tmp_path: Path) -> None:
     rig, job = begin_move(tmp_path)
     assert job.abort is not None
