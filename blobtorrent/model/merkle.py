@@ -7,7 +7,7 @@ the roots of its pieces are its *piece layer*.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -29,13 +29,6 @@ def zero_root(level: int) -> bytes:
 def tree_width(nodes: int) -> int:
     """The smallest power of two that is at least `nodes` (and at least 1)."""
     return 1 << max(0, nodes - 1).bit_length()
-
-
-def leaf_hashes(data: bytes | memoryview) -> Iterator[bytes]:
-    """The SHA-256 of each 16 KiB block of `data`; only the last may be short."""
-    view = memoryview(data)
-    for start in range(0, len(view), BLOCK_SIZE):
-        yield sha256(view[start:start + BLOCK_SIZE]).digest()
 
 
 def root_of(nodes: Sequence[bytes], width: int, level: int = 0) -> bytes:

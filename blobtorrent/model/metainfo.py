@@ -57,11 +57,6 @@ class Metainfo(_Contents):
         return sum(entry.length for entry in self.files if not entry.is_pad)
 
     @property
-    def is_multi_file(self) -> bool:
-        """Whether the files lie in a folder of the torrent's name."""
-        return len(self.files[0].path) > 1
-
-    @property
     def has_piece_hashes(self) -> bool:
         """Whether each piece can be checked; False for a v2-only torrent whose file came without its piece layers."""
         if self.piece_hashes_v1:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from blobtorrent.model.merkle import leaf_hashes, root_of, tree_width
+from blobtorrent.model.merkle import root_of, tree_width
 from blobtorrent.protocol.bencode import encode
+from tests.support.merkle import leaf_hashes
 
 PIECE = 16384
 SIZE = 425                             # of the usual single file

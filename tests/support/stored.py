@@ -9,10 +9,11 @@ from pathlib import Path
 
 from blobtorrent.model.geometry import BLOCK_SIZE, PieceGeometry
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.model.merkle import leaf_hashes, root_of, tree_width
+from blobtorrent.model.merkle import root_of, tree_width
 from blobtorrent.model.metainfo import FileEntry, Metainfo
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.jobs import FullPiece
+from tests.support.merkle import leaf_hashes
 
 PAD = "pad"
 

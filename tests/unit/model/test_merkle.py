@@ -10,13 +10,13 @@ from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.merkle import (
     PieceTrees,
     layer_root,
-    leaf_hashes,
     root_of,
     split_layer,
     tree_width,
     zero_root,
 )
 from blobtorrent.protocol.metafile import parse_torrent
+from tests.support.merkle import leaf_hashes
 from tests.support.oddtorrents import layer, leaf, torrent, tree
 
 

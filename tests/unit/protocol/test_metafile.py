@@ -23,7 +23,7 @@ def test_a_v1_torrent_is_read_whole() -> None:
     ))
     assert metainfo.info_hash.v1 == hashlib.sha1(encode(info)).digest() and not metainfo.info_hash.v2
     assert metainfo.raw_info == encode(info)
-    assert (metainfo.name, metainfo.is_multi_file, metainfo.is_private, metainfo.source) == ("odd", True, True, "mark")
+    assert (metainfo.name, metainfo.is_private, metainfo.source) == ("odd", True, "mark")
     assert (metainfo.geometry.size, metainfo.geometry.num_pieces, metainfo.payload_bytes) == (12, 1, 12)
     assert [(file.path, file.length, file.offset) for file in metainfo.files] == [
         (("odd", "a"), 5, 0), (("odd", "d", "b"), 7, 5)]
@@ -63,7 +63,7 @@ def test_a_hybrid_has_both_hashes() -> None:
     metainfo = parse_torrent(torrent(info))
     assert metainfo.info_hash.v1 == hashlib.sha1(encode(info)).digest()
     assert metainfo.info_hash.v2 == hashlib.sha256(encode(info)).digest()
-    assert not metainfo.is_multi_file and metainfo.files[0].pieces_root
+    assert len(metainfo.files[0].path) == 1 and metainfo.files[0].pieces_root
 
 
 def test_odd_bencoding_outside_info_does_not_spoil_a_v2_torrent() -> None:

@@ -58,7 +58,7 @@ def test_every_piece_of_the_files_matches_the_torrent(tmp_path: Path, format: Fo
 def test_a_single_file_has_no_folder_and_matches(tmp_path: Path, format: Format, size: int) -> None:
     (tmp_path / "f.bin").write_bytes(random.Random(size).randbytes(size))
     metainfo = parse_torrent(make_torrent(scan(tmp_path / "f.bin"), Recipe(format=format, piece_length=PIECE)))
-    assert (metainfo.name, metainfo.is_multi_file, metainfo.payload_bytes) == ("f.bin", False, size)
+    assert (metainfo.name, metainfo.files[0].path, metainfo.payload_bytes) == ("f.bin", ("f.bin",), size)
     verifier = verifier_of(metainfo)
     assert all(verifier.matches(index, [content_of(metainfo, tmp_path, index)])
                for index in range(metainfo.geometry.num_pieces))

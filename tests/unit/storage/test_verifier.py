@@ -4,8 +4,9 @@ import pytest
 
 from blobtorrent.model.errors import MetainfoError
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.model.merkle import leaf_hashes, root_of
+from blobtorrent.model.merkle import root_of
 from blobtorrent.storage.verifier import TreeDigest, verifier_of
+from tests.support.merkle import leaf_hashes
 from tests.support.stored import PAD, StoredTorrent
 
 K = 1024
