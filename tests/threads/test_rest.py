@@ -526,3 +526,14 @@ def test_without_any_other_address_a_dispensable_one_is_needed_too(tmp_path):
         rig = RestRig(taken, dispensable=[taken])
         with pytest.raises(NetworkError, match=str(other.port)):
             rig.server.start()
+
+
+def test_while_the_session_starts_no_part_of_its_torrents_passes_for_all(rig):
+    rig.session.show(status_of(1))
+    rig.session.tell_state("starting")
+    for path in ("/v1/torrents", f"/v1/torrents/{info_hash(2).hex}"):
+        answer = rig.request("GET", path)
+        assert (answer.status, answer.json["code"]) == (503, "session.starting")
+    assert rig.request("GET", ONE).status == 200
+    rig.session.tell_state("running")
+    assert rig.request("GET", "/v1/torrents").status == 200

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from blobtorrent.core.session.gateway import Gateway
-from blobtorrent.model.errors import Invalid, NotFound
+from blobtorrent.model.errors import Invalid, NotFound, Unavailable
 from blobtorrent.model.ids import V1_BYTES, V2_BYTES, InfoHash
 from blobtorrent.model.status import TorrentStatus
+
+
+def require_torrents(gateway: Gateway) -> None:
+    """Raises Unavailable ("session.starting") until all torrents are known: a part of them must not pass for all."""
+    if gateway.session.state == "starting":
+        raise Unavailable("session.starting", "the daemon is starting: its torrents are not all known yet, try again")
 
 
 def find_torrent(gateway: Gateway, text: str) -> TorrentStatus:
     """The torrent with this v1 or v2 info-hash, written in hexadecimal.
 
-    Raises Invalid ("torrent.bad-hash") or NotFound ("torrent.unknown").
+    Raises Invalid ("torrent.bad-hash"), NotFound ("torrent.unknown") or Unavailable ("session.starting").
     """
     try:
         digest = bytes.fromhex(text)
@@ -24,5 +30,6 @@ def find_torrent(gateway: Gateway, text: str) -> TorrentStatus:
     if found is None:                  # a hybrid is known by both of its digests together
         found = next((status for key, status in gateway.torrents.read_all().items() if digest in key), None)
     if found is None:
+        require_torrents(gateway)
         raise NotFound("torrent.unknown", f"no torrent {text.lower()}")
     return found

@@ -29,7 +29,7 @@ from blobtorrent.interface.pacing import paced
 from blobtorrent.interface.rest.encode import document, json_bytes, torrent_fields
 from blobtorrent.interface.rest.http import Request, Response
 from blobtorrent.interface.rest.jsonbody import read_fields
-from blobtorrent.interface.rest.v1.lookup import find_torrent
+from blobtorrent.interface.rest.v1.lookup import find_torrent, require_torrents
 from blobtorrent.model.errors import Conflict, Invalid
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import TorrentStatus
@@ -48,6 +48,7 @@ class TorrentResource:
         fields = Fields(request.query)
         state, label = fields.take("state", text, None), fields.take("label", text, None)
         fields.end()
+        require_torrents(self._gateway)
         found = (
             json_bytes(torrent_fields(status, time.time()))
             for status in paced(self._gateway.torrents.read_all().values())
