@@ -42,7 +42,7 @@ from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
     from blobtorrent.storage.filejobs import FilesSkipped, SkipFiles
-    from blobtorrent.storage.live import LiveFile
+    from blobtorrent.storage.live.livefile import LiveFile
 
 DiskJob: TypeAlias = (
     "WritePieces | ReadSpans | SpillBlocks | KeepBlocks | _SyncKept | SyncStore | SkipFiles | PrepareStore | CloseStore"
@@ -243,7 +243,7 @@ class DiskPool:
         try:
             return StoreSynced(job.info_hash, job.store.sync())
         except StorageError as reason:
-            return StoreSynced(job.info_hash, {}, reason)
+            return StoreSynced(job.info_hash, {}, reason, job.store.durability.take_gone())
 
     def _prepare(self, job: PrepareStore) -> StorePrepared:
         try:

@@ -27,6 +27,7 @@ class Durability:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._dirty: set[int] = set()
+        self._gone: list[int] = []             # files that were not there when they were to be synced
         self._named: set[int] = set()          # files whose names are known to be durable
         self._roots: list[Path] = []           # folders that were made for the root, and above it
         self.mark = self._dirty.add            # once for each write
@@ -51,10 +52,17 @@ class Durability:
                 stamps[number] = self.sync_file(number)
             except StorageError as error:
                 failure = failure or error
+                if isinstance(error, FileMissing):
+                    self._gone.append(number)
         self._sync_all_names(stamps)
         if failure is not None:
             raise failure
         return stamps
+
+    def take_gone(self) -> list[int]:
+        """The files that were not there, since this was asked last: nothing that was written to them is."""
+        gone, self._gone = self._gone, []
+        return gone
 
     def sync_file(self, number: int) -> FileStamp:
         """Raises StorageError; FileMissing when the file lost its name since it was opened."""

@@ -14,7 +14,7 @@ from blobtorrent.storage.stamps import FileStamp
 from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
-    from blobtorrent.storage.recovery import Recovered
+    from blobtorrent.storage.live.recovery import Recovered
 
 SPILLED = -1
 
@@ -166,11 +166,14 @@ class SyncStore(NamedTuple):
 
 
 class StoreSynced(NamedTuple):
-    """The files that were synced, as they are now. With `error`, pages may be lost: none of the new pieces counts."""
+    """The files that were synced, as they are now. With `error`, pages may be lost: none of the new pieces counts, and
+    nothing of `gone_files`, which lost their names.
+    """
 
     info_hash: InfoHash
     stamps: Mapping[int, FileStamp]
     error: StorageError | None = None
+    gone_files: Sequence[int] = ()
 
 
 class CheckPieces(NamedTuple):

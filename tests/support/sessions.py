@@ -39,10 +39,10 @@ from blobtorrent.storage.jobs import (
     StoreSynced,
     SyncStore,
 )
-from blobtorrent.storage.library import KeepTorrent, LoadTorrent, TorrentKept, TorrentLoaded
-from blobtorrent.storage.live import LiveFile
+from blobtorrent.storage.live.livefile import LiveFile
 from blobtorrent.storage.stamps import FileStamp
-from blobtorrent.storage.state import METAFILE, Row, SaveState, StateSaved, row_key
+from blobtorrent.storage.state.library import KeepTorrent, LoadTorrent, TorrentKept, TorrentLoaded
+from blobtorrent.storage.state.statethread import METAFILE, Row, SaveState, StateSaved, row_key
 from blobtorrent.storage.store import Store
 from tests.support.stored import StoredTorrent
 
@@ -199,10 +199,11 @@ class SessionRig:
         self.tell(StateSaved(job.token, None))
         return list(job.puts)
 
-    def sync(self, stamps: dict[int, FileStamp] | None = None, error: StorageError | None = None) -> None:
+    def sync(self, stamps: dict[int, FileStamp] | None = None, error: StorageError | None = None,
+             gone_files: tuple[int, ...] = ()) -> None:
         """The files that were written are durable, or not."""
         job = only(SyncStore, self.disks.drain())
-        self.tell(StoreSynced(job.info_hash, stamps or {}, error))
+        self.tell(StoreSynced(job.info_hash, stamps or {}, error, gone_files))
 
     def add_kept(self, metainfo: Metainfo, folder: Path, **options: Any) -> None:
         """A new torrent, as far as it is answered."""

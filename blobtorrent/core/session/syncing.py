@@ -1,7 +1,7 @@
 """Syncs: makes what torrents wrote durable, so that a row may claim it. Owned by `core`."""
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from blobtorrent.core.session.lifecycle import TorrentState
@@ -9,11 +9,13 @@ from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import HELD_BY_DISK, Torrent
+from blobtorrent.core.session.trust import mask_of_files
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import StorageError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.jobs import StoreSynced, SyncStore
+from blobtorrent.storage.stamps import FileStamp, claimed_sizes
 
 MAX_FAILURES = 3
 
@@ -68,9 +70,13 @@ class Syncs:
             if answer.stamps:
                 torrent.stamps.update(answer.stamps)
                 torrent.stamps_are_new = True
+                self._look_for_cuts(torrent, sync.mask, answer.stamps)
         else:
-            # What was written since it began too: the system tells of a page that it lost only once.
-            self._lose(torrent, torrent.record.unsaved, answer.error)
+            # What was written since it began too, also what no report has told us of yet: the system tells of a page
+            # that it lost only once.
+            assert torrent.metainfo is not None
+            unsaved = (1 << torrent.record.facts.num_pieces) - 1 & ~torrent.record.durable
+            self._lose(torrent, unsaved | mask_of_files(torrent.metainfo, answer.gone_files), answer.error)
             self._count_failure(torrent, answer.error)
         self._on_end(torrent)
         if sync.then and torrent.record.unsaved:
@@ -81,10 +87,18 @@ class Syncs:
                 then()
         self._on_idle(torrent)
 
+    def _look_for_cuts(self, torrent: Torrent, written: int, stamps: Mapping[int, FileStamp]) -> None:
+        """A file that ends before the pieces do that were written to it was cut short by somebody else."""
+        assert torrent.metainfo is not None and torrent.store is not None
+        claimed = claimed_sizes(torrent.metainfo, Bitfield.from_mask(torrent.record.have.size, written), stamps)
+        for number in [number for number, size in claimed.items() if stamps[number].size < size]:
+            self._lose(torrent, mask_of_files(torrent.metainfo, (number,)), StorageError(
+                "storage.short-file", f"{torrent.store.path_of(number)} was cut short by somebody else"))
+
     def _lose(self, torrent: Torrent, mask: int, error: StorageError) -> None:
         """What could not be made durable may be gone from the page cache too: it is not had any more."""
         log.error("written pieces could not be made durable", torrent=torrent.info_hash, code=error.code,
-                  detail=error.detail, pieces=bin(mask).count("1"))
+                  detail=error.detail, pieces=(mask & torrent.record.have.mask).bit_count())
         if self._outlets.live is not None:
             self._outlets.live.on_lost(torrent.info_hash, Bitfield.from_mask(torrent.record.have.size, mask))
         self._swarms.lose(torrent, mask)

@@ -91,6 +91,7 @@ def test_a_file_that_was_deleted_meanwhile_is_missing_and_made_anew_by_the_next_
     store.path_of(0).unlink()
     with pytest.raises(FileMissing):
         store.sync()
+    assert (store.durability.take_gone(), store.durability.take_gone()) == ([0], [])
     write(store, torrent, 0)
     assert store.path_of(0).read_bytes() == torrent.content[: 32 * K]
     assert set(store.sync()) == {0}

@@ -30,13 +30,13 @@ from blobtorrent.core.swarm.messages import (
     PeerSource,
 )
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import DiskFull, Invalid, StorageError
+from blobtorrent.model.errors import DiskFull, FileMissing, Invalid, StorageError
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.jobs import CloseStore, StoreClosed, SyncStore
-from blobtorrent.storage.library import DropTorrent, KeepTorrent, TorrentKept
 from blobtorrent.storage.stamps import FileStamp
-from blobtorrent.storage.state import METAFILE, PEERS, PROGRESS, STAMPS, TORRENT, Row, SaveState, StateSaved
-from tests.support.sessions import SessionRig, only, torrent_of
+from blobtorrent.storage.state.library import DropTorrent, KeepTorrent, TorrentKept
+from blobtorrent.storage.state.statethread import METAFILE, PEERS, PROGRESS, STAMPS, TORRENT, Row, SaveState, StateSaved
+from tests.support.sessions import PIECE, SessionRig, only, torrent_of
 
 NORMAL_S = INTERVAL_S["normal"]
 FULL = DiskFull("storage.disk-full", "no space left")
@@ -117,7 +117,7 @@ def test_pieces_that_could_not_be_synced_are_fetched_again(tmp_path: Path) -> No
     rig.advance(NORMAL_S)
     rig.sync(error=StorageError("storage.io", "the disk says no"))
     lost = only(LosePieces, [message for message in rig.shard.drain() if isinstance(message, LosePieces)])
-    assert lost.mask == 0b111
+    assert lost.mask == 0b11111111, "also those that no report has told of yet"
     assert rig.status(torrent).done_bytes == 0
     assert claimed(rig.save()) == ""
 
@@ -129,7 +129,8 @@ def test_pieces_that_came_while_a_sync_failed_are_fetched_again_too(tmp_path: Pa
     rig.report(torrent, have=5)
     rig.sync(error=StorageError("storage.io", "the disk says no"))
     lost = only(LosePieces, [message for message in rig.shard.drain() if isinstance(message, LosePieces)])
-    assert lost.mask == 0b11111
+    assert lost.mask == 0b11111111
+    assert rig.status(torrent).done_bytes == 0
 
 
 def fail_syncs(rig: SessionRig, torrent: Metainfo, times: int) -> None:
@@ -330,3 +331,33 @@ def test_how_the_files_of_a_stopped_torrent_look_is_saved_although_it_is_only_a_
     rig.advance(NORMAL_S)
     (row,) = [row for row in rig.save() if row.kind == STAMPS]
     assert read_stamps(row.body) == {0: FileStamp(1, 2, 3)}
+
+
+def test_a_file_that_is_gone_is_had_no_more_whatever_rows_claimed_of_it(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=3)
+    rig.advance(NORMAL_S)
+    rig.sync()
+    rig.save()
+    rig.report(torrent, have=5)
+    rig.advance(NORMAL_S)
+    rig.sync(error=FileMissing("storage.file-missing", "it was deleted"), gone_files=(0,))
+    assert only(LosePieces, rig.shard.drain()).mask == 0b11111111
+    assert rig.status(torrent).done_bytes == 0
+
+
+def test_a_file_that_ends_before_the_pieces_that_were_written_to_it_was_cut_short(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=5)
+    rig.advance(NORMAL_S)
+    rig.sync({0: FileStamp(5 * PIECE - 1, 1, 1)})
+    assert only(LosePieces, rig.shard.drain()).mask == 0b11111111
+    assert rig.status(torrent).done_bytes == 0
+
+
+def test_a_file_that_is_as_long_as_its_pieces_ask_for_was_not_cut_short(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=5)
+    rig.advance(NORMAL_S)
+    rig.sync({0: FileStamp(5 * PIECE, 1, 1)})
+    assert rig.shard.drain() == []
