@@ -13,23 +13,23 @@ from blobtorrent.core.session.record import TorrentRecord
 from blobtorrent.core.session.restore import KINDS, rebuild, restore
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.daemon.supervisor import Part
+from blobtorrent.model.damage import Damage
 from blobtorrent.model.errors import StorageError
 from blobtorrent.model.events import DamageFound, Event
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
-from blobtorrent.model.recovery import Damage
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.arena import num_slots
 from blobtorrent.storage.filelanes import FileLanes
 from blobtorrent.storage.filepool import FilePool
-from blobtorrent.storage.library import Library, LibraryThread
-from blobtorrent.storage.live import LiveFile
-from blobtorrent.storage.liveplace import live_path
+from blobtorrent.storage.live.livefile import LiveFile
+from blobtorrent.storage.live.liveplace import live_path
+from blobtorrent.storage.live.recovery import Recovery
 from blobtorrent.storage.naming import Naming
 from blobtorrent.storage.partstore import Durable
-from blobtorrent.storage.recovery import Recovery
-from blobtorrent.storage.state import LoadedRows, StateThread, row_key
-from blobtorrent.storage.statedir import StateDir
+from blobtorrent.storage.state.library import Library, LibraryThread
+from blobtorrent.storage.state.statedir import StateDir
+from blobtorrent.storage.state.statethread import LoadedRows, StateThread, row_key
 from blobtorrent.storage.store import Store
 
 log = get_logger(__name__)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from blobtorrent.model.geometry import BLOCK_SIZE
 
 if TYPE_CHECKING:
-    from blobtorrent.storage.live import LiveFile
+    from blobtorrent.storage.live.livefile import LiveFile
 
 SLOT_SIZE = BLOCK_SIZE
 # Slots are drawn from so many times as many. Those that lie alone wait there until their neighbours are free too: with

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from blobtorrent.storage.state import PEERS, PROGRESS, STAMPS, TORRENT, Row
-from blobtorrent.storage.statedir import StateDir
+from blobtorrent.storage.state.statedir import StateDir
+from blobtorrent.storage.state.statethread import PEERS, PROGRESS, STAMPS, TORRENT, Row
 from tests.bench.contestants import OURS
 from tests.bench.ground import Ground, note
 from tests.bench.results import Better, Measure

@@ -26,11 +26,11 @@ from blobtorrent.core.session.commands import AddTorrent
 from blobtorrent.core.session.record import Place, TorrentRecord, facts_of, wishes_of
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.protocol.metafile import parse_torrent
-from blobtorrent.storage.library import Library
 from blobtorrent.storage.mounts import mount_point_of
 from blobtorrent.storage.stamps import stamp_of
-from blobtorrent.storage.state import PROGRESS, STAMPS, TORRENT, Row, row_key
-from blobtorrent.storage.statedir import StateDir
+from blobtorrent.storage.state.library import Library
+from blobtorrent.storage.state.statedir import StateDir
+from blobtorrent.storage.state.statethread import PROGRESS, STAMPS, TORRENT, Row, row_key
 from tests.bench.ground import note
 from tests.bench.rtorrent_session import restart_rtorrent
 from tests.support.payload import with_tracker

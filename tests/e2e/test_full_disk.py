@@ -15,9 +15,9 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from blobtorrent.model.errors import DiskFull
-from blobtorrent.storage.library import Library
-from blobtorrent.storage.state import KINDS, PROGRESS, Row
-from blobtorrent.storage.statedir import StateDir
+from blobtorrent.storage.state.library import Library
+from blobtorrent.storage.state.statethread import KINDS, PROGRESS, Row
+from blobtorrent.storage.state.statedir import StateDir
 from tests.support.statedirs import SavedState, read_rows
 
 folder, is_clean = Path(sys.argv[1]), sys.argv[2] == "clean"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.storage.state import PROGRESS, TORRENT
-from blobtorrent.storage.statedir import StateDir
+from blobtorrent.storage.state.statedir import StateDir
+from blobtorrent.storage.state.statethread import PROGRESS, TORRENT
 from tests.support.source import ROOT
 
 ROWS = 200
@@ -19,8 +19,8 @@ ROWS = 200
 SCRIPT = f"""
 import sys
 from pathlib import Path
-from blobtorrent.storage.state import PROGRESS, TORRENT, Row
-from blobtorrent.storage.statedir import StateDir
+from blobtorrent.storage.state.statethread import PROGRESS, TORRENT, Row
+from blobtorrent.storage.state.statedir import StateDir
 
 state_dir = StateDir(Path(sys.argv[1]))
 for number in range(int(sys.argv[2]), 1 << 30):

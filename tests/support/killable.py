@@ -38,12 +38,12 @@ from blobtorrent.storage.jobs import (
     StoreSynced,
     SyncStore,
 )
-from blobtorrent.storage.live import LiveFile
+from blobtorrent.storage.live.livefile import LiveFile
+from blobtorrent.storage.live.recovery import Recovery
+from blobtorrent.storage.live.tally import Tally
 from blobtorrent.storage.partstore import Durable
-from blobtorrent.storage.recovery import Recovery
-from blobtorrent.storage.state import row_key
+from blobtorrent.storage.state.statethread import row_key
 from blobtorrent.storage.store import Store
-from blobtorrent.storage.tally import Tally
 from tests.support.livefiles import SEAL, SESSION, key
 from tests.support.stored import StoredTorrent
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.storage.live import LiveFile
-from blobtorrent.storage.recovery import Recovery
+from blobtorrent.storage.live.livefile import LiveFile
+from blobtorrent.storage.live.recovery import Recovery
 from blobtorrent.storage.sealed import Seal
 
 SEAL = Seal(b"k" * 32)

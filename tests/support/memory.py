@@ -6,8 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from blobtorrent.storage.livelayout import PAGE, read_owner
-from blobtorrent.storage.liveplace import SHARED_MEMORY, shared_prefix
+from blobtorrent.storage.live.livelayout import PAGE, read_owner
+from blobtorrent.storage.live.liveplace import SHARED_MEMORY, shared_prefix
 
 _folders: dict[Path, Path] = {}
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from blobtorrent.core.session.rows import read_record
-from blobtorrent.storage.state import PROGRESS, TORRENT
-from blobtorrent.storage.statedir import StateDir
+from blobtorrent.storage.state.statedir import StateDir
+from blobtorrent.storage.state.statethread import PROGRESS, TORRENT
 from tests.support.crashes import Lives
 from tests.support.payload import MIB, Sample
 from tests.support.peers.measured import MeasuredPeer

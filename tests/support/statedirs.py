@@ -10,9 +10,9 @@ from pathlib import Path
 import bencodepy
 
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.storage.library import Library
-from blobtorrent.storage.state import PEERS, PROGRESS, SESSION, STAMPS, TORRENT, Row, RowName, row_key
-from blobtorrent.storage.statedir import StateDir
+from blobtorrent.storage.state.library import Library
+from blobtorrent.storage.state.statedir import StateDir
+from blobtorrent.storage.state.statethread import PEERS, PROGRESS, SESSION, STAMPS, TORRENT, Row, RowName, row_key
 
 Rows = dict[RowName, bytes]
 

@@ -27,7 +27,7 @@ from blobtorrent.storage.jobs import (
     SyncStore,
 )
 from blobtorrent.storage.partstore import Durable
-from blobtorrent.storage.state import row_key
+from blobtorrent.storage.state.statethread import row_key
 from blobtorrent.storage.store import Store
 from tests.support.livefiles import SEAL, key, make_live, recover
 from tests.support.stored import StoredTorrent

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from blobtorrent.model.damage import Damage
 from blobtorrent.model.errors import StorageError
-from blobtorrent.model.recovery import Damage
 from blobtorrent.runtime.mailbox import Mailbox
-from blobtorrent.storage.library import (
+from blobtorrent.storage.state.library import (
     DropTorrent,
     KeepTorrent,
     Library,
@@ -19,8 +19,9 @@ from blobtorrent.storage.library import (
     TorrentKept,
     TorrentLoaded,
 )
-from blobtorrent.storage.rowfile import RowFile
-from blobtorrent.storage.state import (
+from blobtorrent.storage.state.rowfile import RowFile
+from blobtorrent.storage.state.statedir import StateDir
+from blobtorrent.storage.state.statethread import (
     SESSION,
     TORRENT,
     KeepPrevious,
@@ -31,7 +32,6 @@ from blobtorrent.storage.state import (
     all_rows_of,
     row_key,
 )
-from blobtorrent.storage.statedir import StateDir
 from tests.support.statedirs import make_torrent
 
 PATIENCE_S = 20.0

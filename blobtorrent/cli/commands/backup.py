@@ -22,7 +22,7 @@ def register(commands: Subcommands) -> None:
 
 
 def run(args: Namespace) -> int:
-    from blobtorrent.storage.backup import back_up
+    from blobtorrent.storage.state.backup import back_up
 
     num_files = back_up(args.state_dir, args.target)
     num_bytes = args.target.stat().st_size

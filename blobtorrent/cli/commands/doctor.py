@@ -12,9 +12,9 @@ from blobtorrent.model.errors import NotFound
 from blobtorrent.model.units import format_size
 
 if TYPE_CHECKING:
-    from blobtorrent.model.recovery import Damage
-    from blobtorrent.storage.examine import Findings
-    from blobtorrent.storage.leftovers import Leftover
+    from blobtorrent.model.damage import Damage
+    from blobtorrent.storage.live.leftovers import Leftover
+    from blobtorrent.storage.state.examine import Findings
 
 MAX_PATH = 4096                        # characters of a path on the screen
 
@@ -34,10 +34,10 @@ def register(commands: Subcommands) -> None:
 
 
 def run(args: Namespace) -> int:
-    from blobtorrent.storage.examine import examine
-    from blobtorrent.storage.leftovers import leftovers, remove_own
-    from blobtorrent.storage.mend import mend
-    from blobtorrent.storage.statedir import STATE_NAME, lock_folder, refuse_newer
+    from blobtorrent.storage.live.leftovers import leftovers, remove_own
+    from blobtorrent.storage.state.examine import examine
+    from blobtorrent.storage.state.mend import mend
+    from blobtorrent.storage.state.statedir import STATE_NAME, lock_folder, refuse_newer
 
     folder: Path = args.state_dir
     if not any(os.path.exists(folder / name) for name in (STATE_NAME, "torrents", "session")):

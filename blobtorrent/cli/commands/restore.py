@@ -23,7 +23,7 @@ def register(commands: Subcommands) -> None:
 
 
 def run(args: Namespace) -> int:
-    from blobtorrent.storage.backup import restore
+    from blobtorrent.storage.state.backup import restore
 
     restore(args.archive, args.state_dir, force=args.force)
     if args.json:

@@ -26,7 +26,7 @@ from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 
 if TYPE_CHECKING:
-    from blobtorrent.storage.library import TorrentKept
+    from blobtorrent.storage.state.library import TorrentKept
 
 log = get_logger(__name__)
 
@@ -82,7 +82,7 @@ class Additions:
             return
         if not command.raw:
             raise Invalid("torrent.not-raw", "the bytes of the .torrent file are needed, to keep them")
-        from blobtorrent.storage.library import KeepTorrent
+        from blobtorrent.storage.state.library import KeepTorrent
 
         self._pending[info_hash] = _Pending(torrent, reply, then, [])
         self._outlets.library.post(KeepTorrent(info_hash, command.raw, None, self._outlets.inbox))

@@ -9,7 +9,7 @@ from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.errors import StorageError
 
 if TYPE_CHECKING:
-    from blobtorrent.storage.state import Row
+    from blobtorrent.storage.state.statethread import Row
 
 Then = Callable[[StorageError | None], None]
 

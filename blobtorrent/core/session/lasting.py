@@ -35,8 +35,8 @@ from blobtorrent.storage.filejobs import (
     StoreMoved,
 )
 from blobtorrent.storage.jobs import StoreSynced
-from blobtorrent.storage.library import TorrentKept, TorrentLoaded
-from blobtorrent.storage.state import StateSaved
+from blobtorrent.storage.state.library import TorrentKept, TorrentLoaded
+from blobtorrent.storage.state.statethread import StateSaved
 
 if TYPE_CHECKING:
     from blobtorrent.core.session.build import Parts, Surroundings

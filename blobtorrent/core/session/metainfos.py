@@ -14,7 +14,7 @@ from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 
 if TYPE_CHECKING:
-    from blobtorrent.storage.library import TorrentLoaded
+    from blobtorrent.storage.state.library import TorrentLoaded
 
 WithMetainfo = Callable[[StorageError | None], None]
 
@@ -36,7 +36,7 @@ class Metainfos:
         askers = self._askers.setdefault(torrent.info_hash, [])
         askers.append(then)
         if len(askers) == 1:
-            from blobtorrent.storage.library import LoadTorrent
+            from blobtorrent.storage.state.library import LoadTorrent
 
             self._outlets.library.post(LoadTorrent(torrent.info_hash, self._outlets.inbox))
 

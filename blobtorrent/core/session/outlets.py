@@ -12,7 +12,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
-    from blobtorrent.storage.live import LiveFile
+    from blobtorrent.storage.live.livefile import LiveFile
 
 
 class Outlet(Protocol):

@@ -9,11 +9,11 @@ from blobtorrent.core.session import rows
 from blobtorrent.core.session.record import Place, TorrentRecord, Wishes, facts_of
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.damage import Damage
 from blobtorrent.model.errors import ResumeCorrupt
 from blobtorrent.model.metainfo import Metainfo
-from blobtorrent.model.recovery import Damage
-from blobtorrent.storage.recovery import Recovered
-from blobtorrent.storage.state import PROGRESS, SESSION, TORRENT, LoadedRows
+from blobtorrent.storage.live.recovery import Recovered
+from blobtorrent.storage.state.statethread import PROGRESS, SESSION, TORRENT, LoadedRows
 
 KINDS = (SESSION, TORRENT, PROGRESS)   # of rows that are read at the start
 

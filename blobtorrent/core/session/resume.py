@@ -24,8 +24,8 @@ from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.timers import TimerWheel
-from blobtorrent.storage.library import DropTorrent
-from blobtorrent.storage.state import (
+from blobtorrent.storage.state.library import DropTorrent
+from blobtorrent.storage.state.statethread import (
     PEERS,
     PROGRESS,
     STAMPS,

@@ -58,7 +58,7 @@ class SwarmManager:
         self._connections.open(info_hash)
         live = None
         if self._outlets.live is not None:
-            from blobtorrent.storage.tally import Tally
+            from blobtorrent.storage.live.tally import Tally
 
             live = self._outlets.live.torrent(info_hash, Tally(*totals))
         self._outlets.shard_of(info_hash).post(OpenSwarm(

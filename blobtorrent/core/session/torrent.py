@@ -24,7 +24,7 @@ from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.messages import KnownAddress
-    from blobtorrent.storage.recovery import Recovered
+    from blobtorrent.storage.live.recovery import Recovered
     from blobtorrent.storage.stamps import FileStamp
 
 # What the outside sees. A torrent that is being closed still shows what it was: "stopped" means that all is closed.

@@ -12,7 +12,7 @@ from blobtorrent.core.session.resume import ResumeManager
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.timers import TimerWheel
-from blobtorrent.storage.state import SESSION, Row
+from blobtorrent.storage.state.statethread import SESSION, Row
 
 BEAT_S = 5.0                           # what a kill costs of the seconds of each torrent
 ROW_S = 600.0                          # what a power cut costs of those of idle ones

@@ -13,7 +13,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
-    from blobtorrent.storage.live import LiveTorrent
+    from blobtorrent.storage.live.livefile import LiveTorrent
 
 
 class PeerSource(Enum):

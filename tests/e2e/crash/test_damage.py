@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.storage.livelayout import HEADER, PAGE, LiveLayout
+from blobtorrent.storage.live.livelayout import HEADER, PAGE, LiveLayout
 from tests.support.crashes import Lives, memory_folder
 from tests.support.payload import KIB, MIB, Sample, make_sample
 from tests.support.peers.client import LOOPBACK

@@ -13,11 +13,11 @@ from blobtorrent.core.session.record import Place, TorrentRecord, Wishes, facts_
 from blobtorrent.daemon.saved import Saved
 from blobtorrent.model.events import DamageFound, Event
 from blobtorrent.protocol.metafile import parse_torrent
-from blobtorrent.storage.library import Library
-from blobtorrent.storage.live import LiveFile
-from blobtorrent.storage.liveplace import live_path
-from blobtorrent.storage.state import PROGRESS, TORRENT, Row, row_key
-from blobtorrent.storage.statedir import StateDir
+from blobtorrent.storage.live.livefile import LiveFile
+from blobtorrent.storage.live.liveplace import live_path
+from blobtorrent.storage.state.library import Library
+from blobtorrent.storage.state.statedir import StateDir
+from blobtorrent.storage.state.statethread import PROGRESS, TORRENT, Row, row_key
 from tests.support.statedirs import SavedState, make_torrent
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from blobtorrent.cli.main import main
 from blobtorrent.cli.output import EXIT_BAD_PIECES, EXIT_CONFIG, EXIT_FAILED, EXIT_OK
-from blobtorrent.storage.statedir import StateDir
+from blobtorrent.storage.state.statedir import StateDir
 from tests.support.statedirs import SavedState, flip
 
 

@@ -10,7 +10,7 @@ from blobtorrent.model.errors import StorageError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.jobs import CloseStore, PrepareStore, StoreClosed, StorePrepared
-from blobtorrent.storage.recovery import Recovered
+from blobtorrent.storage.live.recovery import Recovered
 from tests.support.sessions import SessionRig, only, saved_torrent, torrent_of
 
 TORRENT = torrent_of(4)

@@ -38,9 +38,9 @@ from blobtorrent.storage.filejobs import (
     StoreMoved,
 )
 from blobtorrent.storage.jobs import CheckPieces, PrepareStore, StorePrepared
-from blobtorrent.storage.library import KeepTorrent, LoadTorrent, TorrentKept, TorrentLoaded
 from blobtorrent.storage.stamps import FileStamp
-from blobtorrent.storage.state import METAFILE, Row, row_key
+from blobtorrent.storage.state.library import KeepTorrent, LoadTorrent, TorrentKept, TorrentLoaded
+from blobtorrent.storage.state.statethread import METAFILE, Row, row_key
 from tests.support.sessions import SessionRig, only, saved_torrent, settings_of, torrent_of
 
 

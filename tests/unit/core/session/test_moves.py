@@ -9,7 +9,7 @@ import pytest
 from blobtorrent.core.session.commands import MoveTorrent, RemoveTorrent, RenamePath, StartTorrent, StopSession
 from blobtorrent.model.errors import Conflict, DiskFull, StorageError
 from blobtorrent.storage.filejobs import MoveProgress, MoveStore, PathsRenamed, RenamePaths, StoreMoved
-from blobtorrent.storage.library import LoadTorrent
+from blobtorrent.storage.state.library import LoadTorrent
 from tests.support.sessions import SessionRig, only, saved_torrent, torrent_of
 
 TORRENT = torrent_of(4)

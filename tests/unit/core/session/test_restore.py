@@ -12,9 +12,9 @@ from blobtorrent.core.session.record import Lifetime, Place, Running, TorrentRec
 from blobtorrent.core.session.restore import rebuild, restore
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.storage.recovery import Recovered
-from blobtorrent.storage.state import PROGRESS, SESSION, TORRENT, LoadedRows, Row, row_key
-from blobtorrent.storage.tally import Tally
+from blobtorrent.storage.live.recovery import Recovered
+from blobtorrent.storage.live.tally import Tally
+from blobtorrent.storage.state.statethread import PROGRESS, SESSION, TORRENT, LoadedRows, Row, row_key
 from tests.support.sessions import PIECE, torrent_of
 
 METAINFO = torrent_of(8)

@@ -23,7 +23,7 @@ from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.filejobs import DeleteData, FilesStamped, MoveStore, StampFiles
 from blobtorrent.storage.jobs import CheckPieces, CloseStore, PrepareStore, StoreClosed, StorePrepared
-from blobtorrent.storage.library import LoadTorrent, TorrentLoaded
+from blobtorrent.storage.state.library import LoadTorrent, TorrentLoaded
 from tests.support.sessions import SessionRig, only, saved_torrent, torrent_of
 
 FIRST = torrent_of(4, seed=1)

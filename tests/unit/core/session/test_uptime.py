@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blobtorrent.core.session.rows import read_alive_at
 from blobtorrent.core.session.uptime import BEAT_S, ROW_S
-from blobtorrent.storage.state import SESSION
+from blobtorrent.storage.state.statethread import SESSION
 from tests.support.livefiles import make_live, recover
 from tests.support.sessions import SessionRig, torrent_of
 

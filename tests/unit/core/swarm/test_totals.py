@@ -8,7 +8,7 @@ from blobtorrent.core.swarm.messages import Totals
 from blobtorrent.core.swarm.tallies import Tallies
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.storage.jobs import SpansRead
-from blobtorrent.storage.livelayout import LiveLayout
+from blobtorrent.storage.live.livelayout import LiveLayout
 from tests.support.oneswarm import OneSwarm, outstanding
 from tests.support.stored import StoredTorrent
 

@@ -1,0 +1,1 @@
+"""What a daemon keeps between its runs: the state directory, its rows and torrent files; who checks and mends them."""

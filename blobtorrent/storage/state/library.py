@@ -1,0 +1,264 @@
+"""The library: the .torrent files of the state directory, and the rows that a torrent needs only while it is loaded.
+
+Each file is there twice (HASH.torrent, HASH.torrent.1), because nothing can be downloaded again without it, and a
+private tracker's metadata comes from nobody else. A row of the state file holds the digest of the whole file: the
+info-hash alone would not notice a changed tracker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from blobtorrent.model.damage import Damage
+from blobtorrent.model.errors import FileMissing, FormatError, ResumeCorrupt, StorageError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.protocol.metafile import parse_torrent
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.worker import Worker
+from blobtorrent.storage.atomicfile import write_atomically
+from blobtorrent.storage.faults import storage_error
+from blobtorrent.storage.state.statethread import METAFILE, PEERS, STAMPS, Row, row_key
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.sealed import Seal
+    from blobtorrent.storage.state.statedir import StateDir
+
+log = get_logger(__name__)
+
+
+class KeepTorrent(NamedTuple):
+    """Write the .torrent file of a new torrent. Answered by one TorrentKept, when it is durable."""
+
+    info_hash: InfoHash
+    raw: bytes
+    token: Any
+    reply_to: Mailbox[Any]
+
+
+class TorrentKept(NamedTuple):
+    """`row` is to be saved with the torrent's other rows: it tells a damaged .torrent file from a whole one."""
+
+    info_hash: InfoHash
+    token: Any
+    row: Row | None
+    error: StorageError | None
+
+
+class LoadTorrent(NamedTuple):
+    """Read all that a torrent needs to run. Answered by one TorrentLoaded."""
+
+    info_hash: InfoHash
+    reply_to: Mailbox[Any]
+
+
+class TorrentLoaded(NamedTuple):
+    """`metainfo` is None when `error` says why: FileMissing or ResumeCorrupt. A body without a row is empty."""
+
+    info_hash: InfoHash
+    metainfo: Metainfo | None
+    stamps: bytes
+    peers: bytes
+    error: StorageError | None
+
+
+class DropTorrent(NamedTuple):
+    """Delete the .torrent file and the part stores of a torrent whose rows are dropped. No answer."""
+
+    info_hash: InfoHash
+
+
+LibraryJob = KeepTorrent | LoadTorrent | DropTorrent
+
+_BUG = StorageError("storage.bug", "the library thread failed; the log has the traceback")
+
+
+class Library:
+    """The work of the thread `library`; `on_damage` is called for every damaged file or row."""
+
+    def __init__(self, folder: StateDir, on_damage: Callable[[Damage], None]) -> None:
+        self._folder = folder
+        self._on_damage = on_damage
+
+    def keep(self, info_hash: InfoHash, raw: bytes) -> Row:
+        """Write both copies of a .torrent file, durably. Raises StorageError."""
+        for path in self._copies(info_hash):
+            write_atomically(path, raw)
+        return Row(METAFILE, row_key(info_hash), metafile_digest(self._folder.seal, raw))
+
+    def load(self, info_hash: InfoHash) -> TorrentLoaded:
+        """All that is there of a torrent; what cannot be had is told in the answer."""
+        bodies = self._rows_of(info_hash)
+        try:
+            metainfo = self._metainfo(info_hash, bodies.get(METAFILE))
+        except StorageError as error:
+            return TorrentLoaded(info_hash, None, b"", b"", error)
+        return TorrentLoaded(info_hash, metainfo, bodies.get(STAMPS, b""), bodies.get(PEERS, b""), None)
+
+    def mend(self, info_hash: InfoHash) -> None:
+        """Make both copies of a .torrent file whole again, if one of them is. Raises FileMissing or ResumeCorrupt."""
+        digest = self._rows_of(info_hash).get(METAFILE)
+        copies = {path: _read(path) for path in self._copies(info_hash)}
+        first, second = copies.values()
+        if first is None or first != second or not self._is_whole(first, digest):
+            self._rescued(copies, info_hash, digest)
+
+    def drop(self, info_hash: InfoHash) -> None:
+        """Delete what a torrent has in the state directory. Raises StorageError."""
+        folder = self._folder
+        # The first copy last: while it is there, the torrent is not gone for good.
+        first, second = self._copies(info_hash)
+        for path in (folder.parts_path(info_hash), folder.kept_path(info_hash), second, first):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise storage_error(error, path) from error
+
+    def set_aside(self, info_hash: InfoHash) -> None:
+        """Drop a torrent that no row tells of, but keep its .torrent file in quarantine: the rows may be old ones.
+
+        Raises StorageError.
+        """
+        self._folder.quarantine.take(self._folder.torrent_path(info_hash))
+        self.drop(info_hash)
+
+    def _copies(self, info_hash: InfoHash) -> tuple[Path, Path]:
+        path = self._folder.torrent_path(info_hash)
+        return path, path.with_name(f"{path.name}.1")
+
+    def _is_whole(self, raw: bytes, digest: bytes | None) -> bool:
+        """Whether these are the bytes that were kept; without a digest only the info-hash can tell."""
+        return digest is None or digest == metafile_digest(self._folder.seal, raw)
+
+    def _rows_of(self, info_hash: InfoHash) -> dict[str, bytes]:
+        """The rows that only a loaded torrent needs. Those that are damaged are left out: all of them can be remade."""
+        import sqlite3
+
+        from blobtorrent.storage.state.rowfile import RowFile
+
+        key = row_key(info_hash)
+        bodies: dict[str, bytes] = {}
+        path = self._folder.state.path
+        try:
+            with closing(RowFile(path, self._folder.seal, read_only=True)) as file:
+                for kind in (METAFILE, STAMPS, PEERS):
+                    row = file.row(kind, key)
+                    if row is not None:
+                        bodies[kind] = row.body
+        except sqlite3.Error as error:
+            self._on_damage(Damage("row", f"{path}: {info_hash.hex}", str(error), "the torrent is checked"))
+        return bodies
+
+    def _metainfo(self, info_hash: InfoHash, digest: bytes | None) -> Metainfo:
+        """What the .torrent file says. Raises FileMissing, or ResumeCorrupt when both copies are damaged."""
+        first, second = self._copies(info_hash)
+        raw = _read(first)
+        if raw is not None and self._is_whole(raw, digest):
+            metainfo = parse_copy(raw, info_hash)
+            if metainfo is not None:
+                return metainfo
+        return self._rescued({first: raw, second: _read(second)}, info_hash, digest)
+
+    def _rescued(self, copies: dict[Path, bytes | None], info_hash: InfoHash, digest: bytes | None) -> Metainfo:
+        """The first copy is missing or damaged: take the other one, or at least one that is the same content."""
+        found = [raw for raw in copies.values() if raw is not None]
+        path = self._folder.torrent_path(info_hash)
+        if not found:
+            raise FileMissing("storage.file-missing", f"{path} is gone: add the torrent again")
+        found.sort(key=lambda raw: self._is_whole(raw, digest), reverse=True)
+        for raw in found:
+            metainfo = parse_copy(raw, info_hash)
+            if metainfo is not None:
+                if self._is_whole(raw, digest):
+                    remedy = "restored from the other copy"
+                else:
+                    remedy = "pieces and names are right, but trackers and web seeds may not be: look at them"
+                self._replace(copies, raw)
+                self._on_damage(Damage("torrent file", str(path), "damaged or missing", remedy))
+                return metainfo
+        self._on_damage(Damage("torrent file", str(path), "both copies are damaged", "add the torrent again"))
+        raise ResumeCorrupt("storage.torrent-damaged", f"both copies of {path} are damaged: add the torrent again")
+
+    def _replace(self, copies: dict[Path, bytes | None], whole: bytes) -> None:
+        """Make both copies whole again; what was there goes to quarantine."""
+        try:
+            for path, raw in copies.items():
+                if raw != whole:
+                    self._folder.quarantine.take(path)
+                    write_atomically(path, whole)
+        except StorageError as error:  # a full disk: the next start finds the other copy again
+            log.warning("a damaged torrent file could not be replaced", code=error.code, detail=error.detail)
+
+
+class LibraryThread:
+    """The thread `library`: one is enough, each job is some milliseconds."""
+
+    def __init__(self, library: Library) -> None:
+        self.mailbox: Mailbox[LibraryJob] = Mailbox("library")
+        self._library = library
+        self._worker = Worker("library", self.mailbox, self._handle)
+
+    def start(self) -> None:
+        self._worker.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Finish what was posted, then end. False when that took longer than `timeout_s` seconds."""
+        return self._worker.stop(timeout_s)
+
+    def _handle(self, job: LibraryJob) -> None:
+        if isinstance(job, DropTorrent):
+            self._drop(job)
+            return
+        try:
+            answer = self._keep(job) if isinstance(job, KeepTorrent) else self._library.load(job.info_hash)
+        except BaseException:
+            job.reply_to.post(_failure(job))
+            raise
+        job.reply_to.post(answer)
+
+    def _keep(self, job: KeepTorrent) -> TorrentKept:
+        try:
+            row = self._library.keep(job.info_hash, job.raw)
+        except StorageError as error:
+            return TorrentKept(job.info_hash, job.token, None, error)
+        return TorrentKept(job.info_hash, job.token, row, None)
+
+    def _drop(self, job: DropTorrent) -> None:
+        try:
+            self._library.drop(job.info_hash)
+        except StorageError as error:
+            # It comes back as a stopped torrent at the next start, and can be removed again.
+            log.warning("a removed torrent's files are left behind", torrent=job.info_hash.hex, code=error.code,
+                        detail=error.detail)
+
+
+def metafile_digest(seal: Seal, raw: bytes) -> bytes:
+    """The body of a METAFILE row."""
+    return seal.digest(b"metafile", raw)
+
+
+def _failure(job: KeepTorrent | LoadTorrent) -> TorrentKept | TorrentLoaded:
+    """The answer when a mistake of ours ended the job."""
+    if isinstance(job, KeepTorrent):
+        return TorrentKept(job.info_hash, job.token, None, _BUG)
+    return TorrentLoaded(job.info_hash, None, b"", b"", _BUG)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def parse_copy(raw: bytes, info_hash: InfoHash) -> Metainfo | None:
+    """The torrent, unless these bytes are not it."""
+    try:
+        metainfo = parse_torrent(raw)
+    except FormatError:
+        return None
+    return metainfo if metainfo.info_hash.hex == info_hash.hex else None
