@@ -1,7 +1,7 @@
 """The layout of a live file: where things lie in the memory that outlives the process.
 
 ```
-0            header, twice: magic, version, counts, session id, digest; whose it is; when the process was alive
+0            header, twice: magic, version, counts, session id, digest; whose it is
 page 1       descriptors   8 bytes a slot: whose block the slot holds, 0 for none
              torrents      an entry each: name twice, counter of received blocks, tally twice
              records       64 bytes each: runs of pieces that were written and are in no saved row yet

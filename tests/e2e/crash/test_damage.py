@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.storage.live.livelayout import HEADER, PAGE, LiveLayout
+from blobtorrent.storage.live.livelayout import HEADER, HEADER_COPY_BYTES, OWNER_AT, PAGE, LiveLayout
 from tests.support.crashes import Lives, memory_folder
 from tests.support.payload import KIB, MIB, Sample, make_sample
 from tests.support.peers.client import LOOPBACK
@@ -29,7 +29,7 @@ FLIPS, FULL_FLIPS = 2, 50              # of each file, at seeded places
 
 SMALL_FILES = ("key", "key.1", "format", "session")
 OTHERS = ("state.sqlite3", "state.sqlite3.1", "admin.token", "torrents/HASH.torrent",
-          "torrents/HASH.torrent.1", "parts/HASH.parts", "parts/HASH.kept", "live records", "live blocks")
+          "torrents/HASH.torrent.1", "parts/HASH.parts", "parts/HASH.kept", "live owner", "live records", "live blocks")
 
 
 class Wreck:
@@ -108,7 +108,12 @@ def _region(live: bytes, name: str) -> tuple[int, int]:
     """Where a part of the live file lies."""
     _, _, slots, torrents, records, _ = HEADER.unpack_from(live)
     at = LiveLayout(slots, torrents, records).slots_at
-    return {"header": (0, PAGE), "records": (PAGE, at), "blocks": (at, at + 4 * MIB)}[name]
+    return {
+        "header": (0, OWNER_AT),
+        "owner": (OWNER_AT, HEADER_COPY_BYTES),
+        "records": (PAGE, at),
+        "blocks": (at, at + 4 * MIB),
+    }[name]
 
 
 def test_an_undamaged_wreck_goes_on_where_it_was(wreck: Wreck) -> None:
