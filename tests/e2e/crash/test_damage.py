@@ -123,7 +123,7 @@ def test_an_undamaged_wreck_goes_on_where_it_was(wreck: Wreck) -> None:
     assert wreck.fetched_twice == 0
 
 
-@pytest.mark.parametrize("name", [*SMALL_FILES, "live header"])
+@pytest.mark.parametrize("name", SMALL_FILES)
 def test_a_flipped_bit_in_what_all_depends_on_is_told_and_costs_nothing(
     wreck: Wreck, is_full_run: bool, name: str
 ) -> None:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.interop
 
 PATIENCE_S = 60.0
 RATE = 25 * MIB                        # bytes a second
-IN_FLIGHT = 2 * MIB                    # what a kill costs: what sockets hold of a link, and blocks being received
+IN_FLIGHT = 4 * MIB                    # what a kill costs at most: what sockets hold, and blocks being received
 SOCKET_BYTES = 12 * MIB                # what the system takes from a sender before the receiver has it
 REDIAL_S = 2.0
 
@@ -66,7 +66,7 @@ def test_a_download_that_is_killed_again_and_again_loses_nothing(
             status = lives.wait_state(sample, "seeding", PATIENCE_S)
             assert status["downloaded_bytes"] - status["wasted_bytes"] == sample.size_bytes
             assert status["wasted_bytes"] == 0
-            assert sample.size_bytes <= peer.sent_bytes <= sample.size_bytes + IN_FLIGHT * kills
+            assert sample.size_bytes <= peer.sent_bytes <= sample.size_bytes + IN_FLIGHT * kills // 2
     assert sample.differences(lives.downloads) == []
     assert lives.hashed_pieces <= sample.num_pieces // 100
 

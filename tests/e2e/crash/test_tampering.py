@@ -75,5 +75,8 @@ def test_a_file_that_is_deleted_while_it_is_written_is_fetched_again(
             damage(lives.downloads / "set/first.bin", "deleted")
             wait_until(lambda: "could not be made durable" in lives.daemon.output(), PATIENCE_S, "the loss to be seen")
             peer.limit(0)
-            wait_until(lambda: lives.status(sample)["state"] == "seeding" and not sample.differences(lives.downloads),
-                       PATIENCE_S, "the whole content", every_s=0.5)
+            try:
+                wait_until(lambda: lives.status(sample)["state"] == "seeding"
+                           and not sample.differences(lives.downloads), PATIENCE_S, "the whole content", every_s=0.5)
+            except TimeoutError:
+                raise AssertionError(f"{lives.status(sample)}\n{lives.daemon.output()}") from None

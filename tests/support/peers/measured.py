@@ -17,7 +17,7 @@ START_TIMEOUT_S = 10.0
 QUIET = {
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
     "enable_incoming_utp": False, "enable_outgoing_utp": False, "out_enc_policy": 2, "in_enc_policy": 2,
-    "rate_limit_ip_overhead": False, "min_reconnect_time": 1,
+    "rate_limit_ip_overhead": False, "min_reconnect_time": 1, "max_failcount": 1000,
 }
 
 
