@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from blobtorrent.storage.live.livefile import LiveFile
 
 DiskJob: TypeAlias = (
-    "WritePieces | ReadSpans | SpillBlocks | KeepBlocks | _SyncKept | SyncStore | SkipFiles | PrepareStore | CloseStore"
+    "WritePieces | ReadSpans | SpillBlocks | KeepBlocks | _SyncKept | SyncStore | _SyncFailed | SkipFiles"
+    " | PrepareStore | CloseStore"
 )
 DiskAnswer: TypeAlias = (
     "PieceVerdicts | SpansRead | BlocksSpilled | BlocksKept | StoreSynced | FilesSkipped | StorePrepared | StoreClosed"
@@ -63,6 +64,15 @@ class _SyncKept(NamedTuple):
     store: Store
     reply_to: Mailbox[Any]
     token: Any
+
+
+class _SyncFailed(NamedTuple):
+    """The second half of a SyncStore that failed: whoever hears of it has heard of all that was written before."""
+
+    info_hash: InfoHash
+    store: Store
+    reply_to: Mailbox[Any]
+    answer: StoreSynced
 
 
 class _Lane:
@@ -160,6 +170,8 @@ class DiskPool:
             return _sync_kept(job)
         if isinstance(job, SyncStore):
             return self._sync(job)
+        if isinstance(job, _SyncFailed):
+            return job.answer
         if isinstance(job, PrepareStore):
             return self._prepare(job)
         if isinstance(job, CloseStore):
@@ -239,11 +251,13 @@ class DiskPool:
         self.post(_SyncKept(job.info_hash, job.store, job.reply_to, job.token))
         return None
 
-    def _sync(self, job: SyncStore) -> StoreSynced:
+    def _sync(self, job: SyncStore) -> StoreSynced | None:
         try:
             return StoreSynced(job.info_hash, job.store.sync())
         except StorageError as reason:
-            return StoreSynced(job.info_hash, {}, reason, job.store.durability.take_gone())
+            answer = StoreSynced(job.info_hash, {}, reason, job.store.durability.take_gone())
+        self.post(_SyncFailed(job.info_hash, job.store, job.reply_to, answer))
+        return None
 
     def _prepare(self, job: PrepareStore) -> StorePrepared:
         try:
