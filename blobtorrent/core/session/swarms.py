@@ -54,6 +54,7 @@ class SwarmManager:
         totals = Totals(
             record.lifetime.downloaded_bytes, record.lifetime.uploaded_bytes, record.lifetime.wasted_bytes)
         torrent.swarm_is_open = True
+        torrent.losses = 0
         self._open[info_hash] = torrent
         self._connections.open(info_hash)
         live = None
@@ -101,6 +102,7 @@ class SwarmManager:
     def lose(self, torrent: Torrent, mask: int) -> None:
         """These pieces may not be on disk: have its swarm fetch them again, if it is open."""
         if torrent.swarm_is_open:
+            torrent.losses += 1
             self._outlets.shard_of(torrent.info_hash).post(LosePieces(torrent.info_hash, mask))
 
     def ask_peers(self, torrent: Torrent) -> None:

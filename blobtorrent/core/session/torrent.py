@@ -51,9 +51,9 @@ class Torrent:
     __slots__ = (
         "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error", "goal_timer",
         "held_by", "is_adopting", "is_prepared", "is_stalled", "jobs_in_flight", "last_given_s", "last_moved_s",
-        "machine", "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report", "seeding_since_s",
-        "skip_check", "skipped", "stamps", "stamps_are_new", "store", "store_is_open", "swarm_is_open", "wants_check",
-        "was_adopted",
+        "losses", "machine", "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report",
+        "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new", "store", "store_is_open",
+        "swarm_is_open", "wants_check", "was_adopted",
     )
 
     def __init__(self, record: TorrentRecord) -> None:
@@ -79,6 +79,7 @@ class Torrent:
         self.seeding_since_s: float | None = None
         self.last_given_s = 0.0        # when a byte of it was uploaded last
         self.last_moved_s = 0.0        # when a byte of it came or went last
+        self.losses = 0                # times that its open swarm was told of pieces that are gone
         self.is_stalled = False
         self.goal_timer: Timer | None = None
         self._public_name = "stopped"
@@ -162,6 +163,8 @@ class Torrent:
             uploaded_bytes=report.uploaded_bytes,
             wasted_bytes=report.wasted_bytes,
         )
+        if report.losses < self.losses:
+            return                     # made before the swarm heard of it: it claims what is gone
         if report.have_count != len(record.have) or report.error_code:
             record.have = Bitfield.from_wire(report.have_wire, record.have.size)
             record.durable &= record.have.mask

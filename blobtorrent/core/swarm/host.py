@@ -233,6 +233,7 @@ class SwarmHost:
     def _on_lose(self, message: LosePieces) -> None:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:
+            swarm.losses += 1
             swarm.lose_pieces(message.mask)
 
     def _on_ask_peers(self, message: AskPeers) -> None:

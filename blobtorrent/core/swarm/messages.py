@@ -193,3 +193,4 @@ class SwarmReport(NamedTuple):
     spoiled_pieces: int = 0
     skipped_bytes: int = 0             # of left_bytes: in pieces that nobody wants
     peers_revision: int = 0            # another number: AskPeers would be answered otherwise
+    losses: int = 0                    # LosePieces that were heeded: `have_wire` is without those pieces

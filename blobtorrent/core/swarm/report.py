@@ -57,6 +57,7 @@ class Reporter:
             spoiled_pieces=swarm.spoiled_pieces,
             skipped_bytes=self._payload_of(absent & pieces.skipped_mask),
             peers_revision=swarm.peers.revision,
+            losses=swarm.losses,
         )
 
     def _payload_of(self, mask: int) -> int:

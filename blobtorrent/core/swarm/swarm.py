@@ -88,6 +88,7 @@ class Swarm:
         self.live = order.live
         self._tallies = Tallies(order.live, order.totals, arena.capacity) if order.live is not None else None
         self.spoiled_pieces = 0
+        self.losses = 0                # times that the session told of pieces that are gone
 
     @property
     def now(self) -> float:

@@ -133,9 +133,21 @@ def test_pieces_that_came_while_a_sync_failed_are_fetched_again_too(tmp_path: Pa
     assert rig.status(torrent).done_bytes == 0
 
 
-def fail_syncs(rig: SessionRig, torrent: Metainfo, times: int) -> None:
-    for _ in range(times):
-        rig.report(torrent, have=3)
+def test_a_report_made_before_the_swarm_heard_of_lost_pieces_does_not_bring_them_back(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=3)
+    rig.advance(NORMAL_S)
+    rig.sync(error=StorageError("storage.io", "the disk says no"))
+    rig.report(torrent, have=4)
+    assert rig.status(torrent).done_bytes == 0
+    rig.report(torrent, have=1, losses=1)
+    assert rig.status(torrent).done_bytes == PIECE
+
+
+def fail_syncs(rig: SessionRig, torrent: Metainfo, times: int, heeded: int = 0) -> None:
+    """`heeded`: how often the swarm was told of lost pieces before."""
+    for losses in range(heeded, heeded + times):
+        rig.report(torrent, have=3, losses=losses)
         rig.advance(NORMAL_S)
         rig.sync(error=StorageError("storage.io", "the disk says no"))
         rig.save()
@@ -145,13 +157,13 @@ def test_a_disk_that_keeps_nothing_is_not_downloaded_onto_for_ever(tmp_path: Pat
     rig, torrent = downloading(tmp_path)
     fail_syncs(rig, torrent, 2)
     assert rig.state(torrent) == "downloading"
-    fail_syncs(rig, torrent, 1)
+    fail_syncs(rig, torrent, 1, heeded=2)
     status = rig.status(torrent)
     assert (status.state, status.error_code, status.held_by) == ("error", "storage.io", "disk")
     assert "check it, then start the torrent again" in status.error_detail
     changes = [message for message in rig.shard.drain() if isinstance(message, ChangeSwarm)]
     assert not changes[-1].settings.may_download
-    rig.report(torrent, have=0)                # the swarm itself is well
+    rig.report(torrent, have=0, losses=3)      # the swarm itself is well
     assert rig.state(torrent) == "error"
     rig.command(StopTorrent(torrent.info_hash))
     rig.answer_close(torrent, have=0)
@@ -161,11 +173,11 @@ def test_a_disk_that_keeps_nothing_is_not_downloaded_onto_for_ever(tmp_path: Pat
 def test_a_sync_that_works_makes_up_for_those_that_failed(tmp_path: Path) -> None:
     rig, torrent = downloading(tmp_path)
     fail_syncs(rig, torrent, 2)
-    rig.report(torrent, have=3)
+    rig.report(torrent, have=3, losses=2)
     rig.advance(NORMAL_S)
     rig.sync()
     rig.save()
-    rig.report(torrent, have=5)
+    rig.report(torrent, have=5, losses=2)
     rig.advance(NORMAL_S)
     rig.sync(error=StorageError("storage.io", "the disk says no"))
     assert rig.state(torrent) == "downloading"
