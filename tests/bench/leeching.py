@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from tests.bench.contestants import OURS, Contestant
-from tests.bench.ground import GIB, RUN_TIMEOUT_S, Ground, note
+from tests.bench.ground import GIB, RUN_TIMEOUT_S, Ground, attempt, note
 from tests.bench.results import Better, Measure
 from tests.support.payload import KIB, MIB, Sample
 from tests.support.peers.blobtorrent import BlobTorrentGet
@@ -58,7 +59,7 @@ def _leech(ground: Ground, work: str, sample: Sample, *, seeds: int = 1, rate: t
     cost = Measure(work, "CPU s/GiB", Better.LOWER, *cpu)
     peak = Measure(work, "peak RSS MiB", Better.LOWER)
     for number, contestant in ground.rounds():
-        transfer = _one_leech(ground, sample, contestant, seeds)
+        transfer = attempt(contestant, partial(_one_leech, ground, sample, contestant, seeds))
         speed.add(contestant.name, sample.size_bytes / transfer.wall_s / 1e6)
         cost.add(contestant.name, transfer.cpu_s * GIB / sample.size_bytes)
         peak.add(contestant.name, transfer.peak_rss_bytes / MIB)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.bench.contestants import Contestant
-from tests.bench.ground import GIB, RUN_TIMEOUT_S, Ground, note
+from tests.bench.ground import GIB, RUN_TIMEOUT_S, Ground, attempt, note
 from tests.bench.results import Better, Measure
 from tests.support.payload import Sample
 from tests.support.peers.client import Job, Role
@@ -24,7 +26,7 @@ def _seed(ground: Ground, work: str, sample: Sample, leeches: int) -> list[Measu
     cost = Measure(work, "CPU s/GiB", Better.LOWER, 1.1, 0.8)
     sent_bytes = sample.size_bytes * leeches
     for number, contestant in ground.rounds():
-        wall_s, cpu_s = _one_seed(ground, sample, contestant, leeches)
+        wall_s, cpu_s = attempt(contestant, partial(_one_seed, ground, sample, contestant, leeches))
         speed.add(contestant.name, sent_bytes / wall_s / 1e6)
         cost.add(contestant.name, cpu_s * GIB / sent_bytes)
         note(f"{work}: run {number + 1}: {contestant.name} {speed.runs[contestant.name][-1]:.0f} MB/s, "
