@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from blobtorrent.interface.rest.grants import NOBODY, Grant
+from blobtorrent.interface.rest.streams import Pull, Push
 from blobtorrent.model.errors import BlobTorrentError
 
 MAX_LINE_BYTES = 8 << 10
@@ -30,14 +32,15 @@ _SINGLE = frozenset((
 ))
 
 _PHRASES = {
-    200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 400: "Bad Request", 401: "Unauthorized",
-    403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict",
-    411: "Length Required", 413: "Content Too Large", 414: "URI Too Long", 415: "Unsupported Media Type",
-    421: "Misdirected Request", 422: "Unprocessable Content", 429: "Too Many Requests",
+    200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content", 304: "Not Modified",
+    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 411: "Length Required",
+    412: "Precondition Failed", 413: "Content Too Large", 414: "URI Too Long", 415: "Unsupported Media Type",
+    416: "Range Not Satisfiable", 421: "Misdirected Request", 422: "Unprocessable Content", 429: "Too Many Requests",
     431: "Request Header Fields Too Large", 500: "Internal Server Error", 503: "Service Unavailable",
     505: "HTTP Version Not Supported", 507: "Insufficient Storage",
 }
-_NO_CONTENT = 204
+WITHOUT_BODY = frozenset((204, 304))
 
 # What every answer says: nobody keeps it, no browser guesses what it is or runs anything of it.
 _FIXED_HEADERS = (
@@ -63,6 +66,7 @@ class Head(NamedTuple):
     headers: Mapping[str, str]
     length: int                        # bytes of the body
     keep_alive: bool
+    takes_chunks: bool = True          # the client speaks HTTP/1.1
 
     @property
     def awaits_consent(self) -> bool:
@@ -73,6 +77,7 @@ class Head(NamedTuple):
 class Request(NamedTuple):
     head: Head
     body: bytes
+    grant: Grant = NOBODY
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -80,8 +85,10 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
+    """`body` may be in parts, which are sent one after the other and never joined, or come as it is sent."""
+
     status: int
-    body: bytes = b""
+    body: bytes | tuple[bytes, ...] | Pull | Push = b""
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
 
@@ -155,19 +162,54 @@ def parse_head(text: str) -> Head:
     wishes = {word.strip().lower() for word in headers.get("connection", "").split(",")}
     return Head(
         method, _parse_path(path), _parse_query(query), headers, _body_length(headers),
-        keep_alive=version == "1.1" and "close" not in wishes,
+        keep_alive=version == "1.1" and "close" not in wishes, takes_chunks=version == "1.1",
     )
 
 
-def render(response: Response, *, keep_alive: bool, with_body: bool = True) -> bytes:
-    """The response as it goes over the wire. The answer to HEAD says how long its body would be."""
+def render_head(response: Response, *, keep_alive: bool, is_chunked: bool = False) -> bytes:
+    """The response as it goes over the wire, up to its body.
+
+    A body whose length nobody knows is sent in chunks if it `is_chunked`, else it ends with the connection.
+    Raises ValueError for a header that would be read as more than one line.
+    """
     status = response.status
     lines = [f"HTTP/1.1 {status} {_PHRASES[status]}\r\n{_FIXED_HEADERS}"]
-    if status != _NO_CONTENT:
-        lines.append(f"Content-Type: {response.content_type}\r\nContent-Length: {len(response.body)}\r\n")
-    lines += [f"{name}: {value}\r\n" for name, value in response.headers]
-    lines.append("\r\n" if keep_alive else "Connection: close\r\n\r\n")
-    return "".join(lines).encode("latin-1") + (response.body if with_body else b"")
+    headers = list(response.headers)
+    if status not in WITHOUT_BODY:
+        headers.append(("Content-Type", response.content_type))
+        length = body_length(response)
+        if length is not None:
+            headers.append(("Content-Length", str(length)))
+        elif is_chunked:
+            headers.append(("Transfer-Encoding", "chunked"))
+    if not keep_alive:
+        headers.append(("Connection", "close"))
+    for name, value in headers:
+        if not _HEADER.fullmatch(f"{name}: {value}"):
+            raise ValueError(f"a header {name!r} that cannot be sent: {value!r}")
+        lines.append(f"{name}: {value}\r\n")
+    lines.append("\r\n")
+    return "".join(lines).encode("latin-1")
+
+
+def render(response: Response, *, keep_alive: bool, with_body: bool = True) -> bytes:
+    """The whole response, when its body is there. The answer to HEAD says how long its body would be."""
+    head = render_head(response, keep_alive=keep_alive)
+    body = response.body
+    if not with_body or response.status in WITHOUT_BODY:
+        return head
+    assert isinstance(body, (bytes, tuple))
+    return head + (body if isinstance(body, bytes) else b"".join(body))
+
+
+def body_length(response: Response) -> int | None:
+    """Bytes of the body; None when only its end will tell."""
+    body = response.body
+    if isinstance(body, bytes):
+        return len(body)
+    if isinstance(body, tuple):
+        return sum(map(len, body))
+    return None if isinstance(body, Push) else body.length
 
 
 def _parse_headers(lines: list[str]) -> dict[str, str]:
