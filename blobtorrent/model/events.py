@@ -30,6 +30,13 @@ class StateChanged(NamedTuple):
     new: str
 
 
+class HeldChanged(NamedTuple):
+    """Why the torrent moves nothing although it should run is something else now; `held_by` is that of TorrentStatus."""
+
+    info_hash: InfoHash
+    held_by: str
+
+
 class PieceVerified(NamedTuple):
     """The piece matched its hash and is on disk."""
 
@@ -62,7 +69,7 @@ class TorrentChecked(NamedTuple):
 
 
 class TorrentChanged(NamedTuple):
-    """Labels, priorities, limits, names or the goal are others now; the snapshot tells which."""
+    """Labels, priorities, limits, trackers, names or the goal are others now; the snapshot tells which."""
 
     info_hash: InfoHash
 
@@ -75,10 +82,11 @@ class TorrentMoved(NamedTuple):
 
 
 class TorrentRemoved(NamedTuple):
-    """The session has forgotten the torrent."""
+    """The session has forgotten the torrent, which had these labels. Its snapshot is gone already."""
 
     info_hash: InfoHash
     name: str
+    labels: tuple[str, ...] = ()
 
 
 class SpaceLow(NamedTuple):
@@ -111,8 +119,8 @@ class SettingsApplied(NamedTuple):
 
 # What happened to one torrent; `isinstance(event, TorrentEvent)` tells these from the others.
 TorrentEvent = (
-    TorrentAdded | StateChanged | PieceVerified | TorrentFinished | TorrentFailed | TorrentChecked | TorrentChanged
-    | TorrentMoved | TorrentRemoved
+    TorrentAdded | StateChanged | HeldChanged | PieceVerified | TorrentFinished | TorrentFailed | TorrentChecked
+    | TorrentChanged | TorrentMoved | TorrentRemoved
 )
 SessionEvent = SpaceLow | SpaceBack | DamageFound | SettingsApplied
 Event = Gap | TorrentEvent | SessionEvent

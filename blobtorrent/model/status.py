@@ -74,7 +74,7 @@ class TorrentStatus(NamedTuple):
     active_s: float = 0.0              # seconds in a swarm
     seeding_s: float = 0.0             # of these, complete
     counted_at: float = 0.0            # when these two were so; they grow from there. 0: they stand still
-    held_by: str = ""                  # why nothing moves although it should run: "queue", "space", "disk"
+    held_by: str = ""                  # why nothing moves although it should run: "pause", "queue", "space", "disk"
 
     @property
     def wanted_bytes(self) -> int:
@@ -120,3 +120,4 @@ class SessionStatus(NamedTuple):
     up_bytes_per_s: int = 0
     started_at: float = 0.0            # seconds since 1970
     damages: tuple[str, ...] = ()
+    unique_pieces: int | None = None   # once it has been drained: pieces that no peer who was connected then has

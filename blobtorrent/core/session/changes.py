@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from blobtorrent.core.session.commands import ChangeTorrent, FilePriority, FilesOf, Reply, TorrentChanges
+from blobtorrent.core.session.commands import RESET, ChangeTorrent, FilePriority, FilesOf, Reply, TorrentChanges
 from blobtorrent.core.session.filestatus import file_statuses
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentState
@@ -77,12 +77,13 @@ class ChangeManager:
             reply.give(error)
             return
         assert torrent.metainfo is not None
-        num_files, skipped = len(torrent.metainfo.files), torrent.record.wishes.skipped_files
-        if not all(0 <= number < num_files for number in changes.file_priorities):
+        num_files = len(torrent.metainfo.files)
+        if changes.file_priorities is not RESET and not all(
+                0 <= number < num_files for number in changes.file_priorities):
             reply.give(Invalid("torrent.no-such-file", f"{torrent.name} has {num_files} files"))
             return
-        newly = [number for number, priority in changes.file_priorities.items()
-                 if number in skipped and priority is not FilePriority.SKIP]
+        wishes = torrent.record.wishes
+        newly = wishes.skipped_files - changed(wishes, changes).skipped_files
         torrent.jobs_in_flight += 1
         if torrent.store_is_open and newly:
             self._sharing.who_forbids(
@@ -136,11 +137,13 @@ class ChangeManager:
 
 
 def changed(wishes: Wishes, changes: TorrentChanges) -> Wishes:
-    """The wishes with what the changes name put in their place. Files that become NORMAL need not be named."""
+    """The wishes with what the changes name in their place. Files that become NORMAL need not be named."""
+    fresh = Wishes()
     news: dict[str, Any] = {
-        name: value for name, value in changes._asdict().items() if value is not None and name != "file_priorities"
+        name: getattr(fresh, name) if value is RESET else value
+        for name, value in changes._asdict().items() if value is not None
     }
-    if changes.file_priorities is not None:
+    if isinstance(changes.file_priorities, Mapping):
         merged = {**wishes.file_priorities, **changes.file_priorities}
         news["file_priorities"] = {
             number: priority for number, priority in sorted(merged.items()) if priority is not FilePriority.NORMAL

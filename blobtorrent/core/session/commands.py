@@ -54,6 +54,17 @@ class FilePriority(IntEnum):
     HIGH = 2
 
 
+class Reset(Enum):
+    """Stands for "as if nothing had ever been said about it", where None already means "as it is"."""
+
+    RESET = "reset"
+
+
+RESET = Reset.RESET
+
+Tiers = tuple[tuple[str, ...], ...]    # trackers of a torrent: all of a tier stand for the same (BEP 12)
+
+
 class OpenListeners(NamedTuple):
     """Answered by the tuple of addresses (host, port) that are open; NetworkError when none could be opened.
 
@@ -85,6 +96,8 @@ class AddTorrent(NamedTuple):
     down_bytes_per_s: int = 0          # 0: no limit of its own
     up_bytes_per_s: int = 0
     is_sequential: bool = False
+    upload_slots: int | None = None    # None: as in the settings
+    max_peers: int | None = None
     skip_check: bool = False
 
 
@@ -96,13 +109,27 @@ class AddPeers(NamedTuple):
 
 
 class StartTorrent(NamedTuple):
-    """Have a torrent run as soon as the queue lets it. Answered by None; NotFound, or Conflict when it runs already."""
+    """Have a torrent run as soon as the queue lets it, or go on if it is paused. Answered by None; NotFound, or Conflict
+    when it runs already.
+
+    With `now` it runs beyond the queue: at once, and without taking a place from those that wait, until it is stopped.
+    """
 
     info_hash: InfoHash
+    now: bool = False
 
 
 class StopTorrent(NamedTuple):
     """Close the swarm and the files, keep the torrent. Answered by None; NotFound, or Conflict when it is stopped."""
+
+    info_hash: InfoHash
+
+
+class PauseTorrent(NamedTuple):
+    """Transfer nothing, but keep the connections and the place in the queue, until it is started or stopped.
+
+    Answered by None when that is safe on disk; NotFound, or Conflict when it does not run or is paused already.
+    """
 
     info_hash: InfoHash
 
@@ -133,11 +160,14 @@ class Reannounce(NamedTuple):
 class MoveTorrent(NamedTuple):
     """Keep the files in another folder. Answered by None when the wish is recorded; TorrentMoved tells the end.
 
-    Of a torrent in the incomplete folder only the folder that it moves to when it is complete changes.
+    Of a torrent in the incomplete folder only the folder that it moves to when it is complete changes. Without
+    `move_files` the files stay where they are and the torrent uses what lies in the other folder: somebody has moved
+    them there. What does not look as it was left is hashed.
     """
 
     info_hash: InfoHash
     download_dir: Path
+    move_files: bool = True
 
 
 class RenamePath(NamedTuple):
@@ -153,16 +183,18 @@ class RenamePath(NamedTuple):
 
 
 class TorrentChanges(NamedTuple):
-    """What may be changed of a torrent at any time. None: as it is."""
+    """What may be changed of a torrent at any time. None: as it is; RESET: as of one that was added without a word."""
 
-    labels: tuple[str, ...] | None = None
-    group: str | None = None
-    priority: int | None = None
-    goal: SeedGoal | None = None
-    down_bytes_per_s: int | None = None
-    up_bytes_per_s: int | None = None
-    is_sequential: bool | None = None
-    file_priorities: Mapping[int, FilePriority] | None = None      # of these files; others keep theirs
+    labels: tuple[str, ...] | Reset | None = None
+    group: str | Reset | None = None
+    priority: int | Reset | None = None
+    goal: SeedGoal | Reset | None = None
+    down_bytes_per_s: int | Reset | None = None
+    up_bytes_per_s: int | Reset | None = None
+    is_sequential: bool | Reset | None = None
+    upload_slots: int | Reset | None = None
+    max_peers: int | Reset | None = None
+    file_priorities: Mapping[int, FilePriority] | Reset | None = None      # of these files; others keep theirs
 
 
 class ChangeTorrent(NamedTuple):
@@ -170,6 +202,27 @@ class ChangeTorrent(NamedTuple):
 
     info_hash: InfoHash
     changes: TorrentChanges
+
+
+class SetTrackers(NamedTuple):
+    """Announce to these trackers and no others; None: to those that the .torrent file names. A running torrent does at
+    once.
+
+    Answered by None when that is safe on disk; NotFound, or Invalid ("trackers.bad-url", "trackers.too-many").
+    """
+
+    info_hash: InfoHash
+    tiers: Tiers | None
+
+
+class AddTrackers(NamedTuple):
+    """Announce to these trackers too, in tiers behind those that there are; what is there already is passed over.
+
+    Answered as SetTrackers is.
+    """
+
+    info_hash: InfoHash
+    tiers: Tiers
 
 
 class FilesOf(NamedTuple):
@@ -184,15 +237,30 @@ class ApplySettings(NamedTuple):
     settings: Settings
 
 
+class Drained(NamedTuple):
+    """How a session parted from its swarms. `unique_pieces` are those that no peer who was connected then has."""
+
+    unique_pieces: int
+    is_complete: bool                  # False: the time was over before all was finished and handed on
+
+
+class DrainSession(NamedTuple):
+    """Begin nothing more, finish the pieces under way, and hand on those that nobody else has, as long as somebody
+    takes them; at most for `timeout_s` seconds. Answered by Drained. Then it is time for StopSession.
+    """
+
+    timeout_s: float
+
+
 class StopSession:
     """Stop everything. Answered when the trackers were told and all is closed and saved (True), or the time is over."""
 
 
 TorrentCommand = (
-    AddTorrent | AddPeers | StartTorrent | StopTorrent | RemoveTorrent | RecheckTorrent | Reannounce | MoveTorrent
-    | RenamePath | ChangeTorrent | FilesOf
+    AddTorrent | AddPeers | StartTorrent | StopTorrent | PauseTorrent | RemoveTorrent | RecheckTorrent | Reannounce
+    | MoveTorrent | RenamePath | ChangeTorrent | SetTrackers | AddTrackers | FilesOf
 )
-Command = OpenListeners | TorrentCommand | ApplySettings | StopSession
+Command = OpenListeners | TorrentCommand | ApplySettings | DrainSession | StopSession
 
 
 class Reply(Generic[T]):

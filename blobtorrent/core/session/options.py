@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from blobtorrent.config import values
-from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal, TorrentChanges
+from blobtorrent.core.session.commands import RESET, FilePriority, GoalAction, SeedGoal, Tiers, TorrentChanges
 from blobtorrent.model.address import Endpoint, parse_endpoint
 from blobtorrent.model.errors import FormatError, Invalid
 
@@ -22,40 +22,50 @@ MAX_PRIORITY = 1000
 MAX_RATE = 1 << 40                     # bytes a second
 MAX_RATIO = 1e6
 MAX_FILES = 1 << 20
+MAX_SLOTS = 10_000
+MAX_LINKS = 100_000
 
 _REQUIRED: Any = object()
 
 
 class Fields:
-    """The members of one object, taken out one by one with their types checked.
+    """The members of one object, read one by one with their types checked.
 
     Everything raises Invalid ("option.bad-value") with the name of the field. `end` is called when all is read. A null
-    is as good as no field.
+    is as good as no field, where nobody asks for it by `is_null`.
     """
 
     def __init__(self, members: Mapping[str, Any], place: str = "") -> None:
-        self._members = {name: value for name, value in members.items() if value is not None}
+        self._members = members
         self._place = place
+        self._known: set[str] = set()
 
     def take(self, name: str, read: Callable[[Any], T], default: Any = _REQUIRED) -> T:
         """The field as `read` makes it; `read` raises ValueError with words that follow the field's name."""
-        if name not in self._members:
+        if not self.has(name):
             if default is _REQUIRED:
                 raise Invalid("option.bad-value", f"{self._place}{name} is missing")
             absent: T = default
             return absent
         try:
-            return read(self._members.pop(name))
+            return read(self._members[name])
         except ValueError as error:
             raise Invalid("option.bad-value", f"{self._place}{name} {error}") from None
 
     def has(self, name: str) -> bool:
-        return name in self._members
+        self._known.add(name)
+        return self._members.get(name) is not None
+
+    def is_null(self, name: str) -> bool:
+        """Whether it is there, and null: back to the default, in a merge patch (RFC 7396)."""
+        self._known.add(name)
+        return name in self._members and self._members[name] is None
 
     def end(self) -> None:
         """Refuse what nobody asked for: a misspelt option must not be passed over in silence."""
-        if self._members:
-            raise Invalid("option.unknown", f"there is no field {self._place}{min(self._members)}")
+        unknown = self._members.keys() - self._known
+        if unknown:
+            raise Invalid("option.unknown", f"there is no field {self._place}{min(unknown)}")
 
 
 def read_addition(fields: Fields) -> dict[str, Any]:
@@ -71,8 +81,21 @@ def read_addition(fields: Fields) -> dict[str, Any]:
 
 
 def read_changes(fields: Fields) -> TorrentChanges:
-    """What may be said about a torrent at any time. Raises Invalid."""
-    return TorrentChanges(**_taken(fields, _CHANGEABLE))
+    """What may be said about a torrent at any time; a null is back to the default. Raises Invalid."""
+    resets = {argument: RESET for name, (argument, _) in _CHANGEABLE.items() if fields.is_null(name)}
+    return TorrentChanges(**resets, **_taken(fields, _CHANGEABLE))
+
+
+def read_tiers(value: object) -> Tiers:
+    """A list of tiers, each a list of URLs; a URL alone is a tier. Raises ValueError. What trackers are good for is not
+    looked at here.
+    """
+    if not isinstance(value, list):
+        raise ValueError("must be a list of tiers, each a list of URLs")
+    tiers = [tier if isinstance(tier, list) else [tier] for tier in value]
+    if not all(isinstance(url, str) for tier in tiers for url in tier):
+        raise ValueError("must be a list of tiers, each a list of URLs")
+    return tuple(map(tuple, tiers))
 
 
 def absolute_folder(value: object) -> Path:
@@ -160,5 +183,7 @@ _CHANGEABLE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "down_limit_bytes_per_s": ("down_bytes_per_s", values.rate(MAX_RATE)),
     "up_limit_bytes_per_s": ("up_bytes_per_s", values.rate(MAX_RATE)),
     "sequential": ("is_sequential", values.boolean),
+    "upload_slots": ("upload_slots", values.whole_number(0, MAX_SLOTS)),
+    "max_peers": ("max_peers", values.whole_number(1, MAX_LINKS)),
     "file_priorities": ("file_priorities", _file_priorities),
 }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from blobtorrent.core.session.commands import AddTorrent, FilePriority, SeedGoal
+from blobtorrent.core.session.commands import AddTorrent, FilePriority, SeedGoal, Tiers
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.ids import InfoHash
@@ -28,7 +28,8 @@ class Facts(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """What its owner wants of it. `goal` None: that of the settings. Files that are not named are NORMAL."""
+    """What its owner wants of it. `goal`, `upload_slots` and `max_peers` None: as in the settings; `trackers` None: those
+    of the .torrent file. Files that are not named are NORMAL."""
 
     labels: tuple[str, ...] = ()
     group: str = ""
@@ -37,6 +38,9 @@ class Wishes(NamedTuple):
     down_bytes_per_s: int = 0
     up_bytes_per_s: int = 0
     is_sequential: bool = False
+    upload_slots: int | None = None
+    max_peers: int | None = None
+    trackers: Tiers | None = None
     file_priorities: Mapping[int, FilePriority] = {}
     static_peers: tuple[Endpoint, ...] = ()
 
@@ -166,6 +170,8 @@ def wishes_of(command: AddTorrent) -> Wishes:
         down_bytes_per_s=command.down_bytes_per_s,
         up_bytes_per_s=command.up_bytes_per_s,
         is_sequential=command.is_sequential,
+        upload_slots=command.upload_slots,
+        max_peers=command.max_peers,
         file_priorities=dict(command.file_priorities),
         static_peers=command.peers,
     )

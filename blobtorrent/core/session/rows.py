@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal
+from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal, Tiers
 from blobtorrent.core.session.record import Facts, Lifetime, Place, Running, TorrentRecord, Wishes
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.address import parse_endpoint
@@ -44,6 +44,9 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "down": wishes.down_bytes_per_s,
         "up": wishes.up_bytes_per_s,
         "sequential": wishes.is_sequential,
+        "slots": wishes.upload_slots,
+        "max_peers": wishes.max_peers,
+        "trackers": wishes.trackers,
         "files": {str(number): int(priority) for number, priority in wishes.file_priorities.items()},
         "peers": [str(peer) for peer in wishes.static_peers],
         "download_dir": str(place.download_dir),
@@ -147,6 +150,9 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             down_bytes_per_s=row.get("down", 0),
             up_bytes_per_s=row.get("up", 0),
             is_sequential=row.get("sequential", False),
+            upload_slots=row.get("slots"),
+            max_peers=row.get("max_peers"),
+            trackers=_tiers(row.get("trackers")),
             file_priorities={int(number): FilePriority(level) for number, level in row.get("files", {}).items()},
             static_peers=tuple(parse_endpoint(text) for text in row.get("peers", ())),
         ),
@@ -200,6 +206,10 @@ def _numbers(mask: int) -> list[int]:
         numbers.append(lowest.bit_length() - 1)
         mask ^= lowest
     return numbers
+
+
+def _tiers(value: Any) -> Tiers | None:
+    return None if value is None else tuple(map(tuple, value))
 
 
 def _pair(value: Any) -> tuple[str, str] | None:

@@ -131,7 +131,8 @@ class SwarmManager:
 
     def count(self, torrent: Torrent, report: SwarmReport) -> None:
         """Keep the sums of the rates, and what each swarm could use."""
-        self._connections.on_report(torrent.info_hash, report.links, report.peers_known)
+        useful = _max_links(torrent, report.peers_known)
+        self._connections.on_report(torrent.info_hash, report.links, useful)
         self._forget_rates(torrent.info_hash)
         rates = self._rates[torrent.info_hash] = (report.down_bytes_per_s, report.up_bytes_per_s)
         self.down_bytes_per_s += rates[0]
@@ -145,10 +146,17 @@ class SwarmManager:
     def _settings_of(self, torrent: Torrent) -> SwarmSettings:
         wishes = torrent.record.wishes
         return self._settings._replace(
-            max_links=self._connections.granted(torrent.info_hash),
+            max_links=_max_links(torrent, self._connections.granted(torrent.info_hash)),
+            upload_slots=self._settings.upload_slots if wishes.upload_slots is None else wishes.upload_slots,
             is_sequential=wishes.is_sequential,
             may_download=torrent.held_by not in (HELD_BY_SPACE, HELD_BY_DISK),
             down_bytes_per_s=wishes.down_bytes_per_s,
             up_bytes_per_s=wishes.up_bytes_per_s,
             group=wishes.group,
         )
+
+
+def _max_links(torrent: Torrent, granted: int) -> int:
+    """What is granted, or less if its owner wants that."""
+    wanted = torrent.record.wishes.max_peers
+    return granted if wanted is None else min(granted, wanted)
