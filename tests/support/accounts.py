@@ -63,7 +63,7 @@ def check_requests(swarm: Swarm) -> None:
         assert assembly.slots[block] == EMPTY, f"block {block} of piece {assembly.index} is here and still asked for"
         assert links <= 2
         if links == 2:
-            assert len(swarm.requests.doubled[assembly.index << 32 | block * BLOCK_SIZE]) == 2
+            assert len(swarm.requests.endgame.doubled[assembly.index << 32 | block * BLOCK_SIZE]) == 2
     for assembly in swarm.pieces.open.values():
         check_blocks(assembly, asked, arriving)
         workers = [link for link in swarm.links if assembly in link.working_on]

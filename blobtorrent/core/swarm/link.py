@@ -136,7 +136,7 @@ class PeerLink:
             if live is not None:
                 live.note_blocks(*_kept(keys, slots, spare[dropped:]))
             self.swarm.on_progress(self, units * BLOCK_SIZE, surplus)
-            if self.swarm.requests.doubled:
+            if self.swarm.requests.endgame.doubled:
                 self.swarm.requests.on_arrived(zip(keys, slots), self)
         return units
 
@@ -183,7 +183,7 @@ class PeerLink:
             if not assembly.missing:
                 self.swarm.finished.append(assembly)
         self.swarm.on_progress(self, size, int(not is_needed))
-        if self.swarm.requests.doubled:
+        if self.swarm.requests.endgame.doubled:
             self.swarm.requests.on_arrived(((assembly.index << 32 | block << 14, slot),), self)
         return is_needed
 

@@ -1,4 +1,4 @@
-"""RequestManager: which link is asked for which blocks, what comes back unanswered, and the endgame.
+"""RequestManager: which link is asked for which blocks, and what comes back unanswered.
 
 A promise of arena memory goes with every request, so a block that arrives always has a slot. When promises run out,
 read spans are dropped first; then the stalest open piece moves to the part store. A link with a rate limit asks when it
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from blobtorrent.core.swarm.endgame import Endgame
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.picker import RarestFirst
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly, PieceManager
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 
 RUN_BLOCKS = 64                        # blocks of one pick at most: 1 MiB
 SMALL_PIECE_BLOCKS = 16                # pieces up to here are opened several at once
-MAX_REQUESTERS = 2                     # of one block in the endgame
-MAX_DOUBLED = 64                       # blocks that two links are asked for at a time
-DOUBLE_PAUSE_S = 0.25                  # between two looks of one link for something to duplicate
-ENDGAME_BLOCKS = 8                     # duplicated for one idle link at a time
 AHEAD_S = 2.0                          # a limited link is asked for what its share brings within this time, and a block
 
 
@@ -56,7 +53,7 @@ class RequestManager:
         self._encoder = RunEncoder(pieces.geometry)
         self._blocks_per_piece = pieces.geometry.blocks_per_piece
         self.hungry: dict[PeerLink, None] = {}             # would ask for more if there was memory
-        self.doubled: dict[int, list[PeerLink]] = {}       # endgame: who was asked for a block, when more than one
+        self.endgame = Endgame(pieces)
         self.valves: dict[PeerLink, Valve] = {}            # of links with a rate limit
 
     def share_among(self, links: int) -> None:
@@ -88,9 +85,9 @@ class RequestManager:
         if surplus <= 0:
             return
         for key, assembly in list(link.outstanding.items())[-surplus:]:
-            others = self.doubled.pop(key, (link,))
+            others = self.endgame.forget(key)
             self._withdraw(link, key)
-            if len(others) == 1:
+            if len(others) < 2:
                 self._give_back(assembly, [(key & 0xFFFFFFFF) >> 14])
                 link.current = link.current or assembly    # rather than a new piece
 
@@ -136,7 +133,7 @@ class RequestManager:
                 assembly = self._partial(link)
             link.current = assembly
         if assembly is None:
-            return 0 if link in self.hungry or now < link.double_at else self._double(link, now)
+            return 0 if link in self.hungry else self._double(link, now)
         limit = min(limit, assembly.num_unrequested)
         if not self._reserve(link, limit):
             return 0
@@ -224,47 +221,20 @@ class RequestManager:
             helpful ^= bit
         return None
 
-    # ---- the endgame: nothing is left that nobody is asked for
-
     def _double(self, link: PeerLink, now: float) -> int:
-        """Ask an idle link for blocks that others were asked for and may be slow to send."""
-        is_busy = link.outstanding or link.is_suspect or link.snubbed
-        if is_busy or self._pieces.wanted_now or len(self.doubled) >= MAX_DOUBLED:
-            return 0
-        link.double_at = now + DOUBLE_PAUSE_S
-        chosen: list[tuple[int, Assembly]] = []
-        for assembly in self._pieces.open.values():
-            if assembly.missing and assembly.owner is None and link.mask >> assembly.index & 1:
-                chosen += self._slowest(assembly, link, ENDGAME_BLOCKS - len(chosen))
-                if len(chosen) >= ENDGAME_BLOCKS:
-                    break
+        """Ask an idle link for blocks that others were asked for; returns how many."""
+        chosen = self.endgame.choose(link, now)
         if not chosen or not self._reserve(link, len(chosen)):
             return 0
         for key, assembly in chosen:
-            self.doubled[key].append(link)
+            self.endgame.join(link, key)
             self._ask(link, assembly, range((key & 0xFFFFFFFF) >> 14, ((key & 0xFFFFFFFF) >> 14) + 1))
         return len(chosen)
 
-    def _slowest(self, assembly: Assembly, asker: PeerLink, limit: int) -> list[tuple[int, Assembly]]:
-        """Blocks of a piece that one other link alone was asked for; notes their holders."""
-        chosen: list[tuple[int, Assembly]] = []
-        holders = [holder for holder in assembly.taken_from if holder is not asker and holder.outstanding]
-        for holder in sorted(holders, key=lambda holder: holder.down.rate):
-            for key in reversed(holder.outstanding.of(assembly)):
-                if len(chosen) >= limit:
-                    return chosen
-                if len(self.doubled.get(key, (holder,))) < MAX_REQUESTERS:
-                    self.doubled.setdefault(key, [holder])
-                    chosen.append((key, assembly))
-        return chosen
-
     def on_arrived(self, blocks: Iterable[tuple[int, int]], link: PeerLink) -> None:
         """Blocks (key, slot) came while some were asked for twice: take the other requests back for those that stay."""
-        for key, slot in blocks:
-            if key in self.doubled and self._pieces.holds(key, slot):
-                for other in self.doubled.pop(key):
-                    if other is not link:
-                        self._withdraw(other, key)
+        for other, key in self.endgame.arrived(blocks, link):
+            self._withdraw(other, key)
 
     # ---- what does not come
 
@@ -287,13 +257,8 @@ class RequestManager:
         link.remember_ghosts([key for key, _ in outstanding])
         returned: dict[Assembly, list[int]] = {}
         for key, assembly in outstanding:
-            others = self.doubled.get(key)
-            if others is not None:
-                others.remove(link)
-                if others:
-                    continue           # somebody else is still asked for it
-                del self.doubled[key]
-            returned.setdefault(assembly, []).append((key & 0xFFFFFFFF) >> 14)
+            if not self.endgame.leave(link, key):
+                returned.setdefault(assembly, []).append((key & 0xFFFFFFFF) >> 14)
         for assembly, blocks in returned.items():
             self._give_back(assembly, blocks)
         for assembly in link.working_on:
@@ -319,7 +284,7 @@ class RequestManager:
             return
         assembly, block = link.arriving
         key = assembly.index << 32 | block << 14
-        self.doubled.pop(key, None)
+        self.endgame.forget(key)
         for other in assembly.taken_from:
             is_sending = other.arriving == link.arriving and not other.snubbed
             if other is not link and (is_sending or other.outstanding.get(key) is assembly):
@@ -385,7 +350,7 @@ class RequestManager:
         """A piece is given up: nobody is to send any more of it, and it holds no memory."""
         for link in assembly.taken_from:
             for key in link.outstanding.of(assembly):
-                self.doubled.pop(key, None)
+                self.endgame.forget(key)
                 self._withdraw(link, key)
         assembly.cursor = assembly.num_blocks
         assembly.returned.clear()

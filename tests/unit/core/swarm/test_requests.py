@@ -164,40 +164,6 @@ def test_a_lost_link_gives_back_what_it_was_asked_for_and_what_was_arriving(larg
     check_requests(one.swarm)
 
 
-def test_in_the_endgame_an_idle_peer_is_asked_too_and_the_slower_request_is_taken_back(small):
-    one = OneSwarm(small, have=range(38))
-    slow = one.join()
-    asked = one.asked(slow)
-    assert asked == [(38, 0), (39, 0)]
-    idle = one.join()
-    assert sorted(one.asked(idle)) == asked
-    third = one.join()
-    assert one.asked(third) == [], "two are asked for one block, no more"
-    one.give(idle, [(38, 0)])
-    assert cancelled(one.said()[slow]) == [(38, 0)]
-    assert one.arena.reserved == 3
-    check_requests(one.swarm)
-
-
-def test_a_block_that_was_never_asked_for_takes_no_request_back(small):
-    one = OneSwarm(small, have=range(38))
-    slow, idle, liar = one.join(), one.join(), one.join([0])
-    one.said()
-    assert one.swarm.requests.doubled
-    one.give(liar, [(38, 0), (39, 0)])
-    one.give_in_shape(liar, [(38, 0)])
-    assert len(slow.outstanding) == len(idle.outstanding) == 2
-    check_requests(one.swarm)
-
-
-def test_while_something_is_left_to_ask_for_nothing_is_asked_twice(large):
-    one = OneSwarm(large)
-    one.join([0])
-    one.said()
-    idle = one.join([0])
-    assert one.asked(idle) == []
-
-
 def test_without_memory_a_peer_waits_and_is_asked_when_some_comes(large):
     one = OneSwarm(large, slots=64)
     assert one.arena.reserve(64)
