@@ -19,20 +19,6 @@ class FileStatus(NamedTuple):
     priority: int = 1
 
 
-class PeerStatus(NamedTuple):
-    """One connected peer. `endpoint` is text, `client` is untrusted text, `progress` is 0..1."""
-
-    endpoint: str
-    client: str
-    down_bytes_per_s: int
-    up_bytes_per_s: int
-    downloaded_bytes: int
-    uploaded_bytes: int
-    progress: float
-    is_incoming: bool
-    flags: str
-
-
 class TorrentStatus(NamedTuple):
     """One torrent as of its last change, of which it is told within a second.
 
@@ -62,7 +48,6 @@ class TorrentStatus(NamedTuple):
     pieces_wire: bytes = b""
     error_code: str = ""
     error_detail: str = ""
-    peers: tuple[PeerStatus, ...] = ()
     skipped_bytes: int = 0             # of pieces that nobody wants and that are not here
     labels: tuple[str, ...] = ()
     group: str = ""
@@ -111,7 +96,9 @@ class TorrentStatus(NamedTuple):
 
 class SessionStatus(NamedTuple):
     """The whole engine. `state` is starting, running, draining or stopped; `listen` holds the real "HOST:PORT" of every
-    open listener; `damages` says in words what was found damaged when the state was read."""
+    open listener; `damages` says in words what was found damaged when the state was read. `loaded` of the `total`
+    torrents that were there when it ended last are known again; while that goes on, some may be missing from the board.
+    """
 
     state: str
     listen: tuple[str, ...] = ()
@@ -120,4 +107,6 @@ class SessionStatus(NamedTuple):
     up_bytes_per_s: int = 0
     started_at: float = 0.0            # seconds since 1970
     damages: tuple[str, ...] = ()
+    loaded: int = 0
+    total: int = 0
     unique_pieces: int | None = None   # once it has been drained: pieces that no peer who was connected then has

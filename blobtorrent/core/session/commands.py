@@ -5,7 +5,7 @@ import queue
 from collections.abc import Mapping
 from enum import Enum, IntEnum
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from blobtorrent.config.schema import Settings
 from blobtorrent.config.values import ListenSpec
@@ -14,6 +14,9 @@ from blobtorrent.model.errors import BlobTorrentError, Unavailable
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.runtime.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from blobtorrent.core.session.queries import Query
 
 T = TypeVar("T")
 
@@ -284,7 +287,7 @@ class Reply(Generic[T]):
 
 
 class Ask(NamedTuple):
-    """A command on its way to the session."""
+    """A command or query on its way to the session."""
 
-    command: Command
+    command: "Command | Query"
     reply: Reply[Any]

@@ -11,13 +11,13 @@ from blobtorrent.core.session.checks import CheckPlan
 from blobtorrent.core.session.goals import Given
 from blobtorrent.core.session.lifecycle import TORRENT, TorrentEvent, TorrentState
 from blobtorrent.core.session.record import Lifetime, Running, TorrentRecord
-from blobtorrent.core.swarm.messages import PeerReport, SwarmReport
+from blobtorrent.core.swarm.messages import SwarmReport
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.payload import PayloadMap
-from blobtorrent.model.status import PeerStatus, TorrentStatus
+from blobtorrent.model.status import TorrentStatus
 from blobtorrent.runtime.machine import Machine
 from blobtorrent.runtime.timers import Timer
 from blobtorrent.storage.store import Store
@@ -249,7 +249,6 @@ class Torrent:
             pieces_wire=(record.have if check is None else check.good).to_wire(),
             error_code=self.error.code if self.error else "",
             error_detail=self.error.detail if self.error else "",
-            peers=tuple(map(_peer_status, live.peers)) if live else (),
             skipped_bytes=record.skipped_bytes,
             labels=wishes.labels,
             group=wishes.group,
@@ -263,17 +262,3 @@ class Torrent:
             counted_at=wall if self.active_since_s is not None else 0.0,
             held_by=self.held_by,
         )
-
-
-def _peer_status(peer: PeerReport) -> PeerStatus:
-    return PeerStatus(
-        endpoint=str(peer.endpoint),
-        client=peer.client,
-        down_bytes_per_s=peer.down_bytes_per_s,
-        up_bytes_per_s=peer.up_bytes_per_s,
-        downloaded_bytes=peer.downloaded_bytes,
-        uploaded_bytes=peer.uploaded_bytes,
-        progress=peer.progress,
-        is_incoming=peer.is_incoming,
-        flags=peer.flags,
-    )

@@ -155,20 +155,6 @@ class PeersFound(NamedTuple):
     source: PeerSource
 
 
-class PeerReport(NamedTuple):
-    """One link as seen at the time of the report."""
-
-    endpoint: Endpoint
-    client: str                        # untrusted text
-    down_bytes_per_s: int
-    up_bytes_per_s: int
-    downloaded_bytes: int
-    uploaded_bytes: int
-    progress: float                    # 0..1
-    is_incoming: bool
-    flags: str                         # "D/d" we want and get / do not get, "U/u" they want and get / do not
-
-
 class SwarmReport(NamedTuple):
     """A swarm's figures. `state` is "leeching", "endgame", "seeding", "starved", ...; `have_wire` in wire order."""
 
@@ -186,7 +172,6 @@ class SwarmReport(NamedTuple):
     links: int
     seeds: int                         # links whose peer has everything
     peers_known: int
-    peers: tuple[PeerReport, ...] = ()
     availability: float = 0.0          # distributed copies
     error_code: str = ""               # why starved
     error_detail: str = ""

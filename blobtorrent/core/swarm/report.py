@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blobtorrent.core.swarm.link import PeerLink
-from blobtorrent.core.swarm.messages import PeerReport, SwarmReport
+from blobtorrent.core.swarm.messages import SwarmReport
 from blobtorrent.model.payload import PayloadMap
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.outlets import Outlets
     from blobtorrent.core.swarm.swarm import Swarm
-
-MAX_PEERS = 200                        # listed in a report
 
 
 class Reporter:
@@ -50,7 +47,6 @@ class Reporter:
             links=len(swarm.links),
             seeds=swarm.availability.seeds,
             peers_known=len(swarm.peers),
-            peers=tuple(_peer(link) for link, _ in zip(swarm.links, range(MAX_PEERS))),
             availability=swarm.availability.copies(geometry.num_pieces),
             error_code=swarm.error.code if swarm.error else "",
             error_detail=swarm.error.detail if swarm.error else "",
@@ -67,20 +63,3 @@ class Reporter:
         if self._payload is None:
             self._payload = PayloadMap(self._swarm.order.metainfo)
         return self._payload.of_mask(mask)
-
-
-def _peer(link: PeerLink) -> PeerReport:
-    state = link.state
-    flags = ("d" if state.peer_choking else "D") if state.am_interested else ""
-    flags += ("u" if state.am_choking else "U") if state.peer_interested else ""
-    return PeerReport(
-        endpoint=link.endpoint,
-        client=link.client,
-        down_bytes_per_s=int(link.down.rate),
-        up_bytes_per_s=int(link.up.rate),
-        downloaded_bytes=link.down.total,
-        uploaded_bytes=link.up.total,
-        progress=link.mask.bit_count() / max(1, link.swarm.geometry.num_pieces),
-        is_incoming=link.is_incoming,
-        flags=flags,
-    )

@@ -1,0 +1,151 @@
+"""What is told of a torrent, or of the whole, when somebody asks: too much, or too seldom wanted, for the snapshots."""
+
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class PeerStatus(NamedTuple):
+    """One connected peer. `client` is untrusted text, made fit for a screen.
+
+    `source` says how we learned of it: "static" (the owner named it), "tracker", "incoming" (it dialled us), "cache"
+    (it dialled us in an earlier run). The owner's choking and interest are those of this program.
+    """
+
+    host: str
+    port: int
+    peer_id: bytes
+    client: str
+    source: str
+    transport: str                     # "tcp"
+    is_encrypted: bool
+    is_incoming: bool
+    connected_s: float
+    am_choking: bool
+    am_interested: bool
+    peer_choking: bool
+    peer_interested: bool
+    is_optimistic: bool                # it has the slot that goes round
+    is_snubbed: bool                   # it was asked for blocks, and sends none
+    is_seed: bool
+    pieces_had: int                    # by the peer
+    progress: float                    # the same as a share, 0..1
+    blocks_asked: int                  # that we are waiting for
+    blocks_owed: int                   # that it asked for and waits for
+    down_bytes_per_s: int
+    up_bytes_per_s: int
+    downloaded_bytes: int
+    uploaded_bytes: int
+
+    @property
+    def flags(self) -> str:
+        """In one letter each: "D/d" we want and get / do not get, "U/u" it wants and gets / does not, "O" tried out,
+        "S" snubbed, "I" it dialled us, "E" encrypted."""
+        letters = ("d" if self.peer_choking else "D") if self.am_interested else ""
+        letters += ("u" if self.am_choking else "U") if self.peer_interested else ""
+        told = ((self.is_optimistic, "O"), (self.is_snubbed, "S"), (self.is_incoming, "I"), (self.is_encrypted, "E"))
+        return letters + "".join(letter for holds, letter in told if holds)
+
+
+class TrackerStatus(NamedTuple):
+    """One tracker of one of the torrent's swarms (a hybrid torrent has two). Times are seconds since 1970, 0 for never.
+
+    `state` is "idle" (the torrent does not run, or another of its tier serves), "announcing", "waiting", "backoff", or
+    "disabled" (we do not speak its protocol). `result` says in words what it answered last, untrusted text made fit
+    for a screen. Counts that it did not tell are None.
+    """
+
+    tier: int                          # from 0
+    swarm: str                         # "v1" or "v2"
+    url: str                           # may hold the owner's passkey
+    url_shown: str                     # the same without secrets
+    state: str
+    result: str = ""
+    error_code: str = ""               # of the last announce; empty when it was answered
+    failures: int = 0                  # in a row
+    last_announce_at: float = 0.0
+    next_announce_at: float = 0.0
+    seeds: int | None = None
+    leeches: int | None = None
+    downloads: int | None = None
+    peers_got: int = 0                 # with the last answer
+
+
+class PartialPiece(NamedTuple):
+    """A piece that is being fetched: how many of its blocks are here."""
+
+    piece: int
+    num_blocks: int
+    done_blocks: int
+
+
+class PieceReport(NamedTuple):
+    """The pieces of a torrent. `have_wire` is the bitfield in wire order (BEP 3), `availability` has one byte a piece:
+    how many connected peers have it, 255 for that many or more."""
+
+    num_pieces: int
+    piece_length: int
+    have_wire: bytes
+    availability: bytes
+    partial: tuple[PartialPiece, ...] = ()
+
+
+class WebSeedStatus(NamedTuple):
+    """`state` is "unused": the metainfo names it, and nothing is fetched from it."""
+
+    url: str
+    url_shown: str                     # without secrets
+    state: str
+
+
+class Cause(NamedTuple):
+    """One reason why a torrent is as it is. `code` is stable, `text` says it in words, `advice` names the next step.
+
+    `since_s` is for how long it has been so, as far as that is known.
+    """
+
+    code: str
+    text: str
+    advice: str
+    since_s: float | None = None
+
+
+class Explanation(NamedTuple):
+    """Why a torrent does what it does, most important first. `facts` are the figures behind it, as JSON has them."""
+
+    state: str                         # of TorrentStatus
+    summary: str
+    causes: tuple[Cause, ...]
+    facts: Mapping[str, Any]
+
+
+class Figures(NamedTuple):
+    """What was done in some time. `finished` counts torrents that were completed by downloading."""
+
+    downloaded_bytes: int = 0          # of payload, waste included
+    uploaded_bytes: int = 0
+    wasted_bytes: int = 0
+    seconds: float = 0.0               # that the program ran
+    runs: int = 0
+    torrents_added: int = 0
+    torrents_finished: int = 0
+
+
+class FilesystemStatus(NamedTuple):
+    """A filesystem that is downloaded to, as it was measured last, at `measured_at` seconds since 1970."""
+
+    path: str
+    free_bytes: int
+    reserve_bytes: int
+    is_short: bool
+    measured_at: float
+
+
+class SessionStats(NamedTuple):
+    """Figures of this run and of all runs, and where disks and memory stand."""
+
+    this_run: Figures
+    all_time: Figures
+    filesystems: tuple[FilesystemStatus, ...]
+    memory_budget_bytes: int           # for pieces
+    memory_used_bytes: int
