@@ -1,7 +1,8 @@
 """EventBus: tells subscribers what happened. Publishing never waits for anybody.
 
 Publishers post to the thread `events`, which copies each event to every subscription. A subscription is bounded: when
-its reader is slow the oldest events go, and a Gap stands in their place.
+its reader is slow the oldest events go, and a Gap stands in their place. A listener is called on the thread itself and
+misses nothing; it must be quick.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from blobtorrent.model.events import Event, Gap
 from blobtorrent.runtime.heartbeat import Heart
 from blobtorrent.runtime.mailbox import Mailbox
-from blobtorrent.runtime.worker import Worker
+from blobtorrent.runtime.worker import State, Worker
 
 SUBSCRIPTION_SIZE = 1000
 
@@ -73,13 +74,18 @@ class _Unsubscribe(NamedTuple):
     subscription: Subscription
 
 
+class _Ignore(NamedTuple):
+    listener: Callable[[Event], None]
+
+
 class EventBus:
-    """Fan-out of events on its own thread, which alone knows the subscriptions."""
+    """Fan-out of events on its own thread, which alone knows the subscriptions and, from its start on, the listeners."""
 
     def __init__(self) -> None:
-        self._mailbox: Mailbox[Event | _Subscribe | _Unsubscribe] = Mailbox("events")
+        self._mailbox: Mailbox[Event | _Subscribe | _Unsubscribe | _Ignore] = Mailbox("events")
         self._worker = Worker("events", self._mailbox, self._on_message)
         self._subscriptions: list[Subscription] = []
+        self._listeners: list[Callable[[Event], None]] = []
 
     @property
     def depth(self) -> int:
@@ -110,6 +116,16 @@ class EventBus:
         """Receive no more; a subscription that is not there is ignored."""
         self._mailbox.post(_Unsubscribe(subscription))
 
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Call `listener(event)` for every event, also for those published before. Only before `start`."""
+        if self._worker.state is not State.NEW:
+            raise RuntimeError("events are under way already: some would be missed")
+        self._listeners.append(listener)
+
+    def ignore(self, listener: Callable[[Event], None]) -> None:
+        """Call it no more after what was published before."""
+        self._mailbox.post(_Ignore(listener))
+
     def start(self) -> None:
         self._worker.start()
 
@@ -117,12 +133,16 @@ class EventBus:
         """Deliver what was published before, then end. True when the thread has ended within `timeout_s` seconds."""
         return self._worker.stop(timeout_s)
 
-    def _on_message(self, message: Event | _Subscribe | _Unsubscribe) -> None:
+    def _on_message(self, message: Event | _Subscribe | _Unsubscribe | _Ignore) -> None:
         if isinstance(message, _Subscribe):
             self._subscriptions.append(message.subscription)
         elif isinstance(message, _Unsubscribe):
             if message.subscription in self._subscriptions:
                 self._subscriptions.remove(message.subscription)
+        elif isinstance(message, _Ignore):
+            self._listeners.remove(message.listener)
         else:
             for subscription in self._subscriptions:
                 subscription.offer(message)
+            for listener in self._listeners:
+                listener(message)

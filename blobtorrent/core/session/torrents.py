@@ -201,5 +201,5 @@ class TorrentManager:
         self._sharing.forget(torrent)
         self._roster.drop(torrent)
         self._keeper.drop(torrent)
-        self._roster.tell(TorrentRemoved(torrent.info_hash, torrent.name))
+        self._roster.tell(TorrentRemoved(torrent.info_hash, torrent.name, torrent.record.wishes.labels))
         self._admission.release()
