@@ -19,12 +19,7 @@ def find_torrent(gateway: Gateway, text: str) -> TorrentStatus:
 
     Raises Invalid ("torrent.bad-hash"), NotFound ("torrent.unknown") or Unavailable ("session.starting").
     """
-    try:
-        digest = bytes.fromhex(text)
-    except ValueError:
-        digest = b""
-    if len(digest) not in (V1_BYTES, V2_BYTES) or len(text) != 2 * len(digest):
-        raise Invalid("torrent.bad-hash", f"not an info-hash of {2 * V1_BYTES} or {2 * V2_BYTES} hexadecimal digits")
+    digest = digest_of(text)
     alone = InfoHash(v1=digest) if len(digest) == V1_BYTES else InfoHash(v2=digest)
     found = gateway.torrents.read(alone)
     if found is None:                  # a hybrid is known by both of its digests together
@@ -33,3 +28,14 @@ def find_torrent(gateway: Gateway, text: str) -> TorrentStatus:
         require_torrents(gateway)
         raise NotFound("torrent.unknown", f"no torrent {text.lower()}")
     return found
+
+
+def digest_of(text: str) -> bytes:
+    """The v1 or v2 info-hash that is written in hexadecimal. Raises Invalid ("torrent.bad-hash")."""
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        digest = b""
+    if len(digest) not in (V1_BYTES, V2_BYTES) or len(text) != 2 * len(digest):
+        raise Invalid("torrent.bad-hash", f"not an info-hash of {2 * V1_BYTES} or {2 * V2_BYTES} hexadecimal digits")
+    return digest
