@@ -258,7 +258,7 @@ class SwarmHost:
         if refusal is not None:
             message.sock.close()
             if not message.is_incoming:
-                swarm.on_dial_failed(message.endpoint, refusal)
+                swarm.on_dial_refused(message.endpoint, message.greeting.peer_id, refusal)
             return
         number = self._shard.open_link(message.sock)
         link = PeerLink(swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now)

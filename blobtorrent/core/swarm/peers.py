@@ -46,6 +46,7 @@ class PeerManager:
     def __init__(self) -> None:
         self._known: dict[Endpoint, KnownPeer] = {}
         self._banned: set[Endpoint | str | bytes | None] = set()       # endpoints, hosts and peer ids
+        self._twins: dict[PeerId, dict[Endpoint, None]] = {}           # other addresses of peers that are connected
         self.dialing = 0
         self.revision = 0              # another one: other peers are worth keeping
 
@@ -145,13 +146,19 @@ class PeerManager:
             known.next_dial_at = now + REDIAL_S
             self.revision += 1
 
-    def is_here(self, endpoint: Endpoint, now: float) -> None:
-        """The peer behind an address is connected already, by a link that it dialled: no hurry to try again."""
+    def is_here(self, endpoint: Endpoint, peer_id: PeerId, now: float) -> None:
+        """The peer behind an address is connected already, by another link: no hurry to try again."""
         known = self._known.get(endpoint)
         if known is not None:
             known.is_busy = False
             known.failures = 0
             known.next_dial_at = now + REDIAL_TWIN_S
+            self._twins.setdefault(peer_id, {})[endpoint] = None
+
+    def left(self, peer_id: PeerId) -> list[Endpoint]:
+        """A peer's link ended, and that counts for these addresses too: they were dialled for it in vain."""
+        twins = self._twins.pop(peer_id, ())
+        return [endpoint for endpoint in twins if endpoint in self._known and not self._known[endpoint].is_busy]
 
     def forget(self, endpoint: Endpoint) -> None:
         """The address is our own."""

@@ -113,6 +113,9 @@ class Swarm:
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
         if settings.may_download != old.may_download:
             self._on_other_wants()
+        if settings.upload_slots != old.upload_slots:
+            self.pulse.choke_round(self.now)
+            self.wake()
         self.pulse.hurry()
 
     def drain(self) -> None:
@@ -209,13 +212,20 @@ class Swarm:
         link.state.close()
         self._closing += 1
         self._outlets.close_link(link)
+        self._judge(link, error)
+        self.refill()
+
+    def _judge(self, link: PeerLink, error: BlobTorrentError) -> None:
+        """Decide when the addresses of a peer that is gone are dialled again."""
+        endpoints = self.peers.left(link.greeting.peer_id)
         if not link.is_incoming:
+            endpoints.append(link.endpoint)
+        for endpoint in endpoints:
             if isinstance(error, PeerError) or not link.said_pieces:
-                self.peers.failed(link.endpoint, self.now)
+                self.peers.failed(endpoint, self.now)
             else:
                 is_useless = link.is_seed and self.is_seeding
-                self.peers.ended(link.endpoint, self.now, self._outlets.wall(), useless=is_useless)
-        self.refill()
+                self.peers.ended(endpoint, self.now, self._outlets.wall(), useless=is_useless)
 
     def on_sent(self, link: PeerLink, token: Batch) -> None:
         """A batch of blocks is with the kernel."""
@@ -241,14 +251,21 @@ class Swarm:
         return self.peers.kept(incoming, self._outlets.wall(), seeding=self.is_seeding)
 
     def on_dial_failed(self, endpoint: Endpoint, error: BlobTorrentError | None) -> None:
-        """A dial ended without a link."""
+        """A dial led to nobody."""
         self.peers.dialled()
         if error is not None and error.code == "wire.self":
             self.peers.forget(endpoint)
-        elif error is not None and error.code == "peer.duplicate":
-            self.peers.is_here(endpoint, self.now)
         else:
             self.peers.failed(endpoint, self.now)
+        self.pulse.hurry()
+
+    def on_dial_refused(self, endpoint: Endpoint, peer_id: PeerId, refusal: PeerError) -> None:
+        """A dial led to a peer that may not join."""
+        if refusal.code != "peer.duplicate":
+            self.on_dial_failed(endpoint, refusal)
+            return
+        self.peers.dialled()
+        self.peers.is_here(endpoint, peer_id, self.now)
         self.pulse.hurry()
 
     def dial(self) -> None:
