@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.mounts import tmpfs
 from tests.support.payload import KIB, MIB, Sample, make_sample
 from tests.support.peers.blobtorrent import BlobTorrentGet
 from tests.support.peers.client import Job, Role
@@ -24,28 +23,10 @@ def sample(tmp_path: Path) -> Sample:
     return make_sample(tmp_path, "content.bin", 6 * MIB, 256 * KIB)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """A folder with a tmpfs of 3 MiB on it, in a mount namespace of its own, and the words that run a command there."""
-    require_tool("unshare")
+def test_a_full_disk_is_told_as_such(sample: Sample, tmp_path: Path) -> None:
     folder = tmp_path / "small"
     folder.mkdir()
-    script = 'mount -t tmpfs -o size=3m tmpfs "$1" && echo ready && exec cat'
-    holder = subprocess.Popen(["unshare", "--mount", "sh", "-c", script, "sh", str(folder)],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert holder.stdin is not None and holder.stdout is not None
-    try:
-        if holder.stdout.readline() != b"ready\n":
-            pytest.skip("no right to mount in a namespace")
-        yield folder, ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "--")
-    finally:
-        holder.stdin.close()
-        holder.stdout.close()
-        holder.wait(10)
-
-
-def test_a_full_disk_is_told_as_such(sample: Sample, small_disk: tuple[Path, tuple[str, ...]]) -> None:
-    folder, prefix = small_disk
+    prefix = tuple(tmpfs(folder, 3))
     with MiniSeed(sample) as seed:
         job = Job(Role.LEECH, sample.torrent, folder, sample.info_hash, peers=(seed.endpoint,), prefix=prefix)
         with BlobTorrentGet(job) as leech:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.support.tools import require_tool
 
 _MOUNT_FIRST = 'mount {} "$1" && shift && exec "$@"'
+_HOLD = ("sh", "-c", "echo mounted && exec cat")
+END_S = 10.0
+
+
+class Held(NamedTuple):
+    """A mount that is there for every command with `prefix` before it; we see what is mounted as `folder`."""
+
+    prefix: Sequence[str]
+    folder: Path
 
 
 def in_namespace(folder: Path, *mount: str) -> Sequence[str]:
@@ -26,9 +37,23 @@ def in_namespace(folder: Path, *mount: str) -> Sequence[str]:
     return prefix
 
 
-def tmpfs(folder: Path, size_mib: int) -> Sequence[str]:
-    """Mount an empty filesystem in memory."""
-    return in_namespace(folder, "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs")
+def tmpfs(folder: Path, size_mib: float) -> Sequence[str]:
+    """Mount an empty filesystem in memory. Every command gets one of its own."""
+    return in_namespace(folder, "-t", "tmpfs", "-o", f"size={size_mib * 1024:.0f}k", "tmpfs")
+
+
+@contextmanager
+def held_tmpfs(folder: Path, size_mib: float) -> Iterator[Held]:
+    """An empty filesystem in memory that is the same one for all commands until the end of this context."""
+    holder = subprocess.Popen([*tmpfs(folder, size_mib), *_HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdin is not None and holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == b"mounted\n"
+        yield Held(beside(holder.pid), seen_by(holder.pid, folder))
+    finally:
+        holder.stdin.close()
+        holder.stdout.close()
+        holder.wait(END_S)
 
 
 def seen_by(pid: int, path: Path) -> Path:
@@ -36,7 +61,11 @@ def seen_by(pid: int, path: Path) -> Path:
     return Path(f"/proc/{pid}/root", *path.parts[1:])
 
 
+def beside(pid: int) -> Sequence[str]:
+    """What to put before a command, so that it runs in the namespaces of a process."""
+    return [require_tool("nsenter"), "--user", "--mount", "--preserve-credentials", "--target", str(pid)]
+
+
 def run_beside(pid: int, *command: str) -> None:
     """Run a command in the namespaces of a process."""
-    subprocess.run([require_tool("nsenter"), "--user", "--mount", "--preserve-credentials", "--target", str(pid),
-                    *command], check=True)
+    subprocess.run([*beside(pid), *command], check=True)

@@ -1,15 +1,10 @@
 """A live file on a tmpfs that is full, in a mount namespace of the test's own."""
 
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-import pytest
-
-from tests.support.tools import require_tool
-
-ROOT = Path(__file__).parents[2]
+from tests.support.mounts import tmpfs
+from tests.support.source import ROOT
 
 PREAMBLE = """
 import os, sys
@@ -22,14 +17,8 @@ place = Path(sys.argv[1]) / "live"
 
 def on_small_tmpfs(folder, kibibytes, script):
     """Run a script that finds a tmpfs of this size at `folder`; its output."""
-    unshare = require_tool("unshare")
-    mount = shutil.which("mount") or "/bin/mount"
-    command = [unshare, "--map-root-user", "--mount", "sh", "-c",
-               f'{mount} -t tmpfs -o size={kibibytes}k tmpfs "$1" && shift 1 && exec "$@"', "sh",
-               str(folder), sys.executable, "-c", PREAMBLE + script, str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    if "mount" in done.stderr or "unshare" in done.stderr:
-        pytest.skip(f"no right to mount a tmpfs here: {done.stderr.strip()}")
+    done = subprocess.run([*tmpfs(folder, kibibytes / 1024), sys.executable, "-c", PREAMBLE + script, str(folder)],
+                          cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 

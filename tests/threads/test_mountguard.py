@@ -4,8 +4,7 @@ import os
 import subprocess
 import sys
 
-import pytest
-
+from tests.support.mounts import in_namespace
 from tests.support.source import ROOT
 
 SCRIPT = """
@@ -67,15 +66,9 @@ print("done")
 
 
 def test_a_torrent_is_never_made_anew_below_the_mount_that_is_gone(tmp_path):
-    (tmp_path / "disk").mkdir()
-    inside = ["unshare", "--mount", "--map-root-user"]
-    try:
-        probe = subprocess.run([*inside, "mount", "-t", "tmpfs", "tmpfs", tmp_path / "disk"], capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("there is no unshare")
-    if probe.returncode:
-        pytest.skip(f"mounting in a namespace of our own is not allowed: {probe.stderr.decode().strip()}")
-    result = subprocess.run(
-        [*inside, sys.executable, "-c", SCRIPT, tmp_path / "disk"], capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)})
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    inside = in_namespace(tmp_path, "--bind", str(tmp_path))
+    result = subprocess.run([*inside, sys.executable, "-c", SCRIPT, disk], capture_output=True, text=True,
+                            env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert (result.stdout, result.stderr) == ("done\n", "")
