@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
 
 from blobtorrent.model.errors import Conflict, StorageError
+from blobtorrent.runtime.logs import get_logger
 
 PID_FILE = "blobtorrentd.pid"
+
+log = get_logger(__name__)
 
 
 class PidFile:
@@ -22,7 +26,7 @@ class PidFile:
         """Write our number. Its folder is made.
 
         Raises Conflict ("service.running") when another process holds the file, StorageError ("service.pid-file")
-        when it cannot be written.
+        when it cannot be made. On a full filesystem it stays empty: the lock is what matters.
         """
         try:
             _make_folder(self._path.parent)
@@ -31,7 +35,9 @@ class PidFile:
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
-            raise StorageError("service.pid-file", f"{self._path}: {error.strerror}") from None
+            if self._descriptor < 0 or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageError("service.pid-file", f"{self._path}: {error.strerror}") from None
+            log.warning("no room for our number in the pid file", path=str(self._path))
 
     def release(self) -> None:
         """Remove the file, if it was taken."""

@@ -131,6 +131,8 @@ class Saved:
         except StorageError as error:
             log.warning("no memory that outlives us: a killed process loses what it has not written",
                         code=error.code, detail=error.detail)
+            if self._recovery is not None:
+                self._recovery.note_gap()
             return None
 
     def _restore(self) -> list[Torrent]:

@@ -38,7 +38,6 @@ class ShortLivedDaemon(Daemon):
     def __init__(self, folder: Path, runtime: Path, words: Sequence[str], prefix: Sequence[str]) -> None:
         super().__init__(folder, "--runtime-dir", str(runtime), *words)
         self._command = [*prefix, *self._command]
-        self.runtime = runtime
 
     def kill(self) -> None:
         """No signal handler, no farewell: what the process had not written is gone."""
@@ -51,14 +50,14 @@ class Lives:
     """The lives of a daemon in `folder`; `daemon` is the present one. `words` are more of its command line.
 
     Its logs lie in the folder, its state and its downloads on `disk` (the folder too when not given), its live file in
-    `runtime`.
+    `runtime`. Where it sees something mounted, `downloads` and `runtime` are to be set to what we see of that.
     """
 
     def __init__(self, folder: Path, runtime: Path, *words: str, disk: Path | None = None,
-                 prefix: Sequence[str] = ()) -> None:
+                 downloads: Path | None = None, prefix: Sequence[str] = ()) -> None:
         self._folder = folder
-        self._runtime = runtime / "run"
-        self.downloads = (disk or folder) / "downloads"
+        self._runtime = self.runtime = runtime / "run"
+        self.downloads = downloads or (disk or folder) / "downloads"
         self.state = (disk or folder) / "state"
         self._words = ("--state-dir", str(self.state), "--set", f"storage.download_dir='{self.downloads}'", *words)
         self._prefix = prefix
@@ -77,6 +76,7 @@ class Lives:
     def start(self) -> None:
         """Begin the next life, without waiting for it."""
         self.daemon = ShortLivedDaemon(self._folder, self._runtime, self._words, self._prefix)
+        self.daemon.runtime = self.runtime
         self._logs.append(self.daemon.log)
         self.daemon.start()
 

@@ -111,6 +111,11 @@ class Recovery:
         for key in [key for key in self.torrents if key not in keys]:
             self.forget(key)
 
+    def note_gap(self) -> None:
+        """This process records nothing of what it writes: what is here is not all that the next start should know."""
+        for file in self._files:
+            file.note_gap()
+
     def close(self) -> None:
         """All is safe: delete the files. Their memory is free when nobody holds a block of them any more."""
         for file in self._files:
@@ -198,8 +203,15 @@ class _KilledFile:
         self.torrents.pop(key, None)
         for number, other in self._numbers.items():
             if other == key:
-                at = self._layout.entry_at(number) + STATE_AT
-                self._memory[at : at + _WORD.size] = _WORD.pack(FREE)
+                self._set(number, STATE_AT, FREE)
+
+    def note_gap(self) -> None:
+        for number in self._numbers:
+            self._set(number, LACKING_AT, LACKING)
+
+    def _set(self, number: int, at: int, word: int) -> None:
+        at += self._layout.entry_at(number)
+        self._memory[at : at + _WORD.size] = _WORD.pack(word)
 
     def _read_entry(self, number: int) -> None:
         at = self._layout.entry_at(number)

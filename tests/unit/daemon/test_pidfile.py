@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -17,6 +18,21 @@ def test_it_holds_our_number_while_it_is_taken(tmp_path: Path) -> None:
     pid_file.take()
     assert path.read_text() == f"{os.getpid()}\n"
     pid_file.release()
+    assert not path.exists()
+
+
+def test_on_a_full_filesystem_it_is_taken_without_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    path = tmp_path / "daemon.pid"
+    first = PidFile(path)
+    first.take()
+    assert path.read_bytes() == b""
+    with pytest.raises(Conflict):
+        PidFile(path).take()
+    first.release()
     assert not path.exists()
 
 

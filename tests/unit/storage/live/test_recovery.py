@@ -124,6 +124,16 @@ def test_starts_that_leave_nothing_do_not_pile_up_behind_one_that_did(killed):
     assert names(killed) == ["live.1"]
 
 
+def test_a_start_that_records_nothing_itself_leaves_no_proof_of_being_whole(killed):
+    first = recover(killed)
+    first.note_gap()
+    assert first.torrents[ONE.v1].is_whole
+    later = recover(killed)
+    assert [(found.is_whole, pieces(found)) for found in (later.torrents[ONE.v1], later.torrents[TWO.v2])] == [
+        (False, {1, 2, 3}), (False, {8})]
+    assert later.damages == []
+
+
 def test_blocks_can_be_read_until_they_are_let_go(killed):
     recovery = recover(killed)
     block = recovery.torrents[ONE.v1].blocks[6][1]
