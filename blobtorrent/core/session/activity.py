@@ -163,17 +163,16 @@ class ActivityManager:
             self._timers.at(now + WATCH_S, self._watch)
 
     def _watch_pace(self, torrent: Torrent, now: float) -> None:
-        is_stalled = now - torrent.last_moved_s >= self._stalled_after_s
+        is_stalled = now - torrent.last_moved_s >= self._stalled_after_s and not torrent.record.is_paused
         if is_stalled != torrent.is_stalled:
             torrent.is_stalled = is_stalled
             self._on_turn()
 
     def _begin_downloading(self, torrent: Torrent, _event: TorrentEvent) -> None:
-        torrent.bank_time(self._clock.now())
-        torrent.seeding_since_s = None
+        torrent.run_clock(self._clock.now())
 
     def _begin_seeding(self, torrent: Torrent, event: TorrentEvent) -> None:
-        torrent.seeding_since_s = self._clock.now()
+        torrent.run_clock(self._clock.now())
         if event is TorrentEvent.FINISH:
             record = torrent.record
             record.finished_at = self._clock.wall()
@@ -203,7 +202,7 @@ class ActivityManager:
 
     def _look_at_goal(self, torrent: Torrent) -> None:
         """End a torrent that has given enough; else look again when the time could be over."""
-        if torrent.state is not TorrentState.SEEDING:
+        if torrent.state is not TorrentState.SEEDING or torrent.record.is_paused:
             return
         if self._is_met(torrent):
             self._end(torrent)

@@ -74,6 +74,7 @@ class Admission:
                 is_seed=torrent.record.is_complete,
                 is_running=torrent.state is not TorrentState.QUEUED,
                 is_stalled=torrent.is_stalled,
+                ignores_queue=torrent.record.ignores_queue,
             )
             for torrent in self._roster
             if torrent.record.should_run and torrent.state not in _NO_CONTENDER and not torrent.is_adopting

@@ -47,8 +47,7 @@ class Closer:
         torrent = self._roster.known(answer.info_hash)
         now = self._clock.now()
         torrent.take_report(answer.report, now)
-        torrent.bank_time(now)
-        torrent.active_since_s = torrent.seeding_since_s = None
+        torrent.stop_clock(now)
         self._keeper.touch(torrent)
         self.job_ended(torrent)
 

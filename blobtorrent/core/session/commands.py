@@ -112,8 +112,8 @@ class AddPeers(NamedTuple):
 
 
 class StartTorrent(NamedTuple):
-    """Have a torrent run as soon as the queue lets it, or go on if it is paused. Answered by None; NotFound, or Conflict
-    when it runs already.
+    """Have a torrent run as soon as the queue lets it, or go on if it is paused. Answered by None; NotFound, or
+    Conflict when it runs already.
 
     With `now` it runs beyond the queue: at once, and without taking a place from those that wait, until it is stopped.
     """

@@ -11,10 +11,12 @@ from blobtorrent.core.session.commands import (
     ChangeTorrent,
     FilesOf,
     MoveTorrent,
+    PauseTorrent,
     RenamePath,
     Reply,
 )
 from blobtorrent.core.session.moves import MoveManager
+from blobtorrent.core.session.pausing import PauseManager
 from blobtorrent.core.session.removals import Removals
 from blobtorrent.core.session.reserves import ReserveManager
 from blobtorrent.core.session.resume import ResumeManager
@@ -57,6 +59,9 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
     changes = ChangeManager(
         roster, outlets, parts.swarms, parts.metainfos, parts.sharing, keeper, on_idle=parts.closer.go_on,
         on_change=on_change)
+    pauses = PauseManager(
+        roster, parts.swarms, parts.activity, keeper, parts.torrents, clock=around.clock,
+        on_turn=parts.admission.release)
     reserves = ReserveManager(
         roster, outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
         clock=around.clock, timers=around.timers)
@@ -73,6 +78,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         MoveTorrent: moves.move,
         RenamePath: moves.rename,
         ChangeTorrent: changes.change,
+        PauseTorrent: pauses.pause,
         FilesOf: changes.files_of,
         ApplySettings: apply,
     })

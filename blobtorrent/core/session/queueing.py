@@ -2,7 +2,7 @@
 
 Downloads and seeds have a limit each. A torrent that is stalled, because nobody has what it needs, runs on but holds
 no slot: the next one gets its turn. When it moves again there may be one too many for a while; then the last in rank
-goes back into the queue.
+goes back into the queue. One that its owner wants to run now, beyond the queue, does so and takes no slot from others.
 """
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
@@ -23,6 +23,7 @@ class Contender(NamedTuple):
     is_seed: bool
     is_running: bool
     is_stalled: bool = False           # it runs, and has moved nothing for a while
+    ignores_queue: bool = False        # it runs beyond the queue
 
 
 class Verdict(NamedTuple):
@@ -59,7 +60,10 @@ class QueueManager:
         for one in contenders:
             if one.is_running and one.is_stalled:
                 continue
-            if free > 0:
+            if one.ignores_queue:
+                if not one.is_running:
+                    verdict.start.append(one.info_hash)
+            elif free > 0:
                 free -= 1
                 if not one.is_running:
                     verdict.start.append(one.info_hash)

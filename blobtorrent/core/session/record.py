@@ -28,8 +28,8 @@ class Facts(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """What its owner wants of it. `goal`, `upload_slots` and `max_peers` None: as in the settings; `trackers` None: those
-    of the .torrent file. Files that are not named are NORMAL."""
+    """What its owner wants of it. `goal`, `upload_slots` and `max_peers` None: as in the settings; `trackers` None:
+    those of the .torrent file. Files that are not named are NORMAL."""
 
     labels: tuple[str, ...] = ()
     group: str = ""
@@ -98,8 +98,8 @@ class TorrentRecord:
     looked for. `durable` is the mask of those that a row claims, `recent` of those that only the last one added."""
 
     __slots__ = (
-        "done_bytes", "durable", "error", "facts", "finished_at", "have", "is_checked", "is_suspect", "lifetime",
-        "place", "recent", "removal", "running", "should_run", "skipped_bytes", "wishes",
+        "done_bytes", "durable", "error", "facts", "finished_at", "have", "ignores_queue", "is_checked", "is_paused",
+        "is_suspect", "lifetime", "place", "recent", "removal", "running", "should_run", "skipped_bytes", "wishes",
     )
 
     def __init__(self, facts: Facts, wishes: Wishes, place: Place, *, should_run: bool = True) -> None:
@@ -107,6 +107,8 @@ class TorrentRecord:
         self.wishes = wishes
         self.place = place
         self.should_run = should_run
+        self.is_paused = False         # it should run, and is to transfer nothing
+        self.ignores_queue = False     # it should run whether there is a place for it or not
         self.removal = ""              # REMOVAL_*: it is being removed
         self.error: tuple[str, str] = ("", "")             # code and detail: why it is in *error*
         self.is_checked = False

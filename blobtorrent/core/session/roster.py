@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.errors import BlobTorrentError, NotFound
-from blobtorrent.model.events import Event, StateChanged, TorrentFailed
+from blobtorrent.model.events import Event, HeldChanged, StateChanged, TorrentFailed
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import TorrentStatus
 from blobtorrent.runtime.board import StatusBoard
@@ -80,8 +80,11 @@ class Roster:
         self._board.withdraw(torrent.info_hash)
 
     def publish(self, torrent: Torrent) -> None:
-        """Replace the torrent's snapshot."""
-        self._board.publish(torrent.info_hash, torrent.status(self._clock.now(), self._clock.wall()))
+        """Replace the torrent's snapshot, and tell when it is held for another reason."""
+        status, before = torrent.status(self._clock.now(), self._clock.wall()), self._board.read(torrent.info_hash)
+        self._board.publish(torrent.info_hash, status)
+        if before is not None and before.held_by != status.held_by:
+            self.tell(HeldChanged(torrent.info_hash, status.held_by))
 
     def fire(self, torrent: Torrent, event: TorrentEvent) -> None:
         """Take a transition, tell the outside, then have the work of the new state done."""

@@ -57,6 +57,8 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "renaming": place.renaming,
         "moving": place.is_moving,
         "run": record.should_run,
+        "paused": record.is_paused,
+        "beyond_queue": record.ignores_queue,
         "removal": record.removal,
         "error": record.error,
         "finished_at": record.finished_at,
@@ -167,6 +169,8 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
         ),
         should_run=row.get("run", True),
     )
+    record.is_paused = row.get("paused", False)
+    record.ignores_queue = row.get("beyond_queue", False)
     record.removal = row.get("removal", "")
     record.error = _pair(row.get("error")) or ("", "")
     record.finished_at = row.get("finished_at", 0.0)

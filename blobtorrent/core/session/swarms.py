@@ -144,12 +144,13 @@ class SwarmManager:
         self.up_bytes_per_s -= up
 
     def _settings_of(self, torrent: Torrent) -> SwarmSettings:
-        wishes = torrent.record.wishes
+        record, wishes = torrent.record, torrent.record.wishes
+        slots = self._settings.upload_slots if wishes.upload_slots is None else wishes.upload_slots
         return self._settings._replace(
             max_links=_max_links(torrent, self._connections.granted(torrent.info_hash)),
-            upload_slots=self._settings.upload_slots if wishes.upload_slots is None else wishes.upload_slots,
+            upload_slots=0 if record.is_paused else slots,
             is_sequential=wishes.is_sequential,
-            may_download=torrent.held_by not in (HELD_BY_SPACE, HELD_BY_DISK),
+            may_download=not record.is_paused and torrent.held_by not in (HELD_BY_SPACE, HELD_BY_DISK),
             down_bytes_per_s=wishes.down_bytes_per_s,
             up_bytes_per_s=wishes.up_bytes_per_s,
             group=wishes.group,

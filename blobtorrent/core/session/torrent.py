@@ -40,6 +40,7 @@ _PUBLIC_NAMES = {
     TorrentState.ERROR: "error",
 }
 
+HELD_BY_PAUSE = "pause"
 HELD_BY_QUEUE = "queue"
 HELD_BY_SPACE = "space"
 HELD_BY_DISK = "disk"
@@ -60,7 +61,7 @@ class Torrent:
         self.record = record
         self.machine = Machine(TORRENT)
         self.error: BlobTorrentError | None = BlobTorrentError(*record.error) if record.error[0] else None
-        self.held_by = ""              # see TorrentStatus
+        self.held_by = ""              # see TorrentStatus; a pause comes on top
         self.claimed = record.durable  # the mask of pieces that its row claims now
         self.skip_check = False        # it is new, and what lies on disk is to be believed
         self.wants_check = False       # all of it is to be hashed at the next start
@@ -189,7 +190,7 @@ class Torrent:
         self.report = None
         self.saw_peers()
         self.is_stalled = False
-        self.active_since_s = self.last_moved_s = now
+        self.last_moved_s = now
 
     def running(self, now: float, wall: float) -> Running | None:
         """What the next start needs to count the seconds after the last row; None while it does not run."""
@@ -205,11 +206,17 @@ class Torrent:
             seeding_s=kept.seeding_s + (now - self.seeding_since_s if self.seeding_since_s is not None else 0.0),
         )
 
-    def bank_time(self, now: float) -> None:
-        """Put the seconds of this run into the record."""
+    def run_clock(self, now: float) -> None:
+        """From now on the seconds count as those of the state that it is in, unless it is paused."""
+        self.stop_clock(now)
+        if not self.record.is_paused:
+            self.active_since_s = now
+            self.seeding_since_s = now if self.state is TorrentState.SEEDING else None
+
+    def stop_clock(self, now: float) -> None:
+        """Put the seconds of this run into the record; no more of them count."""
         self.record.lifetime = self.lifetime(now)
-        self.active_since_s = None if self.active_since_s is None else now
-        self.seeding_since_s = None if self.seeding_since_s is None else now
+        self.active_since_s = self.seeding_since_s = None
 
     def given(self, now: float) -> Given:
         lifetime = self.lifetime(now)
@@ -260,5 +267,5 @@ class Torrent:
             active_s=lifetime.active_s,
             seeding_s=lifetime.seeding_s,
             counted_at=wall if self.active_since_s is not None else 0.0,
-            held_by=self.held_by,
+            held_by=HELD_BY_PAUSE if record.is_paused else self.held_by,
         )

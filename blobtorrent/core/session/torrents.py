@@ -55,6 +55,7 @@ class TorrentManager:
         self._outlets = outlets
         self._swarms = swarms
         self.abort_move: Callable[[Torrent], None] = lambda torrent: None      # set by who moves
+        self.resume: Callable[[Torrent], None] = lambda torrent: None          # set by who pauses
         self._admission = admission
         self._additions = additions
         self._keeper = keeper
@@ -104,14 +105,23 @@ class TorrentManager:
     def start(self, command: StartTorrent, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, or Conflict ("torrent.not-stopped", "torrent.removing")."""
         torrent = self.present(command)
-        if torrent.record.should_run and torrent.state is not TorrentState.ERROR:
-            raise Conflict("torrent.not-stopped", f"{torrent.name} is not stopped")
+        record = torrent.record
+        is_more_urgent = command.now and not record.ignores_queue
+        if record.should_run and torrent.state is not TorrentState.ERROR:
+            if not (record.is_paused or is_more_urgent):
+                raise Conflict("torrent.not-stopped", f"{torrent.name} is not stopped")
+            record.ignores_queue |= command.now
+            if record.is_paused:
+                self.resume(torrent)
+            self._keeper.save(torrent, reply.give)
+            self._admission.release()
+            return reply
         files_are_gone = torrent.error is not None and torrent.error.code == "storage.files-gone"
         if files_are_gone or is_guest(torrent) or self._outlets.state is None:
             # Who starts it without its files wants them downloaded again; another torrent may have completed them; and
             # without state nobody knows the files.
             torrent.wants_check = True
-        torrent.record.should_run = True
+        record.should_run, record.is_paused, record.ignores_queue = True, False, command.now
         self._keeper.save(torrent, reply.give)
         self.come_home(torrent)
         return reply
@@ -119,9 +129,10 @@ class TorrentManager:
     def stop(self, command: StopTorrent, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, or Conflict ("torrent.not-running", "torrent.removing")."""
         torrent = self.present(command)
-        if not torrent.record.should_run and not torrent.can_stop:
+        record = torrent.record
+        if not record.should_run and not torrent.can_stop:
             raise Conflict("torrent.not-running", f"{torrent.name} is not running")
-        torrent.record.should_run, torrent.wants_check = False, False
+        record.should_run = record.is_paused = record.ignores_queue = torrent.wants_check = False
         self._keeper.save(torrent, reply.give)
         if torrent.state is TorrentState.QUEUED:
             self._roster.fire(torrent, TorrentEvent.CLOSED)

@@ -46,6 +46,15 @@ class Pulse:
             self._last_tick = self._swarm.now          # nothing moved until now: rates begin here
             self.schedule()
 
+    def choke_round(self, now: float) -> None:
+        """Decide who may ask for data now."""
+        chosen = self._swarm.choker.round(self._swarm.links, now, seeding=self._swarm.is_seeding)
+        for link in self._swarm.links:
+            if link in chosen:
+                self._swarm.talk.unchoke(link)
+            else:
+                self._swarm.talk.choke(link)
+
     def _next_at(self) -> float:
         swarm = self._swarm
         if swarm.links or swarm.awaits_disk or swarm.unfinished.has_work or swarm.downloaded.rate + swarm.uploaded.rate:
@@ -67,7 +76,7 @@ class Pulse:
         self._swarm.uploaded.tick(elapsed_s)
         self._swarm.unfinished.keep(now)
         if self._swarm.choker.is_due(now):
-            self._choke_round(now)
+            self.choke_round(now)
         self._watch_endgame()
         self._swarm.dial()
         self._swarm.report()
@@ -99,14 +108,6 @@ class Pulse:
             self._swarm.lose(link, NetworkError("net.peer-reads-nothing", "it asks for blocks and does not read them"))
             return
         self._swarm.fill(link)
-
-    def _choke_round(self, now: float) -> None:
-        chosen = self._swarm.choker.round(self._swarm.links, now, seeding=self._swarm.is_seeding)
-        for link in self._swarm.links:
-            if link in chosen:
-                self._swarm.talk.unchoke(link)
-            else:
-                self._swarm.talk.choke(link)
 
     def _watch_endgame(self) -> None:
         state = self._swarm.machine.state

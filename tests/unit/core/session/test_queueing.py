@@ -52,3 +52,10 @@ def test_when_a_stalled_torrent_moves_again_the_last_in_rank_yields() -> None:
 def test_a_limit_that_is_met_changes_nothing() -> None:
     queue = QueueManager(active_downloads=2)
     assert decide(queue, leech(1, running=True), leech(2, running=True), leech(3)) == ([], [])
+
+
+def test_who_ignores_the_queue_runs_and_takes_no_place() -> None:
+    queue = QueueManager(active_downloads=1)
+    urgent = leech(3)._replace(ignores_queue=True)
+    assert decide(queue, leech(1), leech(2), urgent) == ([1, 3], [])
+    assert decide(queue, leech(4, running=True), urgent._replace(is_running=True)) == ([], [])

@@ -170,3 +170,14 @@ def test_losing_what_was_not_there_changes_nothing(torrent):
     one.swarm.lose_pieces(0b100)
     assert link.closing is None
     assert list(one.swarm.pieces.have) == [1]
+
+
+def test_peers_are_choked_at_once_when_there_are_no_slots_any_more_and_served_when_there_are(torrent):
+    one = OneSwarm(torrent, have=range(COUNT), upload_slots=4)
+    link = one.join(())
+    one.tell(link, wire.Interested())
+    assert any(isinstance(message, wire.Unchoke) for message in one.said()[link])
+    change(one, upload_slots=0)
+    assert [type(message) for message in one.said()[link]] == [wire.Choke]
+    change(one, upload_slots=4)
+    assert [type(message) for message in one.said()[link]] == [wire.Unchoke]
