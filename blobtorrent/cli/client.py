@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import http.client
 import ipaddress
 import json
 import os
-import socket
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
+from blobtorrent.cli.paint import color_options
 from blobtorrent.config.places import SYSTEM_RUNTIME_DIR, runtime_dir, state_dir
-from blobtorrent.daemon.pidfile import PID_FILE, running_process
 from blobtorrent.model.errors import BlobTorrentError, Invalid, NetworkError
+
+if TYPE_CHECKING:
+    from blobtorrent.cli.transport import HTTPResponse
 
 TIMEOUT_S = 60.0                       # the daemon itself gives up on everything before
 DEFAULT_URL = "http://127.0.0.1:7070"
@@ -25,7 +27,7 @@ TOKEN_FILE = "admin.token"
 MAX_TOKEN = 1024
 MAX_ANSWER_BYTES = 1 << 30
 
-_PORTS = {"http": 80, "https": 443}
+_STALE = (ConnectionResetError, BrokenPipeError)       # the daemon closed the connection, which was idle, meanwhile
 
 
 class ApiError(BlobTorrentError):
@@ -40,13 +42,18 @@ class Answer(NamedTuple):
 class Client:
     """One daemon. Everything raises ApiError when it refuses, NetworkError ("client.*") when it cannot be talked to."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
-        """Raises Invalid ("client.bad-url")."""
+    def __init__(self, url: str, token: str | None = None, *, ca_file: Path | None = None) -> None:
+        """Raises Invalid ("client.bad-url", "client.bad-ca-file")."""
+        from blobtorrent.cli.transport import open_connection, parse_place
+
         self._url = url
         self._headers = {"Accept": "application/json"}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
-        self._connection, self._base = _connection_for(url)
+        self._place = parse_place(url)
+        self._ca_file = ca_file
+        self._connection = open_connection(self._place, timeout_s=TIMEOUT_S, ca_file=ca_file)
+        self._was_used = False
 
     def get(self, path: str, **query: str | None) -> Any:
         """Parameters that are None are left out."""
@@ -56,27 +63,72 @@ class Client:
         self, method: str, path: str, body: Any = None, *, query: Mapping[str, str | None] | None = None
     ) -> Answer:
         """One request; `path` begins with /v1, `body` is sent as JSON."""
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        target = self._base + quote(path) + (f"?{urlencode(given)}" if given else "")
         headers = self._headers
         data = None
         if body is not None:
             data = json.dumps(body).encode()
             headers = {**headers, "Content-Type": "application/json"}
+        status, raw = self._exchange(method, self._target(path, query), data, headers)
+        return Answer(status, self._decoded(status, raw))
+
+    def download(self, path: str) -> bytes:
+        """The body of a GET as it is."""
+        status, raw = self._exchange("GET", self._target(path, None), None, {**self._headers, "Accept": "*/*"})
+        if status >= 400:
+            self._decoded(status, raw)
+        return raw
+
+    @contextmanager
+    def stream(
+        self, path: str, *, query: Mapping[str, str | None], headers: Mapping[str, str], timeout_s: float
+    ) -> Iterator[HTTPResponse]:
+        """An answer without an end, on a connection of its own; nothing heard for `timeout_s` is an OSError."""
+        from blobtorrent.cli.transport import HTTPException, open_connection
+
+        connection = open_connection(self._place, timeout_s=timeout_s, ca_file=self._ca_file)
         try:
-            self._connection.request(method, target, data, headers)
-            response = self._connection.getresponse()
-            raw = response.read(MAX_ANSWER_BYTES)
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
-            raise self._unreachable(error) from None
+            try:
+                connection.request("GET", self._target(path, query), headers={**self._headers, **headers})
+                response = connection.getresponse()
+                if response.status >= 400:
+                    self._decoded(response.status, response.read(MAX_ANSWER_BYTES))
+            except (OSError, HTTPException) as error:
+                raise self._unreachable(error) from None
+            yield response
+        finally:
+            connection.close()
+
+    def _target(self, path: str, query: Mapping[str, str | None] | None) -> str:
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        base = "" if self._place.scheme == "unix" else self._place.path
+        return base + quote(path) + (f"?{urlencode(given)}" if given else "")
+
+    def _exchange(self, method: str, target: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        from blobtorrent.cli.transport import HTTPException
+
+        may_repeat = self._was_used and method == "GET"
+        self._was_used = True
+        while True:
+            try:
+                self._connection.request(method, target, data, headers)
+                response = self._connection.getresponse()
+                return response.status, response.read(MAX_ANSWER_BYTES)
+            except (OSError, HTTPException) as error:
+                self._connection.close()
+                if not may_repeat or not isinstance(error, _STALE):
+                    raise self._unreachable(error) from None
+                may_repeat = False
+
+    def _decoded(self, status: int, raw: bytes) -> Any:
         try:
             value = json.loads(raw) if raw else None
         except ValueError:
+            if status >= 400:
+                raise _refusal(status, None) from None
             raise NetworkError("client.bad-answer", f"{self._url} does not answer as BlobTorrent does") from None
-        if response.status >= 400:
-            raise _refusal(response.status, value)
-        return Answer(response.status, value)
+        if status >= 400:
+            raise _refusal(status, value)
+        return value
 
     def _unreachable(self, error: Exception) -> NetworkError:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
@@ -87,11 +139,13 @@ class Client:
 
 def client_options() -> argparse.ArgumentParser:
     """The options of every remote command, as a parent parser."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--url", metavar="URL", help="the daemon: http://HOST:PORT or unix:PATH "
+    parser = argparse.ArgumentParser(add_help=False, parents=[color_options()])
+    parser.add_argument("--url", metavar="URL", help="the daemon: http://HOST:PORT, https://HOST:PORT or unix:PATH "
                         "(default: BLOBTORRENT_URL, else the daemon of this user or machine)")
     parser.add_argument("--token-file", type=Path, metavar="FILE",
                         help="file with the token for the daemon (default: BLOBTORRENT_TOKEN_FILE)")
+    parser.add_argument("--ca-file", type=Path, metavar="FILE",
+                        help="certificates that an https daemon may have (default: BLOBTORRENT_CA_FILE)")
     parser.add_argument("--json", action="store_true", help="print what the daemon answered, as JSON")
     return parser
 
@@ -101,10 +155,12 @@ def connect(args: Namespace, environ: Mapping[str, str] = os.environ) -> Client:
     given = args.url or environ.get("BLOBTORRENT_URL")
     url = given or default_url(environ)
     named = args.token_file or environ.get("BLOBTORRENT_TOKEN_FILE")
+    trusted = args.ca_file or environ.get("BLOBTORRENT_CA_FILE")
+    ca_file = Path(trusted) if trusted else None
     if named:
-        return Client(url, _read_token(Path(named)))
+        return Client(url, _read_token(Path(named)), ca_file=ca_file)
     # The usual port, where nobody said that it is ours: while our daemon does not run, anybody may wait there for it.
-    return Client(url, _own_token(url, environ) if given or url != DEFAULT_URL else None)
+    return Client(url, _own_token(url, environ) if given or url != DEFAULT_URL else None, ca_file=ca_file)
 
 
 def default_url(environ: Mapping[str, str]) -> str:
@@ -121,6 +177,8 @@ def _runtime_dirs(environ: Mapping[str, str]) -> tuple[Path, Path]:
 
 def _process_at(url: str, environ: Mapping[str, str]) -> str | None:
     """The daemon that is to be at a URL but does not listen there (yet): its pid file tells."""
+    from blobtorrent.daemon.pidfile import PID_FILE, running_process
+
     if url.startswith("unix:"):
         folders: tuple[Path, ...] = (Path(url.removeprefix("unix:")).parent,)
     else:
@@ -158,21 +216,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _connection_for(url: str) -> tuple[http.client.HTTPConnection, str]:
-    """What to ask, and what comes before every path."""
-    if url.startswith("unix:") and len(url) > len("unix:"):
-        return _UnixConnection(url.removeprefix("unix:")), ""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme)
-    except ValueError:
-        port = None
-    if port is None or not parts.hostname or parts.query or parts.fragment or parts.username is not None:
-        raise Invalid("client.bad-url", f"{url}: write http://HOST:PORT, https://HOST:PORT or unix:PATH")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(parts.hostname, port, timeout=TIMEOUT_S), parts.path.rstrip("/")
-
-
 def _refusal(status: int, value: Any) -> ApiError:
     """The daemon's own words, or, from something in between, its status."""
     problem = value if isinstance(value, dict) else {}
@@ -180,16 +223,3 @@ def _refusal(status: int, value: Any) -> ApiError:
     if isinstance(code, str) and isinstance(detail, str):
         return ApiError(code, detail)
     return ApiError("client.http-status", f"HTTP status {status}")
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a UNIX socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)

@@ -10,13 +10,10 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from blobtorrent import __version__
+from blobtorrent.cli.catalogue import COMMANDS, GROUPS
 from blobtorrent.cli.output import EXIT_CONFIG, EXIT_FAILED, fail
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
 
-COMMANDS = (
-    "get", "create", "show", "verify", "add", "list", "start", "stop", "remove", "doctor", "backup", "restore",
-    "config",
-)
 GARBAGE_THRESHOLD = 50_000             # new objects between collections: modules are many objects and no garbage
 
 
@@ -45,13 +42,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
+def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The parser of a command line: it knows the subcommand that comes first, or all of them."""
-    parser = argparse.ArgumentParser(prog="blobtorrent", description="A BitTorrent client.")
+    parser = _GroupingParser(prog="blobtorrent", description="A BitTorrent client.")
     parser.add_argument("--version", action="version", version=f"blobtorrent {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser)
     # Only the module of the command that runs is loaded: the others would double the time to start.
     chosen = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
     for name in chosen:
         import_module(f"blobtorrent.cli.commands.{name}").register(commands)
     return parser
+
+
+def subcommands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parsers of the subcommands that a parser knows."""
+    (choices,) = (action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return dict(choices)
+
+
+class _GroupingParser(argparse.ArgumentParser):
+    """Lists its subcommands below the titles of their groups."""
+
+    def format_help(self) -> str:
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, [])
+        formatter.add_text(self.description)
+        entries = {
+            entry.metavar: entry for action in self._actions for entry in formatter._iter_indented_subactions(action)
+        }
+        for title, names in GROUPS:
+            formatter.start_section(title)
+            formatter.add_arguments([entries[name] for name in names if name in entries])
+            formatter.end_section()
+        formatter.start_section("options")
+        formatter.add_arguments([action for action in self._actions if action.option_strings])
+        formatter.end_section()
+        return formatter.format_help()

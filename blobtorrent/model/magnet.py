@@ -6,7 +6,7 @@ import re
 from base64 import b32decode
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from blobtorrent.model.errors import MagnetError
 from blobtorrent.model.ids import InfoHash
@@ -72,6 +72,24 @@ def parse_magnet(link: str) -> MagnetLink:
         peers=tuple(_peers(values.get("x.pe", [])))[:MAX_PEERS],
         selected_files=tuple(_selection(values.get("so", []))),
     )
+
+
+def format_magnet(link: MagnetLink) -> str:
+    """The link as text; `parse_magnet` reads it back."""
+    parts = [f"xt=urn:btih:{link.info_hash.v1.hex()}"] if link.info_hash.v1 else []
+    if link.info_hash.v2:
+        parts.append(f"xt=urn:btmh:1220{link.info_hash.v2.hex()}")
+    if link.name is not None:
+        parts.append(f"dn={quote(link.name, safe='')}")
+    if link.size is not None:
+        parts.append(f"xl={link.size}")
+    parts += [f"tr={quote(url, safe='')}" for tier in link.tiers for url in tier]
+    parts += [f"ws={quote(url, safe='')}" for url in link.web_seeds]
+    parts += [f"x.pe=[{host}]:{port}" if ":" in host else f"x.pe={host}:{port}" for host, port in link.peers]
+    if link.selected_files:
+        runs = (f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in link.selected_files)
+        parts.append(f"so={','.join(runs)}")
+    return _SCHEME + "&".join(parts)
 
 
 def _parameters(query: str) -> Iterator[tuple[str, bytes]]:

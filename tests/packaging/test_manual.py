@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from pathlib import Path
 
 import pytest
 
-from blobtorrent.cli.main import COMMANDS, build_parser
+from blobtorrent.cli.catalogue import COMMANDS
+from blobtorrent.cli.main import build_parser, subcommands_of
 
 PAGE = Path(__file__).resolve().parents[2] / "man" / "blobtorrent.1"
 
 
 def options_of(command: str) -> set[str]:
     """The long options of a subcommand, --help left out."""
-    (subcommands,) = (
-        action for action in build_parser([command])._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    actions = subcommands.choices[command]._actions
+    actions = subcommands_of(build_parser([command]))[command]._actions
     return {option for action in actions for option in action.option_strings if option.startswith("--")} - {"--help"}
 
 
-def section_of(command: str) -> str:
-    found = re.search(rf"^\.Ss {command}\n(.*?)(?=^\.S[sh] )", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+def explained_in(pattern: str) -> set[str]:
+    """The options that a section of the page explains."""
+    found = re.search(rf"^{pattern}\n(.*?)(?=^\.S[sh] )", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert found is not None
-    return found[1]
+    explained = {f"-{option}" for option in re.findall(r"^\.It (?:Fl o , )?Fl (-[a-z-]+)", found[1], re.MULTILINE)}
+    explained |= {f"-{option}" for option in re.findall(r"^\.It Fl o , (-[a-z-]+)", found[1], re.MULTILINE)}
+    return explained | (explained_in(r"\.Sh REMOTE OPTIONS") if ".Sx REMOTE OPTIONS" in found[1] else set())
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_page_explains_exactly_the_options_of_a_command(command: str) -> None:
-    explained = {f"-{option}" for option in re.findall(r"Fl (?:o , )?(-[a-z-]+)", section_of(command))}
-    assert explained == options_of(command)
+    assert explained_in(rf"\.Ss {command}") == options_of(command)
+
+
+def test_the_page_shows_every_command_in_its_synopsis() -> None:
+    synopsis = PAGE.read_text().partition(".Sh SYNOPSIS\n")[2].partition(".Sh ")[0]
+    shown = {name for line in re.findall(r"^\.Cm (.*)", synopsis, re.MULTILINE) for name in line.split(" | ")}
+    assert set(COMMANDS) <= shown

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
 from blobtorrent import __version__
+from blobtorrent.cli.meter import Meter
 from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
-from blobtorrent.model.errors import Conflict, Invalid
+from blobtorrent.model.errors import Invalid
 from blobtorrent.model.units import format_size, parse_size
-
-BAR_COLUMNS = 40
 
 
 def register(commands: Subcommands) -> None:
@@ -41,6 +39,7 @@ def register(commands: Subcommands) -> None:
 
 
 def run(args: Namespace) -> int:
+    from blobtorrent.cli.torrentfiles import check_output, tracker_tiers, web_seed_urls
     from blobtorrent.protocol.metafile import parse_torrent
     from blobtorrent.storage.atomicfile import write_atomically
     from blobtorrent.storage.author import Format, Recipe, make_torrent
@@ -50,21 +49,17 @@ def run(args: Namespace) -> int:
         format=Format(args.format),
         piece_length=args.piece_size,
         tiers=tracker_tiers(args.tracker),
-        web_seeds=web_seeds(args.web_seed),
+        web_seeds=web_seed_urls(args.web_seed),
         is_private=args.private,
         source=args.source,
         comment=args.comment,
         created_by=f"BlobTorrent {__version__}",
         creation_date=creation_date(os.environ.get("SOURCE_DATE_EPOCH")),
     )
-    _check_output(args.output)
+    check_output(args.output)
     source = scan(args.path, exclude=args.output)
-    show_progress = not args.json and sys.stdout.isatty()
-    try:
-        data = make_torrent(source, recipe, progress=_draw if show_progress else None)
-    finally:
-        if show_progress:
-            print("\r\x1b[K", end="")
+    with Meter(is_wanted=not args.json) as meter:
+        data = make_torrent(source, recipe, progress=meter.show)
     metainfo = parse_torrent(data)     # what we cannot read ourselves is not given out
     write_atomically(args.output, data)
     if args.json:
@@ -87,20 +82,6 @@ def run(args: Namespace) -> int:
     return EXIT_OK
 
 
-def tracker_tiers(options: list[str]) -> tuple[tuple[str, ...], ...]:
-    """The tiers of the --tracker options. Raises Invalid ("create.bad-url") for a URL that no reader could use."""
-    from blobtorrent.model.urls import TRACKER_SCHEMES
-
-    return tuple(tuple(_usable(url, TRACKER_SCHEMES) for url in option.split(",")) for option in options)
-
-
-def web_seeds(options: list[str]) -> tuple[str, ...]:
-    """The URLs of the --web-seed options. Raises Invalid ("create.bad-url")."""
-    from blobtorrent.model.urls import WEB_SEED_SCHEMES
-
-    return tuple(_usable(url, WEB_SEED_SCHEMES) for url in options)
-
-
 def creation_date(epoch: str | None) -> int:
     """Now, or what SOURCE_DATE_EPOCH says (reproducible-builds.org). Raises Invalid ("create.bad-epoch")."""
     if epoch is None:
@@ -110,39 +91,8 @@ def creation_date(epoch: str | None) -> int:
     return int(epoch)
 
 
-def _usable(url: str, schemes: frozenset[str]) -> str:
-    from blobtorrent.model.urls import usable_url
-
-    usable = usable_url(os.fsencode(url), schemes)
-    if usable is None:
-        raise Invalid("create.bad-url", f"{url}: not a URL with {', '.join(sorted(schemes))} that can be used")
-    return usable
-
-
-def _check_output(output: Path) -> None:
-    """A mistyped -o must not cost anybody a file that is no torrent. Checked before the long work."""
-    if output.is_dir():
-        raise Conflict("create.output-exists", f"{output} is a folder")
-    if not output.parent.is_dir():
-        raise Invalid("create.no-folder", f"{output.parent}: no such folder")
-    try:
-        with output.open("rb") as file:
-            begins = file.read(1)
-    except OSError:
-        return                         # nothing there, or the error that writing will explain
-    if begins not in (b"", b"d"):
-        raise Conflict("create.output-exists", f"{output} exists and is no torrent: remove it first")
-
-
 def _size(text: str) -> int:
     try:
         return parse_size(text)
     except Invalid as error:
         raise ArgumentTypeError(error.detail) from None
-
-
-def _draw(done: int, size: int) -> None:
-    from blobtorrent.cli.progress import bar, charset_for, percent
-
-    drawn = bar(done, size, BAR_COLUMNS, charset_for(sys.stdout.encoding))
-    print(f"\r{drawn} {percent(done, size)}", end="", flush=True)

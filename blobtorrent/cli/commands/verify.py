@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blobtorrent.cli.meter import Meter
 from blobtorrent.cli.output import EXIT_BAD_PIECES, EXIT_OK, Subcommands, clean, print_json
 from blobtorrent.model.errors import NotFound
 
@@ -23,22 +23,23 @@ def register(commands: Subcommands) -> None:
         help="check files against a torrent",
         description="Check the files of a torrent against its hashes. Exit status 4 when pieces are bad or missing.",
     )
-    parser.add_argument("torrent", metavar="FILE", help="the .torrent file")
+    parser.add_argument("torrent", metavar="FILE", help="the .torrent file; - is stdin")
     parser.add_argument("folder", metavar="DIR", type=Path, help="the folder that holds the torrent's file or folder")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
+    from blobtorrent.cli.torrentfiles import read_torrent_bytes
     from blobtorrent.core.session.checks import require_piece_hashes
-    from blobtorrent.core.session.sources import load_file
+    from blobtorrent.protocol.metafile import parse_torrent
 
     if not args.folder.is_dir():
         raise NotFound("verify.no-folder", f"{args.folder} is no folder")
-    metainfo = load_file(args.torrent)
+    metainfo = parse_torrent(read_torrent_bytes(args.torrent))
     require_piece_hashes(metainfo)
-    show_progress = not args.json and sys.stdout.isatty()
-    check = _check(metainfo, args.folder, show_progress)
+    with Meter(is_wanted=not args.json) as meter:
+        check = _check(metainfo, args.folder, meter)
     if check.error is not None:
         raise check.error
     broken = sorted(check.bad + check.missing)
@@ -60,7 +61,7 @@ def run(args: Namespace) -> int:
     return EXIT_BAD_PIECES if broken else EXIT_OK
 
 
-def _check(metainfo: Metainfo, folder: Path, show_progress: bool) -> CheckPlan:
+def _check(metainfo: Metainfo, folder: Path, meter: Meter) -> CheckPlan:
     """Hash everything on all processors, as the engine does when it starts a torrent."""
     from blobtorrent.core.session.checks import CheckPlan
     from blobtorrent.runtime.mailbox import Mailbox
@@ -83,23 +84,12 @@ def _check(metainfo: Metainfo, folder: Path, show_progress: bool) -> CheckPlan:
             for indices in check.next_jobs():
                 hashers.post(CheckPieces(metainfo.info_hash, store, indices, answers))
             check.on_checked(answers.get())
-            if show_progress:
-                _draw(metainfo, check)
+            meter.show(check.checked_bytes, metainfo.payload_bytes)
     finally:
         check.abandon()
         hashers.stop(timeout_s=1.0)
         store.close()
-        if show_progress:
-            print("\r\x1b[K", end="")
     return check
-
-
-def _draw(metainfo: Metainfo, check: CheckPlan) -> None:
-    from blobtorrent.cli.progress import bar, charset_for, percent
-
-    done, size = check.checked_bytes, metainfo.payload_bytes
-    drawn = bar(done, size, 40, charset_for(sys.stdout.encoding))
-    print(f"\r{drawn} {percent(done, size)}", end="", flush=True)
 
 
 def _damage(metainfo: Metainfo, broken: list[int]) -> list[str]:

@@ -27,7 +27,7 @@ def token_of(client: Client) -> str | None:
 
 
 def options(url: str | None = None, token_file: Path | None = None) -> Namespace:
-    return Namespace(url=url, token_file=token_file)
+    return Namespace(url=url, token_file=token_file, ca_file=None)
 
 
 def test_the_socket_of_this_user_comes_before_the_usual_port(tmp_path):

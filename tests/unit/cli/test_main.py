@@ -8,16 +8,20 @@ import sys
 import pytest
 
 from blobtorrent import __version__
-from blobtorrent.cli.main import COMMANDS, main
+from blobtorrent.cli.catalogue import COMMANDS, GROUPS
+from blobtorrent.cli.main import main
 from blobtorrent.cli.output import EXIT_USAGE
 
 
-def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_command_below_the_title_of_its_group(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    assert all(f"    {name}" in shown for name in COMMANDS)
+    for title, names in GROUPS:
+        section = shown.partition(f"\n{title}:\n")[2].partition("\n\n")[0]
+        assert [line.split()[0] for line in section.splitlines() if line[2] != " "] == list(names)
+    assert all(shown.count(f"\n  {name} ") == 1 for name in COMMANDS)
 
 
 @pytest.mark.parametrize("arguments", [[], ["frobnicate"], ["get"], ["verify", "x"]])

@@ -1,0 +1,14 @@
+"""Which commands there are, in the groups and the order in which `blobtorrent --help` lists them.
+
+Each is a module of its name in `blobtorrent.cli.commands`.
+"""
+
+from __future__ import annotations
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("torrents without a daemon", ("get", "create", "show", "verify", "edit", "magnet")),
+    ("torrents of the daemon", ("add", "list", "start", "stop", "remove")),
+    ("what the daemon keeps, while it does not run", ("config", "doctor", "backup", "restore")),
+)
+
+COMMANDS = tuple(name for _, names in GROUPS for name in names)
