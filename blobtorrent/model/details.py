@@ -31,7 +31,7 @@ class PeerStatus(NamedTuple):
     pieces_had: int                    # by the peer
     progress: float                    # the same as a share, 0..1
     blocks_asked: int                  # that we are waiting for
-    blocks_owed: int                   # that it asked for and waits for
+    upload_queue_bytes: int            # on their way to it
     down_bytes_per_s: int
     up_bytes_per_s: int
     downloaded_bytes: int

@@ -85,7 +85,7 @@ class StatusBoard(Generic[K, V]):
             if numbers[key] <= revision:
                 break
             fresh.append(key)
-        gone = {key for number, key in withdrawn if number > revision and key not in self._latest}
+        gone = dict.fromkeys(key for number, key in withdrawn if number > revision and key not in self._latest)
         changed = {}
         for key in reversed(fresh):
             snapshot = self._latest.get(key)

@@ -13,6 +13,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
+    from blobtorrent.model.details import PartialPiece, PeerStatus
     from blobtorrent.storage.live.livefile import LiveTorrent
 
 
@@ -145,6 +146,60 @@ class CloseSwarm(NamedTuple):
 class SwarmClosed(NamedTuple):
     info_hash: InfoHash
     report: "SwarmReport"
+
+
+class TellPeers(NamedTuple):
+    """Tell who is connected, and how the swarm fares. Answered by PeersTold, also when the swarm is closed already."""
+
+    info_hash: InfoHash
+    token: Any
+    reply_to: Mailbox[Any]
+
+
+class Insight(NamedTuple):
+    """How a swarm fares, beyond its reports."""
+
+    upload_slots: int
+    addresses_dialled: int             # just now
+    addresses_resting: int             # failed, and wait for the next try
+    pieces_lacking: int                # wanted and not had
+    pieces_unavailable: int            # of these: no connected peer has them
+    waits_for_memory: bool
+
+
+class PeersTold(NamedTuple):
+    """`insight` is None when there is no such swarm."""
+
+    info_hash: InfoHash
+    token: Any
+    peers: "tuple[PeerStatus, ...]" = ()
+    insight: Insight | None = None
+
+
+class TellPieces(NamedTuple):
+    """Tell what is had, what the peers have, and what is being fetched. Answered by PiecesTold, also when the swarm is
+    closed already."""
+
+    info_hash: InfoHash
+    token: Any
+    reply_to: Mailbox[Any]
+
+
+class PieceCounts(NamedTuple):
+    """The pieces of a swarm. `have` is a mask; `planes` and `seeds` are what `availability.counts` takes."""
+
+    have: int
+    planes: tuple[int, ...]
+    seeds: int
+    partial: "tuple[PartialPiece, ...]"
+
+
+class PiecesTold(NamedTuple):
+    """`counts` is None when there is no such swarm."""
+
+    info_hash: InfoHash
+    token: Any
+    counts: PieceCounts | None = None
 
 
 class PeersFound(NamedTuple):

@@ -53,6 +53,16 @@ class PeerManager:
     def __len__(self) -> int:
         return len(self._known)
 
+    def source_of(self, endpoint: Endpoint) -> PeerSource | None:
+        """Where an address came from; None for one that is not known."""
+        known = self._known.get(endpoint)
+        return None if known is None else known.source
+
+    def num_resting(self, now: float) -> int:
+        """Addresses that failed and wait for the next try."""
+        return sum(known.failures > 0 and known.next_dial_at > now and not known.is_busy
+                   for known in self._known.values())
+
     def found(self, endpoints: tuple[Endpoint, ...], source: PeerSource, now: float) -> None:
         """Learn addresses. The user's own are kept whatever happens, others up to a limit."""
         for endpoint in endpoints:

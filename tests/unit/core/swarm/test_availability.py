@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from blobtorrent.core.swarm.availability import Availability
+from blobtorrent.core.swarm.availability import MOST, Availability, counts
 
 SIZE = 70
 
@@ -58,3 +58,19 @@ def test_distributed_copies_are_whole_copies_and_the_share_beyond():
     assert availability.copies(4) == 1.75
     availability.seeds = 1
     assert availability.copies(4) == 2.75
+
+
+@pytest.mark.parametrize(("peers", "seeds"), [(0, 0), (0, 3), (60, 0), (60, 5), (300, 0), (300, 7), (3, 254), (3, 300)])
+def test_all_counts_at_once_are_those_of_each_piece_and_end_at_the_most_a_byte_says(peers, seeds):
+    rng, size = random.Random(peers + seeds), 9000
+    availability = Availability(size)
+    everywhere = (1 << size) - 1
+    for _ in range(peers):
+        availability.add(everywhere & ~(rng.getrandbits(size) & rng.getrandbits(size)))
+    availability.seeds = seeds
+    told = counts(availability.planes, availability.seeds, size)
+    assert list(told) == [min(MOST, availability.count(index)) for index in range(size)]
+
+
+def test_a_torrent_without_pieces_has_no_counts():
+    assert counts((), 2, 0) == b""

@@ -1,0 +1,86 @@
+"""What a swarm tells of its peers and pieces to those who ask. Reads the swarm, changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.messages import Insight, PeerSource, PieceCounts
+from blobtorrent.model.details import PartialPiece, PeerStatus
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.swarm import Swarm
+
+MAX_PEERS = 1000                       # told of one swarm: some 2 us each on the receive thread
+TRANSPORT = "tcp"
+DIALLED_US = "incoming"
+DIALLED_US_BEFORE = "cache"            # in an earlier run: the address was kept, and now we dialled it
+
+
+def peer_statuses(swarm: Swarm) -> tuple[PeerStatus, ...]:
+    """The connected peers, in the order they came; at most MAX_PEERS."""
+    return tuple(_peer_status(swarm, link) for link, _ in zip(swarm.links, range(MAX_PEERS)))
+
+
+def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
+    lacking = unavailable = swarm.pieces.lacking_mask
+    for link in swarm.links:
+        unavailable &= ~link.mask
+    return Insight(
+        upload_slots=swarm.settings.upload_slots,
+        addresses_dialled=swarm.peers.dialing,
+        addresses_resting=swarm.peers.num_resting(swarm.now),
+        pieces_lacking=lacking.bit_count(),
+        pieces_unavailable=unavailable.bit_count(),
+        waits_for_memory=waits_for_memory,
+    )
+
+
+def piece_counts(swarm: Swarm) -> PieceCounts:
+    pieces, availability = swarm.pieces, swarm.availability
+    return PieceCounts(
+        have=pieces.have.mask,
+        planes=availability.planes,
+        seeds=availability.seeds,
+        partial=tuple(
+            PartialPiece(assembly.index, assembly.num_blocks, assembly.num_blocks - assembly.missing)
+            for assembly in pieces.open.values()
+        ),
+    )
+
+
+def _peer_status(swarm: Swarm, link: PeerLink) -> PeerStatus:
+    state, had = link.state, link.mask.bit_count()
+    return PeerStatus(
+        host=link.endpoint.host,
+        port=link.endpoint.port,
+        peer_id=link.greeting.peer_id,
+        client=link.client,
+        source=_source_of(swarm, link),
+        transport=TRANSPORT,
+        is_encrypted=False,
+        is_incoming=link.is_incoming,
+        connected_s=swarm.now - link.linked_at,
+        am_choking=state.am_choking,
+        am_interested=state.am_interested,
+        peer_choking=state.peer_choking,
+        peer_interested=state.peer_interested,
+        is_optimistic=link.is_optimistic,
+        is_snubbed=link.snubbed,
+        is_seed=link.is_seed,
+        pieces_had=had,
+        progress=had / max(1, swarm.geometry.num_pieces),
+        blocks_asked=link.expected_blocks,
+        upload_queue_bytes=link.queued_upload_bytes,
+        down_bytes_per_s=int(link.down.rate),
+        up_bytes_per_s=int(link.up.rate),
+        downloaded_bytes=link.down.total,
+        uploaded_bytes=link.up.total,
+    )
+
+
+def _source_of(swarm: Swarm, link: PeerLink) -> str:
+    if link.is_incoming:
+        return DIALLED_US
+    source = swarm.peers.source_of(link.endpoint)
+    return DIALLED_US_BEFORE if source in (None, PeerSource.INCOMING) else source.value

@@ -1,0 +1,106 @@
+"""What a swarm tells of its peers and pieces to those who ask."""
+
+from __future__ import annotations
+
+import pytest
+
+from blobtorrent.core.swarm.availability import counts
+from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.messages import KnownAddress, PeersFound, PeerSource
+from blobtorrent.core.swarm.telling import MAX_PEERS, insight, peer_statuses, piece_counts
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.details import PartialPiece
+from blobtorrent.model.errors import NetworkError
+from blobtorrent.model.ids import PeerId
+from blobtorrent.protocol.wire import messages as wire
+from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
+from tests.support.oneswarm import OneSwarm
+from tests.support.stored import StoredTorrent
+
+BLOCK = 1 << 14
+
+
+@pytest.fixture
+def torrent():
+    return StoredTorrent([8 * 4 * BLOCK], 4 * BLOCK)
+
+
+def dial(one, endpoint):
+    """A link that we dialled."""
+    greeting = Greeting(OUR_RESERVED, one.torrent.metainfo.info_hash.v1, PeerId(b"-XX0000-" + bytes(12)))
+    link = PeerLink(one.swarm, 99, endpoint, greeting, False, one.notes.now)
+    one.swarm.admit(link)
+    return link
+
+
+def test_a_peer_is_told_with_what_it_has_and_what_goes_between_us(torrent):
+    one = OneSwarm(torrent, have=[0], upload_slots=2)
+    link = one.join([1, 2])
+    one.pass_time(2.0)
+    one.tell(link, wire.Interested())
+    one.give(link, [(1, 0)])
+    told = peer_statuses(one.swarm)[0]
+    assert (told.host, told.port, told.source, told.transport) == ("10.1.0.1", 6881, "incoming", "tcp")
+    assert told.connected_s == pytest.approx(2.0)
+    assert (told.pieces_had, told.progress, told.is_seed) == (2, 0.25, False)
+    assert (told.am_interested, told.peer_choking, told.peer_interested, told.am_choking) == (True, False, True, False)
+    assert told.blocks_asked == 7
+    assert told.downloaded_bytes == BLOCK
+    assert told.flags == "DUI"
+
+
+def test_where_a_peer_came_from_is_told(torrent):
+    tracked, named, kept = (Endpoint("10.3.0.1", port) for port in (1, 2, 3))
+    one = OneSwarm(torrent, order={"peers": (KnownAddress(kept, PeerSource.INCOMING, 0, 5.0),)})
+    info_hash = torrent.metainfo.info_hash
+    one.swarm.on_peers(PeersFound(info_hash, (tracked,), PeerSource.TRACKER))
+    one.swarm.on_peers(PeersFound(info_hash, (named,), PeerSource.STATIC))
+    for endpoint in (tracked, named, kept):
+        dial(one, endpoint)
+    assert [told.source for told in peer_statuses(one.swarm)] == ["tracker", "static", "cache"]
+
+
+def test_a_peer_that_lets_us_wait_is_told_as_snubbed(torrent):
+    one = OneSwarm(torrent)
+    one.join()
+    one.pass_time(21.5)
+    (told,) = peer_statuses(one.swarm)
+    assert told.is_snubbed and "S" in told.flags
+
+
+def test_only_so_many_peers_are_told(torrent):
+    one = OneSwarm(torrent, max_links=MAX_PEERS + 10)
+    for _ in range(MAX_PEERS + 1):
+        one.join([], unchoked=False)
+    assert len(peer_statuses(one.swarm)) == MAX_PEERS
+
+
+def test_pieces_that_nobody_has_are_counted_among_those_that_are_lacking(torrent):
+    one = OneSwarm(torrent, have=[0], order={"skipped": 1 << 7})
+    one.join([0, 1, 2])
+    one.join([2, 3])
+    told = insight(one.swarm, waits_for_memory=True)
+    assert (told.pieces_lacking, told.pieces_unavailable) == (6, 3)
+    assert told.waits_for_memory
+
+
+def test_addresses_that_failed_wait_for_the_next_try(torrent):
+    one = OneSwarm(torrent)
+    first, second = Endpoint("10.3.0.1", 1), Endpoint("10.3.0.1", 2)
+    one.swarm.on_peers(PeersFound(torrent.metainfo.info_hash, (first, second), PeerSource.TRACKER))
+    assert insight(one.swarm, waits_for_memory=False).addresses_dialled == 2
+    one.swarm.on_dial_failed(first, NetworkError("net.refused", "refused"))
+    told = insight(one.swarm, waits_for_memory=False)
+    assert (told.addresses_dialled, told.addresses_resting) == (1, 1)
+
+
+def test_pieces_are_told_as_had_had_by_peers_and_begun(torrent):
+    one = OneSwarm(torrent, have=[0, 5])
+    one.join()
+    link = one.join([1])
+    (began, _), *_ = one.asked(link)
+    one.give(link, [(began, 0), (began, 1)])
+    told = piece_counts(one.swarm)
+    assert told.have == 0b100001
+    assert list(counts(told.planes, told.seeds, 8)) == [1, 2, 1, 1, 1, 1, 1, 1]
+    assert PartialPiece(began, 4, 2) in told.partial
