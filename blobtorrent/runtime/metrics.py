@@ -6,10 +6,12 @@ Names are `blobtorrent_<noun>_<unit>[_total]`; labels are few and bounded (a sha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 _NAME = re.compile(r"blobtorrent_[a-z0-9]+(_[a-z0-9]+)+")
+
+COUNTER, GAUGE = "counter", "gauge"     # kinds of samples
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -24,7 +26,7 @@ class Counter:
 
 
 class Sample(NamedTuple):
-    """One figure of a snapshot. `kind` is "counter" or "gauge"."""
+    """One figure of a snapshot. `kind` is COUNTER or GAUGE; the names of counters end in `_total`."""
 
     name: str
     labels: Labels
@@ -32,18 +34,11 @@ class Sample(NamedTuple):
     kind: str
 
 
-class _Source(NamedTuple):
-    name: str
-    labels: Labels
-    read: Callable[[], float]
-    kind: str
-
-
 class Registry:
     """All figures of the process. Filled while the engine is assembled, read by exporters."""
 
     def __init__(self) -> None:
-        self._sources: list[_Source] = []
+        self._sources: list[Callable[[], Iterable[Sample]]] = []
         self._help: dict[str, str] = {}
 
     def counter(self, name: str, help_text: str, **labels: str) -> Counter:
@@ -59,11 +54,21 @@ class Registry:
         """A counter that its owner keeps as an attribute of its own; rules and summing as for `counter`."""
         if not name.endswith("_total"):
             raise ValueError(f"counter {name} does not end in _total")
-        self._add(name, help_text, labels, read, "counter")
+        self._add_one(name, help_text, labels, read, COUNTER)
 
     def gauge(self, name: str, help_text: str, read: Callable[[], float], **labels: str) -> None:
         """A figure that goes up and down; `read` is called from the exporter's thread and must not wait."""
-        self._add(name, help_text, labels, read, "gauge")
+        self._add_one(name, help_text, labels, read, GAUGE)
+
+    def collect(self, help_texts: Mapping[str, str], read: Callable[[], Iterable[Sample]]) -> None:
+        """Figures that are found together, or whose labels come with what is measured: some of the names in
+        `help_texts`. What no stranger bounds is no label. Raises ValueError for a name that breaks the scheme.
+        """
+        for name, text in help_texts.items():
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"metric name {name!r} is not blobtorrent_<noun>_<unit>")
+            self._help.setdefault(name, text)
+        self._sources.append(read)
 
     def help_of(self, name: str) -> str:
         return self._help[name]
@@ -72,14 +77,19 @@ class Registry:
         """Every figure now, sources of equal name and labels summed, ordered by name and labels."""
         sums: dict[tuple[str, Labels], float] = {}
         kinds: dict[str, str] = {}
-        for source in self._sources:
-            key = (source.name, source.labels)
-            sums[key] = sums.get(key, 0) + source.read()
-            kinds[source.name] = source.kind
+        for read in self._sources:
+            for name, labels, value, kind in read():
+                sums[name, labels] = sums.get((name, labels), 0) + value
+                kinds[name] = kind
         return [Sample(name, labels, value, kinds[name]) for (name, labels), value in sorted(sums.items())]
 
-    def _add(self, name: str, help_text: str, labels: dict[str, str], read: Callable[[], float], kind: str) -> None:
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"metric name {name!r} is not blobtorrent_<noun>_<unit>")
-        self._help.setdefault(name, help_text)
-        self._sources.append(_Source(name, tuple(sorted(labels.items())), read, kind))
+    def _add_one(
+        self, name: str, help_text: str, labels: Mapping[str, str], read: Callable[[], float], kind: str
+    ) -> None:
+        fixed = labelled(**labels)
+        self.collect({name: help_text}, lambda: (Sample(name, fixed, read(), kind),))
+
+
+def labelled(**labels: str) -> Labels:
+    """Labels in the order that a sample has them in."""
+    return tuple(sorted(labels.items()))
