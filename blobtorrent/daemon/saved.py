@@ -52,7 +52,8 @@ class Saved:
         except BaseException:
             self._folder.close()
             raise
-        self.state = StateThread(self._folder.state, self._on_damage)
+        self.state = StateThread(
+            self._folder.state, self._on_damage, None if self.live is None else self.live.note_commit)
         self.library = LibraryThread(self._library)
         self.lanes = FileLanes()
 
@@ -114,7 +115,8 @@ class Saved:
             return None
         recovery = Recovery.recover(path, self._folder.seal, self._folder.session_id)
         if recovery is not None:
-            log.info("a killed process left unfinished work", torrents=len(recovery.torrents))
+            if recovery.torrents:
+                log.info("a killed process left unfinished work", torrents=len(recovery.torrents))
             for damage in recovery.damages:
                 self._on_damage(damage)
         return recovery
@@ -140,11 +142,17 @@ class Saved:
             self._on_damage(damage)
         loaded = self._folder.state.load(KINDS)
         found = Recovery() if self._recovery is None else self._recovery
+        commits_lost = found.generation - self._folder.state.generation
+        if commits_lost > 0:
+            self._on_damage(Damage(
+                "saved changes", str(self._folder.state.path), f"{commits_lost} commits that were made are not there",
+                "what they told of the torrents that ran is looked for on disk"))
+            found.distrust()
         torrents, damages = restore(
             loaded, found.torrents, is_crash=not self._folder.was_clean, alive_at=found.alive_at, now=time.time())
         for damage in [*loaded.damaged, *damages]:
             self._on_damage(damage)
-        self._rebuild_strays(torrents, loaded, is_damaged=bool(damages))
+        self._rebuild_strays(torrents, loaded, is_damaged=bool(damages) or commits_lost > 0)
         if self._recovery is not None:
             self._recovery.keep_only(torrents)
         return list(torrents.values())

@@ -106,6 +106,27 @@ def test_a_disk_that_refuses_is_told_and_the_next_job_done(
     assert answers.get(PATIENCE_S) == StateSaved(2, None)
 
 
+def test_a_commit_is_noted_before_it_is_answered_and_one_that_failed_is_not(
+    state_dir: StateDir, told: list[Damage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> int:
+        raise StorageError("storage.io", "no")
+
+    noted: list[tuple[int, int]] = []
+    answers: Mailbox[StateSaved] = Mailbox("answers")
+    state = StateThread(state_dir.state, told.append, lambda generation: noted.append((generation, answers.depth)))
+    for number in range(3):
+        state.mailbox.post(SaveState([Row(TORRENT, b"key", b"body")], [], number, answers))
+    state.start()
+    assert state.stop(PATIENCE_S)
+    monkeypatch.setattr(state_dir.state, "commit", refuse)
+    state = StateThread(state_dir.state, told.append, lambda generation: noted.append((generation, -1)))
+    state.mailbox.post(SaveState([Row(TORRENT, b"key", b"body")], [], 3, answers))
+    state.start()
+    assert state.stop(PATIENCE_S)
+    assert noted == [(1, 0), (2, 1), (3, 2)]
+
+
 def test_a_mistake_of_ours_is_answered_too(state: StateThread, library: LibraryThread) -> None:
     answers: Mailbox[StateSaved | TorrentKept | TorrentLoaded] = Mailbox("answers")
     state.mailbox.post(SaveState([Row(SESSION, b"", None)], [], 1, answers))             # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from blobtorrent.storage.live.livelayout import (
     DESCRIPTOR_BYTES,
     ENTRY_BYTES,
     FREE,
+    GENERATION_BYTES,
     LACKING,
     LACKING_AT,
     MAX_TORRENTS,
@@ -136,6 +137,7 @@ class LiveFile:
         self.descriptors = memory[PAGE : PAGE + layout.num_slots * DESCRIPTOR_BYTES].cast("Q")
         self._memory = memory
         self._beat = memory[layout.beat_at : layout.beat_at + BEAT_BYTES].cast("d")
+        self._generation = memory[layout.generation_at : layout.generation_at + GENERATION_BYTES].cast("Q")
         self._layout = layout
         self._log = WrittenLog(memory[layout.records_at : layout.records_at + layout.max_records * RECORD_BYTES], seal)
         self._numbers = deque(range(1, layout.max_torrents + 1))
@@ -214,6 +216,10 @@ class LiveFile:
     def beat(self, wall: float) -> None:
         """We are alive, at `wall` (seconds since 1970). The core thread."""
         self._beat[0] = wall
+
+    def note_commit(self, generation: int) -> None:
+        """The commit of rows with this number is durable. The thread that made it, before it tells anybody."""
+        self._generation[0] = generation
 
     def remove(self) -> None:
         """After a clean stop nothing of it is needed. The memory itself stays until the process ends."""

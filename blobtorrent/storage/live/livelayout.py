@@ -6,6 +6,7 @@ page 1       descriptors   8 bytes a slot: whose block the slot holds, 0 for non
              torrents      an entry each: name twice, counter of received blocks, tally twice
              records       64 bytes each: runs of pieces that were written and are in no saved row yet
              beat          when the process was alive last: seconds since 1970, a double; a figure, and not sealed
+             generation    8 bytes: the number of the last commit of rows; not sealed either
 page n       slots         16 KiB each, the memory of the arena
 ```
 
@@ -52,6 +53,7 @@ TALLY = Struct("=QQQQQ")               # sequence, downloaded, uploaded, wasted,
 TALLIES_AT = (160, 224)
 
 BEAT_BYTES = 8
+GENERATION_BYTES = 8
 
 RECORD_BYTES = 64
 RECORD = Struct("=HH10I")              # number, count of runs, five times first piece and how many
@@ -79,8 +81,12 @@ class LiveLayout(NamedTuple):
         return self.records_at + self.max_records * RECORD_BYTES
 
     @property
+    def generation_at(self) -> int:
+        return self.beat_at + BEAT_BYTES
+
+    @property
     def slots_at(self) -> int:
-        return _aligned(self.beat_at + BEAT_BYTES, PAGE)
+        return _aligned(self.generation_at + GENERATION_BYTES, PAGE)
 
     @property
     def size(self) -> int:

@@ -21,6 +21,7 @@ from blobtorrent.storage.live.livelayout import (
     DESCRIPTOR_BYTES,
     ENTRY_BYTES,
     FREE,
+    GENERATION_BYTES,
     LACKING,
     LACKING_AT,
     NUMBER_BITS,
@@ -72,13 +73,14 @@ class Recovery:
     """All that was found. `torrents` has the keys of state.row_key; `damages` tells what could not be read.
 
     `alive_at` is when the killed process was alive last, in seconds since 1970 as far as one can believe it; 0.0 when
-    it is not known.
+    it is not known. `generation` is the number of the last commit of rows that it saw; 0 when it is not known.
     """
 
     def __init__(self) -> None:
         self.torrents: dict[bytes, Recovered] = {}
         self.damages: list[Damage] = []
         self.alive_at = 0.0
+        self.generation = 0
         self._files: list[_KilledFile] = []
 
     @classmethod
@@ -97,7 +99,7 @@ class Recovery:
         for place in places:
             recovery._read(place, seal, session_id)
         recovery._remove_settled()
-        return recovery if recovery.torrents or recovery.damages else None
+        return recovery if recovery.torrents or recovery.damages or recovery.generation else None
 
     def forget(self, key: bytes) -> None:
         """All that was found of this torrent is safe elsewhere, or the torrent is gone: later starts do not see it."""
@@ -110,6 +112,11 @@ class Recovery:
         """Forget all torrents but these: nobody knows the others any more."""
         for key in [key for key in self.torrents if key not in keys]:
             self.forget(key)
+
+    def distrust(self) -> None:
+        """Rows that were saved are lost, and what they said was forgotten here: there may be other written pieces."""
+        for found in self.torrents.values():
+            found.is_whole = False
 
     def note_gap(self) -> None:
         """This process records nothing of what it writes: what is here is not all that the next start should know."""
@@ -148,6 +155,7 @@ class Recovery:
         """Add what a later file says to what earlier ones said."""
         if is_current:
             self.alive_at = file.alive_at
+            self.generation = max(self.generation, file.generation)
         for flaw in file.flaws:
             self._damaged(file.path, flaw, "what cannot be told without it is checked or fetched again")
         for key, found in file.torrents.items():
@@ -187,6 +195,8 @@ class _KilledFile:
             self._memory = memoryview(mmap.mmap(file, self._layout.size))
             beat_at = self._layout.beat_at
             self.alive_at: float = self._memory[beat_at : beat_at + BEAT_BYTES].cast("d")[0]
+            generation_at = self._layout.generation_at
+            self.generation: int = self._memory[generation_at : generation_at + GENERATION_BYTES].cast("Q")[0]
         finally:
             os.close(file)
         if not is_sound:

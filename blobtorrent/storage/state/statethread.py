@@ -96,12 +96,15 @@ _BUG = StorageError("storage.bug", "the state thread failed; the log has the tra
 
 
 class StateThread:
-    """The thread `state`. `on_damage` is called on it for what turns out damaged while we run."""
+    """The thread `state`. `on_damage` is called on it for what turns out damaged while we run, `on_commit` with the
+    number of each commit before that is answered."""
 
-    def __init__(self, state: StateFile, on_damage: Callable[[Damage], None]) -> None:
+    def __init__(self, state: StateFile, on_damage: Callable[[Damage], None],
+                 on_commit: Callable[[int], None] | None = None) -> None:
         self.mailbox: Mailbox[StateJob] = Mailbox("state")
         self._state = state
         self._on_damage = on_damage
+        self._on_commit = on_commit
         self._worker = Worker("state", self.mailbox, self._handle)
 
     def start(self) -> None:
@@ -129,6 +132,8 @@ class StateThread:
         except BaseException:
             job.reply_to.post(StateSaved(job.token, _BUG))
             raise
+        if self._on_commit is not None:
+            self._on_commit(self._state.generation)
         return None
 
     def _keep_previous(self) -> None:

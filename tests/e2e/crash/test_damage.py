@@ -5,9 +5,12 @@ One wreck serves all: a torrent in mid-transfer with an unwanted file, so that e
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,9 @@ SMALL_FILES = ("key", "key.1", "format", "session")
 OTHERS = ("state.sqlite3", "state.sqlite3.1", "admin.token", "torrents/HASH.torrent",
           "torrents/HASH.torrent.1", "parts/HASH.parts", "parts/HASH.kept", "live owner", "live records", "live blocks")
 
+LOG = "state.sqlite3-wal"
+LOG_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
+
 
 class Wreck:
     """What a killed daemon left; `restore` brings it back as often as wanted, for the next life in `lives`."""
@@ -50,9 +56,13 @@ class Wreck:
             self.lives.order(self.sample, "start")
             wait_until(lambda: self._has("parts/HASH.kept"), PATIENCE_S, "a piece with bytes of the unwanted file")
             seed.limit(256 * KIB)
-            wait_until(lambda: self._has("parts/HASH.parts"), PATIENCE_S, "a piece that stays unfinished for long")
-            self.lives.kill()
-        shutil.copytree(self._folder, self._copy / "disk")
+            with closing(sqlite3.connect(f"{self.path('state.sqlite3').as_uri()}?mode=ro", uri=True)) as reader:
+                reader.execute("BEGIN")            # what is committed from now on stays in the log
+                reader.execute("SELECT * FROM rows").fetchone()
+                wait_until(lambda: self._has("parts/HASH.parts"), PATIENCE_S, "a piece that stays unfinished for long")
+                wait_until(lambda: self._has(LOG), PATIENCE_S, "a commit")
+                self.lives.kill()
+                shutil.copytree(self._folder, self._copy / "disk")
         shutil.copytree(self._memory, self._copy / "memory", ignore=shutil.ignore_patterns("*.sock"))
 
     def _seed(self, bytes_per_s: int = 0) -> MeasuredPeer:
@@ -131,6 +141,38 @@ def test_a_flipped_bit_in_what_all_depends_on_is_told_and_costs_nothing(
         wreck.restore()
         turn_bit(wreck, name, random.Random(f"{name} {number}"))
         assert "damage" in wreck.finish()
+
+
+@pytest.mark.parametrize("part", ["header", "frame header", "page"])
+def test_a_flipped_bit_in_the_log_of_the_state_file_is_told_and_costs_nothing(
+    wreck: Wreck, is_full_run: bool, part: str
+) -> None:
+    begin, end = {
+        "header": (0, LOG_HEADER_BYTES),
+        "frame header": (LOG_HEADER_BYTES, LOG_HEADER_BYTES + FRAME_HEADER_BYTES),
+        "page": (LOG_HEADER_BYTES + FRAME_HEADER_BYTES, -1),
+    }[part]
+    for number in range(FULL_FLIPS if is_full_run else FLIPS):
+        wreck.restore()
+        size = wreck.path(LOG).stat().st_size
+        flip(wreck.path(LOG), random.Random(f"{part} {number}").randrange(8 * begin, 8 * (end % size)))
+        assert "damage" in wreck.finish()
+        assert wreck.fetched_twice == 0
+
+
+@pytest.mark.parametrize("left", [0.0, 0.01, 0.5, 0.999])
+def test_a_log_of_the_state_file_that_is_cut_short_is_told_and_costs_nothing(wreck: Wreck, left: float) -> None:
+    wreck.restore()
+    os.truncate(wreck.path(LOG), int(left * wreck.path(LOG).stat().st_size))
+    assert "damage" in wreck.finish()
+    assert wreck.fetched_twice == 0
+
+
+def test_the_index_of_the_log_is_made_anew_when_it_is_gone(wreck: Wreck) -> None:
+    wreck.restore()
+    wreck.path("state.sqlite3-shm").unlink()
+    assert "damage" not in wreck.finish()
+    assert wreck.fetched_twice == 0
 
 
 @pytest.mark.parametrize("name", OTHERS)

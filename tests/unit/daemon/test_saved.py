@@ -62,15 +62,15 @@ def test_a_torrent_file_that_no_row_tells_of_goes_to_quarantine(tmp_path: Path) 
     assert kept.read_bytes() == raw
 
 
-def test_a_stopped_torrent_with_unfinished_work_keeps_it_and_no_other_from_a_clean_end(tmp_path: Path) -> None:
-    root = tmp_path / "state"
-    live_file = live_path(tmp_path, root)
+def leave_unfinished_work(root: Path, runtime: Path, *, commits_lost: int = 0) -> None:
+    """A stopped torrent of which a killed process left a block in memory, and, perhaps, that more was committed."""
+    live_file = live_path(runtime, root)
     if live_file is None:
         pytest.skip("no folder in memory here")
     state_dir = StateDir(root)
     info_hash, raw = make_torrent("stopped")
     record = TorrentRecord(
-        facts_of(parse_torrent(raw), 0.0), Wishes(), Place(tmp_path, tmp_path), should_run=False)
+        facts_of(parse_torrent(raw), 0.0), Wishes(), Place(runtime, runtime), should_run=False)
     state_dir.state.commit([
         Library(state_dir, lambda damage: None).keep(info_hash, raw),
         Row(TORRENT, row_key(info_hash), rows.torrent_body(record)),
@@ -80,8 +80,33 @@ def test_a_stopped_torrent_with_unfinished_work_keeps_it_and_no_other_from_a_cle
     place = killed.torrent(info_hash)
     assert place is not None
     place.note_blocks([0], [0])
+    killed.note_commit(state_dir.state.generation + commits_lost)
     state_dir.close()
 
+
+@pytest.mark.parametrize("commits_lost", [0, 2])
+def test_commits_that_memory_knows_of_and_the_disk_does_not_are_told_and_looked_for(
+    tmp_path: Path, commits_lost: int
+) -> None:
+    leave_unfinished_work(tmp_path / "state", tmp_path, commits_lost=commits_lost)
+    state_dir = StateDir(tmp_path / "state")
+    info_hash, raw = make_torrent("added")
+    Library(state_dir, lambda damage: None).keep(info_hash, raw)
+    state_dir.close()
+    events: list[Event] = []
+    saved = Saved(load([], {}, []), tmp_path / "state", tmp_path, events.append, scratch_slots=1)
+    found = {torrent.name: torrent for torrent in saved.torrents}
+    saved.close(is_clean=False)
+    told = [event.what for event in events if isinstance(event, DamageFound)]
+    recovered = found["stopped"].recovered
+    assert recovered is not None
+    assert (told, recovered.is_whole) == ((["saved changes", "torrent"], False) if commits_lost else ([], True))
+    assert ("added" in found) == bool(commits_lost), "else it was half added when the process was killed"
+
+
+def test_a_stopped_torrent_with_unfinished_work_keeps_it_and_no_other_from_a_clean_end(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    leave_unfinished_work(root, tmp_path)
     for _ in range(2):
         saved = Saved(load([], {}, []), root, tmp_path, lambda event: None, scratch_slots=1)
         (torrent,) = saved.torrents

@@ -253,3 +253,27 @@ def test_when_the_killed_process_was_alive_last_is_found(path):
     live.torrent(ONE)
     live.beat(1234.5)
     assert recover(path).alive_at == 1234.5
+
+
+def test_the_last_commit_that_the_killed_process_saw_is_found(path):
+    make_live(path).note_commit(17)
+    recovery = recover(path)
+    assert (recovery.generation, recovery.torrents) == (17, {})
+
+
+def test_of_two_killed_processes_of_a_session_the_later_commit_counts(killed):
+    killed_first = recover(killed)
+    assert killed_first.generation == 0
+    for generation in (9, 3):
+        live = make_live(killed)
+        live.torrent(ONE)
+        live.note_commit(generation)
+        latest = recover(killed)
+    assert latest.generation == 9
+
+
+def test_when_rows_are_lost_no_torrent_counts_as_known_in_whole(killed):
+    recovery = recover(killed)
+    recovery.distrust()
+    assert [found.is_whole for found in recovery.torrents.values()] == [False, False]
+    assert pieces(recovery.torrents[ONE.v1]) == {1, 2, 3}
