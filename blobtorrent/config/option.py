@@ -55,6 +55,9 @@ class Section:
         """The keys in the order they are documented."""
         return ((key, option) for key, option in vars(cls).items() if isinstance(option, Option))
 
+    def check(self) -> None:
+        """Raises ValueError, with words that follow the table's name, for values that do not go together."""
+
     def __setattr__(self, key: str, value: object) -> None:
         raise AttributeError(f"{key} cannot be set: settings are replaced as a whole")
 

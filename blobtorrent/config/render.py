@@ -15,7 +15,8 @@ from blobtorrent.config.schema import LISTED_TABLES, NAMED_TABLES, TABLES
 from blobtorrent.config.tomltext import write_value
 
 EXAMPLE_NAME = "slow"
-EXAMPLE_PATH = "/srv/torrents/watch"
+# What stands in the example for keys that must be given, or that a table is nothing without.
+EXAMPLES: dict[str, object] = {"watch.path": "/srv/torrents/watch", "hooks.program": ["/usr/local/bin/on-finished"]}
 
 HEADER = """\
 # Settings of BlobTorrent, with their defaults. Remove the "#" in front of a key to change it.
@@ -30,8 +31,8 @@ def render_example() -> str:
     for section, settings in TABLES.items():
         blocks.append(f"{_heading(section)}\n{_comment(settings.__doc__ or '')}\n")
         for key, option in settings.options():
-            default = write_value(EXAMPLE_PATH if option.default is None else option.default)
-            blocks.append(f"{_comment(option.doc)}\n#{key} = {default}\n")
+            value = write_value(EXAMPLES.get(f"{section}.{key}", option.default))
+            blocks.append(f"{_comment(option.doc)}\n#{key} = {value}\n")
     return "\n".join(blocks)
 
 

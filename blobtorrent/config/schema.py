@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from blobtorrent.config import values
+from blobtorrent.config import hookvalues, values
 from blobtorrent.config.option import Option, Section, at_start, live
 from blobtorrent.config.values import ListenSpec, TimeWindow, UnixSpec
 
@@ -189,6 +189,48 @@ class WatchSettings(Section):
     start: bool = live(True, values.boolean, "Whether its torrents are started.")
 
 
+class HookSettings(Section):
+    """Who is told of what happens: a program that is run, or a URL that is posted to. One table a hook; all are
+    explained in blobtorrent-events(7)."""
+
+    events: tuple[str, ...] = live(
+        ["torrent-finished"], hookvalues.hook_events, "The events that it is told of, by their names."
+    )
+    labels: tuple[str, ...] = live(
+        [], hookvalues.labels, "Only events of torrents with one of these labels. An empty list: all events."
+    )
+    program: tuple[str, ...] = live(
+        [],
+        hookvalues.command,
+        "A program, by its absolute path, and its arguments. It is run as the daemon's user, without a shell, with the "
+        "event in its environment and as JSON on its standard input. Either this or url must be given.",
+    )
+    url: str = live(
+        "",
+        hookvalues.web_address,
+        "An http or https URL that the event is posted to as JSON. Redirects are not followed.",
+    )
+    secret_file: Path | None = live(
+        "",
+        values.optional_folder,
+        "File with a secret that what is posted is signed with (HMAC-SHA256). Empty: it is not signed.",
+    )
+    timeout_s: float = live(
+        60,
+        values.duration(1),
+        'How long a program may run before it is killed with all that it started; in seconds, or as text such as "5m". '
+        "What is posted must be answered within this time, and within 10 s.",
+    )
+    retries: int = live(
+        3, values.whole_number(0, 10), "How often what failed is tried again, after 2 s, 8 s, 32 s and so on."
+    )
+    concurrency: int = live(2, values.whole_number(1, 8), "How many events it is told of at the same time.")
+
+    def check(self) -> None:
+        if bool(self.program) == bool(self.url):
+            raise ValueError("needs a program or a url, and not both")
+
+
 class Settings(NamedTuple):
     """Everything that can be set. `config.load.load()` makes one; nothing given means the defaults."""
 
@@ -201,6 +243,7 @@ class Settings(NamedTuple):
     log: LogSettings
     groups: Mapping[str, GroupSettings]      # by name
     watch: tuple[WatchSettings, ...]
+    hooks: tuple[HookSettings, ...]
 
 
 SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
@@ -213,14 +256,17 @@ SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "log": LogSettings,
 }
 NAMED_TABLES: dict[str, type[Section]] = {"groups": GroupSettings}         # [section.NAME]
-LISTED_TABLES: dict[str, type[Section]] = {"watch": WatchSettings}         # [[section]], any number of them
+LISTED_TABLES: dict[str, type[Section]] = {        # [[section]], any number of them
+    "watch": WatchSettings,
+    "hooks": HookSettings,
+}
 TABLES = SINGLE_TABLES | NAMED_TABLES | LISTED_TABLES
 
 
 def default_settings() -> Settings:
     """What holds when nothing is given."""
     tables: dict[str, Any] = {section: kind() for section, kind in SINGLE_TABLES.items()}
-    return Settings(**tables, groups={}, watch=())
+    return Settings(**tables, groups={}, watch=(), hooks=())
 
 
 def all_options() -> dict[str, Option]:

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from blobtorrent.config.load import load
-from blobtorrent.config.render import EXAMPLE_NAME, EXAMPLE_PATH, render_example
-from blobtorrent.config.schema import GroupSettings, WatchSettings, all_options
+from blobtorrent.config.render import EXAMPLE_NAME, EXAMPLES, render_example
+from blobtorrent.config.schema import GroupSettings, HookSettings, WatchSettings, all_options
 from blobtorrent.config.sources import load_with_sources
 
 if sys.version_info >= (3, 11):
@@ -32,9 +32,10 @@ def test_the_example_with_its_keys_uncommented_sets_every_option_to_its_default(
     shapes = {key.replace(f".{EXAMPLE_NAME}.", ".NAME.").replace(".0.", ".") for key in loaded.given}
     assert shapes == set(all_options())
     defaults = load()
-    assert loaded.settings._replace(groups={}, watch=()) == defaults
+    assert loaded.settings._replace(groups={}, watch=(), hooks=()) == defaults
     assert loaded.settings.groups == {EXAMPLE_NAME: GroupSettings()}
-    assert loaded.settings.watch == (WatchSettings(path=Path(EXAMPLE_PATH)),)
+    assert loaded.settings.watch == (WatchSettings(path=Path(str(EXAMPLES["watch.path"]))),)
+    assert loaded.settings.hooks == (HookSettings(program=tuple(EXAMPLES["hooks.program"])),)
 
 
 def test_every_option_is_documented_in_whole_sentences():
