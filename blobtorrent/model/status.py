@@ -19,6 +19,15 @@ class FileStatus(NamedTuple):
     priority: int = 1
 
 
+class GoalStatus(NamedTuple):
+    """When a torrent has seeded enough, and what happens then: "stop", "remove" or "remove-with-data"."""
+
+    ratio: float | None
+    time_s: float | None
+    idle_s: float | None
+    action: str
+
+
 class TorrentStatus(NamedTuple):
     """One torrent as of its last change, of which it is told within a second.
 
@@ -59,6 +68,12 @@ class TorrentStatus(NamedTuple):
     active_s: float = 0.0              # seconds in a swarm
     seeding_s: float = 0.0             # of these, complete
     counted_at: float = 0.0            # when these two were so; they grow from there. 0: they stand still
+    is_started: bool = False           # its owner wants it to run
+    down_limit_bytes_per_s: int = 0    # its own; 0: none
+    up_limit_bytes_per_s: int = 0
+    upload_slots: int | None = None    # None, as for the next two: as in the settings
+    max_peers: int | None = None
+    goal: GoalStatus | None = None
     held_by: str = ""                  # why nothing moves although it should run: "pause", "queue", "space", "disk"
 
     @property

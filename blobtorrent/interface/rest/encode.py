@@ -1,15 +1,39 @@
-"""Snapshots as JSON. Numbers are plain, times are seconds since 1970, what is absent is null. Pure."""
+"""Snapshots as JSON. Numbers are plain, times are seconds since 1970, what is absent is null. Pure.
+
+A Shape says once what an object has: how each member is read, and its schema.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
 from blobtorrent import __version__
+from blobtorrent.core.session.commands import GoalAction
 from blobtorrent.interface.rest.http import Response
-from blobtorrent.model.status import FileStatus, SessionStatus, TorrentStatus
+from blobtorrent.interface.rest.routes import Schema
+from blobtorrent.interface.rest.schemas import (
+    BOOLEAN,
+    COUNT,
+    HASH,
+    INTEGER,
+    NUMBER,
+    TEXT,
+    answer_object,
+    described,
+    list_of,
+    nullable,
+    one_of,
+    ref,
+)
+from blobtorrent.model.status import FileStatus, GoalStatus, SessionStatus, TorrentStatus
+
+T = TypeVar("T")
 
 RATIO_DIGITS = 4
+TORRENT_STATES = ("stopped", "queued", "checking", "metadata", "downloading", "seeding", "moving", "error")
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -24,70 +48,117 @@ def document(value: Any, status: int = 200) -> Response:
     return Response(status, json_bytes(value))
 
 
+class Shape(Generic[T]):
+    """The members of an object in their order: the schema of each, and how it is read from a `T`.
+
+    Without a reader it is the attribute of the same name.
+    """
+
+    def __init__(self, members: Mapping[str, Schema | tuple[Schema, Callable[[T], Any]]]) -> None:
+        self.readers: dict[str, Callable[[T], Any]] = {}
+        self.schemas: dict[str, Schema] = {}
+        for name, member in members.items():
+            schema, reader = member if isinstance(member, tuple) else (member, attrgetter(name))
+            self.schemas[name], self.readers[name] = schema, reader
+        self.schema = answer_object(self.schemas)
+
+    def object_of(self, value: T) -> dict[str, Any]:
+        return {name: read(value) for name, read in self.readers.items()}
+
+
+def whole_seconds(wall: float) -> int | None:
+    """A time as it is told; 0 means never."""
+    return int(wall) or None
+
+
+def _error(status: TorrentStatus) -> dict[str, str] | None:
+    return {"code": status.error_code, "message": status.error_detail} if status.error_code else None
+
+
+_WHEN = nullable(COUNT)
+
+GOAL: Shape[GoalStatus] = Shape({
+    "ratio": nullable(NUMBER),
+    "time_s": nullable(NUMBER),
+    "idle_s": nullable(NUMBER),
+    "action": one_of(tuple(action.value for action in GoalAction)),
+})
+
+TORRENT: Shape[TorrentStatus] = Shape({
+    "hash": (described(HASH, "Its name here: the v1 info-hash if it has one, else the v2 one."),
+             lambda status: status.info_hash.hex),
+    "info_hash_v1": (nullable(HASH), lambda status: status.info_hash.v1.hex() or None),
+    "info_hash_v2": (nullable(HASH), lambda status: status.info_hash.v2.hex() or None),
+    "name": TEXT,
+    "state": one_of(TORRENT_STATES),
+    "held_by": (described(nullable(TEXT), "Why nothing moves although it should run."),
+                lambda status: status.held_by or None),
+    "error": (nullable(answer_object({"code": TEXT, "message": TEXT})), _error),
+    "size_bytes": COUNT,
+    "wanted_bytes": COUNT,
+    "done_bytes": COUNT,
+    "checked_bytes": COUNT,
+    "moved_bytes": COUNT,
+    "down_bytes_per_s": COUNT,
+    "up_bytes_per_s": COUNT,
+    "downloaded_bytes": COUNT,
+    "uploaded_bytes": COUNT,
+    "wasted_bytes": COUNT,
+    "ratio": (NUMBER, lambda status: round(status.ratio, RATIO_DIGITS)),
+    "eta_s": (nullable(COUNT), lambda status: None if status.eta_s is None else round(status.eta_s)),
+    "peers_connected": COUNT,
+    "peers_known": COUNT,
+    "seeds_connected": COUNT,
+    "availability": (NUMBER, lambda status: round(status.availability, RATIO_DIGITS)),
+    "download_dir": TEXT,
+    "labels": list_of(TEXT),
+    "group": (nullable(TEXT), lambda status: status.group or None),
+    "priority": INTEGER,
+    "added_at": (_WHEN, lambda status: whole_seconds(status.added_at)),
+    "finished_at": (_WHEN, lambda status: whole_seconds(status.finished_at)),
+    "active_s": (COUNT, lambda status: int(status.active_s)),
+    "seeding_s": (COUNT, lambda status: int(status.seeding_s)),
+    "started": (described(BOOLEAN, "Its owner wants it to run."), lambda status: status.is_started),
+    "seeding": (described(nullable(ref("Goal")), "Its own goals; null: those of the settings."),
+                lambda status: None if status.goal is None else GOAL.object_of(status.goal)),
+    "down_limit_bytes_per_s": described(COUNT, "Its own limit; 0: none."),
+    "up_limit_bytes_per_s": COUNT,
+    "upload_slots": described(nullable(COUNT), "Null: as in the settings."),
+    "max_peers": nullable(COUNT),
+    "private": (BOOLEAN, lambda status: status.is_private),
+    "sequential": (BOOLEAN, lambda status: status.is_sequential),
+})
+
+FILE: Shape[FileStatus] = Shape({
+    "number": described(COUNT, "Its place among all files of the torrent."),
+    "path": described(list_of(TEXT), "Relative to the download folder."),
+    "size_bytes": COUNT,
+    "done_bytes": COUNT,
+    "priority": described({"type": "integer", "enum": [0, 1, 2]}, "0: not wanted, 2: wanted more."),
+})
+
+SESSION: Shape[SessionStatus] = Shape({
+    "version": (TEXT, lambda _: __version__),
+    "state": one_of(("starting", "running", "draining", "stopped")),
+    "listen": list_of(TEXT),
+    "torrents": COUNT,
+    "down_bytes_per_s": COUNT,
+    "up_bytes_per_s": COUNT,
+    "started_at": (_WHEN, lambda status: whole_seconds(status.started_at)),
+    "damages": described(list_of(TEXT), "What was found damaged when the state was read."),
+})
+
+SHAPES: dict[str, Shape[Any]] = {"Torrent": TORRENT, "Goal": GOAL, "File": FILE, "Session": SESSION}
+
+
+def as_of(status: TorrentStatus, wall: float) -> TorrentStatus:
+    """The snapshot with its seconds counted up to now, `wall` seconds since 1970."""
+    if not status.counted_at:
+        return status
+    return status._replace(
+        active_s=status.active_s_at(wall), seeding_s=status.seeding_s_at(wall), counted_at=wall)
+
+
 def torrent_fields(status: TorrentStatus, wall: float) -> dict[str, Any]:
     """One torrent, at `wall` seconds since 1970."""
-    error = {"code": status.error_code, "message": status.error_detail} if status.error_code else None
-    return {
-        "hash": status.info_hash.hex,
-        "info_hash_v1": status.info_hash.v1.hex() or None,
-        "info_hash_v2": status.info_hash.v2.hex() or None,
-        "name": status.name,
-        "state": status.state,
-        "held_by": status.held_by or None,
-        "error": error,
-        "size_bytes": status.size_bytes,
-        "wanted_bytes": status.wanted_bytes,
-        "done_bytes": status.done_bytes,
-        "checked_bytes": status.checked_bytes,
-        "moved_bytes": status.moved_bytes,
-        "down_bytes_per_s": status.down_bytes_per_s,
-        "up_bytes_per_s": status.up_bytes_per_s,
-        "downloaded_bytes": status.downloaded_bytes,
-        "uploaded_bytes": status.uploaded_bytes,
-        "wasted_bytes": status.wasted_bytes,
-        "ratio": round(status.ratio, RATIO_DIGITS),
-        "eta_s": None if status.eta_s is None else round(status.eta_s),
-        "peers_connected": status.peers_connected,
-        "peers_known": status.peers_known,
-        "seeds_connected": status.seeds_connected,
-        "availability": round(status.availability, RATIO_DIGITS),
-        "download_dir": status.download_dir,
-        "labels": status.labels,
-        "group": status.group or None,
-        "priority": status.priority,
-        "added_at": _time(status.added_at),
-        "finished_at": _time(status.finished_at),
-        "active_s": int(status.active_s_at(wall)),
-        "seeding_s": int(status.seeding_s_at(wall)),
-        "private": status.is_private,
-        "sequential": status.is_sequential,
-    }
-
-
-def file_fields(status: FileStatus) -> dict[str, Any]:
-    """One file of a torrent; `number` is its place among all files of the torrent, `priority` 0, 1 or 2."""
-    return {
-        "number": status.number,
-        "path": status.path,
-        "size_bytes": status.size_bytes,
-        "done_bytes": status.done_bytes,
-        "priority": status.priority,
-    }
-
-
-def session_fields(status: SessionStatus, torrents: int) -> dict[str, Any]:
-    """The daemon as a whole."""
-    return {
-        "version": __version__,
-        "state": status.state,
-        "listen": status.listen,
-        "torrents": torrents,
-        "down_bytes_per_s": status.down_bytes_per_s,
-        "up_bytes_per_s": status.up_bytes_per_s,
-        "started_at": _time(status.started_at),
-        "damages": status.damages,
-    }
-
-
-def _time(seconds: float) -> int | None:
-    return int(seconds) or None
+    return TORRENT.object_of(as_of(status, wall))

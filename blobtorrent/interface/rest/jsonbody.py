@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection
 from typing import Any
 
 from blobtorrent.core.session.options import Fields
 from blobtorrent.interface.rest.http import Refused, Request
+from blobtorrent.interface.rest.routes import JSON_TYPE, MERGE_PATCH_TYPE
 
 MAX_DEPTH = 64
 MAX_DIGITS = 20                        # more than any number here has; thousands of them take forever to convert
@@ -18,15 +20,38 @@ def read_fields(request: Request) -> Fields:
 
     Raises Refused: 415 when the body does not say that it is JSON, 400 when it is not, or is no object.
     """
+    return Fields(read_object(request))
+
+
+def read_object(request: Request, types: Collection[str] = (JSON_TYPE,)) -> dict[str, Any]:
+    """As `read_fields`, for a body of one of these media types, all of which are JSON."""
     if not request.body:
-        return Fields({})
+        return {}
     content_type = request.head.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise Refused(415, "rest.not-json", "send the body as Content-Type: application/json")
+    if content_type not in types:
+        raise Refused(415, "rest.not-json", f"send the body as Content-Type: {' or '.join(types)}")
     value = parse_json(request.body)
     if not isinstance(value, dict):
         raise _bad_json("not an object")
-    return Fields(value)
+    return value
+
+
+def read_patch(request: Request) -> dict[str, Any]:
+    """A body that is a merge patch (RFC 7396), with or without saying so. Raises as `read_fields` does."""
+    return read_object(request, (JSON_TYPE, MERGE_PATCH_TYPE))
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """What a merge patch makes of a document (RFC 7396, section 2). Neither is changed."""
+    if not isinstance(patch, dict):
+        return patch
+    document = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            document.pop(name, None)
+        else:
+            document[name] = merged(document.get(name), value)
+    return document
 
 
 def parse_json(data: bytes) -> Any:

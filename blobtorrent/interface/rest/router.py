@@ -2,60 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from urllib.parse import quote
 
-from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.interface.rest.conditional import with_tag
+from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Head, Refused, Request, Response
+from blobtorrent.interface.rest.openapi import description_route
 from blobtorrent.interface.rest.problems import problem
-from blobtorrent.interface.rest.v1.files import FileResource
-from blobtorrent.interface.rest.v1.health import HealthResource
-from blobtorrent.interface.rest.v1.session import SessionResource
-from blobtorrent.interface.rest.v1.torrents import TorrentResource
-from blobtorrent.model.errors import BlobTorrentError
-
-Handler = Callable[..., Response]      # handler(request, *what stands for the {} of the pattern)
-
-
-class Route(NamedTuple):
-    """`pattern` is a path whose segment `{}` stands for any one. `at_once`: the handler waits for nothing."""
-
-    method: str
-    pattern: str
-    handler: Handler
-    at_once: bool = False
-
-
-def routes_of(gateway: Gateway) -> tuple[Route, ...]:
-    """Every resource of version 1."""
-    session, torrents = SessionResource(gateway), TorrentResource(gateway)
-    files, health = FileResource(gateway), HealthResource(gateway)
-    return (
-        Route("GET", "/v1/health/live", health.live, at_once=True),
-        Route("GET", "/v1/health/ready", health.ready, at_once=True),
-        Route("GET", "/v1/session", session.read),
-        Route("GET", "/v1/torrents", torrents.read_all),
-        Route("POST", "/v1/torrents", torrents.add),
-        Route("GET", "/v1/torrents/{}", torrents.read),
-        Route("PATCH", "/v1/torrents/{}", torrents.change),
-        Route("DELETE", "/v1/torrents/{}", torrents.remove),
-        Route("POST", "/v1/torrents/{}/start", torrents.start),
-        Route("POST", "/v1/torrents/{}/stop", torrents.stop),
-        Route("POST", "/v1/torrents/{}/recheck", torrents.recheck),
-        Route("POST", "/v1/torrents/{}/announce", torrents.announce),
-        Route("POST", "/v1/torrents/{}/move", torrents.move),
-        Route("POST", "/v1/torrents/{}/rename", torrents.rename),
-        Route("GET", "/v1/torrents/{}/files", files.read_all),
-    )
+from blobtorrent.interface.rest.routes import Route
+from blobtorrent.model.errors import BlobTorrentError, Invalid
 
 
 class Router:
-    """Finds the route and turns the errors of its handler into problem documents."""
+    """Finds the route and turns the errors of its handler into problem documents.
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._routes: dict[tuple[str, ...], dict[str, Route]] = {}
-        for route in routes_of(gateway):
-            self._routes.setdefault(tuple(route.pattern[1:].split("/")), {})[route.method] = route
+    Of two patterns that fit, the one that says more of the path is meant. The description of all `routes` is one more.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        routes = list(routes)
+        routes.append(description_route(routes))
+        self.routes: Sequence[Route] = tuple(routes)
+        self._by_length: dict[int, dict[tuple[str, ...], dict[str, Route]]] = {}
+        for route in routes:
+            pattern = tuple(route.pattern[1:].split("/"))
+            self._by_length.setdefault(len(pattern), {}).setdefault(pattern, {})[route.method] = route
+
+    def scope_of(self, head: Head) -> Scope | None:
+        """What a token must have for this request, None: nobody needs one.
+
+        For what does not exist it is the least that there is: who may ask nothing is not told that either.
+        """
+        try:
+            return self._find(head)[0].scope
+        except Refused:
+            return Scope.READ
 
     def is_answered_at_once(self, head: Head) -> bool:
         """Whether `answer` neither waits nor takes long."""
@@ -68,22 +50,51 @@ class Router:
         """The response to any request. Raises nothing but bugs."""
         try:
             route, arguments = self._find(request.head)
-            return route.handler(request, *arguments)
+            _check(request, route)
+            return with_tag(request.head, route.handler(request, *arguments))
         except BlobTorrentError as error:
             return problem(error)
 
     def _find(self, head: Head) -> tuple[Route, list[str]]:
-        """The route and what stands for its `{}`. Raises Refused (404, 405)."""
-        for pattern, methods in self._routes.items():
-            if len(pattern) != len(head.path):
-                continue
-            pairs = list(zip(pattern, head.path))
-            if any(name not in ("{}", segment) for name, segment in pairs):
-                continue
-            route = methods.get("GET" if head.method == "HEAD" else head.method)
-            if route is None:
-                raise Refused(
-                    405, "rest.bad-method", f"no {head.method} here", (("Allow", ", ".join(sorted(methods))),)
-                )
-            return route, [segment for name, segment in pairs if name == "{}"]
-        raise Refused(404, "rest.no-resource", "there is no such resource")
+        """The route and what stands for the names of its pattern. Raises Refused (404, 405)."""
+        patterns = self._by_length.get(len(head.path), {})
+        methods = patterns.get(head.path)
+        pattern = head.path
+        if methods is None:
+            pattern = next((pattern for pattern in patterns if _fits(pattern, head.path)), ())
+            methods = patterns.get(pattern)
+        if methods is None:
+            raise Refused(404, "rest.no-resource", "there is no such resource")
+        route = methods.get("GET" if head.method == "HEAD" else head.method)
+        if route is None:
+            raise Refused(405, "rest.bad-method", f"no {head.method} here", (("Allow", _allowed(methods)),))
+        return route, [segment for name, segment in zip(pattern, head.path) if _is_name(name)]
+
+
+def path_of(*segments: object) -> str:
+    """The path of a resource of version 1, for headers that name one."""
+    return "/v1/" + "/".join(quote(str(segment), safe="") for segment in segments)
+
+
+def _check(request: Request, route: Route) -> None:
+    """What holds for all routes alike. Raises Refused, or Invalid ("option.unknown") for a misspelt field of the query."""
+    if request.grant.is_bound and not route.for_labels:
+        raise Refused(403, "rest.scope", "a token that is bound to labels may not use this")
+    unknown = request.query.keys() - {parameter.name for parameter in route.doc.query}
+    if unknown:
+        raise Invalid("option.unknown", f"there is no field {min(unknown)} in this query")
+    if route.doc.body is not None and route.doc.body.is_required and not request.body:
+        raise Refused(400, "rest.no-body", "this needs a body")
+
+
+def _fits(pattern: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    return all(name == segment or _is_name(name) for name, segment in zip(pattern, path))
+
+
+def _is_name(segment: str) -> bool:
+    return segment.startswith("{")
+
+
+def _allowed(methods: Iterable[str]) -> str:
+    names = set(methods)
+    return ", ".join(sorted(names | {"HEAD"} if "GET" in names else names))

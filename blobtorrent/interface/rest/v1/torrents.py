@@ -1,173 +1,145 @@
-"""`/v1/torrents`: listing, adding and steering torrents."""
+"""`/v1/torrents`: the list of torrents, and what has changed of it; adding torrents; doing one thing to many."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
-import stat
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
-from blobtorrent.core.session.commands import (
-    AddTorrent,
-    ChangeTorrent,
-    Command,
-    MoveTorrent,
-    Reannounce,
-    RecheckTorrent,
-    RemoveTorrent,
-    RenamePath,
-    StartTorrent,
-    StopTorrent,
-)
-from blobtorrent.core.session.gateway import COMMAND_DEADLINE_S, Gateway
-from blobtorrent.core.session.options import Fields, absolute_folder, read_addition, read_changes, text
-from blobtorrent.core.session.sources import read_source
+from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.pacing import paced
-from blobtorrent.interface.rest.encode import document, json_bytes, torrent_fields
+from blobtorrent.interface.rest.conditional import has_already, not_modified
+from blobtorrent.interface.rest.encode import TORRENT_STATES, document, json_bytes, torrent_fields
+from blobtorrent.interface.rest.grants import Grant, Scope
 from blobtorrent.interface.rest.http import Request, Response
-from blobtorrent.interface.rest.jsonbody import read_fields
-from blobtorrent.interface.rest.v1.lookup import find_torrent, require_torrents
-from blobtorrent.model.errors import Conflict, Invalid
-from blobtorrent.model.ids import InfoHash
+from blobtorrent.interface.rest.listing import MAX_LIMIT, SORTABLE, ListQuery, one_page, read_list_query
+from blobtorrent.interface.rest.router import path_of
+from blobtorrent.interface.rest.routes import Answer, Operation, Parameter, Route
+from blobtorrent.interface.rest.schemas import (
+    BOOLEAN,
+    COUNT,
+    HASH,
+    TEXT,
+    answer_object,
+    list_of,
+    nullable,
+    one_of,
+    ref,
+)
+from blobtorrent.interface.rest.selecting import Selection, Selections
+from blobtorrent.interface.rest.v1.adding import ADDITION, Adder, read_torrent
+from blobtorrent.interface.rest.v1.lookup import require_torrents
 from blobtorrent.model.status import TorrentStatus
-from blobtorrent.protocol.metafile import parse_torrent
 
-ADD_DEADLINE_S = 30.0                  # an addition is answered when it is safe on disk
-RENAME_DEADLINE_S = 30.0               # a rename when the torrent was stopped for it, and its files have the new names
+ROWS_PER_PART = 50                     # of an answer: the parts are sent as they are and never joined
+
+FIELDS = Parameter("fields", TEXT, "Only these members, with commas.")
+
+_LIST_QUERY = (
+    FIELDS,
+    Parameter("state", TEXT, f"Only torrents in one of these states, with commas: {', '.join(TORRENT_STATES)}."),
+    Parameter("label", TEXT, "Only torrents that have this label; empty: that have none."),
+    Parameter("group", TEXT, "Only torrents of this group; empty: of none."),
+    Parameter("private", BOOLEAN, "Only private ones, or only others."),
+    Parameter("held_by", TEXT, "Only torrents that are held by this; empty: by nothing."),
+    Parameter("error", BOOLEAN, "Only torrents with an error, or only others."),
+    Parameter("name", TEXT, "Only torrents with this in their name; capitals make no difference."),
+    Parameter("hash", {"type": "string", "pattern": f"{HASH['pattern'][:-1]}(,{HASH['pattern'][1:-1]})*$"},
+              "Only these, with commas."),
+    Parameter("sort", TEXT, f"By these members, with commas; one with - before it is turned round: {', '.join(SORTABLE)}."),
+    Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "At most so many on a page."),
+    Parameter("page", TEXT, "The next_page of the answer before; the sort must be the same."),
+    Parameter("since", TEXT, "The cursor of an answer before: only what has changed since then."),
+)
+_LIST = answer_object({
+    "torrents": list_of(ref("SelectedTorrent")),
+    "total": {**COUNT, "description": "Of all pages."},
+    "next_page": nullable(TEXT),
+    "removed": list_of(HASH),
+    "is_full": {**BOOLEAN, "description": "The torrents are all that there are: forget those that are not among them."},
+    "cursor": {**TEXT, "description": "For since."},
+}, optional=("total", "next_page", "removed", "is_full"))
 
 
-class TorrentResource:
-    def __init__(self, gateway: Gateway) -> None:
+class TorrentsResource:
+    def __init__(self, gateway: Gateway, adder: Adder) -> None:
         self._gateway = gateway
+        self._adder = adder
+        self._selections = Selections()
+        self._run = os.urandom(4).hex()        # revisions count from the start of the process
+
+    def routes(self) -> Iterable[Route]:
+        yield Route("GET", "/v1/torrents", self.read_all, Scope.READ, Operation(
+            "All torrents, some of them, or what has changed of them.",
+            (Answer(200, "The torrents.", _LIST),),
+            query=_LIST_QUERY,
+        ), for_labels=True)
+        yield Route("POST", "/v1/torrents", self.add, Scope.ADD, Operation(
+            "Add a torrent.",
+            (Answer(201, "It was added, and is safe on disk.", ref("Torrent")),
+             Answer(200, "It was there already, and stays as it is.", ref("Torrent"))),
+            body=ADDITION,
+        ), for_labels=True)
 
     def read_all(self, request: Request) -> Response:
-        """All torrents in the order they were added; `?state=` and `?label=` leave out others."""
-        fields = Fields(request.query)
-        state, label = fields.take("state", text, None), fields.take("label", text, None)
-        fields.end()
+        listing = read_list_query(request.query)
         require_torrents(self._gateway)
-        found = (
-            json_bytes(torrent_fields(status, time.time()))
-            for status in paced(self._gateway.torrents.read_all().values())
-            if (state is None or status.state == state) and (label is None or label in status.labels)
-        )
-        return Response(200, b'{"torrents":[' + b",".join(found) + b"]}")
+        if listing.since is not None:
+            return self._changes(request.grant, listing, listing.since)
+        # Read before the torrents: what changes in between is told again to who asks with it.
+        cursor = self._cursor(self._gateway.torrents.revision)
+        tag = f'W/"{cursor}"'
+        if has_already(request.head, tag):
+            return not_modified(tag)
+        found = _wanted(self._gateway.torrents.read_all().values(), request.grant, listing)
+        page, next_page = one_page(found, listing)
+        end = b'],"total":%d,"next_page":%b,"cursor":%b}' % (len(found), json_bytes(next_page), json_bytes(cursor))
+        return Response(200, self._parts(page, listing, end), headers=(("ETag", tag),))
 
-    def read(self, _request: Request, digits: str) -> Response:
-        return document(torrent_fields(find_torrent(self._gateway, digits), time.time()))
+    def _changes(self, grant: Grant, listing: ListQuery, since: str) -> Response:
+        run, _, number = since.partition("-")
+        is_ours = run == self._run and number.isascii() and number.isdigit() and len(number) < 18
+        # Who sees some torrents only is not told the hashes of others that are gone: they get all that they see.
+        changes = self._gateway.torrents.read_since(int(number) if is_ours and not grant.is_bound else 0)
+        found = _wanted(changes.changed.values(), grant, listing)
+        removed = []
+        if not changes.is_full:
+            told = {status.info_hash for status in found}
+            removed = [info_hash.hex for info_hash in (*changes.withdrawn, *changes.changed) if info_hash not in told]
+        page, _ = one_page(found, listing)
+        end = b'],"removed":%b,"is_full":%b,"cursor":%b}' % (
+            json_bytes(removed), json_bytes(changes.is_full), json_bytes(self._cursor(changes.revision)))
+        return Response(200, self._parts(page, listing, end))
+
+    def _parts(self, page: Sequence[TorrentStatus], listing: ListQuery, end: bytes) -> tuple[bytes, ...]:
+        """The list in pieces that nobody has to join."""
+        selection = self._selections.get(listing.names)
+        selection.forget_beyond(len(self._gateway.torrents))
+        rows = paced(_rows(page, selection))
+        parts = [b'{"torrents":[']
+        while part := b",".join(islice(rows, ROWS_PER_PART)):
+            if len(parts) > 1:
+                parts.append(b",")
+            parts.append(part)
+        return (*parts, end)
+
+    def _cursor(self, revision: int) -> str:
+        return f"{self._run}-{revision}"
 
     def add(self, request: Request) -> Response:
-        """201 with the torrent; 200 when it was there already, and it stays as it is."""
-        fields = read_fields(request)
-        raw = _read_metainfo(fields)
-        options = read_addition(fields)
-        fields.end()
-        metainfo = parse_torrent(raw)
-        try:
-            info_hash = self._gateway.ask(AddTorrent(metainfo, raw=raw, **options), ADD_DEADLINE_S)
-        except Conflict as error:
-            if error.code != "torrent.present":
-                raise
-            return document(torrent_fields(find_torrent(self._gateway, metainfo.info_hash.hex), time.time()))
-        location = ("Location", f"/v1/torrents/{info_hash.hex}")
-        added = find_torrent(self._gateway, info_hash.hex)
-        return document(torrent_fields(added, time.time()), 201)._replace(headers=(location,))
-
-    def change(self, request: Request, digits: str) -> Response:
-        fields = read_fields(request)
-        changes = read_changes(fields)
-        fields.end()
-        return self._command(digits, lambda info_hash: ChangeTorrent(info_hash, changes))
-
-    def remove(self, request: Request, digits: str) -> Response:
-        """`?with_data=true` also deletes the torrent's files."""
-        fields = Fields(request.query)
-        with_data = fields.take("with_data", _boolean_word, False)
-        fields.end()
-        self._gateway.ask(RemoveTorrent(self._find(digits).info_hash, with_data))
-        return Response(204)
-
-    def start(self, request: Request, digits: str) -> Response:
-        return self._plain_command(request, digits, StartTorrent)
-
-    def stop(self, request: Request, digits: str) -> Response:
-        return self._plain_command(request, digits, StopTorrent)
-
-    def recheck(self, request: Request, digits: str) -> Response:
-        return self._plain_command(request, digits, RecheckTorrent)
-
-    def announce(self, request: Request, digits: str) -> Response:
-        return self._plain_command(request, digits, Reannounce)
-
-    def move(self, request: Request, digits: str) -> Response:
-        """To the folder `download_dir`; the answer comes when it begins."""
-        fields = read_fields(request)
-        folder = fields.take("download_dir", absolute_folder)
-        fields.end()
-        return self._command(digits, lambda info_hash: MoveTorrent(info_hash, folder))
-
-    def rename(self, request: Request, digits: str) -> Response:
-        """Its file or folder `old` is called `new` from now on; the answer comes when it is so."""
-        fields = read_fields(request)
-        old, new = fields.take("old", text), fields.take("new", text)
-        fields.end()
-        return self._command(digits, lambda info_hash: RenamePath(info_hash, old, new), RENAME_DEADLINE_S)
-
-    def _find(self, digits: str) -> TorrentStatus:
-        return find_torrent(self._gateway, digits)
-
-    def _plain_command(self, request: Request, digits: str, command: Callable[[InfoHash], Command]) -> Response:
-        """A command that has nothing to say but the torrent."""
-        read_fields(request).end()
-        return self._command(digits, command)
-
-    def _command(
-        self, digits: str, command: Callable[[InfoHash], Command], deadline_s: float = COMMAND_DEADLINE_S
-    ) -> Response:
-        """Have it done; the answer is the torrent as it is then."""
-        self._gateway.ask(command(self._find(digits).info_hash), deadline_s)
-        return document(torrent_fields(self._find(digits), time.time()))
+        wanted = read_torrent(request)
+        status, is_new = self._adder.add(request.grant, wanted)
+        answer = document(torrent_fields(status, time.time()), 201 if is_new else 200)
+        if not is_new:
+            return answer
+        return answer._replace(headers=(("Location", path_of("torrents", status.info_hash.hex)),))
 
 
-def _read_metainfo(fields: Fields) -> bytes:
-    """The bytes of the torrent, from `metainfo` or from where `source` says."""
-    if fields.has("source") == fields.has("metainfo"):
-        raise Invalid("option.bad-value", "give either source or metainfo")
-    if fields.has("metainfo"):
-        return fields.take("metainfo", _base64)
-    return read_source(fields.take("source", _source))
+def _wanted(found: Iterable[TorrentStatus], grant: Grant, listing: ListQuery) -> list[TorrentStatus]:
+    return [status for status in paced(found) if grant.sees(status.labels) and listing.wants(status)]
 
 
-def _source(value: Any) -> str:
-    """A URL, a magnet link or the path of a file on this machine. What could keep a reader waiting is no file."""
-    source = text(value)
-    if not source.lower().startswith(("http:", "https:", "magnet:")):
-        if not os.path.isabs(source):
-            raise ValueError("must be a URL, a magnet link or an absolute path")
-        if "\0" in source or _is_no_file(source):
-            raise ValueError("is no file")
-    return source
-
-
-def _is_no_file(path: str) -> bool:
-    """Whether something else is there. What cannot be looked at is left to its reader, who has words for it."""
-    try:
-        return not stat.S_ISREG(os.stat(path).st_mode)
-    except (OSError, ValueError):
-        return False
-
-
-def _base64(value: Any) -> bytes:
-    try:
-        return base64.b64decode(text(value), validate=True)
-    except binascii.Error:
-        raise ValueError("is not base64") from None
-
-
-def _boolean_word(value: str) -> bool:
-    if value not in ("true", "false"):
-        raise ValueError("must be true or false")
-    return value == "true"
+def _rows(page: Iterable[TorrentStatus], selection: Selection) -> Iterator[bytes]:
+    wall = time.time()
+    return (selection.row(status, wall) for status in page)

@@ -1,0 +1,71 @@
+"""What a route is: a method and a path, who may use it, what answers, and what the manual and openapi.json say of it."""
+
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from blobtorrent.interface.rest.grants import Scope
+from blobtorrent.interface.rest.http import Response
+
+JSON_TYPE = "application/json"
+MERGE_PATCH_TYPE = "application/merge-patch+json"
+
+Schema = Mapping[str, Any]             # JSON Schema 2020-12, as OpenAPI 3.1 uses it
+Handler = Callable[..., Response]      # handler(request, *the segments that stand for the names of the pattern)
+
+
+class Parameter(NamedTuple):
+    """A field of the query. None is ever required."""
+
+    name: str
+    schema: Schema
+    doc: str
+
+
+class Body(NamedTuple):
+    """What a request carries. Every type of `types` carries the same, written in its own way."""
+
+    schema: Schema
+    is_required: bool = True
+    types: tuple[str, ...] = (JSON_TYPE,)
+
+
+class Answer(NamedTuple):
+    """One way to succeed. Without a schema there is no body, or one that is not JSON."""
+
+    status: int
+    doc: str
+    schema: Schema | None = None
+    content_type: str = JSON_TYPE
+
+
+class Operation(NamedTuple):
+    """What people are told about a route. `problems` are the statuses of refusals beyond those that all routes share."""
+
+    summary: str
+    answers: tuple[Answer, ...]
+    query: tuple[Parameter, ...] = ()
+    body: Body | None = None
+    problems: tuple[int, ...] = ()
+
+
+class Route(NamedTuple):
+    """`pattern` is a path whose segments `{name}` stand for any one.
+
+    `scope` is what a token must have, None: nobody needs one. `at_once`: the handler waits for nothing and is called on
+    the thread `rest`. Tokens that are bound to labels may use only routes `for_labels`: these look at the grant, and
+    show and change nothing but its torrents.
+    """
+
+    method: str
+    pattern: str
+    handler: Handler
+    scope: Scope | None
+    doc: Operation
+    at_once: bool = False
+    for_labels: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in the pattern, in order."""
+        return tuple(segment[1:-1] for segment in self.pattern.split("/") if segment.startswith("{"))

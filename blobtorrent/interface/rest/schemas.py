@@ -1,0 +1,128 @@
+"""JSON Schemas of what goes over the interface: the small shapes that the tables of fields and the routes put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from blobtorrent.config.values import MAX_LABEL
+from blobtorrent.core.session.options import (
+    MAX_FILES,
+    MAX_LABELS,
+    MAX_LINKS,
+    MAX_PEERS,
+    MAX_PRIORITY,
+    MAX_RATE,
+    MAX_RATIO,
+    MAX_SLOTS,
+)
+from blobtorrent.interface.rest.routes import Schema
+
+TEXT: Schema = {"type": "string"}
+BOOLEAN: Schema = {"type": "boolean"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+INTEGER: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+BASE64: Schema = {"type": "string", "contentEncoding": "base64"}
+HASH: Schema = {"type": "string", "pattern": "^([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$"}
+ANY_OBJECT: Schema = {"type": "object"}
+
+
+def nullable(schema: Schema) -> Schema:
+    """The same, or null: what is absent."""
+    kind = schema.get("type")
+    if isinstance(kind, str) and "enum" not in schema:
+        return {**schema, "type": [kind, "null"]}
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def one_of(words: Sequence[str]) -> Schema:
+    return {"type": "string", "enum": list(words)}
+
+
+def list_of(schema: Schema, *, at_most: int | None = None, at_least: int | None = None) -> Schema:
+    limits = {"maxItems": at_most, "minItems": at_least}
+    return {"type": "array", "items": schema, **{key: value for key, value in limits.items() if value is not None}}
+
+
+def described(schema: Schema, doc: str) -> Schema:
+    return {**schema, "description": doc}
+
+
+def answer_object(properties: Mapping[str, Schema], *, optional: Sequence[str] = ()) -> Schema:
+    """What we answer: all of it is there but what is optional, and later versions may have more."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": [name for name in properties if name not in optional],
+    }
+
+
+def body_object(properties: Mapping[str, Schema], *, required: Sequence[str] = ()) -> Schema:
+    """What we take: nothing else."""
+    body: dict[str, Any] = {"type": "object", "properties": dict(properties), "additionalProperties": False}
+    if required:
+        body["required"] = list(required)
+    return body
+
+
+def ref(name: str) -> Schema:
+    """A schema that is described once, in COMPONENTS or by the resources."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+NOTHING = body_object({})
+
+PROBLEM = answer_object({
+    "title": TEXT,
+    "status": {"type": "integer", "minimum": 400, "maximum": 599},
+    "code": described(TEXT, "Stable; what programs look at."),
+    "detail": described(TEXT, "For people."),
+})
+
+# What may be said about a torrent, as core.session.options reads it.
+RATE_OPTION: Schema = {
+    "description": 'Bytes a second, or text such as "2 MiB/s"; 0: no limit.',
+    "anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_RATE}, {"type": "string", "pattern": "^[0-9]+$"}],
+}
+DURATION_OPTION: Schema = {
+    "description": 'Seconds, or text such as "1h 30m".',
+    "anyOf": [{"type": "number", "minimum": 0, "maximum": 3153600000}, {"type": "string", "pattern": "^[0-9]{1,9}$"}],
+}
+LABEL_OPTION: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_LABEL, "pattern": "^[!-~]+( [!-~]+)*$"}
+GROUP_OPTION: Schema = {"type": "string", "maxLength": MAX_LABEL, "pattern": "^([!-~]+( [!-~]+)*)?$"}
+LABELS_OPTION = list_of(LABEL_OPTION, at_most=MAX_LABELS)
+PEERS_OPTION = list_of(
+    {"type": "string", "examples": ["192.0.2.1:6881", "[2001:db8::1]:6881"],
+     "pattern": r"^[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{1,2}:[1-9][0-9]{0,3}$"}, at_most=MAX_PEERS)
+FOLDER_OPTION: Schema = {
+    "type": "string", "pattern": "^(/[A-Za-z0-9_.-]+)+$", "description": "An absolute path on the daemon's machine.",
+}
+GOAL_OPTION = body_object({
+    "ratio": nullable({"type": "number", "minimum": 0, "maximum": MAX_RATIO}),
+    "time_s": nullable(DURATION_OPTION),
+    "idle_s": nullable(DURATION_OPTION),
+    "action": nullable(one_of(("stop", "remove", "remove-with-data"))),
+})
+FILE_PRIORITIES_OPTION: Schema = {
+    "type": "object",
+    "description": "Numbers of files, and how much each is wanted.",
+    "propertyNames": {"pattern": "^[0-9]{1,6}$"},
+    "additionalProperties": one_of(("skip", "normal", "high")),
+}
+PRIORITY_OPTION: Schema = {"type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY}
+FILE_NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_FILES}
+
+# Members that may be set when a torrent is added and changed at any time; null is the default.
+CHANGEABLE: dict[str, Schema] = {
+    "labels": nullable(LABELS_OPTION),
+    "group": nullable(GROUP_OPTION),
+    "priority": nullable(PRIORITY_OPTION),
+    "seeding": nullable(GOAL_OPTION),
+    "down_limit_bytes_per_s": nullable(RATE_OPTION),
+    "up_limit_bytes_per_s": nullable(RATE_OPTION),
+    "sequential": nullable(BOOLEAN),
+    "upload_slots": nullable({"type": "integer", "minimum": 0, "maximum": MAX_SLOTS}),
+    "max_peers": nullable({"type": "integer", "minimum": 1, "maximum": MAX_LINKS}),
+    "file_priorities": nullable(FILE_PRIORITIES_OPTION),
+}

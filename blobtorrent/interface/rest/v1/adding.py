@@ -1,0 +1,139 @@
+"""How a request names a torrent that is to be there, and how it gets there."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import stat
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from blobtorrent.core.session.commands import AddTorrent
+from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.core.session.options import Fields, read_addition, text
+from blobtorrent.core.session.sources import read_source
+from blobtorrent.interface.rest.grants import Grant
+from blobtorrent.interface.rest.http import Refused, Request
+from blobtorrent.interface.rest.jsonbody import read_fields
+from blobtorrent.interface.rest.routes import Body
+from blobtorrent.interface.rest.schemas import (
+    BASE64,
+    BOOLEAN,
+    CHANGEABLE,
+    FOLDER_OPTION,
+    PEERS_OPTION,
+    body_object,
+    described,
+    nullable,
+)
+from blobtorrent.interface.rest.v1.lookup import find_torrent
+from blobtorrent.model.errors import Conflict, Invalid
+from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.status import TorrentStatus
+from blobtorrent.protocol.metafile import parse_torrent
+
+ADD_DEADLINE_S = 30.0                  # an addition is answered when it is safe on disk
+
+_ADDITION = body_object({
+    "source": described({"type": "string"}, "The URL of a torrent file, or its absolute path on the daemon's machine."),
+    "metainfo": described(BASE64, "The bytes of the torrent file."),
+    "download_dir": nullable(FOLDER_OPTION),
+    "start": nullable(BOOLEAN),
+    "skip_check": nullable(BOOLEAN),
+    "peers": nullable(PEERS_OPTION),
+    **CHANGEABLE,
+})
+ADDITION = Body({**_ADDITION, "oneOf": [{"required": ["source"]}, {"required": ["metainfo"]}]})
+DESIRED = Body(_ADDITION)
+
+
+class Wanted(NamedTuple):
+    """A torrent that is to be there. `raw` and `metainfo` are what the request gave, or None; `options` are arguments of
+    AddTorrent."""
+
+    raw: bytes | None
+    metainfo: Metainfo | None
+    options: Mapping[str, Any]
+
+
+def read_torrent(request: Request, *, is_given: bool = True) -> Wanted:
+    """What a body says. Unless it `is_given`, the torrent itself may be missing.
+
+    Raises Refused or Invalid, FormatError when it is no torrent, and what `read_source` does.
+    """
+    fields = read_fields(request)
+    options = read_addition(fields)
+    source, encoded = fields.take("source", _source, None), fields.take("metainfo", _base64, None)
+    fields.end()
+    if (source is None) == (encoded is None) and (is_given or source is not None):
+        raise Invalid("option.bad-value", "give either source or metainfo")
+    raw = encoded if source is None else read_source(source)
+    return Wanted(raw, None if raw is None else parse_torrent(raw), options)
+
+
+def allowed_labels(grant: Grant, labels: tuple[str, ...], before: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The labels that a torrent gets when the caller asks for these, in place of those `before`.
+
+    A token that is bound to labels gives and takes none but its own, and leaves at least one of them.
+    Raises Refused (403).
+    """
+    if not grant.is_bound:
+        return labels
+    if not labels and not before:
+        return tuple(sorted(grant.labels))
+    foreign = (set(labels) ^ set(before)) - grant.labels
+    if foreign or not grant.sees(labels):
+        raise Refused(403, "rest.scope", f"the token is bound to the labels {', '.join(sorted(grant.labels))}")
+    return labels
+
+
+class Adder:
+    """Has torrents added. Used by all threads of the interface."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def add(self, grant: Grant, wanted: Wanted) -> tuple[TorrentStatus, bool]:
+        """The torrent, and whether it is new. One that was there already stays as it is.
+
+        Raises Refused (403), Conflict when it is there and none of the caller's business, and what AddTorrent does.
+        """
+        assert wanted.raw is not None and wanted.metainfo is not None
+        metainfo = wanted.metainfo
+        options = {**wanted.options, "labels": allowed_labels(grant, wanted.options.get("labels", ()))}
+        is_new = True
+        try:
+            self._gateway.ask(AddTorrent(metainfo, raw=wanted.raw, **options), ADD_DEADLINE_S)
+        except Conflict as error:
+            there = self._gateway.torrents.read(metainfo.info_hash)
+            if error.code != "torrent.present" or there is None or not grant.sees(there.labels):
+                raise
+            is_new = False
+        return find_torrent(self._gateway, grant, metainfo.info_hash.hex), is_new
+
+
+def _source(value: Any) -> str:
+    """A URL, a magnet link or the path of a file on this machine. What could keep a reader waiting is no file."""
+    source = text(value)
+    if not source.lower().startswith(("http:", "https:", "magnet:")):
+        if not os.path.isabs(source):
+            raise ValueError("must be a URL, a magnet link or an absolute path")
+        if "\0" in source or _is_no_file(source):
+            raise ValueError("is no file")
+    return source
+
+
+def _is_no_file(path: str) -> bool:
+    """Whether something else is there. What cannot be looked at is left to its reader, who has words for it."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _base64(value: Any) -> bytes:
+    try:
+        return base64.b64decode(text(value), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("is not base64") from None
