@@ -17,7 +17,7 @@ from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.payload import PayloadMap
-from blobtorrent.model.status import TorrentStatus
+from blobtorrent.model.status import GoalStatus, TorrentStatus
 from blobtorrent.runtime.machine import Machine
 from blobtorrent.runtime.timers import Timer
 from blobtorrent.storage.store import Store
@@ -262,6 +262,12 @@ class Torrent:
             priority=wishes.priority,
             is_private=facts.is_private,
             is_sequential=wishes.is_sequential,
+            is_started=record.should_run,
+            down_limit_bytes_per_s=wishes.down_bytes_per_s,
+            up_limit_bytes_per_s=wishes.up_bytes_per_s,
+            upload_slots=wishes.upload_slots,
+            max_peers=wishes.max_peers,
+            goal=None if wishes.goal is None else GoalStatus(*wishes.goal[:3], wishes.goal.action.value),
             added_at=facts.added_at,
             finished_at=record.finished_at,
             active_s=lifetime.active_s,
