@@ -71,6 +71,10 @@ class Outbox:
             break
         return tokens
 
-    def tokens(self) -> list[Any]:
-        """The tokens of everything that is still queued."""
-        return [token for _, _, token in self._batches if token is not None]
+    def unsent(self) -> tuple[list[Any], int]:
+        """The tokens of everything that is still queued, and how many bytes of the first one's batch went out."""
+        tokens = [token for _, _, token in self._batches if token is not None]
+        if not tokens or self._batches[0][2] is None:
+            return tokens, 0           # a batch behind another one is not begun
+        buffers, left, _ = self._batches[0]
+        return tokens, sum(map(len, buffers)) - left

@@ -55,10 +55,12 @@ class LinkBroken(NamedTuple):
 
 
 class LinkClosed(NamedTuple):
-    """The socket is closed; `tokens` belong to batches that were never sent whole."""
+    """The socket is closed; `tokens` belong to batches that were never sent whole. Of the first one's `sent_bytes` were
+    handed to the kernel all the same."""
 
     link: int
     tokens: list[Any]
+    sent_bytes: int
 
 
 class _Half:
@@ -148,7 +150,7 @@ class Sender:
             self.loop.unregister(half.sock)
         half.sock.close()
         self._tell_sent()              # first: nobody knows the link's number after LinkClosed
-        self._replies.post(LinkClosed(link, half.outbox.tokens()))
+        self._replies.post(LinkClosed(link, *half.outbox.unsent()))
 
     def _on_pass(self, _now: float) -> None:
         self._tell_sent()

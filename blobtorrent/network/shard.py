@@ -1,7 +1,7 @@
 """Shard: a receive thread and a send thread that share the sockets of some torrents.
 
 Closing has one order: the receive thread detaches, posts what its pass decided to send and then CloseLink; the send
-thread closes and answers LinkClosed with the tokens of what was never sent.
+thread closes and answers LinkClosed with the tokens of what was never sent whole.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class SimShard:
             self.mailbox.post(Sent(done))
         for number in self._closing:
             self._sockets.pop(number).close()
-            self.mailbox.post(LinkClosed(number, self._outboxes.pop(number).tokens()))
+            self.mailbox.post(LinkClosed(number, *self._outboxes.pop(number).unsent()))
         self._closing.clear()
 
     def _send(self, number: int, outbox: Outbox) -> list[Any]:

@@ -173,6 +173,18 @@ def test_a_link_with_too_much_queued_is_broken_and_its_tokens_come_with_the_clos
     assert (closed.link, closed.tokens) == (number, [1, 2, 3])
 
 
+def test_of_a_batch_that_is_cut_off_what_the_peer_can_read_is_told(bench):
+    _, number, peer = bench.connect(small=True)
+    bench.send((number, [b"small"], None), (number, [bytes(1000)] * 3000, "cut"), (number, [b"never"], "behind"))
+    bench.run(lambda: bench.shard.close_link(number))
+    closed = bench.next(LinkClosed)
+    assert closed.tokens == ["cut", "behind"]
+    received = 0
+    while part := peer.recv(1 << 16):
+        received += len(part)
+    assert 0 < closed.sent_bytes == received - len(b"small") < 3_000_000
+
+
 def test_buffers_of_the_pass_that_closes_a_link_go_out_before_it_closes(bench):
     _, number, peer = bench.connect()
 

@@ -33,7 +33,7 @@ from blobtorrent.core.swarm.shedding import least_useful
 from blobtorrent.core.swarm.talk import Talk
 from blobtorrent.core.swarm.tallies import Tallies
 from blobtorrent.core.swarm.unfinished import UnfinishedPieces
-from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager
+from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager, payload_in
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, StorageError
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -233,9 +233,11 @@ class Swarm:
         self.uploaded.add(token[1])
         self.wake()
 
-    def on_link_closed(self, link: PeerLink, tokens: list[Batch]) -> None:
-        """The socket is closed; what was never sent is free again."""
+    def on_link_closed(self, tokens: list[Batch], sent_bytes: int) -> None:
+        """A socket is closed; what was never sent is free again. Of the first batch `sent_bytes` went out."""
         self._closing -= 1
+        if sent_bytes:
+            self.uploaded.add(payload_in(tokens[0], sent_bytes))
         for token in tokens:
             self.uploads.on_sent(None, token)
 

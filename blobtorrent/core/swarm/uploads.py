@@ -37,7 +37,7 @@ OUR_QUEUE = 2000                       # `reqq` that we advertise (BEP 10)
 
 SpanKey = tuple[int, int]              # piece, number of the span in it; or a request's key and minus its length
 Run = tuple[int, int]                  # key and count of neighbouring whole blocks; an odd request has minus its length
-Batch = tuple[SpanKey, int]            # the token of a batch: which span it pins, payload bytes
+Batch = tuple[SpanKey, int, int]       # the token of a batch: which span it pins, payload bytes, and blocks they are
 
 _HEADER = HEADER.pack
 
@@ -191,7 +191,7 @@ class UploadManager:
 
     def on_sent(self, link: PeerLink | None, batch: Batch) -> None:
         """A batch is with the kernel, or was dropped with its link (None)."""
-        span_key, size = batch
+        span_key, size, _ = batch
         self._cache.unpin(span_key)
         if link is not None:
             link.queued_upload_bytes -= size
@@ -275,9 +275,17 @@ class UploadManager:
             buffers[1::2] = [views[slot] for slot in slots[first:first + blocks]]
         else:
             buffers = [_HEADER(9 - blocks, PIECE_ID, key), *_slices(views, slots, offset, -blocks)]
-        size = _run_bytes(run)
+        size, count = _run_bytes(run), max(1, blocks)
         self._cache.pin(span_key)
-        link.send_batch(buffers, size + HEADER.size * max(1, blocks), (span_key, size))
+        link.send_batch(buffers, size + HEADER.size * count, (span_key, size, count))
+
+
+def payload_in(batch: Batch, sent_bytes: int) -> int:
+    """How much payload is in the first so many bytes of a batch."""
+    _, size, count = batch
+    block_bytes = size // count
+    whole, rest = divmod(sent_bytes, HEADER.size + block_bytes)
+    return whole * block_bytes + max(0, rest - HEADER.size)
 
 
 def _span_of(key: int, blocks: int) -> SpanKey:

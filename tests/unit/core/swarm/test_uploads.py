@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blobtorrent.core.swarm.throttle import Branch, Throttle, Valve
-from blobtorrent.core.swarm.uploads import MAX_QUEUE_BYTES, MIN_QUEUE_BYTES, SPAN_BYTES
+from blobtorrent.core.swarm.uploads import MAX_QUEUE_BYTES, MIN_QUEUE_BYTES, SPAN_BYTES, payload_in
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import Decoder
@@ -277,10 +277,34 @@ def test_a_link_that_is_gone_leaves_no_pins_behind(torrent):
     tokens = [token for _, _, token in one.batches()]
     one.ask(link, (2, 0, BLOCK))
     one.swarm.lose(link, RuntimeError("gone"))
-    one.swarm.on_link_closed(link, tokens)
+    one.swarm.on_link_closed(tokens, 0)
     one.read()
     one.swarm.uploads.close()
     assert one.arena.reserved == 0
+
+
+@pytest.mark.parametrize("requests", [[(0, 0, BLOCK), (0, BLOCK, BLOCK), (0, 2 * BLOCK, BLOCK)], [(0, 5, 2 * BLOCK)]])
+def test_how_much_payload_is_in_the_beginning_of_a_batch_is_known_to_the_byte(torrent, requests):
+    one = Seeding(torrent)
+    link = one.reader()
+    one.ask(link, *requests)
+    one.read()
+    one.swarm.flush(one.notes.now)
+    ((buffers, token),) = [(buffers, token) for _, buffers, _, token in one.swarm.outgoing if token is not None]
+    is_payload = b"".join(bytes(len(part)) if len(part) == 13 else b"\1" * len(part) for part in buffers)
+    for end in range(len(is_payload) + 1):
+        assert payload_in(token, end) == is_payload.count(1, 0, end)
+
+
+def test_what_went_out_of_a_batch_before_its_link_ended_was_uploaded(torrent):
+    one = Seeding(torrent)
+    link = one.reader()
+    one.ask(link, (0, 0, BLOCK), (0, BLOCK, BLOCK), (1, 0, BLOCK))
+    one.read()
+    tokens = [token for _, _, token in one.batches()]
+    one.swarm.lose(link, RuntimeError("gone"))
+    one.swarm.on_link_closed(tokens, 13 + BLOCK + 13 + 7)
+    assert one.swarm.make_report().uploaded_bytes == BLOCK + 7
 
 
 def test_a_span_that_cannot_be_read_names_those_who_waited_and_frees_its_memory(torrent):
