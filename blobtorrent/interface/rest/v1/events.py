@@ -6,7 +6,7 @@ from blobtorrent.interface.rest.feed import EventStream, Feed, Wanted
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Request, Response
 from blobtorrent.interface.rest.routes import Answer, Operation, Parameter, Route
-from blobtorrent.interface.rest.v1.lookup import read_digest
+from blobtorrent.interface.rest.v1.lookup import digest_of
 from blobtorrent.model.eventnames import EVENT_NAMES, GAP
 from blobtorrent.model.errors import Invalid
 
@@ -61,12 +61,7 @@ def _types(request: Request) -> frozenset[str] | None:
 
 def _digests(request: Request) -> frozenset[bytes] | None:
     hashes = _listed(request, "torrents")
-    if hashes is None:
-        return None
-    digests = frozenset(map(read_digest, hashes))
-    if None in digests:
-        raise Invalid("torrent.bad-hash", "torrents: not a list of info-hashes in hexadecimal digits, with commas between")
-    return frozenset(filter(None, digests))
+    return None if hashes is None else frozenset(map(digest_of, hashes))
 
 
 def _listed(request: Request, name: str) -> frozenset[str] | None:
