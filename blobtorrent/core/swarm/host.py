@@ -19,9 +19,13 @@ from blobtorrent.core.swarm.messages import (
     OpenSwarm,
     PeersFound,
     PeersKept,
+    PeersTold,
+    PiecesTold,
     SetRates,
     SwarmClosed,
     SwarmReport,
+    TellPeers,
+    TellPieces,
     WantPieces,
 )
 from blobtorrent.core.swarm.outlets import KeptPiece
@@ -102,6 +106,8 @@ class SwarmHost:
             LosePieces: self._on_lose,
             AskPeers: self._on_ask_peers,
             PeersFound: self._on_peers,
+            TellPeers: self._on_tell_peers,
+            TellPieces: self._on_tell_pieces,
             SetRates: self._on_rates,
             CloseSwarm: self._on_close,
         }
@@ -240,6 +246,23 @@ class SwarmHost:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:          # who asks about one that is gone knows more than we do
             message.reply_to.post(PeersKept(message.info_hash, swarm.peers_to_keep()))
+
+    def _on_tell_peers(self, message: TellPeers) -> None:
+        from blobtorrent.core.swarm.telling import insight, peer_statuses
+
+        answer = PeersTold(message.info_hash, message.token)
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            answer = answer._replace(
+                peers=peer_statuses(swarm), insight=insight(swarm, waits_for_memory=swarm in self._waiting))
+        message.reply_to.post(answer)
+
+    def _on_tell_pieces(self, message: TellPieces) -> None:
+        from blobtorrent.core.swarm.telling import piece_counts
+
+        swarm = self._swarms.get(message.info_hash)
+        counts = None if swarm is None else piece_counts(swarm)
+        message.reply_to.post(PiecesTold(message.info_hash, message.token, counts))
 
     # ---- links
 
