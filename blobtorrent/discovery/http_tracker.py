@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from blobtorrent.discovery.httpget import Deadline, http_get
+from blobtorrent.discovery.httpcall import Deadline
+from blobtorrent.discovery.httpget import http_get
 from blobtorrent.discovery.messages import Announce, AnnounceDone
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import TimedOut, TrackerError

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from blobtorrent.discovery.httpget import Deadline, http_get, may_ask
+from blobtorrent.discovery.httpcall import Deadline
+from blobtorrent.discovery.httpget import http_get, may_ask
 from blobtorrent.discovery.messages import Announce
 from blobtorrent.discovery.outcall import Outcalls
 from blobtorrent.model.address import Endpoint

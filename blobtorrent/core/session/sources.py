@@ -55,7 +55,8 @@ def read_file(path: str) -> bytes:
 
 def _fetch(url: str) -> bytes:
     # Most runs fetch nothing: the modules for it are loaded by those that do.
-    from blobtorrent.discovery.httpget import Deadline, http_get
+    from blobtorrent.discovery.httpcall import Deadline
+    from blobtorrent.discovery.httpget import http_get
     from blobtorrent.runtime.clock import SystemClock
 
     response = http_get(url, Deadline(SystemClock(), FETCH_TIMEOUT_S), max_bytes=FETCH_MAX_BYTES)

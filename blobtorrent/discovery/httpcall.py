@@ -1,0 +1,157 @@
+"""One HTTP exchange: a request goes out, an answer comes in, all by one deadline. Blocking; for threads that may wait.
+
+A server that drips bytes gains nothing. Whoever calls decides about every address before it is connected to: not when
+its name is looked up, so a name that changes its address gains nothing either.
+"""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import re
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from blobtorrent import __version__
+from blobtorrent.model.errors import DialFailed, NetworkError, TimedOut
+from blobtorrent.network import transport
+from blobtorrent.runtime.clock import Clock
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
+    from typing_extensions import Buffer
+
+USER_AGENT = f"BlobTorrent/{__version__}"
+_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+_URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Deadline:
+    """A point in time that the parts of one call share."""
+
+    def __init__(self, clock: Clock, timeout_s: float) -> None:
+        self._clock = clock
+        self._end_s = clock.now() + timeout_s
+
+    def left_s(self) -> float:
+        """Seconds that are left, more than none. Raises TimedOut ("net.timed-out")."""
+        left_s = self._end_s - self._clock.now()
+        if left_s <= 0:
+            raise TimedOut("net.timed-out", "no complete answer in time")
+        return left_s
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL, with a host that is plain ASCII and everything else percent-encoded.
+
+    Raises NetworkError ("net.bad-url") for what is not of http or https.
+    """
+    try:
+        parts = urlsplit(quote(url.partition("#")[0], safe=_URL_CHARACTERS))
+        host = unquote(parts.hostname or "").encode("idna").decode("ascii")
+        port = parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), "", None
+    if parts.scheme not in _PORTS or port == 0 or not _HOST.fullmatch(host):
+        raise NetworkError("net.bad-url", "not a URL of the form http://HOST/PATH")
+    netloc = f"[{host}]" if ":" in host else host
+    return parts._replace(netloc=netloc if port is None else f"{netloc}:{port}")
+
+
+def exchange(sock: socket.socket, request: bytes, deadline: Deadline, method: str) -> HTTPResponse:
+    """Send the request; the answer up to its body, which is still to be read, in the same time.
+
+    Raises TimedOut, OSError, or http.client.HTTPException.
+    """
+    import http.client  # here and not above: most starts of the program fetch nothing
+
+    sock.settimeout(deadline.left_s())
+    sock.sendall(request)
+    response = http.client.HTTPResponse(_Stream(sock, deadline), method=method)  # type: ignore[arg-type]
+    response.begin()
+    return response
+
+
+def target_of(parts: SplitResult) -> str:
+    """What stands between the method and the version of a request."""
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def connect(parts: SplitResult, deadline: Deadline, may_ask: Callable[[Address], bool]) -> socket.socket:
+    """A blocking connection, TLS included, to the first address of the host that may be asked and answers.
+
+    Raises NetworkError ("net.no-such-host", "net.forbidden-address"), TimedOut, or OSError.
+    """
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise NetworkError("net.no-such-host", f"{parts.hostname}: {error.strerror}") from None
+    allowed = [info for info in found if may_ask(address_of(str(info[4][0])))]
+    failure: OSError = ConnectionError("no address")
+    for tried, (family, kind, protocol, _, address) in enumerate(allowed):
+        timeout_s = deadline.left_s() / (len(allowed) - tried)     # a dead address must not use up all the time
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(timeout_s)
+            sock.connect(address)
+            return _wrap_tls(sock, parts.hostname or "") if parts.scheme == "https" else sock
+        except OSError as error:
+            sock.close()
+            failure = error
+    if not allowed:
+        raise NetworkError("net.forbidden-address", f"{parts.hostname} lies where strangers may not send us")
+    raise failure
+
+
+def address_of(host: str) -> Address:
+    address = ipaddress.ip_address(host)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _wrap_tls(sock: socket.socket, host: str) -> socket.socket:
+    """TLS with the system's authorities and the name checked. The time limit of `sock` holds for the handshake."""
+    import ssl
+
+    return ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+
+
+def failure_of(error: OSError) -> NetworkError:
+    """What a failed exchange is called: "net.timed-out", "net.tls", "net.refused", "net.unreachable", "net.reset"."""
+    import ssl
+
+    if isinstance(error, TimeoutError):
+        return TimedOut("net.timed-out", "no complete answer in time")
+    if isinstance(error, ssl.SSLError):
+        return NetworkError("net.tls", error.reason or str(error))
+    return DialFailed(transport.error_code(error), error.strerror or str(error))
+
+
+class _Stream:
+    """What HTTPResponse reads from: a socket whose every wait ends by the deadline."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._sock, self._deadline))
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        self._sock.settimeout(self._deadline.left_s())
+        return self._sock.recv_into(buffer)
