@@ -16,8 +16,10 @@ from blobtorrent.storage.state.library import (
     Library,
     LibraryThread,
     LoadTorrent,
+    ReadTorrent,
     TorrentKept,
     TorrentLoaded,
+    TorrentRead,
 )
 from blobtorrent.storage.state.rowfile import RowFile
 from blobtorrent.storage.state.statedir import StateDir
@@ -179,3 +181,14 @@ def test_a_torrent_is_kept_saved_loaded_and_dropped(
     assert gone.error.code == "storage.file-missing"
     assert state_dir.stray_torrents(()) == []
     assert told == []
+
+
+def test_a_torrent_file_is_read_or_its_absence_told(library: LibraryThread) -> None:
+    answers: Mailbox[TorrentKept | TorrentRead] = Mailbox("answers")
+    library.mailbox.post(ReadTorrent(INFO_HASH, "early", answers))
+    library.mailbox.post(KeepTorrent(INFO_HASH, RAW, None, answers))
+    library.mailbox.post(ReadTorrent(INFO_HASH, "late", answers))
+    early, _, late = (answers.get(PATIENCE_S) for _ in range(3))
+    assert isinstance(early, TorrentRead) and (early.token, early.raw) == ("early", b"")
+    assert early.error is not None and early.error.code == "storage.file-missing"
+    assert late == TorrentRead(INFO_HASH, "late", RAW, None)

@@ -7,14 +7,14 @@ two swarms, so it is announced under both of its wire forms.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.discovery.messages import Announce, AnnounceDone
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import Conflict
-from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.model.ids import WIRE_BYTES, InfoHash, PeerId
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery
 from blobtorrent.protocol.tracker.tiers import Shuffler, TrackerSchedule, TrackerTiers
@@ -22,6 +22,10 @@ from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.ownership import owned
 from blobtorrent.runtime.timers import Timer, TimerWheel
+
+if TYPE_CHECKING:
+    from blobtorrent.core.session.trackerstatus import Answered
+    from blobtorrent.model.details import TrackerStatus
 
 log = get_logger(__name__)
 
@@ -59,6 +63,7 @@ class _Announced:
     def __init__(self, tiers: list[_Tier], progress: _Progress) -> None:
         self.tiers = tiers
         self.progress = progress
+        self.answers: dict[tuple[bytes, str], Answered] = {}           # the last of each tracker of each swarm
 
 
 @owned
@@ -146,9 +151,35 @@ class AnnounceManager:
                 farewell = answer.query._replace(event=AnnounceEvent.STOPPED, num_want=0)
                 self._say_farewell(answer.info_hash, answer.url, farewell)
             return ()
+        assert announced is not None
+        self._note(announced, answer)
         if event is not AnnounceEvent.COMPLETED:
             self._end_attempt(answer, tier)
         return answer.endpoints
+
+    # ---- what is told of them
+
+    def statuses(self, info_hash: InfoHash, tiers: Sequence[Sequence[str]]) -> tuple[TrackerStatus, ...]:
+        """How these trackers of a torrent stand, whether it runs or not."""
+        from blobtorrent.core.session.trackerstatus import tracker_status, unspoken
+
+        announced, now, wall = self._running.get(info_hash), self._clock.now(), self._clock.wall()
+        asked = {} if announced is None else {
+            (tier.wire_hash, url): tier for tier in announced.tiers for url in tier.order}
+        answers = {} if announced is None else announced.answers
+        swarms = [(name, digest[:WIRE_BYTES]) for name, digest in info_hash._asdict().items() if digest]
+        return tuple(
+            tracker_status(number, swarm, url, asked.get((wire_hash, url)), answers.get((wire_hash, url)),
+                           now=now, wall=wall)
+            if url.lower().startswith(_SCHEMES) else unspoken(number, swarm, url)
+            for number, urls in enumerate(tiers) for url in urls for swarm, wire_hash in swarms
+        )
+
+    def _note(self, announced: _Announced, answer: AnnounceDone) -> None:
+        from blobtorrent.core.session.trackerstatus import answered
+
+        key = (answer.query.wire_hash, answer.url)
+        announced.answers[key] = answered(answer, announced.answers.get(key), self._clock.wall())
 
     # ---- rounds of a tier
 

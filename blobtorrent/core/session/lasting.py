@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.config.schema import Settings
+from blobtorrent.core.session.answers import Answers
 from blobtorrent.core.session.changes import ChangeManager
 from blobtorrent.core.session.commands import (
     ApplySettings,
@@ -17,6 +18,7 @@ from blobtorrent.core.session.commands import (
 )
 from blobtorrent.core.session.moves import MoveManager
 from blobtorrent.core.session.pausing import PauseManager
+from blobtorrent.core.session.queries import MetainfoOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
 from blobtorrent.core.session.removals import Removals
 from blobtorrent.core.session.reserves import ReserveManager
 from blobtorrent.core.session.resume import ResumeManager
@@ -24,7 +26,7 @@ from blobtorrent.core.session.session import Session
 from blobtorrent.core.session.spaces import SpaceManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.uptime import Uptime
-from blobtorrent.core.swarm.messages import PeersKept
+from blobtorrent.core.swarm.messages import PeersKept, PeersTold, PiecesTold
 from blobtorrent.model.events import SettingsApplied
 from blobtorrent.storage.filejobs import (
     DataDeleted,
@@ -37,7 +39,7 @@ from blobtorrent.storage.filejobs import (
     StoreMoved,
 )
 from blobtorrent.storage.jobs import StoreSynced
-from blobtorrent.storage.state.library import TorrentKept, TorrentLoaded
+from blobtorrent.storage.state.library import TorrentKept, TorrentLoaded, TorrentRead
 from blobtorrent.storage.state.statethread import StateSaved
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         roster, outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
         clock=around.clock, timers=around.timers)
 
+    answers = Answers(roster, outlets, parts.metainfos, parts.announces)
+
     def apply(command: ApplySettings, _reply: Reply[Any]) -> None:
         apply_settings(command.settings, parts, keeper, reserves)
         around.tell(SettingsApplied())
@@ -81,10 +85,18 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         PauseTorrent: pauses.pause,
         FilesOf: changes.files_of,
         ApplySettings: apply,
+        PeersOf: answers.peers_of,
+        PiecesOf: answers.pieces_of,
+        TrackersOf: answers.trackers_of,
+        WebSeedsOf: answers.web_seeds_of,
+        MetainfoOf: answers.metainfo_of,
     })
     session.messages.update({
         TorrentKept: parts.additions.on_kept,
         TorrentLoaded: parts.metainfos.on_loaded,
+        TorrentRead: answers.on_read,
+        PeersTold: answers.on_peers,
+        PiecesTold: answers.on_pieces,
         StateSaved: keeper.on_saved,
         StoreSynced: keeper.syncs.on_synced,
         PeersKept: keeper.on_peers,

@@ -47,6 +47,7 @@ class AnnounceReply(NamedTuple):
     min_interval_s: int = MIN_INTERVAL_S
     seeds: int | None = None
     leechers: int | None = None
+    downloads: int | None = None       # that were ever completed; few trackers say it with an announce
     warning: str = ""                  # untrusted text
     tracker_id: bytes = b""
 

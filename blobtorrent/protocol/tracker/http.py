@@ -88,6 +88,7 @@ def read_reply(body: bytes) -> AnnounceReply:
         min_interval_s=min_interval_s,
         seeds=_count(reply.get(b"complete")),
         leechers=_count(reply.get(b"incomplete")),
+        downloads=_count(reply.get(b"downloaded")),
         warning=_text(reply.get(b"warning message")),
         tracker_id=tracker_id[:MAX_TEXT_BYTES] if isinstance(tracker_id, bytes) else b"",
     )

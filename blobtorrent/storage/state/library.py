@@ -66,15 +66,39 @@ class TorrentLoaded(NamedTuple):
     error: StorageError | None
 
 
+class ReadTorrent(NamedTuple):
+    """Read the bytes of a .torrent file, as they were kept. Answered by one TorrentRead."""
+
+    info_hash: InfoHash
+    token: Any
+    reply_to: Mailbox[Any]
+
+
+class TorrentRead(NamedTuple):
+    """`raw` is empty when `error` says why: FileMissing or ResumeCorrupt."""
+
+    info_hash: InfoHash
+    token: Any
+    raw: bytes
+    error: StorageError | None
+
+
 class DropTorrent(NamedTuple):
     """Delete the .torrent file and the part stores of a torrent whose rows are dropped. No answer."""
 
     info_hash: InfoHash
 
 
-LibraryJob = KeepTorrent | LoadTorrent | DropTorrent
+LibraryJob = KeepTorrent | LoadTorrent | ReadTorrent | DropTorrent
 
 _BUG = StorageError("storage.bug", "the library thread failed; the log has the traceback")
+
+
+class _Kept(NamedTuple):
+    """A .torrent file that is there, and what it says."""
+
+    raw: bytes
+    metainfo: Metainfo
 
 
 class Library:
@@ -94,10 +118,14 @@ class Library:
         """All that is there of a torrent; what cannot be had is told in the answer."""
         bodies = self._rows_of(info_hash)
         try:
-            metainfo = self._metainfo(info_hash, bodies.get(METAFILE))
+            metainfo = self._kept(info_hash, bodies.get(METAFILE)).metainfo
         except StorageError as error:
             return TorrentLoaded(info_hash, None, b"", b"", error)
         return TorrentLoaded(info_hash, metainfo, bodies.get(STAMPS, b""), bodies.get(PEERS, b""), None)
+
+    def read(self, info_hash: InfoHash) -> bytes:
+        """The .torrent file. Raises FileMissing or ResumeCorrupt."""
+        return self._kept(info_hash, self._rows_of(info_hash).get(METAFILE)).raw
 
     def mend(self, info_hash: InfoHash) -> None:
         """Make both copies of a .torrent file whole again, if one of them is. Raises FileMissing or ResumeCorrupt."""
@@ -153,17 +181,17 @@ class Library:
             self._on_damage(Damage("row", f"{path}: {info_hash.hex}", str(error), "the torrent is checked"))
         return bodies
 
-    def _metainfo(self, info_hash: InfoHash, digest: bytes | None) -> Metainfo:
-        """What the .torrent file says. Raises FileMissing, or ResumeCorrupt when both copies are damaged."""
+    def _kept(self, info_hash: InfoHash, digest: bytes | None) -> _Kept:
+        """The .torrent file and what it says. Raises FileMissing, or ResumeCorrupt when both copies are damaged."""
         first, second = self._copies(info_hash)
         raw = _read(first)
         if raw is not None and self._is_whole(raw, digest):
             metainfo = parse_copy(raw, info_hash)
             if metainfo is not None:
-                return metainfo
+                return _Kept(raw, metainfo)
         return self._rescued({first: raw, second: _read(second)}, info_hash, digest)
 
-    def _rescued(self, copies: dict[Path, bytes | None], info_hash: InfoHash, digest: bytes | None) -> Metainfo:
+    def _rescued(self, copies: dict[Path, bytes | None], info_hash: InfoHash, digest: bytes | None) -> _Kept:
         """The first copy is missing or damaged: take the other one, or at least one that is the same content."""
         found = [raw for raw in copies.values() if raw is not None]
         path = self._folder.torrent_path(info_hash)
@@ -179,7 +207,7 @@ class Library:
                     remedy = "pieces and names are right, but trackers and web seeds may not be: look at them"
                 self._replace(copies, raw)
                 self._on_damage(Damage("torrent file", str(path), "damaged or missing", remedy))
-                return metainfo
+                return _Kept(raw, metainfo)
         self._on_damage(Damage("torrent file", str(path), "both copies are damaged", "add the torrent again"))
         raise ResumeCorrupt("storage.torrent-damaged", f"both copies of {path} are damaged: add the torrent again")
 
@@ -214,11 +242,22 @@ class LibraryThread:
             self._drop(job)
             return
         try:
-            answer = self._keep(job) if isinstance(job, KeepTorrent) else self._library.load(job.info_hash)
+            answer = self._answer(job)
         except BaseException:
             job.reply_to.post(_failure(job))
             raise
         job.reply_to.post(answer)
+
+    def _answer(self, job: KeepTorrent | LoadTorrent | ReadTorrent) -> TorrentKept | TorrentLoaded | TorrentRead:
+        if isinstance(job, KeepTorrent):
+            return self._keep(job)
+        return self._read(job) if isinstance(job, ReadTorrent) else self._library.load(job.info_hash)
+
+    def _read(self, job: ReadTorrent) -> TorrentRead:
+        try:
+            return TorrentRead(job.info_hash, job.token, self._library.read(job.info_hash), None)
+        except StorageError as error:
+            return TorrentRead(job.info_hash, job.token, b"", error)
 
     def _keep(self, job: KeepTorrent) -> TorrentKept:
         try:
@@ -241,10 +280,12 @@ def metafile_digest(seal: Seal, raw: bytes) -> bytes:
     return seal.digest(b"metafile", raw)
 
 
-def _failure(job: KeepTorrent | LoadTorrent) -> TorrentKept | TorrentLoaded:
+def _failure(job: KeepTorrent | LoadTorrent | ReadTorrent) -> TorrentKept | TorrentLoaded | TorrentRead:
     """The answer when a mistake of ours ended the job."""
     if isinstance(job, KeepTorrent):
         return TorrentKept(job.info_hash, job.token, None, _BUG)
+    if isinstance(job, ReadTorrent):
+        return TorrentRead(job.info_hash, job.token, b"", _BUG)
     return TorrentLoaded(job.info_hash, None, b"", b"", _BUG)
 
 

@@ -98,3 +98,16 @@ def test_dropping_a_torrent_leaves_nothing_of_it_and_can_be_repeated(state_dir: 
 def test_the_digest_row_of_a_torrent_is_named_like_its_other_rows(library: Library) -> None:
     row = library.keep(INFO_HASH, RAW)
     assert (row.kind, row.key) == (METAFILE, row_key(INFO_HASH))
+
+
+def test_a_torrent_file_is_read_as_it_was_kept(library: Library, state_dir: StateDir, told: list[Damage]) -> None:
+    state_dir.state.commit([library.keep(INFO_HASH, RAW)])
+    assert library.read(INFO_HASH) == RAW
+    state_dir.torrent_path(INFO_HASH).write_bytes(RAW[:-5])
+    assert library.read(INFO_HASH) == RAW
+    assert len(told) == 1
+
+
+def test_a_torrent_file_that_is_not_there_cannot_be_read(library: Library) -> None:
+    with pytest.raises(FileMissing):
+        library.read(INFO_HASH)

@@ -1,0 +1,135 @@
+"""Answers: what the session tells of a torrent when somebody asks. Changes nothing. Owned by `core`.
+
+What a swarm knows is asked of its shard, what only the .torrent file says is read by the thread `library`; both answer
+later, and the token that goes with the question is what to do with the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.core.session.announces import AnnounceManager
+from blobtorrent.core.session.commands import Reply
+from blobtorrent.core.session.metainfos import Metainfos
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.queries import MetainfoOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
+from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.swarm.availability import counts
+from blobtorrent.core.swarm.messages import PeersTold, PieceCounts, PiecesTold, TellPeers, TellPieces
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.details import PartialPiece, PieceReport, TrackerStatus, WebSeedStatus
+from blobtorrent.model.errors import StorageError
+from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.runtime.redact import redact
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.state.library import TorrentRead
+
+WithPeers = Callable[[PeersTold], None]
+
+
+class Answers:
+    """Handlers of queries: `reply` is given when the answer is there, and is what they return until then."""
+
+    def __init__(self, roster: Roster, outlets: Outlets, metainfos: Metainfos, announces: AnnounceManager) -> None:
+        self._roster = roster
+        self._outlets = outlets
+        self._metainfos = metainfos
+        self._announces = announces
+
+    # ---- from its swarm
+
+    def peers_of(self, query: PeersOf, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound."""
+        self.with_peers(self._roster.known(query.info_hash), lambda told: reply.give(told.peers))
+        return reply
+
+    def with_peers(self, torrent: Torrent, then: WithPeers) -> None:
+        """Call `then(told)` with what the torrent's swarm says, at once if it has none."""
+        if torrent.swarm_is_open:
+            self._outlets.shard_of(torrent.info_hash).post(TellPeers(torrent.info_hash, then, self._outlets.inbox))
+        else:
+            then(PeersTold(torrent.info_hash, then))
+
+    def on_peers(self, told: PeersTold) -> None:
+        told.token(told)
+
+    def pieces_of(self, query: PiecesOf, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound."""
+        torrent = self._roster.known(query.info_hash)
+
+        def give(told: PiecesTold) -> None:
+            reply.give(piece_report(torrent, told.counts))
+
+        if torrent.swarm_is_open:
+            self._outlets.shard_of(torrent.info_hash).post(TellPieces(torrent.info_hash, give, self._outlets.inbox))
+        else:
+            give(PiecesTold(torrent.info_hash, give))
+        return reply
+
+    def on_pieces(self, told: PiecesTold) -> None:
+        told.token(told)
+
+    # ---- from its metainfo
+
+    def trackers_of(self, query: TrackersOf, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound, StorageError."""
+        torrent = self._roster.known(query.info_hash)
+        self._with_metainfo(torrent, reply, lambda metainfo: self.trackers(torrent, metainfo))
+        return reply
+
+    def trackers(self, torrent: Torrent, metainfo: Metainfo) -> tuple[TrackerStatus, ...]:
+        own = torrent.record.wishes.trackers
+        return self._announces.statuses(torrent.info_hash, metainfo.tiers if own is None else own)
+
+    def web_seeds_of(self, query: WebSeedsOf, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound, StorageError."""
+        self._with_metainfo(self._roster.known(query.info_hash), reply, lambda metainfo: tuple(
+            WebSeedStatus(url, redact(url), "unused") for url in metainfo.web_seeds))
+        return reply
+
+    def _with_metainfo(self, torrent: Torrent, reply: Reply[Any], make: Callable[[Metainfo], Any]) -> None:
+
+        def loaded(error: StorageError | None) -> None:
+            if error is not None:
+                reply.give(error)
+            else:
+                assert torrent.metainfo is not None
+                reply.give(make(torrent.metainfo))
+
+        self._metainfos.with_metainfo(torrent, loaded)
+
+    def metainfo_of(self, query: MetainfoOf, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound, StorageError."""
+        from blobtorrent.storage.state.library import ReadTorrent
+
+        assert self._outlets.library is not None
+        info_hash = self._roster.known(query.info_hash).info_hash
+        self._outlets.library.post(ReadTorrent(info_hash, reply.give, self._outlets.inbox))
+        return reply
+
+    def on_read(self, answer: TorrentRead) -> None:
+        answer.token(answer.raw if answer.error is None else answer.error)
+
+
+def piece_report(torrent: Torrent, swarm: PieceCounts | None) -> PieceReport:
+    """The pieces as the swarm tells of them; without one as the record does, or the check that is under way."""
+    facts = torrent.record.facts
+    if swarm is not None:
+        have, availability, partial = swarm.have, counts(swarm.planes, swarm.seeds, facts.num_pieces), swarm.partial
+    else:
+        have = (torrent.record.have if torrent.check is None else torrent.check.good).mask
+        availability, partial = bytes(facts.num_pieces), _kept_blocks(torrent)
+    wire = Bitfield.from_mask(facts.num_pieces, have).to_wire()
+    return PieceReport(facts.num_pieces, facts.piece_length, wire, availability, partial)
+
+
+def _kept_blocks(torrent: Torrent) -> tuple[PartialPiece, ...]:
+    """What the part store has, as far as it was looked at: it is when the torrent is loaded."""
+    if torrent.metainfo is None:
+        return ()
+    geometry = torrent.metainfo.geometry
+    return tuple(PartialPiece(piece, geometry.num_blocks(piece), len(blocks))
+                 for piece, blocks in sorted(torrent.partial.items()))

@@ -1,0 +1,85 @@
+"""How a tracker stands, for people: what it answered last, and when it is asked again. Pure."""
+
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from typing import NamedTuple, Protocol
+
+from blobtorrent.discovery.messages import AnnounceDone
+from blobtorrent.model.details import TrackerStatus
+from blobtorrent.model.text import clean
+from blobtorrent.protocol.tracker.tiers import State, TrackerSchedule
+from blobtorrent.runtime.redact import redact
+
+MAX_RESULT = 300                       # characters of what a tracker said
+
+
+class Answered(NamedTuple):
+    """The last answer of one tracker, at `at` seconds since 1970; counts that it did not tell are None."""
+
+    at: float
+    result: str
+    error_code: str = ""
+    failures: int = 0                  # in a row
+    seeds: int | None = None
+    leeches: int | None = None
+    downloads: int | None = None
+    peers_got: int = 0
+
+
+class Tier(Protocol):
+    """The trackers that stand for each other in one swarm."""
+
+    schedule: TrackerSchedule
+    asked: str
+    informed: list[str]
+
+
+def answered(answer: AnnounceDone, before: Answered | None, wall: float) -> Answered:
+    """What is remembered of an answer. A failure leaves the counts of the answer before."""
+    reply = answer.reply
+    if reply is not None:
+        text = f"{len(answer.endpoints)} peer{'' if len(answer.endpoints) == 1 else 's'}"
+        if reply.warning:
+            text += f"; it warns: {reply.warning}"
+        return Answered(wall, _shown(text), seeds=reply.seeds, leeches=reply.leechers, downloads=reply.downloads,
+                        peers_got=len(answer.endpoints))
+    assert answer.error is not None
+    last = before or Answered(wall, "")
+    return last._replace(at=wall, result=_shown(answer.error.detail), error_code=answer.error.code,
+                         failures=last.failures + 1, peers_got=0)
+
+
+def unspoken(number: int, swarm: str, url: str) -> TrackerStatus:
+    """A tracker whose protocol we do not speak."""
+    scheme = url.partition(":")[0]
+    return TrackerStatus(number, swarm, url, redact(url), "disabled", f"{scheme} trackers are not supported",
+                         "tracker.not-supported")
+
+
+def tracker_status(
+    number: int, swarm: str, url: str, tier: Tier | None, last: Answered | None, *, now: float, wall: float
+) -> TrackerStatus:
+    """One tracker at this moment, by both clocks. `tier` is None while the torrent is not announced."""
+    state = "idle" if tier is None else _state_of(url, tier)
+    status = TrackerStatus(number, swarm, url, redact(url), state)
+    if tier is not None and tier.schedule.next_due_s is not None and state in ("waiting", "backoff"):
+        status = status._replace(next_announce_at=wall + max(0.0, tier.schedule.next_due_s - now))
+    if last is not None:
+        status = status._replace(
+            result=last.result, error_code=last.error_code, failures=last.failures, last_announce_at=last.at,
+            seeds=last.seeds, leeches=last.leeches, downloads=last.downloads, peers_got=last.peers_got)
+    return status
+
+
+def _state_of(url: str, tier: Tier) -> str:
+    """A tier has one schedule: it is that of the tracker that is asked now, or that was the last to answer."""
+    state = tier.schedule.state
+    if state is State.ANNOUNCING:
+        return "announcing" if tier.asked == url else "idle"
+    if state is State.WAITING:
+        return "waiting" if tier.informed and tier.informed[-1] == url else "idle"
+    return "backoff" if state is State.BACKOFF else "idle"
+
+
+def _shown(text: str) -> str:
+    """Text of a stranger, fit for a screen, without the owner's secrets."""
+    return clean(redact(text), MAX_RESULT)
