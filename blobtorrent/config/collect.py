@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from blobtorrent.config.load import Given
 from blobtorrent.config.option import Option
 from blobtorrent.config.schema import LISTED_TABLES, NAMED_TABLES, SINGLE_TABLES, TABLES, Settings, all_options
 from blobtorrent.model.errors import ConfigError
@@ -13,14 +14,6 @@ from blobtorrent.model.errors import ConfigError
 PlaceOf = Callable[[str], str]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-class Given(NamedTuple):
-    """A value that somebody set: as written in TOML, as it was read, and the place it comes from."""
-
-    written: object
-    value: object
-    place: str
 
 
 class Collector:
@@ -34,8 +27,9 @@ class Collector:
         self._named: dict[str, list[str]] = {section: [] for section in NAMED_TABLES}
         self._lengths: dict[str, int] = dict.fromkeys(LISTED_TABLES, 0)
 
-    def add(self, document: Mapping[str, Any], place_of: PlaceOf) -> None:
-        """`place_of` tells where a dotted key of this document stands; lists count from 0 in it.
+    def add(self, document: Mapping[str, Any], place_of: PlaceOf, *, replaces_lists: bool = False) -> None:
+        """`place_of` tells where a dotted key of this document stands; lists count from 0 in it. With `replaces_lists`
+        its lists of tables stand in place of those before.
 
         Raises ConfigError: "config.unknown-key", "config.missing-key" or "config.bad-value".
         """
@@ -45,6 +39,8 @@ class Collector:
                 key = f"{section}.{inner}" if inner else section
                 raise unknown_key(place_of(key), key)
             if section in LISTED_TABLES:
+                if replaces_lists:
+                    self._drop_list(section)
                 self._take_list(section, table, place_of)
             elif not isinstance(table, dict):
                 raise ConfigError("config.bad-value", f"{place_of(section)}: {section} must be a table")
@@ -74,6 +70,11 @@ class Collector:
             self._named[section].append(name)
         self._take(section, prefix, entry, place_of)
 
+    def _drop_list(self, section: str) -> None:
+        self._lengths[section] = 0
+        for name in [name for name in self.given if name.startswith(f"{section}.")]:
+            del self.given[name]
+
     def _take_list(self, section: str, entries: object, place_of: PlaceOf) -> None:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise ConfigError("config.bad-value", f"{place_of(section)}: {section} must be a list of tables")
@@ -87,6 +88,10 @@ class Collector:
             self._lengths[section] += 1
             for key in entry:
                 self._take(section, prefix, {key: entry[key]}, _fixed(place_of(f"{section}.{number}.{key}")))
+            try:
+                LISTED_TABLES[section](**self._values(prefix)).check()
+            except ValueError as error:
+                raise ConfigError("config.bad-value", f"{place_of_entry}: {section} {error}") from None
 
     def _take(self, section: str, prefix: str, table: Mapping[str, Any], place_of: PlaceOf) -> None:
         known: dict[str, Option] = dict(TABLES[section].options())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from blobtorrent.config.load import Loaded
 from blobtorrent.config.option import Section
 from blobtorrent.config.schema import LISTED_TABLES, NAMED_TABLES, SINGLE_TABLES
-from blobtorrent.config.sources import Loaded
 from blobtorrent.config.tomltext import write_value
 from blobtorrent.model.text import clean
 

@@ -11,6 +11,7 @@ from blobtorrent.model.errors import ConfigError
 NAME = "blobtorrent"
 CONFIG_FILE = f"{NAME}.toml"
 DROP_INS = "conf.d"                    # a folder beside the settings file
+OVERRIDES_FILE = "settings.toml"       # in the state directory
 SYSTEM_CONFIG_DIR = Path("/etc") / NAME
 SYSTEM_RUNTIME_DIR = Path("/run") / NAME
 
@@ -37,6 +38,11 @@ def state_dir(explicit: Path | None, environ: Mapping[str, str]) -> Path:
     return explicit or _given_by_systemd(environ, "STATE_DIRECTORY") or _xdg(
         environ, "XDG_STATE_HOME", ".local/state"
     ) / NAME
+
+
+def overrides_file(state: Path) -> Path:
+    """The file of what was changed while the daemon ran; it need not be there."""
+    return state / OVERRIDES_FILE
 
 
 def runtime_dir(explicit: Path | None, environ: Mapping[str, str], state: Path) -> Path:

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from blobtorrent.config.collect import Collector, Given, unknown_key
-from blobtorrent.config.load import ENVIRONMENT_PREFIX, is_setting
-from blobtorrent.config.schema import LISTED_TABLES, TABLES, Settings
-from blobtorrent.config.tomltext import KeyLines, parse_document, parse_value
+from blobtorrent.config.collect import Collector, unknown_key
+from blobtorrent.config.load import ENVIRONMENT_PREFIX, Loaded, is_setting
+from blobtorrent.config.overrides import Overrides
+from blobtorrent.config.schema import LISTED_TABLES, TABLES
+from blobtorrent.config.tomltext import KeyLines, parse_document, parse_value, read_text
 from blobtorrent.model.errors import ConfigError
-
-MAX_FILE_BYTES = 1 << 20
-
-
-class Loaded(NamedTuple):
-    """The settings, and what of them was given, by full name as in `Collector`."""
-
-    settings: Settings
-    given: Mapping[str, Given]
 
 
 def load_with_sources(
-    files: Iterable[Path] = (), environ: Mapping[str, str] | None = None, assignments: Iterable[str] = ()
+    files: Iterable[Path] = (), environ: Mapping[str, str] | None = None, assignments: Iterable[str] = (),
+    overrides: Overrides | None = None,
 ) -> Loaded:
-    """As `load`, and tell where each value comes from."""
+    """As `load_all`, of overrides that were read already."""
     collector = Collector()
     for path in files:
         _add_file(collector, path)
+    if overrides is not None:
+        _add_text(collector, *overrides, replaces_lists=True)
     for variable, text in ({} if environ is None else environ).items():
         if is_setting(variable):
             _add_variable(collector, variable, text)
@@ -39,18 +34,18 @@ def load_with_sources(
 
 def _add_file(collector: Collector, path: Path) -> None:
     try:
-        with path.open("rb") as stream:
-            text = stream.read(MAX_FILE_BYTES + 1).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError("config.unreadable", f"{path}: {reason}") from None
-    if len(text) > MAX_FILE_BYTES:
-        raise ConfigError("config.unreadable", f"{path}: larger than {MAX_FILE_BYTES} bytes")
+        text = read_text(path)
+    except FileNotFoundError as error:
+        raise ConfigError("config.unreadable", f"{path}: {error.strerror}") from None
+    _add_text(collector, path, text)
+
+
+def _add_text(collector: Collector, path: Path, text: str, *, replaces_lists: bool = False) -> None:
     try:
         document = parse_document(text)
     except ValueError as error:
         raise ConfigError("config.bad-toml", f"{path}: {error}") from None
-    collector.add(document, KeyLines(path, text).place_of)
+    collector.add(document, KeyLines(path, text).place_of, replaces_lists=replaces_lists)
 
 
 def _add_variable(collector: Collector, variable: str, text: str) -> None:

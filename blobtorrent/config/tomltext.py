@@ -7,6 +7,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from blobtorrent.model.errors import ConfigError
+
+MAX_FILE_BYTES = 1 << 20
+
+
+def read_text(path: Path) -> str:
+    """A file of settings. Raises FileNotFoundError, or ConfigError ("config.unreadable")."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise ConfigError("config.unreadable", f"{path}: larger than {MAX_FILE_BYTES} bytes")
+        return data.decode()
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError("config.unreadable", f"{path}: {reason}") from None
+
 
 def parse_document(text: str) -> dict[str, Any]:
     """Raises ValueError. The parser is loaded on first use: most runs have nothing to parse."""

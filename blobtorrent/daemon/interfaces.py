@@ -11,13 +11,15 @@ from blobtorrent.config.values import ListenSpec
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.daemon.supervisor import Part
 from blobtorrent.daemon.token import admin_token
+from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.rest.server import RestServer
 
 TOKEN_FILE = "admin.token"
 
 
 def build_interfaces(
-    settings: Settings, gateway: Gateway, *, state: Path, runtime: Path, inherited: Sequence[socket.socket]
+    settings: Settings, gateway: Gateway, desk: Desk, *, state: Path, runtime: Path,
+    inherited: Sequence[socket.socket],
 ) -> list[Part]:
     """What the settings ask for. `inherited` are listening sockets that stand in for `rest.listen`.
 

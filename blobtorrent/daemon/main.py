@@ -6,22 +6,22 @@ import argparse
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from blobtorrent import __version__
-from blobtorrent.config.load import load
-from blobtorrent.config.places import config_files, is_runtime_dir_removed, runtime_dir, state_dir
-from blobtorrent.config.schema import Settings
+from blobtorrent.config.load import Loaded
+from blobtorrent.config.places import is_runtime_dir_removed, overrides_file, runtime_dir, state_dir
 from blobtorrent.core.session.commands import ApplySettings
 from blobtorrent.core.session.watcher import Watcher
 from blobtorrent.daemon.assemble import build_engine
+from blobtorrent.daemon.desk import DaemonDesk
 from blobtorrent.daemon.inherited import inherited_sockets
 from blobtorrent.daemon.interfaces import build_interfaces
 from blobtorrent.daemon.logsink import is_seen_on_stderr, level_of, open_sink
 from blobtorrent.daemon.notify import Notifier
+from blobtorrent.daemon.origin import Origin
 from blobtorrent.daemon.pidfile import PID_FILE, PidFile
 from blobtorrent.daemon.reload import Reloader
 from blobtorrent.daemon.service import START_LIMIT_S, Service
@@ -42,7 +42,7 @@ LOG_STOP_S = 2.0
 class Launch(NamedTuple):
     """What the process was started with."""
 
-    read: Callable[[], Settings]
+    origin: Origin
     state: Path
     runtime: Path
     runtime_stays: bool                # when we are killed
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         state = state_dir(args.state_dir, os.environ).absolute()
         launch = Launch(
-            read=partial(read_settings, args.config, dict(os.environ), args.set),
+            origin=Origin(args.config, dict(os.environ), args.set, overrides_file(state)),
             state=state,
             runtime=runtime_dir(args.runtime_dir, os.environ, state).absolute(),
             runtime_stays=not is_runtime_dir_removed(args.runtime_dir, os.environ),
@@ -68,14 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             signals=Signals(),
             notifier=Notifier.from_environment(os.environ),
         )
-        settings = launch.read()
-        sink = open_sink(settings.log, os.environ)
-        logs = QueuedLogging(sink, level=level_of(settings.log))
+        loaded = launch.origin.read()
+        sink = open_sink(loaded.settings.log, os.environ)
+        logs = QueuedLogging(sink, level=level_of(loaded.settings.log))
     except ConfigError as error:
         return _fail(error)
     logs.start()
     try:
-        return _serve(launch, settings, logs)
+        return _serve(launch, loaded, logs)
     except BlobTorrentError as error:
         if not is_seen_on_stderr(sink, os.environ):        # else it would be told twice there
             log.critical("cannot run", code=error.code, detail=error.detail)
@@ -85,12 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         logs.stop(LOG_STOP_S)
 
 
-def read_settings(config: Path | None, environ: Mapping[str, str], assignments: Sequence[str]) -> Settings:
-    """The settings as they are now: at the start, and again at every reload. Raises ConfigError."""
-    return load(config_files(config, environ), environ, assignments)
-
-
-def _serve(launch: Launch, settings: Settings, logs: QueuedLogging) -> int:
+def _serve(launch: Launch, loaded: Loaded, logs: QueuedLogging) -> int:
+    settings = loaded.settings
     pid_file = PidFile(launch.runtime / PID_FILE)
     pid_file.take()
     try:
@@ -99,9 +95,15 @@ def _serve(launch: Launch, settings: Settings, logs: QueuedLogging) -> int:
         try:
             watcher = Watcher(engine.gateway)
             watcher.apply(settings.watch)
+            reloader = Reloader(loaded, launch.origin.read, [
+                lambda new: engine.gateway.ask(ApplySettings(new)),
+                lambda new: logs.set_level(level_of(new.log)),
+                lambda new: watcher.apply(new.watch),
+            ])
+            desk = DaemonDesk(reloader, launch.origin, engine.gateway, launch.signals.wake)
             interfaces = Supervisor([
                 *build_interfaces(
-                    settings, engine.gateway, state=launch.state, runtime=launch.runtime,
+                    settings, engine.gateway, desk, state=launch.state, runtime=launch.runtime,
                     inherited=launch.inherited.get(REST_SOCKETS, []),
                 ),
                 Part("watch", watcher.start, watcher.stop),
@@ -109,13 +111,8 @@ def _serve(launch: Launch, settings: Settings, logs: QueuedLogging) -> int:
         except BaseException:
             engine.abandon()
             raise
-        reloader = Reloader(settings, launch.read, [
-            lambda new: engine.gateway.ask(ApplySettings(new)),
-            lambda new: logs.set_level(level_of(new.log)),
-            lambda new: watcher.apply(new.watch),
-        ])
         service = Service(
-            engine, interfaces, reloader, signals=launch.signals, logs=logs, notifier=launch.notifier
+            engine, interfaces, reloader, desk, signals=launch.signals, logs=logs, notifier=launch.notifier
         )
         return service.run()
     finally:

@@ -1,12 +1,14 @@
-"""Reloader: reads the settings again and has them applied, all of them or none. Owned by the main thread."""
+"""Reloader: has other settings applied, all of them or none. Owned by the main thread; any thread may look."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from blobtorrent.config.diff import diff, with_live_changes
+from blobtorrent.config.load import Loaded
 from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.commands import NO_ANSWER
+from blobtorrent.interface.desk import ChangeResult
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.runtime.logs import get_logger
 
@@ -14,7 +16,7 @@ log = get_logger(__name__)
 
 
 class Reloader:
-    """`read` loads the settings from where they were loaded at the start.
+    """`settings` hold now; `loaded` were read last, and hold after a restart. `read` reads them from everywhere.
 
     Each of `appliers` is told all settings that hold from now on. The first one may refuse, by raising a
     BlobTorrentError, before it has changed anything; the others follow and only obey. One that gives no answer in time
@@ -22,29 +24,31 @@ class Reloader:
     """
 
     def __init__(
-        self, settings: Settings, read: Callable[[], Settings], appliers: list[Callable[[Settings], None]]
+        self, loaded: Loaded, read: Callable[[], Loaded], appliers: list[Callable[[Settings], None]]
     ) -> None:
-        self.settings = settings
+        self.settings = loaded.settings
+        self.loaded = loaded
         self._read = read
         self._appliers = appliers
         self._is_unconfirmed = False
 
-    def reload(self) -> bool:
-        """False when the new settings were refused: then the old ones hold as before."""
-        try:
-            wanted = self._read()
-            settings = with_live_changes(self.settings, wanted)
-            self._apply(settings)
-        except BlobTorrentError as error:
-            log.error("the new settings are refused, the old ones stay", code=error.code, detail=error.detail)
-            return False
-        applied = [change.key for change in diff(self.settings, settings)]
-        waiting = [change.key for change in diff(settings, wanted)]
-        self.settings = settings
-        log.info("settings reloaded", changed=", ".join(applied) or "nothing")
-        if waiting:
-            log.warning("some changes need a restart", changed=", ".join(waiting))
-        return True
+    def reload(self) -> ChangeResult:
+        """Read the settings again and use them. Raises BlobTorrentError when they are refused: the old ones hold."""
+        return self.use(self._read())
+
+    def use(self, wanted: Loaded) -> ChangeResult:
+        """Use these from now on, as far as that needs no restart. Raises BlobTorrentError: the old ones hold."""
+        settings = with_live_changes(self.settings, wanted.settings)
+        self._apply(settings)
+        result = ChangeResult(
+            applied=tuple(change.key for change in diff(self.settings, settings)),
+            need_restart=tuple(change.key for change in diff(settings, wanted.settings)),
+        )
+        self.settings, self.loaded = settings, wanted
+        log.info("settings reloaded", changed=", ".join(result.applied) or "nothing")
+        if result.need_restart:
+            log.warning("some changes need a restart", changed=", ".join(result.need_restart))
+        return result
 
     def _apply(self, settings: Settings) -> None:
         if settings == self.settings and not self._is_unconfirmed:

@@ -6,6 +6,7 @@ state handles its messages, and the main thread itself gets here.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Sequence
 
@@ -13,11 +14,12 @@ from blobtorrent import __version__
 from blobtorrent.core.session.commands import NO_ANSWER, OpenListeners
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.daemon.assemble import Engine
+from blobtorrent.daemon.desk import DaemonDesk
 from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.reload import Reloader
-from blobtorrent.daemon.signals import RELOAD, Signals
+from blobtorrent.daemon.signals import RELOAD, WAKE, Signals
 from blobtorrent.daemon.supervisor import Supervisor
-from blobtorrent.model.errors import BugError, Unavailable
+from blobtorrent.model.errors import BlobTorrentError, BugError, Unavailable
 from blobtorrent.model.units import format_rate
 from blobtorrent.runtime.logs import QueuedLogging, get_logger
 
@@ -31,17 +33,21 @@ STOP_LIMIT_S = 60.0                    # and for our end: trackers are told, dis
 INTERFACE_STOP_S = 2.0
 CHECK_S = 5.0                          # between two looks at the threads
 START_LOOK_S = 0.1                     # between two looks for signals while we start
+DRAIN_LOOK_S = 0.2                     # and whether the session is drained
 LOOKS_PER_WATCHDOG = 4                 # within the time that the service manager gives us
 
 
 class Service:
-    """`interfaces` are what clients reach the engine by: they start after it and end before it."""
+    """`interfaces` are what clients reach the engine by: they start after it and end before it. What they want of the
+    daemon as a whole comes by way of `desk`.
+    """
 
     def __init__(
         self,
         engine: Engine,
         interfaces: Supervisor,
         reloader: Reloader,
+        desk: DaemonDesk,
         *,
         signals: Signals,
         logs: QueuedLogging,
@@ -50,6 +56,7 @@ class Service:
         self._engine = engine
         self._interfaces = interfaces
         self._reloader = reloader
+        self._desk = desk
         self._signals = signals
         self._logs = logs
         self._notifier = notifier
@@ -82,8 +89,8 @@ class Service:
             taken = self._signals.poll()
             if taken is RELOAD:
                 self._must_reload = True
-            elif taken is not None:
-                log.info("ending before all was started", signal=taken.name)
+            elif self._desk.must_stop or taken not in (None, WAKE):
+                log.info("ending before all was started", signal=_name(taken))
                 return False
             try:
                 reply.wait(START_LOOK_S)
@@ -97,15 +104,18 @@ class Service:
 
     def _serve(self) -> int:
         """Until we are told to end, or a thread has died."""
+        self._desk.open()
         if self._must_reload:
             self._reload()
         next_check_s = time.monotonic() + self._check_s
         while True:
-            taken = self._signals.wait(max(0.0, next_check_s - time.monotonic()))
+            patience_s = max(0.0, next_check_s - time.monotonic())
+            taken = self._signals.wait(min(patience_s, DRAIN_LOOK_S) if self._desk.is_draining else patience_s)
+            self._desk.serve()
             if taken is RELOAD:
                 self._reload()
-            elif taken is not None:
-                log.info("ending", signal=taken.name)
+            elif self._desk.must_stop or self._desk.has_drained() or taken not in (None, WAKE):
+                log.info("ending", signal=_name(taken))
                 return EXIT_OK
             if time.monotonic() >= next_check_s:
                 next_check_s = time.monotonic() + self._check_s
@@ -115,7 +125,10 @@ class Service:
     def _reload(self) -> None:
         self._notifier.reloading(time.monotonic())
         self._logs.reopen()
-        self._reloader.reload()
+        try:
+            self._reloader.reload()
+        except BlobTorrentError as error:
+            log.error("the new settings are refused, the old ones stay", code=error.code, detail=error.detail)
         self._notifier.ready(self._status_line())
 
     def _check(self) -> bool:
@@ -147,11 +160,16 @@ class Service:
         self._signals.release()
         self._notifier.stopping()
         self._notifier.extend(STOP_LIMIT_S)
+        self._desk.close()
         self._interfaces.stop(INTERFACE_STOP_S)
         is_clean = self._engine.stop()
         if not is_clean:
             log.error("the end was not clean: the next start looks at what may be unsaved")
         return is_clean
+
+
+def _name(taken: signal.Signals | None) -> str:
+    return "none" if taken in (None, WAKE) else taken.name
 
 
 def status_line(gateway: Gateway, troubles: Sequence[str] = ()) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import faulthandler
 import signal
+import threading
 from typing import TextIO
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 RELOAD = signal.SIGHUP
+WAKE = signal.SIGUSR1                  # from one of our own threads: there is something to do
 DUMP = signal.SIGUSR2
 
-_TAKEN = (*ENDING, RELOAD)
+_TAKEN = (*ENDING, RELOAD, WAKE)
 
 
 class Signals:
@@ -19,6 +21,7 @@ class Signals:
     def __init__(self) -> None:
         """From now on signals wait until they are taken. Threads inherit this: make it before the first one starts."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _TAKEN)
+        self._main = threading.get_ident()
 
     def wait(self, timeout_s: float) -> signal.Signals | None:
         """The next signal; None when none came within `timeout_s` seconds."""
@@ -28,6 +31,10 @@ class Signals:
     def poll(self) -> signal.Signals | None:
         """A signal that came already, if any did."""
         return self.wait(0.0)
+
+    def wake(self) -> None:
+        """End a wait of the main thread, or the next one; from any thread."""
+        signal.pthread_kill(self._main, WAKE)
 
     def release(self) -> None:
         """Another ending signal ends the process at once: it loses nothing, and who sends it does not want to wait.

@@ -2,10 +2,12 @@
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from blobtorrent.config.listing import Setting
 from blobtorrent.config.schema import Settings
+
+if TYPE_CHECKING:
+    from blobtorrent.config.listing import Setting
 
 
 class ChangeResult(NamedTuple):
@@ -25,7 +27,7 @@ class Desk(Protocol):
     def settings(self) -> Settings:
         """What holds now."""
 
-    def listing(self) -> tuple[Setting, ...]:
+    def listing(self) -> "tuple[Setting, ...]":
         """Every setting as it was written, with its source: what will hold after a restart."""
 
     def sources(self) -> Mapping[str, str]:

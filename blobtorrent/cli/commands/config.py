@@ -18,6 +18,8 @@ def register(commands: Subcommands) -> None:
     )
     parser.add_argument("action", choices=("check", "dump"), metavar="check|dump")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the settings file (default: the daemon's)")
+    parser.add_argument("--state-dir", type=Path, metavar="DIR",
+                        help="where the daemon keeps what was changed while it ran (default: the daemon's)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, as in TOML")
     parser.add_argument("--sources", action="store_true", help="dump: tell where each value comes from")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -26,11 +28,15 @@ def register(commands: Subcommands) -> None:
 
 def run(args: Namespace) -> int:
     from blobtorrent.config.listing import settings_in_force, write_settings
-    from blobtorrent.config.places import config_files
+    from blobtorrent.config.overrides import read_overrides
+    from blobtorrent.config.places import config_files, overrides_file, state_dir
     from blobtorrent.config.sources import load_with_sources
 
     files = config_files(args.config, os.environ)
-    loaded = load_with_sources(files, os.environ, args.set)
+    overrides = read_overrides(overrides_file(state_dir(args.state_dir, os.environ)))
+    loaded = load_with_sources(files, os.environ, args.set, overrides)
+    if overrides.text:
+        files.append(overrides.path)
     if args.action == "check":
         if args.json:
             print_json({"files": [str(path) for path in files], "settings_given": len(loaded.given)})

@@ -6,7 +6,8 @@ import pytest
 
 from blobtorrent.config.load import load
 from blobtorrent.config.schema import GroupSettings, NetworkSettings, StorageSettings
-from blobtorrent.config.sources import MAX_FILE_BYTES, load_with_sources
+from blobtorrent.config.sources import load_with_sources
+from blobtorrent.config.tomltext import MAX_FILE_BYTES
 from blobtorrent.model.errors import ConfigError
 
 

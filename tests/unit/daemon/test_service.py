@@ -13,7 +13,7 @@ from blobtorrent.config.load import load
 from blobtorrent.core.session.commands import NO_ANSWER, OpenListeners, Reply
 from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.service import Service
-from blobtorrent.model.errors import BugError, NetworkError, Unavailable
+from blobtorrent.model.errors import BugError, ConfigError, NetworkError, Unavailable
 from blobtorrent.model.status import SessionStatus
 from tests.support.datagrams import DatagramSocket
 
@@ -100,11 +100,33 @@ class PlayedSignals:
 class PlayedReloader:
     def __init__(self, calls: list[str]) -> None:
         self.settings = load()
+        self.error: Exception | None = None
         self._calls = calls
 
-    def reload(self) -> bool:
+    def reload(self) -> None:
         self._calls.append("reload")
-        return True
+        if self.error is not None:
+            raise self.error
+
+
+class PlayedDesk:
+    def __init__(self) -> None:
+        self.must_stop = False
+        self.is_draining = False
+        self.drained = False
+        self.was_open = self.is_open = False
+
+    def open(self) -> None:
+        self.was_open = self.is_open = True
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def serve(self) -> None:
+        pass
+
+    def has_drained(self) -> bool:
+        return self.drained
 
 
 class PlayedLogs:
@@ -124,8 +146,10 @@ class World:
         self.engine = PlayedThreads("engine", self.calls)
         self.interfaces = PlayedThreads("interfaces", self.calls)
         self.signals = PlayedSignals([*steps], self.calls)
+        self.reloader = PlayedReloader(self.calls)
+        self.desk = PlayedDesk()
         self.service = Service(
-            self.engine, self.interfaces, PlayedReloader(self.calls), signals=self.signals,
+            self.engine, self.interfaces, self.reloader, self.desk, signals=self.signals,
             logs=PlayedLogs(self.calls), notifier=Notifier(manager.address, watchdog_s=1e-9),
         )
 
@@ -259,3 +283,35 @@ def test_the_status_tells_what_is_done_without(manager: DatagramSocket) -> None:
     world.interfaces.trouble = ["cannot listen on 127.0.0.1:7070"]
     world.service.run()
     assert manager.take()[0].decode().endswith("up 0 B/s; cannot listen on 127.0.0.1:7070")
+
+
+def test_settings_that_are_refused_are_told_and_all_goes_on(
+    manager: DatagramSocket, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(manager, signal.SIGHUP, signal.SIGTERM)
+    world.reloader.error = ConfigError("config.bad-value", "x.toml:1: no")
+    assert world.service.run() == 0
+    assert "the new settings are refused, the old ones stay" in caplog.text
+    assert world.heard().count("READY=1") == 2
+
+
+def test_a_client_may_end_it(manager: DatagramSocket) -> None:
+    world = World(manager, signal.SIGUSR1, lambda: setattr(world.desk, "must_stop", True))
+    assert world.service.run() == 0
+    assert world.calls[-1] == "stop engine"
+    assert world.desk.was_open
+    assert not world.desk.is_open
+
+
+def test_a_client_may_end_it_before_all_is_started(manager: DatagramSocket) -> None:
+    world = World(manager)
+    world.desk.must_stop = True
+    assert world.service.run() == 0
+    assert not world.desk.was_open
+
+
+def test_it_ends_when_the_session_is_drained(manager: DatagramSocket) -> None:
+    world = World(manager, nothing, lambda: setattr(world.desk, "drained", True))
+    world.desk.is_draining = True
+    assert world.service.run() == 0
+    assert world.calls[-2:] == ["stop interfaces", "stop engine"]

@@ -20,7 +20,8 @@ else:
 
 
 @pytest.fixture(autouse=True)
-def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     for variable in [name for name in os.environ if name.startswith("BLOBTORRENT_") and "__" in name]:
         monkeypatch.delenv(variable)
 
@@ -97,3 +98,22 @@ def test_dump_as_json_without_sources_is_values_by_name(config: Path, capsys: py
     assert settings["network.max_peers"] == 7
     assert settings["watch.1.path"] == "/b"
     assert settings["storage.memory_budget"] == "64 MiB"
+
+
+def test_what_was_changed_while_the_daemon_ran_is_read_too(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = config.parent / "state"
+    state.mkdir()
+    overrides = state / "settings.toml"
+    overrides.write_text("[network]\nmax_peers = 9\n")
+    for words in ([], ["--state-dir", state]):
+        _, out, _ = run(capsys, "dump", "--config", config, "--sources", *words)
+        assert f"max_peers = 9  # {overrides}:2" in out.splitlines()
+    _, out, _ = run(capsys, "check", "--config", config, "--json")
+    assert json.loads(out)["files"][-1] == str(overrides)
+
+
+def test_a_broken_file_of_what_was_changed_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (config.parent / "settings.toml").write_text("[network]\nmax_pears = 9\n")
+    status, _, err = run(capsys, "check", "--state-dir", config.parent)
+    assert status == 78
+    assert f"{config.parent}/settings.toml:2: there is no setting network.max_pears" in err

@@ -1,0 +1,159 @@
+"""DaemonDesk: what clients ask of the daemon as a whole, carried out by the main thread, one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from blobtorrent.config.schema import Settings
+from blobtorrent.core.session.commands import NO_ANSWER, Drained, DrainSession, Reply
+from blobtorrent.core.session.gateway import COMMAND_DEADLINE_S, Gateway
+from blobtorrent.daemon.origin import Origin
+from blobtorrent.daemon.reload import Reloader
+from blobtorrent.interface.desk import ChangeResult
+from blobtorrent.model.errors import BlobTorrentError, BugError, Conflict, Unavailable
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from blobtorrent.config.listing import Setting
+    from blobtorrent.config.load import Loaded
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+DEADLINE_S = COMMAND_DEADLINE_S + 5    # a change of settings waits for the session
+FILE_MODE = 0o600                      # of the overrides: settings may name secrets
+PATCH = "in the change"                # the place of what a patch says
+
+
+class _Order(NamedTuple):
+    work: Callable[[], Any]
+    reply: Reply[Any]
+    end_s: float                       # nobody waits for it any more
+
+
+class DaemonDesk:
+    """Implements interface.desk.Desk. `wake` has the main thread call `serve` soon."""
+
+    def __init__(self, reloader: Reloader, origin: Origin, gateway: Gateway, wake: Callable[[], None]) -> None:
+        self.must_stop = False         # somebody asked for the end
+        self._reloader = reloader
+        self._origin = origin
+        self._gateway = gateway
+        self._wake = wake
+        self._orders: Mailbox[_Order] = Mailbox("desk")
+        self._is_open = False
+        self._draining: Reply[Drained] | None = None
+
+    # ---- any thread
+
+    def settings(self) -> Settings:
+        return self._reloader.settings
+
+    def listing(self) -> tuple[Setting, ...]:
+        from blobtorrent.config.listing import settings_in_force
+
+        return tuple(settings_in_force(self._reloader.loaded))
+
+    def sources(self) -> Mapping[str, str]:
+        return {setting.name: setting.source for setting in self.listing()}
+
+    def change(self, patch: Mapping[str, Any]) -> ChangeResult:
+        return self._ask(lambda: self._change(patch))
+
+    def reload(self) -> ChangeResult:
+        return self._ask(self._reloader.reload)
+
+    def drain(self, timeout_s: float) -> None:
+        self._ask(lambda: self._drain(timeout_s))
+
+    def stop(self) -> None:
+        self.must_stop = True
+        self._wake()
+
+    def _ask(self, work: Callable[[], T]) -> T:
+        if not self._is_open:
+            raise Unavailable("session.starting", "the daemon is starting or ending")
+        reply: Reply[T] = Reply()
+        self._orders.post(_Order(work, reply, time.monotonic() + DEADLINE_S))
+        self._wake()
+        if not self._is_open:
+            self.close()               # it was closed meanwhile, perhaps without having seen this one
+        return reply.wait(DEADLINE_S)
+
+    # ---- the main thread
+
+    def open(self) -> None:
+        """From now on requests are carried out."""
+        self._is_open = True
+
+    def close(self) -> None:
+        """None is any more; who waits is told."""
+        self._is_open = False
+        for order in self._orders.drain():
+            order.reply.give(Unavailable("session.stopping", "the daemon is ending"))
+
+    def serve(self) -> None:
+        """Carry out what was asked for, except what nobody waits for any more."""
+        for order in self._orders.drain():
+            if time.monotonic() < order.end_s:
+                order.reply.give(_answer_of(order.work))
+
+    @property
+    def is_draining(self) -> bool:
+        return self._draining is not None
+
+    def has_drained(self) -> bool:
+        """It was asked for, and all is done that could be. True once."""
+        if self._draining is None:
+            return False
+        try:
+            drained = self._draining.wait(0.0)
+        except Unavailable as error:
+            return error.code != NO_ANSWER                 # it is ending already
+        log.info("drained", complete=drained.is_complete, unique_pieces=drained.unique_pieces)
+        return True
+
+    def _drain(self, timeout_s: float) -> None:
+        if self._draining is None:
+            self._draining = self._gateway.submit(DrainSession(timeout_s))
+
+    def _change(self, patch: Mapping[str, Any]) -> ChangeResult:
+        """Check all, save, use; when that is refused, save what was there before."""
+        from blobtorrent.config.overrides import check_patch, patched, read_overrides, write_overrides
+
+        named = check_patch(patch, PATCH)
+        before = read_overrides(self._origin.overrides)
+        text = write_overrides(patched(before.document(), patch))
+        wanted = self._origin.read_with(text)
+        self._refuse_overridden(named, wanted)
+        self._save(text)
+        try:
+            return self._reloader.use(wanted)
+        except BlobTorrentError:
+            self._save(before.text)
+            raise
+
+    def _refuse_overridden(self, named: list[str], wanted: Loaded) -> None:
+        for name in named:
+            place = wanted.given[name].place
+            if not place.startswith(f"{self._origin.overrides}:"):
+                raise Conflict("config.overridden", f"{name} is given by {place}, which comes before what is set here")
+
+    def _save(self, text: str) -> None:
+        from blobtorrent.storage.atomicfile import write_atomically
+
+        write_atomically(self._origin.overrides, text.encode(), mode=FILE_MODE)
+
+
+def _answer_of(work: Callable[[], T]) -> T | BlobTorrentError:
+    try:
+        return work()
+    except BlobTorrentError as error:
+        return error
+    except Exception:
+        log.exception("a request to the daemon failed")
+        return BugError("bug.command", "the daemon could not do it; the log has the reason")
