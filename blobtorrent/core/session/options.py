@@ -72,7 +72,7 @@ def read_addition(fields: Fields) -> dict[str, Any]:
     """The arguments of AddTorrent that the fields give; those not given are absent. Raises Invalid."""
     readers: dict[str, tuple[str, Callable[[Any], Any]]] = {
         "download_dir": ("download_dir", absolute_folder),
-        "peers": ("peers", _peers),
+        "peers": ("peers", read_peers),
         "start": ("start", values.boolean),
         "skip_check": ("skip_check", values.boolean),
         **_CHANGEABLE,
@@ -129,7 +129,7 @@ def _labels(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(_label, value)))
 
 
-def _peers(value: object) -> tuple[Endpoint, ...]:
+def read_peers(value: object) -> tuple[Endpoint, ...]:
     if not isinstance(value, list) or len(value) > MAX_PEERS or not all(isinstance(item, str) for item in value):
         raise ValueError(f'must be a list of at most {MAX_PEERS} "ADDRESS:PORT"')
     try:
