@@ -1,0 +1,1 @@
+"""Hooks: programs that are run and URLs that are posted to when something happens."""

@@ -1,0 +1,224 @@
+"""HookManager: the thread `hooks` decides which hook is told of what and when, the threads `hook-k` tell it.
+
+Whatever a program or a server does, nobody else waits for it: each hook has a bounded line of its own, and only so many
+are told at the same time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
+from typing import NamedTuple
+
+from blobtorrent.config.schema import HookSettings
+from blobtorrent.core.session.commands import FilesOf
+from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.interface.eventjson import Told
+from blobtorrent.interface.hooks.delivery import MAX_WAITING, Delivery, Line
+from blobtorrent.interface.hooks.outcome import DROPPED, FAILED, OK, Outcome
+from blobtorrent.model.errors import BlobTorrentError
+from blobtorrent.runtime.clock import Clock, SystemClock
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.loop import SelectorLoop
+from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
+from blobtorrent.runtime.worker import Pool
+
+log = get_logger(__name__)
+
+WORKERS = 8                            # hooks that are told of something at the same time
+WEB_TIMEOUT_S = 10.0                   # for a server to answer
+FILES_TIMEOUT_S = 5.0                  # for the session to say where the content lies
+TELL_DROPS_S = 60.0                    # between two complaints about a line that is full
+STOP_SHARE = 0.5                       # of the time that we have to end: for what runs to be done by itself
+
+_HELP = {
+    "blobtorrent_hook_attempts_total": "How telling hooks of events ended; dropped are those that were never tried.",
+    "blobtorrent_hook_events_waiting": "Events that hooks are still to be told of.",
+}
+
+
+class _Apply(NamedTuple):
+    hooks: tuple[HookSettings, ...]
+
+
+class _Ended(NamedTuple):
+    delivery: Delivery
+    outcome: Outcome
+
+
+class _Drain:
+    """Begin nothing more."""
+
+
+class HookManager:
+    """`apply` gives it the hooks, at the start and at every change of the settings."""
+
+    def __init__(self, gateway: Gateway, *, clock: Clock | None = None) -> None:
+        self._gateway = gateway
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._loop = SelectorLoop("hooks", self._on_message, clock=self._clock)
+        self._pool: Pool[Delivery] = Pool("hook", WORKERS, self._work)
+        self._lines: list[Line] = []
+        self._outcomes: Counter[str] = Counter()           # by kind
+        self._drops: Counter[Line] = Counter()             # since they were told of last
+        self._has_workers = False
+        self._is_draining = False
+        self._is_stopped = False       # read by the workers
+        self._wants_events = False     # read by the thread `events`
+
+    @property
+    def heart(self) -> SelectorLoop:
+        """The thread that decides; it waits for nobody."""
+        return self._loop
+
+    def on_told(self, told: Told) -> None:
+        """Follows the chronicle; from its thread."""
+        if self._wants_events:
+            self._loop.mailbox.post(told)
+
+    def apply(self, hooks: Iterable[HookSettings]) -> None:
+        """Tell these from now on and no others; from any thread. Those that stay keep what they are to be told yet."""
+        hooks = tuple(hooks)
+        self._wants_events = self._wants_events or bool(hooks)
+        self._loop.mailbox.post(_Apply(hooks))
+
+    def measure(self, registry: Registry) -> None:
+        registry.collect(_HELP, self._samples)
+        self._loop.measure(registry)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """What runs has half of the time to be done, then it is killed; what waits is lost, and counted in the log.
+
+        A server that does not answer is left behind. True when all else ended within `timeout_s` seconds.
+        """
+        end_s = time.monotonic() + timeout_s
+        self._loop.mailbox.post(_Drain())
+        if self._has_workers and not self._pool.stop(timeout_s * STOP_SHARE):
+            self._is_stopped = True
+            self._pool.stop(max(0.0, end_s - time.monotonic()) * STOP_SHARE)
+        return self._loop.stop(max(0.0, end_s - time.monotonic()))
+
+    # ---- on the thread hooks
+
+    def _on_message(self, message: Told | _Apply | _Ended | _Drain) -> None:
+        if isinstance(message, Told):
+            self._take(message)
+        elif isinstance(message, _Ended):
+            self._on_ended(message.delivery, message.outcome)
+        elif isinstance(message, _Apply):
+            self._use(message.hooks)
+        else:
+            self._is_draining = True
+            self._lose(self._lines)
+
+    def _use(self, hooks: Iterable[HookSettings]) -> None:
+        known = {line.settings: line for line in self._lines}
+        kept = [known.pop(settings) if settings in known else Line(settings) for settings in dict.fromkeys(hooks)]
+        self._lose(known.values())
+        self._lines = kept
+        if kept and not self._has_workers:
+            self._has_workers = True
+            self._pool.start()
+
+    def _lose(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            lost = line.close()
+            if lost:
+                self._outcomes[DROPPED] += lost
+                log.warning("a hook is not told of events that waited", hook=line.name, events=lost)
+
+    def _take(self, told: Told) -> None:
+        if self._is_draining:
+            return
+        for line in self._lines:
+            if line.wants(told):
+                if not line.add(told):
+                    self._drop(line)
+                self._begin(line)
+
+    def _drop(self, line: Line) -> None:
+        self._outcomes[DROPPED] += 1
+        self._drops[line] += 1
+        if self._drops[line] == 1:
+            log.error("a hook does not keep up: events are dropped", hook=line.name, waiting=MAX_WAITING)
+            self._loop.timers.at(self._loop.now + TELL_DROPS_S, partial(self._tell_drops, line))
+
+    def _tell_drops(self, line: Line) -> None:
+        log.error("a hook was not told of events", hook=line.name, dropped=self._drops.pop(line))
+
+    def _begin(self, line: Line) -> None:
+        while not self._is_draining:
+            delivery = line.next()
+            if delivery is None:
+                return
+            self._pool.post(delivery)
+
+    def _on_ended(self, delivery: Delivery, outcome: Outcome) -> None:
+        line, told = delivery.line, delivery.told
+        self._outcomes[outcome.kind] += 1
+        hook_log = log.bind(hook=line.name, event=told.type, torrent=told.info_hash or "", attempt=delivery.attempts)
+        if line.on_outcome(delivery, outcome):
+            hook_log.warning("hook failed, it is told again later", detail=outcome.detail, seconds=delivery.pause_s)
+            self._loop.timers.at(self._loop.now + delivery.pause_s, partial(self._retry, delivery))
+        elif outcome.kind == OK:
+            hook_log.info("hook told")
+        else:
+            hook_log.error("hook failed", detail=outcome.detail)
+        self._begin(line)
+
+    def _retry(self, delivery: Delivery) -> None:
+        delivery.line.retry(delivery)
+        self._begin(delivery.line)
+
+    def _samples(self) -> list[Sample]:
+        attempts = [
+            Sample("blobtorrent_hook_attempts_total", labelled(result=kind), count, COUNTER)
+            for kind, count in dict(self._outcomes).items()
+        ]
+        waiting = sum(line.num_open for line in self._lines)
+        return [*attempts, Sample("blobtorrent_hook_events_waiting", (), waiting, GAUGE)]
+
+    # ---- on the threads hook-k
+
+    def _work(self, delivery: Delivery) -> None:
+        outcome = Outcome(FAILED, "a failure of ours; the log has the reason")
+        try:
+            outcome = self._tell(delivery)
+        finally:                       # what it raises is logged by the worker
+            self._loop.mailbox.post(_Ended(delivery, outcome))
+
+    def _tell(self, delivery: Delivery) -> Outcome:
+        settings, told = delivery.line.settings, delivery.told
+        if not settings.program:
+            from blobtorrent.interface.hooks.webhook import post_event
+
+            timeout_s = min(settings.timeout_s, WEB_TIMEOUT_S)
+            return post_event(
+                settings.url, told, secret_file=settings.secret_file, timeout_s=timeout_s, clock=self._clock)
+        from blobtorrent.interface.hooks.environment import environment_of
+        from blobtorrent.interface.hooks.program import run_program
+
+        def on_line(line: str) -> None:
+            log.info("hook says", hook=settings.program[0], event=told.type, torrent=told.info_hash or "", line=line)
+
+        return run_program(
+            settings.program, environment_of(told.fields, os.environ, self._content_path(told)), told.json + b"\n",
+            timeout_s=settings.timeout_s, is_stopped=lambda: self._is_stopped, on_line=on_line,
+        )
+
+    def _content_path(self, told: Told) -> str | None:
+        """The file of a single-file torrent, the folder of another; None when the session does not know."""
+        status = None if told.info_hash is None else self._gateway.torrents.read(told.info_hash)
+        if status is None:
+            return None
+        try:
+            files = self._gateway.ask(FilesOf(status.info_hash), FILES_TIMEOUT_S)
+        except BlobTorrentError:
+            return None
+        return os.path.join(status.download_dir, files[0].path[0]) if files else None
