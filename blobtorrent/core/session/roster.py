@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from blobtorrent.core.session.history import Step, with_step
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.errors import BlobTorrentError, NotFound
@@ -84,6 +85,7 @@ class Roster:
         status, before = torrent.status(self._clock.now(), self._clock.wall()), self._board.read(torrent.info_hash)
         self._board.publish(torrent.info_hash, status)
         if before is not None and before.held_by != status.held_by:
+            torrent.held_since_s = self._clock.now()
             self.tell(HeldChanged(torrent.info_hash, status.held_by))
 
     def fire(self, torrent: Torrent, event: TorrentEvent) -> None:
@@ -91,6 +93,7 @@ class Roster:
         old, old_name = torrent.state, torrent.public_name
         new = torrent.machine.fire(event)
         self._num_busy += (new not in _QUIET) - (old not in _QUIET)
+        torrent.history = with_step(torrent.history, Step(new, torrent.public_name, event, self._clock.now()))
         log.debug("torrent changed", torrent=torrent.info_hash, old=old.value, new=new.value)
         self.publish(torrent)
         if torrent.public_name != old_name:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.core.session.checks import CheckPlan
 from blobtorrent.core.session.goals import Given
+from blobtorrent.core.session.history import History
 from blobtorrent.core.session.lifecycle import TORRENT, TorrentEvent, TorrentState
 from blobtorrent.core.session.record import Lifetime, Running, TorrentRecord
 from blobtorrent.core.swarm.messages import SwarmReport
@@ -51,10 +52,10 @@ class Torrent:
 
     __slots__ = (
         "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error", "goal_timer",
-        "held_by", "is_adopting", "is_prepared", "is_stalled", "jobs_in_flight", "last_given_s", "last_moved_s",
-        "losses", "machine", "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report",
-        "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new", "store", "store_is_open",
-        "swarm_is_open", "wants_check", "was_adopted",
+        "held_by", "held_since_s", "history", "is_adopting", "is_prepared", "is_stalled", "jobs_in_flight",
+        "last_given_s", "last_moved_s", "losses", "machine", "metainfo", "moved_bytes", "partial", "peers", "record",
+        "recovered", "report", "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new", "store",
+        "store_is_open", "swarm_is_open", "wants_check", "was_adopted",
     )
 
     def __init__(self, record: TorrentRecord) -> None:
@@ -62,6 +63,8 @@ class Torrent:
         self.machine = Machine(TORRENT)
         self.error: BlobTorrentError | None = BlobTorrentError(*record.error) if record.error[0] else None
         self.held_by = ""              # see TorrentStatus; a pause comes on top
+        self.held_since_s: float | None = None             # when the outside was told of that
+        self.history: History = ()
         self.claimed = record.durable  # the mask of pieces that its row claims now
         self.skip_check = False        # it is new, and what lies on disk is to be believed
         self.wants_check = False       # all of it is to be hashed at the next start
