@@ -5,7 +5,7 @@ from __future__ import annotations
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.queueing import Contender, QueueManager
 from blobtorrent.core.session.roster import Roster
-from blobtorrent.core.session.torrent import HELD_BY_QUEUE, Torrent
+from blobtorrent.core.session.torrent import HELD_BY_QUEUE, HELD_BY_SPACE, Torrent
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.timers import TimerWheel
 
@@ -66,6 +66,7 @@ class Admission:
         self._is_due = False
         if self._is_over:
             return
+        full = {place for torrent in self._roster if torrent.held_by == HELD_BY_SPACE for place in _places(torrent)}
         verdict = self._queue.decide(
             Contender(
                 torrent.info_hash,
@@ -74,6 +75,7 @@ class Admission:
                 is_seed=torrent.record.is_complete,
                 is_running=torrent.state is not TorrentState.QUEUED,
                 is_stalled=torrent.is_stalled,
+                lacks_room=not (torrent.record.is_complete or full.isdisjoint(_places(torrent))),
                 ignores_queue=torrent.record.ignores_queue,
             )
             for torrent in self._roster
@@ -98,3 +100,9 @@ class Admission:
     def _leave_queue(self, torrent: Torrent) -> None:
         if torrent.held_by == HELD_BY_QUEUE:
             torrent.held_by = _UNHELD
+
+
+def _places(torrent: Torrent) -> tuple[str, ...]:
+    """Those at the same place lie on the same filesystem; as far as that is known before files are open."""
+    place = torrent.record.place
+    return (str(place.root), place.mount_point) if place.mount_point else (str(place.root),)

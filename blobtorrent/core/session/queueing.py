@@ -1,8 +1,9 @@
 """QueueManager: which of the torrents that should run do. Pure.
 
-Downloads and seeds have a limit each. A torrent that is stalled, because nobody has what it needs, runs on but holds
-no slot: the next one gets its turn. When it moves again there may be one too many for a while; then the last in rank
-goes back into the queue. One that its owner wants to run now, beyond the queue, does so and takes no slot from others.
+Downloads and seeds have a limit each. A torrent that is stalled, because nobody has what it needs, or that is held,
+because its filesystem has no room, runs on but holds no slot: the next one gets its turn, unless it would be held too.
+When a torrent moves again there may be one too many for a while; then the last in rank goes back into the queue. One
+that its owner wants to run now, beyond the queue, does so and takes no slot from others.
 """
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
@@ -23,6 +24,7 @@ class Contender(NamedTuple):
     is_seed: bool
     is_running: bool
     is_stalled: bool = False           # it runs, and has moved nothing for a while
+    lacks_room: bool = False           # it cannot write where it lies
     ignores_queue: bool = False        # it runs beyond the queue
 
 
@@ -58,12 +60,12 @@ class QueueManager:
         contenders.sort(key=lambda one: (-one.priority, one.added_at, one.info_hash))
         free = limit if limit != NO_LIMIT else len(contenders)
         for one in contenders:
-            if one.is_running and one.is_stalled:
+            if one.is_running and (one.is_stalled or one.lacks_room):
                 continue
             if one.ignores_queue:
                 if not one.is_running:
                     verdict.start.append(one.info_hash)
-            elif free > 0:
+            elif free > 0 and not (one.lacks_room and limit != NO_LIMIT):
                 free -= 1
                 if not one.is_running:
                     verdict.start.append(one.info_hash)

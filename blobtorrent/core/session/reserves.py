@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,16 +28,17 @@ LOOK_S = 5.0
 
 class ReserveManager:
     """Looks every few seconds, and more often where little is left; but only while something is downloaded or waits
-    for room."""
+    for room. `on_turn()` is called when downloads need their places in the queue no more, or again."""
 
     def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, spaces: SpaceManager, *,
-                 clock: Clock, timers: TimerWheel) -> None:
+                 clock: Clock, timers: TimerWheel, on_turn: Callable[[], None]) -> None:
         self._roster = roster
         self._outlets = outlets
         self._swarms = swarms
         self._spaces = spaces
         self._clock = clock
         self._timers = timers
+        self._on_turn = on_turn
         self._downloads: dict[Torrent, None] = {}
         self._paths: dict[int, Path] = {}
         self._next_look: Timer | None = None
@@ -50,8 +52,8 @@ class ReserveManager:
         assert torrent.store is not None
         self._downloads[torrent] = None
         if self._spaces.is_short(torrent.store.device):
-            torrent.held_by = HELD_BY_SPACE
-            self._swarms.change(torrent)
+            self._hold(torrent, HELD_BY_SPACE)
+            self._on_turn()
         if self._next_look is None or not self._next_look.is_pending:
             self._look()
 
@@ -93,6 +95,10 @@ class ReserveManager:
             self._roster.tell(SpaceBack(str(place.path), answer.free_bytes))
         for torrent in self._downloads:
             if torrent.store is not None and torrent.store.device == answer.device:
-                torrent.held_by = HELD_BY_SPACE if is_short else ""
-                self._swarms.change(torrent)
-                self._roster.publish(torrent)
+                self._hold(torrent, HELD_BY_SPACE if is_short else "")
+        self._on_turn()
+
+    def _hold(self, torrent: Torrent, reason: str) -> None:
+        torrent.held_by = reason
+        self._swarms.change(torrent)
+        self._roster.publish(torrent)

@@ -270,6 +270,55 @@ def test_downloads_wait_while_their_filesystem_is_short_of_room(tmp_path: Path) 
     assert any(isinstance(event, SpaceBack) for event in rig.events())
 
 
+def measured(rig: SessionRig, free_bytes: int) -> None:
+    """Every filesystem that was asked about has so much room."""
+    for job in rig.files.drain():
+        rig.tell(SpaceMeasured(job.device, free_bytes, 1 << 41))
+    rig.advance(0.0)
+
+
+def test_a_download_that_is_held_for_room_gives_its_place_to_one_that_lies_elsewhere(tmp_path: Path) -> None:
+    held, like_it, elsewhere = (torrent_of(4, seed=seed) for seed in (1, 2, 3))
+    rig = SessionRig(keeps=True, storage__reserve=1 << 30, queue__active_downloads=1)
+    rig.open_listeners()
+    for torrent, folder in ((held, "full"), (like_it, "full"), (elsewhere, "other")):
+        rig.add_kept(torrent, tmp_path / folder)
+        rig.clock.advance(1.0)
+    rig.answer_prepare(has_data=False)
+    assert [rig.state(torrent) for torrent in (held, like_it, elsewhere)] == ["downloading", "queued", "queued"]
+    measured(rig, 1)
+    assert rig.status(held).held_by == "space"
+    assert [rig.state(torrent) for torrent in (held, like_it, elsewhere)] == ["downloading", "queued", "checking"]
+    rig.answer_prepare(has_data=False)
+    rig.shard.drain()
+    rig.advance(LOOK_S)
+    measured(rig, 1 << 40)
+    assert rig.status(held).held_by == ""
+    rig.answer_close(elsewhere, have=0)
+    rig.advance(0.0)
+    assert [rig.state(torrent) for torrent in (held, like_it, elsewhere)] == ["downloading", "queued", "queued"]
+
+
+def test_when_the_one_that_is_held_for_room_is_stopped_the_next_at_its_place_looks_whether_there_is_some(
+    tmp_path: Path
+) -> None:
+    first, second = torrent_of(4, seed=1), torrent_of(4, seed=2)
+    rig = SessionRig(keeps=True, storage__reserve=1 << 30, queue__active_downloads=1)
+    rig.open_listeners()
+    rig.add_kept(first, tmp_path)
+    rig.clock.advance(1.0)
+    rig.add_kept(second, tmp_path)
+    rig.answer_prepare(has_data=False)
+    measured(rig, 1)
+    rig.shard.drain()
+    rig.command(StopTorrent(first.info_hash))
+    rig.answer_close(first, have=0)
+    rig.advance(0.0)
+    assert (rig.state(first), rig.state(second)) == ("stopped", "checking")
+    rig.answer_prepare(has_data=False)
+    assert rig.status(second).held_by == "space"
+
+
 def test_files_of_a_stopped_torrent_are_told_and_its_metainfo_is_let_go(tmp_path: Path) -> None:
     torrent = torrent_of(4)
     left = saved_torrent(torrent, tmp_path, 0, run=False)

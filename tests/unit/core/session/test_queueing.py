@@ -49,6 +49,17 @@ def test_when_a_stalled_torrent_moves_again_the_last_in_rank_yields() -> None:
     assert decide(queue, leech(1, running=True), leech(2, running=True)) == ([], [2])
 
 
+def test_a_torrent_without_room_holds_no_place_and_is_given_none() -> None:
+    queue = QueueManager(active_downloads=1)
+    held, like_it = leech(1, running=True)._replace(lacks_room=True), leech(2)._replace(lacks_room=True)
+    assert decide(queue, held, like_it, leech(3), leech(4)) == ([3], [])
+
+
+def test_a_torrent_without_room_need_not_wait_when_there_is_no_limit() -> None:
+    queue = QueueManager(active_seeds=1)
+    assert decide(queue, leech(1)._replace(lacks_room=True)) == ([1], [])
+
+
 def test_a_limit_that_is_met_changes_nothing() -> None:
     queue = QueueManager(active_downloads=2)
     assert decide(queue, leech(1, running=True), leech(2, running=True), leech(3)) == ([], [])
