@@ -11,16 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.session.announces import AnnounceManager
 from blobtorrent.core.session.commands import Reply
+from blobtorrent.core.session.lifecycle import TorrentState
 from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
-from blobtorrent.core.session.queries import MetainfoOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
+from blobtorrent.core.session.queries import (
+    ContentOf,
+    FileContent,
+    MetainfoOf,
+    PeersOf,
+    PiecesOf,
+    TrackersOf,
+    WebSeedsOf,
+)
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.availability import counts
 from blobtorrent.core.swarm.messages import PeersTold, PieceCounts, PiecesTold, TellPeers, TellPieces
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.details import PartialPiece, PieceReport, TrackerStatus, WebSeedStatus
-from blobtorrent.model.errors import StorageError
+from blobtorrent.model.errors import Conflict, NotFound, StorageError
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.runtime.redact import redact
 
@@ -101,6 +110,14 @@ class Answers:
 
         self._metainfos.with_metainfo(torrent, loaded)
 
+    def content_of(self, query: ContentOf, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound, Conflict ("torrent.moving"), StorageError."""
+        torrent = self._roster.known(query.info_hash)
+        if torrent.state is TorrentState.MOVING:
+            raise Conflict("torrent.moving", f"{torrent.name} is being moved")
+        self._with_metainfo(torrent, reply, lambda metainfo: file_content(torrent, metainfo, query.number))
+        return reply
+
     def metainfo_of(self, query: MetainfoOf, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, StorageError."""
         from blobtorrent.storage.state.library import ReadTorrent
@@ -112,6 +129,18 @@ class Answers:
 
     def on_read(self, answer: TorrentRead) -> None:
         answer.token(answer.raw if answer.error is None else answer.error)
+
+
+def file_content(torrent: Torrent, metainfo: Metainfo, number: int) -> FileContent | NotFound:
+    """Where to read a file of a torrent that nobody moves."""
+    from blobtorrent.storage.naming import Naming
+
+    if number >= len(metainfo.files) or metainfo.files[number].is_pad:
+        return NotFound("torrent.no-such-file", f"{torrent.name} has no file {number}")
+    entry, place = metainfo.files[number], torrent.record.place
+    have = torrent.record.have if torrent.check is None else torrent.check.good
+    path = Naming(metainfo.files, place.renames).paths[number]
+    return FileContent(place.root, path, entry.length, entry.offset, metainfo.geometry.piece_length, have.to_wire())
 
 
 def piece_report(torrent: Torrent, swarm: PieceCounts | None) -> PieceReport:

@@ -20,7 +20,7 @@ from blobtorrent.core.session.commands import (
 )
 from blobtorrent.core.session.moves import MoveManager
 from blobtorrent.core.session.pausing import PauseManager
-from blobtorrent.core.session.queries import MetainfoOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
+from blobtorrent.core.session.queries import ContentOf, MetainfoOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
 from blobtorrent.core.session.removals import Removals
 from blobtorrent.core.session.reserves import ReserveManager
 from blobtorrent.core.session.resume import ResumeManager
@@ -96,6 +96,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         TrackersOf: answers.trackers_of,
         WebSeedsOf: answers.web_seeds_of,
         MetainfoOf: answers.metainfo_of,
+        ContentOf: answers.content_of,
     })
     session.messages.update({
         TorrentKept: parts.additions.on_kept,

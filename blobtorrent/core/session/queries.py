@@ -1,6 +1,7 @@
 """What the session can be asked to tell. A query changes nothing; it is answered through the Gateway like a command."""
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from pathlib import Path
 from typing import NamedTuple
 
 from blobtorrent.model.ids import InfoHash
@@ -36,6 +37,26 @@ class MetainfoOf(NamedTuple):
     info_hash: InfoHash
 
 
+class ContentOf(NamedTuple):
+    """Answered by a FileContent; NotFound ("torrent.no-such-file"), Conflict while the files are being moved, StorageError.
+    """
+
+    info_hash: InfoHash
+    number: int                        # of the file, as in FileStatus
+
+
+class FileContent(NamedTuple):
+    """Where the bytes of a file lie, and which pieces of the torrent are verified and on disk: `have_wire` is their
+    bitfield (BEP 3), `offset` where the file begins in the torrent's linear space."""
+
+    root: Path
+    path: tuple[str, ...]              # below the root
+    length: int
+    offset: int
+    piece_length: int
+    have_wire: bytes
+
+
 class Explain(NamedTuple):
     """Answered by an Explanation; NotFound."""
 
@@ -46,4 +67,4 @@ class StatsOf(NamedTuple):
     """Answered by SessionStats."""
 
 
-Query = PeersOf | TrackersOf | PiecesOf | WebSeedsOf | MetainfoOf | Explain | StatsOf
+Query = PeersOf | TrackersOf | PiecesOf | WebSeedsOf | MetainfoOf | ContentOf | Explain | StatsOf
