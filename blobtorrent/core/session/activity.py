@@ -106,8 +106,7 @@ class ActivityManager:
         record = torrent.record
         torrent.begin_run(self._clock.now())
         self._swarms.open(torrent)
-        assert torrent.metainfo is not None
-        self._announces.begin(torrent.metainfo, record.left_bytes + record.skipped_bytes)
+        self._announces.begin(torrent.info_hash, torrent.tiers, record.left_bytes + record.skipped_bytes)
         self._roster.fire(torrent, event)
         if not self._is_watching:
             self._is_watching = True

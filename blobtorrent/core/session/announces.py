@@ -10,12 +10,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from blobtorrent.core.session.commands import Tiers
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.discovery.messages import Announce, AnnounceDone
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import Conflict
 from blobtorrent.model.ids import WIRE_BYTES, InfoHash, PeerId
-from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery
 from blobtorrent.protocol.tracker.tiers import Shuffler, TrackerSchedule, TrackerTiers
 from blobtorrent.runtime.clock import Clock
@@ -56,12 +56,22 @@ class _Tier:
         self.tracker_ids: dict[str, bytes] = {}
         self.timer: Timer | None = None
 
+    def take_over(self, other: _Tier) -> None:
+        """Of a tier that is given up, what its trackers know of us, as far as they are ours now."""
+        if other.wire_hash != self.wire_hash:
+            return
+        ours = [url for url in other.informed if url in self.order]
+        self.informed += ours
+        other.informed = [url for url in other.informed if url not in ours]
+        self.tracker_ids.update((url, other.tracker_ids[url]) for url in ours if url in other.tracker_ids)
+        self.owes_completed |= other.owes_completed and bool(ours)
+
 
 class _Announced:
     """A running torrent as its trackers know it."""
 
-    def __init__(self, tiers: list[_Tier], progress: _Progress) -> None:
-        self.tiers = tiers
+    def __init__(self, progress: _Progress) -> None:
+        self.tiers: list[_Tier] = []
         self.progress = progress
         self.answers: dict[tuple[bytes, str], Answered] = {}           # the last of each tracker of each swarm
 
@@ -89,16 +99,32 @@ class AnnounceManager:
         """No tracker is being told that we leave."""
         return self._farewells == 0
 
-    def begin(self, metainfo: Metainfo, left_bytes: int) -> None:
+    def begin(self, info_hash: InfoHash, urls: Tiers, left_bytes: int) -> None:
         """The torrent runs: announce it to all its tiers."""
-        usable = [[url for url in tier if url.lower().startswith(_SCHEMES)] for tier in metainfo.tiers]
-        tiers = [
-            _Tier(urls, wire_hash, self._rng) for wire_hash in metainfo.info_hash.wire_forms for urls in usable if urls
-        ]
-        self._running[metainfo.info_hash] = _Announced(tiers, _Progress(left_bytes))
-        for tier in tiers:
-            tier.schedule.start(self._clock.now())
-            self._begin_round(metainfo.info_hash, tier)
+        self._running[info_hash] = _Announced(_Progress(left_bytes))
+        self.change(info_hash, urls)
+
+    def change(self, info_hash: InfoHash, urls: Tiers) -> None:
+        """A running torrent has these trackers from now on: new tiers are asked at once, trackers that are none of its
+        own any more are told that we leave."""
+        announced, now = self._running[info_hash], self._clock.now()
+        before = {(tier.wire_hash, frozenset(tier.order)): tier for tier in announced.tiers}
+        announced.tiers = []
+        for wire_hash in info_hash.wire_forms:
+            for spoken in filter(None, map(_spoken, urls)):
+                known = before.pop((wire_hash, frozenset(spoken)), None)
+                announced.tiers.append(known or _Tier(spoken, wire_hash, self._rng))
+        for tier in announced.tiers:
+            for left in before.values():
+                tier.take_over(left)
+        for left in before.values():
+            self._leave(info_hash, announced, left)
+        kept = {(tier.wire_hash, url) for tier in announced.tiers for url in tier.order}
+        announced.answers = {key: answer for key, answer in announced.answers.items() if key in kept}
+        for tier in announced.tiers:
+            if tier.schedule.is_idle:
+                tier.schedule.start(now)
+                self._begin_round(info_hash, tier)
 
     def on_progress(self, info_hash: InfoHash, *, uploaded: int, downloaded: int, left: int) -> None:
         """Figures for the next announces."""
@@ -123,15 +149,9 @@ class AnnounceManager:
 
     def end(self, info_hash: InfoHash) -> None:
         """The torrent stops: tell every tracker that knows of us."""
-        announced = self._running[info_hash]
+        announced = self._running.pop(info_hash)
         for tier in announced.tiers:
-            tier.schedule.stop()
-            if tier.timer is not None:
-                tier.timer.cancel()
-            for url in tier.informed:
-                query = self._query(announced, tier, url, AnnounceEvent.STOPPED)
-                self._say_farewell(info_hash, url, query)
-        del self._running[info_hash]
+            self._leave(info_hash, announced, tier)
 
     def on_done(self, answer: AnnounceDone) -> tuple[Endpoint, ...]:
         """Take a tracker's answer; returns the peers it named."""
@@ -156,6 +176,14 @@ class AnnounceManager:
         if event is not AnnounceEvent.COMPLETED:
             self._end_attempt(answer, tier)
         return answer.endpoints
+
+    def _leave(self, info_hash: InfoHash, announced: _Announced, tier: _Tier) -> None:
+        tier.schedule.stop()
+        if tier.timer is not None:
+            tier.timer.cancel()
+        for url in tier.informed:
+            query = self._query(announced, tier, url, AnnounceEvent.STOPPED)
+            self._say_farewell(info_hash, url, query)
 
     # ---- what is told of them
 
@@ -275,3 +303,8 @@ class AnnounceManager:
             key=self._key,
             tracker_id=tier.tracker_ids.get(url, b""),
         )
+
+
+def _spoken(tier: Iterable[str]) -> list[str]:
+    """The trackers of a tier that we can talk to."""
+    return [url for url in tier if url.lower().startswith(_SCHEMES)]

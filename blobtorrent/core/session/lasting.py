@@ -8,6 +8,7 @@ from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.answers import Answers
 from blobtorrent.core.session.changes import ChangeManager
 from blobtorrent.core.session.commands import (
+    AddTrackers,
     ApplySettings,
     ChangeTorrent,
     FilesOf,
@@ -15,16 +16,18 @@ from blobtorrent.core.session.commands import (
     PauseTorrent,
     RenamePath,
     Reply,
+    SetTrackers,
 )
 from blobtorrent.core.session.moves import MoveManager
 from blobtorrent.core.session.pausing import PauseManager
-from blobtorrent.core.session.queries import MetainfoOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
+from blobtorrent.core.session.queries import ContentOf, MetainfoOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
 from blobtorrent.core.session.removals import Removals
 from blobtorrent.core.session.reserves import ReserveManager
 from blobtorrent.core.session.resume import ResumeManager
 from blobtorrent.core.session.session import Session
 from blobtorrent.core.session.spaces import SpaceManager
 from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.session.trackers import TrackerManager
 from blobtorrent.core.session.uptime import Uptime
 from blobtorrent.core.swarm.messages import PeersKept, PeersTold, PiecesTold
 from blobtorrent.model.events import SettingsApplied
@@ -61,6 +64,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
     changes = ChangeManager(
         roster, outlets, parts.swarms, parts.metainfos, parts.sharing, keeper, on_idle=parts.closer.go_on,
         on_change=on_change)
+    trackers = TrackerManager(roster, parts.metainfos, parts.announces, keeper, parts.torrents)
     pauses = PauseManager(
         roster, parts.swarms, parts.activity, keeper, parts.torrents, clock=around.clock,
         on_turn=parts.admission.release)
@@ -83,6 +87,8 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         RenamePath: moves.rename,
         ChangeTorrent: changes.change,
         PauseTorrent: pauses.pause,
+        SetTrackers: trackers.set,
+        AddTrackers: trackers.add,
         FilesOf: changes.files_of,
         ApplySettings: apply,
         PeersOf: answers.peers_of,
@@ -90,6 +96,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         TrackersOf: answers.trackers_of,
         WebSeedsOf: answers.web_seeds_of,
         MetainfoOf: answers.metainfo_of,
+        ContentOf: answers.content_of,
     })
     session.messages.update({
         TorrentKept: parts.additions.on_kept,

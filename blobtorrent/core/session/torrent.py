@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobtorrent.core.session.checks import CheckPlan
+from blobtorrent.core.session.commands import Tiers
 from blobtorrent.core.session.goals import Given
 from blobtorrent.core.session.history import History
 from blobtorrent.core.session.lifecycle import TORRENT, TorrentEvent, TorrentState
@@ -135,6 +136,15 @@ class Torrent:
         """The state's name in snapshots and events."""
         self._public_name = _PUBLIC_NAMES.get(self.machine.state, self._public_name)
         return self._public_name
+
+    @property
+    def tiers(self) -> Tiers:
+        """Its trackers, tier by tier: those that its owner named, else those of its metainfo, which is loaded."""
+        own = self.record.wishes.trackers
+        if own is None:
+            assert self.metainfo is not None
+            return self.metainfo.tiers
+        return own
 
     # ---- what it has
 

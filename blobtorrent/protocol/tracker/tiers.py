@@ -103,6 +103,10 @@ class TrackerSchedule:
         return self._machine.state
 
     @property
+    def is_idle(self) -> bool:
+        return self.state is State.IDLE
+
+    @property
     def is_announcing(self) -> bool:
         return self.state is State.ANNOUNCING
 
