@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.eventjson import Told, tell
-from blobtorrent.model.eventnames import EVENT_NAMES
-from blobtorrent.model.events import Event, PieceVerified
+from blobtorrent.model.events import Event, Gap, PieceVerified
 from blobtorrent.runtime.clock import Clock, SystemClock
 
 RUN_BYTES = 4
@@ -48,7 +47,7 @@ class Chronicle:
         return True
 
     def _on_event(self, event: Event) -> None:
-        if type(event) not in EVENT_NAMES or isinstance(event, PieceVerified) and not self.tells_pieces:
+        if isinstance(event, Gap) or isinstance(event, PieceVerified) and not self.tells_pieces:
             return
         is_kept = not isinstance(event, PieceVerified)
         self._last += is_kept

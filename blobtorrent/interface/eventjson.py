@@ -14,7 +14,7 @@ from blobtorrent.runtime.redact import redact
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
-_NOT_TOLD = ("info_hash",)             # it is in "hash"
+_NOT_TOLD = ("info_hash", "name", "labels")                # of an event: they are told the same way for all
 
 
 class Told(NamedTuple):
@@ -36,7 +36,7 @@ def tell(event: Event, status: TorrentStatus | None, *, number: int, event_id: s
     """`status` is the latest snapshot of the event's torrent, if there is one; `wall` seconds since 1970.
 
     The JSON is one line of ASCII: id (absent when nobody keeps the event), type, time, then for the event of a torrent
-    hash, name and labels, then the fields of the event itself. Foreign text is escaped as JSON does it, and secrets in
+    hash, name, labels and download_dir (absent when the torrent is gone), then the fields of the event itself. Foreign text is escaped as JSON does it, and secrets in
     explanations are masked.
     """
     kind = EVENT_NAMES[type(event)]
@@ -46,12 +46,12 @@ def tell(event: Event, status: TorrentStatus | None, *, number: int, event_id: s
     labels: tuple[str, ...] = ()
     if info_hash is not None:
         labels = getattr(event, "labels", ()) if status is None else status.labels
-        name = getattr(event, "name", "") if status is None else status.name
-        fields |= {"hash": info_hash.hex, "name": name, "labels": labels}
-    fields |= {
-        name: _plain(name, value) for name, value in event._asdict().items()
-        if name not in _NOT_TOLD and name not in fields
-    }
+        fields |= {"hash": info_hash.hex, "name": _plain("name", getattr(event, "name", "")), "labels": labels}
+    if status is not None:
+        fields |= {"name": _plain("name", status.name), "download_dir": _plain("download_dir", status.download_dir)}
+    for name, value in event._asdict().items():
+        if name not in _NOT_TOLD:
+            fields[name] = _plain(name, value)
     return Told(number, kind, info_hash, labels, fields, encoded(fields))
 
 

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from blobtorrent.interface.eventlog import Entry, EventLog
+
+
+def entry(number: int) -> Entry:
+    return Entry(number, "state-changed", None, (), b"%d" % number)
+
+
+def filled(count: int, size: int = 5) -> EventLog:
+    log = EventLog("ab12", size)
+    for number in range(1, count + 1):
+        log.add(entry(number))
+    return log
+
+
+@pytest.mark.parametrize(("count", "seen", "numbers"), [
+    (0, 0, []),
+    (3, 0, [1, 2, 3]),
+    (3, 2, [3]),
+    (3, 3, []),
+    (5, 0, [1, 2, 3, 4, 5]),
+    (6, 0, [2, 3, 4, 5, 6]),
+    (13, 10, [11, 12, 13]),
+    (13, 2, [9, 10, 11, 12, 13]),
+])
+def test_what_came_after_an_event_is_there_as_far_as_the_ring_reaches(count, seen, numbers):
+    assert [entry.number for entry in filled(count).after(seen)] == numbers
+
+
+@pytest.mark.parametrize(("count", "first"), [(0, 1), (1, 1), (5, 1), (6, 2), (13, 9)])
+def test_the_first_is_the_oldest_that_is_still_there(count, first):
+    assert filled(count).first == first
+
+
+def test_an_id_is_understood_again():
+    log = filled(3)
+    assert log.id_of(2) == "ab12-2"
+    assert [log.number_of(log.id_of(number)) for number in (0, 2, 3)] == [0, 2, 3]
+
+
+@pytest.mark.parametrize("text", [
+    "", "2", "ab12", "ab12-", "-2", "ab13-2", "ab12-4", "ab12--2", "ab12-2 ", "AB12-2", "ab12-\u0662",
+    f"ab12-{'9' * 40}", "ab12-2\n",
+])
+def test_an_id_that_is_not_of_this_run_is_not_understood(text):
+    assert filled(3).number_of(text) is None
