@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
-from blobtorrent.core.session.queueing import Contender, QueueManager
+from blobtorrent.core.session.queueing import Contender, QueueManager, QueuePlace
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import HELD_BY_QUEUE, HELD_BY_SPACE, Torrent
 from blobtorrent.runtime.clock import Clock
@@ -66,8 +66,22 @@ class Admission:
         self._is_due = False
         if self._is_over:
             return
+        verdict = self._queue.decide(self._contenders())
+        for info_hash in verdict.yield_:
+            self._roster.fire(self._roster.known(info_hash), TorrentEvent.STOP)
+        for info_hash in verdict.start:
+            self._start(self._roster.known(info_hash))
+        for torrent in list(self._roster):
+            if torrent.state is TorrentState.QUEUED and torrent.must_adopt:
+                self.adopt(torrent)
+
+    def place_of(self, torrent: Torrent) -> QueuePlace:
+        """Where a queued torrent stands."""
+        return self._queue.place_of(torrent.info_hash, self._contenders())
+
+    def _contenders(self) -> list[Contender]:
         full = {place for torrent in self._roster if torrent.held_by == HELD_BY_SPACE for place in _places(torrent)}
-        verdict = self._queue.decide(
+        return [
             Contender(
                 torrent.info_hash,
                 torrent.record.wishes.priority,
@@ -80,14 +94,7 @@ class Admission:
             )
             for torrent in self._roster
             if torrent.record.should_run and torrent.state not in _NO_CONTENDER and not torrent.is_adopting
-        )
-        for info_hash in verdict.yield_:
-            self._roster.fire(self._roster.known(info_hash), TorrentEvent.STOP)
-        for info_hash in verdict.start:
-            self._start(self._roster.known(info_hash))
-        for torrent in list(self._roster):
-            if torrent.state is TorrentState.QUEUED and torrent.must_adopt:
-                self.adopt(torrent)
+        ]
 
     def _start(self, torrent: Torrent) -> None:
         torrent.held_by = _UNHELD

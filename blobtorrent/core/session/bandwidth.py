@@ -37,6 +37,10 @@ class BandwidthManager:
         """Tell the shards what holds now, and look again when that may be something else."""
         self._look()
 
+    def in_force(self) -> SetRates:
+        """The limits of the whole daemon that hold now."""
+        return rates_of(self._limits, self._groups, is_alternative=self.is_alternative, parts=1)
+
     def apply(self, limits: LimitSettings, groups: Mapping[str, GroupSettings]) -> None:
         """Use other settings from now on."""
         self._limits, self._groups = limits, groups

@@ -41,6 +41,10 @@ class CheckManager:
         roster.at_exit(TorrentState.WAITING, self._leave_line)
         roster.at_exit(TorrentState.HASHING, self._leave_line)
 
+    def num_ahead_of(self, torrent: Torrent) -> int:
+        """How many are hashed before it, in the state *waiting*."""
+        return self._queue.num_ahead_of(_device_of(torrent), torrent.info_hash)
+
     def _enter_line(self, torrent: Torrent, _event: TorrentEvent) -> None:
         if self._queue.enter(_device_of(torrent), torrent.info_hash):
             self._roster.fire(torrent, TorrentEvent.TURN)

@@ -98,6 +98,10 @@ class CheckQueue(Generic[T]):
         line.append(torrent)
         return len(line) == 1
 
+    def num_ahead_of(self, device: int, torrent: T) -> int:
+        """How many of the same device are before it."""
+        return self._lines[device].index(torrent)
+
     def leave(self, device: int, torrent: T) -> T | None:
         """Leave the line, from any place; returns the torrent whose turn it is now, if that changed."""
         line = self._lines[device]

@@ -48,6 +48,10 @@ class Loader:
         roster.at_entry(TorrentState.LOADING, self._begin)
         roster.at_exit(TorrentState.LOADING, self._end)
 
+    def num_ahead_of(self, torrent: Torrent) -> int:
+        """How many are loaded before it; 0 when it is being loaded."""
+        return self._line.index(torrent) + len(self._loading) if torrent in self._line else 0
+
     # ---- the way through *loading*
 
     def _begin(self, torrent: Torrent, _event: TorrentEvent) -> None:

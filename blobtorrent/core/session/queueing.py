@@ -35,6 +35,16 @@ class Verdict(NamedTuple):
     yield_: list[InfoHash]
 
 
+class QueuePlace(NamedTuple):
+    """Where one that waits stands among its kind: so many run of `limit` that may, so many others wait before it."""
+
+    is_seed: bool
+    limit: int                         # or NO_LIMIT
+    running: int
+    ahead: int
+    lacks_room: bool                   # it would be held if it ran
+
+
 class QueueManager:
     """`active_downloads` and `active_seeds` torrents hold slots at once; NO_LIMIT lets all run."""
 
@@ -55,9 +65,23 @@ class QueueManager:
         self._share([one for one in everybody if one.is_seed], self.active_seeds, verdict)
         return verdict
 
+    def place_of(self, waiting: InfoHash, contenders: Iterable[Contender]) -> QueuePlace:
+        """The place of one of the contenders that does not run."""
+        ranked = sorted(contenders, key=_rank)
+        place = next(place for place, one in enumerate(ranked) if one.info_hash == waiting)
+        own = ranked[place]
+        rivals = [one.is_seed == own.is_seed and not (one.ignores_queue or one.lacks_room) for one in ranked]
+        return QueuePlace(
+            own.is_seed,
+            self.active_seeds if own.is_seed else self.active_downloads,
+            running=sum(is_rival and one.is_running and not one.is_stalled for is_rival, one in zip(rivals, ranked)),
+            ahead=sum(is_rival and not one.is_running for is_rival, one in zip(rivals[:place], ranked)),
+            lacks_room=own.lacks_room,
+        )
+
     @staticmethod
     def _share(contenders: list[Contender], limit: int, verdict: Verdict) -> None:
-        contenders.sort(key=lambda one: (-one.priority, one.added_at, one.info_hash))
+        contenders.sort(key=_rank)
         free = limit if limit != NO_LIMIT else len(contenders)
         for one in contenders:
             if one.is_running and (one.is_stalled or one.lacks_room):
@@ -71,3 +95,7 @@ class QueueManager:
                     verdict.start.append(one.info_hash)
             elif one.is_running:
                 verdict.yield_.append(one.info_hash)
+
+
+def _rank(one: Contender) -> tuple[int, float, InfoHash]:
+    return -one.priority, one.added_at, one.info_hash

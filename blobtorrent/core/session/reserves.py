@@ -19,6 +19,7 @@ from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.timers import Timer, TimerWheel
 
 if TYPE_CHECKING:
+    from blobtorrent.model.details import FilesystemStatus
     from blobtorrent.storage.filejobs import SpaceMeasured
 
 log = get_logger(__name__)
@@ -41,12 +42,29 @@ class ReserveManager:
         self._on_turn = on_turn
         self._downloads: dict[Torrent, None] = {}
         self._paths: dict[int, Path] = {}
+        self._measured: dict[int, tuple[int, float]] = {}  # free bytes, and when
         self._next_look: Timer | None = None
         roster.at_entry(TorrentState.DOWNLOADING, lambda torrent, _: self._begin(torrent))
         roster.at_exit(TorrentState.DOWNLOADING, self._end)
 
     def apply(self, reserve_bytes: int) -> None:
         self._spaces.reserve_bytes = reserve_bytes
+
+    def rooms(self) -> tuple[FilesystemStatus, ...]:
+        """The filesystems that were measured, as they were then."""
+        return tuple(map(self._room, self._measured))
+
+    def room_of(self, torrent: Torrent) -> FilesystemStatus | None:
+        """That of a torrent whose files are open, if it was measured."""
+        store = torrent.store
+        return self._room(store.device) if store is not None and store.device in self._measured else None
+
+    def _room(self, device: int) -> FilesystemStatus:
+        from blobtorrent.model.details import FilesystemStatus
+
+        free_bytes, at = self._measured[device]
+        return FilesystemStatus(
+            str(self._paths[device]), free_bytes, self._spaces.reserve_bytes, self._spaces.is_short(device), at)
 
     def _begin(self, torrent: Torrent) -> None:
         assert torrent.store is not None
@@ -82,6 +100,8 @@ class ReserveManager:
     def on_measured(self, answer: SpaceMeasured) -> None:
         place = Filesystem(answer.device, self._paths[answer.device])
         free = None if answer.error is not None else answer.free_bytes
+        if free is not None:
+            self._measured[answer.device] = (free, self._clock.wall())
         is_short = self._spaces.on_measured(place, free)
         if free is not None and not self._spaces.is_short(answer.device):
             self._look_within(self._spaces.safe_s(free))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blobtorrent.core.session.queueing import Contender, QueueManager
+from blobtorrent.core.session.queueing import Contender, QueueManager, QueuePlace
 from blobtorrent.model.ids import InfoHash
 
 
@@ -70,3 +70,21 @@ def test_who_ignores_the_queue_runs_and_takes_no_place() -> None:
     urgent = leech(3)._replace(ignores_queue=True)
     assert decide(queue, leech(1), leech(2), urgent) == ([1, 3], [])
     assert decide(queue, leech(4, running=True), urgent._replace(is_running=True)) == ([], [])
+
+
+def test_one_that_waits_knows_who_runs_and_who_waits_before_it() -> None:
+    queue = QueueManager(active_downloads=2, active_seeds=1)
+    contenders = [
+        leech(1, running=True), leech(2, running=True), leech(3, running=True, stalled=True), leech(4), leech(5),
+        leech(6, priority=1), leech(7), seed(8), seed(9), leech(10)._replace(ignores_queue=True),
+    ]
+    assert queue.place_of(name(5), contenders) == QueuePlace(False, limit=2, running=2, ahead=2, lacks_room=False)
+    assert queue.place_of(name(6), contenders).ahead == 0
+    assert queue.place_of(name(9), contenders) == QueuePlace(True, limit=1, running=0, ahead=1, lacks_room=False)
+
+
+def test_one_that_waits_for_room_is_in_nobodys_way() -> None:
+    queue = QueueManager(active_downloads=1)
+    contenders = [leech(1)._replace(lacks_room=True), leech(2)]
+    assert queue.place_of(name(1), contenders).lacks_room
+    assert queue.place_of(name(2), contenders).ahead == 0
