@@ -20,6 +20,7 @@ from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing, is_guest
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import TorrentManager
+from blobtorrent.core.session.trust import files_of_mask
 from blobtorrent.model.errors import BlobTorrentError, CommandError, Conflict, StorageError
 from blobtorrent.model.events import TorrentChanged, TorrentMoved
 from blobtorrent.model.ids import InfoHash
@@ -51,8 +52,13 @@ class MoveManager:
     def move(self, command: MoveTorrent, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, or Conflict ("torrent.removing", "torrent.moving", "torrent.path-shared")."""
         torrent = self._at_rest(command)
+        target = command.download_dir.absolute()
         if is_guest(torrent):
-            self._leave(torrent, command.download_dir.absolute(), reply)
+            # The files where it lies are not its own: it goes without them, and begins anew in the other folder.
+            torrent.record.forget_pieces()
+            self._leave(torrent, target, reply)
+        elif not command.move_files:
+            self._metainfos.with_metainfo(torrent, lambda error: self._point(torrent, target, reply, error))
         else:
             self._sharing.who_shares(torrent, lambda others: self._move(command, reply, others))
         return reply
@@ -75,13 +81,30 @@ class MoveManager:
             self._sharing.follow(torrent)
             self._roster.publish(torrent)
 
-    def _leave(self, torrent: Torrent, target: Path, reply: Reply[Any]) -> None:
-        """The files where it lies are not its own: it goes without them, and begins anew in the other folder."""
+    def _point(self, torrent: Torrent, target: Path, reply: Reply[Any], error: StorageError | None) -> None:
+        """The files are said to lie there already. Those that look as they were left are believed to be the same."""
+        if error is not None:
+            reply.give(error)
+            return
+        assert torrent.metainfo is not None
         record = torrent.record
-        record.place = record.place._replace(root=target, download_dir=target, is_incomplete=False, mount_point="")
-        record.forget_pieces()
+        if not files_of_mask(torrent.metainfo, record.have.mask) <= torrent.stamps.keys():
+            record.forget_pieces()     # of some nobody knows how they looked
+        self._leave(torrent, target, reply)
+
+    def _leave(self, torrent: Torrent, target: Path, reply: Reply[Any]) -> None:
+        """Go without the files."""
+
+        def saved(error: StorageError | None) -> None:
+            if error is None:
+                self._roster.tell(TorrentMoved(torrent.info_hash, str(target)))
+            reply.give(error)
+
+        record = torrent.record
+        record.place = record.place._replace(
+            root=target, download_dir=target, is_incomplete=False, mount_point="", is_moving=False)
         torrent.error, record.error = None, ("", "")
-        self._keeper.save(torrent, reply.give)
+        self._keeper.save(torrent, saved)
         self._torrents.come_home(torrent)
 
     def rename(self, command: RenamePath, reply: Reply[Any]) -> Reply[Any]:

@@ -6,10 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.core.session.commands import MoveTorrent, RemoveTorrent, RenamePath, StartTorrent, StopSession
+from blobtorrent.core.session.commands import (
+    MoveTorrent,
+    RemoveTorrent,
+    RenamePath,
+    Reply,
+    StartTorrent,
+    StopSession,
+)
+from blobtorrent.core.session.rows import stamps_body
 from blobtorrent.model.errors import Conflict, DiskFull, StorageError
+from blobtorrent.model.events import TorrentMoved
 from blobtorrent.storage.filejobs import MoveProgress, MoveStore, PathsRenamed, RenamePaths, StoreMoved
-from blobtorrent.storage.state.library import LoadTorrent
+from blobtorrent.storage.jobs import PrepareStore, StorePrepared
+from blobtorrent.storage.stamps import FileStamp
+from blobtorrent.storage.state.library import LoadTorrent, TorrentLoaded
 from tests.support.sessions import SessionRig, only, saved_torrent, torrent_of
 
 TORRENT = torrent_of(4)
@@ -104,3 +115,73 @@ def test_a_rename_that_fails_is_answered_and_the_names_stay(
         reply.wait(0)
     assert rig.state(TORRENT) == state
     assert (torrent.record.place.renames, torrent.record.place.renaming) == ({}, None)
+
+
+# ---- without the files
+
+
+def use_files_of(rig: SessionRig, folder: Path) -> Reply[None]:
+    reply: Reply[None] = rig.command(MoveTorrent(TORRENT.info_hash, folder, move_files=False))
+    return reply
+
+
+def load_with_stamps(rig: SessionRig, *numbers: int) -> None:
+    """The library reads the torrent, of which these files have stamps."""
+    only(LoadTorrent, rig.library.drain())
+    stamps = stamps_body({number: FileStamp(1, 2, 3) for number in numbers})
+    rig.tell(TorrentLoaded(TORRENT.info_hash, TORRENT, stamps, b"", None))
+
+
+def test_a_stopped_torrent_uses_the_files_of_another_folder_and_nothing_is_moved(tmp_path: Path) -> None:
+    rig = SessionRig(keeps=True, saved=[saved_torrent(TORRENT, tmp_path, 0, 1, 2, 3, run=False)])
+    rig.open_listeners()
+    reply = use_files_of(rig, tmp_path / "new")
+    load_with_stamps(rig, 0)
+    rig.save()
+    assert reply.wait(0) is None
+    assert TorrentMoved(TORRENT.info_hash, str(tmp_path / "new")) in rig.events()
+    assert (rig.state(TORRENT), rig.status(TORRENT).download_dir) == ("stopped", str(tmp_path / "new"))
+    assert (rig.status(TORRENT).done_bytes, rig.files.depth) == (TORRENT.payload_bytes, 0)
+
+
+def test_what_looks_as_it_was_left_is_not_hashed_again(tmp_path: Path) -> None:
+    rig = SessionRig(keeps=True, saved=[saved_torrent(TORRENT, tmp_path, 0, 1, 2, 3)])
+    rig.open_listeners()
+    load_with_stamps(rig, 0)
+    rig.tell(StorePrepared(only(PrepareStore, rig.disks.drain()).info_hash, has_data=True))
+    assert rig.state(TORRENT) == "seeding"
+    use_files_of(rig, tmp_path / "new")
+    rig.save()
+    rig.answer_close(TORRENT, have=4)
+    load_with_stamps(rig, 0)
+    job = only(PrepareStore, rig.disks.drain())
+    assert job.store.root == tmp_path / "new"
+    rig.tell(StorePrepared(job.info_hash, has_data=True))
+    assert (rig.state(TORRENT), rig.hashers.depth) == ("seeding", 0)
+
+
+def test_without_stamps_all_that_lies_there_is_hashed(tmp_path: Path) -> None:
+    rig = SessionRig(keeps=True, saved=[saved_torrent(TORRENT, tmp_path, 0, 1, 2, 3, run=False)])
+    rig.open_listeners()
+    use_files_of(rig, tmp_path / "new")
+    load_with_stamps(rig)
+    rig.save()
+    assert rig.status(TORRENT).done_bytes == 0
+    rig.command(StartTorrent(TORRENT.info_hash))
+    rig.save()
+    load_with_stamps(rig)
+    rig.tell(StorePrepared(only(PrepareStore, rig.disks.drain()).info_hash, has_data=True))
+    assert rig.hashers.depth
+
+
+def test_a_torrent_whose_files_were_moved_by_hand_runs_on_where_they_are(tmp_path: Path) -> None:
+    rig = SessionRig(keeps=True, saved=[saved_torrent(TORRENT, tmp_path, 0, 1, 2, 3)])
+    rig.open_listeners()
+    load_with_stamps(rig, 0)
+    rig.tell(StorePrepared(only(PrepareStore, rig.disks.drain()).info_hash, has_data=False))
+    assert rig.status(TORRENT).error_code == "storage.files-gone"
+    use_files_of(rig, tmp_path / "new")
+    rig.answer_close_store()
+    load_with_stamps(rig, 0)
+    rig.tell(StorePrepared(only(PrepareStore, rig.disks.drain()).info_hash, has_data=True))
+    assert (rig.state(TORRENT), rig.status(TORRENT).error_code) == ("seeding", "")
