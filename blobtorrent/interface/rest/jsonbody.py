@@ -41,19 +41,6 @@ def read_patch(request: Request) -> dict[str, Any]:
     return read_object(request, (JSON_TYPE, MERGE_PATCH_TYPE))
 
 
-def merged(target: Any, patch: Any) -> Any:
-    """What a merge patch makes of a document (RFC 7396, section 2). Neither is changed."""
-    if not isinstance(patch, dict):
-        return patch
-    document = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            document.pop(name, None)
-        else:
-            document[name] = merged(document.get(name), value)
-    return document
-
-
 def parse_json(data: bytes) -> Any:
     """Raises Refused (400): not UTF-8 or JSON, NaN and infinities, a key given twice, too deep, numbers too long."""
     try:

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from blobtorrent.core.session.options import Fields, text
 from blobtorrent.interface.pacing import paced
 from blobtorrent.interface.rest.encode import TORRENT, TORRENT_STATES
-from blobtorrent.interface.rest.v1.lookup import digest_of
 from blobtorrent.interface.rest.routes import Schema
 from blobtorrent.interface.rest.selecting import read_names
+from blobtorrent.interface.rest.v1.lookup import digest_of
 from blobtorrent.model.errors import Invalid
 from blobtorrent.model.status import TorrentStatus
 
@@ -82,7 +82,7 @@ def read_list_query(query: Mapping[str, str]) -> ListQuery:
     )
     fields.end()
     if listing.since is not None and (listing.limit is not None or listing.after is not None):
-        raise Invalid("option.bad-value", "since tells all changes: there are no pages of them, leave out limit and page")
+        raise Invalid("option.bad-value", "since tells all changes, without pages: leave out limit and page")
     return listing
 
 
@@ -175,7 +175,9 @@ def _read_token(value: Any, order: Sequence[SortKey]) -> Place:
 
 def _is_value_of(name: str, value: Any) -> bool:
     kinds = _types(TORRENT.schemas[name])
-    return any(isinstance(value, _CLASSES[kind]) and (kind == "boolean" or not isinstance(value, bool)) for kind in kinds)
+    if isinstance(value, bool):        # which is a number to Python
+        return "boolean" in kinds
+    return any(isinstance(value, _CLASSES[kind]) for kind in kinds)
 
 
 def _written(order: Iterable[SortKey]) -> str:
@@ -189,7 +191,7 @@ def _order(value: Any) -> tuple[SortKey, ...]:
     order = [SortKey(word.removeprefix("-"), word.startswith("-")) for word in text(value).split(",")]
     for key in order:
         if key.name not in SORTABLE:
-            raise ValueError(f"has {key.name!r}; it can be any of {', '.join(SORTABLE)}, with - before it to turn it round")
+            raise ValueError(f"has {key.name!r}; there are {', '.join(SORTABLE)}, and the same with - for the other way")
     if len({key.name for key in order}) < len(order):
         raise ValueError("has a field twice")
     return tuple(order)

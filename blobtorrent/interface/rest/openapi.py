@@ -12,7 +12,6 @@ from blobtorrent.interface.rest.http import Request, Response
 from blobtorrent.interface.rest.routes import Answer, Operation, Parameter, Route, Schema
 from blobtorrent.interface.rest.schemas import ANY_OBJECT, COUNT, HASH, PROBLEM, ref
 
-
 PATTERN = "/v1/openapi.json"
 PROBLEM_TYPE = "application/problem+json"
 

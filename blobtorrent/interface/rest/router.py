@@ -77,7 +77,7 @@ def path_of(*segments: object) -> str:
 
 
 def _check(request: Request, route: Route) -> None:
-    """What holds for all routes alike. Raises Refused, or Invalid ("option.unknown") for a misspelt field of the query."""
+    """What holds for all routes alike. Raises Refused, or Invalid ("option.unknown") for a misspelt query."""
     if request.grant.is_bound and not route.for_labels:
         raise Refused(403, "rest.scope", "a token that is bound to labels may not use this")
     unknown = request.query.keys() - {parameter.name for parameter in route.doc.query}

@@ -1,4 +1,4 @@
-"""What a route is: a method and a path, who may use it, what answers, and what the manual and openapi.json say of it."""
+"""What a route is: a method and a path, who may use it, what answers, and what openapi.json says of it."""
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What people are told about a route. `problems` are the statuses of refusals beyond those that all routes share."""
+    """What people are told about a route. `problems` are statuses of refusals that not all routes share."""
 
     summary: str
     answers: tuple[Answer, ...]

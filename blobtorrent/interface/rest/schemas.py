@@ -1,4 +1,4 @@
-"""JSON Schemas of what goes over the interface: the small shapes that the tables of fields and the routes put together."""
+"""JSON Schemas of what goes over the interface, of which the resources make theirs."""
 
 from __future__ import annotations
 
@@ -126,3 +126,16 @@ CHANGEABLE: dict[str, Schema] = {
     "max_peers": nullable({"type": "integer", "minimum": 1, "maximum": MAX_LINKS}),
     "file_priorities": nullable(FILE_PRIORITIES_OPTION),
 }
+
+SIZE_OPTION: Schema = {
+    "description": 'Bytes, or text such as "1 MiB".',
+    "anyOf": [
+        {"type": "integer", "minimum": 1 << 14, "maximum": 1 << 27},
+        {"type": "string", "pattern": "^[0-9]{5,8}$"},
+    ],
+}
+URL_OPTION: Schema = {"type": "string", "pattern": r"^https?://[a-z0-9]{1,20}(:[1-9][0-9]{0,3})?/[a-z0-9/]{0,50}$"}
+TIERS_OPTION = described(
+    list_of(list_of(URL_OPTION, at_most=20), at_most=10),
+    "Tiers of announce URLs (BEP 12): those of a tier stand for the same.",
+)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from blobtorrent.core.session.commands import AddTorrent
 from blobtorrent.core.session.gateway import Gateway
-from blobtorrent.core.session.options import Fields, read_addition, text
+from blobtorrent.core.session.options import read_addition, text
 from blobtorrent.core.session.sources import read_source
 from blobtorrent.interface.rest.grants import Grant
 from blobtorrent.interface.rest.http import Refused, Request
@@ -49,8 +49,7 @@ DESIRED = Body(_ADDITION)
 
 
 class Wanted(NamedTuple):
-    """A torrent that is to be there. `raw` and `metainfo` are what the request gave, or None; `options` are arguments of
-    AddTorrent."""
+    """A torrent that is to be there: what the request gave of it, if anything, and arguments of AddTorrent."""
 
     raw: bytes | None
     metainfo: Metainfo | None

@@ -12,7 +12,14 @@ from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Request, Response
 from blobtorrent.interface.rest.jsonbody import read_patch
 from blobtorrent.interface.rest.routes import JSON_TYPE, MERGE_PATCH_TYPE, Answer, Body, Operation, Route
-from blobtorrent.interface.rest.schemas import FILE_PRIORITIES_OPTION, answer_object, body_object, list_of, nullable, ref
+from blobtorrent.interface.rest.schemas import (
+    FILE_PRIORITIES_OPTION,
+    answer_object,
+    body_object,
+    list_of,
+    nullable,
+    ref,
+)
 from blobtorrent.interface.rest.v1.lookup import find_torrent
 from blobtorrent.model.ids import InfoHash
 

@@ -30,7 +30,7 @@ from blobtorrent.interface.rest.conditional import require_match
 from blobtorrent.interface.rest.encode import GOAL, document, json_bytes, torrent_fields
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Refused, Request, Response
-from blobtorrent.interface.rest.jsonbody import merged, read_fields, read_patch
+from blobtorrent.interface.rest.jsonbody import read_fields, read_patch
 from blobtorrent.interface.rest.listing import boolean_word
 from blobtorrent.interface.rest.router import path_of
 from blobtorrent.interface.rest.routes import JSON_TYPE, MERGE_PATCH_TYPE, Answer, Body, Operation, Parameter, Route
@@ -109,7 +109,7 @@ class TorrentResource:
         patch = read_patch(request)
         status = self._find(request, digits)
         if isinstance(patch.get("seeding"), dict) and status.goal is not None:
-            patch["seeding"] = merged(GOAL.object_of(status.goal), patch["seeding"])
+            patch["seeding"] = {**GOAL.object_of(status.goal), **patch["seeding"]}
         fields = Fields(patch)
         changes = read_changes(fields)
         fields.end()

@@ -24,7 +24,6 @@ from blobtorrent.interface.rest.schemas import (
     answer_object,
     list_of,
     nullable,
-    one_of,
     ref,
 )
 from blobtorrent.interface.rest.selecting import Selection, Selections
@@ -47,7 +46,7 @@ _LIST_QUERY = (
     Parameter("name", TEXT, "Only torrents with this in their name; capitals make no difference."),
     Parameter("hash", {"type": "string", "pattern": f"{HASH['pattern'][:-1]}(,{HASH['pattern'][1:-1]})*$"},
               "Only these, with commas."),
-    Parameter("sort", TEXT, f"By these members, with commas; one with - before it is turned round: {', '.join(SORTABLE)}."),
+    Parameter("sort", TEXT, f"By these, with commas, - before one to turn it round: {', '.join(SORTABLE)}."),
     Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "At most so many on a page."),
     Parameter("page", TEXT, "The next_page of the answer before; the sort must be the same."),
     Parameter("since", TEXT, "The cursor of an answer before: only what has changed since then."),

@@ -1,0 +1,92 @@
+"""`/v1/torrents/{hash}/peers`: who is connected, and peers to try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from blobtorrent.core.session.commands import AddPeers
+from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.core.session.options import read_peers
+from blobtorrent.core.session.queries import PeersOf
+from blobtorrent.interface.rest.encode import RATIO_DIGITS, Shape, document
+from blobtorrent.interface.rest.grants import Scope
+from blobtorrent.interface.rest.http import Request, Response
+from blobtorrent.interface.rest.jsonbody import read_fields
+from blobtorrent.interface.rest.routes import Answer, Body, Operation, Route
+from blobtorrent.interface.rest.schemas import (
+    BOOLEAN,
+    COUNT,
+    NUMBER,
+    PEERS_OPTION,
+    TEXT,
+    answer_object,
+    body_object,
+    described,
+    list_of,
+)
+from blobtorrent.interface.rest.v1.lookup import find_torrent
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.details import PeerStatus
+from blobtorrent.model.ids import InfoHash
+
+_PEERS = "/v1/torrents/{hash}/peers"
+
+PEER: Shape[PeerStatus] = Shape({
+    "address": (described(TEXT, "HOST:PORT, a HOST of IPv6 in brackets."),
+                lambda peer: str(Endpoint(peer.host, peer.port))),
+    "host": TEXT,
+    "port": COUNT,
+    "peer_id": (described(TEXT, "20 bytes in hexadecimal."), lambda peer: peer.peer_id.hex()),
+    "client": described(TEXT, "What it calls itself."),
+    "source": described(TEXT, "How we learned of it."),
+    "transport": TEXT,
+    "encrypted": (BOOLEAN, lambda peer: peer.is_encrypted),
+    "incoming": (BOOLEAN, lambda peer: peer.is_incoming),
+    "connected_s": (COUNT, lambda peer: int(peer.connected_s)),
+    "am_choking": BOOLEAN,
+    "am_interested": BOOLEAN,
+    "peer_choking": BOOLEAN,
+    "peer_interested": BOOLEAN,
+    "optimistic": (described(BOOLEAN, "It has the slot that goes round."), lambda peer: peer.is_optimistic),
+    "snubbed": (described(BOOLEAN, "It was asked for blocks and sends none."), lambda peer: peer.is_snubbed),
+    "seed": (BOOLEAN, lambda peer: peer.is_seed),
+    "flags": described(TEXT, "The same in letters."),
+    "pieces_had": COUNT,
+    "progress": (NUMBER, lambda peer: round(peer.progress, RATIO_DIGITS)),
+    "blocks_asked": COUNT,
+    "upload_queue_bytes": COUNT,
+    "down_bytes_per_s": COUNT,
+    "up_bytes_per_s": COUNT,
+    "downloaded_bytes": COUNT,
+    "uploaded_bytes": COUNT,
+})
+
+_LIST = (Answer(200, "Who is connected.", answer_object({"peers": list_of(PEER.schema)})),)
+
+
+class PeerResource:
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def routes(self) -> Iterable[Route]:
+        yield Route("GET", _PEERS, self.read_all, Scope.READ, Operation(
+            "The peers that the torrent is connected to.", _LIST,
+        ), for_labels=True)
+        yield Route("POST", _PEERS, self.add, Scope.CONTROL, Operation(
+            "Have these peers tried, for ever.", _LIST,
+            body=Body(body_object({"peers": PEERS_OPTION}, required=("peers",))),
+        ), for_labels=True)
+
+    def read_all(self, request: Request, digits: str) -> Response:
+        return self._list(find_torrent(self._gateway, request.grant, digits).info_hash)
+
+    def add(self, request: Request, digits: str) -> Response:
+        fields = read_fields(request)
+        peers = fields.take("peers", read_peers)
+        fields.end()
+        info_hash = find_torrent(self._gateway, request.grant, digits).info_hash
+        self._gateway.ask(AddPeers(info_hash, peers))
+        return self._list(info_hash)
+
+    def _list(self, info_hash: InfoHash) -> Response:
+        return document({"peers": [PEER.object_of(peer) for peer in self._gateway.ask(PeersOf(info_hash))]})
