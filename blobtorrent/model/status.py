@@ -74,7 +74,7 @@ class TorrentStatus(NamedTuple):
     upload_slots: int | None = None    # None, as for the next two: as in the settings
     max_peers: int | None = None
     goal: GoalStatus | None = None
-    held_by: str = ""                  # why nothing moves although it should run: "pause", "queue", "space", "disk"
+    held_by: str = ""                  # why nothing moves: "pause", "queue", "space", "disk", "goal" (seeded enough)
 
     @property
     def wanted_bytes(self) -> int:

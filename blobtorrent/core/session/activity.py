@@ -7,7 +7,7 @@ from collections.abc import Callable
 from blobtorrent.config.schema import SeedingSettings
 from blobtorrent.core.session.announces import AnnounceManager
 from blobtorrent.core.session.commands import GoalAction, SeedGoal
-from blobtorrent.core.session.goals import is_met, next_look_s
+from blobtorrent.core.session.goals import met_goal, next_look_s
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP
@@ -17,7 +17,7 @@ from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import HELD_BY_DISK, Torrent
 from blobtorrent.core.swarm.messages import PeerSource, SwarmReport
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import StorageError
+from blobtorrent.model.errors import Conflict, StorageError
 from blobtorrent.model.events import TorrentFinished
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.clock import Clock
@@ -88,7 +88,7 @@ class ActivityManager:
             self._sharing.who_forbids(torrent, files_to_write, lambda others: self._begin_download(torrent, others))
         else:
             self._on_turn()
-            if self._is_met(torrent):
+            if self._met_goal(torrent):
                 self._end(torrent)
             else:
                 self._open(torrent, TorrentEvent.SEED)
@@ -190,20 +190,32 @@ class ActivityManager:
         """Its goal is another one, perhaps."""
         if torrent.goal_timer is not None:
             torrent.goal_timer.cancel()
+        # While it is stopped nobody can take a byte of it: that goal stays as it was met.
+        if torrent.record.has_given_enough and self._goal_of(torrent).idle_s is None and not self._met_goal(torrent):
+            torrent.record.has_given_enough = False
+            self._keeper.save(torrent)
+            self._roster.publish(torrent)
         self._look_at_goal(torrent)
+
+    def require_purpose(self, torrent: Torrent) -> None:
+        """Raises Conflict ("torrent.goal-met") when it would stop again as soon as it is started."""
+        met = self._met_goal(torrent)
+        if met and torrent.record.is_complete:
+            whose = "of the settings" if torrent.record.wishes.goal is None else "of its own"
+            raise Conflict("torrent.goal-met", f"{torrent.name} has reached {met}, a goal {whose}: it would stop again. "
+                           "Raise or clear that goal, then start it")
 
     def _goal_of(self, torrent: Torrent) -> SeedGoal:
         return self._goal if torrent.record.wishes.goal is None else torrent.record.wishes.goal
 
-    def _is_met(self, torrent: Torrent) -> bool:
-        goal = self._goal_of(torrent)
-        return goal.is_met_at_once or is_met(goal, torrent.given(self._clock.now()))
+    def _met_goal(self, torrent: Torrent) -> str:
+        return met_goal(self._goal_of(torrent), torrent.given(self._clock.now()))
 
     def _look_at_goal(self, torrent: Torrent) -> None:
         """End a torrent that has given enough; else look again when the time could be over."""
         if torrent.state is not TorrentState.SEEDING or torrent.record.is_paused:
             return
-        if self._is_met(torrent):
+        if self._met_goal(torrent):
             self._end(torrent)
             return
         wait_s = next_look_s(self._goal_of(torrent), torrent.given(self._clock.now()))
@@ -214,9 +226,9 @@ class ActivityManager:
     def _end(self, torrent: Torrent) -> None:
         """It has given enough."""
         goal, record = self._goal_of(torrent), torrent.record
-        record.should_run = False
+        record.should_run, record.has_given_enough = False, True
         if goal.action is not GoalAction.STOP:
             record.removal = REMOVAL_KEEP if goal.action is GoalAction.REMOVE else REMOVAL_DELETE
-        log.info("seeded enough", torrent=torrent.info_hash, action=goal.action.value)
+        log.info("seeded enough", torrent=torrent.info_hash, goal=self._met_goal(torrent), action=goal.action.value)
         self._keeper.save(torrent)
         self._roster.fire(torrent, TorrentEvent.STOP)

@@ -106,7 +106,7 @@ class Parts:
         self.bandwidth = BandwidthManager(
             outlets.shards, settings.limits, settings.groups, clock=clock, timers=timers)
         self.torrents = TorrentManager(
-            self.roster, outlets, self.swarms, self.admission, self.additions, keeper, self.sharing)
+            self.roster, outlets, self.swarms, self.admission, self.additions, self.activity, keeper, self.sharing)
 
 
 def build_session(around: Surroundings) -> Session:

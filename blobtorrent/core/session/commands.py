@@ -43,11 +43,6 @@ class SeedGoal(NamedTuple):
     idle_s: float | None = None
     action: GoalAction = GoalAction.STOP
 
-    @property
-    def is_met_at_once(self) -> bool:
-        """A complete torrent need not even look for peers."""
-        return self.time_s == 0 or self.ratio == 0
-
 
 class FilePriority(IntEnum):
     """How much a file is wanted."""

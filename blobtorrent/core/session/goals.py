@@ -15,13 +15,15 @@ class Given(NamedTuple):
     idle_s: float
 
 
-def is_met(goal: SeedGoal, given: Given) -> bool:
-    """Whether any of the goals that are set is reached."""
+def met_goal(goal: SeedGoal, given: Given) -> str:
+    """The first of the goals that are set and reached, in words; empty when none is."""
     if goal.ratio is not None and given.uploaded_bytes >= goal.ratio * given.payload_bytes:
-        return True
+        return f"a ratio of {goal.ratio:g}"
     if goal.time_s is not None and given.seeding_s >= goal.time_s:
-        return True
-    return goal.idle_s is not None and given.idle_s >= goal.idle_s
+        return f"{goal.time_s:g} seconds of seeding"
+    if goal.idle_s is not None and given.idle_s >= goal.idle_s:
+        return f"{goal.idle_s:g} seconds in which nobody took a byte"
+    return ""
 
 
 def next_look_s(goal: SeedGoal, given: Given) -> float | None:

@@ -98,8 +98,9 @@ class TorrentRecord:
     looked for. `durable` is the mask of those that a row claims, `recent` of those that only the last one added."""
 
     __slots__ = (
-        "done_bytes", "durable", "error", "facts", "finished_at", "have", "ignores_queue", "is_checked", "is_paused",
-        "is_suspect", "lifetime", "place", "recent", "removal", "running", "should_run", "skipped_bytes", "wishes",
+        "done_bytes", "durable", "error", "facts", "finished_at", "has_given_enough", "have", "ignores_queue",
+        "is_checked", "is_paused", "is_suspect", "lifetime", "place", "recent", "removal", "running", "should_run",
+        "skipped_bytes", "wishes",
     )
 
     def __init__(self, facts: Facts, wishes: Wishes, place: Place, *, should_run: bool = True) -> None:
@@ -109,6 +110,7 @@ class TorrentRecord:
         self.should_run = should_run
         self.is_paused = False         # it should run, and is to transfer nothing
         self.ignores_queue = False     # it should run whether there is a place for it or not
+        self.has_given_enough = False  # it stopped because its goal was met
         self.removal = ""              # REMOVAL_*: it is being removed
         self.error: tuple[str, str] = ("", "")             # code and detail: why it is in *error*
         self.is_checked = False

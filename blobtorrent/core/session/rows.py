@@ -59,6 +59,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "run": record.should_run,
         "paused": record.is_paused,
         "beyond_queue": record.ignores_queue,
+        "given_enough": record.has_given_enough,
         "removal": record.removal,
         "error": record.error,
         "finished_at": record.finished_at,
@@ -171,6 +172,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
     )
     record.is_paused = row.get("paused", False)
     record.ignores_queue = row.get("beyond_queue", False)
+    record.has_given_enough = row.get("given_enough", False)
     record.removal = row.get("removal", "")
     record.error = _pair(row.get("error")) or ("", "")
     record.finished_at = row.get("finished_at", 0.0)

@@ -42,6 +42,7 @@ _PUBLIC_NAMES = {
     TorrentState.ERROR: "error",
 }
 
+HELD_BY_GOAL = "goal"
 HELD_BY_PAUSE = "pause"
 HELD_BY_QUEUE = "queue"
 HELD_BY_SPACE = "space"
@@ -63,7 +64,7 @@ class Torrent:
         self.record = record
         self.machine = Machine(TORRENT)
         self.error: BlobTorrentError | None = BlobTorrentError(*record.error) if record.error[0] else None
-        self.held_by = ""              # see TorrentStatus; a pause comes on top
+        self.held_by = ""              # see TorrentStatus; what the record says comes on top
         self.held_since_s: float | None = None             # when the outside was told of that
         self.history: History = ()
         self.claimed = record.durable  # the mask of pieces that its row claims now
@@ -286,5 +287,11 @@ class Torrent:
             active_s=lifetime.active_s,
             seeding_s=lifetime.seeding_s,
             counted_at=wall if self.active_since_s is not None else 0.0,
-            held_by=HELD_BY_PAUSE if record.is_paused else self.held_by,
+            held_by=self._holder,
         )
+
+    @property
+    def _holder(self) -> str:
+        if self.record.is_paused:
+            return HELD_BY_PAUSE
+        return HELD_BY_GOAL if self.record.has_given_enough else self.held_by

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from blobtorrent.core.session.activity import ActivityManager
 from blobtorrent.core.session.additions import Additions
 from blobtorrent.core.session.admission import Admission
 from blobtorrent.core.session.commands import (
@@ -48,6 +49,7 @@ class TorrentManager:
         swarms: SwarmManager,
         admission: Admission,
         additions: Additions,
+        activity: ActivityManager,
         keeper: Keeper,
         sharing: Sharing,
     ) -> None:
@@ -58,6 +60,7 @@ class TorrentManager:
         self.resume: Callable[[Torrent], None] = lambda torrent: None          # set by who pauses
         self._admission = admission
         self._additions = additions
+        self._activity = activity
         self._keeper = keeper
         self._sharing = sharing
         self._is_awake = outlets.library is None           # saved torrents wait for the session to be ready
@@ -103,7 +106,7 @@ class TorrentManager:
         return reply
 
     def start(self, command: StartTorrent, reply: Reply[Any]) -> Reply[Any]:
-        """Raises NotFound, or Conflict ("torrent.not-stopped", "torrent.removing")."""
+        """Raises NotFound, or Conflict ("torrent.not-stopped", "torrent.goal-met", "torrent.removing")."""
         torrent = self.present(command)
         record = torrent.record
         is_more_urgent = command.now and not record.ignores_queue
@@ -121,7 +124,10 @@ class TorrentManager:
             # Who starts it without its files wants them downloaded again; another torrent may have completed them; and
             # without state nobody knows the files.
             torrent.wants_check = True
+        elif torrent.error is None:
+            self._activity.require_purpose(torrent)
         record.should_run, record.is_paused, record.ignores_queue = True, False, command.now
+        record.has_given_enough = False
         self._keeper.save(torrent, reply.give)
         self.come_home(torrent)
         return reply

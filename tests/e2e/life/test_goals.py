@@ -43,6 +43,21 @@ def test_a_ratio_stops_the_torrent_when_it_is_reached(sample: Sample, seedbox: S
         assert again.status(sample)["uploaded_bytes"] == sample.size_bytes
 
 
+def test_a_torrent_that_has_reached_its_goal_is_started_when_that_is_raised(sample: Sample, seedbox: Seedbox) -> None:
+    with seedbox:
+        seedbox.add(sample, seeding={"time_s": 0.5})
+        status = seedbox.wait_until(sample, lambda status: status["state"] == "stopped", "the goal")
+        assert status["held_by"] == "goal"
+    with seedbox.again() as again:
+        assert again.status(sample)["held_by"] == "goal"
+        refusal = again.call("POST", f"/v1/torrents/{sample.info_hash.hex()}/start")
+        assert (refusal["status"], refusal["code"]) == (409, "torrent.goal-met")
+        assert "goal of its own" in refusal["detail"]
+        again.change(sample, seeding={"time_s": 600})
+        again.order(sample, "start")
+        again.wait_state(sample, "seeding")
+
+
 def test_a_time_removes_the_torrent_with_its_files(sample: Sample, seedbox: Seedbox) -> None:
     with seedbox:
         seedbox.add(sample, seeding={"time_s": 1, "action": "remove-with-data"})

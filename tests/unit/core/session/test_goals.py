@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blobtorrent.core.session.commands import SeedGoal
-from blobtorrent.core.session.goals import Given, is_met, next_look_s
+from blobtorrent.core.session.goals import Given, met_goal, next_look_s
 
 GIVEN = Given(uploaded_bytes=150, payload_bytes=100, seeding_s=60.0, idle_s=30.0)
 
@@ -24,7 +24,13 @@ GIVEN = Given(uploaded_bytes=150, payload_bytes=100, seeding_s=60.0, idle_s=30.0
     ],
 )
 def test_any_goal_that_is_reached_is_enough(goal: SeedGoal, expected: bool) -> None:
-    assert is_met(goal, GIVEN) is expected
+    assert bool(met_goal(goal, GIVEN)) is expected
+
+
+def test_the_goal_that_is_reached_is_told_in_words() -> None:
+    assert met_goal(SeedGoal(ratio=1.5, time_s=60.0), GIVEN) == "a ratio of 1.5"
+    assert met_goal(SeedGoal(ratio=2.0, time_s=60.0), GIVEN) == "60 seconds of seeding"
+    assert met_goal(SeedGoal(idle_s=30.0), GIVEN) == "30 seconds in which nobody took a byte"
 
 
 @pytest.mark.parametrize(
