@@ -88,7 +88,7 @@ class ActivityManager:
             self._sharing.who_forbids(torrent, files_to_write, lambda others: self._begin_download(torrent, others))
         else:
             self._on_turn()
-            if self._met_goal(torrent):
+            if self._met_goal(torrent) and not torrent.record.owes_finish:
                 self._end(torrent)
             else:
                 self._open(torrent, TorrentEvent.SEED)
@@ -169,12 +169,15 @@ class ActivityManager:
 
     def _begin_downloading(self, torrent: Torrent, _event: TorrentEvent) -> None:
         torrent.run_clock(self._clock.now())
+        torrent.record.owes_finish = True
 
-    def _begin_seeding(self, torrent: Torrent, event: TorrentEvent) -> None:
+    def _begin_seeding(self, torrent: Torrent, _event: TorrentEvent) -> None:
         torrent.run_clock(self._clock.now())
-        if event is TorrentEvent.FINISH:
-            record = torrent.record
+        record = torrent.record
+        if record.owes_finish:         # also when an earlier process got the last piece and did not come to say so
+            record.owes_finish = False
             record.finished_at = self._clock.wall()
+            self._roster.publish(torrent)                  # who hears of it finds it there
             self._roster.tell(TorrentFinished(torrent.info_hash, record.lifetime.downloaded_bytes))
             self._announces.complete(torrent.info_hash)
             self._on_turn()
@@ -200,7 +203,7 @@ class ActivityManager:
     def require_purpose(self, torrent: Torrent) -> None:
         """Raises Conflict ("torrent.goal-met") when it would stop again as soon as it is started."""
         met = self._met_goal(torrent)
-        if met and torrent.record.is_complete:
+        if met and torrent.record.is_complete and not torrent.record.owes_finish:
             whose = "of the settings" if torrent.record.wishes.goal is None else "of its own"
             raise Conflict("torrent.goal-met", f"{torrent.name} has reached {met}, a goal {whose}: it would stop again. "
                            "Raise or clear that goal, then start it")

@@ -48,6 +48,8 @@ class Closer:
         now = self._clock.now()
         torrent.take_report(answer.report, now)
         torrent.stop_clock(now)
+        # What came while it was being closed is told at the next start; what others bring until then is no download.
+        torrent.record.owes_finish &= torrent.record.is_complete
         self._keeper.touch(torrent)
         self.job_ended(torrent)
 

@@ -99,8 +99,8 @@ class TorrentRecord:
 
     __slots__ = (
         "done_bytes", "durable", "error", "facts", "finished_at", "has_given_enough", "have", "ignores_queue",
-        "is_checked", "is_paused", "is_suspect", "lifetime", "place", "recent", "removal", "running", "should_run",
-        "skipped_bytes", "wishes",
+        "is_checked", "is_paused", "is_suspect", "lifetime", "owes_finish", "place", "recent", "removal", "running",
+        "should_run", "skipped_bytes", "wishes",
     )
 
     def __init__(self, facts: Facts, wishes: Wishes, place: Place, *, should_run: bool = True) -> None:
@@ -121,6 +121,7 @@ class TorrentRecord:
         self.done_bytes = 0            # payload of `have`
         self.skipped_bytes = 0         # payload that is neither had nor wanted
         self.finished_at = 0.0
+        self.owes_finish = False       # it lacked something when it ran last, and nobody was told yet that it has it
         self.lifetime = Lifetime()
         self.running: Running | None = None                # how the last process left it
 

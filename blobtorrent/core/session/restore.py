@@ -72,6 +72,7 @@ def _with_recovered(record: TorrentRecord, found: Recovered | None) -> Torrent:
     """Add what was written after the last row, and the exact figures."""
     if found is not None:
         record.is_suspect = True
+        record.owes_finish |= bool(found.written) and not record.finished_at       # perhaps no row came to say so
         before = len(record.have)
         record.have = Bitfield.from_mask(record.have.size, record.have.mask | _mask_of(found.written, record.have.size))
         news = (len(record.have) - before) * record.facts.piece_length

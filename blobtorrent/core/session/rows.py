@@ -73,6 +73,7 @@ def progress_body(record: TorrentRecord, running: Running | None = None) -> byte
     return _dump({
         "checked": record.is_checked,
         "suspect": record.is_suspect,
+        "owes_finish": record.owes_finish,
         "have": _have_text(record),
         "recent": _numbers(record.recent),
         "done": record.done_bytes,
@@ -188,6 +189,7 @@ def _read_progress(record: TorrentRecord, row: dict[str, Any]) -> None:
     record.recent = sum(1 << index for index in row.get("recent", ())) & record.durable
     record.is_checked = row.get("checked", False)
     record.is_suspect = row.get("suspect", False)
+    record.owes_finish = row.get("owes_finish", False)
     record.done_bytes = row.get("done", 0)
     record.skipped_bytes = row.get("skipped", 0)
     record.lifetime = Lifetime(*row.get("totals", ()))

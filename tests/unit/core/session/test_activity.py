@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,16 @@ from blobtorrent.core.session.commands import (
     GoalAction,
     SeedGoal,
     StartTorrent,
+    StopTorrent,
     TorrentChanges,
 )
+from blobtorrent.discovery.messages import Announce
 from blobtorrent.model.errors import Conflict
-from blobtorrent.storage.filejobs import DataDeleted, DeleteData
+from blobtorrent.model.events import TorrentFinished
+from blobtorrent.protocol.tracker.announce import AnnounceEvent
+from blobtorrent.storage.filejobs import DataDeleted, DeleteData, FilesStamped
+from blobtorrent.storage.jobs import PrepareStore, StorePrepared
+from blobtorrent.storage.state.statethread import PROGRESS
 from tests.support.sessions import PIECE, SessionRig, only, saved_torrent, settings_of, torrent_of
 
 TORRENT = torrent_of(4)
@@ -177,6 +184,96 @@ def test_a_torrent_whose_files_are_gone_is_downloaded_again_whatever_it_has_give
     rig.save()
     rig.command(StartTorrent(TORRENT.info_hash))
     assert rig.status(TORRENT).is_started
+
+
+# ---- the finish
+
+ANNOUNCED = torrent_of(4, tiers=(("http://tracker.example/announce",),))
+
+
+def killed(folder: Path, *, goal: SeedGoal | None = None, owes_finish: bool = True) -> SessionRig:
+    """The session after a kill, whose torrent turns out to be complete."""
+    left = saved_torrent(ANNOUNCED, folder, 0, 1, 2, 3)
+    left.record.is_suspect, left.record.owes_finish = True, owes_finish
+    left.record.wishes = left.record.wishes._replace(goal=goal)
+    rig = SessionRig(keeps=True, saved=[left])
+    rig.open_listeners()
+    rig.events()
+    rig.answer_load(ANNOUNCED)
+    job = only(PrepareStore, rig.disks.drain())
+    rig.tell(StorePrepared(job.info_hash, True))
+    rig.check_all()
+    for stamping in rig.files.drain():
+        rig.tell(FilesStamped(stamping.info_hash, {}))
+    return rig
+
+
+def finishes(rig: SessionRig) -> int:
+    return sum(isinstance(event, TorrentFinished) for event in rig.events())
+
+
+def announced(rig: SessionRig) -> list[AnnounceEvent]:
+    """What the tracker is told, and answers."""
+    told = []
+    while orders := rig.outcalls.drain():
+        for order in orders:
+            assert isinstance(order, Announce)
+            told.append(order.query.event)
+            rig.answer_announce(order)
+    return told
+
+
+def test_a_finish_that_a_kill_cut_off_is_told_at_the_next_start_and_only_then(tmp_path: Path) -> None:
+    rig = killed(tmp_path)
+    assert rig.state(ANNOUNCED) == "seeding"
+    assert finishes(rig) == 1
+    assert rig.status(ANNOUNCED).finished_at == rig.clock.wall()
+    assert announced(rig) == [AnnounceEvent.STARTED, AnnounceEvent.COMPLETED]
+    rig.command(StopTorrent(ANNOUNCED.info_hash))
+    rig.answer_close(ANNOUNCED, have=4)
+    rig.save()
+    rig.command(StartTorrent(ANNOUNCED.info_hash))
+    rig.answer_load(ANNOUNCED)
+    rig.answer_prepare(has_data=True)
+    assert rig.state(ANNOUNCED) == "seeding"
+    assert finishes(rig) == 0
+    assert AnnounceEvent.COMPLETED not in announced(rig)
+
+
+def test_a_torrent_that_was_complete_when_it_was_added_has_not_finished(tmp_path: Path) -> None:
+    rig = killed(tmp_path, owes_finish=False)
+    assert rig.state(ANNOUNCED) == "seeding"
+    assert (finishes(rig), rig.status(ANNOUNCED).finished_at) == (0, 0.0)
+    assert announced(rig) == [AnnounceEvent.STARTED]
+
+
+def test_a_finish_is_told_also_when_the_torrent_need_not_seed(tmp_path: Path) -> None:
+    rig = killed(tmp_path, goal=SeedGoal(ratio=0.0))
+    assert finishes(rig) == 1
+    rig.shard.drain()
+    rig.report_last(ANNOUNCED, have=4)
+    rig.answer_close_store()
+    assert (rig.state(ANNOUNCED), rig.status(ANNOUNCED).held_by) == ("stopped", "goal")
+
+
+@pytest.mark.parametrize(("have", "owes_finish"), [(4, True), (3, False)])
+def test_a_download_whose_last_piece_came_while_it_was_closed_owes_its_finish_to_the_next_start(
+    tmp_path: Path, have: int, owes_finish: bool
+) -> None:
+    rig = SessionRig(keeps=True)
+    rig.open_listeners()
+    rig.add_kept(TORRENT, tmp_path)
+    rig.answer_prepare(has_data=False)
+    rig.advance(5.0)
+    rig.command(StopTorrent(TORRENT.info_hash))
+    rig.save()
+    rig.report_last(TORRENT, have=have)
+    rig.sync()
+    rig.answer_close_store()
+    rig.advance(5.0)
+    (progress,) = [row.body for row in rig.save() if row.kind == PROGRESS]
+    assert json.loads(progress)["owes_finish"] is owes_finish
+    assert (rig.state(TORRENT), finishes(rig)) == ("stopped", 0)
 
 
 # ---- pace

@@ -84,6 +84,25 @@ def test_pieces_written_after_the_last_row_count_and_so_do_the_exact_totals() ->
     assert torrent.recovered is found
 
 
+@pytest.mark.parametrize(("written", "finished_at", "owes_finish"), [
+    ([range(2, 4)], 0.0, True),        # it was downloading, too short for a row that says so
+    ([range(2, 4)], 5.0, False),       # the row of its finish was written, and the log not cleared behind it
+    ([], 0.0, False),
+])
+def test_pieces_written_after_the_last_row_tell_a_download(
+    written: list[range], finished_at: float, owes_finish: bool
+) -> None:
+    record, found = a_record(0), Recovered()
+    record.finished_at, found.written = finished_at, written
+    assert start(saved(record), recovered=found).record.owes_finish is owes_finish
+
+
+def test_a_row_tells_a_download_that_has_not_finished() -> None:
+    record = a_record(0)
+    record.owes_finish = True
+    assert start(saved(record)).record.owes_finish
+
+
 def test_a_rebuilt_torrent_is_stopped_and_says_why() -> None:
     torrent = rebuild(METAINFO, Path("/d"), 5.0)
     assert not torrent.record.should_run

@@ -40,7 +40,7 @@ def a_record(pieces: int = 20) -> TorrentRecord:
     record = TorrentRecord(facts_of(metainfo, 12.5), wishes_of(command), place, should_run=False)
     record.removal = "keep-data"
     record.error = ("storage.disk-full", "no room")
-    record.is_checked = record.is_suspect = record.has_given_enough = True
+    record.is_checked = record.is_suspect = record.owes_finish = record.has_given_enough = True
     record.have = Bitfield(pieces, [0, 3, 19])
     record.durable = 1 << 3 | 1 << 19
     record.recent = 1 << 19
@@ -57,7 +57,7 @@ def test_everything_of_a_record_survives_but_pieces_that_are_not_durable() -> No
     record = a_record()
     again = read_again(record)
     for name in ("facts", "wishes", "place", "should_run", "removal", "error", "is_checked", "is_suspect", "durable",
-                 "has_given_enough", "recent", "done_bytes", "skipped_bytes", "finished_at", "lifetime"):
+                 "owes_finish", "has_given_enough", "recent", "done_bytes", "skipped_bytes", "finished_at", "lifetime"):
         assert getattr(again, name) == getattr(record, name), name
     assert sorted(again.have) == [3, 19]
     assert again.unsaved == 0
