@@ -194,7 +194,7 @@ class ActivityManager:
         if torrent.goal_timer is not None:
             torrent.goal_timer.cancel()
         # While it is stopped nobody can take a byte of it: that goal stays as it was met.
-        if torrent.record.has_given_enough and self._goal_of(torrent).idle_s is None and not self._met_goal(torrent):
+        if torrent.record.has_given_enough and self.goal_of(torrent).idle_s is None and not self._met_goal(torrent):
             torrent.record.has_given_enough = False
             self._keeper.save(torrent)
             self._roster.publish(torrent)
@@ -208,11 +208,11 @@ class ActivityManager:
             raise Conflict("torrent.goal-met", f"{torrent.name} has reached {met}, a goal {whose}: it would stop again. "
                            "Raise or clear that goal, then start it")
 
-    def _goal_of(self, torrent: Torrent) -> SeedGoal:
+    def goal_of(self, torrent: Torrent) -> SeedGoal:
         return self._goal if torrent.record.wishes.goal is None else torrent.record.wishes.goal
 
     def _met_goal(self, torrent: Torrent) -> str:
-        return met_goal(self._goal_of(torrent), torrent.given(self._clock.now()))
+        return met_goal(self.goal_of(torrent), torrent.given(self._clock.now()))
 
     def _look_at_goal(self, torrent: Torrent) -> None:
         """End a torrent that has given enough; else look again when the time could be over."""
@@ -221,14 +221,14 @@ class ActivityManager:
         if self._met_goal(torrent):
             self._end(torrent)
             return
-        wait_s = next_look_s(self._goal_of(torrent), torrent.given(self._clock.now()))
+        wait_s = next_look_s(self.goal_of(torrent), torrent.given(self._clock.now()))
         if wait_s is not None and (torrent.goal_timer is None or not torrent.goal_timer.is_pending):
             torrent.goal_timer = self._timers.at(
                 self._clock.now() + wait_s, lambda: self._look_at_goal(torrent))
 
     def _end(self, torrent: Torrent) -> None:
         """It has given enough."""
-        goal, record = self._goal_of(torrent), torrent.record
+        goal, record = self.goal_of(torrent), torrent.record
         record.should_run, record.has_given_enough = False, True
         if goal.action is not GoalAction.STOP:
             record.removal = REMOVAL_KEEP if goal.action is GoalAction.REMOVE else REMOVAL_DELETE

@@ -86,12 +86,12 @@ class Answers:
     def trackers_of(self, query: TrackersOf, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, StorageError."""
         torrent = self._roster.known(query.info_hash)
-        self._with_metainfo(torrent, reply, lambda metainfo: self.trackers(torrent, metainfo))
+        self._with_metainfo(torrent, reply, lambda _: self.trackers(torrent))
         return reply
 
-    def trackers(self, torrent: Torrent, metainfo: Metainfo) -> tuple[TrackerStatus, ...]:
-        own = torrent.record.wishes.trackers
-        return self._announces.statuses(torrent.info_hash, metainfo.tiers if own is None else own)
+    def trackers(self, torrent: Torrent) -> tuple[TrackerStatus, ...]:
+        """Of a torrent whose metainfo is loaded."""
+        return self._announces.statuses(torrent.info_hash, torrent.tiers)
 
     def web_seeds_of(self, query: WebSeedsOf, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, StorageError."""

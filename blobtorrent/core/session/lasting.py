@@ -18,9 +18,19 @@ from blobtorrent.core.session.commands import (
     Reply,
     SetTrackers,
 )
+from blobtorrent.core.session.explaining import Explainer
+from blobtorrent.core.session.gateway import SESSION_KEY
 from blobtorrent.core.session.moves import MoveManager
 from blobtorrent.core.session.pausing import PauseManager
-from blobtorrent.core.session.queries import ContentOf, MetainfoOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
+from blobtorrent.core.session.queries import (
+    ContentOf,
+    Explain,
+    MetainfoOf,
+    PeersOf,
+    PiecesOf,
+    TrackersOf,
+    WebSeedsOf,
+)
 from blobtorrent.core.session.removals import Removals
 from blobtorrent.core.session.reserves import ReserveManager
 from blobtorrent.core.session.resume import ResumeManager
@@ -31,6 +41,7 @@ from blobtorrent.core.session.trackers import TrackerManager
 from blobtorrent.core.session.uptime import Uptime
 from blobtorrent.core.swarm.messages import PeersKept, PeersTold, PiecesTold
 from blobtorrent.model.events import SettingsApplied
+from blobtorrent.model.status import SessionStatus
 from blobtorrent.storage.filejobs import (
     DataDeleted,
     FilesFound,
@@ -73,6 +84,9 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         clock=around.clock, timers=around.timers, on_turn=parts.admission.release)
 
     answers = Answers(roster, outlets, parts.metainfos, parts.announces)
+    explainer = Explainer(
+        roster, answers, parts.admission, parts.loader, parts.checker, parts.activity, parts.swarms, parts.bandwidth,
+        reserves, session=lambda: around.sessions.read(SESSION_KEY) or SessionStatus("starting"), clock=around.clock)
 
     def apply(command: ApplySettings, _reply: Reply[Any]) -> None:
         apply_settings(command.settings, parts, keeper, reserves)
@@ -96,6 +110,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         TrackersOf: answers.trackers_of,
         WebSeedsOf: answers.web_seeds_of,
         MetainfoOf: answers.metainfo_of,
+        Explain: explainer.explain,
         ContentOf: answers.content_of,
     })
     session.messages.update({

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from blobtorrent.core.session.connections import ConnectionManager
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.torrent import HELD_BY_DISK, HELD_BY_SPACE, Torrent
@@ -137,6 +139,11 @@ class SwarmManager:
         rates = self._rates[torrent.info_hash] = (report.down_bytes_per_s, report.up_bytes_per_s)
         self.down_bytes_per_s += rates[0]
         self.up_bytes_per_s += rates[1]
+
+    def rates_of(self, torrents: Iterable[Torrent]) -> tuple[int, int]:
+        """What these receive and send, together, in bytes a second."""
+        rates = [self._rates.get(torrent.info_hash, (0, 0)) for torrent in torrents]
+        return sum(down for down, _ in rates), sum(up for _, up in rates)
 
     def _forget_rates(self, info_hash: InfoHash) -> None:
         down, up = self._rates.pop(info_hash, (0, 0))

@@ -1,0 +1,178 @@
+"""Why a torrent that runs moves nothing, or not more: what its peers, its trackers, its limits and its disk say. Pure.
+
+Whatever the situation, a torrent that moves nothing gets at least one cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from blobtorrent.core.session.situation import Situation
+from blobtorrent.model.details import Cause, PeerStatus, TrackerStatus
+from blobtorrent.model.units import format_duration, format_rate, format_size
+
+MAX_TRACKERS_TOLD = 5
+
+
+def of_download(situation: Situation) -> list[Cause]:
+    """Causes, most important first; none when bytes come and no limit holds them back."""
+    held = _of_hold(situation)
+    if held:
+        return held
+    causes = _of_limits(situation, "down")
+    if situation.status.down_bytes_per_s > 0:
+        return causes
+    insight = situation.insight
+    if insight is not None and insight.waits_for_memory:
+        causes.append(Cause(
+            "memory.short", "all memory for pieces is in use",
+            "it goes on when the disk has written what waits; if that takes long, raise storage.memory_budget"))
+    causes += _of_giving_peers(situation) if situation.peers else _of_no_peers(situation)
+    return causes
+
+
+def of_seed(situation: Situation) -> list[Cause]:
+    """The same for a complete torrent."""
+    held = _of_hold(situation)
+    if held:
+        return held
+    causes = _of_limits(situation, "up")
+    if situation.status.up_bytes_per_s > 0:
+        return causes
+    return causes + (_of_taking_peers(situation) if situation.peers else _of_no_peers(situation))
+
+
+def _of_hold(situation: Situation) -> list[Cause]:
+    held_by, since_s = situation.status.held_by, situation.held_s
+    if held_by == "pause":
+        return [Cause("paused", "its owner has paused it", "start it", since_s)]
+    if held_by == "space":
+        room = situation.room
+        figures = "" if room is None else (
+            f" on {room.path}: {format_size(room.free_bytes)}, and {format_size(room.reserve_bytes)} are to stay free")
+        return [Cause("space.low", f"little room is left{figures}",
+                      "free some space, move the torrent to another disk, or lower storage.reserve", since_s)]
+    if held_by == "disk":
+        return [Cause("disk.failed", "the disk lost what was written to it, or cannot keep it",
+                      "look at the log and at the disk, then stop and start the torrent", since_s)]
+    return []
+
+
+def _of_limits(situation: Situation, direction: str) -> list[Cause]:
+    return [
+        Cause("limit.reached",
+              f"{format_rate(limit.used_bytes_per_s)} of {format_rate(limit.bytes_per_s)} that {limit.whose} may "
+              f"{'receive' if direction == 'down' else 'send'} are used", f"raise {limit.raised_by}")
+        for limit in situation.limits if limit.direction == direction and limit.is_reached
+    ]
+
+
+# ---- connected peers
+
+def _of_giving_peers(situation: Situation) -> list[Cause]:
+    peers, insight = situation.peers, situation.insight
+    useful = [peer for peer in peers if peer.am_interested]
+    if not useful:
+        lacking = 0 if insight is None else insight.pieces_lacking
+        if insight is not None and not lacking:
+            return [Cause("pieces.finishing", "all pieces have come and are checked and written", "wait a moment")]
+        return [Cause(
+            "no-piece-wanted", f"none of the {_count(len(peers), 'connected peer')} has any of the "
+            f"{_count(lacking, 'piece')} that we lack", "wait for a peer that has them, announce again, or add other "
+            "trackers or peers", situation.still_s), *_of_trackers(situation)]
+    giving = [peer for peer in useful if not peer.peer_choking]
+    if not giving:
+        return [Cause(
+            "all-choked", f"{_count(len(useful), 'peer')} of {len(peers)} could give what we lack, and none of them "
+            "lets us have it now", "wait: they serve others first, and rather those who give; a higher limit for "
+            "uploads may help", situation.still_s)]
+    return [_of_silent(giving, situation)]
+
+
+def _of_silent(giving: list[PeerStatus], situation: Situation) -> Cause:
+    asked = sum(peer.blocks_asked for peer in giving)
+    if asked:
+        text = f"{_count(asked, 'block')} were asked of {_count(len(giving), 'peer')} and have not come yet"
+        return Cause("peers.silent", text, "wait: what does not come is soon asked of others", situation.still_s)
+    text = f"{_count(len(giving), 'peer')} would give, and all that they have is asked for, or waits to be written"
+    return Cause("pieces.busy", text, "wait; if it lasts, look at the disk", situation.still_s)
+
+
+def _of_taking_peers(situation: Situation) -> list[Cause]:
+    peers = situation.peers
+    wanting = [peer for peer in peers if peer.peer_interested]
+    if not wanting:
+        return [Cause("nobody-wants", f"none of the {_count(len(peers), 'connected peer')} wants anything of it now",
+                      "nothing is to be done: it is there for those who come", situation.still_s)]
+    served = [peer for peer in wanting if not peer.am_choking]
+    slots = 0 if situation.insight is None else situation.insight.upload_slots
+    if not served:
+        if slots:
+            return [Cause("peers.waiting", f"{_count(len(wanting), 'peer')} will be served with the next round",
+                          "wait some seconds")]
+        return [Cause("slots.none", f"{_count(len(wanting), 'peer')} would take something, and no upload is allowed",
+                      "raise the torrent's upload_slots or network.upload_slots")]
+    if len(wanting) > len(served):
+        return [Cause("slots.full", f"all {_count(slots, 'upload slot')} are taken, by peers that are slow; "
+                      f"{len(wanting) - len(served)} more wait", "wait, or raise network.upload_slots",
+                      situation.still_s)]
+    return [Cause("peers.idle", f"{_count(len(served), 'peer')} may take what they want, and ask for nothing",
+                  "nothing is to be done: they will ask when they can", situation.still_s)]
+
+
+# ---- nobody is connected
+
+def _of_no_peers(situation: Situation) -> list[Cause]:
+    known, insight = situation.status.peers_known, situation.insight
+    if insight is None:
+        return [Cause("starting", "it has just begun", "wait a moment", situation.state_s)]
+    if not known:
+        text, advice = "nobody is known who has it or wants it", "add a tracker or a peer"
+        if any(tracker.state != "disabled" for tracker in situation.trackers):
+            advice = "wait for its trackers, or add other trackers or peers"
+    else:
+        tried = f"{insight.addresses_dialled} are being tried, {insight.addresses_resting} could not be reached"
+        text = f"nobody is connected: {_count(known, 'address', 'addresses')} known, of which {tried}"
+        advice = "wait for the next try; if all fail, look at the firewall and at network.interface"
+    causes = [Cause("no-peers", text, advice, situation.still_s), *_of_trackers(situation)]
+    if not situation.session.listen:
+        causes.append(Cause("listener.closed", "no port is open: peers cannot come to us",
+                            "look at network.listen and at the log"))
+    return causes
+
+
+def _of_trackers(situation: Situation) -> Iterator[Cause]:
+    """What each source of peers said last."""
+    usable = [tracker for tracker in situation.trackers if tracker.state != "disabled"]
+    if not usable:
+        kind = "trackers of a kind that is supported" if situation.trackers else "trackers"
+        yield Cause("tracker.none", f"it has no {kind}", "add a tracker")
+    for tracker in usable[:MAX_TRACKERS_TOLD]:
+        cause = _of_tracker(tracker, situation.wall)
+        if cause is not None:
+            yield cause
+
+
+def _of_tracker(tracker: TrackerStatus, wall: float) -> Cause | None:
+    if tracker.state == "announcing" and not tracker.last_announce_at:
+        return Cause("tracker.announcing", f"{tracker.url_shown} has not answered yet", "wait some seconds")
+    if tracker.state == "announcing":
+        again = "it is being asked again now"
+    elif tracker.next_announce_at:
+        again = f"it is asked again in {format_duration(max(0.0, tracker.next_announce_at - wall))}"
+    else:
+        again = "it is asked again when the one that serves in its place fails"
+    since_s = max(0.0, wall - tracker.last_announce_at)
+    if tracker.error_code:
+        advice = f"{again}; look at its address and at the network"
+        if tracker.error_code == "tracker.refused":
+            advice = f"{again}; see that it knows this torrent, and you"
+        return Cause("tracker.failed", f"{tracker.url_shown}: {tracker.result} ({tracker.error_code})", advice, since_s)
+    if tracker.last_announce_at:
+        text = f"{tracker.url_shown} named {_count(tracker.peers_got, 'peer')}"
+        return Cause("tracker.answered", text, again, since_s)
+    return None
+
+
+def _count(number: int, noun: str, nouns: str = "") -> str:
+    return f"{number} {noun if number == 1 else nouns or noun + 's'}"
