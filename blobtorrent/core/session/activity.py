@@ -205,8 +205,8 @@ class ActivityManager:
         met = self._met_goal(torrent)
         if met and torrent.record.is_complete and not torrent.record.owes_finish:
             whose = "of the settings" if torrent.record.wishes.goal is None else "of its own"
-            raise Conflict("torrent.goal-met", f"{torrent.name} has reached {met}, a goal {whose}: it would stop again. "
-                           "Raise or clear that goal, then start it")
+            raise Conflict("torrent.goal-met", f"{torrent.name} has reached {met}, a goal {whose}: it would stop again."
+                           " Raise or clear that goal, then start it")
 
     def goal_of(self, torrent: Torrent) -> SeedGoal:
         return self._goal if torrent.record.wishes.goal is None else torrent.record.wishes.goal
