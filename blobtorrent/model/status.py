@@ -124,4 +124,4 @@ class SessionStatus(NamedTuple):
     damages: tuple[str, ...] = ()
     loaded: int = 0
     total: int = 0
-    unique_pieces: int | None = None   # once it has been drained: pieces that no peer who was connected then has
+    unique_pieces: int | None = None   # once it has been drained: pieces that no peer has who was connected

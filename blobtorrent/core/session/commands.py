@@ -236,7 +236,7 @@ class ApplySettings(NamedTuple):
 
 
 class Drained(NamedTuple):
-    """How a session parted from its swarms. `unique_pieces` are those that no peer who was connected then has."""
+    """How a session parted from its swarms. `unique_pieces` are those that no peer has who was connected meanwhile."""
 
     unique_pieces: int
     is_complete: bool                  # False: the time was over before all was finished and handed on

@@ -11,6 +11,7 @@ from blobtorrent.core.session.commands import (
     AddTrackers,
     ApplySettings,
     ChangeTorrent,
+    DrainSession,
     FilesOf,
     MoveTorrent,
     PauseTorrent,
@@ -18,6 +19,7 @@ from blobtorrent.core.session.commands import (
     Reply,
     SetTrackers,
 )
+from blobtorrent.core.session.draining import DrainManager
 from blobtorrent.core.session.explaining import Explainer
 from blobtorrent.core.session.gateway import SESSION_KEY
 from blobtorrent.core.session.moves import MoveManager
@@ -39,7 +41,7 @@ from blobtorrent.core.session.spaces import SpaceManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.trackers import TrackerManager
 from blobtorrent.core.session.uptime import Uptime
-from blobtorrent.core.swarm.messages import PeersKept, PeersTold, PiecesTold
+from blobtorrent.core.swarm.messages import PeersKept, PeersTold, PiecesTold, SwarmRetired
 from blobtorrent.model.events import SettingsApplied
 from blobtorrent.model.status import SessionStatus
 from blobtorrent.storage.filejobs import (
@@ -79,10 +81,10 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
     pauses = PauseManager(
         roster, parts.swarms, parts.activity, keeper, parts.torrents, clock=around.clock,
         on_turn=parts.admission.release)
+    drains = DrainManager(session, parts.swarms, clock=around.clock, timers=around.timers)
     reserves = ReserveManager(
         roster, outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
         clock=around.clock, timers=around.timers, on_turn=parts.admission.release)
-
     answers = Answers(roster, outlets, parts.metainfos, parts.announces)
     explainer = Explainer(
         roster, answers, parts.admission, parts.loader, parts.checker, parts.activity, parts.swarms, parts.bandwidth,
@@ -105,6 +107,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         AddTrackers: trackers.add,
         FilesOf: changes.files_of,
         ApplySettings: apply,
+        DrainSession: drains.drain,
         PeersOf: answers.peers_of,
         PiecesOf: answers.pieces_of,
         TrackersOf: answers.trackers_of,
@@ -122,6 +125,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         StateSaved: keeper.on_saved,
         StoreSynced: keeper.syncs.on_synced,
         PeersKept: keeper.on_peers,
+        SwarmRetired: drains.on_retired,
         FilesStamped: on_stamped,
         FilesFound: parts.loader.on_found,
         FilesSkipped: changes.on_skipped,

@@ -15,12 +15,14 @@ from blobtorrent.runtime.machine import Table
 class SessionState(Enum):
     STARTING = "starting"
     RUNNING = "running"
+    RETIRING = "retiring"              # nothing new is begun; torrents finish pieces, and hand on those only we have
     DRAINING = "draining"              # torrents close, trackers hear `stopped`
     STOPPED = "stopped"
 
 
 class SessionEvent(Enum):
     READY = "ready"                    # listeners are open, or none was asked for
+    RETIRE = "retire"
     STOP = "stop"
     DRAINED = "drained"                # all closed, or the deadline is over
 
@@ -28,7 +30,8 @@ class SessionEvent(Enum):
 SESSION = Table(
     {
         SessionState.STARTING: {SessionEvent.READY: SessionState.RUNNING, SessionEvent.STOP: SessionState.DRAINING},
-        SessionState.RUNNING: {SessionEvent.STOP: SessionState.DRAINING},
+        SessionState.RUNNING: {SessionEvent.RETIRE: SessionState.RETIRING, SessionEvent.STOP: SessionState.DRAINING},
+        SessionState.RETIRING: {SessionEvent.STOP: SessionState.DRAINING},
         SessionState.DRAINING: {SessionEvent.DRAINED: SessionState.STOPPED},
     },
     start=SessionState.STARTING,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from blobtorrent.core.session.announces import AnnounceManager
-from blobtorrent.core.session.commands import Ask, OpenListeners, Reply, StopSession
+from blobtorrent.core.session.commands import AddTorrent, Ask, OpenListeners, Reply, StartTorrent, StopSession
 from blobtorrent.core.session.gateway import SESSION_KEY
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import SESSION, SessionEvent, SessionState
@@ -36,6 +36,8 @@ log = get_logger(__name__)
 DRAIN_S = 20.0                         # for disks to finish what they write; then we end all the same
 ANNOUNCE_DRAIN_S = 3.0                 # for trackers to hear that we leave
 STATUS_S = 1.0                         # between two snapshots of the whole
+
+_PUBLIC_NAMES = {SessionState.RETIRING: SessionState.DRAINING.value}     # seen from outside both are a way to the end
 
 # Returns the answer, or the Reply itself when it is given later.
 CommandHandler = Callable[[Any, Reply[Any]], Any]
@@ -101,6 +103,20 @@ class Session:
     def state(self) -> SessionState:
         return self._machine.state
 
+    def retire(self) -> None:
+        """Begin nothing new from now on. Raises Unavailable ("session.starting", "session.stopping")."""
+        if self.state is SessionState.STARTING:
+            raise Unavailable("session.starting", "the session is starting")
+        if self.state is SessionState.RUNNING:
+            self._machine.fire(SessionEvent.RETIRE)
+            log.info("draining", torrents=len(self._roster))
+            self._torrents.retire()
+
+    def has_retired(self, unique_pieces: int) -> None:
+        """All swarms have done what they could; the snapshot says how many pieces only we have."""
+        self._status = self._status._replace(unique_pieces=unique_pieces)
+        self._board.publish(SESSION_KEY, self._status)
+
     def _begin(self, _message: Begin) -> None:
         for step in self.at_begin:
             step()
@@ -119,6 +135,8 @@ class Session:
         try:
             if self.state in (SessionState.DRAINING, SessionState.STOPPED) and not isinstance(ask.command, StopSession):
                 raise Unavailable("session.stopping", "the session is stopping")
+            if self.state is SessionState.RETIRING and isinstance(ask.command, (AddTorrent, StartTorrent)):
+                raise Unavailable("session.draining", "the session is about to leave: it begins nothing more")
             handler = self.commands.get(type(ask.command))
             if handler is None:
                 raise Invalid("session.no-such-command", f"{type(ask.command).__name__} is not served here")
@@ -134,7 +152,7 @@ class Session:
     def _publish(self) -> None:
         """Replace the snapshot, if anything of it changed."""
         status = self._status._replace(
-            state=self.state.value,
+            state=_PUBLIC_NAMES.get(self.state, self.state.value),
             listen=tuple(str(Endpoint(host, port)) for host, port in self._ports.opened),
             torrents=len(self._roster),
             down_bytes_per_s=self._swarms.down_bytes_per_s,

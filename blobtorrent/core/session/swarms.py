@@ -16,6 +16,7 @@ from blobtorrent.core.swarm.messages import (
     OpenSwarm,
     PeersFound,
     PeerSource,
+    RetireSwarm,
     SwarmReport,
     SwarmSettings,
     Totals,
@@ -110,6 +111,11 @@ class SwarmManager:
     def ask_peers(self, torrent: Torrent) -> None:
         """Have the peers told that are worth keeping: PeersKept comes to the inbox."""
         self._outlets.shard_of(torrent.info_hash).post(AskPeers(torrent.info_hash, self._outlets.inbox))
+
+    def retire(self, torrent: Torrent, timeout_s: float) -> None:
+        """Have its swarm finish what it began within so many seconds; SwarmRetired comes to the inbox."""
+        self._outlets.shard_of(torrent.info_hash).post(
+            RetireSwarm(torrent.info_hash, timeout_s, self._outlets.inbox))
 
     def close(self, torrent: Torrent) -> None:
         """Drain the swarm; SwarmClosed comes to the inbox, and PeersKept before it if anything is kept."""

@@ -89,6 +89,14 @@ class TorrentManager:
             if torrent.can_stop:
                 self._roster.fire(torrent, TorrentEvent.STOP)
 
+    def retire(self) -> None:
+        """The session will end: begin nothing more, and close what has not begun. Swarms stay for now."""
+        self._is_awake = False
+        self._admission.rest()
+        for torrent in list(self._roster):
+            if torrent.can_stop and not torrent.swarm_is_open:
+                self._roster.fire(torrent, TorrentEvent.STOP)
+
     # ---- commands
 
     def add(self, command: AddTorrent, reply: Reply[Any]) -> Reply[Any]:

@@ -48,6 +48,14 @@ class Availability:
         return self.seeds + sum((plane >> index & 1) << level for level, plane in enumerate(self._planes))
 
     @property
+    def had_mask(self) -> int:
+        """The pieces that any of the peers has."""
+        had = self._all if self.seeds else 0
+        for plane in self._planes:
+            had |= plane
+        return had
+
+    @property
     def planes(self) -> tuple[int, ...]:
         """What `counts` makes the number of every piece from, with `seeds`."""
         return tuple(self._planes)

@@ -21,9 +21,11 @@ from blobtorrent.core.swarm.messages import (
     PeersKept,
     PeersTold,
     PiecesTold,
+    RetireSwarm,
     SetRates,
     SwarmClosed,
     SwarmReport,
+    SwarmRetired,
     TellPeers,
     TellPieces,
     WantPieces,
@@ -32,6 +34,7 @@ from blobtorrent.core.swarm.outlets import KeptPiece
 from blobtorrent.core.swarm.phases import Event
 from blobtorrent.core.swarm.picker import Rng
 from blobtorrent.core.swarm.pieces import Assembly
+from blobtorrent.core.swarm.retiring import Retirements
 from blobtorrent.core.swarm.swarm import Swarm
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError, RemoteError
@@ -84,6 +87,7 @@ class SwarmHost:
         self._rng = rng
         self._clock: Clock = SystemClock() if clock is None else clock
         self._flow = FlowControl(self.at, lambda: self.now)
+        self._retirements = Retirements(self.at, lambda: self.now)
         self._swarms: dict[InfoHash, Swarm] = {}
         self._links: dict[int, PeerLink] = {}              # also those whose sockets are being closed
         self._touched: dict[Swarm, None] = {}
@@ -109,6 +113,7 @@ class SwarmHost:
             TellPeers: self._on_tell_peers,
             TellPieces: self._on_tell_pieces,
             SetRates: self._on_rates,
+            RetireSwarm: self._on_retire,
             CloseSwarm: self._on_close,
         }
 
@@ -320,10 +325,18 @@ class SwarmHost:
         self._door.post(Serve(order.info_hash, order.peer_id, self._shard.mailbox))
         swarm.start()
 
+    def _on_retire(self, message: RetireSwarm) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is None or swarm in self._closers:
+            message.reply_to.post(SwarmRetired(message.info_hash, 0, is_complete=True))
+        else:
+            self._retirements.begin(swarm, message)
+
     def _on_close(self, message: CloseSwarm) -> None:
         swarm = self._swarms.get(message.info_hash)
         if swarm is None or swarm in self._closers:
             return
+        self._retirements.end(swarm)
         self._closers[swarm] = message.reply_to
         self._door.post(Withdraw(message.info_hash))
         swarm.drain()

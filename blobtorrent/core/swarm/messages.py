@@ -136,6 +136,23 @@ class PeersKept(NamedTuple):
     peers: tuple[KnownAddress, ...]
 
 
+class RetireSwarm(NamedTuple):
+    """Begin no new piece, finish those under way, hand on those that nobody else has, for at most so many seconds.
+    Answered by SwarmRetired; then it is time for CloseSwarm."""
+
+    info_hash: InfoHash
+    timeout_s: float
+    reply_to: Mailbox[Any]
+
+
+class SwarmRetired(NamedTuple):
+    """`unique_pieces` is the number of pieces that are here and with no peer that was connected meanwhile."""
+
+    info_hash: InfoHash
+    unique_pieces: int
+    is_complete: bool                  # False: the time was over, or it is closed before all was done
+
+
 class CloseSwarm(NamedTuple):
     """Drain and close: pieces being hashed or written are finished, links closed. Answered by SwarmClosed."""
 

@@ -52,6 +52,7 @@ class RequestManager:
         self._orphans: dict[Assembly, None] = {}           # open pieces that nobody works on
         self._encoder = RunEncoder(pieces.geometry)
         self._blocks_per_piece = pieces.geometry.blocks_per_piece
+        self.begins_pieces = True      # False: only those that are open are asked for
         self.hungry: dict[PeerLink, None] = {}             # would ask for more if there was memory
         self.endgame = Endgame(pieces)
         self.valves: dict[PeerLink, Valve] = {}            # of links with a rate limit
@@ -123,7 +124,7 @@ class RequestManager:
         if assembly is None or not assembly.has_unrequested:
             link.current = assembly = self._orphan(link)
         if assembly is None:
-            fresh = link.mask & self._pieces.missing_mask
+            fresh = link.mask & self._pieces.missing_mask if self.begins_pieces else 0
             if fresh and self._blocks_per_piece <= SMALL_PIECE_BLOCKS and (
                     self._blocks_per_piece <= limit or link not in self.valves):
                 return self._ask_small_pieces(link, limit, now)

@@ -1,0 +1,74 @@
+"""Swarms that are about to leave: they begin no new piece, finish those under way, and stay as long as somebody takes
+pieces that nobody else who is connected has. Runs on the shard's receive thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.core.swarm.messages import RetireSwarm, SwarmRetired
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.timers import Timer
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.swarm import Swarm
+
+LOOK_S = 0.25                          # between two looks whether they are done
+
+
+class _Waiting:
+    def __init__(self, reply_to: Mailbox[Any], end_s: float) -> None:
+        self.reply_to = reply_to
+        self.end_s = end_s
+
+
+class Retirements:
+    """Those of one shard. `at` calls back at a time, `now` tells it."""
+
+    def __init__(self, at: Callable[[float, Callable[[], None]], Timer], now: Callable[[], float]) -> None:
+        self._at = at
+        self._now = now
+        self._waiting: dict[Swarm, _Waiting] = {}
+
+    def begin(self, swarm: Swarm, order: RetireSwarm) -> None:
+        swarm.requests.begins_pieces = False
+        swarm.departed_mask = 0        # who has left before does not count: nobody knows whether it is still there
+        is_looking = bool(self._waiting)
+        self._waiting[swarm] = _Waiting(order.reply_to, self._now() + order.timeout_s)
+        if not is_looking:
+            self._look()
+
+    def end(self, swarm: Swarm) -> None:
+        """The swarm is being closed, whatever is under way: who waits for it is told now."""
+        waiting = self._waiting.pop(swarm, None)
+        if waiting is not None:
+            self._tell(swarm, waiting)
+
+    def _look(self) -> None:
+        for swarm, waiting in list(self._waiting.items()):
+            if self._now() >= waiting.end_s or not has_duties(swarm):
+                self.end(swarm)
+        if self._waiting:
+            self._at(self._now() + LOOK_S, self._look)
+
+    def _tell(self, swarm: Swarm, waiting: _Waiting) -> None:
+        waiting.reply_to.post(SwarmRetired(
+            swarm.info_hash, unique_mask(swarm).bit_count(), is_complete=not has_duties(swarm)))
+
+
+def has_duties(swarm: Swarm) -> bool:
+    """Whether it would be of use to wait: pieces are on their way here, or unique ones to somebody else."""
+    if swarm.awaits_disk or any(link.outstanding or link.arriving is not None for link in swarm.links):
+        return True
+    begun = swarm.pieces.partial_mask
+    if begun and any(swarm.may_ask(link) and link.mask & begun for link in swarm.links):
+        return True
+    has_takers = swarm.settings.upload_slots > 0 and any(link.state.peer_interested for link in swarm.links)
+    return has_takers and bool(unique_mask(swarm))
+
+
+def unique_mask(swarm: Swarm) -> int:
+    """The pieces that are here, and that neither a connected peer has nor one that left meanwhile: a seed parts from
+    whoever has got everything."""
+    return swarm.pieces.have.mask & ~(swarm.availability.had_mask | swarm.departed_mask)

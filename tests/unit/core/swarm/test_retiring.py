@@ -1,0 +1,151 @@
+"""A swarm that is about to leave: what it still does, and when it is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.messages import RetireSwarm, SwarmRetired
+from blobtorrent.core.swarm.retiring import LOOK_S, Retirements, unique_mask
+from blobtorrent.model.errors import NetworkError
+from blobtorrent.protocol.wire import messages as wire
+from blobtorrent.runtime.mailbox import Mailbox
+from tests.support.oneswarm import OneSwarm, outstanding
+from tests.support.stored import StoredTorrent
+
+K = 1024
+BLOCKS = 32                            # of a piece: more than are opened several at once
+COUNT = 4
+TIMEOUT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def torrent() -> StoredTorrent:
+    return StoredTorrent([COUNT * BLOCKS * 16 * K], BLOCKS * 16 * K)
+
+
+class Leaving:
+    """A swarm, and who retires it."""
+
+    def __init__(self, one: OneSwarm) -> None:
+        self.one = one
+        self.answers: Mailbox[Any] = Mailbox("answers")
+        self.retirements = Retirements(one.notes.at, lambda: one.notes.now)
+
+    def begin(self) -> None:
+        self.retirements.begin(self.one.swarm, RetireSwarm(self.one.swarm.info_hash, TIMEOUT_S, self.answers))
+
+    def answer(self) -> SwarmRetired | None:
+        answers = self.answers.drain()
+        assert len(answers) <= 1
+        return answers[0] if answers else None
+
+
+def retired(one: OneSwarm, unique: int, *, complete: bool = True) -> SwarmRetired:
+    return SwarmRetired(one.swarm.info_hash, unique, complete)
+
+
+def open_pieces(link: PeerLink) -> set[int]:
+    return {index for index, _ in outstanding(link)}
+
+
+def test_a_swarm_that_nobody_is_connected_to_is_done_at_once_and_tells_what_only_it_has(torrent: StoredTorrent) -> None:
+    leaving = Leaving(OneSwarm(torrent, have=[0, 2]))
+    leaving.begin()
+    assert leaving.answer() == retired(leaving.one, 2)
+
+
+def test_pieces_that_a_connected_peer_has_are_not_unique(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=[0, 1, 2])
+    link = one.join([1])
+    assert unique_mask(one.swarm) == 0b101
+    one.swarm.lose(link, NetworkError("net.reset", "gone"))
+    leaving = Leaving(one)
+    leaving.begin()
+    assert leaving.answer() == retired(one, 3)             # it left before anybody asked
+    one.join()
+    assert unique_mask(one.swarm) == 0
+
+
+def test_open_pieces_are_finished_and_no_others_are_begun(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent)
+    link = one.join()
+    begun = open_pieces(link)
+    assert begun and len(begun) < COUNT
+    leaving = Leaving(one)
+    leaving.begin()
+    for index in begun:
+        one.give(link, [(index, block) for block in range(BLOCKS)])
+        one.said()
+    assert open_pieces(link) == set()
+    assert {piece.index for piece in one.notes.hashed} == begun
+    one.pass_time(2 * LOOK_S)
+    assert leaving.answer() is None    # they are not on disk yet
+
+
+def test_what_nobody_gives_is_not_waited_for(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent)
+    link = one.join()
+    one.give(link, [(min(open_pieces(link)), 0)])
+    leaving = Leaving(one)
+    leaving.begin()
+    assert leaving.answer() is None
+    one.tell(link, wire.Choke())
+    one.pass_time(2 * LOOK_S)
+    assert leaving.answer() == retired(one, 0)
+
+
+def test_unique_pieces_are_handed_on_before_it_leaves(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=range(COUNT))
+    link = one.join([0])
+    one.tell(link, wire.Interested())
+    leaving = Leaving(one)
+    leaving.begin()
+    for index in range(1, COUNT):
+        one.pass_time(2 * LOOK_S)
+        assert leaving.answer() is None
+        one.tell(link, wire.Have(index))
+    one.pass_time(2 * LOOK_S)
+    assert leaving.answer() == retired(one, 0)
+
+
+def test_pieces_that_nobody_takes_are_told_instead(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=range(COUNT))
+    one.join([0])                      # it does not say that it wants anything
+    leaving = Leaving(one)
+    leaving.begin()
+    assert leaving.answer() == retired(one, COUNT - 1)
+
+
+def test_without_upload_slots_nobody_can_take_any(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=range(COUNT), upload_slots=0)
+    one.tell(one.join([0]), wire.Interested())
+    leaving = Leaving(one)
+    leaving.begin()
+    assert leaving.answer() == retired(one, COUNT - 1)
+
+
+def test_the_time_limit_holds(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=range(COUNT))
+    link = one.join([0])
+    one.tell(link, wire.Interested())
+    leaving = Leaving(one)
+    leaving.begin()
+    for _ in range(int(TIMEOUT_S) - 1):
+        one.pass_time(1.0)
+    assert leaving.answer() is None
+    one.pass_time(2.0)
+    assert leaving.answer() == retired(one, COUNT - 1, complete=False)
+
+
+def test_a_swarm_that_is_closed_meanwhile_is_not_waited_for(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=range(COUNT))
+    one.tell(one.join([0]), wire.Interested())
+    leaving = Leaving(one)
+    leaving.begin()
+    leaving.retirements.end(one.swarm)
+    assert leaving.answer() == retired(one, COUNT - 1, complete=False)
+    one.pass_time(TIMEOUT_S + 1)
+    assert leaving.answer() is None
