@@ -17,13 +17,16 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.worker import Pool
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.copier import Copier, CopyFile
+from blobtorrent.storage.holes import lost_pieces
 from blobtorrent.storage.jobs import (
     SPILLED,
     BlocksKept,
     BlocksSpilled,
     CloseStore,
+    FindLost,
     FullPiece,
     KeepBlocks,
+    LostFound,
     PieceVerdicts,
     PrepareStore,
     ReadSpans,
@@ -45,11 +48,12 @@ if TYPE_CHECKING:
     from blobtorrent.storage.live.livefile import LiveFile
 
 DiskJob: TypeAlias = (
-    "WritePieces | ReadSpans | SpillBlocks | KeepBlocks | _SyncKept | SyncStore | _SyncFailed | SkipFiles"
+    "WritePieces | ReadSpans | SpillBlocks | KeepBlocks | _SyncKept | SyncStore | _SyncFailed | FindLost | SkipFiles"
     " | PrepareStore | CloseStore"
 )
 DiskAnswer: TypeAlias = (
-    "PieceVerdicts | SpansRead | BlocksSpilled | BlocksKept | StoreSynced | FilesSkipped | StorePrepared | StoreClosed"
+    "PieceVerdicts | SpansRead | BlocksSpilled | BlocksKept | StoreSynced | LostFound | FilesSkipped | StorePrepared"
+    " | StoreClosed"
 )
 
 log = get_logger(__name__)
@@ -95,7 +99,7 @@ class _Lane:
             pool.start()
 
     def post(self, job: DiskJob) -> None:
-        if isinstance(job, ReadSpans):
+        if isinstance(job, (ReadSpans, FindLost)):
             self._readers.post(job)
         elif isinstance(job, (SyncStore, _SyncKept)):
             self._syncer.post(job)
@@ -172,6 +176,8 @@ class DiskPool:
             return self._sync(job)
         if isinstance(job, _SyncFailed):
             return job.answer
+        if isinstance(job, FindLost):
+            return _find_lost(job)
         if isinstance(job, PrepareStore):
             return self._prepare(job)
         if isinstance(job, CloseStore):
@@ -253,7 +259,7 @@ class DiskPool:
 
     def _sync(self, job: SyncStore) -> StoreSynced | None:
         try:
-            return StoreSynced(job.info_hash, job.store.sync())
+            return StoreSynced(job.info_hash, job.store.sync(), lost=lost_pieces(job.store, job.have))
         except StorageError as reason:
             answer = StoreSynced(job.info_hash, {}, reason, job.store.durability.take_gone())
         self.post(_SyncFailed(job.info_hash, job.store, job.reply_to, answer))
@@ -297,6 +303,13 @@ def _sync_kept(job: _SyncKept) -> BlocksKept:
     return BlocksKept(job.info_hash, job.token)
 
 
+def _find_lost(job: FindLost) -> LostFound:
+    try:
+        return LostFound(job.info_hash, lost_pieces(job.store, job.have))
+    except StorageError as reason:
+        return LostFound(job.info_hash, (), reason)
+
+
 def _collect_parts(job: PrepareStore) -> None:
     """Bring together what is left of pieces that are not had: in the part store, and in memory that outlived us."""
     parts = job.store.parts
@@ -332,6 +345,8 @@ def _failure(job: DiskJob) -> DiskAnswer:
         return BlocksKept(job.info_hash, job.token, _BUG)
     if isinstance(job, SyncStore):
         return StoreSynced(job.info_hash, {}, _BUG)
+    if isinstance(job, FindLost):
+        return LostFound(job.info_hash, (), _BUG)
     if isinstance(job, PrepareStore):
         return StorePrepared(job.info_hash, False, _BUG)
     if isinstance(job, CloseStore):

@@ -27,6 +27,7 @@ class Durability:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._dirty: set[int] = set()
+        self._unlooked: set[int] = set()       # files that were synced, and not asked for by `take_whole` since
         self._gone: list[int] = []             # files that were not there when they were to be synced
         self._named: set[int] = set()          # files whose names are known to be durable
         self._roots: list[Path] = []           # folders that were made for the root, and above it
@@ -54,10 +55,29 @@ class Durability:
                 failure = failure or error
                 if isinstance(error, FileMissing):
                     self._gone.append(number)
+        self._unlooked.update([number for number in stamps if len(self._pieces_of(number)) > 1])
         self._sync_all_names(stamps)
         if failure is not None:
             raise failure
         return stamps
+
+    def take_whole(self, have: int) -> list[int]:
+        """Files that were written to since they were asked for here last, and that are in the mask `have` as a whole.
+
+        Without those of one piece: a single write made them.
+        """
+        whole = []
+        for number in self._dirty.copy() | self._unlooked:
+            pieces = self._pieces_of(number)
+            everything = (1 << len(pieces)) - 1
+            if len(pieces) > 1 and have >> pieces.start & everything == everything:
+                whole.append(number)
+        self._unlooked.difference_update(whole)
+        return whole
+
+    def _pieces_of(self, number: int) -> range:
+        entry = self._store.metainfo.files[number]
+        return self._store.geometry.pieces_of_span(entry.offset, entry.length)
 
     def take_gone(self) -> list[int]:
         """The files that were not there, since this was asked last: nothing that was written to them is."""

@@ -157,23 +157,44 @@ class BlocksKept(NamedTuple):
 class SyncStore(NamedTuple):
     """Make durable what was written to the torrent's files. Posted to the disk lane; answered by StoreSynced.
 
-    What was written before this was posted is covered; of what is written meanwhile nothing is known.
+    What was written before this was posted is covered; of what is written meanwhile nothing is known. `have` is the
+    mask of pieces that were written: files that are whole with them are looked at, as by FindLost.
     """
 
     info_hash: InfoHash
     store: Store
     reply_to: Mailbox[Any]
+    have: int = 0
 
 
 class StoreSynced(NamedTuple):
     """The files that were synced, as they are now. With `error`, pages may be lost: none of the new pieces counts, and
-    nothing of `gone_files`, which lost their names.
+    nothing of `gone_files`, which lost their names. `lost` are pieces that were written and are not there.
     """
 
     info_hash: InfoHash
     stamps: Mapping[int, FileStamp]
     error: StorageError | None = None
     gone_files: Sequence[int] = ()
+    lost: Sequence[int] = ()
+
+
+class FindLost(NamedTuple):
+    """See whether all of the files that are whole with the pieces in the mask `have` is still there: somebody else may
+    have cut them short while they were written. Posted to the disk lane; answered by LostFound."""
+
+    info_hash: InfoHash
+    store: Store
+    have: int
+    reply_to: Mailbox[Any]
+
+
+class LostFound(NamedTuple):
+    """`lost` are pieces that were written and are not there. With `error`, files could not be looked at."""
+
+    info_hash: InfoHash
+    lost: Sequence[int]
+    error: StorageError | None = None
 
 
 class CheckPieces(NamedTuple):

@@ -14,6 +14,7 @@ from blobtorrent.model.errors import StorageError
 
 MOUNT_TABLE = Path("/proc/self/mountinfo")
 
+_IN_MEMORY = (b"tmpfs", b"ramfs")
 _ESCAPED = re.compile(rb"\\([0-7]{3})")          # the kernel's way to write blanks and backslashes
 _NUMBER_FIELD = 2
 _MOUNT_POINT_FIELD = 4
@@ -52,6 +53,17 @@ def mount_point_of(path: Path, table: Path = MOUNT_TABLE) -> str:
     return next((str(folder) for folder in (real, *real.parents) if str(folder) in points), "/")
 
 
+def is_in_memory(device: int, table: Path = MOUNT_TABLE) -> bool:
+    """Whether the filesystem with this number (st_dev) keeps its files in memory; False where the system cannot tell.
+    """
+    try:
+        lines = table.read_bytes().splitlines()
+    except OSError:
+        return False
+    number = b"%d:%d" % (os.major(device), os.minor(device))
+    return any(_filesystem(line) in _IN_MEMORY for line in lines if line.split(b" ")[_NUMBER_FIELD] == number)
+
+
 def require_mounted(mount_point: str, table: Path = MOUNT_TABLE) -> None:
     """Raises StorageError ("storage.unmounted") when nothing is mounted on `mount_point` any more."""
     points = mounts(table)
@@ -61,6 +73,11 @@ def require_mounted(mount_point: str, table: Path = MOUNT_TABLE) -> None:
 
 def unmounted(mount_point: str) -> StorageError:
     return StorageError("storage.unmounted", f"nothing is mounted on {mount_point}: mount it, then start the torrent")
+
+
+def _filesystem(line: bytes) -> bytes:
+    """The type of a mount: it follows a lone dash, behind fields of which there are more or fewer."""
+    return line.partition(b" - ")[2].partition(b" ")[0]
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

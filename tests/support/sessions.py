@@ -32,6 +32,8 @@ from blobtorrent.storage.filepool import FilePool
 from blobtorrent.storage.jobs import (
     CheckPieces,
     CloseStore,
+    FindLost,
+    LostFound,
     PiecesChecked,
     PrepareStore,
     StoreClosed,
@@ -73,7 +75,7 @@ class SessionRig:
 
     def __init__(self, *, check_jobs: int = 4, max_links: int = 500, keeps: bool = False, live: LiveFile | None = None,
                  saved: Iterable[Torrent] = (), on_safe: Callable[[InfoHash], None] | None = None,
-                 **settings: object) -> None:
+                 looks_at_once: bool = True, **settings: object) -> None:
         """With `keeps` it is a daemon's: what it saves goes to `library` and `state`, as it would to their threads."""
         self.clock = FakeClock(start=1000.0)
         self.timers = TimerWheel()
@@ -89,13 +91,15 @@ class SessionRig:
         self._published: list[Event] = []
         self.library: Mailbox[Any] = Mailbox("library")
         self.saves: Mailbox[Any] = Mailbox("state")
+        self.lost: list[int] = []      # what is found lost when a torrent seems complete
+        self.looks_at_once = looks_at_once
         files = FilePool(16)
         outlets = Outlets(
             inbox=self.inbox,
             door=self.door,
             shards=(self.shard,),
             hashers=self.hashers,
-            disks=self.disks,
+            disks=_Disks(self),
             outcalls=self.outcalls,
             open_store=lambda metainfo, record: Store(record.place.root, metainfo, files),
             library=self.library if keeps else None,
@@ -125,6 +129,8 @@ class SessionRig:
 
     def tell(self, message: Any) -> None:
         self.session.on_message(message)
+        for answer in self.inbox.drain():
+            self.session.on_message(answer)
         self.timers.expire(self.clock.now())
 
     def command(self, command: Command) -> Reply[Any]:
@@ -200,10 +206,10 @@ class SessionRig:
         return list(job.puts)
 
     def sync(self, stamps: dict[int, FileStamp] | None = None, error: StorageError | None = None,
-             gone_files: tuple[int, ...] = ()) -> None:
+             gone_files: tuple[int, ...] = (), lost: tuple[int, ...] = ()) -> None:
         """The files that were written are durable, or not."""
         job = only(SyncStore, self.disks.drain())
-        self.tell(StoreSynced(job.info_hash, stamps or {}, error, gone_files))
+        self.tell(StoreSynced(job.info_hash, stamps or {}, error, gone_files, lost))
 
     def add_kept(self, metainfo: Metainfo, folder: Path, **options: Any) -> None:
         """A new torrent, as far as it is answered."""
@@ -249,6 +255,20 @@ class SessionRig:
         self.add(metainfo, folder, goal=goal)
         self.answer_prepare(has_data=True)
         self.check_all()
+
+
+class _Disks:
+    """The disk lanes of a rig. Whether what seems complete is there is answered at once, unless the test wants to; all
+    other jobs wait to be drained from `rig.disks`."""
+
+    def __init__(self, rig: SessionRig) -> None:
+        self._rig = rig
+
+    def post(self, job: Any) -> None:
+        if self._rig.looks_at_once and isinstance(job, FindLost):
+            self._rig.inbox.post(LostFound(job.info_hash, self._rig.lost))
+        else:
+            self._rig.disks.post(job)
 
 
 def saved_torrent(metainfo: Metainfo, folder: Path, *have: int, run: bool = True) -> Torrent:

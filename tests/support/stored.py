@@ -21,11 +21,12 @@ PAD = "pad"
 class StoredTorrent:
     """A torrent and the bytes of its linear space. `sizes` are payload lengths; (PAD, n) stands for a pad file.
 
-    A v2 torrent gets its padding by itself.
+    A v2 torrent gets its padding by itself. The pieces `zeros` of a v1 torrent hold nothing but zeros.
     """
 
     def __init__(
-        self, sizes: Sequence[int | tuple[str, int]], piece_length: int, *, seed: int = 1, v1: bool = True
+        self, sizes: Sequence[int | tuple[str, int]], piece_length: int, *, seed: int = 1, v1: bool = True,
+        zeros: range = range(0)
     ) -> None:
         rng = random.Random(seed)
         files: list[FileEntry] = []
@@ -49,6 +50,7 @@ class StoredTorrent:
             root = b"" if v1 or not size else _tree(data, piece_length, layers)
             files.append(FileEntry(("t", f"folder{number % 3}", f"file{number}"), size, len(content), pieces_root=root))
             content += data
+        content[zeros.start * piece_length : zeros.stop * piece_length] = bytes(len(zeros) * piece_length)
         self.content = bytes(content)
         self.geometry = PieceGeometry(len(content), piece_length, short)
         hashes = b"".join(hashlib.sha1(self.piece(index)).digest() for index in range(self.geometry.num_pieces))

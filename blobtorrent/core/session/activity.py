@@ -33,7 +33,8 @@ class ActivityManager:
     """Work of the states *downloading* and *seeding*.
 
     `on_turn()` is called when a torrent needs its place in the queue no more, or again: it is complete, it stalls, it
-    moves. `on_idle(torrent)` is called when a job of it has ended.
+    moves. `on_complete(torrent)` is called when its swarm lacks nothing any more: *seeding* comes when that is proven.
+    `on_idle(torrent)` is called when a job of it has ended.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ActivityManager:
         clock: Clock,
         timers: TimerWheel,
         on_turn: Callable[[], None],
+        on_complete: Callable[[Torrent], None],
         on_idle: Callable[[Torrent], None],
     ) -> None:
         self._roster = roster
@@ -59,6 +61,7 @@ class ActivityManager:
         self._clock = clock
         self._timers = timers
         self._on_turn = on_turn
+        self._on_complete = on_complete
         self._on_idle = on_idle
         self._is_watching = False
         self.apply(seeding, stalled_after_s)
@@ -148,7 +151,7 @@ class ActivityManager:
             self._roster.fire(torrent, TorrentEvent.RECOVER)
         is_complete = not torrent.lacking
         if torrent.state is TorrentState.DOWNLOADING and is_complete:
-            self._roster.fire(torrent, TorrentEvent.FINISH)
+            self._on_complete(torrent)
         elif torrent.state is TorrentState.SEEDING and not is_complete:
             self._roster.fire(torrent, TorrentEvent.LOSE)
 

@@ -26,8 +26,10 @@ from blobtorrent.core.session.commands import (
     StartTorrent,
     StopTorrent,
 )
+from blobtorrent.core.session.completions import Completions
 from blobtorrent.core.session.keeping import Forgetful, Keeper
 from blobtorrent.core.session.loading import Loader
+from blobtorrent.core.session.losses import Losses
 from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.queueing import QueueManager
@@ -44,7 +46,7 @@ from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.timers import TimerWheel
-from blobtorrent.storage.jobs import PiecesChecked, StoreClosed, StorePrepared
+from blobtorrent.storage.jobs import LostFound, PiecesChecked, StoreClosed, StorePrepared
 
 if TYPE_CHECKING:
     from blobtorrent.core.session.resume import ResumeManager
@@ -86,6 +88,8 @@ class Parts:
             outlets, peer_id=around.peer_id, settings=swarm_settings(settings), max_links=settings.network.max_peers)
         self.announces = AnnounceManager(
             outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id, key=around.rng.getrandbits(32))
+        self.losses = Losses(self.roster, outlets, self.swarms)
+        self.completions = Completions(self.roster, outlets, self.losses)
         keeper = self.keeper = make_keeper(self)
         self.closer = Closer(self.roster, outlets, self.swarms, self.announces, keeper, clock)
         self.admission = Admission(
@@ -95,7 +99,7 @@ class Parts:
         self.activity = ActivityManager(
             self.roster, self.sharing, self.swarms, self.announces, keeper, settings.seeding,
             settings.queue.stalled_after_s, clock=clock, timers=timers, on_turn=self.admission.release,
-            on_idle=self.closer.go_on)
+            on_complete=self.completions.begin, on_idle=self.closer.go_on)
         self.loader = Loader(
             self.roster, outlets, self.metainfos, keeper, around.rng, on_ready=self.activity.begin,
             on_idle=self.closer.go_on)
@@ -140,6 +144,7 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
     session.messages.update({
         StorePrepared: loader.on_prepared,
         PiecesChecked: checker.on_checked,
+        LostFound: lambda answer: closer.go_on(parts.completions.on_lost_found(answer)),
         SwarmReport: activity.on_report,
         SwarmClosed: closer.on_swarm_closed,
         StoreClosed: closer.on_store_closed,
@@ -152,7 +157,7 @@ def _make_resume(around: Surroundings, parts: Parts) -> "ResumeManager":
     from blobtorrent.core.session.resume import ResumeManager
 
     return ResumeManager(
-        parts.roster, around.outlets, parts.swarms, clock=around.clock, timers=around.timers,
+        parts.roster, around.outlets, parts.swarms, parts.losses, clock=around.clock, timers=around.timers,
         sync=around.settings.storage.sync, on_idle=lambda torrent: parts.closer.go_on(torrent), on_safe=around.on_safe)
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from blobtorrent.core.session import rows
 from blobtorrent.core.session.keeping import Then
+from blobtorrent.core.session.losses import Losses
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.swarms import SwarmManager
@@ -69,6 +70,7 @@ class ResumeManager:
         roster: Roster,
         outlets: Outlets,
         swarms: SwarmManager,
+        losses: Losses,
         *,
         clock: Clock,
         timers: TimerWheel,
@@ -88,7 +90,7 @@ class ResumeManager:
         self._rows: list[Row] = []     # made already
         self._dropped: list[InfoHash] = []
         self._then: list[Then] = []
-        self.syncs = Syncs(roster, outlets, swarms, on_end=self._on_synced, on_idle=on_idle)
+        self.syncs = Syncs(roster, outlets, swarms, losses, on_end=self._on_synced, on_idle=on_idle)
         self._awaited: set[tuple[str, InfoHash]] = set()   # what the commit to come waits for: _SYNC or _PEERS of whom
         self._in_flight: _Commit | None = None
         self._due_at_s: float | None = None

@@ -1,10 +1,11 @@
 """Syncs: makes what torrents wrote durable, so that a row may claim it. Owned by `core`."""
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from blobtorrent.core.session.lifecycle import TorrentState
+from blobtorrent.core.session.losses import Losses
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.swarms import SwarmManager
@@ -15,7 +16,7 @@ from blobtorrent.model.errors import StorageError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.jobs import StoreSynced, SyncStore
-from blobtorrent.storage.stamps import FileStamp, claimed_sizes
+from blobtorrent.storage.stamps import claimed_sizes
 
 MAX_FAILURES = 3
 
@@ -33,11 +34,12 @@ class Syncs:
     """One at a time of each torrent. `on_end(torrent)` is called after each, `on_idle(torrent)` when those that waited
     for it were called."""
 
-    def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, *, on_end: Callable[[Torrent], None],
-                 on_idle: Callable[[Torrent], None]) -> None:
+    def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, losses: Losses, *,
+                 on_end: Callable[[Torrent], None], on_idle: Callable[[Torrent], None]) -> None:
         self._roster = roster
         self._outlets = outlets
         self._swarms = swarms
+        self._losses = losses
         self._on_end = on_end
         self._on_idle = on_idle
         self._syncs: dict[InfoHash, _Sync] = {}
@@ -56,7 +58,7 @@ class Syncs:
             assert torrent.store is not None
             sync = self._syncs[torrent.info_hash] = _Sync(torrent.record.have.mask, [])
             torrent.jobs_in_flight += 1
-            self._outlets.disks.post(SyncStore(torrent.info_hash, torrent.store, self._outlets.inbox))
+            self._outlets.disks.post(SyncStore(torrent.info_hash, torrent.store, self._outlets.inbox, sync.mask))
         if then is not None:
             sync.then.append(then)
 
@@ -70,13 +72,14 @@ class Syncs:
             if answer.stamps:
                 torrent.stamps.update(answer.stamps)
                 torrent.stamps_are_new = True
-                self._look_for_cuts(torrent, sync.mask, answer.stamps)
+            self._look_for_cuts(torrent, sync.mask, answer)
         else:
             # What was written since it began too, also what no report has told us of yet: the system tells of a page
             # that it lost only once.
             assert torrent.metainfo is not None
             unsaved = (1 << torrent.record.facts.num_pieces) - 1 & ~torrent.record.durable
-            self._lose(torrent, unsaved | mask_of_files(torrent.metainfo, answer.gone_files), answer.error)
+            self._losses.unsynced(
+                torrent, unsaved | mask_of_files(torrent.metainfo, answer.gone_files), answer.error)
             self._count_failure(torrent, answer.error)
         self._on_end(torrent)
         if sync.then and torrent.record.unsaved:
@@ -87,23 +90,15 @@ class Syncs:
                 then()
         self._on_idle(torrent)
 
-    def _look_for_cuts(self, torrent: Torrent, written: int, stamps: Mapping[int, FileStamp]) -> None:
+    def _look_for_cuts(self, torrent: Torrent, written: int, answer: StoreSynced) -> None:
         """A file that ends before the pieces do that were written to it was cut short by somebody else."""
-        assert torrent.metainfo is not None and torrent.store is not None
-        claimed = claimed_sizes(torrent.metainfo, Bitfield.from_mask(torrent.record.have.size, written), stamps)
-        for number in [number for number, size in claimed.items() if stamps[number].size < size]:
-            self._lose(torrent, mask_of_files(torrent.metainfo, (number,)), StorageError(
-                "storage.short-file", f"{torrent.store.path_of(number)} was cut short by somebody else"))
-
-    def _lose(self, torrent: Torrent, mask: int, error: StorageError) -> None:
-        """What could not be made durable may be gone from the page cache too: it is not had any more."""
-        log.error("written pieces could not be made durable", torrent=torrent.info_hash, code=error.code,
-                  detail=error.detail, pieces=(mask & torrent.record.have.mask).bit_count())
-        if self._outlets.live is not None:
-            self._outlets.live.on_lost(torrent.info_hash, Bitfield.from_mask(torrent.record.have.size, mask))
-        self._swarms.lose(torrent, mask)
-        torrent.set_have(Bitfield.from_mask(torrent.record.have.size, torrent.record.have.mask & ~mask))
-        self._roster.publish(torrent)
+        assert torrent.metainfo is not None
+        have, stamps = Bitfield.from_mask(torrent.record.have.size, written), answer.stamps
+        claimed = claimed_sizes(torrent.metainfo, have, stamps) if stamps else {}
+        short = [number for number, size in claimed.items() if stamps[number].size < size]
+        lost = mask_of_files(torrent.metainfo, short) | Bitfield(have.size, answer.lost).mask
+        if lost:
+            self._losses.cut(torrent, lost)
 
     def _count_failure(self, torrent: Torrent, error: StorageError) -> None:
         """A disk that keeps nothing is not downloaded onto for ever."""

@@ -6,11 +6,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from blobtorrent.storage.mounts import MOUNT_TABLE
+from blobtorrent.storage.mounts import is_in_memory
 
 SHARED_MEMORY = Path("/dev/shm")
-
-_IN_MEMORY = (b"tmpfs", b"ramfs")
 
 
 def live_path(runtime_dir: Path | None, state_dir: Path, *, shared: Path = SHARED_MEMORY) -> Path | None:
@@ -37,16 +35,8 @@ def shared_prefix() -> str:
     return f"blobtorrent-{os.geteuid()}-"
 
 
-def _is_in_memory(folder: Path, table: Path = MOUNT_TABLE) -> bool:
+def _is_in_memory(folder: Path) -> bool:
     try:
-        device = os.stat(folder).st_dev
-        lines = table.read_bytes().splitlines()
+        return is_in_memory(os.stat(folder).st_dev)
     except OSError:
         return False
-    number = b"%d:%d" % (os.major(device), os.minor(device))
-    return any(_filesystem(line) in _IN_MEMORY for line in lines if line.split(b" ")[2] == number)
-
-
-def _filesystem(line: bytes) -> bytes:
-    """The type of a mount: it follows a lone dash, behind fields of which there are more or fewer."""
-    return line.partition(b" - ")[2].partition(b" ")[0]

@@ -64,6 +64,28 @@ def test_a_file_that_is_damaged_between_two_lives_is_fetched_again(
     assert sample.differences(lives.downloads) == []
 
 
+@pytest.mark.parametrize("done_bytes", [8 * MIB, 42 * MIB], ids=["before the first commit", "after it"])
+@pytest.mark.parametrize("how", ["once", "and made long again"])
+def test_a_file_that_is_cut_short_while_it_is_written_is_whole_when_its_torrent_says_so(
+    tmp_path: Path, memory: Path, sample: Sample, how: str, done_bytes: int
+) -> None:
+    with MeasuredPeer(sample, bytes_per_s=RATE) as peer:
+        lives = Lives(tmp_path / "daemon", memory)
+        with lives:
+            lives.add(sample, peers=[peer.endpoint])
+            wait_until(lambda: lives.status(sample)["done_bytes"] >= done_bytes, PATIENCE_S, "some of it")
+            path = lives.downloads / "set/first.bin"
+            size = path.stat().st_size
+            os.truncate(path, MIB)
+            if how == "and made long again":
+                os.truncate(path, size)
+            peer.limit(0)
+            lives.wait_state(sample, "seeding", PATIENCE_S)
+            assert sample.differences(lives.downloads) == []
+            assert "cut short" in lives.daemon.output()
+    assert lives.hashed_pieces == 0
+
+
 def test_a_file_that_is_deleted_while_it_is_written_is_fetched_again(
     tmp_path: Path, memory: Path, sample: Sample
 ) -> None:
