@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from logging import DEBUG
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -86,8 +87,9 @@ class Engine:
 
     def stop(self) -> bool:
         """Drain the session, then end all threads. False when something did not end in time, or is not saved."""
-        for sample in self.metrics.snapshot():
-            log.debug("figure", name=sample.name, value=sample.value, labels=dict(sample.labels))
+        if log.isEnabledFor(DEBUG):
+            for sample in self.metrics.snapshot():
+                log.debug("figure", name=sample.name, value=sample.value, labels=dict(sample.labels))
         is_clean = self._drain()
         is_clean = self._supervisor.stop(STOP_S) and is_clean
         if self._saved is not None:
@@ -179,7 +181,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         Part("shard", partial(shard.start, host), shard.stop, shard.hearts),
         Part("core", core.start, core.stop, (core,)),
     ])
-    metrics = measure_engine(arena, disks, hashers, door, shard, core)
+    metrics = measure_engine(arena, disks, hashers, door, shard, core, bus, outcalls, session.announce_results)
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved)
 
 

@@ -2,24 +2,68 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Iterator, Mapping
+
+from blobtorrent import __version__
+from blobtorrent.discovery.outcall import Outcalls
 from blobtorrent.network.door import Door
 from blobtorrent.network.shard import Shard
+from blobtorrent.runtime.bus import EventBus
 from blobtorrent.runtime.loop import SelectorLoop
-from blobtorrent.runtime.metrics import Registry
+from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.disk import DiskPool
 from blobtorrent.storage.hasher import HasherPool
 
+_MEMORY = "Memory for pieces."
+_JOBS = "Jobs that no thread has begun."
 
-def measure_engine(arena: Arena, disks: DiskPool, hashers: HasherPool, door: Door, shard: Shard,
-                   core: SelectorLoop) -> Registry:
+_ANNOUNCES = "blobtorrent_tracker_announces_total"
+
+_OF_PROCESS = {
+    "blobtorrent_build_version": "1, with the version that runs.",
+    "blobtorrent_process_cpu_seconds_total": "Processor time of the process.",
+    "blobtorrent_process_threads": "Threads.",
+    "blobtorrent_process_resident_bytes": "Memory that is there; shared memory for pieces counts.",
+    "blobtorrent_process_open_descriptors": "Files and sockets.",
+}
+
+
+def measure_engine(arena: Arena, disks: DiskPool, hashers: HasherPool, door: Door, shard: Shard, core: SelectorLoop,
+                   bus: EventBus, outcalls: Outcalls, announce_results: Mapping[str, int]) -> Registry:
     """A registry with the figures that tell first what holds an engine up."""
     registry = Registry()
-    registry.gauge("blobtorrent_arena_bytes", "Memory for pieces.", lambda: arena.capacity * SLOT_SIZE, kind="budget")
-    registry.gauge("blobtorrent_arena_bytes", "Memory for pieces.", lambda: arena.reserved * SLOT_SIZE, kind="promised")
-    registry.gauge("blobtorrent_jobs_waiting", "Jobs that no thread has begun.", lambda: disks.depth, pool="disk")
-    registry.gauge("blobtorrent_jobs_waiting", "Jobs that no thread has begun.", lambda: hashers.depth, pool="hash")
+    registry.gauge("blobtorrent_arena_bytes", _MEMORY, lambda: arena.capacity * SLOT_SIZE, kind="budget")
+    registry.gauge("blobtorrent_arena_bytes", _MEMORY, lambda: arena.reserved * SLOT_SIZE, kind="promised")
+    registry.total("blobtorrent_arena_refusals_total", "Pieces that had to wait for memory.", lambda: arena.refusals)
+    registry.gauge("blobtorrent_jobs_waiting", _JOBS, lambda: disks.depth, pool="disk")
+    registry.gauge("blobtorrent_jobs_waiting", _JOBS, lambda: hashers.depth, pool="hash")
+    registry.gauge("blobtorrent_jobs_waiting", _JOBS, lambda: outcalls.mailbox.depth, pool="outcall")
+    registry.gauge("blobtorrent_mailbox_messages", "Messages waiting.", lambda: bus.depth, mailbox="events")
+    registry.collect({_ANNOUNCES: "How announces ended: ok, or the code of the error."}, lambda: [
+        Sample(_ANNOUNCES, labelled(result=result), count, COUNTER) for result, count in dict(announce_results).items()
+    ])
+    registry.collect(_OF_PROCESS, _process)
     door.measure(registry)
     shard.measure(registry)
     core.measure(registry)
     return registry
+
+
+def _process() -> Iterator[Sample]:
+    """What systems without /proc do not tell is left out."""
+    times = os.times()
+    yield Sample("blobtorrent_build_version", labelled(version=__version__), 1, GAUGE)
+    yield Sample("blobtorrent_process_cpu_seconds_total", labelled(mode="user"), times.user, COUNTER)
+    yield Sample("blobtorrent_process_cpu_seconds_total", labelled(mode="system"), times.system, COUNTER)
+    yield Sample("blobtorrent_process_threads", (), threading.active_count(), GAUGE)
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            resident_pages = int(file.read().split()[1])
+        descriptors = len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return
+    yield Sample("blobtorrent_process_resident_bytes", (), resident_pages * os.sysconf("SC_PAGE_SIZE"), GAUGE)
+    yield Sample("blobtorrent_process_open_descriptors", (), descriptors, GAUGE)

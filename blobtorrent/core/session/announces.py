@@ -6,7 +6,7 @@ two swarms, so it is announced under both of its wire forms.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -92,6 +92,7 @@ class AnnounceManager:
         self._key = key
         self._running: dict[InfoHash, _Announced] = {}
         self._farewells = 0
+        self.results: Counter[str] = Counter()             # of announces: "ok", or the code of the error
         self._lines: dict[tuple[str, bytes], deque[Announce]] = {}     # by tracker and swarm: what goes, in this order
 
     @property
@@ -155,6 +156,7 @@ class AnnounceManager:
 
     def on_done(self, answer: AnnounceDone) -> tuple[Endpoint, ...]:
         """Take a tracker's answer; returns the peers it named."""
+        self.results["ok" if answer.error is None else answer.error.code] += 1
         self._advance(answer)
         event = answer.query.event
         if answer.error is not None:

@@ -5,7 +5,7 @@ The loop that calls `on_message` is built by whoever assembles the engine; here 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from blobtorrent.core.session.announces import AnnounceManager
@@ -102,6 +102,11 @@ class Session:
     @property
     def state(self) -> SessionState:
         return self._machine.state
+
+    @property
+    def announce_results(self) -> Mapping[str, int]:
+        """How often announces ended in each way: "ok", or the code of the error. Any thread may read it."""
+        return self._announces.results
 
     def retire(self) -> None:
         """Begin nothing new from now on. Raises Unavailable ("session.starting", "session.stopping")."""
