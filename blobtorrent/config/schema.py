@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from blobtorrent.config import hookvalues, values
 from blobtorrent.config.option import Option, Section, at_start, live
-from blobtorrent.config.values import ListenSpec, TimeWindow, UnixSpec
+from blobtorrent.config.values import HttpsSpec, ListenSpec, TimeWindow, UnixSpec
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -135,17 +135,44 @@ class SeedingSettings(Section):
 class RestSettings(Section):
     """The HTTP interface."""
 
-    listen: tuple[ListenSpec | UnixSpec, ...] = at_start(
+    listen: tuple[ListenSpec | HttpsSpec | UnixSpec, ...] = at_start(
         ["unix:rest.sock", "127.0.0.1:7070"],
-        values.service_listeners,
-        'A list of "HOST:PORT" and "unix:PATH"; a relative path is below the runtime directory. An empty list: off. '
-        "A port that is taken keeps the daemon from starting, except the one of the default list.",
+        values.web_listeners,
+        'A list of "HOST:PORT", "https:HOST:PORT" and "unix:PATH"; a relative path is below the runtime directory. An '
+        "empty list: off. A port that is taken keeps the daemon from starting, except the one of the default list.",
     )
     allowed_hosts: tuple[str, ...] = at_start(
         [],
         values.host_names,
         "Names besides IP addresses and localhost by which clients may call the TCP listeners; what comes for another "
         "name is refused.",
+    )
+    tls_certificate: Path | None = at_start(
+        "",
+        values.optional_file,
+        "PEM file with the certificate for https, and those that lead to its issuer. A reload reads it again.",
+    )
+    tls_key: Path | None = at_start(
+        "",
+        values.optional_file,
+        "PEM file with the private key of the certificate. Only its owner and group may read it.",
+    )
+    socket_mode: int = at_start(
+        "0660", values.socket_mode, "Mode of the UNIX sockets, in octal digits. Who cannot write to them is kept out."
+    )
+    socket_group: str = at_start(
+        "",
+        values.group_name,
+        "Group of the UNIX sockets, by name or number. Its members need no token and may do everything. Empty: the "
+        "group of the process, whose members need one.",
+    )
+    connections_per_address: int = at_start(
+        16,
+        values.whole_number(1, 10_000),
+        "TCP connections from one address, or from one IPv6 network (/64), at the same time.",
+    )
+    metrics_open: bool = at_start(
+        False, values.boolean, "Whether /metrics needs no token."
     )
 
 

@@ -46,6 +46,15 @@ class ListenSpec(NamedTuple):
         return f"{host}:{first}" if first == last else f"{host}:{first}-{last}"
 
 
+class HttpsSpec(NamedTuple):
+    """Where to listen for clients that speak TLS."""
+
+    listen: ListenSpec
+
+    def __str__(self) -> str:
+        return f"https:{self.listen}"
+
+
 class UnixSpec(NamedTuple):
     """A UNIX socket to listen at; a relative path is below the runtime directory."""
 
@@ -69,8 +78,12 @@ class TimeWindow(NamedTuple):
 
 def folder(value: object) -> Path:
     """A path; `~` is the user's home, anything else relative is below the working directory."""
+    return _path(value, "folder")
+
+
+def _path(value: object, what: str) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError("must be the path of a folder, as text")
+        raise ValueError(f"must be the path of a {what}, as text")
     try:
         path = Path(value).expanduser()
         os.fsencode(path)
@@ -82,6 +95,25 @@ def folder(value: object) -> Path:
 def optional_folder(value: object) -> Path | None:
     """As `folder`; empty text is None."""
     return None if value == "" else folder(value)
+
+
+def optional_file(value: object) -> Path | None:
+    """As `folder`, for a file; empty text is None."""
+    return None if value == "" else _path(value, "file")
+
+
+def socket_mode(value: object) -> int:
+    """Who may use a socket, in octal digits as chmod(1) takes them."""
+    if not isinstance(value, str) or not re.fullmatch("0?[0-7]{3}", value):
+        raise ValueError('must be text of octal digits such as "0660"')
+    return int(value, 8)
+
+
+def group_name(value: object) -> str:
+    """The name or number of a group; may be empty."""
+    if not isinstance(value, str) or not re.fullmatch(r"|[0-9]{1,9}|[A-Za-z_][A-Za-z0-9_.-]{0,31}", value):
+        raise ValueError("must be the name or number of a group, as text")
+    return value
 
 
 def size(minimum: int, maximum: int) -> Reader[int]:
@@ -173,13 +205,20 @@ def label(value: object) -> str:
     return value
 
 
-def one_of(*words: str) -> Reader[str]:
-    def read(value: object) -> str:
-        if not isinstance(value, str) or value not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
+class OneOf:
+    """Reads one of some words, and can tell which they are."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
+
+    def __call__(self, value: object) -> str:
+        if not isinstance(value, str) or value not in self.words:
+            raise ValueError(f"must be one of {', '.join(self.words)}")
         return value
 
-    return read
+
+def one_of(*words: str) -> Reader[str]:
+    return OneOf(words)
 
 
 def listeners(value: object) -> tuple[ListenSpec, ...]:
@@ -189,11 +228,11 @@ def listeners(value: object) -> tuple[ListenSpec, ...]:
     return tuple(listener(item) for item in value)
 
 
-def service_listeners(value: object) -> tuple[ListenSpec | UnixSpec, ...]:
-    """A list of "HOST:PORT" and "unix:PATH"."""
+def web_listeners(value: object) -> tuple[ListenSpec | HttpsSpec | UnixSpec, ...]:
+    """A list of "HOST:PORT", "https:HOST:PORT" and "unix:PATH"."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError('must be a list of "HOST:PORT" and "unix:PATH"')
-    return tuple(_unix_socket(item) if item.startswith("unix:") else listener(item) for item in value)
+        raise ValueError('must be a list of "HOST:PORT", "https:HOST:PORT" and "unix:PATH"')
+    return tuple(map(_web_listener, value))
 
 
 def host_names(value: object) -> tuple[str, ...]:
@@ -238,6 +277,14 @@ def _days(text: str) -> frozenset[int]:
         low, high = DAYS.index(first), DAYS.index(last or first)
         days.update(day % 7 for day in range(low, high + 1 if high >= low else high + 8))
     return frozenset(days)
+
+
+def _web_listener(text: str) -> ListenSpec | HttpsSpec | UnixSpec:
+    if text.startswith("unix:"):
+        return _unix_socket(text)
+    if text.startswith("https:"):
+        return HttpsSpec(listener(text.removeprefix("https:")))
+    return listener(text)
 
 
 def _unix_socket(text: str) -> UnixSpec:

@@ -103,11 +103,12 @@ def _serve(launch: Launch, loaded: Loaded, logs: QueuedLogging) -> int:
             desk = DaemonDesk(reloader, launch.origin, engine.gateway, launch.signals.wake)
             interfaces = Supervisor([
                 *build_interfaces(
-                    settings, engine.gateway, desk, state=launch.state, runtime=launch.runtime,
-                    inherited=launch.inherited.get(REST_SOCKETS, []),
+                    settings, engine.gateway, desk, registry=engine.metrics, state=launch.state,
+                    runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
                 ),
                 Part("watch", watcher.start, watcher.stop),
             ])
+            reloader.read_files = interfaces.reload
         except BaseException:
             engine.abandon()
             raise

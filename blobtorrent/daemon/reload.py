@@ -28,12 +28,14 @@ class Reloader:
     ) -> None:
         self.settings = loaded.settings
         self.loaded = loaded
+        self.read_files: Callable[[], None] = lambda: None     # others that a reload reads again: tokens, certificates
         self._read = read
         self._appliers = appliers
         self._is_unconfirmed = False
 
     def reload(self) -> ChangeResult:
         """Read the settings again and use them. Raises BlobTorrentError when they are refused: the old ones hold."""
+        self.read_files()
         return self.use(self._read())
 
     def use(self, wanted: Loaded) -> ChangeResult:

@@ -19,6 +19,7 @@ class Part(NamedTuple):
 
     `hearts` are those of its threads that never wait for anybody: one that does not answer is broken. A thread that
     waits for a disk or another program is none of them. `troubles` tells what it has to do without, in a few words.
+    `reload` reads its files again; one that cannot be used is logged, and what was read before stays.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Part(NamedTuple):
     stop: Callable[[float], bool]
     hearts: tuple[Heart, ...] = ()
     troubles: Callable[[], Sequence[str]] = tuple
+    reload: Callable[[], None] = lambda: None
 
 
 class Supervisor:
@@ -56,6 +58,11 @@ class Supervisor:
     def troubles(self) -> list[str]:
         """What the parts have to do without."""
         return [trouble for part in self._parts for trouble in part.troubles()]
+
+    def reload(self) -> None:
+        """Have the parts read their files again."""
+        for part in self._parts:
+            part.reload()
 
     def stop(self, timeout_s: float) -> bool:
         """End all parts within `timeout_s` seconds together. Those that hang are left behind: False then."""

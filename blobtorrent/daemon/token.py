@@ -1,26 +1,65 @@
-"""The first admin token: made at the first start, kept in a file that only its owner can read."""
+"""Where tokens are kept: the first one, made at the first start, in a file for its owner to read; of the others digests."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from blobtorrent.model.errors import StorageError
+from blobtorrent.interface.rest.keyring import Keyring
+from blobtorrent.interface.rest.tokens import Token, read_tokens
+from blobtorrent.model.errors import FormatError, StorageError
+from blobtorrent.runtime.clock import SystemClock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.atomicfile import write_atomically
 
 log = get_logger(__name__)
 
+FIRST_FILE = "admin.token"
+TOKENS_FILE = "tokens.json"
+DAMAGED_FILE = "tokens.json.damaged"
+MAX_TOKENS_BYTES = 1 << 20
+FILE_MODE = 0o600
 TOKEN_BYTES = 32
 MIN_TOKEN = 16                         # characters; a shorter one can be guessed
 MAX_TOKEN = 1024
 
 
-def admin_token(path: Path) -> str:
-    """The token in the file; a new one when there is no file, whose folder is made too.
+def open_keyring(state: Path) -> Keyring:
+    """All tokens of the state directory. Raises StorageError ("token.unusable", "storage.*").
+
+    A damaged file is put aside: its tokens open nothing, but the first one still does.
+    """
+    first = admin_token(state)
+    path = state / TOKENS_FILE
+
+    def save(data: bytes) -> None:
+        write_atomically(path, data, mode=FILE_MODE)
+
+    return Keyring(first, _read_others(path), save, SystemClock())
+
+
+def _read_others(path: Path) -> tuple[Token, ...]:
+    try:
+        with path.open("rb") as file:
+            return read_tokens(file.read(MAX_TOKENS_BYTES))
+    except FileNotFoundError:
+        return ()
+    except FormatError as error:
+        if error.code == "token.newer":
+            raise StorageError("token.unusable", f"{path}: {error.detail}") from None
+        path.replace(path.with_name(DAMAGED_FILE))
+        log.error("the tokens are damaged and open nothing any more: make new ones", path=path, detail=error.detail)
+        return ()
+    except OSError as error:
+        raise StorageError("token.unusable", f"{path}: {error.strerror}") from None
+
+
+def admin_token(state: Path) -> str:
+    """The first token, from its file; a new one when there is no file, whose folder is made too.
 
     Raises StorageError ("token.unusable", "storage.*").
     """
+    path = state / FIRST_FILE
     try:
         try:
             return _read(path)
@@ -45,5 +84,5 @@ def _make(path: Path) -> str:
 
     token = secrets.token_urlsafe(TOKEN_BYTES)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomically(path, f"{token}\n".encode("ascii"), mode=0o600)      # an empty file would be in the way for ever
+    write_atomically(path, f"{token}\n".encode("ascii"), mode=FILE_MODE)  # an empty file would be in the way for ever
     return token

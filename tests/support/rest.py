@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 from blobtorrent.config.values import ListenSpec
 from blobtorrent.core.session.commands import AddTorrent, Ask, FilesOf, RemoveTorrent
 from blobtorrent.core.session.gateway import SESSION_KEY, Gateway
+from blobtorrent.interface.chronicle import Chronicle
+from blobtorrent.interface.jobs import JobBook
+from blobtorrent.interface.rest.catalogue import Sources, all_routes
+from blobtorrent.interface.rest.feed import Feed
+from blobtorrent.interface.rest.keyring import Keyring
 from blobtorrent.interface.rest.listeners import Place
+from blobtorrent.interface.rest.router import Router
+from blobtorrent.interface.rest.routes import Route
 from blobtorrent.interface.rest.server import RestServer
 from blobtorrent.model.errors import BlobTorrentError, Conflict
 from blobtorrent.model.ids import InfoHash
@@ -21,8 +28,11 @@ from blobtorrent.model.status import FileStatus, SessionStatus, TorrentStatus
 from blobtorrent.protocol.bencode import encode
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.bus import EventBus
+from blobtorrent.runtime.clock import SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.metrics import Registry
 from blobtorrent.runtime.worker import Worker
+from tests.support.desk import PlayedDesk
 
 TOKEN = "0123456789abcdef" * 4
 PATIENCE_S = 20.0
@@ -46,7 +56,8 @@ def tiny_torrent(name: str = "tiny") -> bytes:
 
 
 class PlayedSession:
-    """Its torrents are on the board; every command is kept, and succeeds unless `refuse_with` is set."""
+    """Its torrents are on the board; every command is kept, and succeeds unless `refuse_with` is set. What it answers
+    otherwise is in `answers`."""
 
     def __init__(self) -> None:
         self.inbox: Mailbox[Any] = Mailbox("core")
@@ -54,6 +65,7 @@ class PlayedSession:
         self.sessions: StatusBoard[str, SessionStatus] = StatusBoard()
         self.bus = EventBus()
         self.commands: list[Any] = []
+        self.answers: dict[type[Any], Any] = {}            # to commands and queries, by their class
         self.refuse_with: BlobTorrentError | None = None
         self.before_answer: Callable[[], object] = lambda: None
         self.gateway = Gateway(self.inbox, self.board, self.bus, self.sessions)
@@ -76,11 +88,13 @@ class PlayedSession:
     def _on_ask(self, ask: Ask) -> None:
         self.commands.append(ask.command)
         self.before_answer()
-        ask.reply.give(self._answer(ask.command))
+        ask.reply.give(self.answer(ask.command))
 
-    def _answer(self, command: Any) -> Any:
+    def answer(self, command: Any) -> Any:
         if self.refuse_with is not None:
             return self.refuse_with
+        if type(command) in self.answers:
+            return self.answers[type(command)]
         if isinstance(command, AddTorrent):
             metainfo = command.metainfo
             if self.board.read(metainfo.info_hash) is not None:
@@ -105,14 +119,23 @@ class Answer(NamedTuple):
 
 
 class RestRig:
-    """A running server. Used as a context manager."""
+    """A running server, with these `routes` besides the real ones. Used as a context manager."""
 
-    def __init__(self, *places: Place, **options: Any) -> None:
+    def __init__(self, *places: Place, routes: Iterable[Route] = (), **options: Any) -> None:
         self.session = PlayedSession()
-        self.server = RestServer(self.session.gateway, places or (ANY_LOOPBACK_PORT,), TOKEN, **options)
+        self.clock = options.setdefault("clock", SystemClock())
+        self.saved: list[bytes] = []   # what was saved of the tokens
+        self.keyring = Keyring(TOKEN, (), self.saved.append, self.clock)
+        feed = Feed(Chronicle(self.session.gateway), clock=self.clock)
+        self.desk, self.jobs = PlayedDesk(), JobBook()
+        sources = Sources(self.session.gateway, self.desk, self.jobs, self.keyring, feed, Registry())
+        router = Router([*all_routes(sources), *routes])
+        self.server = RestServer(router, places or (ANY_LOOPBACK_PORT,), self.keyring, **options)
+        feed.serve_on(self.server)
 
     def __enter__(self) -> RestRig:
         self.session.start()
+        self.jobs.start()
         self.server.start()
         return self
 
@@ -120,6 +143,7 @@ class RestRig:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self.server.stop(PATIENCE_S)
+        assert self.jobs.stop(PATIENCE_S)
         self.session.stop()
 
     @property

@@ -1,132 +1,197 @@
 """One client connection: requests in, responses out, one at a time, never waiting. Owned by the thread `rest`.
 
 A client costs a little memory and nothing else until it has sent a whole request that it may send: whoever drips
-bytes, stalls, or reads no answer runs into a deadline.
+bytes, stalls, or reads no answer runs into a deadline. Only a body that grows as things happen has none, as long as
+its client takes what there is of it.
 """
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable
-from enum import Enum
+from typing import Protocol
 
+from blobtorrent.interface.rest import audit
+from blobtorrent.interface.rest.channel import Channel
 from blobtorrent.interface.rest.gate import Caller, Gate
-from blobtorrent.interface.rest.http import Head, Refused, Request, RequestReader, render
+from blobtorrent.interface.rest.grants import NOBODY, Grant
+from blobtorrent.interface.rest.http import (
+    WITHOUT_BODY,
+    Head,
+    Refused,
+    Request,
+    RequestReader,
+    Response,
+    ResponseBody,
+    render_head,
+)
+from blobtorrent.interface.rest.lifecycle import CONNECTION, ConnectionEvent, ConnectionState
+from blobtorrent.interface.rest.outgoing import Outgoing
 from blobtorrent.interface.rest.problems import problem
+from blobtorrent.interface.rest.sink import StreamSink
+from blobtorrent.interface.rest.streams import Pull, Push
 from blobtorrent.runtime.loop import EVENT_READ, EVENT_WRITE, FileCallback, SelectorLoop
-from blobtorrent.runtime.machine import Machine, Table
+from blobtorrent.runtime.machine import Machine
 from blobtorrent.runtime.timers import Timer
 
+SECURE_S = 10.0                        # for the handshake of an encrypted channel
 HEAD_S = 10.0                          # from the first byte of a head, or from connecting, to its last
 IDLE_S = 60.0                          # between requests
 TRANSFER_S = 10.0                      # for a body or an answer, and as much more as its size needs at ...
 MIN_BYTES_PER_S = 16 << 10
+STALL_S = 60.0                         # for a client to take anything of a body that grows
 LINGER_S = 2.0                         # for the client to read why it was refused before the connection is reset
-RECEIVE_BYTES = 64 << 10
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class ConnectionState(Enum):
-    WAITING = "waiting"                # for the head of a request
-    RECEIVING = "receiving"            # its body; it may be sent
-    ANSWERING = "answering"            # somebody else works on the answer
-    SENDING = "sending"
-    LINGERING = "lingering"            # the last answer is out; the client has not closed yet
-    CLOSED = "closed"
-
-    OPEN = "open"                      # parent of all but closed
-    TAKING = "taking"                  # parent of waiting and receiving
-
-
-class ConnectionEvent(Enum):
-    ADMIT = "admit"                    # the head is complete and passed the gate
-    ASK = "ask"                        # the body is complete
-    REFUSE = "refuse"
-    ANSWER = "answer"
-    SENT = "sent"                      # the client may send the next request
-    LAST_SENT = "last-sent"
-    CLOSE = "close"
-
+_CONTINUE = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 _S, _E = ConnectionState, ConnectionEvent
 
-CONNECTION = Table(
-    {
-        _S.WAITING: {_E.ADMIT: _S.RECEIVING},
-        _S.RECEIVING: {_E.ASK: _S.ANSWERING},
-        _S.TAKING: {_E.REFUSE: _S.SENDING},
-        _S.ANSWERING: {_E.ANSWER: _S.SENDING},
-        _S.SENDING: {_E.SENT: _S.WAITING, _E.LAST_SENT: _S.LINGERING},
-        _S.OPEN: {_E.CLOSE: _S.CLOSED},
-    },
-    home=_S.WAITING,
-    ends=(_S.CLOSED,),
-    parents={
-        _S.TAKING: (_S.WAITING, _S.RECEIVING),
-        _S.OPEN: (_S.TAKING, _S.ANSWERING, _S.SENDING, _S.LINGERING),
-    },
-)
+
+class Owner(Protocol):
+    """Who works for the connections. Called on the thread `rest`."""
+
+    def on_request(self, connection: Connection, request: Request) -> None:
+        """To be answered by `answer`."""
+
+    def on_fetch(self, connection: Connection, pull: Pull) -> None:
+        """The client has taken what was read so far: to be answered by `take_part`."""
+
+    def on_release(self, pull: Pull) -> None:
+        """Nobody reads this any more, and it is to be closed."""
+
+    def on_closed(self, connection: Connection) -> None:
+        """The last call."""
 
 
 class Connection:
-    """Takes over `sock`. `on_request(connection, request)` is answered by `answer`, `on_closed(connection)` is last."""
+    """Takes over the channel; `begin` is called first."""
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        caller: Caller,
-        *,
-        loop: SelectorLoop,
-        gate: Gate,
-        on_request: Callable[[Connection, Request], None],
-        on_closed: Callable[[Connection], None],
-    ) -> None:
-        self._sock = sock
-        self._caller = caller
+    def __init__(self, channel: Channel, caller: Caller, *, loop: SelectorLoop, gate: Gate, owner: Owner) -> None:
+        self.caller = caller
+        self.grant: Grant = NOBODY     # of the request under way
+        self._channel = channel
         self._loop = loop
         self._gate = gate
-        self._on_request = on_request
-        self._on_closed = on_closed
+        self._owner = owner
         self._machine = Machine(CONNECTION)
         self._reader = RequestReader()
         self._head: Head | None = None
-        self._outgoing = memoryview(b"")
+        self._outgoing = Outgoing()
+        self._pull: Pull | None = None
+        self._unread_bytes = 0         # of the pull
+        self._stream: StreamSink | None = None
         self._keep_alive = True
         self._is_idle = False
         self._is_watched = False
         self._deadline: Timer | None = None
-        self._limit(HEAD_S)
-        self._watch(EVENT_READ, self._receive)
 
     @property
     def is_waiting(self) -> bool:
         """The client has sent no complete head: it may be left for another one."""
-        return self._machine.state in (_S.WAITING, _S.LINGERING)
+        return self._machine.state in (_S.SECURING, _S.WAITING, _S.LINGERING)
 
-    def answer(self, data: bytes, *, keep_alive: bool) -> None:
-        """Send the rendered response to the request under way; a connection that was closed meanwhile ignores it."""
+    @property
+    def is_lasting(self) -> bool:
+        """An answer is on its way that may last as long as its client likes."""
+        return self._pull is not None or self._stream is not None
+
+    @property
+    def backlog_bytes(self) -> int:
+        """What waits for the client to take it."""
+        return self._outgoing.size_bytes
+
+    def begin(self) -> None:
+        self._limit(SECURE_S)
+        self._secure(EVENT_READ)
+
+    def answer(self, response: Response) -> None:
+        """Send the response to the request under way; on a connection that was closed meanwhile it is dropped.
+
+        Raises ValueError for a header that cannot be sent, and may be called again then.
+        """
+        body = response.body
         if self._machine.state is _S.CLOSED:
+            self._release_unsent(body)
             return
+        head = self._head
+        assert head is not None
+        is_chunked = isinstance(body, Push) and head.takes_chunks
+        keep_alive = head.keep_alive and (is_chunked or not isinstance(body, Push))
+        self._outgoing.put(render_head(response, keep_alive=keep_alive, is_chunked=is_chunked))
+        self._keep_alive = keep_alive
+        if head.method == "HEAD" or response.status in WITHOUT_BODY:
+            self._release_unsent(body)
+        elif isinstance(body, Push):
+            self._machine.fire(_E.STREAM)
+            self._stream = StreamSink(self, body, is_chunked=is_chunked)
+            self._send_stream()
+            self._loop.timers.at(self._loop.now, self._begin_stream)
+            return
+        elif isinstance(body, (bytes, tuple)):
+            for part in (body,) if isinstance(body, bytes) else body:
+                self._outgoing.put(part)
+        else:
+            self._pull, self._unread_bytes = body, body.length
         self._machine.fire(_E.ANSWER)
-        self._begin_sending(data, keep_alive=keep_alive)
+        self._begin_sending()
+
+    def take_part(self, pull: Pull, data: bytes) -> None:
+        """What was read for `on_fetch`; nothing, when it could not be read: then the client is cut off."""
+        if self._machine.state is _S.CLOSED:
+            self._owner.on_release(pull)
+            return
+        self._machine.fire(_E.FETCHED)
+        if not 0 < len(data) <= self._unread_bytes:
+            self.close()               # the only way to tell that the body ends too early
+            return
+        self._unread_bytes -= len(data)
+        self._outgoing.put(data)
+        self._begin_sending()
+
+    def end_lasting(self) -> None:
+        """Bring an answer that may last to its end: a stream in order, anything else by leaving the client."""
+        if self._stream is not None:
+            self._keep_alive = False
+            self._stream.close()
+        elif self._pull is not None:
+            self.close()
 
     def close(self) -> None:
-        if self._machine.state is _S.CLOSED:
+        state = self._machine.state
+        if state is _S.CLOSED:
             return
         self._machine.fire(_E.CLOSE)
         self._unwatch()
         if self._deadline is not None:
             self._deadline.cancel()
-        self._sock.close()
-        self._on_closed(self)
+        self._channel.close()
+        self._outgoing.clear()
+        if self._pull is not None and state is not _S.FETCHING:        # else whoever reads it still has it
+            self._owner.on_release(self._pull)
+        self._pull = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.detach()
+        self._owner.on_closed(self)
 
     # ---- taking in
 
+    def _secure(self, _mask: int) -> None:
+        try:
+            self._channel.establish()
+        except BlockingIOError:
+            self._watch(self._channel.blocked_on, self._secure)
+            return
+        except OSError:
+            self.close()
+            return
+        self._machine.fire(_E.SECURED)
+        self._limit(HEAD_S)
+        self._watch(EVENT_READ, self._receive)
+
     def _receive(self, _mask: int) -> None:
         try:
-            data = self._sock.recv(RECEIVE_BYTES)
+            data = self._channel.receive()
         except BlockingIOError:
+            self._watch(self._channel.blocked_on, self._receive)
             return
         except OSError:
             data = b""
@@ -146,19 +211,19 @@ class Connection:
             self._refuse(error)
 
     def _read_head(self) -> None:
-        head = self._reader.read_head()
+        head = self._head = self._reader.read_head()
         if head is None:
             if self._is_idle:
                 self._is_idle = False
                 self._limit(HEAD_S)
             return
-        self._gate.check(head, self._caller, self._loop.now)
-        self._head = head
+        self.grant = self._gate.identify(head, self.caller, self._loop.now)
+        self._gate.check_scope(head, self.grant)
         self._machine.fire(_E.ADMIT)
         self._limit(TRANSFER_S + head.length / MIN_BYTES_PER_S)
         if head.awaits_consent and self._reader.is_empty:
             try:
-                self._sock.send(_CONTINUE)
+                self._channel.send((_CONTINUE,))
             except OSError:            # a client that asked for nothing has room for 25 bytes, or is gone
                 self.close()
 
@@ -171,41 +236,70 @@ class Connection:
         self._machine.fire(_E.ASK)
         self._unwatch()
         self._limit(None)              # whoever works on the answer has deadlines of its own
-        self._on_request(self, Request(head, body))
+        self._owner.on_request(self, Request(head, body, self.grant))
 
     # ---- sending
 
     def _refuse(self, error: Refused) -> None:
+        if self._head is not None:
+            audit.note_refusal(self._head, self.grant, self.caller, error.status)
         self._reader.drop()
         self._machine.fire(_E.REFUSE)
-        self._begin_sending(render(problem(error), keep_alive=False), keep_alive=False)
+        self._keep_alive = False
+        response = problem(error)
+        self._outgoing.put(render_head(response, keep_alive=False))
+        if isinstance(response.body, bytes):
+            self._outgoing.put(response.body)
+        self._begin_sending()
 
-    def _begin_sending(self, data: bytes, *, keep_alive: bool) -> None:
-        self._outgoing = memoryview(data)
-        self._keep_alive = keep_alive
-        self._limit(TRANSFER_S + len(data) / MIN_BYTES_PER_S)
+    def _release_unsent(self, body: ResponseBody) -> None:
+        if not isinstance(body, (bytes, tuple, Push)):
+            self._owner.on_release(body)
+
+    def _begin_sending(self) -> None:
+        self._limit(TRANSFER_S + self._outgoing.size_bytes / MIN_BYTES_PER_S)
         self._send(EVENT_WRITE)
 
     def _send(self, _mask: int) -> None:
         try:
-            sent = self._sock.send(self._outgoing)
-        except BlockingIOError:
-            sent = 0
+            self._send_turn()
         except OSError:
             self.close()
             return
-        self._outgoing = self._outgoing[sent:]
-        if self._outgoing:
-            self._watch(EVENT_WRITE, self._send)
-        elif self._keep_alive:
+        if self._outgoing.size_bytes:
+            self._watch(self._channel.blocked_on, self._send)
+        elif self._unread_bytes:
+            self._fetch()
+        else:
+            self._end_answer()
+
+    def _send_turn(self) -> None:
+        """Send some of what is outgoing; the others get their turn before the rest. Raises OSError."""
+        try:
+            self._outgoing.drop(self._channel.send(self._outgoing.peek(self._channel.turn_bytes)))
+        except BlockingIOError:
+            pass
+
+    def _fetch(self) -> None:
+        assert self._pull is not None
+        self._machine.fire(_E.FETCH)
+        self._unwatch()
+        self._limit(None)
+        self._owner.on_fetch(self, self._pull)
+
+    def _end_answer(self) -> None:
+        pull, self._pull = self._pull, None
+        if pull is not None:
+            self._owner.on_release(pull)
+        if self._keep_alive:
             self._wait_for_next()
         else:
             self._linger()
 
     def _wait_for_next(self) -> None:
         self._machine.fire(_E.SENT)
-        self._outgoing = memoryview(b"")
         self._head = None
+        self.grant = NOBODY
         self._is_idle = True
         self._limit(IDLE_S)
         self._watch(EVENT_READ, self._receive)
@@ -216,7 +310,7 @@ class Connection:
         """Closing while the client still sends would reset the connection and lose it our answer."""
         self._machine.fire(_E.LAST_SENT)
         try:
-            self._sock.shutdown(socket.SHUT_WR)
+            self._channel.finish()
         except OSError:
             self.close()
             return
@@ -225,13 +319,65 @@ class Connection:
 
     def _discard(self, _mask: int) -> None:
         try:
-            if self._sock.recv(RECEIVE_BYTES):
+            if self._channel.receive():
                 return
         except BlockingIOError:
             return
         except OSError:
             pass
         self.close()
+
+    # ---- streaming
+
+    def _begin_stream(self) -> None:
+        if self._stream is not None:   # else the client is gone already
+            self._stream.begin()
+
+    def push(self, data: bytes) -> None:
+        """For the stream under way: send this when all before it is sent."""
+        is_caught_up = not self._outgoing.size_bytes
+        self._outgoing.put(data)
+        if is_caught_up:
+            self._send_stream()
+
+    def end_stream(self, last: bytes) -> None:
+        """For the stream under way: it is complete but for these bytes."""
+        self._stream = None
+        self._machine.fire(_E.END)
+        self._outgoing.put(last)
+        self._begin_sending()
+
+    def _on_stream(self, mask: int) -> None:
+        """The client takes what waits for it, is gone, or speaks out of turn: then it does not understand streams."""
+        if mask & EVENT_READ and not self._is_silent():
+            self.close()
+        else:
+            self._send_stream()
+
+    def _is_silent(self) -> bool:
+        try:
+            self._channel.receive()
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def _send_stream(self) -> None:
+        before_bytes = self._outgoing.size_bytes
+        try:
+            self._send_turn()
+        except OSError:                # whoever wrote to the stream is not to be called back in the middle of that
+            self._outgoing.clear()
+            self._loop.timers.at(self._loop.now, self.close)
+            return
+        if not self._outgoing.size_bytes:
+            self._limit(None)
+            self._watch(EVENT_READ, self._on_stream)
+            return
+        if self._deadline is None or self._outgoing.size_bytes < before_bytes:
+            self._limit(STALL_S)
+        self._watch(EVENT_READ | self._channel.blocked_on, self._on_stream)
 
     # ---- deadlines and events
 
@@ -250,12 +396,12 @@ class Connection:
 
     def _watch(self, events: int, callback: FileCallback) -> None:
         if self._is_watched:
-            self._loop.modify(self._sock, events, callback)
+            self._loop.modify(self._channel, events, callback)
         else:
-            self._loop.register(self._sock, events, callback)
+            self._loop.register(self._channel, events, callback)
             self._is_watched = True
 
     def _unwatch(self) -> None:
         if self._is_watched:
-            self._loop.unregister(self._sock)
+            self._loop.unregister(self._channel)
             self._is_watched = False

@@ -2,21 +2,21 @@
 
 Over TCP a bearer token is wanted, also on loopback: every program and every web page of the machine can reach that. A
 name in `Host` that is not ours is how a page talks to us through DNS that changes its mind (rebinding), and `Origin`
-or `Sec-Fetch-Site` tell of a page of somebody else. A UNIX socket knows its caller: our own user and root need no
-token.
+or `Sec-Fetch-Site` tell of a page of somebody else. A UNIX socket knows its caller: our own user, root and the members
+of the group that it was made for need no token.
 """
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Optional
 
 from blobtorrent.interface.rest.attempts import Attempts
+from blobtorrent.interface.rest.grants import NOBODY, Grant, Scope
 from blobtorrent.interface.rest.http import Head, Refused
 
-OPEN_TO_ALL = (("v1", "health", "live"), ("v1", "health", "ready"))    # probes have no token
+ScopeOf = Callable[[Head], Optional[Scope]]
 
 
 class Caller(NamedTuple):
@@ -28,22 +28,34 @@ class Caller(NamedTuple):
 
 
 class Gate:
-    """`hosts` are names, besides IP addresses and localhost, that clients may call us by."""
+    """`known(secret)` is the grant of a token that holds now. `scope_of` is what a request wants, None: it is open to all.
 
-    def __init__(self, token: str, hosts: Iterable[str] = ()) -> None:
-        self._token = token.encode()
+    `hosts` are names, besides IP addresses and localhost, that clients may call us by.
+    """
+
+    def __init__(
+        self, known: Callable[[bytes], Grant | None], scope_of: ScopeOf, hosts: Iterable[str] = ()
+    ) -> None:
+        self._known = known
+        self._scope_of = scope_of
         self._hosts = {"localhost", *(host.lower() for host in hosts)}
         self._attempts = Attempts()
 
-    def check(self, head: Head, caller: Caller, now: float) -> None:
-        """Raises Refused: 400 or 421 for the host, 403 for a foreign page, 401 or 429 for the token."""
+    def identify(self, head: Head, caller: Caller, now: float) -> Grant:
+        """Who asks. Raises Refused: 400 or 421 for the host, 403 for a foreign page, 401 or 429 for the token."""
         if not caller.is_local:
             self._check_host(head)
         _check_origin(head)
         # What is open to all takes no body: it would be memory, and time to send it, for everybody.
-        is_open = head.path in OPEN_TO_ALL and not head.length
-        if not (caller.is_trusted or is_open):
-            self._check_token(head, caller, now)
+        if self._scope_of(head) is None and not head.length:
+            return NOBODY
+        return self._token_of(head, caller, now)
+
+    def check_scope(self, head: Head, grant: Grant) -> None:
+        """Raises Refused (403, "rest.scope") when the grant does not reach so far."""
+        scope = self._scope_of(head)
+        if scope is not None and not grant.allows(scope):
+            raise Refused(403, "rest.scope", f"this wants a token with the scope {scope.value}")
 
     def _check_host(self, head: Head) -> None:
         host = head.headers.get("host", "")
@@ -58,12 +70,15 @@ class Gate:
             return _is_address(name[1:-1], ipaddress.IPv6Address)
         return name.lower() in self._hosts or _is_address(name, ipaddress.IPv4Address)
 
-    def _check_token(self, head: Head, caller: Caller, now: float) -> None:
+    def _token_of(self, head: Head, caller: Caller, now: float) -> Grant:
         """A right token is never refused: otherwise anybody behind the same address could lock its owner out."""
         scheme, _, token = head.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1"), self._token):
-            return
-        network = _network_of(caller.address)
+        grant = self._known(token.strip().encode("latin-1")) if scheme.lower() == "bearer" else None
+        if grant is not None:
+            return grant
+        if caller.is_trusted:
+            return Grant(caller.address, frozenset((Scope.ADMIN,)))
+        network = network_of(caller.address)
         wait_s = self._attempts.wait_s(network, now)
         if wait_s:
             raise Refused(429, "rest.too-many-attempts", "too many wrong tokens", (("Retry-After", str(wait_s)),))
@@ -97,7 +112,7 @@ def _is_address(text: str, kind: type[ipaddress.IPv4Address] | type[ipaddress.IP
     return "%" not in text             # a zone: no client needs one to reach us, and its text is free
 
 
-def _network_of(address: str) -> str:
+def network_of(address: str) -> str:
     """What one attacker has plenty of addresses in counts as one: the /64 of an IPv6 address."""
     if ":" not in address or address.startswith("unix:"):
         return address

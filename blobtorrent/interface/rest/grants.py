@@ -30,6 +30,7 @@ class Grant(NamedTuple):
     name: str                          # of the token, or "unix:UID"
     scopes: frozenset[Scope] = frozenset()
     labels: frozenset[str] = frozenset()
+    token: str = ""                    # which one: its digest; empty for whoever came without
 
     @property
     def is_bound(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Union
 from urllib.parse import parse_qsl, unquote
 
 from blobtorrent.interface.rest.grants import NOBODY, Grant
@@ -84,11 +84,14 @@ class Request(NamedTuple):
         return self.head.query
 
 
+ResponseBody = Union[bytes, tuple[bytes, ...], Pull, Push]
+
+
 class Response(NamedTuple):
     """`body` may be in parts, which are sent one after the other and never joined, or come as it is sent."""
 
     status: int
-    body: bytes | tuple[bytes, ...] | Pull | Push = b""
+    body: ResponseBody = b""
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
 
@@ -190,16 +193,6 @@ def render_head(response: Response, *, keep_alive: bool, is_chunked: bool = Fals
         lines.append(f"{name}: {value}\r\n")
     lines.append("\r\n")
     return "".join(lines).encode("latin-1")
-
-
-def render(response: Response, *, keep_alive: bool, with_body: bool = True) -> bytes:
-    """The whole response, when its body is there. The answer to HEAD says how long its body would be."""
-    head = render_head(response, keep_alive=keep_alive)
-    body = response.body
-    if not with_body or response.status in WITHOUT_BODY:
-        return head
-    assert isinstance(body, (bytes, tuple))
-    return head + (body if isinstance(body, bytes) else b"".join(body))
 
 
 def body_length(response: Response) -> int | None:

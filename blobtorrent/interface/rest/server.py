@@ -2,42 +2,64 @@
 
 Requests are taken in by a selector loop, so that slow clients take no thread from the others; when all places are taken
 the one that waits longest without a request gives way. What is only a look at a snapshot is answered at once, so that
-health can be asked for whatever the other requests wait for.
+health can be asked for whatever the other requests wait for. Bodies that are read as they are sent have threads of
+their own, `body-k`: a disk that does not answer keeps nobody from anything but files.
 """
 
 from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.interface.rest import audit
+from blobtorrent.interface.rest.channel import Channel, PlainChannel
 from blobtorrent.interface.rest.connection import Connection
-from blobtorrent.interface.rest.gate import Gate
-from blobtorrent.interface.rest.http import Head, Refused, Request, Response, render
-from blobtorrent.interface.rest.listeners import Listener, Place, caller_of, open_all
+from blobtorrent.interface.rest.gate import Caller, Gate, network_of
+from blobtorrent.interface.rest.grants import Scope
+from blobtorrent.interface.rest.http import Head, Refused, Request, Response, render_head
+from blobtorrent.interface.rest.keyring import Keyring
+from blobtorrent.interface.rest.listeners import Listener, Place, SocketAccess, caller_of, group_id, open_all
 from blobtorrent.interface.rest.problems import problem
-from blobtorrent.interface.rest.router import Router
-from blobtorrent.model.errors import BugError
+from blobtorrent.interface.rest.streams import Pull
+from blobtorrent.model.errors import BlobTorrentError, BugError
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import EVENT_READ, SelectorLoop
 from blobtorrent.runtime.worker import Pool
 
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
 log = get_logger(__name__)
 
 WORKERS = 8                            # requests worked on at once
+READERS = 4                            # bodies read at once
+PART_BYTES = 256 << 10                 # read of a body at once
 MAX_CONNECTIONS = 256
+MAX_PER_NETWORK = 16                   # of them from one address, or from one IPv6 network
 ACCEPTS_PER_PASS = 64                  # then those that are there get their turn
 SHORTAGE_PAUSE_S = 1.0                 # without new clients when descriptors ran out
+LASTING_CHECK_S = 10.0                 # between two looks whether the tokens of lasting answers have expired
+USES_SAVED_S = 900.0                   # between two times that the last uses of tokens are saved
 
 _FAILED = problem(BugError("bug.request", "the request failed; the log has the reason"))
 _STOPPING = problem(Refused(503, "rest.stopping", "the daemon is stopping"))
-_CROWDED = render(
-    problem(Refused(503, "rest.crowded", "too many clients at once", (("Retry-After", "1"),))), keep_alive=False
-)
+
+
+class Answers(Protocol):
+    """What the server asks its router. Used by all its threads."""
+
+    def scope_of(self, head: Head) -> Scope | None:
+        """What a token must have for this request; None: nobody needs one."""
+
+    def is_answered_at_once(self, head: Head) -> bool:
+        """Whether `answer` neither waits nor takes long: then it is called on the thread `rest`."""
+
+    def answer(self, request: Request) -> Response: ...
 
 
 class _Job(NamedTuple):
@@ -46,9 +68,26 @@ class _Job(NamedTuple):
 
 
 class _Answered(NamedTuple):
+    job: _Job
+    response: Response
+
+
+class _Fetch(NamedTuple):
     connection: Connection
+    pull: Pull
+
+
+class _Fetched(NamedTuple):
+    fetch: _Fetch
     data: bytes
-    keep_alive: bool
+
+
+class _Release(NamedTuple):
+    pull: Pull
+
+
+class _Call(NamedTuple):
+    call: Callable[[], None]
 
 
 class _Drain:
@@ -56,40 +95,51 @@ class _Drain:
 
 
 class RestServer:
-    """`listen` are the places to listen at; `token` is wanted from every TCP client.
+    """`router` has the answers, `listen` are the places to listen at; who comes by TCP needs a token of the `keyring`.
 
     `hosts` are names that TCP clients may call us by besides IP addresses and localhost. Places that are `dispensable`
-    are done without when they cannot be had, if there is another. `start` and `stop` belong to one thread; while it
-    runs, `gateway` must be answered by a session.
+    are done without when they cannot be had, if there is another. `access` is who may use UNIX sockets; `identify`
+    loads the certificate for HTTPS. `start`, `reload` and `stop` belong to one thread.
     """
 
     def __init__(
         self,
-        gateway: Gateway,
+        router: Answers,
         listen: Iterable[Place],
-        token: str,
+        keyring: Keyring,
         *,
         hosts: Iterable[str] = (),
         dispensable: Collection[Place] = (),
+        access: SocketAccess = SocketAccess(),
+        identify: Callable[[], SSLContext] | None = None,
+        max_per_network: int = MAX_PER_NETWORK,
         clock: Clock | None = None,
     ) -> None:
         self._places = tuple(listen)
         self._dispensable = dispensable
+        self._access = access
         self.troubles: list[str] = []  # why it does without some of its places; from `start` on
-        self._gate = Gate(token, hosts)
-        self._router = Router(gateway)
+        self._keyring = keyring
+        self._max_per_network = max_per_network
+        self._identify = identify
+        self._identity: SSLContext | None = None
+        self._trusted_group: int | None = None
         self._pool: Pool[_Job] = Pool("rest", WORKERS, self._work)
+        self._readers: Pool[_Fetch | _Release] = Pool("body", READERS, self._read_body)
         self._loop = SelectorLoop(
             "rest", self._on_message, clock=clock, on_error=self._on_error, on_stop=self._close_all
         )
+        self._router = router
+        self._gate = Gate(keyring.open, self._router.scope_of, hosts)
         self._listeners: list[Listener] = []
         self._connections: dict[Connection, None] = {}     # the one without a request for longest first
+        self._crowds: Counter[str] = Counter()             # connections by network
         self._is_accepting = False
         self._is_draining = False
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where it listens, "HOST:PORT" or "unix:PATH", with the real port; empty before `start`."""
+        """Where it listens, "HOST:PORT", "https:HOST:PORT" or "unix:PATH", with the real port; empty before `start`."""
         return tuple(listener.name for listener in self._listeners)
 
     @property
@@ -98,52 +148,127 @@ class RestServer:
         return self._loop
 
     def start(self) -> None:
-        """Listen, then serve. Raises NetworkError ("net.*") when a place cannot be had; nothing is open then."""
-        self._listeners, failures = open_all(self._places, self._dispensable)
+        """Listen, then serve. Nothing is open when it raises.
+
+        Raises NetworkError ("net.*") when a place cannot be had, ConfigError ("tls.*") when the certificate cannot.
+        """
+        if self._identify is not None:
+            self._identity = self._identify()
+        self._trusted_group = group_id(self._access.group)
+        self._listeners, failures = open_all(self._places, self._dispensable, self._access)
         self.troubles = [error.detail for error in failures]
         for error in failures:
             log.error("REST does without an address", code=error.code, detail=error.detail)
         self._resume_accepting()
+        self._keyring.start(self._on_keys_changed)
         self._pool.start()
+        self._readers.start()
+        self._loop.timers.at(self._loop.now + LASTING_CHECK_S, self._check_lasting)
+        self._loop.timers.at(self._loop.now + USES_SAVED_S, self._save_uses)
         self._loop.start()
         for name in self.addresses:
             log.info("REST listens", address=name)
+
+    def reload(self) -> None:
+        """Load the certificate anew; the old one stays when that fails."""
+        if self._identify is None:
+            return
+        try:
+            self._identity = self._identify()
+        except BlobTorrentError as error:
+            log.error("the new certificate is refused, the old one stays", code=error.code, detail=error.detail)
 
     def stop(self, timeout_s: float) -> bool:
         """Finish what was asked for before, then end. True when all threads ended within `timeout_s` seconds."""
         end_s = time.monotonic() + timeout_s
         self._loop.mailbox.post(_Drain())
-        workers_ended = self._pool.stop(timeout_s)
-        return self._loop.stop(max(0.0, end_s - time.monotonic())) and workers_ended
+        ended = self._pool.stop(timeout_s)
+        ended = self._loop.stop(max(0.0, end_s - time.monotonic())) and ended
+        ended = self._readers.stop(max(0.0, end_s - time.monotonic())) and ended
+        return self._keyring.stop(max(0.0, end_s - time.monotonic())) and ended
 
-    # ---- on the threads rest-k
+    # ---- for those who work with connections
+
+    def run_soon(self, call: Callable[[], None]) -> None:
+        """Have it called on the thread `rest`. From any thread."""
+        self._loop.mailbox.post(_Call(call))
+
+    def run_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have it called on the thread `rest` after so long. From that thread only."""
+        self._loop.timers.at(self._loop.now + seconds, call)
+
+    # ---- on the threads rest-k and body-k
 
     def _work(self, job: _Job) -> None:
         response = _FAILED
         try:
             response = self._router.answer(job.request)
         finally:                       # what it raises is logged by the worker
-            self._loop.mailbox.post(_answered(job.connection, job.request.head, response))
+            self._loop.mailbox.post(_Answered(job, response))
+
+    def _read_body(self, message: _Fetch | _Release) -> None:
+        if isinstance(message, _Release):
+            message.pull.close()
+            return
+        data = b""
+        try:
+            data = message.pull.read(PART_BYTES)
+        except BlobTorrentError as error:
+            log.warning("a body cannot be read on", code=error.code, detail=error.detail)
+        finally:
+            self._loop.mailbox.post(_Fetched(message, data))
 
     # ---- on the thread rest
 
-    def _on_message(self, message: _Answered | _Drain) -> None:
+    def _on_message(self, message: _Answered | _Fetched | _Call | _Drain) -> None:
         if isinstance(message, _Answered):
-            message.connection.answer(message.data, keep_alive=message.keep_alive)
+            self._on_answered(message.job, message.response)
+        elif isinstance(message, _Fetched):
+            message.fetch.connection.take_part(message.fetch.pull, message.data)
+        elif isinstance(message, _Call):
+            message.call()
         else:
             self._is_draining = True
             self._pause_accepting()
+            for connection in self._lasting():
+                connection.end_lasting()
 
-    def _on_request(self, connection: Connection, request: Request) -> None:
+    def on_request(self, connection: Connection, request: Request) -> None:
         self._connections[connection] = self._connections.pop(connection)
         head = request.head
         log.debug("request", method=head.method, path="/".join(head.path))
+        job = _Job(connection, request)
         if self._is_draining:
-            self._on_message(_answered(connection, head, _STOPPING))
+            self._on_answered(job, _STOPPING)
         elif self._router.is_answered_at_once(head):
-            self._on_message(_answered(connection, head, self._router.answer(request)))
+            self._on_answered(job, self._router.answer(request))
         else:
-            self._pool.post(_Job(connection, request))
+            self._pool.post(job)
+
+    def _on_answered(self, job: _Job, response: Response) -> None:
+        connection, request = job
+        audit.note(request.head, request.grant, connection.caller, response.status)
+        try:
+            connection.answer(response)
+        except ValueError as error:    # a header that nobody could send
+            log.error("an answer cannot be sent", path="/".join(request.head.path), detail=str(error))
+            connection.answer(_FAILED)
+
+    def on_fetch(self, connection: Connection, pull: Pull) -> None:
+        self._readers.post(_Fetch(connection, pull))
+
+    def on_release(self, pull: Pull) -> None:
+        self._readers.post(_Release(pull))
+
+    def on_closed(self, connection: Connection) -> None:
+        if connection in self._connections:
+            del self._connections[connection]
+            network = network_of(connection.caller.address)
+            self._crowds[network] -= 1
+            if not self._crowds[network]:
+                del self._crowds[network]
+
+    # ---- clients come
 
     def _accept(self, listener: Listener, _mask: int) -> None:
         for _ in range(ACCEPTS_PER_PASS):
@@ -156,35 +281,53 @@ class RestServer:
                 self._pause_accepting()
                 self._loop.timers.at(self._loop.now + SHORTAGE_PAUSE_S, self._resume_accepting)
                 return
-            self._take_in(sock)
+            self._take_in(sock, is_secure=listener.is_secure)
 
-    def _take_in(self, sock: socket.socket) -> None:
+    def _take_in(self, sock: socket.socket, *, is_secure: bool) -> None:
         try:
             sock.setblocking(False)
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            caller = caller_of(sock)
-            if not self._make_room():
-                sock.send(_CROWDED)
+            caller = caller_of(sock, self._trusted_group)
+            refusal = self._make_room(caller)
+            if refusal is not None:
+                if not is_secure:
+                    sock.send(refusal)
                 sock.close()
                 return
+            channel = self._channel_over(sock, is_secure=is_secure)
         except OSError:                # gone again
             sock.close()
             return
-        self._connections[Connection(
-            sock, caller, loop=self._loop, gate=self._gate, on_request=self._on_request, on_closed=self._forget
-        )] = None
+        connection = Connection(channel, caller, loop=self._loop, gate=self._gate, owner=self)
+        self._connections[connection] = None
+        self._crowds[network_of(caller.address)] += 1
+        connection.begin()
 
-    def _make_room(self) -> bool:
-        """Whether there is a place for one more client, if need be that of one who only waits."""
+    def _channel_over(self, sock: socket.socket, *, is_secure: bool) -> Channel:
+        if not is_secure:
+            return PlainChannel(sock)
+        from blobtorrent.interface.rest.tls import SecureChannel
+
+        assert self._identity is not None
+        return SecureChannel(sock, self._identity)
+
+    def _make_room(self, caller: Caller) -> bytes | None:
+        """A place for one more client, if need be that of one who only waits; else what to tell the new one."""
+        network = network_of(caller.address)
+        if not caller.is_local and self._crowds[network] >= self._max_per_network:
+            self._close_idle(lambda other: network_of(other.caller.address) == network)
+            if self._crowds[network] >= self._max_per_network:
+                return _TOO_MANY
         if len(self._connections) >= MAX_CONNECTIONS:
-            idle = next((connection for connection in self._connections if connection.is_waiting), None)
-            if idle is not None:
-                idle.close()
-        return len(self._connections) < MAX_CONNECTIONS
+            self._close_idle(lambda other: True)
+        return _CROWDED if len(self._connections) >= MAX_CONNECTIONS else None
 
-    def _forget(self, connection: Connection) -> None:
-        self._connections.pop(connection, None)
+    def _close_idle(self, is_meant: Callable[[Connection], bool]) -> None:
+        """Leave the client that waits for longest, of those that are meant."""
+        idle = next((other for other in self._connections if other.is_waiting and is_meant(other)), None)
+        if idle is not None:
+            idle.close()
 
     def _pause_accepting(self) -> None:
         if self._is_accepting:
@@ -198,6 +341,30 @@ class RestServer:
             for listener in self._listeners:
                 self._loop.register(listener.sock, EVENT_READ, partial(self._accept, listener))
 
+    # ---- tokens come and go
+
+    def _on_keys_changed(self) -> None:
+        self.run_soon(self._cut_lasting)
+
+    def _check_lasting(self) -> None:
+        self._cut_lasting()
+        self.run_later(LASTING_CHECK_S, self._check_lasting)
+
+    def _cut_lasting(self) -> None:
+        """End the answers whose token was revoked or has expired while they last."""
+        for connection in self._lasting():
+            if not self._keyring.holds(connection.grant):
+                connection.close()
+
+    def _save_uses(self) -> None:
+        self._keyring.save_uses()
+        self.run_later(USES_SAVED_S, self._save_uses)
+
+    # ---- the end
+
+    def _lasting(self) -> list[Connection]:
+        return [connection for connection in self._connections if connection.is_lasting]
+
     def _on_error(self, owner: object, _error: Exception) -> None:
         if isinstance(owner, Connection):
             owner.close()
@@ -209,6 +376,11 @@ class RestServer:
             listener.close()
 
 
-def _answered(connection: Connection, head: Head, response: Response) -> _Answered:
-    data = render(response, keep_alive=head.keep_alive, with_body=head.method != "HEAD")
-    return _Answered(connection, data, head.keep_alive)
+def _turned_away(code: str, detail: str) -> bytes:
+    response = problem(Refused(503, code, detail, (("Retry-After", "1"),)))
+    assert isinstance(response.body, bytes)
+    return render_head(response, keep_alive=False) + response.body
+
+
+_CROWDED = _turned_away("rest.crowded", "too many clients at once")
+_TOO_MANY = _turned_away("rest.too-many", "too many connections from this address")

@@ -102,7 +102,7 @@ def test_listeners_are_a_list_of_text(given):
         (values.optional_folder, "/srv", Path("/srv")),
         (values.host_names, ["Box.local", "seed_1"], ("box.local", "seed_1")),
         (
-            values.service_listeners, ["unix:a.sock", "127.0.0.1:7070"],
+            values.web_listeners, ["unix:a.sock", "127.0.0.1:7070"],
             (UnixSpec("a.sock"), ListenSpec("127.0.0.1", range(7070, 7071))),
         ),
     ],
@@ -130,9 +130,9 @@ def test_what_is_written_becomes_a_value(read, text, value):
         (values.label, "x" * 256, "at most 255"),
         (values.host_names, ["http://x"], "not a host name"),
         (values.host_names, "x", "list of host names"),
-        (values.service_listeners, ["unix:"], "names no socket"),
-        (values.service_listeners, ["127.0.0.1"], "not HOST:PORT"),
-        (values.service_listeners, [1], "must be a list"),
+        (values.web_listeners, ["unix:"], "names no socket"),
+        (values.web_listeners, ["127.0.0.1"], "not HOST:PORT"),
+        (values.web_listeners, [1], "must be a list"),
         (values.time_windows, "daily", "must be a list"),
     ],
 )

@@ -6,9 +6,11 @@ import pytest
 
 from blobtorrent.interface.rest.attempts import ATTEMPTS_PER_S, FREE_ATTEMPTS, MAX_ADDRESSES, Attempts
 from blobtorrent.interface.rest.gate import Caller, Gate
+from blobtorrent.interface.rest.grants import NOBODY, Grant, Scope
 from blobtorrent.interface.rest.http import Head, Refused
 
 TOKEN = "s3cret" * 8
+ADMIN = Grant("admin", frozenset((Scope.ADMIN,)))
 REMOTE = Caller("127.0.0.1")
 OTHER = Caller("127.0.0.2")
 
@@ -32,10 +34,22 @@ def head(path: str = "v1/session", **headers: str) -> Head:
     return Head("GET", tuple(path.split("/")), {}, fields, 0, True)
 
 
+def scope_of(request: Head) -> Scope | None:
+    """As of a router: probes are open to all, session reads, and whatever has a body changes something."""
+    if "health" in request.path:
+        return None
+    return Scope.CONTROL if request.length else Scope.READ
+
+
+def make_gate(*hosts: str, grant: Grant = ADMIN) -> Gate:
+    return Gate(lambda secret: grant if secret == TOKEN.encode() else None, scope_of, hosts)
+
+
 def verdict(request: Head, caller: Caller = REMOTE, *, gate: Gate | None = None, now: float = 0.0) -> int:
     """The status that a request is refused with; 0 when it is let in."""
+    gate = gate or make_gate("nas.lan")
     try:
-        (gate or Gate(TOKEN, ["nas.lan"])).check(request, caller, now)
+        gate.check_scope(request, gate.identify(request, caller, now))
     except Refused as error:
         return error.status
     return 0
@@ -99,7 +113,7 @@ def test_a_unix_socket_wants_a_token_from_other_users_only():
 
 
 def test_wrong_tokens_are_limited_for_their_address_and_right_ones_never():
-    gate, wrong = Gate(TOKEN), head(authorization="Bearer wrong")
+    gate, wrong = make_gate(), head(authorization="Bearer wrong")
     statuses = [verdict(wrong, gate=gate) for _ in range(1000)]
     assert statuses == [401] * FREE_ATTEMPTS + [429] * (1000 - FREE_ATTEMPTS)
     assert verdict(head(), gate=gate) == 0
@@ -109,7 +123,7 @@ def test_wrong_tokens_are_limited_for_their_address_and_right_ones_never():
 
 
 def test_the_addresses_of_one_ipv6_network_count_together():
-    gate, wrong = Gate(TOKEN), head(authorization="Bearer wrong")
+    gate, wrong = make_gate(), head(authorization="Bearer wrong")
     for number in range(FREE_ATTEMPTS):
         assert verdict(wrong, Caller(f"2001:db8::{number:x}"), gate=gate) == 401
     assert verdict(wrong, Caller("2001:db8::ffff"), gate=gate) == 429
@@ -117,7 +131,7 @@ def test_the_addresses_of_one_ipv6_network_count_together():
 
 
 def test_ipv4_addresses_count_for_themselves_also_on_a_listener_for_both_families():
-    gate, wrong = Gate(TOKEN), head(authorization="Bearer wrong")
+    gate, wrong = make_gate(), head(authorization="Bearer wrong")
     for _ in range(FREE_ATTEMPTS):
         assert verdict(wrong, Caller("::ffff:192.0.2.1"), gate=gate) == 401
     assert verdict(wrong, Caller("192.0.2.1"), gate=gate) == 429
@@ -140,3 +154,35 @@ def test_the_list_of_failures_does_not_grow_without_bound():
             attempts.fail(str(number), 0.0)
     assert attempts.wait_s("0", 0.0) == 0
     assert attempts.wait_s(str(MAX_ADDRESSES), 0.0) > 0
+
+
+@pytest.mark.parametrize(
+    ("held", "length", "status"),
+    [(Scope.READ, 0, 0), (Scope.READ, 1, 403), (Scope.ADD, 1, 403), (Scope.CONTROL, 1, 0), (Scope.ADMIN, 1, 0)],
+)
+def test_a_token_opens_as_far_as_its_scope_reaches(held, length, status):
+    gate = make_gate(grant=Grant("t", frozenset((held,))))
+    assert verdict(head()._replace(length=length), gate=gate) == status
+
+
+def test_a_scope_that_is_wanting_is_named():
+    gate = make_gate(grant=Grant("t", frozenset((Scope.READ,))))
+    request = head()._replace(length=1)
+    with pytest.raises(Refused, match="control") as caught:
+        gate.check_scope(request, gate.identify(request, REMOTE, 0.0))
+    assert caught.value.code == "rest.scope"
+
+
+def test_who_asks_is_known_by_token_or_user():
+    local = Caller("unix:1000", is_local=True, is_trusted=True)
+    gate = make_gate()
+    assert gate.identify(head(), REMOTE, 0.0) == ADMIN
+    assert gate.identify(head(authorization=""), local, 0.0) == Grant("unix:1000", frozenset((Scope.ADMIN,)))
+    assert gate.identify(head("v1/health/live", authorization=""), local, 0.0) == NOBODY
+
+
+def test_who_is_trusted_may_come_with_less_than_that():
+    narrow = Grant("t", frozenset((Scope.READ,)), frozenset("a"))
+    local = Caller("unix:0", is_local=True, is_trusted=True)
+    assert make_gate(grant=narrow).identify(head(), local, 0.0) == narrow
+    assert verdict(head(authorization="Bearer wrong"), local) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +16,10 @@ from blobtorrent.interface.rest.http import (
     Refused,
     RequestReader,
     Response,
-    render,
+    body_length,
+    render_head,
 )
+from blobtorrent.interface.rest.streams import Sink
 
 POST = b"POST /v1/torrents?state=a%20b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nX-Odd:  \xe9 \r\n\r\nhello"
 
@@ -138,13 +142,61 @@ def test_whatever_comes_is_read_refused_or_waited_for(parts):
         assert error.status in (400, 413, 505)
 
 
-def test_the_answer_to_head_has_the_length_and_no_body():
-    rendered = render(Response(200, b"abc"), keep_alive=True, with_body=False)
-    assert b"Content-Length: 3\r\n" in rendered
+class Endless:
+    """A body that grows: a Push."""
+
+    def begin(self, sink: Sink) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class OfKnownLength:
+    """A body that is read as it is sent: a Pull."""
+
+    length = 7
+
+    def read(self, max_bytes: int) -> bytes:
+        return b""
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("body", "length"), [(b"abc", 3), ((b"ab", b"", b"c"), 3), ((), 0), (OfKnownLength(), 7), (Endless(), None)]
+)
+def test_the_length_of_a_body_is_told_as_far_as_it_is_known(body, length):
+    assert body_length(Response(200, body)) == length
+    rendered = render_head(Response(200, body), keep_alive=True)
+    assert (f"Content-Length: {length}\r\n".encode() in rendered) is (length is not None)
     assert rendered.endswith(b"\r\n\r\n")
 
 
-def test_an_answer_without_content_says_nothing_of_a_body():
-    rendered = render(Response(204), keep_alive=False)
+def test_a_body_that_grows_is_announced_in_chunks_only_to_who_knows_them():
+    for is_chunked in (True, False):
+        rendered = render_head(Response(200, Endless()), keep_alive=is_chunked, is_chunked=is_chunked)
+        assert (b"Transfer-Encoding: chunked\r\n" in rendered) is is_chunked
+        assert b"Content-Length" not in rendered
+    assert b"chunked" not in render_head(Response(200, b"abc"), keep_alive=True, is_chunked=True)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_without_content_says_nothing_of_a_body(status):
+    rendered = render_head(Response(status), keep_alive=False)
     assert b"Content-" not in rendered.replace(b"X-Content-Type-Options", b"").replace(b"Content-Security-Policy", b"")
     assert b"Connection: close\r\n" in rendered
+
+
+@pytest.mark.parametrize("header", [("X", "a\r\nSet-Cookie: b"), ("X\r\nY", "a"), ("X", "\0"), ("X", "\u2028"), ("", "a")])
+def test_a_header_that_would_be_read_as_more_is_never_sent(header):
+    with pytest.raises(ValueError):
+        render_head(Response(200, headers=(header,)), keep_alive=True)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 206, 304, 401, 403, 404, 406, 409, 412, 416, 422, 429, 503, 507])
+def test_every_status_has_its_phrase(status):
+    first, _, _ = render_head(Response(status), keep_alive=True).partition(b"\r\n")
+    assert re.fullmatch(rb"HTTP/1.1 %d [A-Z][A-Za-z -]+" % status, first)
+
+
+def test_no_answer_lets_pages_of_other_sites_read_it():
+    assert b"access-control" not in render_head(Response(200), keep_alive=True).lower()
