@@ -150,6 +150,7 @@ class DaemonDesk:
 
 
 def _answer_of(work: Callable[[], T]) -> T | BlobTorrentError:
+    """Here a request of the main thread ends, whatever happens: a mistake in one is no reason to end the daemon."""
     try:
         return work()
     except BlobTorrentError as error:
