@@ -21,10 +21,10 @@ ANNOUNCE_INTERVAL_S = 1800
 class ListTracker:
     """Answers every announce (BEP 3, 23) with one fixed list of "HOST:PORT"; keeps the events that it was told.
 
-    With a `namespace` it listens on `address` in there.
+    With a `namespace` it listens on `address` in there. Port 0 is any.
     """
 
-    def __init__(self, peers: Sequence[str] = (), *, address: str = LOOPBACK,
+    def __init__(self, peers: Sequence[str] = (), *, address: str = LOOPBACK, port: int = 0,
                  namespace: NetworkNamespace | None = None) -> None:
         self.peers = tuple(peers)
         self.events: list[str] = []
@@ -44,7 +44,7 @@ class ListTracker:
                 """Quiet: what matters is in `events`."""
 
         def listen() -> http.server.ThreadingHTTPServer:
-            return http.server.ThreadingHTTPServer((address, 0), Handler)
+            return http.server.ThreadingHTTPServer((address, port), Handler)
 
         self._server = namespace.call(listen) if namespace else listen()
         self.url = f"http://{address}:{self._server.server_address[1]}/announce"
