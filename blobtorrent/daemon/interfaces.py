@@ -32,8 +32,8 @@ log = get_logger(__name__)
 
 
 def build_interfaces(
-    settings: Settings, gateway: Gateway, desk: Desk, *, registry: Registry, state: Path, runtime: Path,
-    inherited: Sequence[socket.socket],
+    settings: Settings, gateway: Gateway, desk: Desk, *, chronicle: Chronicle, registry: Registry, state: Path,
+    runtime: Path, inherited: Sequence[socket.socket],
 ) -> list[Part]:
     """What the settings ask for. `inherited` are listening sockets that stand in for `rest.listen`.
 
@@ -44,7 +44,6 @@ def build_interfaces(
     if not places:
         return []
     keyring = open_keyring(state)
-    chronicle = Chronicle(gateway)
     feed = Feed(chronicle)
     jobs = JobBook()
     routes = all_routes(Sources(

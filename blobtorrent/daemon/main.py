@@ -27,6 +27,9 @@ from blobtorrent.daemon.reload import Reloader
 from blobtorrent.daemon.service import START_LIMIT_S, Service
 from blobtorrent.daemon.signals import Signals, dump_on_request
 from blobtorrent.daemon.supervisor import Part, Supervisor
+from blobtorrent.interface.chronicle import Chronicle
+from blobtorrent.interface.figures import measure_session
+from blobtorrent.interface.hooks.manager import HookManager
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
 from blobtorrent.model.text import clean
 from blobtorrent.runtime.logs import QueuedLogging, get_logger
@@ -95,18 +98,26 @@ def _serve(launch: Launch, loaded: Loaded, logs: QueuedLogging) -> int:
         try:
             watcher = Watcher(engine.gateway)
             watcher.apply(settings.watch)
+            chronicle, hooks = Chronicle(engine.gateway), HookManager(engine.gateway)
+            chronicle.follow(hooks.on_told)
+            hooks.apply(settings.hooks)
+            hooks.measure(engine.metrics)
+            measure_session(engine.metrics, engine.gateway)
             reloader = Reloader(loaded, launch.origin.read, [
                 lambda new: engine.gateway.ask(ApplySettings(new)),
                 lambda new: logs.set_level(level_of(new.log)),
                 lambda new: watcher.apply(new.watch),
+                lambda new: hooks.apply(new.hooks),
             ])
             desk = DaemonDesk(reloader, launch.origin, engine.gateway, launch.signals.wake)
             interfaces = Supervisor([
                 *build_interfaces(
-                    settings, engine.gateway, desk, registry=engine.metrics, state=launch.state,
+                    settings, engine.gateway, desk, chronicle=chronicle, registry=engine.metrics, state=launch.state,
                     runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
                 ),
                 Part("watch", watcher.start, watcher.stop),
+                Part("hooks", hooks.start, hooks.stop, (hooks.heart,)),
+                Part("chronicle", chronicle.start, chronicle.stop),
             ])
             reloader.read_files = interfaces.reload
         except BaseException:

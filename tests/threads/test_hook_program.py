@@ -113,9 +113,9 @@ def test_what_a_program_leaves_running_is_not_waited_for():
 
 
 def test_what_a_program_leaves_writing_is_not_read_for_ever():
-    outcome, lines = run(shell("yes & echo $! >&2; sleep 0.2"))
+    outcome, lines = run(shell("(sleep 0.1; exec yes) & echo $!; sleep 0.3"))
     assert outcome.kind == OK
-    os.kill(int(next(line for line in lines if line.isdigit())), signal.SIGKILL)
+    os.kill(int(lines[0]), signal.SIGKILL)
 
 
 def test_signals_are_as_a_new_program_expects_them_although_ours_are_blocked():

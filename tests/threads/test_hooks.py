@@ -238,7 +238,7 @@ def test_the_end_comes_in_time_whatever_hangs(tmp_path):
         rig.tell(1)
         wait_until(lambda: pid.exists() and pid.read_text() and server.posts, PATIENCE_S, "both")
         begun_s = time.monotonic()
-        rig.hooks.stop(3.0)
+        assert not rig.hooks.stop(3.0)
         assert time.monotonic() - begun_s < 6.0
         number = int(pid.read_text())
         wait_until(lambda: not os.path.exists(f"/proc/{number}"), PATIENCE_S, "the end of the program")

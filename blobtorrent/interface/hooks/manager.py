@@ -32,7 +32,8 @@ WORKERS = 8                            # hooks that are told of something at the
 WEB_TIMEOUT_S = 10.0                   # for a server to answer
 FILES_TIMEOUT_S = 5.0                  # for the session to say where the content lies
 TELL_DROPS_S = 60.0                    # between two complaints about a line that is full
-STOP_SHARE = 0.5                       # of the time that we have to end: for what runs to be done by itself
+FINISH_SHARE = 0.4                     # of the time that we have to end: for what runs to be done by itself
+KILL_SHARE = 0.3                       # and for what is killed then to be gone
 
 _HELP = {
     "blobtorrent_hook_attempts_total": "How telling hooks of events ended; dropped are those that were never tried.",
@@ -93,16 +94,17 @@ class HookManager:
         self._loop.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """What runs has half of the time to be done, then it is killed; what waits is lost, and counted in the log.
+        """What runs has some of the time to be done, then it is killed; what waits is lost, and counted in the log.
 
-        A server that does not answer is left behind. True when all else ended within `timeout_s` seconds.
+        A server that does not answer is left behind: False then, as for a program that cannot be killed.
         """
         end_s = time.monotonic() + timeout_s
         self._loop.mailbox.post(_Drain())
-        if self._has_workers and not self._pool.stop(timeout_s * STOP_SHARE):
+        is_idle = not self._has_workers or self._pool.stop(timeout_s * FINISH_SHARE)
+        if not is_idle:
             self._is_stopped = True
-            self._pool.stop(max(0.0, end_s - time.monotonic()) * STOP_SHARE)
-        return self._loop.stop(max(0.0, end_s - time.monotonic()))
+            is_idle = self._pool.stop(timeout_s * KILL_SHARE)
+        return self._loop.stop(max(0.0, end_s - time.monotonic())) and is_idle
 
     # ---- on the thread hooks
 

@@ -18,6 +18,7 @@ from blobtorrent.runtime.redact import redact
 
 LOOK_S = 0.1                           # between two looks whether it ended, or we are to end
 GRACE_S = 1.0                          # between asking it to end and killing it
+LAST_GRACE_S = 0.2                     # the same, when we are to end
 REAP_S = 1.0                           # for a killed one to be gone; one that hangs in the system is left alone
 MAX_LINES = 100                        # of output of one run; the rest is thrown away
 MAX_LINE_BYTES = 4096
@@ -48,8 +49,11 @@ def run_program(
         while time.monotonic() < end_s and not is_stopped():
             if run.look(LOOK_S):
                 return _outcome(run.exit_status)
-        run.kill()
-        return Outcome(TIMED_OUT, "killed: it was not done in time" if not is_stopped() else "killed: we end")
+        if is_stopped():
+            run.kill(LAST_GRACE_S)
+            return Outcome(TIMED_OUT, "killed: we end")
+        run.kill(GRACE_S)
+        return Outcome(TIMED_OUT, "killed: it was not done in time")
     finally:
         run.close()
 
@@ -121,9 +125,9 @@ class _Run:
         self._lines.end()
         return True
 
-    def kill(self) -> None:
+    def kill(self, grace_s: float) -> None:
         """End it and what it started; returns when it is gone, or cannot be got rid of."""
-        for number, patience_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, REAP_S)):
+        for number, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, REAP_S)):
             if self._has_ended:
                 return
             try:
