@@ -7,8 +7,13 @@ from __future__ import annotations
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("torrents without a daemon", ("get", "create", "show", "verify", "edit", "magnet")),
-    ("torrents of the daemon", ("add", "list", "start", "stop", "remove")),
+    ("torrents of the daemon", (
+        "add", "list", "start", "stop", "pause", "remove", "move", "rename", "files", "peers", "trackers", "limits",
+        "label", "recheck", "announce", "why",
+    )),
+    ("the daemon", ("events", "stats", "settings", "drain", "apply", "export")),
     ("what the daemon keeps, while it does not run", ("config", "doctor", "backup", "restore")),
+    ("the shell", ("completion",)),
 )
 
 COMMANDS = tuple(name for _, names in GROUPS for name in names)

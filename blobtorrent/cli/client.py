@@ -15,9 +15,11 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from blobtorrent.cli.paint import color_options
 from blobtorrent.config.places import SYSTEM_RUNTIME_DIR, runtime_dir, state_dir
-from blobtorrent.model.errors import BlobTorrentError, Invalid, NetworkError
+from blobtorrent.model.errors import BlobTorrentError, Invalid, NetworkError, TimedOut
 
 if TYPE_CHECKING:
+    import socket
+
     from blobtorrent.cli.transport import HTTPResponse
 
 TIMEOUT_S = 60.0                       # the daemon itself gives up on everything before
@@ -26,6 +28,7 @@ SOCKET_FILE = "rest.sock"
 TOKEN_FILE = "admin.token"
 MAX_TOKEN = 1024
 MAX_ANSWER_BYTES = 1 << 30
+CHUNK_BYTES = 1 << 16
 
 _STALE = (ConnectionResetError, BrokenPipeError)       # the daemon closed the connection, which was idle, meanwhile
 
@@ -37,6 +40,26 @@ class ApiError(BlobTorrentError):
 class Answer(NamedTuple):
     status: int
     value: Any                         # the JSON of the body, None without one
+
+
+class Stream:
+    """The body of an answer that has no end."""
+
+    def __init__(self, sock: socket.socket, response: HTTPResponse) -> None:
+        self._sock = sock
+        self._response = response
+
+    def read(self, timeout_s: float) -> bytes:
+        """What has arrived, at least a byte; b"" at the end. Raises NetworkError, TimedOut after `timeout_s`."""
+        from blobtorrent.cli.transport import HTTPException
+
+        self._sock.settimeout(timeout_s)
+        try:
+            return self._response.read1(CHUNK_BYTES)
+        except TimeoutError:
+            raise TimedOut("client.silent", f"the daemon said nothing for {timeout_s:.0f} s") from None
+        except (OSError, HTTPException) as error:
+            raise NetworkError("client.broken", f"the connection to the daemon broke: {error}") from None
 
 
 class Client:
@@ -80,21 +103,22 @@ class Client:
 
     @contextmanager
     def stream(
-        self, path: str, *, query: Mapping[str, str | None], headers: Mapping[str, str], timeout_s: float
-    ) -> Iterator[HTTPResponse]:
-        """An answer without an end, on a connection of its own; nothing heard for `timeout_s` is an OSError."""
+        self, path: str, *, query: Mapping[str, str | None], headers: Mapping[str, str]
+    ) -> Iterator[Stream]:
+        """An answer without an end, on a connection of its own."""
         from blobtorrent.cli.transport import HTTPException, open_connection
 
-        connection = open_connection(self._place, timeout_s=timeout_s, ca_file=self._ca_file)
+        connection = open_connection(self._place, timeout_s=TIMEOUT_S, ca_file=self._ca_file)
         try:
             try:
                 connection.request("GET", self._target(path, query), headers={**self._headers, **headers})
+                sock = connection.sock
                 response = connection.getresponse()
                 if response.status >= 400:
                     self._decoded(response.status, response.read(MAX_ANSWER_BYTES))
             except (OSError, HTTPException) as error:
                 raise self._unreachable(error) from None
-            yield response
+            yield Stream(sock, response)
         finally:
             connection.close()
 

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from blobtorrent import __version__
 from blobtorrent.cli.catalogue import COMMANDS, GROUPS
-from blobtorrent.cli.output import EXIT_CONFIG, EXIT_FAILED, fail
+from blobtorrent.cli.output import EXIT_CONFIG, EXIT_FAILED, EXIT_TIMEOUT, OutOfTime, fail
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
 
 GARBAGE_THRESHOLD = 50_000             # new objects between collections: modules are many objects and no garbage
@@ -32,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except ConfigError as error:
         return fail(error.code, error.detail, args.json, EXIT_CONFIG)
+    except OutOfTime as error:
+        return fail(error.code, error.detail, args.json, EXIT_TIMEOUT)
     except BlobTorrentError as error:
         return fail(error.code, error.detail, args.json)
     except KeyboardInterrupt:

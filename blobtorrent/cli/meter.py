@@ -68,27 +68,34 @@ class Meter:
 
     def show(self, done: int, size: int, note: str = "") -> None:
         """Bytes done of how many; `note` is text that a terminal may be given."""
-        now = time.monotonic()
-        if not self._is_on:
-            return
-        self._pace.add(done, now)
+        if self._is_on:
+            now = time.monotonic()
+            self._pace.add(done, now)
+            self._draw(done, size, [*self._speed(done, size), note], now)
+
+    def show_count(self, done: int, total: int) -> None:
+        """Things done of how many."""
+        if self._is_on:
+            self._draw(done, total, [f"{done} of {total}"], time.monotonic())
+
+    def _speed(self, done: int, size: int) -> list[str]:
+        per_s = self._pace.per_s
+        if per_s <= 0:
+            return []
+        eta = [f"ETA {format_duration((size - done) / per_s)}"] if done < size else []
+        return [format_rate(per_s), *eta]
+
+    def _draw(self, done: int, size: int, words: list[str], now: float) -> None:
         if now < self._next_draw_s:
             return
         self._next_draw_s = now + DRAW_INTERVAL_S
         columns = shutil.get_terminal_size().columns - 1       # some terminals wrap when the last one is written
-        self._out.write(_ERASE + self._line(done, size, note, columns))
+        self._out.write(_ERASE + self._line(done, size, words, columns))
         self._out.flush()
         self._is_drawn = True
 
-    def _line(self, done: int, size: int, note: str, columns: int) -> str:
-        per_s = self._pace.per_s
-        figures = percent(done, size)
-        if per_s > 0:
-            figures += f"  {format_rate(per_s)}"
-            if done < size:
-                figures += f"  ETA {format_duration((size - done) / per_s)}"
-        if note:
-            figures += f"  {note}"
+    def _line(self, done: int, size: int, words: list[str], columns: int) -> str:
+        figures = "  ".join(filter(None, [percent(done, size), *words]))
         room = min(BAR_COLUMNS, columns - len(figures) - 1)
         drawn = f"{bar(done, size, room, self._chars)} " if room >= MIN_BAR_COLUMNS else ""
         return fit(drawn + figures, columns, self._chars).rstrip()

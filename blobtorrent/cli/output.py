@@ -11,6 +11,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.text import clean
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ else:
     Subcommands = argparse._SubParsersAction       # what each command's register() is given
 
 __all__ = ["EXIT_BAD_PIECES", "EXIT_CONFIG", "EXIT_FAILED", "EXIT_OK", "EXIT_TIMEOUT", "EXIT_USAGE",
-           "Subcommands", "clean", "fail", "print_json"]
+           "OutOfTime", "Subcommands", "clean", "fail", "print_json"]
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -27,6 +28,10 @@ EXIT_USAGE = 2
 EXIT_TIMEOUT = 3
 EXIT_BAD_PIECES = 4
 EXIT_CONFIG = 78                       # EX_CONFIG of sysexits.h
+
+
+class OutOfTime(BlobTorrentError):
+    """What was waited for did not happen within --timeout."""
 
 
 def print_json(value: Any) -> None:

@@ -1,9 +1,10 @@
-"""How the remote commands are told which torrents: by info-hash, by its beginning, or by name."""
+"""How the remote commands are told which torrents: by info-hash, by its beginning, by name, or by lines of stdin."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from blobtorrent.cli.client import Client
@@ -11,8 +12,12 @@ from blobtorrent.model.errors import Invalid, NotFound
 
 MIN_PREFIX = 4                         # digits of a hash
 HASH_DIGITS = (40, 64)                 # v1, v2
+MAX_ASKED = 50                         # hashes in the line of one request
+STDIN = "-"
+TORRENT_HELP = "its info-hash, the first digits of that, or its name; - reads info-hashes from stdin"
 
 _DIGITS = re.compile(r"[0-9a-f]+")
+_FIELDS = "hash,info_hash_v1,info_hash_v2,name"
 
 
 def select(client: Client, words: Sequence[str]) -> list[str]:
@@ -23,15 +28,46 @@ def select(client: Client, words: Sequence[str]) -> list[str]:
     """
     torrents: list[Any] | None = None
     found: dict[str, None] = {}
-    for word in words:
+    for word in _with_stdin(words, sys.stdin):
         digits = word.lower()
-        if _DIGITS.fullmatch(digits) and len(digits) in HASH_DIGITS:
+        if is_whole_hash(digits):
             found[digits] = None
             continue
         if torrents is None:
-            torrents = client.get("/v1/torrents")["torrents"]
+            torrents = client.get("/v1/torrents", fields=_FIELDS)["torrents"]
         found[_one_of(torrents, word)] = None
     return list(found)
+
+
+def select_one(client: Client, word: str) -> str:
+    """The hash of the torrent that a word names. Raises what `select` does."""
+    found = select(client, [word])
+    if len(found) != 1:
+        raise Invalid("client.one-torrent", f"{len(found)} torrents are named where one is meant")
+    return found[0]
+
+
+def read_torrents(client: Client, hashes: Sequence[str], fields: str | None = None) -> list[Any]:
+    """These torrents as they are now, with these fields or all; those that are gone are left out."""
+    found: list[Any] = []
+    for start in range(0, len(hashes), MAX_ASKED):
+        asked = ",".join(hashes[start : start + MAX_ASKED])
+        found += client.get("/v1/torrents", hash=asked, fields=fields)["torrents"]
+    return found
+
+
+def is_whole_hash(word: str) -> bool:
+    return len(word) in HASH_DIGITS and _DIGITS.fullmatch(word) is not None
+
+
+def _with_stdin(words: Iterable[str], lines: Iterable[str]) -> Iterator[str]:
+    """The words, for `-` the first of each line: what may follow it there is for people."""
+    for word in words:
+        if word != STDIN:
+            yield word
+            continue
+        for line in lines:
+            yield from line.split(maxsplit=1)[:1]
 
 
 def _one_of(torrents: Sequence[Mapping[str, Any]], word: str) -> str:

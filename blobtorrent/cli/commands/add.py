@@ -9,8 +9,8 @@ from typing import Any
 
 from blobtorrent.cli.client import client_options, connect
 from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
-from blobtorrent.core.session.sources import read_file
-from blobtorrent.protocol.metafile import parse_torrent
+from blobtorrent.cli.torrentoptions import add_torrent_options, options_given
+from blobtorrent.cli.waiting import add_wait_options, is_complete, settler
 
 MAX_SENT_BYTES = 8 << 20               # of a torrent file; the daemon reads larger ones itself, if it can
 
@@ -22,14 +22,18 @@ def register(commands: Subcommands) -> None:
         description="Add torrents to the daemon. Files are sent to it; URLs it fetches itself.",
         parents=[client_options()],
     )
-    parser.add_argument("source", nargs="+", metavar="SOURCE", help="a .torrent file, or its http or https URL")
+    parser.add_argument("source", nargs="+", metavar="SOURCE",
+                        help="a .torrent file, - for stdin, or the http or https URL of one")
     parser.add_argument("--to", metavar="DIR", help="download folder, on the daemon's machine")
     parser.add_argument("--label", action="append", metavar="TEXT", help="a label; may be repeated")
     parser.add_argument("--group", metavar="NAME", help="the group whose limits it shares")
-    parser.add_argument("--priority", type=int, metavar="N", help="among torrents that wait: higher ones go first")
     parser.add_argument("--peer", action="append", metavar="ADDRESS:PORT", help="ask this peer; may be repeated")
     parser.add_argument("--sequential", action="store_true", default=None, help="fetch the pieces in order")
+    parser.add_argument("--skip-check", action="store_true", default=None,
+                        help="believe what lies on disk when all sizes are right")
     parser.add_argument("--stopped", action="store_true", help="do not start it yet")
+    add_torrent_options(parser)
+    add_wait_options(parser, "all of it is there")
     parser.set_defaults(run=run)
 
 
@@ -39,19 +43,23 @@ def run(args: Namespace) -> int:
         "download_dir": None if args.to is None else os.path.abspath(os.path.expanduser(args.to)),
         "labels": args.label,
         "group": args.group,
-        "priority": args.priority,
         "peers": args.peer,
         "sequential": args.sequential,
+        "skip_check": args.skip_check,
         "start": not args.stopped,
+        **options_given(args),
     }
     given = {name: value for name, value in options.items() if value is not None}
+    settle = settler(client, args, is_complete)
     added: list[Any] = []
     for source in args.source:
         answer = client.request("POST", "/v1/torrents", {**_torrent_of(source), **given})
         added.append(answer.value)
         if not args.json:
             verb = "added" if answer.status == 201 else "was there already:"
-            print(f"{verb} {clean(answer.value['name'])} ({clean(answer.value['hash'])})")
+            print(f"{verb} {clean(answer.value['name'])} ({clean(answer.value['hash'])})", flush=True)
+    if settle is not None:
+        added = settle(added)
     if args.json:
         print_json({"torrents": added})
     return EXIT_OK
@@ -59,10 +67,13 @@ def run(args: Namespace) -> int:
 
 def _torrent_of(source: str) -> dict[str, str]:
     """The torrent as the daemon wants it. A file that is no torrent is refused here."""
+    from blobtorrent.cli.torrentfiles import STANDARD, read_torrent_bytes
+    from blobtorrent.protocol.metafile import parse_torrent
+
     if source.lower().startswith(("http:", "https:", "magnet:")):
         return {"source": source}
-    raw = read_file(source)
+    raw = read_torrent_bytes(source)
     parse_torrent(raw)
-    if len(raw) > MAX_SENT_BYTES:
+    if len(raw) > MAX_SENT_BYTES and source != STANDARD:
         return {"source": os.path.abspath(source)}
     return {"metainfo": base64.b64encode(raw).decode("ascii")}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 
 from blobtorrent.cli.client import connect
-from blobtorrent.cli.output import EXIT_OK, Subcommands, print_json
+from blobtorrent.cli.output import Subcommands
 from blobtorrent.cli.selection import select
-from blobtorrent.cli.steering import register_steering
+from blobtorrent.cli.steering import register_steering, tell, together
 
 
 def register(commands: Subcommands) -> None:
@@ -21,12 +21,6 @@ def register(commands: Subcommands) -> None:
 
 def run(args: Namespace) -> int:
     client = connect(args)
-    removed = select(client, args.torrent)
-    for digits in removed:
-        query = {"with_data": "true" if args.with_data else None}
-        client.request("DELETE", f"/v1/torrents/{digits}", query=query)
-        if not args.json:
-            print(f"removed {digits}")
-    if args.json:
-        print_json({"removed": removed})
-    return EXIT_OK
+    hashes = select(client, args.torrent)
+    outcome = together(client, hashes, {"action": "remove", "with_data": args.with_data})
+    return tell(args, outcome, lambda digits: f"removed {digits}", key="removed")

@@ -1,13 +1,21 @@
-"""`blobtorrent show FILE|MAGNET`: what a torrent or a magnet link says. Contacts nobody."""
+"""`blobtorrent show FILE|MAGNET|TORRENT`: what a torrent or a magnet link says, or what the daemon knows of a torrent.
+
+A file or a link is shown without a daemon, and nothing that it names is contacted.
+"""
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
+from blobtorrent.cli.client import client_options, connect
+from blobtorrent.cli.fields import shown, title_of
 from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
+from blobtorrent.cli.screen import Screen
+from blobtorrent.cli.selection import select_one
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.magnet import MagnetLink, is_magnet, parse_magnet
 from blobtorrent.model.metainfo import FileEntry, Metainfo
@@ -19,29 +27,50 @@ MAX_PATH = 4096                        # characters of a path on the screen
 def register(commands: Subcommands) -> None:
     parser = commands.add_parser(
         "show",
-        help="show what a torrent contains",
-        description="Show what a .torrent file or a magnet link says. Nothing that it names is contacted.",
+        help="show what a torrent contains, or how it goes",
+        description="Show what a .torrent file or a magnet link says; nothing that it names is contacted. Of a torrent "
+                    "of the daemon, show how it goes.",
+        parents=[client_options()],
     )
-    parser.add_argument("source", metavar="FILE|MAGNET", help="a .torrent file, or a link that begins with magnet:?")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("source", metavar="FILE|MAGNET|TORRENT",
+                        help="a .torrent file, - for stdin, a link that begins with magnet:?; or the info-hash, its "
+                             "first digits or the name of a torrent of the daemon")
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
     if is_magnet(args.source):
         link = parse_magnet(args.source)
-        if args.json:
-            print_json(magnet_fields(link))
-        else:
-            _print_lines(magnet_lines(link))
-        return EXIT_OK
-    from blobtorrent.core.session.sources import load_file
+        return _print(args, magnet_fields(link), magnet_lines(link))
+    if _is_of_daemon(args.source):
+        return _show_running(args)
+    from blobtorrent.cli.torrentfiles import read_torrent_bytes
+    from blobtorrent.protocol.metafile import parse_torrent
 
-    metainfo = load_file(args.source)
+    metainfo = parse_torrent(read_torrent_bytes(args.source))
+    return _print(args, torrent_fields(metainfo), torrent_lines(metainfo))
+
+
+def _is_of_daemon(source: str) -> bool:
+    """A file that is there comes first; what looks like the path of one is not looked for elsewhere."""
+    return source != "-" and not os.path.lexists(source) and "/" not in source and not source.endswith(".torrent")
+
+
+def _show_running(args: Namespace) -> int:
+    client = connect(args)
+    torrent = client.get(f"/v1/torrents/{select_one(client, args.source)}")
     if args.json:
-        print_json(torrent_fields(metainfo))
+        print_json(torrent)
     else:
-        _print_lines(torrent_lines(metainfo))
+        Screen(args).facts((title_of(name).lower(), shown(name, value)) for name, value in torrent.items())
+    return EXIT_OK
+
+
+def _print(args: Namespace, fields: dict[str, Any], lines: Iterable[str]) -> int:
+    if args.json:
+        print_json(fields)
+    else:
+        print("\n".join(lines))
     return EXIT_OK
 
 
@@ -117,10 +146,6 @@ def magnet_lines(link: MagnetLink) -> Iterator[str]:
     yield from _address_lines(link.tiers, link.web_seeds)
     for host, port in link.peers:
         yield f"peer:         {clean(host)} port {port}"
-
-
-def _print_lines(lines: Iterable[str]) -> None:
-    print("\n".join(lines))
 
 
 def _file_fields(entry: FileEntry) -> dict[str, Any]:

@@ -1,0 +1,242 @@
+"""Desired state: a file says which torrents there shall be and how; compared with the daemon it becomes a plan. Pure.
+
+The file is TOML: `[[torrents]]` with the torrent itself (`torrent`, a path; `url`; or only `hash` for one that is
+there) and the options that shall hold, `[defaults]` for all of them, and `[settings]` as in a settings file. What it
+does not say is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from blobtorrent.cli.selection import is_whole_hash
+from blobtorrent.cli.settingtext import flattened
+from blobtorrent.config.tomltext import parse_document, write_value
+from blobtorrent.model.errors import BlobTorrentError, Invalid
+from blobtorrent.model.units import parse_duration, parse_rate
+
+ORIGINS = ("torrent", "url", "hash")
+PRIORITIES = ("skip", "normal", "high")        # of files, by the number that the daemon tells
+
+_GOAL = {"ratio": None, "time_s": None, "idle_s": None, "action": "stop"}
+
+
+class Entry(NamedTuple):
+    """One torrent of the file: where it comes from, and the options that are said of it."""
+
+    place: str                         # for messages
+    origin: Mapping[str, str]
+    options: Mapping[str, Any]
+
+
+class Desired(NamedTuple):
+    entries: tuple[Entry, ...]
+    settings: Mapping[str, Any]
+
+
+class Step(NamedTuple):
+    """What is to be done to one torrent. `differing` names the options that are otherwise; empty for a new torrent."""
+
+    hash: str
+    name: str
+    options: Mapping[str, Any]
+    differing: tuple[str, ...]
+
+
+class Plan(NamedTuple):
+    """`prune`: torrents that the file does not name."""
+
+    add: tuple[Step, ...]
+    change: tuple[Step, ...]
+    prune: tuple[Step, ...]
+    unchanged: int
+
+
+def read_desired(text: str) -> Desired:
+    """Raises Invalid ("apply.*")."""
+    try:
+        document = parse_document(text)
+    except ValueError as error:
+        raise Invalid("apply.bad-toml", str(error)) from None
+    unknown = document.keys() - {"torrents", "defaults", "settings"}
+    if unknown:
+        raise Invalid("apply.unknown", f"there is no table {min(unknown)}; there are torrents, defaults and settings")
+    tables, defaults = document.get("torrents", []), document.get("defaults", {})
+    settings = document.get("settings", {})
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise Invalid("apply.bad-value", "torrents has to be a list of tables: write [[torrents]]")
+    if not isinstance(defaults, dict) or not isinstance(settings, dict):
+        raise Invalid("apply.bad-value", "defaults and settings have to be tables")
+    _check_options(defaults, "defaults")
+    return Desired(tuple(_entry(table, defaults, number) for number, table in enumerate(tables, 1)), settings)
+
+
+def _entry(table: Mapping[str, Any], defaults: Mapping[str, Any], number: int) -> Entry:
+    place = f"torrents, number {number}"
+    origin = {name: table[name] for name in ORIGINS if name in table}
+    if not origin or "torrent" in origin and "url" in origin:
+        raise Invalid("apply.no-origin", f"{place}: say torrent, url or hash")
+    for name, value in origin.items():
+        if not isinstance(value, str) or not value:
+            raise Invalid("apply.bad-value", f"{place}: {name} has to be text")
+    if "hash" in origin:
+        origin["hash"] = origin["hash"].lower()
+        if not is_whole_hash(origin["hash"]):
+            raise Invalid("apply.bad-value", f"{place}: hash has to be an info-hash of 40 or 64 hexadecimal digits")
+    options = {name: value for name, value in table.items() if name not in ORIGINS}
+    _check_options(options, place)
+    return Entry(place, origin, {**defaults, **options})
+
+
+def plan_for(
+    wanted: Sequence[tuple[str, str, Mapping[str, Any]]], present: Iterable[Mapping[str, Any]],
+    priorities_of: Callable[[str], Mapping[str, str]],
+) -> Plan:
+    """`wanted` has the hash, the name and the options of each torrent, `present` what the daemon tells of all.
+
+    `priorities_of` is asked for the priorities of the files of a torrent, by number, when some are wanted.
+    """
+    there = {torrent[key]: torrent for torrent in present for key in ("info_hash_v1", "info_hash_v2") if torrent[key]}
+    add, change, named = [], [], set()
+    for digits, name, options in wanted:
+        torrent = there.get(digits)
+        if torrent is None:
+            add.append(Step(digits, name, options, ()))
+            continue
+        named.add(torrent["hash"])
+        differing = tuple(
+            option for option, value in options.items()
+            if (_priorities_differ(value, priorities_of(torrent["hash"])) if option == "file_priorities"
+                else _READERS[option](value) != _shown(torrent, option))
+        )
+        if differing:
+            change.append(Step(torrent["hash"], torrent["name"], options, differing))
+    prune = [
+        Step(torrent["hash"], torrent["name"], {}, ())
+        for torrent in {torrent["hash"]: torrent for torrent in there.values()}.values() if torrent["hash"] not in named
+    ]
+    return Plan(tuple(add), tuple(change), tuple(prune), len(named) - len(change))
+
+
+def settings_that_differ(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> tuple[str, ...]:
+    """Full names of the settings that the daemon has otherwise."""
+    now = flattened(present)
+    return tuple(name for name, value in flattened(wanted).items() if name not in now or now[name] != value)
+
+
+def write_entry(origin: Mapping[str, str], torrent: Mapping[str, Any], priorities: Mapping[str, str]) -> str:
+    """The table of a torrent of the daemon, as `read_desired` reads it."""
+    options = {
+        "download_dir": torrent["download_dir"], "start": torrent["started"], "labels": torrent["labels"],
+        "group": torrent["group"], "priority": torrent["priority"], "sequential": torrent["sequential"],
+        "down_limit_bytes_per_s": torrent["down_limit_bytes_per_s"],
+        "up_limit_bytes_per_s": torrent["up_limit_bytes_per_s"],
+        "upload_slots": torrent["upload_slots"], "max_peers": torrent["max_peers"],
+    }
+    lines = ["[[torrents]]"]
+    lines += [f"{name} = {write_value(value)}" for name, value in {**origin, **options}.items() if value is not None]
+    goal = {name: value for name, value in (torrent["seeding"] or {}).items() if value is not None}
+    for table, values in (("seeding", goal), ("file_priorities", priorities)):
+        if values:
+            lines += [f"[torrents.{table}]", *(f"{name} = {write_value(value)}" for name, value in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def file_priorities(files: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """By number, of the files in a daemon's answer that are not wanted as usual."""
+    return {str(file["number"]): PRIORITIES[file["priority"]] for file in files if file["priority"] != 1}
+
+
+def _check_options(options: Mapping[str, Any], place: str) -> None:
+    unknown = options.keys() - _READERS.keys()
+    if unknown:
+        raise Invalid("apply.unknown", f"{place}: there is no option {min(unknown)}")
+    for name, value in options.items():
+        try:
+            _READERS[name](value)
+        except (TypeError, ValueError, AttributeError, BlobTorrentError) as error:
+            raise Invalid("apply.bad-value", f"{place}: {name} is {value!r}: {error}") from None
+
+
+def _priorities_differ(wanted: Mapping[str, str], present: Mapping[str, str]) -> bool:
+    return any(present.get(number, "normal") != priority for number, priority in wanted.items())
+
+
+def _shown(torrent: Mapping[str, Any], option: str) -> Any:
+    """How the daemon tells of what an option became."""
+    value = torrent["started" if option == "start" else option]
+    return value or "" if option == "group" else value
+
+
+# ---- options: how values in the file compare with those that the daemon tells
+
+
+def _rate(value: object) -> int:
+    return parse_rate(value) if isinstance(value, str) else _whole(value)
+
+
+def _duration(value: object) -> float:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("a duration was expected")
+    return float(value)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("a whole number was expected")
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false was expected")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("text was expected")
+    return value
+
+
+def _labels(value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError("a list of texts was expected")
+    return list(dict.fromkeys(map(_text, value)))
+
+
+def _goal(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value.keys() <= _GOAL.keys():
+        raise ValueError(f"a table of {', '.join(_GOAL)} was expected")
+    goal = {**_GOAL, **value}
+    for name in ("time_s", "idle_s"):
+        if goal[name] is not None:
+            goal[name] = _duration(goal[name])
+    return goal
+
+
+def _file_priorities(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(number.isdigit() for number in value):
+        raise ValueError("a table of file numbers was expected")
+    if not all(priority in PRIORITIES for priority in value.values()):
+        raise ValueError(f"files are wanted as {', '.join(PRIORITIES)}")
+    return dict(value)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "download_dir": _text,
+    "start": _boolean,
+    "labels": _labels,
+    "group": _text,
+    "priority": _whole,
+    "sequential": _boolean,
+    "down_limit_bytes_per_s": _rate,
+    "up_limit_bytes_per_s": _rate,
+    "upload_slots": _whole,
+    "max_peers": _whole,
+    "seeding": _goal,
+    "file_priorities": _file_priorities,
+}
