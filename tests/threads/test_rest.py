@@ -25,7 +25,7 @@ from blobtorrent.core.session.commands import (
 from blobtorrent.interface.rest import server
 from blobtorrent.interface.rest.connection import HEAD_S, IDLE_S, LINGER_S, MIN_BYTES_PER_S, TRANSFER_S
 from blobtorrent.interface.rest.http import MAX_BODY_BYTES
-from blobtorrent.interface.rest.server import MAX_CONNECTIONS, WORKERS
+from blobtorrent.interface.rest.server import MAX_CONNECTIONS, MAX_PER_NETWORK, WORKERS
 from blobtorrent.model.errors import Conflict, NetworkError, StorageError, Unavailable
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.runtime.clock import FakeClock
@@ -137,7 +137,7 @@ def test_a_torrent_is_steered_by_words(rig, word):
         ("GET", "/v1//torrents", None, 404), ("GET", "/v1/../v1/session", None, 404), ("GET", "/V1/session", None, 404),
         ("PUT", "/v1/session", None, 405), ("GET", f"{ONE}/start", None, 405), ("GET", ONE, None, 404),
         ("GET", "/v1/torrents/xyz", None, 422), ("GET", "/v1/torrents?stat=a", None, 422),
-        ("DELETE", f"{ONE}?with_data=yes", None, 422), ("POST", f"{ONE}/start", {"now": True}, 422),
+        ("DELETE", f"{ONE}?with_data=yes", None, 422), ("POST", f"{ONE}/start", {"soon": True}, 422),
         ("POST", "/v1/torrents", {}, 422), ("POST", "/v1/torrents", {"source": "a", "metainfo": "b"}, 422),
         ("POST", "/v1/torrents", {"metainfo": "!"}, 422), ("POST", "/v1/torrents", {"metainfo": ""}, 422),
         ("POST", "/v1/torrents", {"metainfo": "ZGU="}, 422), ("POST", "/v1/torrents", {"source": "relative"}, 422),
@@ -147,7 +147,7 @@ def test_a_torrent_is_steered_by_words(rig, word):
         ("POST", "/v1/torrents", {"source": "/\ud800"}, 422), ("POST", f"{ONE}/move", {"download_dir": "/\ud800"}, 422),
         ("POST", "/v1/torrents", {"source": "magnet:?"}, 422),
         ("POST", "/v1/torrents", {"source": "http://169.254.169.254/"}, 422),
-        ("POST", "/v1/torrents", {"source": "/nonexistent", "label": "a"}, 404),
+        ("POST", "/v1/torrents", {"source": "/nonexistent", "label": "a"}, 422),
         ("POST", "/v1/torrents", b"{", 415),
     ],
 )
@@ -252,7 +252,7 @@ def test_fifty_clients_at_once_all_get_their_own_answer(rig):
 
     def client(number: int) -> list[Answer]:
         path = f"/v1/torrents/{info_hash(number).hex}"
-        with rig.connect() as sock:
+        with rig.connect(f"127.0.0.{number + 1}") as sock:
             return [
                 answer for _ in range(10)
                 for answer in (request_on(sock, "GET", path), request_on(sock, "POST", f"{path}/start"))
@@ -301,8 +301,13 @@ def test_two_thousand_clients_that_drip_do_not_keep_the_honest_ones_waiting(rig)
     assert sorted(took_s)[-2] < 0.2
 
 
+def address_of(number: int) -> str:
+    """Addresses to come from, each a few times only."""
+    return f"127.0.1.{number // (MAX_PER_NETWORK // 2) + 1}"
+
+
 def test_the_client_that_waits_longest_gives_way_to_a_new_one(rig):
-    crowd = [rig.connect() for _ in range(MAX_CONNECTIONS)]
+    crowd = [rig.connect(address_of(number)) for number in range(MAX_CONNECTIONS)]
     try:
         assert request_on(crowd[1], "GET", "/v1/session").status == 200
         with rig.connect() as late:
