@@ -91,7 +91,9 @@ class ActivityManager:
             self._sharing.who_forbids(torrent, files_to_write, lambda others: self._begin_download(torrent, others))
         else:
             self._on_turn()
-            if self._met_goal(torrent) and not torrent.record.owes_finish:
+            if torrent.record.owes_finish:
+                self._open(torrent, TorrentEvent.LEECH)    # its swarm lacks nothing: it ends as every download does
+            elif self._met_goal(torrent):
                 self._end(torrent)
             else:
                 self._open(torrent, TorrentEvent.SEED)
@@ -174,12 +176,11 @@ class ActivityManager:
         torrent.run_clock(self._clock.now())
         torrent.record.owes_finish = True
 
-    def _begin_seeding(self, torrent: Torrent, _event: TorrentEvent) -> None:
+    def _begin_seeding(self, torrent: Torrent, event: TorrentEvent) -> None:
         torrent.run_clock(self._clock.now())
-        record = torrent.record
-        if record.owes_finish:         # also when an earlier process got the last piece and did not come to say so
-            record.owes_finish = False
-            record.finished_at = self._clock.wall()
+        if event is TorrentEvent.FINISH:
+            record = torrent.record
+            record.owes_finish, record.finished_at = False, self._clock.wall()
             self._roster.publish(torrent)                  # who hears of it finds it there
             self._roster.tell(TorrentFinished(torrent.info_hash, record.lifetime.downloaded_bytes))
             self._announces.complete(torrent.info_hash)

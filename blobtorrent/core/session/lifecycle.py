@@ -63,7 +63,7 @@ class TorrentState(Enum):
 class TorrentEvent(Enum):
     FOUND = "found"                    # prepared; there are bytes to check
     TURN = "turn"                      # the hashers are free for this torrent
-    LEECH = "leech"                    # the swarm opens with pieces missing
+    LEECH = "leech"                    # the swarm opens with pieces missing, or with a finish that is yet to be told
     SEED = "seed"                      # the swarm opens complete
     FINISH = "finish"                  # the last missing piece is on disk
     LOSE = "lose"                      # a piece that was there cannot be read any more: it is fetched again

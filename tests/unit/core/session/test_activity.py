@@ -191,12 +191,14 @@ def test_a_torrent_whose_files_are_gone_is_downloaded_again_whatever_it_has_give
 ANNOUNCED = torrent_of(4, tiers=(("http://tracker.example/announce",),))
 
 
-def killed(folder: Path, *, goal: SeedGoal | None = None, owes_finish: bool = True) -> SessionRig:
-    """The session after a kill, whose torrent turns out to be complete."""
+def killed(folder: Path, *, goal: SeedGoal | None = None, owes_finish: bool = True, lost: tuple[int, ...] = ()
+           ) -> SessionRig:
+    """The session after a kill, whose torrent turns out to be complete, but for what is found `lost`."""
     left = saved_torrent(ANNOUNCED, folder, 0, 1, 2, 3)
     left.record.is_suspect, left.record.owes_finish = True, owes_finish
     left.record.wishes = left.record.wishes._replace(goal=goal)
     rig = SessionRig(keeps=True, saved=[left])
+    rig.lost = list(lost)
     rig.open_listeners()
     rig.events()
     rig.answer_load(ANNOUNCED)
@@ -205,6 +207,7 @@ def killed(folder: Path, *, goal: SeedGoal | None = None, owes_finish: bool = Tr
     rig.check_all()
     for stamping in rig.files.drain():
         rig.tell(FilesStamped(stamping.info_hash, {}))
+    rig.report(ANNOUNCED, have=4)
     return rig
 
 
@@ -238,6 +241,15 @@ def test_a_finish_that_a_kill_cut_off_is_told_at_the_next_start_and_only_then(tm
     assert rig.state(ANNOUNCED) == "seeding"
     assert finishes(rig) == 0
     assert AnnounceEvent.COMPLETED not in announced(rig)
+
+
+def test_a_finish_is_not_told_after_a_kill_either_before_it_is_proven(tmp_path: Path) -> None:
+    rig = killed(tmp_path, lost=(2,))
+    assert (rig.state(ANNOUNCED), finishes(rig)) == ("downloading", 0)
+    rig.lost = []
+    rig.report(ANNOUNCED, have=3)
+    rig.report(ANNOUNCED, have=4, losses=1)
+    assert (rig.state(ANNOUNCED), finishes(rig)) == ("seeding", 1)
 
 
 def test_a_torrent_that_was_complete_when_it_was_added_has_not_finished(tmp_path: Path) -> None:
