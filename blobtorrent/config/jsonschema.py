@@ -1,4 +1,4 @@
-"""All settings as a JSON Schema (2020-12), for programs that show or make them. Made from the schema of the sections."""
+"""All settings as a JSON Schema (2020-12), for programs that show or make them. Made from the options themselves."""
 
 from __future__ import annotations
 

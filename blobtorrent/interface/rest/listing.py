@@ -191,7 +191,7 @@ def _order(value: Any) -> tuple[SortKey, ...]:
     order = [SortKey(word.removeprefix("-"), word.startswith("-")) for word in text(value).split(",")]
     for key in order:
         if key.name not in SORTABLE:
-            raise ValueError(f"has {key.name!r}; there are {', '.join(SORTABLE)}, and the same with - for the other way")
+            raise ValueError(f"has {key.name!r}; there are {', '.join(SORTABLE)}, each with or without -")
     if len({key.name for key in order}) < len(order):
         raise ValueError("has a field twice")
     return tuple(order)
