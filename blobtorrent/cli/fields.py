@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from blobtorrent.cli.output import clean
@@ -31,10 +31,23 @@ def shown(field: str, value: Any) -> Cell:
     if field == "error" and isinstance(value, Mapping):
         return Cell(clean(f"{value.get('message')} ({value.get('code')})"), Style.BAD)
     if isinstance(value, Mapping):
-        return Cell(", ".join(f"{clean(str(name))}: {shown(str(name), member).text}" for name, member in value.items()))
+        told = ((clean(str(name)), shown(str(name), member).text) for name, member in value.items())
+        return Cell(", ".join(f"{name} {text}" for name, text in told if text))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return Cell(clean(", ".join(map(str, value)), MAX_TEXT))
     return Cell(clean(str(value), MAX_TEXT))
+
+
+def flat(name: str, value: Any) -> Iterator[tuple[str, Cell]]:
+    """A value and all that is in it, each with its full name: members of lists count from 0."""
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            yield from flat(f"{name}.{clean(str(key))}", member)
+    elif isinstance(value, list) and any(isinstance(member, (Mapping, list)) for member in value):
+        for number, member in enumerate(value):
+            yield from flat(f"{name}.{number}", member)
+    else:
+        yield name, shown(name.rpartition(".")[2], value)
 
 
 def column_of(field: str) -> Column:
@@ -62,6 +75,8 @@ def local_time(seconds: float) -> str:
 
 
 def _number(field: str, value: float) -> str:
+    if field.endswith("limit_bytes_per_s") and not value:
+        return "none"
     if field.endswith("_bytes_per_s"):
         return format_rate(value)
     if field.endswith("_bytes"):
@@ -70,6 +85,4 @@ def _number(field: str, value: float) -> str:
         return local_time(value)
     if field.endswith("_s") or field == "seconds":
         return format_duration(value)
-    if field in ("ratio", "availability"):
-        return f"{value:.2f}"
-    return str(value)
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -14,12 +14,15 @@ from typing import Any
 from blobtorrent.cli.client import client_options, connect
 from blobtorrent.cli.fields import shown, title_of
 from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
+from blobtorrent.cli.paint import Cell
 from blobtorrent.cli.screen import Screen
 from blobtorrent.cli.selection import select_one
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.magnet import MagnetLink, is_magnet, parse_magnet
 from blobtorrent.model.metainfo import FileEntry, Metainfo
 from blobtorrent.model.units import format_size
+
+_ONLY_WHILE = {"checked_bytes": "checking", "moved_bytes": "moving"}
 
 MAX_PATH = 4096                        # characters of a path on the screen
 
@@ -62,8 +65,15 @@ def _show_running(args: Namespace) -> int:
     if args.json:
         print_json(torrent)
     else:
-        Screen(args).facts((title_of(name).lower(), shown(name, value)) for name, value in torrent.items())
+        Screen(args).facts(_facts(torrent))
     return EXIT_OK
+
+
+def _facts(torrent: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
+    """All that the daemon tells; how far a check or a move is only while there is one."""
+    for name, value in torrent.items():
+        if _ONLY_WHILE.get(name, torrent["state"]) == torrent["state"]:
+            yield title_of(name).lower(), shown(name, value)
 
 
 def _print(args: Namespace, fields: dict[str, Any], lines: Iterable[str]) -> int:

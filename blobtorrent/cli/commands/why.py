@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from blobtorrent.cli.client import connect
-from blobtorrent.cli.fields import shown
+from blobtorrent.cli.fields import flat, shown
 from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
 from blobtorrent.cli.paint import Painter, Style
 from blobtorrent.cli.screen import Screen
@@ -37,13 +37,12 @@ def run(args: Namespace) -> int:
             continue
         _print(explanation, screen.paint)
         if args.facts:
-            screen.facts((clean(str(name)), shown(name, value)) for name, value in explanation["facts"].items())
+            screen.facts(fact for name, value in explanation["facts"].items() for fact in flat(clean(str(name)), value))
     return EXIT_OK
 
 
 def _print(explanation: Mapping[str, Any], paint: Painter) -> None:
-    state = shown("state", explanation["state"])
-    print(f"{paint(state.text, state.style)}: {clean(explanation['summary'], MAX_TEXT)}")
+    print(paint(clean(explanation["summary"], MAX_TEXT), shown("state", explanation["state"]).style))
     for cause in explanation["causes"]:
         since_s = cause["since_s"]
         duration = "" if since_s is None else f", for {format_duration(since_s)}"
