@@ -1,4 +1,4 @@
-"""Where tokens are kept: the first one, made at the first start, in a file for its owner to read; of the others digests."""
+"""Where tokens are kept: the first, made at the first start, in a file for its owner; of the others the digests."""
 
 from __future__ import annotations
 

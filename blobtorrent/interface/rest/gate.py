@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from blobtorrent.interface.rest.attempts import Attempts
 from blobtorrent.interface.rest.grants import NOBODY, Grant, Scope
 from blobtorrent.interface.rest.http import Head, Refused
 
-ScopeOf = Callable[[Head], Optional[Scope]]
+ScopeOf = Callable[[Head], Scope | None]
 
 
 class Caller(NamedTuple):
@@ -28,7 +28,7 @@ class Caller(NamedTuple):
 
 
 class Gate:
-    """`known(secret)` is the grant of a token that holds now. `scope_of` is what a request wants, None: it is open to all.
+    """`known(secret)` is the grant of a token that holds now. `scope_of` is what a request wants, None: open to all.
 
     `hosts` are names, besides IP addresses and localhost, that clients may call us by.
     """

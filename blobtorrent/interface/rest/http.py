@@ -69,6 +69,11 @@ class Head(NamedTuple):
     takes_chunks: bool = True          # the client speaks HTTP/1.1
 
     @property
+    def content_type(self) -> str:
+        """As the client wrote it; empty when it did not."""
+        return self.headers.get("content-type", "")
+
+    @property
     def awaits_consent(self) -> bool:
         """The client holds its body back until it hears "100 Continue"."""
         return self.length > 0 and self.headers.get("expect", "").lower() == "100-continue"

@@ -1,4 +1,4 @@
-"""Keyring: the tokens that open the interface. The thread `tokens` changes and saves them, others read what it publishes.
+"""Keyring: the tokens that open the interface. The thread `tokens` changes and saves them, others read what it has.
 
 A change is answered when it is saved, and holds from then on: nobody is told of a token that a crash would take away,
 and none that was revoked comes back.

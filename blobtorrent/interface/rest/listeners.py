@@ -31,6 +31,9 @@ class SocketAccess(NamedTuple):
     group: str = ""                    # name or number; empty: that of the process, and nobody is trusted for it
 
 
+USUAL_ACCESS = SocketAccess()
+
+
 class Listener(NamedTuple):
     """An open, non-blocking listener. `path` and `inode` are set for a UNIX socket that we made."""
 
@@ -52,7 +55,7 @@ class Listener(NamedTuple):
 
 
 def open_all(
-    places: Iterable[Place], dispensable: Collection[Place] = (), access: SocketAccess = SocketAccess()
+    places: Iterable[Place], dispensable: Collection[Place] = (), access: SocketAccess = USUAL_ACCESS
 ) -> tuple[list[Listener], list[NetworkError]]:
     """Open every place, or none; returns also why some that are dispensable are not open.
 

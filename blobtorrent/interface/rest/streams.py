@@ -16,7 +16,7 @@ class Pull(Protocol):
         """Bytes of the whole body."""
 
     def read(self, max_bytes: int) -> bytes:
-        """The next bytes, 1 to `max_bytes` of them; none before `length` is reached: the client is cut off.
+        """The next bytes, 1 to `max_bytes` of them; none before `length` is reached: it is cut off.
 
         May wait for a disk. Raises BlobTorrentError, which is logged and cuts the client off, too.
         """

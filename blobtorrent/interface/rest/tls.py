@@ -1,4 +1,4 @@
-"""HTTPS: certificates, and channels that are encrypted. Imported only where a listener asks for it: `ssl` takes its time.
+"""HTTPS: certificates, and channels that are encrypted. Imported only for a listener that needs it: `ssl` loads slowly.
 
 A handshake never keeps the thread waiting: it is a few steps of the loop, under the deadline of its connection.
 """

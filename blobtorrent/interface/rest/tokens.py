@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Token(NamedTuple):
-    """Times are seconds since 1970. The secret is 256 random bits: nothing slower than one digest protects it better."""
+    """Times are seconds since 1970. The secret is 256 random bits: no slower digest would protect it better."""
 
     name: str
     scopes: frozenset[Scope]
@@ -58,7 +58,7 @@ def write_tokens(tokens: Iterable[Token]) -> bytes:
 
 
 def read_tokens(data: bytes) -> tuple[Token, ...]:
-    """What `write_tokens` wrote. Raises FormatError: "token.newer" for that of a later version, else "token.damaged"."""
+    """What `write_tokens` wrote. Raises FormatError: "token.newer", when a later version did, or "token.damaged"."""
     try:
         document = json.loads(data)
         if isinstance(document["format"], int) and document["format"] > FORMAT:

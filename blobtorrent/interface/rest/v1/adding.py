@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from blobtorrent.core.session.commands import AddTorrent
 from blobtorrent.core.session.gateway import Gateway
-from blobtorrent.core.session.options import read_addition, text
+from blobtorrent.core.session.options import Fields, read_addition, text
 from blobtorrent.core.session.sources import read_source
 from blobtorrent.interface.rest.grants import Grant
 from blobtorrent.interface.rest.http import Refused, Request
-from blobtorrent.interface.rest.jsonbody import read_fields
+from blobtorrent.interface.rest.jsonbody import parse_json, read_fields
+from blobtorrent.interface.rest.multipart import is_form, read_form
 from blobtorrent.interface.rest.routes import Body
 from blobtorrent.interface.rest.schemas import (
     BASE64,
@@ -44,8 +45,13 @@ _ADDITION = body_object({
     "peers": nullable(PEERS_OPTION),
     **CHANGEABLE,
 })
-ADDITION = Body({**_ADDITION, "oneOf": [{"required": ["source"]}, {"required": ["metainfo"]}]})
-DESIRED = Body(_ADDITION)
+_FORM = body_object({
+    **_ADDITION["properties"],
+    "metainfo": {"type": "string", "contentMediaType": "application/octet-stream", "description": "The torrent file."},
+}, required=("metainfo",))
+
+ADDITION = Body({**_ADDITION, "oneOf": [{"required": ["source"]}, {"required": ["metainfo"]}]}, form=_FORM)
+DESIRED = Body(_ADDITION, form=_FORM)
 
 
 class Wanted(NamedTuple):
@@ -61,7 +67,7 @@ def read_torrent(request: Request, *, is_given: bool = True) -> Wanted:
 
     Raises Refused or Invalid, FormatError when it is no torrent, and what `read_source` does.
     """
-    fields = read_fields(request)
+    fields = _read_form(request) if is_form(request.head.content_type) else read_fields(request)
     options = read_addition(fields)
     source, encoded = fields.take("source", _source, None), fields.take("metainfo", _base64, None)
     fields.end()
@@ -69,6 +75,22 @@ def read_torrent(request: Request, *, is_given: bool = True) -> Wanted:
         raise Invalid("option.bad-value", "give either source or metainfo")
     raw = encoded if source is None else read_source(source)
     return Wanted(raw, None if raw is None else parse_torrent(raw), options)
+
+
+def _read_form(request: Request) -> Fields:
+    """A form: the file `metainfo`, and options as JSON; what is no JSON is text, so that paths need no quotes."""
+    form = read_form(request.head.content_type, request.body)
+    strange = next((name for name in form.files if name != "metainfo"), None)
+    if strange is not None:
+        raise Invalid("option.unknown", f"there is no file {strange}")
+    return Fields({**{name: _json_or_text(value) for name, value in form.fields.items()}, **form.files})
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return parse_json(value.encode())
+    except Refused:
+        return value
 
 
 def allowed_labels(grant: Grant, labels: tuple[str, ...], before: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -132,6 +154,8 @@ def _is_no_file(path: str) -> bool:
 
 
 def _base64(value: Any) -> bytes:
+    if isinstance(value, bytes):       # a file of a form
+        return value
     try:
         return base64.b64decode(text(value), validate=True)
     except (binascii.Error, ValueError):

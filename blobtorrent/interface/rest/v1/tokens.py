@@ -34,6 +34,7 @@ _TOKEN = {
     "name": TEXT, "scopes": _SCOPES, "labels": _LABELS,
     "created_at": nullable(INTEGER), "expires_at": nullable(INTEGER), "last_used_at": nullable(INTEGER),
 }
+_NEW_TOKEN = {**_TOKEN, "token": TEXT}
 _WANTED = {
     "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}, "scopes": _SCOPES, "labels": _LABELS,
     "expires_in_s": described({"type": ["number", "string"]}, 'Seconds, or text such as "30d".'),
@@ -47,11 +48,12 @@ class TokenResource:
     def routes(self) -> tuple[Route, ...]:
         return (
             Route("GET", "/v1/tokens", self.read_all, Scope.ADMIN, Operation(
-                "All tokens and when they were last used, never their secrets.", (Answer(200, "The tokens.", answer_object({"tokens": list_of(answer_object(_TOKEN))})),),
+                "All tokens and when they were last used, never their secrets.",
+                (Answer(200, "The tokens.", answer_object({"tokens": list_of(answer_object(_TOKEN))})),),
             )),
             Route("POST", "/v1/tokens", self.create, Scope.ADMIN, Operation(
                 "Make a token. Bound to labels, it is for torrents with one of them only.",
-                (Answer(201, "The token with its secret, which is told this once.", answer_object({**_TOKEN, "token": TEXT})),),
+                (Answer(201, "The token with its secret, which is told this once.", answer_object(_NEW_TOKEN)),),
                 body=Body(body_object(_WANTED, required=("name", "scopes"))), problems=(409,),
             )),
             Route("DELETE", "/v1/tokens/{name}", self.revoke, Scope.ADMIN, Operation(

@@ -186,7 +186,9 @@ def test_an_answer_without_content_says_nothing_of_a_body(status):
     assert b"Connection: close\r\n" in rendered
 
 
-@pytest.mark.parametrize("header", [("X", "a\r\nSet-Cookie: b"), ("X\r\nY", "a"), ("X", "\0"), ("X", "\u2028"), ("", "a")])
+@pytest.mark.parametrize(
+    "header", [("X", "a\r\nSet-Cookie: b"), ("X\r\nY", "a"), ("X", "\0"), ("X", "\u2028"), ("", "a")]
+)
 def test_a_header_that_would_be_read_as_more_is_never_sent(header):
     with pytest.raises(ValueError):
         render_head(Response(200, headers=(header,)), keep_alive=True)
