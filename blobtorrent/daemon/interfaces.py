@@ -58,6 +58,7 @@ def build_interfaces(
         max_per_network=rest.connections_per_address,
     )
     feed.serve_on(server)
+    server.measure(registry)
 
     def reload() -> None:
         server.reload()

@@ -36,8 +36,8 @@ def tell(event: Event, status: TorrentStatus | None, *, number: int, event_id: s
     """`status` is the latest snapshot of the event's torrent, if there is one; `wall` seconds since 1970.
 
     The JSON is one line of ASCII: id (absent when nobody keeps the event), type, time, then for the event of a torrent
-    hash, name, labels and download_dir (absent when the torrent is gone), then the fields of the event itself. Foreign text is escaped as JSON does it, and secrets in
-    explanations are masked.
+    hash, name, labels and download_dir (absent when the torrent is gone), then the fields of the event itself. Foreign
+    text is escaped as JSON does it, and secrets in explanations are masked.
     """
     kind = EVENT_NAMES[type(event)]
     fields: dict[str, Any] = {} if event_id is None else {"id": event_id}

@@ -1,4 +1,4 @@
-"""The session's figures for collectors: torrents by state, rates, totals. From its snapshots, and the totals it tells."""
+"""The session's figures for collectors: torrents by state, rates, totals. From its snapshots, and what it tells."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ def test_a_program_gets_the_event_on_its_standard_input_and_in_its_environment()
     assert (outcome, lines) == (Outcome(OK), ['{"id":1}', "a b"])
 
 
-@pytest.mark.parametrize("word", ["$(touch canary)", "`touch canary`", "; touch canary", "| touch canary", "\n touch canary"])
+@pytest.mark.parametrize(
+    "word", ["$(touch canary)", "`touch canary`", "; touch canary", "| touch canary", "\n touch canary"])
 def test_no_word_of_a_command_or_variable_is_run(word, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome, lines = run(["/bin/echo", word], environ={**ENVIRON, "BLOBTORRENT_NAME": word})
@@ -75,7 +76,8 @@ def test_its_output_is_told_line_by_line_and_harmless():
 
 
 def test_of_a_flood_of_output_only_the_first_lines_are_told():
-    outcome, lines = run(shell("i=0; while [ $i -lt 1000 ]; do echo line $i; i=$((i+1)); done; head -c 300000 /dev/zero"))
+    outcome, lines = run(
+        shell("i=0; while [ $i -lt 1000 ]; do echo line $i; i=$((i+1)); done; head -c 300000 /dev/zero"))
     assert outcome.kind == OK and len(lines) == MAX_LINES + 1
     assert all(len(line) <= 512 for line in lines)
 

@@ -28,7 +28,9 @@ def told(name: str = "one") -> Told:
         TorrentFinished(info_hash(1), 5), status_of(1, name=name), number=3, event_id="ab-3", wall=1.0)
 
 
-def post(url: str, *, secret_file: Path | None = None, timeout_s: float = PATIENCE_S, event: Told | None = None) -> Outcome:
+def post(
+    url: str, *, secret_file: Path | None = None, timeout_s: float = PATIENCE_S, event: Told | None = None
+) -> Outcome:
     return post_event(url, event or told(), secret_file=secret_file, timeout_s=timeout_s, clock=SystemClock())
 
 

@@ -45,8 +45,8 @@ class Rig:
 
     def figures(self) -> dict[str, float]:
         return {
-            " ".join((sample.name.removeprefix("blobtorrent_hook_"), *(value for _, value in sample.labels))): sample.value
-            for sample in self.registry.snapshot() if sample.name.startswith("blobtorrent_hook_")
+            " ".join((name.removeprefix("blobtorrent_hook_"), *(value for _, value in labels))): value
+            for name, labels, value, _ in self.registry.snapshot() if name.startswith("blobtorrent_hook_")
         }
 
     def wait_for(self, **results: int) -> None:

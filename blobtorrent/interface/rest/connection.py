@@ -51,6 +51,9 @@ class Owner(Protocol):
     def on_request(self, connection: Connection, request: Request) -> None:
         """To be answered by `answer`."""
 
+    def on_refused(self, status: int) -> None:
+        """A request was refused before it came to `on_request`."""
+
     def on_fetch(self, connection: Connection, pull: Pull) -> None:
         """The client has taken what was read so far: to be answered by `take_part`."""
 
@@ -243,6 +246,7 @@ class Connection:
     def _refuse(self, error: Refused) -> None:
         if self._head is not None:
             audit.note_refusal(self._head, self.grant, self.caller, error.status)
+        self._owner.on_refused(error.status)
         self._reader.drop()
         self._machine.fire(_E.REFUSE)
         self._keep_alive = False

@@ -22,7 +22,7 @@ HEARTBEAT_S = 15.0                     # proxies cut what is silent for longer
 RECONNECT_MS = 2000                    # for a client to wait when its stream broke
 MAX_BACKLOG_BYTES = 1 << 20            # of a client; then it gets no more until it has taken some
 CATCH_UP_BYTES = 128 << 10             # to one client in a row; the others have their turn in between
-CATCH_UP_S = 0.1                       # between two looks at clients that are behind
+CATCH_UP_S = 0.1                       # between two looks at clients that are behind and full
 
 _OPENING = b"retry: %d\n\n" % RECONNECT_MS
 _HEARTBEAT = b":\n\n"
@@ -174,9 +174,14 @@ class Feed:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """Have those who are behind get what they can take."""
-        if not self._is_catching_up and self._is_anybody_behind():
-            self._is_catching_up = True
+        """Have those who are behind get what they can take, in turns between which others are served."""
+        behind = [stream for stream in self._streams if stream.seen < self.log.last]
+        if self._is_catching_up or not behind:
+            return
+        self._is_catching_up = True
+        if all(stream.is_full for stream in behind):
+            self._require_thread().run_later(CATCH_UP_S, self._go_on)
+        else:
             self._require_thread().run_soon(self._go_on)
 
     def _go_on(self) -> None:
@@ -188,12 +193,7 @@ class Feed:
                     stream.seen = self.log.first - 1
                     stream.write(self._gap(missed, stream.seen))
                 stream.pass_on(self.log.after(stream.seen))
-        if self._is_anybody_behind():
-            self._is_catching_up = True
-            self._require_thread().run_later(CATCH_UP_S, self._go_on)
-
-    def _is_anybody_behind(self) -> bool:
-        return any(stream.seen < self.log.last for stream in self._streams)
+        self._catch_up()
 
     def _gap(self, missed: int | None, number: int) -> bytes:
         """Tells a client to read anew what it knows; None: nobody knows how much it missed."""

@@ -11,6 +11,7 @@ from blobtorrent.interface.rest.http import Head, Refused, Request, Response
 from blobtorrent.interface.rest.openapi import description_route
 from blobtorrent.interface.rest.problems import problem
 from blobtorrent.interface.rest.routes import Route
+from blobtorrent.interface.rest.usage import NO_ROUTE
 from blobtorrent.model.errors import BlobTorrentError, Invalid
 
 
@@ -45,6 +46,14 @@ class Router:
             return self._find(head)[0].at_once
         except Refused:
             return True
+
+    def name_of(self, head: Head) -> str:
+        """The route as it is counted: method and pattern, never what the client wrote."""
+        try:
+            route = self._find(head)[0]
+        except Refused:
+            return NO_ROUTE
+        return f"{route.method} {route.pattern}"
 
     def answer(self, request: Request) -> Response:
         """The response to any request. Raises nothing but bugs."""

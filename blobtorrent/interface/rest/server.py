@@ -22,13 +22,23 @@ from blobtorrent.interface.rest.gate import Caller, Gate, network_of
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Head, Refused, Request, Response, render_head
 from blobtorrent.interface.rest.keyring import Keyring
-from blobtorrent.interface.rest.listeners import Listener, Place, SocketAccess, caller_of, group_id, open_all
+from blobtorrent.interface.rest.listeners import (
+    USUAL_ACCESS,
+    Listener,
+    Place,
+    SocketAccess,
+    caller_of,
+    group_id,
+    open_all,
+)
 from blobtorrent.interface.rest.problems import problem
 from blobtorrent.interface.rest.streams import Pull
+from blobtorrent.interface.rest.usage import NO_ROUTE, Usage
 from blobtorrent.model.errors import BlobTorrentError, BugError
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import EVENT_READ, SelectorLoop
+from blobtorrent.runtime.metrics import Registry
 from blobtorrent.runtime.worker import Pool
 
 if TYPE_CHECKING:
@@ -58,6 +68,9 @@ class Answers(Protocol):
 
     def is_answered_at_once(self, head: Head) -> bool:
         """Whether `answer` neither waits nor takes long: then it is called on the thread `rest`."""
+
+    def name_of(self, head: Head) -> str:
+        """The route as it is counted."""
 
     def answer(self, request: Request) -> Response: ...
 
@@ -110,7 +123,7 @@ class RestServer:
         *,
         hosts: Iterable[str] = (),
         dispensable: Collection[Place] = (),
-        access: SocketAccess = SocketAccess(),
+        access: SocketAccess = USUAL_ACCESS,
         identify: Callable[[], SSLContext] | None = None,
         max_per_network: int = MAX_PER_NETWORK,
         clock: Clock | None = None,
@@ -136,6 +149,7 @@ class RestServer:
         self._crowds: Counter[str] = Counter()             # connections by network
         self._is_accepting = False
         self._is_draining = False
+        self._usage = Usage()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -186,6 +200,12 @@ class RestServer:
         ended = self._loop.stop(max(0.0, end_s - time.monotonic())) and ended
         ended = self._readers.stop(max(0.0, end_s - time.monotonic())) and ended
         return self._keyring.stop(max(0.0, end_s - time.monotonic())) and ended
+
+    def measure(self, registry: Registry) -> None:
+        """Have its figures exported."""
+        self._usage.measure(registry)
+        self._loop.measure(registry)
+        registry.gauge("blobtorrent_rest_connections", "Clients.", lambda: len(self._connections))
 
     # ---- for those who work with connections
 
@@ -248,11 +268,15 @@ class RestServer:
     def _on_answered(self, job: _Job, response: Response) -> None:
         connection, request = job
         audit.note(request.head, request.grant, connection.caller, response.status)
+        self._usage.note(self._router.name_of(request.head), response.status)
         try:
             connection.answer(response)
         except ValueError as error:    # a header that nobody could send
             log.error("an answer cannot be sent", path="/".join(request.head.path), detail=str(error))
             connection.answer(_FAILED)
+
+    def on_refused(self, status: int) -> None:
+        self._usage.note(NO_ROUTE, status)
 
     def on_fetch(self, connection: Connection, pull: Pull) -> None:
         self._readers.post(_Fetch(connection, pull))

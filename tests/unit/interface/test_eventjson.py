@@ -69,7 +69,8 @@ def test_a_foreign_name_stays_on_its_line_and_in_its_string(name):
 
 
 def test_paths_that_are_not_utf_8_and_explanations_with_lone_surrogates_are_valid_json():
-    for text in (told_as(SpaceLow("/data/\udcff", 1, 2))["path"], told_as(DamageFound("row", "\udcff", "x", "y"))["where"]):
+    for event, field in ((SpaceLow("/data/\udcff", 1, 2), "path"), (DamageFound("row", "\udcff", "x", "y"), "where")):
+        text = told_as(event)[field]
         assert isinstance(text, str)
         text.encode()
 

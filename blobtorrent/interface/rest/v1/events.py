@@ -7,8 +7,8 @@ from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Request, Response
 from blobtorrent.interface.rest.routes import Answer, Operation, Parameter, Route
 from blobtorrent.interface.rest.v1.lookup import digest_of
-from blobtorrent.model.eventnames import EVENT_NAMES, GAP
 from blobtorrent.model.errors import Invalid
+from blobtorrent.model.eventnames import EVENT_NAMES, GAP
 
 STREAM_TYPE = "text/event-stream"
 MAX_ID = 64                            # characters
@@ -31,7 +31,7 @@ class EventResource:
                     "What happens, as it happens.",
                     (Answer(200, "A stream of events; blobtorrent-events(7) explains it.", content_type=STREAM_TYPE),),
                     (
-                        Parameter("types", _TEXT, f"Only events of these types, with commas between: {', '.join(_TYPES)}."),
+                        Parameter("types", _TEXT, f"Only these types, with commas between: {', '.join(_TYPES)}."),
                         Parameter("torrents", _TEXT, "Only events of torrents with these info-hashes."),
                         Parameter("labels", _TEXT, "Only events of torrents with one of these labels."),
                         Parameter("since", _TEXT, "The id of the last event seen; as the header Last-Event-ID, which "

@@ -36,7 +36,8 @@ def first(line: Line) -> Delivery:
 
 
 @pytest.mark.parametrize(("labels", "of_torrent", "is_wanted"), [
-    ((), (), True), ((), ("tv",), True), (("tv", "hd"), ("hd",), True), (("tv",), ("film",), False), (("tv",), (), False),
+    ((), (), True), ((), ("tv",), True), (("tv", "hd"), ("hd",), True),
+    (("tv",), ("film",), False), (("tv",), (), False),
 ])
 def test_a_hook_hears_of_torrents_with_its_labels(labels, of_torrent, is_wanted):
     assert line_of(labels=labels).wants(told(1, *of_torrent)) is is_wanted

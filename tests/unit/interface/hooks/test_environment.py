@@ -9,8 +9,10 @@ from blobtorrent.interface.hooks.environment import MAX_VALUE, environment_of
 from blobtorrent.model.events import SpaceLow, TorrentFailed, TorrentFinished
 from tests.support.rest import info_hash, status_of
 
-OURS = {"HOME": "/home/me", "NOTIFY_SOCKET": "/run/systemd/notify", "BLOBTORRENT_TOKEN_FILE": "/x", "LD_PRELOAD": "/x.so",
-        "PYTHONPATH": "/x", "PATH": "/evil", "CREDENTIALS_DIRECTORY": "/run/credentials"}
+OURS = {
+    "HOME": "/home/me", "NOTIFY_SOCKET": "/run/systemd/notify", "BLOBTORRENT_TOKEN_FILE": "/x", "LD_PRELOAD": "/x.so",
+    "PYTHONPATH": "/x", "PATH": "/evil", "CREDENTIALS_DIRECTORY": "/run/credentials",
+}
 
 
 def told(event, status=None):
@@ -42,8 +44,8 @@ def test_an_event_of_the_session_has_no_torrent():
 
 
 @pytest.mark.parametrize("name", [
-    "$(touch /tmp/canary)", "`id`", "'; id; '", '"; id; "', "a\nBLOBTORRENT_HASH=x", "a\0b", "\ud800", "caf\udce9", "-rf",
-    "x" * 100_000, "", "\x1b]0;x\x07",
+    "$(touch /tmp/canary)", "`id`", "'; id; '", '"; id; "', "a\nBLOBTORRENT_HASH=x", "a\0b", "\ud800", "caf\udce9",
+    "-rf", "x" * 100_000, "", "\x1b]0;x\x07",
 ])
 def test_a_foreign_name_is_one_value_that_an_environment_can_hold(name):
     environ = environment_of(told(TorrentFailed(info_hash(1), "c", name), status_of(1, name=name)), {})

@@ -11,7 +11,15 @@ import pytest
 from blobtorrent.interface.eventjson import Told, tell
 from blobtorrent.interface.eventlog import KEPT_EVENTS
 from blobtorrent.interface.rest import feed as feed_module
-from blobtorrent.interface.rest.feed import CATCH_UP_BYTES, HEARTBEAT_S, MAX_BACKLOG_BYTES, EventStream, Feed, Wanted
+from blobtorrent.interface.rest.feed import (
+    CATCH_UP_BYTES,
+    CATCH_UP_S,
+    HEARTBEAT_S,
+    MAX_BACKLOG_BYTES,
+    EventStream,
+    Feed,
+    Wanted,
+)
 from blobtorrent.interface.rest.grants import Grant, Scope
 from blobtorrent.model.events import Event, PieceVerified, SettingsApplied, SpaceBack, StateChanged, TorrentRemoved
 from blobtorrent.model.status import TorrentStatus
@@ -20,6 +28,7 @@ from tests.support.rest import info_hash, status_of
 
 ADMIN = Grant("admin", frozenset({Scope.ADMIN}))
 WALL = 1234.5
+ALL, APPLIED = Wanted(ADMIN), SettingsApplied()
 BOUND = Grant("tv", frozenset({Scope.READ}), frozenset({"tv"}))
 
 
@@ -112,14 +121,14 @@ class Rig:
         self.feed = Feed(self.chronicle, clock=FakeClock(wall_s=WALL))
         self.feed.serve_on(self.thread)
 
-    def join(self, wanted: Wanted = Wanted(ADMIN), since: str = "", sink: PlayedSink | None = None) -> PlayedSink:
+    def join(self, wanted: Wanted = ALL, since: str = "", sink: PlayedSink | None = None) -> PlayedSink:
         sink = sink or PlayedSink()
         self.stream = EventStream(self.feed, wanted, since)
         self.stream.begin(sink)
         self.thread.settle()
         return sink
 
-    def publish(self, event: Event = SettingsApplied(), status: TorrentStatus | None = None, times: int = 1) -> None:
+    def publish(self, event: Event = APPLIED, status: TorrentStatus | None = None, times: int = 1) -> None:
         for _ in range(times):
             self.chronicle.publish(event, status)
         self.thread.settle()
@@ -220,11 +229,27 @@ def test_a_slow_client_holds_nobody_up_and_gets_no_heartbeats(rig):
 
 def test_catching_up_is_cut_into_turns(rig):
     rig.publish(changed(1), status_of(1, name="x" * 10_000), times=100)
-    sink = rig.join(since="ab-0")
-    assert len(sink.data) < 2 * CATCH_UP_BYTES
-    for _ in range(20):
-        rig.thread.pass_time(1.0)
-    assert len(sink.ids) == 100
+    sink = PlayedSink()
+    EventStream(rig.feed, Wanted(ADMIN), "ab-0").begin(sink)
+    sizes = [len(sink.data)]
+    while rig.thread.soon:
+        rig.thread.soon.pop(0)()
+        sizes.append(len(sink.data))
+    assert max(after - before for before, after in zip(sizes, sizes[1:])) < 2 * CATCH_UP_BYTES
+    assert len(sizes) > 5 and len(sink.ids) == 100
+
+
+def test_clients_that_are_full_are_looked_at_now_and_then_only(rig):
+    sink = PlayedSink()
+    sink.is_stuck, sink.backlog_bytes = True, MAX_BACKLOG_BYTES
+    rig.join(sink=sink)
+    rig.publish()
+    assert sorted(after for after, _ in rig.thread.later) == [CATCH_UP_S, HEARTBEAT_S]
+    rig.thread.pass_time(CATCH_UP_S)
+    assert sorted(after for after, _ in rig.thread.later) == [CATCH_UP_S, HEARTBEAT_S]
+    sink.drain()
+    rig.thread.pass_time(CATCH_UP_S)
+    assert sink.ids == ["ab-1"] and [after for after, _ in rig.thread.later] == [HEARTBEAT_S]
 
 
 # ---- cost
