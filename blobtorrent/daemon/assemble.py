@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from logging import DEBUG
 from pathlib import Path
@@ -39,7 +39,7 @@ from blobtorrent.runtime.clock import SystemClock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import SelectorLoop
 from blobtorrent.runtime.metrics import Registry
-from blobtorrent.storage.arena import Arena
+from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.disk import DiskPool
 from blobtorrent.storage.filepool import FilePool, descriptor_share
 from blobtorrent.storage.hasher import HasherPool, default_size
@@ -76,6 +76,19 @@ class Engine:
         gc.freeze()                    # what is here now stays: no collection needs to look at it again
         gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
         self._supervisor.start()
+
+    def restore(self) -> Iterator[None]:
+        """Read what is kept, a little with every step. Until it has ended the session tells only that it starts."""
+        if self._saved is None:
+            return
+        from blobtorrent.core.session.restoring import RestoreEnded, TorrentsRestored
+
+        inbox = self._core.mailbox
+        for torrents in self._saved.restore():
+            inbox.post(TorrentsRestored(tuple(torrents), self._saved.num_torrents))
+            yield
+        inbox.post(RestoreEnded(self._saved.past, tuple(self._saved.damages)))
+        gc.freeze()
 
     def dead_threads(self) -> list[str]:
         """Names of threads that died of a bug: the engine cannot go on then."""
@@ -167,9 +180,9 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         outlets, settings, board, sessions, bus.publish, clock, core.timers, rng,
         peer_id=make_peer_id(os.urandom(RANDOM_BYTES)),
         check_jobs=2 * hash_threads,
-        saved=saved.torrents if saved is not None else (),
         on_safe=saved.on_safe if saved is not None else None,
         damages=tuple(saved.damages) if saved is not None else (),
+        memory=lambda: (arena.capacity * SLOT_SIZE, arena.reserved * SLOT_SIZE),
     ))
     supervisor = Supervisor([
         Part("events", bus.start, bus.stop, (bus.heart,)),

@@ -5,12 +5,13 @@ both tell of. Built by the thread that starts the engine, before any other runs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from blobtorrent.config.schema import Settings
+from blobtorrent.core.session.past import Past
 from blobtorrent.core.session.record import TorrentRecord
-from blobtorrent.core.session.restore import KINDS, rebuild, restore
+from blobtorrent.core.session.restore import KINDS, past_of, rebuild, restore
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.daemon.supervisor import Part
 from blobtorrent.model.damage import Damage
@@ -29,10 +30,12 @@ from blobtorrent.storage.naming import Naming
 from blobtorrent.storage.partstore import Durable
 from blobtorrent.storage.state.library import Library, LibraryThread
 from blobtorrent.storage.state.statedir import StateDir
-from blobtorrent.storage.state.statethread import LoadedRows, StateThread, row_key
+from blobtorrent.storage.state.statethread import TORRENT, StateThread, row_key
 from blobtorrent.storage.store import Store
 
 log = get_logger(__name__)
+
+AT_ONCE = 200                          # torrents that are handed on in one step: some 10 ms
 
 
 class Saved:
@@ -44,11 +47,13 @@ class Saved:
         self._storage = settings.storage
         self._folder = StateDir(state)
         self.damages: list[str] = []
+        self.past = Past()             # these two are known when the first torrents are
+        self.num_torrents = 0
+        self._is_restored = False
         try:
             self._library = Library(self._folder, self._on_damage)
             self._recovery = self._recover(runtime, state)
             self.live = self._make_live(runtime, state, num_slots(settings.storage.memory_budget, scratch_slots))
-            self.torrents = self._restore()
         except BaseException:
             self._folder.close()
             raise
@@ -91,21 +96,27 @@ class Saved:
     def close(self, *, is_clean: bool) -> None:
         """The last step, when all threads have ended.
 
-        What a killed process left of torrents that were not started since is found again all the same.
+        What a killed process left of torrents that were not started since is found again all the same; and so is
+        everything, when the end comes before all torrents were known.
         """
-        if is_clean:
-            try:
-                self._folder.mark_clean()
-            except StorageError as error:
-                log.error("the clean end could not be noted", code=error.code, detail=error.detail)
-            else:
-                if self.live is not None:
-                    self.live.remove()
+        if is_clean and self._is_restored:
+            self._note_end(self._folder.mark_clean)
+        elif is_clean and self._folder.was_clean and not (self.damages or self._folder.damages):
+            self._note_end(self._folder.mark_untouched)
         self._folder.close()
+
+    def _note_end(self, mark: Callable[[], None]) -> None:
+        try:
+            mark()
+        except StorageError as error:
+            log.error("the clean end could not be noted", code=error.code, detail=error.detail)
+        else:
+            if self.live is not None:
+                self.live.remove()
 
     def abandon(self) -> None:
         """Instead of `close`, when no thread was ever started: the next start finds all as this one did."""
-        self.close(is_clean=self._folder.was_clean and not self.damages)
+        self.close(is_clean=True)
 
     # ---- the start
 
@@ -137,7 +148,8 @@ class Saved:
                 self._recovery.note_gap()
             return None
 
-    def _restore(self) -> list[Torrent]:
+    def restore(self) -> Iterator[list[Torrent]]:
+        """All torrents, some with every step. Once, and before the threads are asked for anything."""
         for damage in self._folder.damages:
             self._on_damage(damage)
         loaded = self._folder.state.load(KINDS)
@@ -148,27 +160,45 @@ class Saved:
                 "saved changes", str(self._folder.state.path), f"{commits_lost} commits that were made are not there",
                 "what they told of the torrents that ran is looked for on disk"))
             found.distrust()
-        torrents, damages = restore(
-            loaded, found.torrents, is_crash=not self._folder.was_clean, alive_at=found.alive_at, now=time.time())
-        for damage in [*loaded.damaged, *damages]:
+        for damage in loaded.damaged:
             self._on_damage(damage)
-        self._rebuild_strays(torrents, loaded, is_damaged=bool(damages) or commits_lost > 0)
+        self.past = past_of(loaded, found.alive_at, time.time())
+        self.num_torrents = sum(row.kind == TORRENT for row in loaded.rows)
+        is_damaged = bool(loaded.damaged or self._folder.damages) or commits_lost > 0
+        keys: set[bytes] = set()
+        some: list[Torrent] = []
+        for one in restore(
+            loaded, found.torrents, is_crash=not self._folder.was_clean, alive_at=self.past.alive_at
+        ):
+            if isinstance(one, Damage):
+                is_damaged = True
+                self._on_damage(one)
+                continue
+            keys.add(row_key(one.info_hash))
+            some.append(one)
+            if len(some) == AT_ONCE:
+                yield some
+                some = []
+        some += self._rebuilt(keys, is_damaged=is_damaged)
         if self._recovery is not None:
-            self._recovery.keep_only(torrents)
-        return list(torrents.values())
+            self._recovery.keep_only(keys)
+        yield some
+        self._is_restored = True
 
-    def _rebuild_strays(self, torrents: dict[bytes, Torrent], loaded: LoadedRows, *, is_damaged: bool) -> None:
-        """Torrents without a row: theirs was damaged, or a crash came while one was added or removed."""
-        for info_hash in self._folder.stray_torrents(torrents):
+    def _rebuilt(self, known: set[bytes], *, is_damaged: bool) -> Iterator[Torrent]:
+        """Torrents without a row: theirs was damaged, or a crash came while one was added or removed. The keys of those
+        that are made anew are added to `known`."""
+        for info_hash in self._folder.stray_torrents(known):
             answer = self._library.load(info_hash)
             if answer.metainfo is None:
                 continue               # told already
-            if not (loaded.damaged or self._folder.damages or is_damaged):
+            if not is_damaged:
                 self._library.set_aside(info_hash)
                 continue
-            torrents[row_key(info_hash)] = rebuild(answer.metainfo, self._storage.download_dir.absolute(), time.time())
+            known.add(row_key(info_hash))
             self._on_damage(Damage(
                 "torrent", answer.metainfo.name, "its rows are lost", "made anew from its .torrent file, stopped"))
+            yield rebuild(answer.metainfo, self._storage.download_dir.absolute(), time.time())
 
     def _on_damage(self, damage: Damage) -> None:
         """From any thread."""

@@ -73,7 +73,7 @@ class Service:
             self._engine.start()
             self._interfaces.start()
             status = EXIT_OK
-            if self._open_listeners():
+            if self._restore() and self._open_listeners():
                 log.info("ready", version=__version__, seconds=round(time.monotonic() - started_s, 3))
                 self._notifier.ready(self._status_line())
                 status = self._serve()
@@ -81,17 +81,15 @@ class Service:
             is_clean = self._stop()
         return status if is_clean else EXIT_FAILED
 
+    def _restore(self) -> bool:
+        """Read what is kept, while clients are answered; False when we are told to end before it is done."""
+        return not any(self._is_told_to_end() for _ in self._engine.restore())
+
     def _open_listeners(self) -> bool:
         """Wait for the last step of the start; False when we are told to end before it is done."""
         reply = self._engine.gateway.submit(OpenListeners(self._reloader.settings.network.listen))
         end_s = time.monotonic() + START_LIMIT_S
-        while True:
-            taken = self._signals.poll()
-            if taken is RELOAD:
-                self._must_reload = True
-            elif self._desk.must_stop or taken not in (None, WAKE):
-                log.info("ending before all was started", signal=_name(taken))
-                return False
+        while not self._is_told_to_end():
             try:
                 reply.wait(START_LOOK_S)
                 return True
@@ -101,6 +99,17 @@ class Service:
             dead = self._dead_threads()
             if dead:
                 raise BugError("bug.dead-thread", f"threads died at the start: {', '.join(dead)}")
+        return False
+
+    def _is_told_to_end(self) -> bool:
+        """Look for signals while we start."""
+        taken = self._signals.poll()
+        if taken is RELOAD:
+            self._must_reload = True
+        elif self._desk.must_stop or taken not in (None, WAKE):
+            log.info("ending before all was started", signal=_name(taken))
+            return True
+        return False
 
     def _serve(self) -> int:
         """Until we are told to end, or a thread has died."""

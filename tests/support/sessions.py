@@ -12,7 +12,9 @@ from blobtorrent.config.schema import SINGLE_TABLES, Settings
 from blobtorrent.core.session.build import Surroundings, build_session
 from blobtorrent.core.session.commands import AddTorrent, Ask, Command, OpenListeners, Reply, SeedGoal
 from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.past import Past
 from blobtorrent.core.session.record import Place, TorrentRecord, facts_of, wishes_of
+from blobtorrent.core.session.restoring import RestoreEnded, TorrentsRestored
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import CloseSwarm, SwarmClosed, SwarmReport
 from blobtorrent.discovery.messages import Announce, AnnounceDone
@@ -74,9 +76,11 @@ class SessionRig:
     """Posts of the session are drained by the test; `answer_*` play the threads that would have taken them."""
 
     def __init__(self, *, check_jobs: int = 4, max_links: int = 500, keeps: bool = False, live: LiveFile | None = None,
-                 saved: Iterable[Torrent] = (), on_safe: Callable[[InfoHash], None] | None = None,
-                 looks_at_once: bool = True, **settings: object) -> None:
-        """With `keeps` it is a daemon's: what it saves goes to `library` and `state`, as it would to their threads."""
+                 saved: Iterable[Torrent] = (), past: Past = Past(), is_restored: bool = True,
+                 on_safe: Callable[[InfoHash], None] | None = None, looks_at_once: bool = True,
+                 **settings: object) -> None:
+        """With `keeps` it is a daemon's: what it saves goes to `library` and `state`, as it would to their threads, and
+        `saved` are the torrents of earlier runs, unless they are still to come (`is_restored`)."""
         self.clock = FakeClock(start=1000.0)
         self.timers = TimerWheel()
         self.inbox: Mailbox[Any] = Mailbox("core")
@@ -119,11 +123,14 @@ class SessionRig:
             random.Random(1),
             PeerId(b"-BQ0000-abcdefghijkl"),
             check_jobs,
-            saved,
             on_safe,
         ))
         for message in self.inbox.drain():
             self.tell(message)
+        if keeps and is_restored:
+            torrents = tuple(saved)
+            self.tell(TorrentsRestored(torrents, len(torrents)))
+            self.tell(RestoreEnded(past, ()))
 
     # ---- what drives it
 

@@ -5,7 +5,7 @@ does not even load them.
 """
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,7 +37,6 @@ from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.session import Begin, Session
 from blobtorrent.core.session.sharing import Sharing
 from blobtorrent.core.session.swarms import SwarmManager
-from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import TorrentManager
 from blobtorrent.core.swarm.messages import SwarmClosed, SwarmReport, SwarmSettings
 from blobtorrent.model.events import Event
@@ -65,9 +64,9 @@ class Surroundings(NamedTuple):
     rng: Random
     peer_id: PeerId
     check_jobs: int                    # ranges of a torrent that the hashers are given at a time
-    saved: Iterable[Torrent] = ()      # torrents that were there when the process ended last
     on_safe: Callable[[InfoHash], None] | None = None                  # all that a torrent has is in rows
-    damages: tuple[str, ...] = ()      # found when the state was read
+    damages: tuple[str, ...] = ()      # found when the state was opened
+    memory: Callable[[], tuple[int, int]] = lambda: (0, 0)             # bytes for pieces: the budget, and what is used
 
 
 def swarm_settings(settings: Settings) -> SwarmSettings:
@@ -122,7 +121,7 @@ def build_session(around: Surroundings) -> Session:
         parts = Parts(around, lambda parts: _make_resume(around, parts))
         session = _make_session(around, parts)
         _add_lasting_parts(around, parts, session)
-    session.at_begin[:0] = [lambda: parts.torrents.adopt(around.saved), parts.bandwidth.begin]
+    session.at_begin.insert(0, parts.bandwidth.begin)
     around.outlets.inbox.post(Begin())
     return session
 

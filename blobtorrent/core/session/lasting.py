@@ -22,6 +22,7 @@ from blobtorrent.core.session.commands import (
 from blobtorrent.core.session.draining import DrainManager
 from blobtorrent.core.session.explaining import Explainer
 from blobtorrent.core.session.gateway import SESSION_KEY
+from blobtorrent.core.session.ledger import Ledger
 from blobtorrent.core.session.moves import MoveManager
 from blobtorrent.core.session.pausing import PauseManager
 from blobtorrent.core.session.queries import (
@@ -30,11 +31,13 @@ from blobtorrent.core.session.queries import (
     MetainfoOf,
     PeersOf,
     PiecesOf,
+    StatsOf,
     TrackersOf,
     WebSeedsOf,
 )
 from blobtorrent.core.session.removals import Removals
 from blobtorrent.core.session.reserves import ReserveManager
+from blobtorrent.core.session.restoring import RestoreEnded, Restorer, TorrentsRestored
 from blobtorrent.core.session.resume import ResumeManager
 from blobtorrent.core.session.session import Session
 from blobtorrent.core.session.spaces import SpaceManager
@@ -90,6 +93,9 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         roster, answers, parts.admission, parts.loader, parts.checker, parts.activity, parts.swarms, parts.bandwidth,
         reserves, session=lambda: around.sessions.read(SESSION_KEY) or SessionStatus("starting"), clock=around.clock)
 
+    ledger = Ledger(roster, keeper, reserves, around.memory, around.clock)
+    restorer = Restorer(session, parts.torrents, ledger)
+
     def apply(command: ApplySettings, _reply: Reply[Any]) -> None:
         apply_settings(command.settings, parts, keeper, reserves)
         around.tell(SettingsApplied())
@@ -114,12 +120,15 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         WebSeedsOf: answers.web_seeds_of,
         MetainfoOf: answers.metainfo_of,
         Explain: explainer.explain,
+        StatsOf: ledger.stats_of,
         ContentOf: answers.content_of,
     })
     session.messages.update({
         TorrentKept: parts.additions.on_kept,
         TorrentLoaded: parts.metainfos.on_loaded,
         TorrentRead: answers.on_read,
+        TorrentsRestored: restorer.on_torrents,
+        RestoreEnded: restorer.on_end,
         PeersTold: answers.on_peers,
         PiecesTold: answers.on_pieces,
         StateSaved: keeper.on_saved,
@@ -135,8 +144,9 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         DataDeleted: removals.on_deleted,
         SpaceMeasured: reserves.on_measured,
     })
-    uptime = Uptime(roster, outlets, keeper, clock=around.clock, timers=around.timers)
+    uptime = Uptime(roster, outlets, ledger, clock=around.clock, timers=around.timers)
     session.at_begin += [keeper.begin, uptime.begin]
+    session.at_stop.append(uptime.end)
 
 
 def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, reserves: ReserveManager) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from blobtorrent.core.session import rows
+from blobtorrent.core.session.past import Past
 from blobtorrent.core.session.record import Place, TorrentRecord, Wishes, facts_of
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.bitfield import Bitfield
@@ -18,34 +19,39 @@ from blobtorrent.storage.state.statethread import PROGRESS, SESSION, TORRENT, Lo
 KINDS = (SESSION, TORRENT, PROGRESS)   # of rows that are read at the start
 
 
-def restore(
-    loaded: LoadedRows, recovered: Mapping[bytes, Recovered], *, is_crash: bool, alive_at: float = 0.0,
-    now: float = float("inf"),
-) -> tuple[dict[bytes, Torrent], list[Damage]]:
-    """All torrents that have a row, by its key, and the rows that make no sense.
-
-    `recovered` is what a killed process left in memory, and `alive_at` when it was alive last; a row may know better.
-    `is_crash` says that the last one did not end cleanly. `now` is the time, of both clocks: seconds since 1970.
+def past_of(loaded: LoadedRows, alive_at: float, now: float) -> Past:
+    """What is known of the earlier runs. `alive_at` is when a killed process was alive last, as its memory says; the
+    row may know better. `now` is the time, of both clocks: seconds since 1970.
     """
-    signs = [alive_at, *(rows.read_alive_at(row.body) for row in loaded.rows if row.kind == SESSION)]
-    alive_at = max((sign for sign in signs if sign <= now), default=0.0)
+    past = next((rows.read_past(row.body) for row in loaded.rows if row.kind == SESSION), Past())
+    is_known = 0.0 < past.alive_at <= now                  # or the clock was set meanwhile
+    if past.alive_at < alive_at <= now:
+        return past.until(alive_at) if is_known else past._replace(alive_at=alive_at)
+    return past if is_known else past._replace(alive_at=0.0)
+
+
+def restore(
+    loaded: LoadedRows, recovered: Mapping[bytes, Recovered], *, is_crash: bool, alive_at: float = 0.0
+) -> Iterator[Torrent | Damage]:
+    """All torrents that have a row, one by one, and the damage of rows that make no sense.
+
+    `recovered` is what a killed process left in memory, and `alive_at` when it was alive last, in seconds since 1970.
+    `is_crash` says that the last one did not end cleanly.
+    """
     progress = {row.key: row.body for row in loaded.rows if row.kind == PROGRESS}
-    torrents: dict[bytes, Torrent] = {}
-    damages: list[Damage] = []
     for row in loaded.rows:
         if row.kind != TORRENT:
             continue
         try:
             record = rows.read_record(row.body, progress.get(row.key))
         except ResumeCorrupt as error:
-            damages.append(Damage("row", f"torrent {row.key.hex()}", error.detail, "made anew from its .torrent file"))
+            yield Damage("row", f"torrent {row.key.hex()}", error.detail, "made anew from its .torrent file")
             continue
         if {(TORRENT, row.key), (PROGRESS, row.key)} & loaded.stale:
             record.is_checked = False              # it is the row of an hour ago
         record.is_suspect |= is_crash and record.should_run
         _count_time(record, alive_at)
-        torrents[row.key] = _with_recovered(record, recovered.get(row.key))
-    return torrents, damages
+        yield _with_recovered(record, recovered.get(row.key))
 
 
 def rebuild(metainfo: Metainfo, download_dir: Path, added_at: float) -> Torrent:

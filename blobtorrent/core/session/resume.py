@@ -29,6 +29,7 @@ from blobtorrent.storage.state.library import DropTorrent
 from blobtorrent.storage.state.statethread import (
     PEERS,
     PROGRESS,
+    SESSION,
     STAMPS,
     TORRENT,
     KeepPrevious,
@@ -291,7 +292,7 @@ class ResumeManager:
             torrent = self._roster.get(info_hash)
             if torrent is not None:
                 self._dirty[info_hash] = self._wishes[info_hash] = torrent
-        self._rows = [row for row in commit.puts if row.kind in (PEERS, STAMPS)] + self._rows
+        self._rows = [row for row in commit.puts if row.kind in (SESSION, PEERS, STAMPS)] + self._rows
         self._dropped = commit.dropped + self._dropped
         for then in commit.then:
             then(error)

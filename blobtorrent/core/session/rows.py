@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal, Tiers
+from blobtorrent.core.session.past import Past
 from blobtorrent.core.session.record import Facts, Lifetime, Place, Running, TorrentRecord, Wishes
-from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
+from blobtorrent.core.swarm.messages import KnownAddress, PeerSource, Totals
 from blobtorrent.model.address import parse_endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import BlobTorrentError, ResumeCorrupt
@@ -106,17 +107,24 @@ def read_stamps(body: bytes) -> dict[int, FileStamp]:
         return {}
 
 
-def session_body(alive_at: float) -> bytes:
-    """`alive_at` is when somebody looked last, in seconds since 1970."""
-    return _dump({"alive_at": alive_at})
+def session_body(past: Past) -> bytes:
+    return _dump(past._asdict())
 
 
-def read_alive_at(body: bytes) -> float:
-    """0.0 when the row makes no sense."""
+def read_past(body: bytes) -> Past:
+    """That of a program that never ran, when the row makes no sense."""
     try:
-        return float(json.loads(body)["alive_at"])
-    except (ValueError, TypeError, KeyError):
-        return 0.0
+        row = json.loads(body)
+        return Past(
+            alive_at=float(row["alive_at"]),
+            seconds=float(row.get("seconds", 0.0)),
+            runs=int(row.get("runs", 0)),
+            removed=int(row.get("removed", 0)),
+            removed_finished=int(row.get("removed_finished", 0)),
+            removed_bytes=Totals(*map(int, row.get("removed_bytes", ()))),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Past()
 
 
 def peers_body(peers: Iterable[KnownAddress]) -> bytes:

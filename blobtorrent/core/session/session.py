@@ -53,7 +53,7 @@ class Session:
     """Owned by the core thread, except that it is built before that thread starts.
 
     Who builds it puts the managers' handlers into `commands` and `messages`, by type, what they do first into
-    `at_begin`, and says in `on_announced` who takes the peers that a tracker named.
+    `at_begin`, what they do last into `at_stop`, and says in `on_announced` who takes the peers that a tracker named.
     """
 
     def __init__(
@@ -83,6 +83,8 @@ class Session:
         }
         self.on_announced: Callable[[InfoHash, tuple[Endpoint, ...]], None] = lambda info_hash, peers: None
         self.at_begin: list[Callable[[], None]] = [self._tick]
+        self.at_stop: list[Callable[[], None]] = []
+        self.is_restoring = False      # torrents of earlier runs are still read
         self._outlets = outlets
         self._roster = roster
         self._torrents = torrents
@@ -108,6 +110,17 @@ class Session:
         """How often announces ended in each way: "ok", or the code of the error. Any thread may read it."""
         return self._announces.results
 
+    def tell_loaded(self, loaded: int, total: int) -> None:
+        """So many of the torrents of earlier runs are known again."""
+        self._status = self._status._replace(loaded=loaded, total=total)
+        self._publish()
+
+    def end_restoring(self, damages: tuple[str, ...]) -> None:
+        """They all are; this is what was found damaged."""
+        self.is_restoring = False
+        self._status = self._status._replace(damages=damages)
+        self._publish()
+
     def retire(self) -> None:
         """Begin nothing new from now on. Raises Unavailable ("session.starting", "session.stopping")."""
         if self.state is SessionState.STARTING:
@@ -120,7 +133,7 @@ class Session:
     def has_retired(self, unique_pieces: int) -> None:
         """All swarms have done what they could; the snapshot says how many pieces only we have."""
         self._status = self._status._replace(unique_pieces=unique_pieces)
-        self._board.publish(SESSION_KEY, self._status)
+        self._publish()
 
     def _begin(self, _message: Begin) -> None:
         for step in self.at_begin:
@@ -140,6 +153,9 @@ class Session:
         try:
             if self.state in (SessionState.DRAINING, SessionState.STOPPED) and not isinstance(ask.command, StopSession):
                 raise Unavailable("session.stopping", "the session is stopping")
+            if self.is_restoring and not isinstance(ask.command, StopSession):
+                raise Unavailable(
+                    "session.starting", "the daemon is starting: its torrents are not all known yet, try again")
             if self.state is SessionState.RETIRING and isinstance(ask.command, (AddTorrent, StartTorrent)):
                 raise Unavailable("session.draining", "the session is about to leave: it begins nothing more")
             handler = self.commands.get(type(ask.command))
@@ -163,7 +179,7 @@ class Session:
             down_bytes_per_s=self._swarms.down_bytes_per_s,
             up_bytes_per_s=self._swarms.up_bytes_per_s,
         )
-        if status != self._status or self._board.read(SESSION_KEY) is None:
+        if status != self._board.read(SESSION_KEY):
             self._status = status
             self._board.publish(SESSION_KEY, status)
 
@@ -204,6 +220,8 @@ class Session:
             now = self._clock.now()
             self._announces_end_s = now + ANNOUNCE_DRAIN_S
             self._torrents.rest()
+            for step in self.at_stop:
+                step()
             self._timers.at(self._announces_end_s, self._end_when_drained)
             self._timers.at(now + DRAIN_S, self._end)
         return reply

@@ -6,13 +6,11 @@ start adds the time from its row to our last sign of life: in memory every few s
 
 from __future__ import annotations
 
-from blobtorrent.core.session import rows
+from blobtorrent.core.session.ledger import Ledger
 from blobtorrent.core.session.outlets import Outlets
-from blobtorrent.core.session.resume import ResumeManager
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.timers import TimerWheel
-from blobtorrent.storage.state.statethread import SESSION, Row
 
 BEAT_S = 5.0                           # what a kill costs of the seconds of each torrent
 ROW_S = 600.0                          # what a power cut costs of those of idle ones
@@ -21,17 +19,21 @@ ROW_S = 600.0                          # what a power cut costs of those of idle
 class Uptime:
     """Costs the same for one torrent and for ten thousand, and nothing on disk while none runs."""
 
-    def __init__(self, roster: Roster, outlets: Outlets, keeper: ResumeManager, *, clock: Clock, timers: TimerWheel
+    def __init__(self, roster: Roster, outlets: Outlets, ledger: Ledger, *, clock: Clock, timers: TimerWheel
                  ) -> None:
         self._roster = roster
         self._outlets = outlets
-        self._keeper = keeper
+        self._ledger = ledger
         self._clock = clock
         self._timers = timers
 
     def begin(self) -> None:
         self._beat()
         self._timers.at(self._clock.now() + ROW_S, self._put_row)
+
+    def end(self) -> None:
+        """The session ends."""
+        self._ledger.save()
 
     def _beat(self) -> None:
         if self._outlets.live is not None:
@@ -40,5 +42,5 @@ class Uptime:
 
     def _put_row(self) -> None:
         if any(torrent.swarm_is_open for torrent in self._roster):
-            self._keeper.put(Row(SESSION, b"", rows.session_body(self._clock.wall())))
+            self._ledger.save()
         self._timers.at(self._clock.now() + ROW_S, self._put_row)

@@ -112,6 +112,10 @@ class StateDir:
         self.state.keep_previous()
         self._write_session(is_clean=True)
 
+    def mark_untouched(self) -> None:
+        """Nothing was read of what a clean end left, and nothing written: it is still that. Raises StorageError."""
+        self._write_session(is_clean=True)
+
     def close(self) -> None:
         self.state.close()
         self._unlock()

@@ -9,15 +9,17 @@ import pytest
 
 from blobtorrent.config.load import load
 from blobtorrent.core.session import rows
+from blobtorrent.core.session.past import Past
 from blobtorrent.core.session.record import Place, TorrentRecord, Wishes, facts_of
-from blobtorrent.daemon.saved import Saved
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.daemon.saved import AT_ONCE, Saved
 from blobtorrent.model.events import DamageFound, Event
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.storage.live.livefile import LiveFile
 from blobtorrent.storage.live.liveplace import live_path
 from blobtorrent.storage.state.library import Library
 from blobtorrent.storage.state.statedir import StateDir
-from blobtorrent.storage.state.statethread import PROGRESS, TORRENT, Row, row_key
+from blobtorrent.storage.state.statethread import PROGRESS, SESSION, TORRENT, Row, row_key
 from tests.support.statedirs import SavedState, make_torrent
 
 
@@ -30,11 +32,15 @@ def shared_memory(tmp_path: Path) -> Iterator[None]:
         left.unlink()
 
 
+def restored(saved: Saved) -> list[Torrent]:
+    return [torrent for some in saved.restore() for torrent in some]
+
+
 def start(root: Path, runtime: Path) -> tuple[list[str], list[Event]]:
     """Names of the torrents that a start finds, and what it tells."""
     events: list[Event] = []
     saved = Saved(load([], {}, []), root, runtime, events.append, scratch_slots=1)
-    names = sorted(torrent.name for torrent in saved.torrents)
+    names = sorted(torrent.name for torrent in restored(saved))
     saved.close(is_clean=False)
     return names, events
 
@@ -95,7 +101,7 @@ def test_commits_that_memory_knows_of_and_the_disk_does_not_are_told_and_looked_
     state_dir.close()
     events: list[Event] = []
     saved = Saved(load([], {}, []), tmp_path / "state", tmp_path, events.append, scratch_slots=1)
-    found = {torrent.name: torrent for torrent in saved.torrents}
+    found = {torrent.name: torrent for torrent in restored(saved)}
     saved.close(is_clean=False)
     told = [event.what for event in events if isinstance(event, DamageFound)]
     recovered = found["stopped"].recovered
@@ -109,7 +115,7 @@ def test_a_stopped_torrent_with_unfinished_work_keeps_it_and_no_other_from_a_cle
     leave_unfinished_work(root, tmp_path)
     for _ in range(2):
         saved = Saved(load([], {}, []), root, tmp_path, lambda event: None, scratch_slots=1)
-        (torrent,) = saved.torrents
+        (torrent,) = restored(saved)
         assert torrent.recovered is not None
         assert list(torrent.recovered.blocks) == [0]
         saved.close(is_clean=True)
@@ -142,3 +148,55 @@ def test_a_start_that_goes_no_further_hides_no_crash_and_no_damage(tmp_path: Pat
     after = StateDir(root)
     assert not after.was_clean
     after.close()
+
+
+def leave_torrents(root: Path, count: int, *, is_clean: bool) -> None:
+    """The state of a process that had so many stopped torrents."""
+    state_dir = StateDir(root)
+    made = []
+    for number in range(count):
+        _, raw = make_torrent(f"torrent-{number}")
+        record = TorrentRecord(facts_of(parse_torrent(raw), 0.0), Wishes(), Place(root, root), should_run=False)
+        made.append(Row(TORRENT, row_key(record.info_hash), rows.torrent_body(record)))
+    state_dir.state.commit(made)
+    if is_clean:
+        state_dir.mark_clean()
+    state_dir.close()
+
+
+def test_torrents_are_read_some_at_a_time(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    leave_torrents(root, AT_ONCE + 5, is_clean=True)
+    saved = Saved(load([], {}, []), root, tmp_path, lambda event: None, scratch_slots=1)
+    sizes = []
+    for some in saved.restore():
+        sizes.append(len(some))
+        assert saved.num_torrents == AT_ONCE + 5
+    assert sizes == [AT_ONCE, 5]
+    saved.close(is_clean=True)
+
+
+@pytest.mark.parametrize("was_clean", [True, False])
+def test_an_end_before_all_torrents_are_read_leaves_all_as_it_was(tmp_path: Path, was_clean: bool) -> None:
+    root = tmp_path / "state"
+    leave_torrents(root, AT_ONCE + 5, is_clean=was_clean)
+    saved = Saved(load([], {}, []), root, tmp_path, lambda event: None, scratch_slots=1)
+    reading = saved.restore()
+    next(reading)
+    reading.close()
+    saved.close(is_clean=True)
+    after = StateDir(root)
+    assert after.was_clean == was_clean
+    after.close()
+
+
+def test_what_is_known_of_earlier_runs_is_read_with_the_torrents(tmp_path: Path) -> None:
+    root = SavedState(tmp_path / "state", is_clean=True, num_torrents=1).root
+    state_dir = StateDir(root)
+    state_dir.state.commit([Row(SESSION, b"", rows.session_body(Past(5.0, 60.0, 2)))])
+    state_dir.mark_clean()
+    state_dir.close()
+    saved = Saved(load([], {}, []), root, tmp_path, lambda event: None, scratch_slots=1)
+    restored(saved)
+    assert saved.past == Past(5.0, 60.0, 2)
+    saved.close(is_clean=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,11 @@ class PlayedThreads:
         self._calls.append(f"start {self._name}")
         if self.start_error is not None:
             raise self.start_error
+
+    def restore(self) -> Iterator[None]:
+        for step in ("restore some", "restore the rest"):
+            self._calls.append(step)
+            yield
 
     def stop(self, _timeout_s: float = 0.0) -> bool:
         self._calls.append(f"stop {self._name}")
@@ -171,7 +176,8 @@ def test_it_starts_from_the_inside_out_and_stops_from_the_outside_in(manager: Da
     world = World(manager, signal.SIGTERM)
     assert world.service.run() == 0
     assert world.calls == [
-        "start engine", "start interfaces", "listen", "release signals", "stop interfaces", "stop engine",
+        "start engine", "start interfaces", "restore some", "restore the rest", "listen", "release signals",
+        "stop interfaces", "stop engine",
     ]
     assert world.heard() == ["READY=1", "STOPPING=1", "EXTEND_TIMEOUT_USEC=60000000"]
 
@@ -225,7 +231,7 @@ def test_a_dead_thread_ends_the_daemon_in_order_as_a_failure(manager: DatagramSo
 def test_a_reload_is_told_from_its_beginning_to_its_end(manager: DatagramSocket) -> None:
     world = World(manager, signal.SIGHUP, signal.SIGINT)
     world.service.run()
-    assert world.calls[3:5] == ["reopen log", "reload"]
+    assert world.calls[5:7] == ["reopen log", "reload"]
     heard = world.heard()
     assert heard[heard.index("RELOADING=1"):][:2] == ["RELOADING=1", "READY=1"]
 
@@ -254,12 +260,21 @@ def test_a_signal_while_it_starts_ends_it_in_order(manager: DatagramSocket, numb
     assert "READY=1" not in world.heard()
 
 
+def test_a_signal_while_the_torrents_are_read_ends_it_before_the_next_step(manager: DatagramSocket) -> None:
+    world = World(manager)
+    world.signals.early = [signal.SIGTERM]
+    assert world.service.run() == 0
+    assert world.calls == [
+        "start engine", "start interfaces", "restore some", "release signals", "stop interfaces", "stop engine"]
+    assert "READY=1" not in world.heard()
+
+
 def test_a_reload_that_is_asked_for_while_it_starts_is_done_when_it_serves(manager: DatagramSocket) -> None:
     world = World(manager, signal.SIGTERM)
     world.signals.early = [signal.SIGHUP]
     world.engine.gateway.silent_waits = 1
     world.service.run()
-    assert world.calls[2:5] == ["listen", "reopen log", "reload"]
+    assert world.calls[4:7] == ["listen", "reopen log", "reload"]
 
 
 def test_a_thread_that_dies_while_it_starts_is_not_waited_for(manager: DatagramSocket) -> None:

@@ -52,7 +52,9 @@ def test_a_stopped_torrent_is_loaded_saved_and_stopped_again(tmp_path: Path) -> 
     assert safe == [TORRENT.info_hash]
     assert rig.shard.depth == 0
     assert rig.library.depth == 0
-    assert rig.ask(StopSession()) is True
+    reply = rig.command(StopSession())
+    rig.save()
+    assert reply.wait(0) is True
 
 
 def test_a_torrent_that_has_to_wait_is_saved_and_waits_on(tmp_path: Path) -> None:

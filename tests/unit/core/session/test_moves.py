@@ -83,7 +83,9 @@ def test_a_torrent_that_is_removed_while_it_moves_stops_moving_first(tmp_path: P
 
 def test_a_session_that_ends_does_not_wait_for_a_move(tmp_path: Path) -> None:
     rig, _ = begin_move(tmp_path)
-    assert rig.ask(StopSession()) is True
+    reply = rig.command(StopSession())
+    rig.save()
+    assert reply.wait(0) is True
     rig.tell(StoreMoved(TORRENT.info_hash, {}, StorageError("storage.interrupted", "to be resumed")))
     assert rig.saves.depth == 0        # the record says that it was under way
 

@@ -8,10 +8,12 @@ import pytest
 
 from blobtorrent.core.session import rows
 from blobtorrent.core.session.commands import AddTorrent
+from blobtorrent.core.session.past import Past
 from blobtorrent.core.session.record import Lifetime, Place, Running, TorrentRecord, facts_of, wishes_of
-from blobtorrent.core.session.restore import rebuild, restore
+from blobtorrent.core.session.restore import past_of, rebuild, restore
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.damage import Damage
 from blobtorrent.storage.live.recovery import Recovered
 from blobtorrent.storage.live.tally import Tally
 from blobtorrent.storage.state.statethread import PROGRESS, SESSION, TORRENT, LoadedRows, Row, row_key
@@ -39,11 +41,12 @@ def saved(record: TorrentRecord, running: Running | None = None) -> list[Row]:
 
 def start(found: list[Row], *, is_crash: bool = True, recovered: Recovered | None = None, alive_at: float = 0.0,
           stale: frozenset[tuple[str, bytes]] = frozenset()) -> Torrent:
-    torrents, damages = restore(
-        LoadedRows(found, [], stale), {} if recovered is None else {KEY: recovered}, is_crash=is_crash,
-        alive_at=alive_at, now=ALIVE + 100)
-    assert damages == []
-    return torrents[KEY]
+    loaded = LoadedRows(found, [], stale)
+    past = past_of(loaded, alive_at, ALIVE + 100)
+    (torrent,) = restore(
+        loaded, {} if recovered is None else {KEY: recovered}, is_crash=is_crash, alive_at=past.alive_at)
+    assert isinstance(torrent, Torrent)
+    return torrent
 
 
 def test_after_a_clean_stop_a_record_is_believed() -> None:
@@ -66,9 +69,9 @@ def test_a_torrent_without_its_progress_was_never_checked() -> None:
 
 
 def test_a_row_that_makes_no_sense_is_told() -> None:
-    torrents, damages = restore(LoadedRows([Row(TORRENT, KEY, b"{}")], []), {}, is_crash=False)
-    assert torrents == {}
-    assert [(damage.what, damage.where) for damage in damages] == [("row", f"torrent {KEY.hex()}")]
+    (damage,) = restore(LoadedRows([Row(TORRENT, KEY, b"{}")], []), {}, is_crash=False)
+    assert isinstance(damage, Damage)
+    assert (damage.what, damage.where) == ("row", f"torrent {KEY.hex()}")
 
 
 def test_pieces_written_after_the_last_row_count_and_so_do_the_exact_totals() -> None:
@@ -137,5 +140,30 @@ def test_a_sign_of_life_that_cannot_be_is_not_believed(alive_at: float) -> None:
 
 def test_a_row_may_know_better_than_memory_that_is_gone() -> None:
     record = a_record()
-    found = [*saved(record, Running(ALIVE - 60, True, record.lifetime)), Row(SESSION, b"", rows.session_body(ALIVE))]
+    running = Running(ALIVE - 60, True, record.lifetime)
+    found = [*saved(record, running), Row(SESSION, b"", rows.session_body(Past(ALIVE)))]
     assert start(found).record.lifetime.active_s == 100.0
+
+
+def past_at(row: Past, alive_at: float = 0.0) -> Past:
+    loaded = LoadedRows([Row(SESSION, b"", rows.session_body(row))], [])
+    return past_of(loaded, alive_at, ALIVE + 100)
+
+
+def test_seconds_until_the_last_sign_of_life_count() -> None:
+    row = Past(ALIVE, 60.0, 2)
+    assert past_at(row) == row
+    assert past_at(row, ALIVE + 5) == Past(ALIVE + 5, 65.0, 2)
+    assert past_at(row, ALIVE - 5) == row
+
+
+@pytest.mark.parametrize("written_at", [0.0, ALIVE + 1e6, float("nan"), float("inf"), -1.0])
+def test_seconds_since_a_time_that_cannot_be_do_not_count(written_at: float) -> None:
+    row = Past(written_at, 60.0, 2)
+    assert past_at(row) == Past(0.0, 60.0, 2)
+    assert past_at(row, ALIVE) in (Past(ALIVE, 60.0, 2), Past(0.0, 60.0, 2))
+
+
+def test_without_a_row_nothing_is_known_of_earlier_runs() -> None:
+    assert past_of(LoadedRows([], []), 0.0, ALIVE) == Past()
+    assert past_of(LoadedRows([], []), ALIVE - 1, ALIVE) == Past(ALIVE - 1)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.core.session.commands import AddTorrent, FilePriority, GoalAction, SeedGoal
+from blobtorrent.core.session.past import Past
 from blobtorrent.core.session.record import Lifetime, Place, Running, TorrentRecord, facts_of, wishes_of
 from blobtorrent.core.session.rows import (
     peers_body,
     progress_body,
-    read_alive_at,
+    read_past,
     read_peers,
     read_record,
     read_stamps,
@@ -20,7 +21,7 @@ from blobtorrent.core.session.rows import (
     stamps_body,
     torrent_body,
 )
-from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
+from blobtorrent.core.swarm.messages import KnownAddress, PeerSource, Totals
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import ResumeCorrupt
@@ -115,7 +116,14 @@ def test_a_torrent_that_runs_is_known_to_have_run() -> None:
     assert (again.running, again.lifetime) == (running, running.lifetime)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"alive_at": "x"}', b"\xff"])
-def test_a_sign_of_life_that_makes_no_sense_is_none(body: bytes) -> None:
-    assert read_alive_at(body) == 0.0
-    assert read_alive_at(session_body(5.5)) == 5.5
+@pytest.mark.parametrize("body", [
+    b"", b"[]", b"{}", b'{"alive_at": "x"}', b"\xff", b'{"alive_at": 1, "removed_bytes": [1, 2, 3, 4]}',
+    b'{"alive_at": 1, "runs": [2]}'])
+def test_a_row_of_the_session_that_makes_no_sense_tells_nothing(body: bytes) -> None:
+    assert read_past(body) == Past()
+
+
+def test_what_is_known_of_earlier_runs_is_read_again_also_from_a_row_that_tells_only_when_we_lived() -> None:
+    past = Past(5.5, 60.25, 3, 4, 2, Totals(1 << 60, 2, 3))
+    assert read_past(session_body(past)) == past
+    assert read_past(b'{"alive_at": 5.5}') == Past(5.5)

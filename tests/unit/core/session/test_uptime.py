@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blobtorrent.core.session.rows import read_alive_at
+from blobtorrent.core.session.rows import read_past
 from blobtorrent.core.session.uptime import BEAT_S, ROW_S
 from blobtorrent.storage.state.statethread import SESSION
 from tests.support.livefiles import make_live, recover
@@ -31,7 +31,7 @@ def test_a_row_says_so_now_and_then_while_something_runs(tmp_path: Path) -> None
     wall = rig.clock.wall()
     rig.advance(5.0)
     (row,) = rig.save()
-    assert (row.kind, read_alive_at(row.body)) == (SESSION, wall)
+    assert (row.kind, read_past(row.body).alive_at) == (SESSION, wall)
 
 
 def test_while_nothing_runs_nothing_is_written(tmp_path: Path) -> None:
