@@ -84,8 +84,10 @@ class Additions:
             raise Invalid("torrent.not-raw", "the bytes of the .torrent file are needed, to keep them")
         from blobtorrent.storage.state.library import KeepTorrent
 
+        library, keep = self._outlets.library, KeepTorrent(info_hash, command.raw, None, self._outlets.inbox)
         self._pending[info_hash] = _Pending(torrent, reply, then, [])
-        self._outlets.library.post(KeepTorrent(info_hash, command.raw, None, self._outlets.inbox))
+        # What is deleted of one that was removed just now must not be what is written here.
+        self._keeper.when_dropped(info_hash, lambda: library.post(keep))
 
     def on_kept(self, answer: "TorrentKept") -> None:
         pending = self._pending[answer.info_hash]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.errors import StorageError
+from blobtorrent.model.ids import InfoHash
 
 if TYPE_CHECKING:
     from blobtorrent.storage.state.statethread import Row
@@ -26,9 +27,11 @@ class Keeper(Protocol):
     def drop(self, torrent: Torrent) -> None:
         """It is gone: drop all that is kept of it."""
 
+    def when_dropped(self, info_hash: InfoHash, then: Callable[[], None]) -> None:
+        """Call `then()` when nothing is kept any more of a torrent that was dropped; at once when none was."""
+
     def settle(self, torrent: Torrent, then: Callable[[], None]) -> None:
         """Its swarm is closed: make what it wrote durable, then close its files."""
-
 
     def flush(self) -> None:
         """Save now what would be saved soon."""
@@ -50,6 +53,9 @@ class Forgetful:
 
     def drop(self, torrent: Torrent) -> None:
         return
+
+    def when_dropped(self, info_hash: InfoHash, then: Callable[[], None]) -> None:
+        then()
 
     def settle(self, torrent: Torrent, then: Callable[[], None]) -> None:
         then()

@@ -90,6 +90,7 @@ class ResumeManager:
         self._wishes: dict[InfoHash, Torrent] = {}         # their other row too
         self._rows: list[Row] = []     # made already
         self._dropped: list[InfoHash] = []
+        self._after_drop: dict[InfoHash, Callable[[], None]] = {}
         self._then: list[Then] = []
         self.syncs = Syncs(roster, outlets, swarms, losses, on_end=self._on_synced, on_idle=on_idle)
         self._awaited: set[tuple[str, InfoHash]] = set()   # what the commit to come waits for: _SYNC or _PEERS of whom
@@ -137,6 +138,12 @@ class ResumeManager:
         self._rows = [row for row in self._rows if row.key != row_key(info_hash)]
         self._dropped.append(info_hash)
         self._commit_in(0.0)
+
+    def when_dropped(self, info_hash: InfoHash, then: Callable[[], None]) -> None:
+        if info_hash in self._dropped or self._in_flight is not None and info_hash in self._in_flight.dropped:
+            self._after_drop[info_hash] = then
+        else:
+            then()
 
     def settle(self, torrent: Torrent, then: Callable[[], None]) -> None:
         self.touch(torrent)
@@ -278,6 +285,8 @@ class ResumeManager:
             if self._outlets.live is not None:
                 self._outlets.live.forget(info_hash)
             self._tell_safe(info_hash)
+            if info_hash in self._after_drop:
+                self._after_drop.pop(info_hash)()
         for then in commit.then:
             then(None)
 

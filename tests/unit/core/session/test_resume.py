@@ -35,7 +35,17 @@ from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.jobs import CloseStore, StoreClosed, SyncStore
 from blobtorrent.storage.stamps import FileStamp
 from blobtorrent.storage.state.library import DropTorrent, KeepTorrent, TorrentKept
-from blobtorrent.storage.state.statethread import METAFILE, PEERS, PROGRESS, STAMPS, TORRENT, Row, SaveState, StateSaved
+from blobtorrent.storage.state.statethread import (
+    METAFILE,
+    PEERS,
+    PROGRESS,
+    STAMPS,
+    TORRENT,
+    Row,
+    SaveState,
+    StateSaved,
+    row_key,
+)
 from tests.support.sessions import PIECE, SessionRig, only, torrent_of
 
 NORMAL_S = INTERVAL_S["normal"]
@@ -261,6 +271,26 @@ def test_a_removed_torrent_leaves_no_row_and_no_file(tmp_path: Path) -> None:
     assert {kind for kind, _ in drops.drops} >= {TORRENT, PROGRESS, METAFILE}
     rig.tell(StateSaved(drops.token, None))
     assert only(DropTorrent, rig.library.drain()).info_hash == torrent.info_hash
+
+
+def test_a_torrent_that_is_added_again_keeps_its_file_although_the_old_one_is_deleted_late(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.command(RemoveTorrent(torrent.info_hash))
+    rig.save()
+    close_swarm(rig, torrent, have=0)
+    rig.answer_close_store()
+    reply = rig.command(AddTorrent(torrent, tmp_path, raw=b"raw"))
+    assert rig.library.depth == 0
+    drops = only(SaveState, rig.saves.drain())
+    rig.tell(StateSaved(drops.token, FULL))
+    rig.advance(RETRY_S)
+    assert rig.library.depth == 0
+    rig.save()
+    dropped, kept = rig.library.drain()
+    assert (type(dropped), type(kept)) == (DropTorrent, KeepTorrent)
+    rig.tell(TorrentKept(torrent.info_hash, kept.token, Row(METAFILE, row_key(torrent.info_hash), b"digest"), None))
+    rig.save()
+    assert reply.wait(0) == torrent.info_hash
 
 
 def test_the_swarm_goes_on_with_the_figures_of_the_last_run(tmp_path: Path) -> None:
