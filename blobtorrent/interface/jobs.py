@@ -141,10 +141,10 @@ class JobBook:
         return job
 
     def result_of(self, name: str) -> Made:
-        """Raises NotFound, Conflict ("job.not-done"), or what made it fail."""
+        """Raises NotFound, or Conflict ("job.not-done", "job.failed")."""
         job = self.get(name)
         if job.error is not None:
-            raise job.error
+            raise Conflict("job.failed", f"{job.error.code}: {job.error.detail}")
         if job.made is None:
             raise Conflict("job.not-done", f"the job is {job.state.value}")
         return job.made

@@ -136,7 +136,7 @@ def file_content(torrent: Torrent, metainfo: Metainfo, number: int) -> FileConte
     from blobtorrent.storage.naming import Naming
 
     if number >= len(metainfo.files) or metainfo.files[number].is_pad:
-        return NotFound("torrent.no-such-file", f"{torrent.name} has no file {number}")
+        return NotFound("file.unknown", f"{torrent.name} has no file {number}")
     entry, place = metainfo.files[number], torrent.record.place
     have = torrent.record.have if torrent.check is None else torrent.check.good
     path = Naming(metainfo.files, place.renames).paths[number]

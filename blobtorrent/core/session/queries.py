@@ -38,7 +38,7 @@ class MetainfoOf(NamedTuple):
 
 
 class ContentOf(NamedTuple):
-    """Answered by a FileContent; NotFound ("torrent.no-such-file"), Conflict while the files are being moved, StorageError.
+    """Answered by a FileContent; NotFound ("file.unknown" for the file), Conflict while the files are being moved, StorageError.
     """
 
     info_hash: InfoHash

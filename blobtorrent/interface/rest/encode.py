@@ -146,6 +146,9 @@ SESSION: Shape[SessionStatus] = Shape({
     "up_bytes_per_s": COUNT,
     "started_at": (_WHEN, lambda status: whole_seconds(status.started_at)),
     "damages": described(list_of(TEXT), "What was found damaged when the state was read."),
+    "loaded": described(COUNT, "So many of the torrents that there were are known again."),
+    "total": described(COUNT, "So many there were."),
+    "unique_pieces": described(nullable(COUNT), "When it was drained: pieces that no peer who was connected has."),
 })
 
 SHAPES: dict[str, Shape[Any]] = {"Torrent": TORRENT, "Goal": GOAL, "File": FILE, "Session": SESSION}

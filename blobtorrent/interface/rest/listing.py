@@ -19,7 +19,7 @@ from blobtorrent.interface.rest.encode import TORRENT, TORRENT_STATES
 from blobtorrent.interface.rest.routes import Schema
 from blobtorrent.interface.rest.selecting import read_names
 from blobtorrent.interface.rest.v1.lookup import digest_of
-from blobtorrent.model.errors import Invalid
+from blobtorrent.model.errors import Invalid, NotFound
 from blobtorrent.model.status import TorrentStatus
 
 MAX_LIMIT = 10_000
@@ -69,7 +69,7 @@ class ListQuery(NamedTuple):
 
 
 def read_list_query(query: Mapping[str, str]) -> ListQuery:
-    """Raises Invalid ("option.*")."""
+    """Raises Invalid ("option.*"), or NotFound for a page."""
     fields = Fields(query)
     order = fields.take("sort", _order, ())
     listing = ListQuery(
@@ -155,7 +155,7 @@ def _write_token(order: Sequence[SortKey], place: Place) -> str:
 
 
 def _read_token(value: Any, order: Sequence[SortKey]) -> Place:
-    """Raises ValueError."""
+    """Raises NotFound ("rest.no-page"): nobody but us can say what a token is."""
     token = text(value)
     try:
         padded = token[:MAX_TOKEN].encode("ascii") + b"=" * (-len(token) % 4)
@@ -164,13 +164,17 @@ def _read_token(value: Any, order: Sequence[SortKey]) -> Place:
         content = None
     keys = order or (SortKey("added_at", False),)
     if not isinstance(content, list) or len(content) != len(keys) + 2 or not isinstance(content[-1], str):
-        raise ValueError("is no token of a next page")
+        raise _no_page("this is no token of a next page")
     if content[0] != _written(order):
-        raise ValueError("is of a listing with another sort")
+        raise _no_page("the token is of a listing with another sort")
     *values, last = content[1:]
     if not all(_is_value_of(key.name, value) for key, value in zip(keys, values, strict=True)):
-        raise ValueError("is no token of a next page")
+        raise _no_page("this is no token of a next page")
     return Place(tuple(values), last)
+
+
+def _no_page(detail: str) -> NotFound:
+    return NotFound("rest.no-page", detail)
 
 
 def _is_value_of(name: str, value: Any) -> bool:
@@ -192,9 +196,7 @@ def _order(value: Any) -> tuple[SortKey, ...]:
     for key in order:
         if key.name not in SORTABLE:
             raise ValueError(f"has {key.name!r}; there are {', '.join(SORTABLE)}, each with or without -")
-    if len({key.name for key in order}) < len(order):
-        raise ValueError("has a field twice")
-    return tuple(order)
+    return tuple({key.name: key for key in reversed(order)}.values())[::-1]            # the first of each counts
 
 
 def _limit(value: Any) -> int:

@@ -9,6 +9,7 @@ from blobtorrent import __version__
 from blobtorrent.interface.rest.encode import SHAPES, json_bytes
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Request, Response
+from blobtorrent.interface.rest.multipart import FORM_TYPE
 from blobtorrent.interface.rest.routes import Answer, Operation, Parameter, Route, Schema
 from blobtorrent.interface.rest.schemas import ANY_OBJECT, COUNT, HASH, PROBLEM, ref
 
@@ -94,10 +95,10 @@ def _operation(route: Route) -> dict[str, Any]:
     if doc.query:
         operation["parameters"] = [_query_parameter(parameter) for parameter in doc.query]
     if doc.body is not None:
-        operation["requestBody"] = {
-            "required": doc.body.is_required,
-            "content": {kind: {"schema": doc.body.schema} for kind in doc.body.types},
-        }
+        content = {kind: {"schema": doc.body.schema} for kind in doc.body.types}
+        if doc.body.form is not None:
+            content[FORM_TYPE] = {"schema": doc.body.form}
+        operation["requestBody"] = {"required": doc.body.is_required, "content": content}
     return operation
 
 

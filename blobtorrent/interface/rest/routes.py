@@ -23,11 +23,12 @@ class Parameter(NamedTuple):
 
 
 class Body(NamedTuple):
-    """What a request carries. Every type of `types` carries the same, written in its own way."""
+    """What a request carries: JSON of one of these media types, or, where there is one, a form with files."""
 
     schema: Schema
     is_required: bool = True
     types: tuple[str, ...] = (JSON_TYPE,)
+    form: Schema | None = None
 
 
 class Answer(NamedTuple):

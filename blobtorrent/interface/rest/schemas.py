@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from blobtorrent.config.values import MAX_LABEL
+from blobtorrent.config.values import MAX_DURATION_S, MAX_LABEL
 from blobtorrent.core.session.options import (
-    MAX_FILES,
     MAX_LABELS,
     MAX_LINKS,
     MAX_PEERS,
@@ -17,6 +16,9 @@ from blobtorrent.core.session.options import (
     MAX_SLOTS,
 )
 from blobtorrent.interface.rest.routes import Schema
+from blobtorrent.model.urls import MAX_URL_BYTES
+
+MIN_PIECE_BYTES, MAX_PIECE_BYTES = 16 << 10, 128 << 20
 
 TEXT: Schema = {"type": "string"}
 BOOLEAN: Schema = {"type": "boolean"}
@@ -80,23 +82,26 @@ PROBLEM = answer_object({
     "detail": described(TEXT, "For people."),
 })
 
-# What may be said about a torrent, as core.session.options reads it.
+# What may be said about a torrent, as core.session.options reads it. What a schema cannot say, descriptions do.
 RATE_OPTION: Schema = {
     "description": 'Bytes a second, or text such as "2 MiB/s"; 0: no limit.',
-    "anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_RATE}, {"type": "string", "pattern": "^[0-9]+$"}],
+    "anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_RATE}, TEXT],
 }
 DURATION_OPTION: Schema = {
     "description": 'Seconds, or text such as "1h 30m".',
-    "anyOf": [{"type": "number", "minimum": 0, "maximum": 3153600000}, {"type": "string", "pattern": "^[0-9]{1,9}$"}],
+    "anyOf": [{"type": "number", "minimum": 0, "maximum": MAX_DURATION_S}, TEXT],
 }
-LABEL_OPTION: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_LABEL, "pattern": "^[!-~]+( [!-~]+)*$"}
-GROUP_OPTION: Schema = {"type": "string", "maxLength": MAX_LABEL, "pattern": "^([!-~]+( [!-~]+)*)?$"}
+LABEL_OPTION: Schema = {
+    "type": "string", "minLength": 1, "maxLength": MAX_LABEL,
+    "description": "Printable characters, no blanks at either end.",
+}
+GROUP_OPTION: Schema = {"type": "string", "maxLength": MAX_LABEL, "description": "As a label; empty: none."}
 LABELS_OPTION = list_of(LABEL_OPTION, at_most=MAX_LABELS)
 PEERS_OPTION = list_of(
-    {"type": "string", "examples": ["192.0.2.1:6881", "[2001:db8::1]:6881"],
-     "pattern": r"^[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{1,2}:[1-9][0-9]{0,3}$"}, at_most=MAX_PEERS)
+    {"type": "string", "description": "ADDRESS:PORT", "examples": ["192.0.2.1:6881", "[2001:db8::1]:6881"]},
+    at_most=MAX_PEERS)
 FOLDER_OPTION: Schema = {
-    "type": "string", "pattern": "^(/[A-Za-z0-9_.-]+)+$", "description": "An absolute path on the daemon's machine.",
+    "type": "string", "pattern": "^[/~]", "description": "An absolute path on the daemon's machine.",
 }
 GOAL_OPTION = body_object({
     "ratio": nullable({"type": "number", "minimum": 0, "maximum": MAX_RATIO}),
@@ -111,7 +116,6 @@ FILE_PRIORITIES_OPTION: Schema = {
     "additionalProperties": one_of(("skip", "normal", "high")),
 }
 PRIORITY_OPTION: Schema = {"type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY}
-FILE_NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_FILES}
 
 # Members that may be set when a torrent is added and changed at any time; null is the default.
 CHANGEABLE: dict[str, Schema] = {
@@ -129,13 +133,10 @@ CHANGEABLE: dict[str, Schema] = {
 
 SIZE_OPTION: Schema = {
     "description": 'Bytes, or text such as "1 MiB".',
-    "anyOf": [
-        {"type": "integer", "minimum": 1 << 14, "maximum": 1 << 27},
-        {"type": "string", "pattern": "^[0-9]{5,8}$"},
-    ],
+    "anyOf": [{"type": "integer", "minimum": MIN_PIECE_BYTES, "maximum": MAX_PIECE_BYTES}, TEXT],
 }
-URL_OPTION: Schema = {"type": "string", "pattern": r"^https?://[a-z0-9]{1,20}(:[1-9][0-9]{0,3})?/[a-z0-9/]{0,50}$"}
+URL_OPTION: Schema = {"type": "string", "maxLength": MAX_URL_BYTES, "examples": ["http://tracker.example/announce"]}
 TIERS_OPTION = described(
-    list_of(list_of(URL_OPTION, at_most=20), at_most=10),
-    "Tiers of announce URLs (BEP 12): those of a tier stand for the same.",
+    list_of({"anyOf": [URL_OPTION, list_of(URL_OPTION)]}),
+    "Tiers of announce URLs (BEP 12): those of a tier stand for the same. A URL alone is a tier.",
 )

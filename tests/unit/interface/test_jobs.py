@@ -6,7 +6,7 @@ import pytest
 
 from blobtorrent.interface import jobs as jobs_module
 from blobtorrent.interface.jobs import Creation, Job, JobBook, JobState
-from blobtorrent.model.errors import Conflict, Invalid, NotFound, Unavailable
+from blobtorrent.model.errors import Conflict, NotFound, Unavailable
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.storage import author
 from blobtorrent.storage.author import Format, Recipe
@@ -53,7 +53,7 @@ def test_a_torrent_is_made(book, folder):
 def test_what_cannot_be_made_is_told_to_who_asks_for_it(book, folder, recipe, path, code):
     job = work(book, book.add(Creation(folder / path, recipe)))
     assert (job.state, job.error.code) == (JobState.FAILED, code)
-    with pytest.raises(Invalid):
+    with pytest.raises(Conflict, match=code):
         book.result_of(job.id)
 
 

@@ -27,10 +27,10 @@ from blobtorrent.interface.rest.problems import problem_fields
 from blobtorrent.interface.rest.routes import Answer, Body, Operation, Route
 from blobtorrent.interface.rest.schemas import (
     BOOLEAN,
-    HASH,
     TEXT,
     answer_object,
     body_object,
+    described,
     list_of,
     nullable,
     one_of,
@@ -52,11 +52,14 @@ _COMMANDS: dict[str, Callable[[InfoHash], Command]] = {
 _REMOVE = "remove"
 _WORDS = (*_COMMANDS, _REMOVE)
 
-_BODY = Body(body_object({
-    "action": one_of(_WORDS),
-    "hashes": list_of(HASH, at_most=MAX_HASHES),
-    "with_data": nullable({**BOOLEAN, "description": "With remove: delete the files, too."}),
-}, required=("action", "hashes")))
+_BODY = Body({
+    **body_object({
+        "action": one_of(_WORDS),
+        "hashes": list_of(TEXT, at_most=MAX_HASHES),
+        "with_data": nullable(described(BOOLEAN, "With remove: delete the files, too.")),
+    }, required=("action", "hashes")),
+    "anyOf": [{"properties": {"action": {"const": _REMOVE}}}, {"properties": {"with_data": {"enum": [False, None]}}}],
+})
 _RESULTS = answer_object({"results": list_of(
     answer_object({"hash": TEXT, "ok": BOOLEAN, "problem": nullable(ref("Problem"))}))})
 

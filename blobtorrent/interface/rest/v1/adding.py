@@ -24,6 +24,7 @@ from blobtorrent.interface.rest.schemas import (
     CHANGEABLE,
     FOLDER_OPTION,
     PEERS_OPTION,
+    TEXT,
     body_object,
     described,
     nullable,
@@ -46,7 +47,7 @@ _ADDITION = body_object({
     **CHANGEABLE,
 })
 _FORM = body_object({
-    **_ADDITION["properties"],
+    **{name: described(TEXT, "JSON, or text as it is.") for name in _ADDITION["properties"] if name != "source"},
     "metainfo": {"type": "string", "contentMediaType": "application/octet-stream", "description": "The torrent file."},
 }, required=("metainfo",))
 

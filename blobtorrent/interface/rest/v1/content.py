@@ -109,7 +109,7 @@ def _open(content: FileContent) -> int:
 
 def _file_number(digits: str) -> int:
     if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(MAX_FILES))):
-        raise NotFound("torrent.no-such-file", "files have numbers")
+        raise NotFound("file.unknown", "files have numbers")
     return int(digits)
 
 

@@ -21,6 +21,8 @@ from blobtorrent.interface.rest.schemas import (
     BOOLEAN,
     COUNT,
     FOLDER_OPTION,
+    MAX_PIECE_BYTES,
+    MIN_PIECE_BYTES,
     SIZE_OPTION,
     TEXT,
     TIERS_OPTION,
@@ -38,7 +40,6 @@ from blobtorrent.model.urls import MAX_TRACKERS, MAX_WEB_SEEDS, TRACKER_SCHEMES,
 
 KIND = "create"
 FORMATS = ("v1", "v2", "hybrid")
-MAX_PIECE_BYTES = 128 << 20
 MAX_TEXT = 4096                        # characters of comment and source
 
 _RESULT: Shape[Made] = Shape({
@@ -129,7 +130,7 @@ def _read_task(fields: Fields) -> Creation:
     fields.take("kind", _kind)
     return Creation(fields.take("path", absolute_folder), Recipe(
         format=Format(fields.take("format", _format, FORMATS[0])),
-        piece_length=fields.take("piece_size", size(1, MAX_PIECE_BYTES), 0),
+        piece_length=fields.take("piece_size", size(MIN_PIECE_BYTES, MAX_PIECE_BYTES), 0),
         tiers=fields.take("trackers", _tiers, ()),
         web_seeds=fields.take("web_seeds", _web_seeds, ()),
         is_private=fields.take("private", boolean, False),

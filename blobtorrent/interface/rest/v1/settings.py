@@ -15,13 +15,25 @@ from blobtorrent.interface.rest.http import Request, Response
 from blobtorrent.interface.rest.jsonbody import read_patch
 from blobtorrent.interface.rest.listing import boolean_word
 from blobtorrent.interface.rest.routes import JSON_TYPE, MERGE_PATCH_TYPE, Answer, Body, Operation, Parameter, Route
-from blobtorrent.interface.rest.schemas import ANY_OBJECT, BOOLEAN, TEXT, answer_object, described, list_of
+from blobtorrent.interface.rest.schemas import (
+    ANY_OBJECT,
+    BOOLEAN,
+    TEXT,
+    answer_object,
+    body_object,
+    described,
+    list_of,
+    nullable,
+)
 from blobtorrent.runtime.redact import redact
 
 _SETTINGS = {
     **dict.fromkeys((*SINGLE_TABLES, *NAMED_TABLES), ANY_OBJECT),
     **{section: list_of(ANY_OBJECT) for section in LISTED_TABLES},
 }
+_PATCH = described(
+    body_object({section: nullable(schema) for section, schema in _SETTINGS.items()}),
+    "GET /v1/settings/schema tells what can be in it.")
 CHANGED = {
     "applied": described(list_of(TEXT), "Full names of settings that are others now."),
     "need_restart": described(list_of(TEXT), "And of those that will be after a restart."),
@@ -47,7 +59,7 @@ class SettingsResource:
         yield Route("PATCH", "/v1/settings", self.change, Scope.ADMIN, Operation(
             "Change what the body names (RFC 7396), all of it or nothing; null is back to what the files say.",
             (Answer(200, "What came of it.", answer_object({**CHANGED, "settings": answer_object(_SETTINGS)})),),
-            body=Body(ANY_OBJECT, types=(JSON_TYPE, MERGE_PATCH_TYPE)), problems=(412,),
+            body=Body(_PATCH, types=(JSON_TYPE, MERGE_PATCH_TYPE)), problems=(412,),
         ))
         yield Route("GET", "/v1/settings/schema", self.read_schema, Scope.READ, Operation(
             "What can be set, as a JSON Schema.", (Answer(200, "The schema.", ANY_OBJECT),),

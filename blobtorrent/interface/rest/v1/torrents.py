@@ -10,12 +10,12 @@ from itertools import islice
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.pacing import paced
 from blobtorrent.interface.rest.conditional import has_already, not_modified
-from blobtorrent.interface.rest.encode import TORRENT_STATES, document, json_bytes, torrent_fields
+from blobtorrent.interface.rest.encode import TORRENT, TORRENT_STATES, document, json_bytes, torrent_fields
 from blobtorrent.interface.rest.grants import Grant, Scope
 from blobtorrent.interface.rest.http import Request, Response
 from blobtorrent.interface.rest.listing import MAX_LIMIT, SORTABLE, ListQuery, one_page, read_list_query
 from blobtorrent.interface.rest.router import path_of
-from blobtorrent.interface.rest.routes import Answer, Operation, Parameter, Route
+from blobtorrent.interface.rest.routes import Answer, Operation, Parameter, Route, Schema
 from blobtorrent.interface.rest.schemas import (
     BOOLEAN,
     COUNT,
@@ -33,20 +33,28 @@ from blobtorrent.model.status import TorrentStatus
 
 ROWS_PER_PART = 50                     # of an answer: the parts are sent as they are and never joined
 
-FIELDS = Parameter("fields", TEXT, "Only these members, with commas.")
+
+
+def _some_of(words: Iterable[str]) -> Schema:
+    """Words with commas between."""
+    choice = "|".join(words)
+    return {"type": "string", "pattern": f"^({choice})(,({choice}))*$"}
+
+
+FIELDS = Parameter("fields", _some_of(TORRENT.readers), "Only these members, with commas.")
 
 _LIST_QUERY = (
     FIELDS,
-    Parameter("state", TEXT, f"Only torrents in one of these states, with commas: {', '.join(TORRENT_STATES)}."),
+    Parameter("state", _some_of(TORRENT_STATES), "Only torrents in one of these states, with commas."),
     Parameter("label", TEXT, "Only torrents that have this label; empty: that have none."),
     Parameter("group", TEXT, "Only torrents of this group; empty: of none."),
     Parameter("private", BOOLEAN, "Only private ones, or only others."),
     Parameter("held_by", TEXT, "Only torrents that are held by this; empty: by nothing."),
     Parameter("error", BOOLEAN, "Only torrents with an error, or only others."),
     Parameter("name", TEXT, "Only torrents with this in their name; capitals make no difference."),
-    Parameter("hash", {"type": "string", "pattern": f"{HASH['pattern'][:-1]}(,{HASH['pattern'][1:-1]})*$"},
-              "Only these, with commas."),
-    Parameter("sort", TEXT, f"By these, with commas, - before one to turn it round: {', '.join(SORTABLE)}."),
+    Parameter("hash", _some_of((HASH["pattern"].strip("^$"),)), "Only these, with commas."),
+    Parameter("sort", _some_of([*SORTABLE, *(f"-{name}" for name in SORTABLE)]),
+              "By these members, with commas; those with - before them the other way round."),
     Parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "At most so many on a page."),
     Parameter("page", TEXT, "The next_page of the answer before; the sort must be the same."),
     Parameter("since", TEXT, "The cursor of an answer before: only what has changed since then."),
@@ -72,7 +80,7 @@ class TorrentsResource:
         yield Route("GET", "/v1/torrents", self.read_all, Scope.READ, Operation(
             "All torrents, some of them, or what has changed of them.",
             (Answer(200, "The torrents.", _LIST),),
-            query=_LIST_QUERY,
+            query=_LIST_QUERY, problems=(404,),
         ), for_labels=True)
         yield Route("POST", "/v1/torrents", self.add, Scope.ADD, Operation(
             "Add a torrent.",

@@ -18,7 +18,7 @@ from blobtorrent.interface.rest.listing import (
     place_of,
     read_list_query,
 )
-from blobtorrent.model.errors import Invalid
+from blobtorrent.model.errors import Invalid, NotFound
 from tests.support.rest import info_hash, status_of
 
 TORRENTS = [
@@ -70,7 +70,8 @@ def test_filters_leave_out_the_others(query, found):
     [
         ("added_at", [1, 3, 2, 4]), ("-added_at", [4, 2, 3, 1]), ("name", [2, 4, 1, 3]), ("-name", [3, 1, 4, 2]),
         ("private,-added_at", [4, 2, 3, 1]), ("-private,added_at", [1, 3, 2, 4]), ("hash", [1, 2, 3, 4]),
-        ("-hash", [4, 3, 2, 1]), ("eta_s", [4, 2, 1, 3]), ("-eta_s", [2, 4, 1, 3]), ("state,name", [2, 3, 4, 1]),
+        ("-hash", [4, 3, 2, 1]), ("name,-name", [2, 4, 1, 3]), ("-name,name,name", [3, 1, 4, 2]),
+        ("eta_s", [4, 2, 1, 3]), ("-eta_s", [2, 4, 1, 3]), ("state,name", [2, 3, 4, 1]),
     ],
 )
 def test_torrents_come_in_the_order_that_was_asked_for_and_what_has_no_value_last(sort, order):
@@ -144,14 +145,14 @@ HASH = info_hash(2).hex
      token_of(["", {"a": 1}, HASH]), base64.urlsafe_b64encode(b"[" * 4000).decode()],
 )
 def test_a_token_that_is_none_is_refused(token):
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(NotFound) as caught:
         read_list_query({"page": token})
-    assert "page is no token" in caught.value.detail or "page is of a listing" in caught.value.detail
+    assert caught.value.code == "rest.no-page"
 
 
 def test_a_token_of_another_order_is_refused():
     _, token = one_page(TORRENTS, read_list_query({"limit": "1", "sort": "name"}))
-    with pytest.raises(Invalid, match="another sort"):
+    with pytest.raises(NotFound, match="another sort"):
         read_list_query({"page": token, "sort": "-name"})
 
 
@@ -173,7 +174,7 @@ def test_an_absent_value_is_a_place_too():
         ({"state": "Seeding"}, "state"), ({"private": "1"}, "private"), ({"error": ""}, "error"),
         ({"hash": "12"}, "hexa"),
         ({"hash": ""}, "hexa"), ({"sort": "labels"}, "labels"), ({"sort": "error"}, "error"), ({"sort": ""}, "sort"),
-        ({"sort": "--name"}, "-name"), ({"sort": "name,-name"}, "twice"), ({"limit": "0"}, "limit"),
+        ({"sort": "--name"}, "-name"), ({"limit": "0"}, "limit"),
         ({"limit": str(MAX_LIMIT + 1)}, "limit"), ({"limit": "-1"}, "limit"), ({"limit": "1e3"}, "limit"),
         ({"limit": "9" * 5000}, "limit"), ({"limit": "²"}, "limit"), ({"limit": ""}, "limit"), ({"stat": "a"}, "stat"),
         ({"since": "a", "limit": "3"}, "since"),

@@ -45,7 +45,9 @@ def test_a_job_that_failed_says_why_wherever_it_is_asked(rest):
     rest.jobs._work(rest.jobs.all()[0])
     told = rest.ask("GET", where).json
     assert (told["state"], told["problem"]["code"]) == ("failed", "create.no-source")
-    assert rest.ask("GET", f"{where}/result").code == "create.no-source"
+    result = rest.ask("GET", f"{where}/result")
+    assert (result.status, result.code) == (409, "job.failed")
+    assert "create.no-source" in result.json["detail"]
 
 
 def test_a_job_is_forgotten(rest):

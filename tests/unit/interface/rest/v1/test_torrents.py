@@ -169,3 +169,40 @@ def test_a_bound_token_does_not_get_to_see_a_torrent_by_adding_it(rest):
     told = rest.ask("POST", "/v1/torrents", {"metainfo": ENCODED}, grant=grant_of("add", "tv"))
     assert (told.status, told.code) == (409, "torrent.present")
     assert b"secret" not in told.body
+
+
+# ---- uploads
+
+
+def form(**parts: bytes | str) -> bytes:
+    """A form with files where the value is bytes."""
+    lines = []
+    for name, value in parts.items():
+        file = '; filename="x"' if isinstance(value, bytes) else ""
+        data = value if isinstance(value, bytes) else value.encode()
+        lines += [b"--b", f'Content-Disposition: form-data; name="{name}"{file}'.encode(), b"", data]
+    return b"\r\n".join([*lines, b"--b--", b""])
+
+
+def upload(rest, **parts: bytes | str):
+    return rest.ask("POST", "/v1/torrents", form(**parts), content_type="multipart/form-data; boundary=b")
+
+
+def test_a_torrent_file_is_uploaded_as_browsers_and_curl_do(rest):
+    told = upload(rest, metainfo=RAW, start="false", labels='["tv", "hd"]', priority="-3",
+                  down_limit_bytes_per_s="1 MiB/s")
+    assert told.status == 201
+    assert rest.commands == [AddTorrent(
+        METAINFO, raw=RAW, start=False, labels=("tv", "hd"), priority=-3, down_bytes_per_s=1 << 20)]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{}, {"metainfo": "text"}, {"torrent": RAW}, {"metainfo": b"de"}, {"metainfo": RAW, "other": b""},
+     {"metainfo": RAW, "start": "yes"}, {"metainfo": RAW, "priority": "1.5"}, {"metainfo": RAW, "nope": "1"},
+     {"metainfo": RAW, "peers": "name:1"}, {"metainfo": RAW, "source": "/etc/passwd"},
+     {"metainfo": RAW, "labels": "tv"}],
+)
+def test_a_form_that_cannot_be_used_changes_nothing(rest, parts):
+    assert upload(rest, **parts).status in (400, 422)
+    assert rest.commands == []
