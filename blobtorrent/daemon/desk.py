@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from blobtorrent.config.schema import Settings
-from blobtorrent.core.session.commands import NO_ANSWER, Drained, DrainSession, Reply
+from blobtorrent.core.session.commands import DrainSession, Reply
 from blobtorrent.core.session.gateway import COMMAND_DEADLINE_S, Gateway
 from blobtorrent.daemon.origin import Origin
 from blobtorrent.daemon.reload import Reloader
@@ -40,13 +40,13 @@ class DaemonDesk:
 
     def __init__(self, reloader: Reloader, origin: Origin, gateway: Gateway, wake: Callable[[], None]) -> None:
         self.must_stop = False         # somebody asked for the end
+        self.is_draining = False       # or to come to it
         self._reloader = reloader
         self._origin = origin
         self._gateway = gateway
         self._wake = wake
         self._orders: Mailbox[_Order] = Mailbox("desk")
         self._is_open = False
-        self._draining: Reply[Drained] | None = None
 
     # ---- any thread
 
@@ -103,23 +103,13 @@ class DaemonDesk:
                 order.reply.give(_answer_of(order.work))
 
     @property
-    def is_draining(self) -> bool:
-        return self._draining is not None
-
-    def has_drained(self) -> bool:
-        """It was asked for, and all is done that could be. True once."""
-        if self._draining is None:
-            return False
-        try:
-            drained = self._draining.wait(0.0)
-        except Unavailable as error:
-            return error.code != NO_ANSWER                 # it is ending already
-        log.info("drained", complete=drained.is_complete, unique_pieces=drained.unique_pieces)
-        return True
+    def is_drained(self) -> bool:
+        """That was asked for, and all is done that could be."""
+        return self.is_draining and self._gateway.session.unique_pieces is not None
 
     def _drain(self, timeout_s: float) -> None:
-        if self._draining is None:
-            self._draining = self._gateway.submit(DrainSession(timeout_s))
+        self._gateway.ask(DrainSession(timeout_s))
+        self.is_draining = True
 
     def _change(self, patch: Mapping[str, Any]) -> ChangeResult:
         """Check all, save, use; when that is refused, save what was there before."""

@@ -123,7 +123,7 @@ class Service:
             self._desk.serve()
             if taken is RELOAD:
                 self._reload()
-            elif self._desk.must_stop or self._desk.has_drained() or taken not in (None, WAKE):
+            elif self._desk.must_stop or self._desk.is_drained or taken not in (None, WAKE):
                 log.info("ending", signal=_name(taken))
                 return EXIT_OK
             if time.monotonic() >= next_check_s:

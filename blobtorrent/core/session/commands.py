@@ -235,16 +235,12 @@ class ApplySettings(NamedTuple):
     settings: Settings
 
 
-class Drained(NamedTuple):
-    """How a session parted from its swarms. `unique_pieces` are those that no peer has who was connected meanwhile."""
-
-    unique_pieces: int
-    is_complete: bool                  # False: the time was over before all was finished and handed on
-
-
 class DrainSession(NamedTuple):
     """Begin nothing more, finish the pieces under way, and hand on those that nobody else has, as long as somebody
-    takes them; at most for `timeout_s` seconds. Answered by Drained. Then it is time for StopSession.
+    takes them; at most for `timeout_s` seconds. Then it is time for StopSession.
+
+    Answered by None when that has begun; the session's snapshot tells the end, by its `unique_pieces`. Unavailable
+    ("session.starting").
     """
 
     timeout_s: float

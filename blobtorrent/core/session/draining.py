@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from blobtorrent.core.session.commands import Drained, DrainSession, Reply
+from blobtorrent.core.session.commands import DrainSession, Reply
 from blobtorrent.core.session.session import Session
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.swarm.messages import SwarmRetired
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.timers import TimerWheel
+
+log = get_logger(__name__)
 
 GRACE_S = 2.0                          # beyond the time limit, for swarms to say how far they came
 
@@ -25,42 +28,38 @@ class DrainManager:
         self._swarms = swarms
         self._clock = clock
         self._timers = timers
-        self._replies: list[Reply[Any]] = []
-        self._waiting: set[InfoHash] = set()
+        self._waiting: set[InfoHash] | None = None         # swarms that have not answered; None: not asked for
         self._unique_pieces = 0
         self._is_complete = True
-        self._drained: Drained | None = None
+        self._is_over = False
 
-    def drain(self, command: DrainSession, reply: Reply[Any]) -> Reply[Any] | Drained:
-        """Raises Unavailable ("session.starting"). Who asks again gets the same answer, at the same time."""
-        if self._drained is not None:
-            return self._drained
+    def drain(self, command: DrainSession, _reply: Reply[Any]) -> None:
+        """Raises Unavailable ("session.starting"). Who asks again changes nothing."""
         self._session.retire()
-        self._replies.append(reply)
-        if len(self._replies) == 1:
-            running = self._swarms.running()
-            self._waiting = {torrent.info_hash for torrent in running}
-            for torrent in running:
-                self._swarms.retire(torrent, command.timeout_s)
-            self._timers.at(self._clock.now() + command.timeout_s + GRACE_S, self._give_up)
-            self._end_when_done()
-        return reply
+        if self._waiting is not None:
+            return
+        running = self._swarms.running()
+        self._waiting = {torrent.info_hash for torrent in running}
+        for torrent in running:
+            self._swarms.retire(torrent, command.timeout_s)
+        self._timers.at(self._clock.now() + command.timeout_s + GRACE_S, self._give_up)
+        self._end_when_done()
 
     def on_retired(self, answer: SwarmRetired) -> None:
+        assert self._waiting is not None
         self._waiting.discard(answer.info_hash)
         self._unique_pieces += answer.unique_pieces
         self._is_complete &= answer.is_complete
         self._end_when_done()
 
     def _give_up(self) -> None:
-        self._is_complete &= not self._waiting
-        self._waiting.clear()
-        self._end_when_done()
+        if self._waiting:
+            self._is_complete = False
+            self._waiting.clear()
+            self._end_when_done()
 
     def _end_when_done(self) -> None:
-        if self._waiting or self._drained is not None:
-            return
-        self._drained = Drained(self._unique_pieces, self._is_complete)
-        self._session.has_retired(self._unique_pieces)
-        for reply in self._replies:
-            reply.give(self._drained)
+        if not self._waiting and not self._is_over:
+            self._is_over = True
+            log.info("drained", complete=self._is_complete, unique_pieces=self._unique_pieces)
+            self._session.has_retired(self._unique_pieces)

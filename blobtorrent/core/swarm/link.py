@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.congestion import RequestWindow
+from blobtorrent.core.swarm.given import Given
 from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.model.address import Endpoint
@@ -62,7 +63,7 @@ class PeerLink:
     __slots__ = (
         "arriving", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint", "extended",
         "ghosts",
-        "greeting", "haves_told", "intake", "is_incoming", "is_optimistic", "is_suspect", "last_block_at",
+        "given", "greeting", "haves_told", "intake", "is_incoming", "is_optimistic", "is_suspect", "last_block_at",
         "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
         "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked", "up", "wanted", "window",
         "working_on",
@@ -100,6 +101,7 @@ class PeerLink:
 
         self.wanted: deque[tuple[int, int]] = deque()      # runs that the peer asked for, see uploads.Run
         self.queued_upload_bytes = 0           # being read or sent
+        self.given = Given()
         self.is_optimistic = False
         self.up = RateMeter()
 

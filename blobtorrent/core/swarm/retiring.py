@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from blobtorrent.core.swarm.swarm import Swarm
 
 LOOK_S = 0.25                          # between two looks whether they are done
+LINGER_S = 2.0                         # for what was sent last to arrive: a link that is closed may take it with it
 
 
 class _Waiting:
-    def __init__(self, reply_to: Mailbox[Any], end_s: float) -> None:
+    def __init__(self, reply_to: Mailbox[Any], now: float, timeout_s: float) -> None:
         self.reply_to = reply_to
-        self.end_s = end_s
+        self.end_s = now + timeout_s
+        self.busy_at = now - LINGER_S                      # when it had something to do last
 
 
 class Retirements:
@@ -35,7 +37,7 @@ class Retirements:
         swarm.requests.begins_pieces = False
         swarm.departed_mask = 0        # who has left before does not count: nobody knows whether it is still there
         is_looking = bool(self._waiting)
-        self._waiting[swarm] = _Waiting(order.reply_to, self._now() + order.timeout_s)
+        self._waiting[swarm] = _Waiting(order.reply_to, self._now(), order.timeout_s)
         if not is_looking:
             self._look()
 
@@ -43,18 +45,18 @@ class Retirements:
         """The swarm is being closed, whatever is under way: who waits for it is told now."""
         waiting = self._waiting.pop(swarm, None)
         if waiting is not None:
-            self._tell(swarm, waiting)
+            waiting.reply_to.post(SwarmRetired(
+                swarm.info_hash, unique_mask(swarm).bit_count(), is_complete=not has_duties(swarm)))
 
     def _look(self) -> None:
+        now = self._now()
         for swarm, waiting in list(self._waiting.items()):
-            if self._now() >= waiting.end_s or not has_duties(swarm):
+            if has_duties(swarm):
+                waiting.busy_at = now
+            if now >= waiting.end_s or now - waiting.busy_at >= LINGER_S or not (swarm.links or swarm.awaits_disk):
                 self.end(swarm)
         if self._waiting:
-            self._at(self._now() + LOOK_S, self._look)
-
-    def _tell(self, swarm: Swarm, waiting: _Waiting) -> None:
-        waiting.reply_to.post(SwarmRetired(
-            swarm.info_hash, unique_mask(swarm).bit_count(), is_complete=not has_duties(swarm)))
+            self._at(now + LOOK_S, self._look)
 
 
 def has_duties(swarm: Swarm) -> bool:
@@ -69,6 +71,8 @@ def has_duties(swarm: Swarm) -> bool:
 
 
 def unique_mask(swarm: Swarm) -> int:
-    """The pieces that are here, and that neither a connected peer has nor one that left meanwhile: a seed parts from
-    whoever has got everything."""
-    return swarm.pieces.have.mask & ~(swarm.availability.had_mask | swarm.departed_mask)
+    """The pieces that are here, and that as far as we know neither a connected peer has nor one that left meanwhile."""
+    elsewhere = swarm.availability.had_mask | swarm.departed_mask
+    for link in swarm.links:
+        elsewhere |= link.given.mask
+    return swarm.pieces.have.mask & ~elsewhere

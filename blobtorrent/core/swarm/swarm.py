@@ -88,7 +88,7 @@ class Swarm:
         self.live = order.live
         self._tallies = Tallies(order.live, order.totals, arena.capacity) if order.live is not None else None
         self.spoiled_pieces = 0
-        self.departed_mask = 0         # pieces that peers had whose links ended
+        self.departed_mask = 0         # pieces that peers had, or were sent, whose links ended
         self.losses = 0                # times that the session told of pieces that are gone
 
     @property
@@ -198,7 +198,7 @@ class Swarm:
         if link not in self.links:
             return
         del self.links[link]
-        self.departed_mask |= link.mask
+        self.departed_mask |= link.mask | link.given.mask
         self._share()
         link.closing = error
         link.intake.close()

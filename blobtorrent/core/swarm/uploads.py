@@ -196,6 +196,8 @@ class UploadManager:
         if link is not None:
             link.queued_upload_bytes -= size
             link.up.add(size)
+            index = span_key[0] if span_key[1] >= 0 else span_key[0] >> 32
+            link.given.add(index, size, self._pieces.geometry.piece_size(index))
             if link not in self.hungry:                    # else it has its turn, or the others would never have theirs
                 self.serve(link)
         self.serve_hungry()

@@ -11,23 +11,25 @@ import pytest
 
 from blobtorrent.config.load import load_all
 from blobtorrent.config.schema import Settings
-from blobtorrent.core.session.commands import NO_ANSWER, Drained, DrainSession, Reply
+from blobtorrent.core.session.commands import DrainSession
 from blobtorrent.daemon.desk import DaemonDesk
 from blobtorrent.daemon.origin import Origin
 from blobtorrent.daemon.reload import Reloader
 from blobtorrent.interface.desk import ChangeResult
 from blobtorrent.model.errors import BugError, ConfigError, Conflict, StorageError, Unavailable
+from blobtorrent.model.status import SessionStatus
 
 
 class PlayedGateway:
     def __init__(self) -> None:
-        self.replies: list[Reply[Any]] = []
+        self.session = SessionStatus("running")
+        self.error: Exception | None = None
         self.commands: list[Any] = []
 
-    def submit(self, command: Any) -> Reply[Any]:
+    def ask(self, command: Any) -> None:
+        if self.error is not None:
+            raise self.error
         self.commands.append(command)
-        self.replies.append(Reply())
-        return self.replies[-1]
 
 
 class Office:
@@ -218,24 +220,22 @@ def test_a_mistake_of_ours_is_told_and_does_not_end_the_main_thread(tmp_path: Pa
         office.desk.change({"network": {"max_peers": 9}})
 
 
-def test_draining_is_begun_once_and_over_when_the_session_says_so(tmp_path: Path) -> None:
+def test_draining_is_over_when_the_session_says_so(tmp_path: Path) -> None:
     office = Office(tmp_path)
     assert not office.desk.is_draining
-    for _ in range(2):
-        office.desk.drain(5.0)
-    assert office.gateway.commands == [DrainSession(5.0)]
-    assert office.desk.is_draining
-    assert not office.desk.has_drained()
-    office.gateway.replies[0].give(Drained(3, True))
-    assert office.desk.has_drained()
-
-
-@pytest.mark.parametrize("code, is_over", [("session.stopping", True), (NO_ANSWER, False)])
-def test_a_session_that_ends_already_need_not_be_waited_for(tmp_path: Path, code: str, is_over: bool) -> None:
-    office = Office(tmp_path)
     office.desk.drain(5.0)
-    office.gateway.replies[0].give(Unavailable(code, "no"))
-    assert office.desk.has_drained() is is_over
+    assert office.gateway.commands == [DrainSession(5.0)]
+    assert (office.desk.is_draining, office.desk.is_drained) == (True, False)
+    office.gateway.session = SessionStatus("draining", unique_pieces=0)
+    assert office.desk.is_drained
+
+
+def test_a_session_that_cannot_be_drained_now_says_so_and_nothing_ends(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    office.gateway.error = Unavailable("session.starting", "no")
+    with pytest.raises(Unavailable):
+        office.desk.drain(5.0)
+    assert not office.desk.is_draining
 
 
 def test_stop_is_noticed_at_any_time(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ class PlayedDesk:
     def __init__(self) -> None:
         self.must_stop = False
         self.is_draining = False
-        self.drained = False
+        self.is_drained = False
         self.was_open = self.is_open = False
 
     def open(self) -> None:
@@ -129,9 +129,6 @@ class PlayedDesk:
 
     def serve(self) -> None:
         pass
-
-    def has_drained(self) -> bool:
-        return self.drained
 
 
 class PlayedLogs:
@@ -326,7 +323,7 @@ def test_a_client_may_end_it_before_all_is_started(manager: DatagramSocket) -> N
 
 
 def test_it_ends_when_the_session_is_drained(manager: DatagramSocket) -> None:
-    world = World(manager, nothing, lambda: setattr(world.desk, "drained", True))
+    world = World(manager, nothing, lambda: setattr(world.desk, "is_drained", True))
     world.desk.is_draining = True
     assert world.service.run() == 0
     assert world.calls[-2:] == ["stop interfaces", "stop engine"]

@@ -8,10 +8,8 @@ import pytest
 
 from blobtorrent.core.session.commands import (
     AddTorrent,
-    Drained,
     DrainSession,
     RemoveTorrent,
-    Reply,
     StartTorrent,
     StopSession,
 )
@@ -44,30 +42,35 @@ def session(rig: SessionRig) -> SessionStatus:
     return status
 
 
-def drain(rig: SessionRig, timeout_s: float = 60.0) -> Reply[Drained]:
-    reply: Reply[Drained] = rig.command(DrainSession(timeout_s))
-    return reply
+def drain(rig: SessionRig, timeout_s: float = 60.0) -> None:
+    rig.ask(DrainSession(timeout_s))
+
+
+def unique_pieces(rig: SessionRig) -> int | None:
+    """None: it is not drained yet."""
+    return session(rig).unique_pieces
 
 
 def orders(rig: SessionRig) -> list[RetireSwarm]:
     return [message for message in rig.shard.drain() if isinstance(message, RetireSwarm)]
 
 
-def test_every_swarm_is_told_and_the_answer_comes_with_the_last(tmp_path: Path) -> None:
+def test_every_swarm_is_told_and_it_ends_with_the_last(tmp_path: Path) -> None:
     rig = seeding(tmp_path, *TORRENTS)
-    reply = drain(rig)
+    drain(rig)
     assert [(order.info_hash, order.timeout_s) for order in orders(rig)] == [(one.info_hash, 60.0) for one in TORRENTS]
-    assert (session(rig).state, session(rig).unique_pieces) == ("draining", None)
+    assert (session(rig).state, unique_pieces(rig)) == ("draining", None)
     rig.tell(SwarmRetired(TORRENTS[0].info_hash, 3, True))
-    assert not reply._box.depth
+    assert unique_pieces(rig) is None
     rig.tell(SwarmRetired(TORRENTS[1].info_hash, 1, True))
-    assert reply.wait(0) == Drained(4, True)
-    assert (session(rig).state, session(rig).unique_pieces) == ("draining", 4)
+    rig.advance(2)                     # also with the next snapshot
+    assert (session(rig).state, unique_pieces(rig)) == ("draining", 4)
 
 
 def test_a_session_without_swarms_is_drained_at_once(tmp_path: Path) -> None:
     rig = seeding(tmp_path)
-    assert drain(rig).wait(0) == Drained(0, True)
+    drain(rig)
+    assert unique_pieces(rig) == 0
 
 
 def test_nothing_is_added_or_started_any_more(tmp_path: Path) -> None:
@@ -86,32 +89,37 @@ def test_what_waits_in_the_queue_or_is_being_checked_does_not_begin(tmp_path: Pa
     rig.advance(0)
     first, second = sorted(TORRENTS, key=lambda one: one.info_hash)
     assert [rig.state(first), rig.state(second)] == ["checking", "queued"]
-    assert drain(rig).wait(0) == Drained(0, True)
+    drain(rig)
+    assert unique_pieces(rig) == 0
     rig.answer_load(first)
     rig.advance(60)
     assert [rig.state(first), rig.state(second)] == ["stopped", "queued"]
     assert all(torrent.record.should_run for torrent in saved)
 
 
-def test_a_swarm_that_does_not_answer_is_not_waited_for_longer_than_was_said(tmp_path: Path) -> None:
+def test_a_swarm_that_does_not_answer_is_not_waited_for_longer_than_was_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     rig = seeding(tmp_path, *TORRENTS)
-    reply = drain(rig, 5.0)
+    drain(rig, 5.0)
     rig.tell(SwarmRetired(TORRENTS[0].info_hash, 3, True))
     rig.advance(5.0 + GRACE_S - 0.1)
-    assert not reply._box.depth
+    assert unique_pieces(rig) is None
     rig.advance(0.2)
-    assert reply.wait(0) == Drained(3, False)
+    assert unique_pieces(rig) == 3
+    assert "drained" in caplog.text
     rig.tell(SwarmRetired(TORRENTS[1].info_hash, 1, True))
-    assert reply._box.depth == 0
+    assert unique_pieces(rig) == 3
 
 
-def test_who_asks_again_gets_the_same_answer(tmp_path: Path) -> None:
+def test_who_asks_again_changes_nothing(tmp_path: Path) -> None:
     rig = seeding(tmp_path, TORRENTS[0])
-    replies = [drain(rig), drain(rig)]
+    drain(rig)
+    drain(rig)
     assert len(orders(rig)) == 1
     rig.tell(SwarmRetired(TORRENTS[0].info_hash, 0, False))
-    assert [reply.wait(0) for reply in replies] == [Drained(0, False)] * 2
-    assert drain(rig).wait(0) == Drained(0, False)
+    assert unique_pieces(rig) == 0
 
 
 def test_torrents_can_be_removed_meanwhile(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import RetireSwarm, SwarmRetired
-from blobtorrent.core.swarm.retiring import LOOK_S, Retirements, unique_mask
+from blobtorrent.core.swarm.retiring import LINGER_S, LOOK_S, Retirements, unique_mask
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.runtime.mailbox import Mailbox
@@ -93,7 +93,7 @@ def test_what_nobody_gives_is_not_waited_for(torrent: StoredTorrent) -> None:
     leaving.begin()
     assert leaving.answer() is None
     one.tell(link, wire.Choke())
-    one.pass_time(2 * LOOK_S)
+    one.pass_time(LINGER_S + LOOK_S)
     assert leaving.answer() == retired(one, 0)
 
 
@@ -107,6 +107,35 @@ def test_unique_pieces_are_handed_on_before_it_leaves(torrent: StoredTorrent) ->
         one.pass_time(2 * LOOK_S)
         assert leaving.answer() is None
         one.tell(link, wire.Have(index))
+    assert one.notes.closed == [link]  # both have everything
+    one.pass_time(2 * LOOK_S)
+    assert leaving.answer() == retired(one, 0)
+
+
+def test_a_piece_that_was_sent_as_a_whole_is_handed_on_though_the_peer_does_not_say_so(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=[0, 1])
+    link = one.join([0])
+    one.tell(link, wire.Interested())
+    leaving = Leaving(one)
+    leaving.begin()
+    link.given.add(1, BLOCKS * 8 * K, BLOCKS * 16 * K)
+    one.pass_time(LINGER_S + LOOK_S)
+    assert leaving.answer() is None
+    link.given.add(1, BLOCKS * 8 * K, BLOCKS * 16 * K)
+    one.pass_time(LINGER_S - 2 * LOOK_S)
+    assert leaving.answer() is None    # it may be on its way
+    one.pass_time(3 * LOOK_S)
+    assert leaving.answer() == retired(one, 0)
+
+
+def test_what_a_peer_was_sent_counts_also_when_it_leaves(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=[0, 1])
+    link = one.join([0])
+    one.tell(link, wire.Interested())
+    leaving = Leaving(one)
+    leaving.begin()
+    link.given.add(1, BLOCKS * 16 * K, BLOCKS * 16 * K)
+    one.swarm.lose(link, NetworkError("net.reset", "gone"))
     one.pass_time(2 * LOOK_S)
     assert leaving.answer() == retired(one, 0)
 
