@@ -38,7 +38,7 @@ def register(commands: Subcommands) -> None:
     parser.add_argument("action", choices=("create", "list", "revoke"), metavar="create|list|revoke")
     parser.add_argument("name", nargs="?", metavar="NAME", help="create, revoke: the name of the token")
     parser.add_argument("--scope", choices=SCOPES, metavar="SCOPE", action="append",
-                        help="create: what it is for, each more than the one before: read, add (torrents), control "
+                        help="create: what it is for, each more than the last: read, add (torrents), control "
                         "(and remove them), admin; may be repeated (default: read)")
     parser.add_argument("--label", metavar="TEXT", action="append",
                         help="create: only for torrents with this label; may be repeated")

@@ -108,7 +108,7 @@ class Connection:
     def answer(self, response: Response) -> None:
         """Send the response to the request under way; on a connection that was closed meanwhile it is dropped.
 
-        Raises ValueError for a header that cannot be sent, and may be called again then.
+        Raises ValueError for a header that cannot be sent, and may be called with another response then.
         """
         body = response.body
         if self._machine.state is _S.CLOSED:
@@ -118,7 +118,11 @@ class Connection:
         assert head is not None
         is_chunked = isinstance(body, Push) and head.takes_chunks
         keep_alive = head.keep_alive and (is_chunked or not isinstance(body, Push))
-        self._outgoing.put(render_head(response, keep_alive=keep_alive, is_chunked=is_chunked))
+        try:
+            self._outgoing.put(render_head(response, keep_alive=keep_alive, is_chunked=is_chunked))
+        except ValueError:
+            self._release_unsent(body)
+            raise
         self._keep_alive = keep_alive
         if head.method == "HEAD" or response.status in WITHOUT_BODY:
             self._release_unsent(body)
