@@ -44,7 +44,7 @@ def build_interfaces(
     if not places:
         return []
     keyring = open_keyring(state)
-    feed = Feed(chronicle)
+    feed = Feed(chronicle, gateway.torrents)
     jobs = JobBook()
     routes = all_routes(Sources(
         gateway, desk, jobs, keyring, feed, registry, is_metrics_open=rest.metrics_open))

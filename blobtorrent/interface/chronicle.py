@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.eventjson import Told, tell
-from blobtorrent.model.events import Event, Gap, PieceVerified
+from blobtorrent.model.events import Event
 from blobtorrent.runtime.clock import Clock, SystemClock
 
 RUN_BYTES = 4
@@ -20,12 +20,10 @@ class Chronicle:
     """`follow` before the engine starts; then nothing is missed, not even what was found damaged before.
 
     `run` names this run of the process: an id, "RUN-NUMBER", is unique, and tells whether its event can still be known.
-    `tells_pieces` is set by the one follower that wants to hear of single pieces now, or not.
     """
 
     def __init__(self, gateway: Gateway, *, clock: Clock | None = None, run: str | None = None) -> None:
         self.run = os.urandom(RUN_BYTES).hex() if run is None else run
-        self.tells_pieces = False
         self._gateway = gateway
         self._clock: Clock = SystemClock() if clock is None else clock
         self._followers: list[Callable[[Told], None]] = []
@@ -47,16 +45,13 @@ class Chronicle:
         return True
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, Gap) or isinstance(event, PieceVerified) and not self.tells_pieces:
-            return
-        is_kept = not isinstance(event, PieceVerified)
-        self._last += is_kept
+        self._last += 1
         info_hash = getattr(event, "info_hash", None)
         told = tell(
             event,
             None if info_hash is None else self._gateway.torrents.read(info_hash),
-            number=self._last if is_kept else 0,
-            event_id=event_id(self.run, self._last) if is_kept else None,
+            number=self._last,
+            event_id=event_id(self.run, self._last),
             wall=self._clock.wall(),
         )
         for follower in self._followers:

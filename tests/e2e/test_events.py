@@ -101,8 +101,8 @@ def test_a_finished_download_runs_a_program_and_tells_a_server(sample: Sample, t
     with WebServer() as server:
         settings = (
             f'[[hooks]]\nprogram = ["{program}", "$(touch canary)"]\n'
-            f'[[hooks]]\nevents = ["torrent-added", "torrent-finished"]\nurl = "{server.url}"\nsecret_file = "{secret}"\n'
-            "concurrency = 1\n"
+            f'[[hooks]]\nevents = ["torrent-added", "torrent-finished"]\nurl = "{server.url}"\n'
+            f'secret_file = "{secret}"\nconcurrency = 1\n'
         )
         job = Job(Role.SEED, sample.torrent, sample.folder, sample.info_hash, ())
         with BlobTorrentGet(job) as seed, Daemon(cwd, settings=settings) as daemon:
@@ -121,6 +121,15 @@ def test_a_finished_download_runs_a_program_and_tells_a_server(sample: Sample, t
     assert finished.headers["x-blobtorrent-signature"] == f"sha256={expected}"
     assert list(tmp_path.rglob("canary")) == [] and not Path("canary").exists()
     assert "hush" not in daemon.output() and "key=value" not in daemon.output()
+
+
+def test_every_piece_of_a_download_is_told_to_who_asks(sample: Sample, tmp_path: Path) -> None:
+    job = Job(Role.SEED, sample.torrent, sample.folder, sample.info_hash, ())
+    with BlobTorrentGet(job) as seed, Daemon(tmp_path) as daemon, listen(daemon, "?types=piece-verified") as client:
+        daemon.call("POST", "/v1/torrents", {"source": str(sample.torrent), "peers": [seed.endpoint]})
+        told = [client.next() for _ in range(sample.num_pieces)]
+    assert sorted(event["piece"] for event in told) == list(range(sample.num_pieces))
+    assert all("id" not in event and event["hash"] == sample.info_hash.hex() for event in told)
 
 
 def test_hooks_are_changed_while_it_runs_by_who_may(sample: Sample, tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ class RestRig:
         self.clock = options.setdefault("clock", SystemClock())
         self.saved: list[bytes] = []   # what was saved of the tokens
         self.keyring = Keyring(TOKEN, (), self.saved.append, self.clock)
-        feed = Feed(Chronicle(self.session.gateway), clock=self.clock)
+        feed = Feed(Chronicle(self.session.gateway), self.session.board, clock=self.clock)
         self.desk, self.jobs = PlayedDesk(), JobBook()
         self.registry = Registry()
         sources = Sources(self.session.gateway, self.desk, self.jobs, self.keyring, feed, self.registry)

@@ -9,7 +9,7 @@ import pytest
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.chronicle import Chronicle
 from blobtorrent.interface.eventjson import Told
-from blobtorrent.model.events import DamageFound, Gap, PieceVerified, SettingsApplied, TorrentAdded, TorrentRemoved
+from blobtorrent.model.events import DamageFound, SettingsApplied, TorrentAdded, TorrentRemoved
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.bus import EventBus
 from blobtorrent.runtime.clock import FakeClock
@@ -73,22 +73,10 @@ def test_a_torrent_is_told_of_as_its_snapshot_has_it(rig):
     assert json.loads(rig.told[0].json)["labels"] == ["tv"]
 
 
-def test_single_pieces_are_told_only_when_somebody_wants_them_and_take_no_number(rig):
-    piece = PieceVerified(info_hash(1), 0)
-    rig.bus.publish(piece)
-    rig.bus.publish(SettingsApplied())
-    rig.chronicle.follow(lambda told: setattr(rig.chronicle, "tells_pieces", True))
-    assert rig.run(piece, SettingsApplied()) == ["settings-applied ab-1", "piece-verified None", "settings-applied ab-2"]
-
-
 def test_what_comes_after_the_stop_is_not_told(rig):
     rig.bus.publish(SettingsApplied())
     rig.chronicle.stop(1.0)
     assert rig.run(SettingsApplied()) == ["settings-applied ab-1"]
-
-
-def test_gaps_are_for_subscriptions_and_told_by_nobody(rig):
-    assert rig.run(Gap(3)) == []
 
 
 def test_two_runs_have_different_names():

@@ -6,21 +6,29 @@ takes it; one that was slow goes on where it was, and hears of a gap when the lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from blobtorrent.interface.chronicle import Chronicle
-from blobtorrent.interface.eventjson import Told, encoded
+from blobtorrent.interface.eventjson import Told, encoded, tell
 from blobtorrent.interface.eventlog import Entry, EventLog
+from blobtorrent.interface.piecewatch import PieceWatch
 from blobtorrent.interface.rest.grants import Grant
 from blobtorrent.interface.rest.streams import Sink
 from blobtorrent.model.eventnames import GAP, PIECE_VERIFIED
+from blobtorrent.model.events import PieceVerified
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.status import TorrentStatus
+from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
 
 HEARTBEAT_S = 15.0                     # proxies cut what is silent for longer
 RECONNECT_MS = 2000                    # for a client to wait when its stream broke
 MAX_BACKLOG_BYTES = 1 << 20            # of a client; then it gets no more until it has taken some
+PIECES_S = 1.0                         # between two looks for verified pieces, while a client wants to hear of them
+PIECES_AT_ONCE = 500                   # told in a row
 CATCH_UP_BYTES = 128 << 10             # to one client in a row; the others have their turn in between
 CATCH_UP_S = 0.1                       # between two looks at clients that are behind and full
 
@@ -101,18 +109,26 @@ class EventStream:
             if self.wanted.accepts(entry):
                 frames.append(entry.frame)
                 size += len(entry.frame)
-            self.seen = entry.number or self.seen
+            self.seen = entry.number
             if size >= CATCH_UP_BYTES:
                 break
         self.write(b"".join(frames))
 
 
 class Feed:
-    """Follows the chronicle. `serve_on` names the thread that it belongs to, before the engine starts."""
+    """Follows the chronicle. `serve_on` names the thread that it belongs to, before the engine starts.
 
-    def __init__(self, chronicle: Chronicle, *, clock: Clock | None = None) -> None:
+    Single pieces are looked for on the `board`, as long as a stream wants them.
+    """
+
+    def __init__(
+        self, chronicle: Chronicle, board: StatusBoard[InfoHash, TorrentStatus], *, clock: Clock | None = None
+    ) -> None:
         self.log = EventLog(chronicle.run)
         self._chronicle = chronicle
+        self._board = board
+        self._pieces: Iterator[tuple[PieceVerified, TorrentStatus]] = iter(())
+        self._piece_watch: PieceWatch | None = None
         self._clock: Clock = SystemClock() if clock is None else clock
         self._thread: RestThread | None = None
         self._arrived: Mailbox[Told] = Mailbox("feed")
@@ -146,46 +162,27 @@ class Feed:
         stream.seen = self.log.last if seen is None else seen
         if seen is None:
             stream.write(self._gap(None, self.log.last))
-        self._on_streams_changed()
-        self._catch_up()
+        if stream.wanted.has_pieces and self._piece_watch is None:
+            self._piece_watch = PieceWatch(self._board, self._clock.wall())
+            self._require_thread().run_later(PIECES_S, self._look_for_pieces)
+        self._pass_on()
         self._beat_later()
 
     def leave(self, stream: EventStream) -> None:
         """Of a stream that is not there is nothing to forget."""
         self._streams.pop(stream, None)
-        self._on_streams_changed()
-
-    def _on_streams_changed(self) -> None:
-        self._chronicle.tells_pieces = any(stream.wanted.has_pieces for stream in self._streams)
 
     def _take(self) -> None:
         """Keep what arrived, and pass it on."""
         self._is_called = False
-        before = self.log.last
-        fresh = [_entry_of(told, self.log) for told in self._arrived.drain()]
-        for entry in fresh:
-            if entry.number:
-                self.log.add(entry)
+        for told in self._arrived.drain():
+            self.log.add(_entry_of(told, self.log))
         if self._arrived.depth:        # more than are taken at once
             self._require_thread().run_soon(self._take)
-        for stream in list(self._streams):
-            if stream.seen == before and not stream.is_full:
-                stream.pass_on(fresh)
-        self._catch_up()
+        self._pass_on()
 
-    def _catch_up(self) -> None:
-        """Have those who are behind get what they can take, in turns between which others are served."""
-        behind = [stream for stream in self._streams if stream.seen < self.log.last]
-        if self._is_catching_up or not behind:
-            return
-        self._is_catching_up = True
-        if all(stream.is_full for stream in behind):
-            self._require_thread().run_later(CATCH_UP_S, self._go_on)
-        else:
-            self._require_thread().run_soon(self._go_on)
-
-    def _go_on(self) -> None:
-        self._is_catching_up = False
+    def _pass_on(self) -> None:
+        """Give all streams what is next for them, as far as they take it; of much of it a part now, the rest soon."""
         for stream in list(self._streams):
             if stream.seen < self.log.last and not stream.is_full:
                 missed = self.log.first - 1 - stream.seen
@@ -193,13 +190,47 @@ class Feed:
                     stream.seen = self.log.first - 1
                     stream.write(self._gap(missed, stream.seen))
                 stream.pass_on(self.log.after(stream.seen))
-        self._catch_up()
+        behind = [stream for stream in self._streams if stream.seen < self.log.last]
+        if self._is_catching_up or not behind:
+            return
+        self._is_catching_up = True
+        if all(stream.is_full for stream in behind):
+            self._require_thread().run_later(CATCH_UP_S, self._catch_up)
+        else:
+            self._require_thread().run_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        self._is_catching_up = False
+        self._pass_on()
 
     def _gap(self, missed: int | None, number: int) -> bytes:
         """Tells a client to read anew what it knows; None: nobody knows how much it missed."""
         event_id = self.log.id_of(number)
         fields = {"id": event_id, "type": GAP, "time": round(self._clock.wall(), 3), "missed": missed}
         return _frame(event_id, GAP, encoded(fields))
+
+    def _look_for_pieces(self) -> None:
+        assert self._piece_watch is not None
+        if not any(stream.wanted.has_pieces for stream in self._streams):
+            self._piece_watch = None
+            return
+        self._pieces = self._piece_watch.look()
+        self._tell_pieces()
+
+    def _tell_pieces(self) -> None:
+        """To those who want them and keep up. They are not kept: nobody gets them later."""
+        wall = self._clock.wall()
+        entries = [
+            _entry_of(tell(event, status, number=0, event_id=None, wall=wall), self.log)
+            for event, status in islice(self._pieces, PIECES_AT_ONCE)
+        ]
+        for stream in list(self._streams):
+            if stream.wanted.has_pieces and not stream.is_full:
+                stream.write(b"".join(entry.frame for entry in entries if stream.wanted.accepts(entry)))
+        if len(entries) == PIECES_AT_ONCE:
+            self._require_thread().run_soon(self._tell_pieces)
+        else:
+            self._require_thread().run_later(PIECES_S, self._look_for_pieces)
 
     def _beat_later(self) -> None:
         if not self._is_beating:

@@ -16,13 +16,17 @@ from blobtorrent.interface.rest.feed import (
     CATCH_UP_S,
     HEARTBEAT_S,
     MAX_BACKLOG_BYTES,
+    PIECES_AT_ONCE,
+    PIECES_S,
     EventStream,
     Feed,
     Wanted,
 )
 from blobtorrent.interface.rest.grants import Grant, Scope
-from blobtorrent.model.events import Event, PieceVerified, SettingsApplied, SpaceBack, StateChanged, TorrentRemoved
+from blobtorrent.model.events import Event, SettingsApplied, SpaceBack, StateChanged, TorrentRemoved
+from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import TorrentStatus
+from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import FakeClock
 from tests.support.rest import info_hash, status_of
 
@@ -64,7 +68,6 @@ class PlayedChronicle:
     run = "ab"
 
     def __init__(self) -> None:
-        self.tells_pieces = False
         self.last = 0
         self.follower: Callable[[Told], None] = lambda told: None
 
@@ -72,10 +75,8 @@ class PlayedChronicle:
         self.follower = follower
 
     def publish(self, event: Event, status: TorrentStatus | None = None) -> None:
-        is_kept = not isinstance(event, PieceVerified)
-        self.last += is_kept
-        event_id = f"ab-{self.last}" if is_kept else None
-        self.follower(tell(event, status, number=self.last if is_kept else 0, event_id=event_id, wall=1.0))
+        self.last += 1
+        self.follower(tell(event, status, number=self.last, event_id=f"ab-{self.last}", wall=1.0))
 
 
 class PlayedSink:
@@ -118,7 +119,8 @@ class PlayedSink:
 class Rig:
     def __init__(self) -> None:
         self.chronicle, self.thread = PlayedChronicle(), PlayedThread()
-        self.feed = Feed(self.chronicle, clock=FakeClock(wall_s=WALL))
+        self.board: StatusBoard[InfoHash, TorrentStatus] = StatusBoard()
+        self.feed = Feed(self.chronicle, self.board, clock=FakeClock(wall_s=WALL))
         self.feed.serve_on(self.thread)
 
     def join(self, wanted: Wanted = ALL, since: str = "", sink: PlayedSink | None = None) -> PlayedSink:
@@ -310,14 +312,12 @@ def published(rig: Rig) -> None:
     rig.publish(changed(3), status_of(3))                                # ab-3
     rig.publish(SpaceBack("/", 9))                                       # ab-4
     rig.publish(TorrentRemoved(info_hash(1), "one", ("tv",)))            # ab-5
-    rig.publish(PieceVerified(info_hash(1), 0), status_of(1, labels=("tv",)))
 
 
 @pytest.mark.parametrize(("wanted", "ids"), [
     (Wanted(ADMIN), ["ab-1", "ab-2", "ab-3", "ab-4", "ab-5"]),
     (Wanted(ADMIN, types=frozenset({"space-back", "torrent-removed"})), ["ab-4", "ab-5"]),
-    (Wanted(ADMIN, types=frozenset({"piece-verified"})), [""]),
-    (Wanted(ADMIN, types=frozenset({"piece-verified", "torrent-removed"})), ["ab-5", ""]),
+    (Wanted(ADMIN, types=frozenset({"piece-verified", "torrent-removed"})), ["ab-5"]),
     (Wanted(ADMIN, labels=frozenset({"hd", "tv"})), ["ab-1", "ab-2", "ab-5"]),
     (Wanted(ADMIN, digests=frozenset({info_hash(3).v1, info_hash(1).v1})), ["ab-1", "ab-3", "ab-5"]),
     (Wanted(ADMIN, digests=frozenset({info_hash(3).v1}), labels=frozenset({"tv"})), []),
@@ -342,11 +342,47 @@ def test_a_torrent_without_v2_is_no_match_for_an_empty_digest(rig):
     assert sink.ids == []
 
 
-def test_pieces_are_published_while_somebody_wants_them(rig):
-    assert not rig.chronicle.tells_pieces
-    rig.join(Wanted(ADMIN, types=frozenset({"piece-verified"})))
-    stream = rig.stream
-    rig.join()
-    assert rig.chronicle.tells_pieces
-    stream.end()
-    assert not rig.chronicle.tells_pieces
+# ---- single pieces
+
+PIECES = frozenset({"piece-verified"})
+
+
+def show(rig: Rig, number: int, pieces_wire: bytes, **fields: Any) -> None:
+    rig.board.publish(info_hash(number), status_of(number, num_pieces=16, pieces_wire=pieces_wire, **fields))
+
+
+def test_single_pieces_are_told_to_who_asks_for_them_by_name_and_have_no_id(rig):
+    show(rig, 1, b"\x80\x00", labels=("tv",))
+    show(rig, 2, b"\x00\x00")
+    pieces, others = rig.join(Wanted(ADMIN, types=PIECES)), rig.join()
+    bound = rig.join(Wanted(BOUND, types=PIECES))
+    show(rig, 1, b"\xc0\x01", labels=("tv",))
+    show(rig, 2, b"\x10\x00")
+    rig.thread.pass_time(PIECES_S)
+    told = [(event["hash"], event["piece"], event.get("id")) for event in pieces.events]
+    assert told == [(info_hash(1).hex, 1, None), (info_hash(1).hex, 15, None), (info_hash(2).hex, 3, None)]
+    assert others.events == [] and [event["piece"] for event in bound.events] == [1, 15]
+    rig.thread.pass_time(PIECES_S)
+    assert len(pieces.events) == 3
+
+
+def test_nobody_looks_for_pieces_when_nobody_wants_them(rig):
+    rig.join(Wanted(ADMIN, types=PIECES))
+    rig.stream.end()
+    rig.thread.pass_time(PIECES_S)
+    assert [after for after, _ in rig.thread.later] == [HEARTBEAT_S]
+    show(rig, 1, b"\x80\x00")
+    sink = rig.join(Wanted(ADMIN, types=PIECES))           # and somebody who comes later hears of what is new then
+    show(rig, 1, b"\xc0\x00")
+    rig.thread.pass_time(PIECES_S)
+    assert [event["piece"] for event in sink.events] == [1]
+
+
+def test_many_pieces_are_told_in_turns_and_none_is_left_out(rig):
+    size = 4 * PIECES_AT_ONCE
+    rig.board.publish(info_hash(1), status_of(1, num_pieces=size, pieces_wire=bytes(size // 8), name="x" * 3000))
+    sink = rig.join(Wanted(ADMIN, types=PIECES))
+    rig.board.publish(info_hash(1), status_of(1, num_pieces=size, pieces_wire=b"\xff" * (size // 8), name="x" * 3000))
+    rig.thread.pass_time(PIECES_S)
+    rig.thread.pass_time(PIECES_S)
+    assert [event["piece"] for event in sink.events] == list(range(size))
