@@ -36,7 +36,7 @@ _TOKEN = {
 }
 _NEW_TOKEN = {**_TOKEN, "token": TEXT}
 _WANTED = {
-    "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}, "scopes": _SCOPES, "labels": _LABELS,
+    "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}, "scopes": _SCOPES, "labels": nullable(_LABELS),
     "expires_in_s": nullable(described(
         {"anyOf": [{"type": "number", "minimum": MIN_LIFE_S, "maximum": values.MAX_DURATION_S}, TEXT]},
         'Seconds, or text such as "30d"; null: for ever.')),
