@@ -2,7 +2,8 @@
 
 A torrent has two rows: "torrent" changes when its owner wants something, "progress" every few seconds while it runs.
 Two more are read only when it is started: "stamps", how its files looked when they were last known, and "peers".
-Keys that a row lacks have their defaults, so that rows of older versions are read.
+Keys that a row lacks have their defaults: rows of older versions are read, and what is as usual is not written. A
+thousand rows are read before the daemon can say that it is ready.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,23 @@ from blobtorrent.storage.stamps import FileStamp
 
 _FULL = "full"
 
+_USUAL_TORRENT: dict[str, Any] = {
+    "v2": "", "private": False, "added_at": 0.0, "labels": (), "group": "", "priority": 0, "goal": None, "down": 0,
+    "up": 0, "sequential": False, "slots": None, "max_peers": None, "trackers": None, "files": {}, "peers": [],
+    "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False, "run": True,
+    "paused": False, "beyond_queue": False, "given_enough": False, "removal": "", "error": ("", ""), "finished_at": 0.0,
+}
+_USUAL_PROGRESS: dict[str, Any] = {
+    "checked": False, "suspect": False, "owes_finish": False, "have": "", "recent": [], "done": 0, "skipped": 0,
+    "totals": Lifetime(),
+}
+
+_path = lru_cache(Path)                # thousands of torrents lie in a few folders, and a Path costs as much as a row
+
 
 def torrent_body(record: TorrentRecord) -> bytes:
     facts, wishes, place = record.facts, record.wishes, record.place
-    return _dump({
+    return _dump_unusual(_USUAL_TORRENT, {
         "v1": facts.info_hash.v1.hex(),
         "v2": facts.info_hash.v2.hex(),
         "name": facts.name,
@@ -51,7 +66,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "files": {str(number): int(priority) for number, priority in wishes.file_priorities.items()},
         "peers": [str(peer) for peer in wishes.static_peers],
         "download_dir": str(place.download_dir),
-        "root": str(place.root),
+        "root": None if place.root == place.download_dir else str(place.root),
         "incomplete": place.is_incomplete,
         "mount": place.mount_point,
         "renames": place.renames,
@@ -71,7 +86,7 @@ def progress_body(record: TorrentRecord, running: Running | None = None) -> byte
     """Claims the pieces of `record.durable` only: what is not synced yet may be gone after a power cut."""
     lifetime = record.lifetime if running is None else running.lifetime
     ran = {} if running is None else {"ran_at": running.at, "seeding": running.is_seeding}
-    return _dump({
+    return _dump_unusual(_USUAL_PROGRESS, {
         "checked": record.is_checked,
         "suspect": record.is_suspect,
         "owes_finish": record.owes_finish,
@@ -87,9 +102,9 @@ def progress_body(record: TorrentRecord, running: Running | None = None) -> byte
 def read_record(torrent: bytes, progress: bytes | None) -> TorrentRecord:
     """Without its progress a torrent is one that was never checked. Raises ResumeCorrupt ("state.bad-row")."""
     try:
-        record = _read_torrent(json.loads(torrent))
+        record = _read_torrent({**_USUAL_TORRENT, **json.loads(torrent.decode())})
         if progress is not None:
-            _read_progress(record, json.loads(progress))
+            _read_progress(record, {**_USUAL_PROGRESS, **json.loads(progress.decode())})
     except (ValueError, TypeError, KeyError, AttributeError, binascii.Error, BlobTorrentError) as error:
         raise ResumeCorrupt("state.bad-row", f"the row of a torrent cannot be read: {error!r}") from error
     return record
@@ -143,7 +158,8 @@ def read_peers(body: bytes) -> tuple[KnownAddress, ...]:
 
 
 def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
-    goal = row.get("goal")
+    goal = row["goal"]
+    download_dir = _path(row["download_dir"])
     record = TorrentRecord(
         Facts(
             InfoHash(bytes.fromhex(row["v1"]), bytes.fromhex(row["v2"])),
@@ -151,56 +167,57 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             row["size"],
             row["pieces"],
             row["piece_length"],
-            row.get("private", False),
-            row.get("added_at", 0.0),
+            row["private"],
+            row["added_at"],
         ),
         Wishes(
-            labels=tuple(row.get("labels", ())),
-            group=row.get("group", ""),
-            priority=row.get("priority", 0),
+            labels=tuple(row["labels"]),
+            group=row["group"],
+            priority=row["priority"],
             goal=None if goal is None else SeedGoal(**{**goal, "action": GoalAction(goal["action"])}),
-            down_bytes_per_s=row.get("down", 0),
-            up_bytes_per_s=row.get("up", 0),
-            is_sequential=row.get("sequential", False),
-            upload_slots=row.get("slots"),
-            max_peers=row.get("max_peers"),
-            trackers=_tiers(row.get("trackers")),
-            file_priorities={int(number): FilePriority(level) for number, level in row.get("files", {}).items()},
-            static_peers=tuple(parse_endpoint(text) for text in row.get("peers", ())),
+            down_bytes_per_s=row["down"],
+            up_bytes_per_s=row["up"],
+            is_sequential=row["sequential"],
+            upload_slots=row["slots"],
+            max_peers=row["max_peers"],
+            trackers=_tiers(row["trackers"]),
+            file_priorities={int(number): FilePriority(level) for number, level in row["files"].items()},
+            static_peers=tuple(map(parse_endpoint, row["peers"])),
         ),
         Place(
-            download_dir=Path(row["download_dir"]),
-            root=Path(row.get("root", row["download_dir"])),
-            is_incomplete=row.get("incomplete", False),
-            mount_point=row.get("mount", ""),
-            renames=row.get("renames", {}),
-            renaming=_pair(row.get("renaming")),
-            is_moving=row.get("moving", False),
+            download_dir=download_dir,
+            root=download_dir if row["root"] is None else _path(row["root"]),
+            is_incomplete=row["incomplete"],
+            mount_point=row["mount"],
+            renames=row["renames"],
+            renaming=_pair(row["renaming"]),
+            is_moving=row["moving"],
         ),
-        should_run=row.get("run", True),
+        should_run=row["run"],
     )
-    record.is_paused = row.get("paused", False)
-    record.ignores_queue = row.get("beyond_queue", False)
-    record.has_given_enough = row.get("given_enough", False)
-    record.removal = row.get("removal", "")
-    record.error = _pair(row.get("error")) or ("", "")
-    record.finished_at = row.get("finished_at", 0.0)
+    record.is_paused = row["paused"]
+    record.ignores_queue = row["beyond_queue"]
+    record.has_given_enough = row["given_enough"]
+    record.removal = row["removal"]
+    record.error = _pair(row["error"]) or ("", "")
+    record.finished_at = row["finished_at"]
     return record
 
 
 def _read_progress(record: TorrentRecord, row: dict[str, Any]) -> None:
-    size = record.facts.num_pieces
-    text = row.get("have", "")
-    record.have = Bitfield.full(size) if text == _FULL else Bitfield.from_wire(
-        base64.b64decode(text, validate=True) or bytes(-(-size // 8)), size)
+    size, text = record.facts.num_pieces, row["have"]
+    if text == _FULL:
+        record.have = Bitfield.full(size)
+    elif text != "":
+        record.have = Bitfield.from_wire(base64.b64decode(text, validate=True), size)
     record.durable = record.have.mask
-    record.recent = sum(1 << index for index in row.get("recent", ())) & record.durable
-    record.is_checked = row.get("checked", False)
-    record.is_suspect = row.get("suspect", False)
-    record.owes_finish = row.get("owes_finish", False)
-    record.done_bytes = row.get("done", 0)
-    record.skipped_bytes = row.get("skipped", 0)
-    record.lifetime = Lifetime(*row.get("totals", ()))
+    record.recent = sum([1 << index for index in row["recent"]]) & record.durable
+    record.is_checked = row["checked"]
+    record.is_suspect = row["suspect"]
+    record.owes_finish = row["owes_finish"]
+    record.done_bytes = row["done"]
+    record.skipped_bytes = row["skipped"]
+    record.lifetime = Lifetime(*row["totals"])
     if "ran_at" in row:
         record.running = Running(float(row["ran_at"]), bool(row.get("seeding")), record.lifetime)
 
@@ -233,6 +250,11 @@ def _pair(value: Any) -> tuple[str, str] | None:
         return None
     first, second = value
     return first, second
+
+
+def _dump_unusual(usual: Mapping[str, Any], values: Mapping[str, Any]) -> bytes:
+    """Without what is as usual."""
+    return _dump({key: value for key, value in values.items() if key not in usual or value != usual[key]})
 
 
 def _dump(value: Any) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.core.session.commands import AddTorrent, FilePriority, GoalAction, SeedGoal
+from blobtorrent.core.session.commands import AddTorrent, FilePriority, GoalAction, SeedGoal, Tiers
 from blobtorrent.core.session.past import Past
 from blobtorrent.core.session.record import Lifetime, Place, Running, TorrentRecord, facts_of, wishes_of
 from blobtorrent.core.session.rows import (
@@ -69,7 +69,7 @@ def test_all_pieces_and_no_piece_take_no_room(pieces: range) -> None:
     record = a_record()
     record.have = Bitfield(20, pieces)
     record.durable = record.have.mask
-    assert json.loads(progress_body(record))["have"] in ("", "full")
+    assert json.loads(progress_body(record)).get("have") in (None, "full")
     assert read_again(record).have == record.have
 
 
@@ -78,12 +78,31 @@ def test_a_torrent_without_progress_was_never_checked() -> None:
     assert (record.is_checked, len(record.have)) == (False, 0)
 
 
+BARE = ("v1", "name", "size", "pieces", "piece_length", "download_dir")
+
+
 def test_what_an_older_row_lacks_has_its_default() -> None:
     row = json.loads(torrent_body(a_record()))
-    bare = {key: row[key] for key in ("v1", "v2", "name", "size", "pieces", "piece_length", "download_dir")}
-    record = read_record(json.dumps(bare).encode(), b"{}")
+    record = read_record(json.dumps({key: row[key] for key in BARE}).encode(), b"{}")
     assert record.place == Place(Path("/final"), Path("/final"))
     assert (record.should_run, record.wishes.goal, record.lifetime) == (True, None, Lifetime())
+
+
+def test_what_is_as_usual_is_not_written_and_no_torrent_changes_what_that_is() -> None:
+    metainfo = torrent_of(4)
+    usual = TorrentRecord(facts_of(metainfo, 0.0), wishes_of(AddTorrent(metainfo)), Place(Path("/d"), Path("/d")))
+    assert sorted(json.loads(torrent_body(usual))) == sorted(BARE)
+    assert json.loads(progress_body(usual)) == {}
+    for record in (a_record(), usual):
+        again = read_again(record)
+        assert (again.wishes, again.place, again.error) == (record.wishes, record.place, record.error)
+
+
+@pytest.mark.parametrize("trackers", [(), (("http://tracker.example/announce",),)])
+def test_no_trackers_are_not_the_trackers_of_the_torrent_file(trackers: Tiers) -> None:
+    record = a_record()
+    record.wishes = record.wishes._replace(trackers=trackers)
+    assert read_again(record).wishes.trackers == trackers
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"v1": "00"}', b"\xff"])
