@@ -197,22 +197,21 @@ def _fish(commands: Sequence[Command]) -> Iterator[str]:
         head = f"complete -c blobtorrent -n '__fish_seen_subcommand_from {command.name}'"
         for option in command.options:
             flags = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags)
-            takes = "" if option.argument is None else f" -r {_fish_action(option.argument)}".rstrip()
+            takes = "" if option.argument is None else f" -r {_fish_action(option.argument)}"
             yield f"{head} {flags}{takes} -d {_fish_text(option.help)}"
         for argument in dict.fromkeys(command.arguments):
-            action = _fish_action(argument)
-            if action:
-                yield f"{head} {action}"
+            yield f"{head} {_fish_action(argument)}"
 
 
 def _fish_action(argument: Argument) -> str:
+    """What is offered; -f: no files."""
     if argument.kind is Kind.WORDS:
-        return f"-a {_fish_text(' '.join(argument.words))}"
+        return f"-f -a {_fish_text(' '.join(argument.words))}"
     return {
-        Kind.TORRENT: "-a '(__blobtorrent_torrents)'",
+        Kind.TORRENT: "-f -a '(__blobtorrent_torrents)'",
         Kind.FILE: "-F",
-        Kind.FOLDER: "-a '(__fish_complete_directories)'",
-    }.get(argument.kind, "")
+        Kind.FOLDER: "-f -a '(__fish_complete_directories)'",
+    }.get(argument.kind, "-f")
 
 
 def _fish_text(text: str) -> str:

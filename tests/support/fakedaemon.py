@@ -19,7 +19,8 @@ class Seen(NamedTuple):
     method: str
     path: str
     query: Mapping[str, str]
-    body: Any = None
+    body: Any
+    headers: Mapping[str, str]         # their names in lower case
 
     @property
     def line(self) -> str:
@@ -66,7 +67,7 @@ class FakeDaemon:
             def handle_any(self) -> None:
                 daemon._handle(self)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any          # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Nobody reads it."""
@@ -112,7 +113,8 @@ class FakeDaemon:
         parts = urlsplit(handler.path)
         raw = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         seen = Seen(handler.command, unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True)),
-                    json.loads(raw) if raw else None)
+                    json.loads(raw) if raw else None,
+                    {name.lower(): value for name, value in handler.headers.items()})
         self.seen.append(seen)
         answers = self._answers.get(seen.line, [refusal("rest.no-resource", f"no {seen.line} is played", 404)])
         answer = answers.pop(0) if len(answers) > 1 else answers[0]

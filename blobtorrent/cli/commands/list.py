@@ -53,7 +53,8 @@ def register(commands: Subcommands) -> None:
     parser.add_argument("--held-by", metavar="WHAT", help="only those that this keeps from moving: queue, space, disk, "
                         "pause")
     parser.add_argument("--error", action="store_const", const="true", help="only those with an error")
-    parser.add_argument("--sort", metavar="FIELDS", help="by these fields, with commas; - before one turns it round")
+    parser.add_argument("--sort", metavar="FIELDS",
+                        help="by these fields, with commas; - before one turns it round: --sort=-ratio,name")
     parser.add_argument("--limit", metavar="N", help="only the first N")
     parser.add_argument("--fields", metavar="FIELDS", help="show these fields, with commas, as the daemon names them")
     parser.add_argument("--hashes", action="store_true", help="print only info-hashes, for the stdin of other commands")

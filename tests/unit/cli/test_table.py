@@ -54,5 +54,6 @@ def test_the_wider_of_two_texts_is_cut_first():
 
 def test_colours_do_not_count_as_width():
     columns = (Column("A"), Column("B", is_number=True))
-    lines = list(table(columns, [(Cell("up", Style.GOOD), "1"), ("longer", Cell("22", Style.BAD))], paint=Painter(True)))
+    rows = [(Cell("up", Style.GOOD), "1"), ("longer", Cell("22", Style.BAD))]
+    lines = list(table(columns, rows, paint=Painter(True)))
     assert lines[1:] == ["\x1b[32mup\x1b[0m       1", "longer  \x1b[31m22\x1b[0m"]

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blobtorrent.model.errors import MagnetError
-from blobtorrent.model.magnet import MAX_PEERS, is_magnet, parse_magnet
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.magnet import MAX_PEERS, MagnetLink, format_magnet, is_magnet, parse_magnet
+from blobtorrent.model.paths import safe_part
 
 V1 = "c12fe1c06bba254a9dc9f519b335aa7c1367a88a"
 V2 = "caf1e1c30e81cb361b9ee167c4aa64228a7fa4fa9f6105232b28ad099f3a302e"
@@ -92,3 +94,26 @@ def test_only_magnet_errors_come_out_of_any_text(text: str) -> None:
 def test_a_link_is_known_by_its_scheme() -> None:
     assert is_magnet(XT) and is_magnet("MAGNET:?x")
     assert not is_magnet("a/magnet:?x.torrent")
+
+
+_HOSTS = st.sampled_from(["1.2.3.4", "::1", "host.example"])
+
+
+@given(
+    st.sampled_from([(V1, ""), ("", V2), (V1, V2)]),
+    st.none() | st.text(st.characters(exclude_categories=("C",), exclude_characters="/\\"), min_size=1, max_size=40),
+    st.none() | st.integers(0, 10**14),
+    st.lists(st.tuples(_HOSTS, st.integers(1, 65535)), max_size=3),
+)
+def test_a_link_that_was_written_is_read_as_it_was(digests, name, size, peers) -> None:
+    link = MagnetLink(
+        InfoHash(*map(bytes.fromhex, digests)), None if name is None else safe_part(name.encode()), size,
+        tiers=(("http://a/x?y=1&z=%20",), ("udp://b:1",)), web_seeds=("http://w/a+b",), peers=tuple(peers),
+        selected_files=(range(1), range(2, 5)),
+    )
+    assert parse_magnet(format_magnet(link)) == link
+
+
+def test_a_written_link_is_plain_ascii() -> None:
+    link = MagnetLink(InfoHash(v1=bytes(20)), "ü &=#\n")
+    assert format_magnet(link) == f"magnet:?xt=urn:btih:{40 * '0'}&dn=%C3%BC%20%26%3D%23%0A"
