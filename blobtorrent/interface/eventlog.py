@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from blobtorrent.interface.chronicle import event_id
 from blobtorrent.model.ids import InfoHash
 
 KEPT_EVENTS = 10_000
+KEPT_BYTES = 32 << 20                  # usual events need a tenth of it; their torrents may have many long labels
 
 _ID = re.compile(r"([0-9a-f]+)-([0-9]{1,15})")
 
@@ -25,22 +27,25 @@ class Entry(NamedTuple):
 
 
 class EventLog:
-    """A ring of the last `size` entries, whose numbers follow each other from 1."""
+    """The last `size` entries, or fewer when they have more than `size_bytes` together; their numbers follow each other
+    from 1.
+    """
 
-    def __init__(self, run: str, size: int = KEPT_EVENTS) -> None:
+    def __init__(self, run: str, size: int = KEPT_EVENTS, size_bytes: int = KEPT_BYTES) -> None:
         self.run = run
         self.last = 0                  # number of the newest entry
         self._size = size
-        self._entries: list[Entry] = []
+        self._size_bytes = size_bytes
+        self._entries: deque[Entry] = deque()
+        self._bytes = 0
 
     def add(self, entry: Entry) -> None:
         """The next one, with the number after `last`."""
-        place = self.last % self._size
         self.last = entry.number
-        if place < len(self._entries):
-            self._entries[place] = entry
-        else:
-            self._entries.append(entry)
+        self._entries.append(entry)
+        self._bytes += len(entry.frame)
+        while len(self._entries) > self._size or self._bytes > self._size_bytes:
+            self._bytes -= len(self._entries.popleft().frame)
 
     @property
     def first(self) -> int:
@@ -49,8 +54,9 @@ class EventLog:
 
     def after(self, number: int) -> Iterator[Entry]:
         """What is still here of all that came after `number`, oldest first."""
-        for later in range(max(number + 1, self.first), self.last + 1):
-            yield self._entries[(later - 1) % self._size]
+        entries, first = self._entries, self.first         # it is quick to find those near either end
+        for later in range(max(number + 1, first), self.last + 1):
+            yield entries[later - first]
 
     def id_of(self, number: int) -> str:
         return event_id(self.run, number)

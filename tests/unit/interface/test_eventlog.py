@@ -35,6 +35,15 @@ def test_the_first_is_the_oldest_that_is_still_there(count, first):
     assert filled(count).first == first
 
 
+def test_few_long_entries_are_kept():
+    log = EventLog("ab12", 100, size_bytes=1000)
+    for number in range(1, 21):
+        log.add(Entry(number, "state-changed", None, (), b"x" * (300 if number > 10 else 30)))
+    assert [entry.number for entry in log.after(0)] == [18, 19, 20] and log.first == 18
+    log.add(Entry(21, "state-changed", None, (), b"x" * 2000))
+    assert list(log.after(0)) == [] and (log.first, log.last) == (22, 21)
+
+
 def test_an_id_is_understood_again():
     log = filled(3)
     assert log.id_of(2) == "ab12-2"
