@@ -67,8 +67,9 @@ def _of_stopped(situation: Situation) -> list[Cause]:
         return _of_error(situation)
     if situation.should_run:
         return [Cause("starting", "it is about to be started", "wait a moment", situation.state_s)]
-    if situation.aims is not None and situation.aims.met and status.is_finished:
-        return [Cause("goal.met", f"it has given what was asked of it: {situation.aims.met}",
+    if status.held_by == "goal":
+        met = situation.aims.met if situation.aims is not None else ""
+        return [Cause("goal.met", f"it has given what was asked of it{met and ': '}{met}",
                       "raise or clear its goal, then start it", situation.state_s)]
     return [Cause("stopped", "its owner has stopped it, or added it stopped", "start it", situation.state_s)]
 

@@ -11,7 +11,7 @@ from blobtorrent.model.details import PartialPiece, PeerStatus
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.swarm import Swarm
 
-MAX_PEERS = 1000                       # told of one swarm: some 2 us each on the receive thread
+MAX_PEERS = 1000                       # told of one swarm: some 5 us each on the receive thread
 TRANSPORT = "tcp"
 DIALLED_US = "incoming"
 DIALLED_US_BEFORE = "cache"            # in an earlier run: the address was kept, and now we dialled it
@@ -19,7 +19,8 @@ DIALLED_US_BEFORE = "cache"            # in an earlier run: the address was kept
 
 def peer_statuses(swarm: Swarm) -> tuple[PeerStatus, ...]:
     """The connected peers, in the order they came; at most MAX_PEERS."""
-    return tuple(_peer_status(swarm, link) for link, _ in zip(swarm.links, range(MAX_PEERS)))
+    now, num_pieces = swarm.now, max(1, swarm.geometry.num_pieces)
+    return tuple(_peer_status(swarm, link, now, num_pieces) for link, _ in zip(swarm.links, range(MAX_PEERS)))
 
 
 def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
@@ -49,7 +50,7 @@ def piece_counts(swarm: Swarm) -> PieceCounts:
     )
 
 
-def _peer_status(swarm: Swarm, link: PeerLink) -> PeerStatus:
+def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> PeerStatus:
     state, had = link.state, link.mask.bit_count()
     return PeerStatus(
         host=link.endpoint.host,
@@ -60,7 +61,7 @@ def _peer_status(swarm: Swarm, link: PeerLink) -> PeerStatus:
         transport=TRANSPORT,
         is_encrypted=False,
         is_incoming=link.is_incoming,
-        connected_s=swarm.now - link.linked_at,
+        connected_s=now - link.linked_at,
         am_choking=state.am_choking,
         am_interested=state.am_interested,
         peer_choking=state.peer_choking,
@@ -69,7 +70,7 @@ def _peer_status(swarm: Swarm, link: PeerLink) -> PeerStatus:
         is_snubbed=link.snubbed,
         is_seed=link.is_seed,
         pieces_had=had,
-        progress=had / max(1, swarm.geometry.num_pieces),
+        progress=had / num_pieces,
         blocks_asked=link.expected_blocks,
         upload_queue_bytes=link.queued_upload_bytes,
         down_bytes_per_s=int(link.down.rate),

@@ -217,11 +217,14 @@ def test_a_queued_torrent_knows_its_place():
 
 def test_a_seed_that_stopped_because_it_gave_enough():
     aims = Aims(2.0, None, None, ratio_now=2.1, seeding_s=9.0, idle_s_now=1.0, met="a ratio of 2")
-    done = STATUS._replace(done_bytes=1000)
-    found = first(situation(TorrentState.STOPPED, "stopped", status=done, should_run=False, aims=aims))
+    held = STATUS._replace(done_bytes=1000, held_by="goal")
+    found = first(situation(TorrentState.STOPPED, "stopped", status=held, should_run=False, aims=aims))
     assert (found.code, found.text) == ("goal.met", "it has given what was asked of it: a ratio of 2")
-    unmet = aims._replace(met="")
-    assert codes(situation(TorrentState.STOPPED, "stopped", status=done, should_run=False, aims=unmet)) == ["stopped"]
+    idle = aims._replace(met="")       # nobody can take a byte of it while it is stopped
+    found = first(situation(TorrentState.STOPPED, "stopped", status=held, should_run=False, aims=idle))
+    assert (found.code, found.text) == ("goal.met", "it has given what was asked of it")
+    done = held._replace(held_by="")
+    assert codes(situation(TorrentState.STOPPED, "stopped", status=done, should_run=False, aims=aims)) == ["stopped"]
 
 
 @pytest.mark.parametrize("state", [TorrentState.ERROR, TorrentState.STOPPED])

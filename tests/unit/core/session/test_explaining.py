@@ -183,6 +183,7 @@ def test_a_failed_torrent_tells_its_error(tmp_path: Path) -> None:
 def test_a_seed_that_gave_enough_says_which_goal_it_met(tmp_path: Path) -> None:
     torrent = torrent_of(4)
     saved = saved_torrent(torrent, tmp_path, *range(4), run=False)
+    saved.record.has_given_enough = True
     saved.record.wishes = saved.record.wishes._replace(goal=SeedGoal(ratio=1.5))
     saved.record.lifetime = saved.record.lifetime._replace(uploaded_bytes=6 * PIECE)
     found = why(running_rig(saved=[saved]), torrent)
