@@ -217,8 +217,7 @@ class WatchSettings(Section):
 
 
 class HookSettings(Section):
-    """Who is told of what happens: a program that is run, or a URL that is posted to. One table a hook; all are
-    explained in blobtorrent-events(7)."""
+    """A program or a URL that is told of what happens, as blobtorrent-events(7) explains. One table a hook."""
 
     events: tuple[str, ...] = live(
         ["torrent-finished"], hookvalues.hook_events, "The events that it is told of, by their names."
