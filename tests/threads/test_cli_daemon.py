@@ -161,6 +161,36 @@ def test_settings_are_not_shown_and_changed_at_once(daemon, command):
     assert daemon.seen == []
 
 
+def watched(path: str, **fields: Any) -> dict[str, Any]:
+    return {"path": path, "download_dir": "", "label": "", "start": True, **fields}
+
+
+def test_watched_folders_are_shown(daemon, command):
+    daemon.answer("GET /v1/settings", {"watch": [watched("/a", label="x", start=False), watched("/b\x07")]})
+    assert [line.split() for line in command("watch")[1].splitlines()] == [
+        ["FOLDER", "TO", "LABEL", "START"], ["/a", "x", "no"], ["/b\\x07", "yes"]]
+
+
+def test_folders_are_watched_and_watched_no_longer(daemon, command):
+    daemon.answer("GET /v1/settings", {"watch": [watched("/a"), watched("/b", label="keep")]})
+    daemon.answer("PATCH /v1/settings", {"settings": {"watch": []}})
+    assert command("watch", "--remove", "/a", "--add", "/c", "--to", "/d", "--label", "x", "--stopped")[0] == EXIT_OK
+    assert daemon.seen[1].body == {"watch": [
+        watched("/b", label="keep"), {"path": "/c", "start": False, "download_dir": "/d", "label": "x"}]}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--remove", "/c"], "watch.unknown"), (["--add", "/a"], "watch.present"),
+     (["--to", "/d"], "watch.nothing-to-add")],
+)
+def test_what_cannot_be_meant_of_folders_changes_nothing(daemon, command, words, code):
+    daemon.answer("GET /v1/settings", {"watch": [watched("/a")]})
+    status, _, err = command("watch", *words)
+    assert (status, f"({code})" in err) == (EXIT_FAILED, True)
+    assert {seen.method for seen in daemon.seen} <= {"GET"}
+
+
 def test_figures_are_shown_for_this_run_and_all(daemon, command):
     figures = {"downloaded_bytes": 2048, "uploaded_bytes": 0, "seconds": 61, "runs": 1}
     daemon.answer("GET /v1/stats", {
