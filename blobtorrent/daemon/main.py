@@ -112,8 +112,8 @@ def _serve(launch: Launch, loaded: Loaded, logs: QueuedLogging) -> int:
             desk = DaemonDesk(reloader, launch.origin, engine.gateway, launch.signals.wake)
             interfaces = Supervisor([
                 *build_interfaces(
-                    settings, engine.gateway, desk, chronicle=chronicle, registry=engine.metrics, state=launch.state,
-                    runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
+                    settings, engine.gateway, desk, chronicle=chronicle, watcher=watcher, registry=engine.metrics,
+                    state=launch.state, runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
                 ),
                 Part("watch", watcher.start, watcher.stop),
                 Part("hooks", hooks.start, hooks.stop, (hooks.heart,)),

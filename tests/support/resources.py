@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from blobtorrent.core.session.commands import Command, Reply
 from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.core.session.watch import WatchStatus
 from blobtorrent.interface.chronicle import Chronicle
 from blobtorrent.interface.jobs import JobBook
 from blobtorrent.interface.rest.catalogue import Sources, all_routes
@@ -67,10 +68,12 @@ class Resources:
         self.session.tell_state("running")
         self.desk = PlayedDesk(settings)
         self.jobs = JobBook(lambda: 1_700_000_000.0)
+        self.watched: tuple[WatchStatus, ...] = ()
         gateway, clock = _DirectGateway(self.session), FakeClock()
-        feed = Feed(Chronicle(gateway), clock=clock)
+        feed = Feed(Chronicle(gateway), self.session.board, clock=clock)
         keyring = Keyring(TOKEN, (), lambda data: None, clock)
-        self.routes = all_routes(Sources(gateway, self.desk, self.jobs, keyring, feed, Registry()))
+        self.routes = all_routes(Sources(
+            gateway, self.desk, self.jobs, lambda: self.watched, keyring, feed, Registry()))
         self.router = Router(self.routes)
 
     @property

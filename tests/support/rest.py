@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from blobtorrent.config.values import ListenSpec
 from blobtorrent.core.session.commands import AddTorrent, Ask, FilesOf, RemoveTorrent
 from blobtorrent.core.session.gateway import SESSION_KEY, Gateway
+from blobtorrent.core.session.watch import WatchStatus
 from blobtorrent.interface.chronicle import Chronicle
 from blobtorrent.interface.jobs import JobBook
 from blobtorrent.interface.rest.catalogue import Sources, all_routes
@@ -128,8 +129,10 @@ class RestRig:
         self.keyring = Keyring(TOKEN, (), self.saved.append, self.clock)
         feed = Feed(Chronicle(self.session.gateway), self.session.board, clock=self.clock)
         self.desk, self.jobs = PlayedDesk(), JobBook()
+        self.watched: tuple[WatchStatus, ...] = ()
         self.registry = Registry()
-        sources = Sources(self.session.gateway, self.desk, self.jobs, self.keyring, feed, self.registry)
+        sources = Sources(
+            self.session.gateway, self.desk, self.jobs, lambda: self.watched, self.keyring, feed, self.registry)
         router = Router([*all_routes(sources), *routes])
         self.server = RestServer(router, places or (ANY_LOOPBACK_PORT,), self.keyring, **options)
         feed.serve_on(self.server)

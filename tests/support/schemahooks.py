@@ -21,7 +21,7 @@ PLACES = ("download_dir", "path")
 
 @schemathesis.hook
 def map_path_parameters(context: Any, parameters: Any) -> Any:
-    """Nearly all hashes that fit are those of torrents that there are, which nobody removes; files are the first ones."""
+    """Nearly all hashes that fit are of torrents that there are, which nobody removes; files are the first ones."""
     if not parameters or context.operation.method.upper() == "DELETE":
         return parameters
     word = parameters.get("hash")

@@ -157,3 +157,21 @@ def test_other_folders_can_be_watched_from_now_on(tmp_path, start):
     (after / "b.torrent").write_bytes(tiny_torrent("b"))
     rig.look_until(lambda: names_in(after / "done") == ["b.torrent"])
     assert names_in(before) == ["a.torrent"]
+
+
+def test_what_came_of_a_folder_is_told(start, tmp_path):
+    folder = WatchSettings(path=tmp_path / "in")
+    rig = start(folder)
+    rig.look_until(lambda: rig.watcher.statuses and not rig.watcher.statuses[0].is_readable)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.torrent").write_bytes(tiny_torrent("a"))
+    rig.look_until(lambda: rig.watcher.statuses[0].added)
+    [told] = rig.watcher.statuses
+    assert (told.path, told.is_readable, told.added, told.failed) == (str(tmp_path / "in"), True, 1, 0)
+    assert (told.last_file, told.error_code) == ("a.torrent", "")
+    assert told.last_at >= 1_700_000_000.0
+    (tmp_path / "in" / "b.torrent").write_bytes(b"no torrent")
+    rig.look_until(lambda: rig.watcher.statuses[0].failed)
+    [told] = rig.watcher.statuses
+    assert (told.added, told.failed, told.last_file) == (1, 1, "b.torrent")
+    assert told.error_code and told.error_detail

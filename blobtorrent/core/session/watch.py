@@ -38,6 +38,19 @@ class Find(NamedTuple):
         return (self.torrent,) if self.sidecar is None else (self.torrent, self.sidecar)
 
 
+class WatchStatus(NamedTuple):
+    """A watch folder and what came of it since it is watched. The time is in seconds since 1970, 0 for never."""
+
+    path: str
+    is_readable: bool = True
+    added: int = 0                     # torrents, also those that were there already
+    failed: int = 0
+    last_file: str = ""
+    last_at: float = 0.0
+    error_code: str = ""               # of the last file; empty when it was added
+    error_detail: str = ""
+
+
 class WatchScanner:
     """Remembers the last look at one folder. A file that was found once is found again only when it has changed."""
 

@@ -16,11 +16,11 @@ from blobtorrent.config.schema import WatchSettings
 from blobtorrent.core.session.commands import AddTorrent
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.sources import read_file
-from blobtorrent.core.session.watch import Find, Sighting, WatchScanner, read_sidecar
+from blobtorrent.core.session.watch import Find, Sighting, WatchScanner, WatchStatus, read_sidecar
 from blobtorrent.model.errors import BlobTorrentError, Conflict, Invalid, Unavailable
 from blobtorrent.model.text import clean
 from blobtorrent.protocol.metafile import parse_torrent
-from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import SelectorLoop
 
@@ -38,7 +38,7 @@ class _Folder:
         self.settings = settings
         self.path = settings.path.absolute()
         self.scanner = WatchScanner()
-        self.is_readable = True
+        self.status = WatchStatus(str(self.path))
 
 
 class _Watch(NamedTuple):
@@ -46,11 +46,16 @@ class _Watch(NamedTuple):
 
 
 class Watcher:
-    """`apply` gives it the folders, at the start and at every reload. Its thread waits for disks and the session."""
+    """`apply` gives it the folders, at the start and at every reload. Its thread waits for disks and the session.
+
+    `statuses` are those of all folders, replaced as a whole by its thread for whoever reads them.
+    """
 
     def __init__(self, gateway: Gateway, *, clock: Clock | None = None) -> None:
+        self.statuses: tuple[WatchStatus, ...] = ()
         self._gateway = gateway
-        self._loop = SelectorLoop("watch", self._on_message, clock=clock)
+        self._clock = SystemClock() if clock is None else clock
+        self._loop = SelectorLoop("watch", self._on_message, clock=self._clock)
         self._folders: list[_Folder] = []
         self._ready: deque[tuple[_Folder, Find]] = deque()
         self._is_looking = False
@@ -72,6 +77,7 @@ class Watcher:
         if not self._is_looking:
             self._is_looking = True
             self._look()
+        self._tell()
 
     def _look(self) -> None:
         """Look into every folder; then take what is ready, one file a pass, so that a stop is noticed in between."""
@@ -80,6 +86,7 @@ class Watcher:
             return
         for folder in self._folders:
             self._ready.extend((folder, find) for find in folder.scanner.look(_files_of(folder)))
+        self._tell()
         self._take_next()
 
     def _take_next(self) -> None:
@@ -90,6 +97,10 @@ class Watcher:
         self._loop.timers.at(now, self._take_next)
         folder, find = self._ready.popleft()
         self._take(folder, find)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.statuses = tuple(folder.status for folder in self._folders)
 
     def _take(self, folder: _Folder, find: Find) -> None:
         """Add one torrent and put its files away."""
@@ -105,6 +116,7 @@ class Watcher:
             failure: BlobTorrentError | None = error
         else:
             failure = None
+        folder.status = _after(folder.status, find, failure, self._clock.wall())
         try:
             _put_away(folder.path, find, failure)
         except OSError as error:
@@ -163,14 +175,22 @@ def _files_of(folder: _Folder) -> dict[str, Sighting]:
     except OSError as error:
         _tell_unreadable(folder, error.strerror or str(error))
         return {}
-    folder.is_readable = True
+    folder.status = folder.status._replace(is_readable=True)
     return found
 
 
 def _tell_unreadable(folder: _Folder, detail: str) -> None:
-    if folder.is_readable:
+    if folder.status.is_readable:
         log.warning("cannot read a watch folder", folder=folder.path, detail=detail)
-    folder.is_readable = False
+    folder.status = folder.status._replace(is_readable=False)
+
+
+def _after(status: WatchStatus, find: Find, failure: BlobTorrentError | None, wall: float) -> WatchStatus:
+    """The folder when one more file was dealt with."""
+    last = status._replace(last_file=find.torrent, last_at=wall, error_code="", error_detail="")
+    if failure is None:
+        return last._replace(added=status.added + 1)
+    return last._replace(failed=status.failed + 1, error_code=failure.code, error_detail=failure.detail)
 
 
 def _put_away(folder: Path, find: Find, failure: BlobTorrentError | None) -> None:

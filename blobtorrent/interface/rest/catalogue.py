@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.core.session.watch import WatchStatus
 from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.jobs import JobBook
 from blobtorrent.interface.rest.feed import Feed
@@ -30,6 +31,7 @@ from blobtorrent.interface.rest.v1.tokens import TokenResource
 from blobtorrent.interface.rest.v1.torrent import TorrentResource
 from blobtorrent.interface.rest.v1.torrents import TorrentsResource
 from blobtorrent.interface.rest.v1.trackers import TrackerResource
+from blobtorrent.interface.rest.v1.watch import WatchResource
 from blobtorrent.interface.rest.v1.why import WhyResource
 from blobtorrent.runtime.metrics import Registry
 
@@ -45,6 +47,7 @@ class Sources(NamedTuple):
     gateway: Gateway
     desk: Desk
     jobs: JobBook
+    watched: Callable[[], Iterable[WatchStatus]]
     keyring: Keyring
     feed: Feed
     registry: Registry
@@ -71,6 +74,7 @@ def all_routes(sources: Sources) -> list[Route]:
         WhyResource(gateway),
         MetainfoResource(gateway),
         GroupResource(gateway, desk),
+        WatchResource(sources.watched),
         JobResource(sources.jobs),
         EventResource(sources.feed),
         TokenResource(sources.keyring),

@@ -6,6 +6,7 @@ import pytest
 
 from blobtorrent.config.schema import all_options
 from blobtorrent.core.session.commands import PauseTorrent, RemoveTorrent, StartTorrent
+from blobtorrent.core.session.watch import WatchStatus
 from blobtorrent.model.errors import Conflict
 from tests.support.resources import Resources, grant_of
 from tests.support.rest import info_hash, status_of
@@ -205,3 +206,17 @@ def test_a_bound_token_acts_on_its_torrents_only(rest):
                     grant=grant_of("control", "tv"))
     assert [result["ok"] for result in told.json["results"]] == [True, False]
     assert rest.commands == [RemoveTorrent(info_hash(1))]
+
+
+# ---- watch folders
+
+
+def test_watch_folders_are_told_with_what_came_of_them(rest):
+    assert rest.ask("GET", "/v1/watch").json == {"folders": []}
+    rest.watched = (WatchStatus("/in"), WatchStatus("/b", False, 3, 1, "x.torrent", 1000.9, "source.no-file", "gone"))
+    first, second = rest.ask("GET", "/v1/watch").json["folders"]
+    assert first == {
+        "path": "/in", "readable": True, "added": 0, "failed": 0, "last_file": None, "last_at": None,
+        "last_error": None}
+    assert (second["readable"], second["added"], second["last_at"]) == (False, 3, 1000)
+    assert second["last_error"] == {"code": "source.no-file", "message": "gone"}
