@@ -251,3 +251,21 @@ def test_what_a_program_says_is_in_the_log(rig, tmp_path, caplog):
     rig.wait_for(ok=1)
     said = [record.fields["line"] for record in caplog.records if record.message == "hook says"]
     assert said == ["moved it", "trouble"]
+
+
+@pytest.mark.parametrize(("mode", "words"), [
+    (0o600, None), (0o644, "others may read the secret of a hook"), (None, "the secret of a hook cannot be read"),
+])
+def test_a_secret_that_is_none_is_complained_of_once(rig, tmp_path, caplog, mode, words):
+    secret = tmp_path / "secret"
+    if mode is not None:
+        secret.write_text("hush")
+        secret.chmod(mode)
+    with WebServer() as server:
+        hook = HookSettings(url=server.url, secret_file=secret, retries=0)
+        rig.hooks.apply([hook])
+        rig.hooks.apply([hook])
+        rig.tell(1)
+        rig.wait_for(**({"failed": 1} if mode is None else {"ok": 1}))
+    complaints = [record.message for record in caplog.records if "secret" in record.message]
+    assert complaints == ([words] if words else [])

@@ -123,10 +123,13 @@ class HookManager:
         known = {line.settings: line for line in self._lines}
         kept = [known.pop(settings) if settings in known else Line(settings) for settings in dict.fromkeys(hooks)]
         self._lose(known.values())
+        for line in kept:
+            if line not in self._lines:
+                _warn_of_readers(line)
         self._lines = kept
         if kept and not self._has_workers:
-            self._has_workers = True
             self._pool.start()
+            self._has_workers = True
 
     def _lose(self, lines: Iterable[Line]) -> None:
         for line in lines:
@@ -224,3 +227,13 @@ class HookManager:
         except BlobTorrentError:
             return None
         return os.path.join(status.download_dir, files[0].path[0]) if files else None
+
+
+def _warn_of_readers(line: Line) -> None:
+    """A secret that others can read signs nothing."""
+    path = line.settings.secret_file
+    try:
+        if path is not None and path.stat().st_mode & 0o077:
+            log.warning("others may read the secret of a hook", hook=line.name, path=path)
+    except OSError as error:           # each attempt will say so, too
+        log.error("the secret of a hook cannot be read", hook=line.name, path=path, detail=error.strerror)
