@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.support.peers.blobtorrent import BlobTorrentGet
 from tests.support.peers.client import Job, Role
 from tests.support.peers.daemon import Daemon
 from tests.support.peers.program import wait_until
-from tests.support.rest import unix_connection
+from tests.support.rest import read_all, unix_connection
 from tests.support.webserver import WebServer
 
 TIMEOUT_S = 60.0
@@ -154,6 +155,23 @@ def test_a_hook_that_hangs_does_not_keep_the_daemon_from_ending(sample: Sample, 
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(TIMEOUT_S) == 0
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+
+
+def test_open_streams_end_with_the_daemon_and_do_not_hold_it_up(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon, listen(daemon) as client, listen(daemon) as other:
+        begun_s = time.monotonic()
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(TIMEOUT_S) == 0
+        assert time.monotonic() - begun_s < 10.0
+        assert client.is_over() and other.is_over()
+
+
+@pytest.mark.parametrize("request_line", ["HEAD /v1/events HTTP/1.1", "HEAD /metrics HTTP/1.1"])
+def test_asking_for_the_head_of_what_goes_on_does_not_begin_it(tmp_path: Path, request_line: str) -> None:
+    with Daemon(tmp_path) as daemon, unix_connection(daemon.runtime / "rest.sock") as sock:
+        sock.sendall(f"{request_line}\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = read_all(sock).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ") and body == b""
 
 
 def test_the_figures_are_all_there_and_bounded(sample: Sample, tmp_path: Path) -> None:

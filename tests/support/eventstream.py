@@ -48,6 +48,10 @@ class Listener:
                 assert isinstance(event, dict)
                 return event
 
+    def is_over(self) -> bool:
+        """Whether the stream was ended in order, without another event."""
+        return self._text == b"" and self._stream.readline() == b"0\r\n"
+
     def next_of(self, *types: str) -> dict[str, Any]:
         """The next event of one of these types; those before it are passed over."""
         while True:
