@@ -133,6 +133,11 @@ class Loader:
         assert metainfo is not None
         assert torrent.store is not None
         torrent.partial = dict(answer.partial)
+        if record.place.is_unseen:
+            if not files_of_mask(metainfo, record.have.mask) <= torrent.stamps.keys():
+                record.forget_pieces() # only stamps prove that these are the files it had elsewhere
+            record.place = record.place._replace(is_unseen=False)
+            self._keeper.save(torrent)
         if torrent.store.mount_point and torrent.store.mount_point != record.place.mount_point:
             record.place = record.place._replace(mount_point=torrent.store.mount_point)
             self._keeper.save(torrent)

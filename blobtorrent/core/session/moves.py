@@ -20,7 +20,6 @@ from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing, is_guest
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import TorrentManager
-from blobtorrent.core.session.trust import files_of_mask
 from blobtorrent.model.errors import BlobTorrentError, CommandError, Conflict, StorageError
 from blobtorrent.model.events import TorrentChanged, TorrentMoved
 from blobtorrent.model.ids import InfoHash
@@ -58,7 +57,7 @@ class MoveManager:
             torrent.record.forget_pieces()
             self._leave(torrent, target, reply)
         elif not command.move_files:
-            self._metainfos.with_metainfo(torrent, lambda error: self._point(torrent, target, reply, error))
+            self._leave(torrent, target, reply)
         else:
             self._sharing.who_shares(torrent, lambda others: self._move(command, reply, others))
         return reply
@@ -81,19 +80,8 @@ class MoveManager:
             self._sharing.follow(torrent)
             self._roster.publish(torrent)
 
-    def _point(self, torrent: Torrent, target: Path, reply: Reply[Any], error: StorageError | None) -> None:
-        """The files are said to lie there already. Those that look as they were left are believed to be the same."""
-        if error is not None:
-            reply.give(error)
-            return
-        assert torrent.metainfo is not None
-        record = torrent.record
-        if not files_of_mask(torrent.metainfo, record.have.mask) <= torrent.stamps.keys():
-            record.forget_pieces()     # of some nobody knows how they looked
-        self._leave(torrent, target, reply)
-
     def _leave(self, torrent: Torrent, target: Path, reply: Reply[Any]) -> None:
-        """Go without the files."""
+        """Go without the files. What it has is believed there as far as stamps prove it."""
 
         def saved(error: StorageError | None) -> None:
             if error is None:
@@ -102,7 +90,8 @@ class MoveManager:
 
         record = torrent.record
         record.place = record.place._replace(
-            root=target, download_dir=target, is_incomplete=False, mount_point="", is_moving=False)
+            root=target, download_dir=target, is_incomplete=False, mount_point="", is_moving=False,
+            is_unseen=True)
         torrent.error, record.error = None, ("", "")
         self._keeper.save(torrent, saved)
         self._torrents.come_home(torrent)

@@ -55,7 +55,8 @@ class Place(NamedTuple):
     The two differ while the torrent is incomplete in the incomplete folder, and until a move that was begun has ended.
     `mount_point` is that of the filesystem that `root` was on when it was first used, empty before that. `renames` are
     paths that the metainfo gives and what they are instead, parts joined by slashes. `renaming` is the rename under
-    way, `is_moving` says that files may lie at both places.
+    way, `is_moving` says that files may lie at both places, `is_unseen` that its owner says they are here and nobody
+    has looked yet.
     """
 
     download_dir: Path
@@ -65,6 +66,7 @@ class Place(NamedTuple):
     renames: Mapping[str, str] = {}
     renaming: tuple[str, str] | None = None
     is_moving: bool = False
+    is_unseen: bool = False
 
     def must_move(self, *, is_complete: bool) -> bool:
         """Whether the files are not where they are to be now, or only some of them are."""

@@ -31,8 +31,9 @@ _FULL = "full"
 _USUAL_TORRENT: dict[str, Any] = {
     "v2": "", "private": False, "added_at": 0.0, "labels": (), "group": "", "priority": 0, "goal": None, "down": 0,
     "up": 0, "sequential": False, "slots": None, "max_peers": None, "trackers": None, "files": {}, "peers": [],
-    "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False, "run": True,
-    "paused": False, "beyond_queue": False, "given_enough": False, "removal": "", "error": ("", ""), "finished_at": 0.0,
+    "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False,
+    "unseen": False, "run": True, "paused": False, "beyond_queue": False, "given_enough": False, "removal": "",
+    "error": ("", ""), "finished_at": 0.0,
 }
 _USUAL_PROGRESS: dict[str, Any] = {
     "checked": False, "suspect": False, "owes_finish": False, "have": "", "recent": [], "done": 0, "skipped": 0,
@@ -72,6 +73,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "renames": place.renames,
         "renaming": place.renaming,
         "moving": place.is_moving,
+        "unseen": place.is_unseen,
         "run": record.should_run,
         "paused": record.is_paused,
         "beyond_queue": record.ignores_queue,
@@ -192,6 +194,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             renames=row["renames"],
             renaming=_pair(row["renaming"]),
             is_moving=row["moving"],
+            is_unseen=row["unseen"],
         ),
         should_run=row["run"],
     )

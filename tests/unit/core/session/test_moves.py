@@ -138,7 +138,6 @@ def test_a_stopped_torrent_uses_the_files_of_another_folder_and_nothing_is_moved
     rig = SessionRig(keeps=True, saved=[saved_torrent(TORRENT, tmp_path, 0, 1, 2, 3, run=False)])
     rig.open_listeners()
     reply = use_files_of(rig, tmp_path / "new")
-    load_with_stamps(rig, 0)
     rig.save()
     assert reply.wait(0) is None
     assert TorrentMoved(TORRENT.info_hash, str(tmp_path / "new")) in rig.events()
@@ -166,14 +165,15 @@ def test_without_stamps_all_that_lies_there_is_hashed(tmp_path: Path) -> None:
     rig = SessionRig(keeps=True, saved=[saved_torrent(TORRENT, tmp_path, 0, 1, 2, 3, run=False)])
     rig.open_listeners()
     use_files_of(rig, tmp_path / "new")
-    load_with_stamps(rig)
     rig.save()
-    assert rig.status(TORRENT).done_bytes == 0
     rig.command(StartTorrent(TORRENT.info_hash))
     rig.save()
     load_with_stamps(rig)
     rig.tell(StorePrepared(only(PrepareStore, rig.disks.drain()).info_hash, has_data=True))
     assert rig.hashers.depth
+    assert rig.status(TORRENT).done_bytes == 0
+    (row,) = [row for row in rig.save() if row.kind == "progress"]
+    assert b'"have"' not in row.body                       # a kill now does not bring the belief back
 
 
 def test_a_torrent_whose_files_were_moved_by_hand_runs_on_where_they_are(tmp_path: Path) -> None:
