@@ -21,7 +21,7 @@ Place = ListenSpec | HttpsSpec | Path | socket.socket
 
 _CREDENTIALS = struct.Struct("3i")     # pid, uid, gid
 _SO_PEERGROUPS = 59                    # Linux 4.13; the socket module does not know it
-_MAX_GROUPS_BYTES = 4 * 65536          # more than a process can have
+_MAX_GROUPS_BYTES = 1024               # 256 groups; the socket module takes no more
 
 
 class SocketAccess(NamedTuple):
@@ -111,7 +111,7 @@ def _other_groups_of(sock: socket.socket) -> tuple[int, ...]:
     """What else the process at the other end was a member of when it connected."""
     try:
         packed = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_GROUPS_BYTES)
-    except OSError:                    # an older kernel
+    except OSError:                    # an older kernel, or more groups than that
         return ()
     return struct.unpack(f"{len(packed) // 4}I", packed)
 

@@ -236,7 +236,10 @@ class RestServer:
         except BlobTorrentError as error:
             log.warning("a body cannot be read on", code=error.code, detail=error.detail)
         finally:
-            self._loop.mailbox.post(_Fetched(message, data))
+            if self._is_draining:      # its client was left, and nobody may be there any more to have it closed
+                message.pull.close()
+            else:
+                self._loop.mailbox.post(_Fetched(message, data))
 
     # ---- on the thread rest
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config import values
-from blobtorrent.config.values import ListenSpec, TimeWindow, UnixSpec
+from blobtorrent.config.values import HttpsSpec, ListenSpec, TimeWindow, UnixSpec
 
 read_size = values.size(1024, 1 << 30)
 read_number = values.whole_number(1, 10)
@@ -102,9 +102,19 @@ def test_listeners_are_a_list_of_text(given):
         (values.optional_folder, "/srv", Path("/srv")),
         (values.host_names, ["Box.local", "seed_1"], ("box.local", "seed_1")),
         (
-            values.web_listeners, ["unix:a.sock", "127.0.0.1:7070"],
-            (UnixSpec("a.sock"), ListenSpec("127.0.0.1", range(7070, 7071))),
+            values.web_listeners, ["unix:a.sock", "127.0.0.1:7070", "https:[::1]:7071"],
+            (
+                UnixSpec("a.sock"), ListenSpec("127.0.0.1", range(7070, 7071)),
+                HttpsSpec(ListenSpec("::1", range(7071, 7072))),
+            ),
         ),
+        (values.optional_file, "", None),
+        (values.optional_file, "/etc/key.pem", Path("/etc/key.pem")),
+        (values.socket_mode, "0660", 0o660),
+        (values.socket_mode, "600", 0o600),
+        (values.group_name, "", ""),
+        (values.group_name, "1000", "1000"),
+        (values.group_name, "media-users", "media-users"),
     ],
 )
 def test_what_is_written_becomes_a_value(read, text, value):
@@ -133,6 +143,17 @@ def test_what_is_written_becomes_a_value(read, text, value):
         (values.web_listeners, ["unix:"], "names no socket"),
         (values.web_listeners, ["127.0.0.1"], "not HOST:PORT"),
         (values.web_listeners, [1], "must be a list"),
+        (values.web_listeners, ["https:"], "not HOST:PORT"),
+        (values.web_listeners, ["https:unix:a"], "not HOST:PORT|port is not"),
+        (values.web_listeners, ["http:127.0.0.1:80"], "not HOST:PORT|port is not|address"),
+        (values.optional_file, 5, "path of a file"),
+        (values.optional_file, "a\0", "path of a file"),
+        (values.socket_mode, 432, "octal digits"),
+        (values.socket_mode, "0o660", "octal digits"),
+        (values.socket_mode, "1660", "octal digits"),
+        (values.socket_mode, "0680", "octal digits"),
+        (values.group_name, 5, "group"),
+        (values.group_name, "a b", "group"),
         (values.time_windows, "daily", "must be a list"),
     ],
 )

@@ -1,12 +1,16 @@
-"""The admin token."""
+"""Where tokens are kept."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from blobtorrent.daemon.token import admin_token
+from blobtorrent.daemon.token import admin_token, open_keyring
+from blobtorrent.interface.rest.grants import Scope
+from blobtorrent.interface.rest.keyring import Keyring
 from blobtorrent.model.errors import StorageError
 
 
@@ -34,3 +38,52 @@ def test_what_is_no_token_is_not_taken_for_one(tmp_path: Path, content: bytes) -
         admin_token(tmp_path)
     assert caught.value.code == "token.unusable"
     assert path.read_bytes() == content
+
+
+# ---- all tokens
+
+
+def test_tokens_are_there_again_after_a_restart(tmp_path: Path) -> None:
+    with opened(tmp_path) as keyring:
+        _, secret = keyring.create("tv", [Scope.READ], ["a"])
+        keyring.create("other", [Scope.ADMIN])
+        keyring.revoke("other")
+    assert (tmp_path / "tokens.json").stat().st_mode & 0o777 == 0o600
+    with opened(tmp_path) as keyring:
+        assert [token.name for token in keyring.tokens()] == ["admin", "tv"]
+        grant = keyring.open(secret.encode())
+        assert grant is not None and (grant.name, grant.labels) == ("tv", {"a"})
+        assert keyring.open((tmp_path / "admin.token").read_bytes().strip()) is not None
+        assert keyring.open(b"") is None
+
+
+def test_damaged_tokens_open_nothing_and_are_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "tokens.json").write_text("{")
+    with opened(tmp_path) as keyring:
+        assert [token.name for token in keyring.tokens()] == ["admin"]
+        keyring.create("tv", [Scope.READ])
+    assert (tmp_path / "tokens.json.damaged").read_text() == "{"
+    assert "damaged" in caplog.text
+
+
+@pytest.mark.parametrize("content", ['{"format": 2}', None])
+def test_tokens_that_are_not_ours_to_replace_refuse_the_start(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "tokens.json"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_text(content)
+    with pytest.raises(StorageError) as caught:
+        open_keyring(tmp_path)
+    assert caught.value.code == "token.unusable"
+    assert path.exists()
+
+
+@contextmanager
+def opened(state: Path) -> Iterator[Keyring]:
+    keyring = open_keyring(state)
+    keyring.start(lambda: None)
+    try:
+        yield keyring
+    finally:
+        assert keyring.stop(10.0)
