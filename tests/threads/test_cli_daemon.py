@@ -167,13 +167,18 @@ def watched(path: str, **fields: Any) -> dict[str, Any]:
 
 def test_watched_folders_are_shown(daemon, command):
     daemon.answer("GET /v1/settings", {"watch": [watched("/a", label="x", start=False), watched("/b\x07")]})
-    assert [line.split() for line in command("watch")[1].splitlines()] == [
-        ["FOLDER", "TO", "LABEL", "START"], ["/a", "x", "no"], ["/b\\x07", "yes"]]
+    daemon.answer("GET /v1/watch", {"folders": [
+        {"path": "/a", "readable": True, "added": 3, "failed": 1, "last_file": "f.torrent", "last_at": 1,
+         "last_error": {"code": "bencode.bad", "message": "no torrent"}}]})
+    assert [line.split() for line in command("watch")[1].splitlines()[1:]] == [
+        ["/a", "3", "1", "x", "no", "f.torrent", "no", "torrent", "(bencode.bad)"], ["/b\\x07", "yes"]]
+    assert json.loads(command("watch", "--json")[1])["folders"][0]["added"] == 3
 
 
 def test_folders_are_watched_and_watched_no_longer(daemon, command):
     daemon.answer("GET /v1/settings", {"watch": [watched("/a"), watched("/b", label="keep")]})
     daemon.answer("PATCH /v1/settings", {"settings": {"watch": []}})
+    daemon.answer("GET /v1/watch", {"folders": []})
     assert command("watch", "--remove", "/a", "--add", "/c", "--to", "/d", "--label", "x", "--stopped")[0] == EXIT_OK
     assert daemon.seen[1].body == {"watch": [
         watched("/b", label="keep"), {"path": "/c", "start": False, "download_dir": "/d", "label": "x"}]}
