@@ -95,7 +95,9 @@ LABEL_OPTION: Schema = {
     "type": "string", "minLength": 1, "maxLength": MAX_LABEL,
     "description": "Printable characters, no blanks at either end.",
 }
-GROUP_OPTION: Schema = {"type": "string", "maxLength": MAX_LABEL, "description": "As a label; empty: none."}
+GROUP_OPTION: Schema = {
+    "type": "string", "maxLength": MAX_LABEL, "description": "The group whose limits it shares; empty: none.",
+}
 LABELS_OPTION = list_of(LABEL_OPTION, at_most=MAX_LABELS)
 PEERS_OPTION = list_of(
     {"type": "string", "description": "ADDRESS:PORT", "examples": ["192.0.2.1:6881", "[2001:db8::1]:6881"]},
@@ -119,15 +121,17 @@ PRIORITY_OPTION: Schema = {"type": "integer", "minimum": -MAX_PRIORITY, "maximum
 
 # Members that may be set when a torrent is added and changed at any time; null is the default.
 CHANGEABLE: dict[str, Schema] = {
-    "labels": nullable(LABELS_OPTION),
+    "labels": described(nullable(LABELS_OPTION), "What torrents are found by."),
     "group": nullable(GROUP_OPTION),
-    "priority": nullable(PRIORITY_OPTION),
-    "seeding": nullable(GOAL_OPTION),
+    "priority": described(nullable(PRIORITY_OPTION), "Among torrents that wait: higher ones go first."),
+    "seeding": described(nullable(GOAL_OPTION), "Its own goals; null: those of the settings."),
     "down_limit_bytes_per_s": nullable(RATE_OPTION),
     "up_limit_bytes_per_s": nullable(RATE_OPTION),
-    "sequential": nullable(BOOLEAN),
-    "upload_slots": nullable({"type": "integer", "minimum": 0, "maximum": MAX_SLOTS}),
-    "max_peers": nullable({"type": "integer", "minimum": 1, "maximum": MAX_LINKS}),
+    "sequential": described(nullable(BOOLEAN), "Whether its pieces are fetched in order."),
+    "upload_slots": described(
+        nullable({"type": "integer", "minimum": 0, "maximum": MAX_SLOTS}), "Peers that it sends to at the same time."),
+    "max_peers": described(
+        nullable({"type": "integer", "minimum": 1, "maximum": MAX_LINKS}), "Peers that it is connected to at most."),
     "file_priorities": nullable(FILE_PRIORITIES_OPTION),
 }
 

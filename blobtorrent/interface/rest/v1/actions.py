@@ -55,7 +55,7 @@ _WORDS = (*_COMMANDS, _REMOVE)
 _BODY = Body({
     **body_object({
         "action": one_of(_WORDS),
-        "hashes": list_of(TEXT, at_most=MAX_HASHES),
+        "hashes": described(list_of(TEXT, at_most=MAX_HASHES), "Info-hashes, in hexadecimal."),
         "with_data": nullable(described(BOOLEAN, "With remove: delete the files, too.")),
     }, required=("action", "hashes")),
     "anyOf": [{"properties": {"action": {"const": _REMOVE}}}, {"properties": {"with_data": {"enum": [False, None]}}}],

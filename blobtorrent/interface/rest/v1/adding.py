@@ -41,9 +41,9 @@ _ADDITION = body_object({
     "source": described({"type": "string"}, "The URL of a torrent file, or its absolute path on the daemon's machine."),
     "metainfo": described(BASE64, "The bytes of the torrent file."),
     "download_dir": nullable(FOLDER_OPTION),
-    "start": nullable(BOOLEAN),
-    "skip_check": nullable(BOOLEAN),
-    "peers": nullable(PEERS_OPTION),
+    "start": described(nullable(BOOLEAN), "Whether it is to run; so it does when nothing is said."),
+    "skip_check": described(nullable(BOOLEAN), "When it is added, believe what lies on disk, if all sizes are right."),
+    "peers": described(nullable(PEERS_OPTION), "ADDRESS:PORT of peers to try for ever, when it is added."),
     **CHANGEABLE,
 })
 _FORM = body_object({
