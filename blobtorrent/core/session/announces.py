@@ -92,6 +92,8 @@ class AnnounceManager:
         self._key = key
         self._running: dict[InfoHash, _Announced] = {}
         self._farewells = 0
+        # What is owed to trackers that have not answered `started`, of torrents that were stopped meanwhile.
+        self._unsaid: dict[tuple[InfoHash, bytes, str], AnnounceQuery] = {}
         self.results: Counter[str] = Counter()             # of announces: "ok", or the code of the error
         self._lines: dict[tuple[str, bytes], deque[Announce]] = {}     # by tracker and swarm: what goes, in this order
 
@@ -102,6 +104,7 @@ class AnnounceManager:
 
     def begin(self, info_hash: InfoHash, urls: Tiers, left_bytes: int) -> None:
         """The torrent runs: announce it to all its tiers."""
+        self._unsaid = {key: query for key, query in self._unsaid.items() if key[0] != info_hash}
         self._running[info_hash] = _Announced(_Progress(left_bytes))
         self.change(info_hash, urls)
 
@@ -152,6 +155,9 @@ class AnnounceManager:
         """The torrent stops: tell every tracker that knows of us."""
         announced = self._running.pop(info_hash)
         for tier in announced.tiers:
+            if tier.owes_completed and (tier.asked, tier.wire_hash) in self._lines:
+                self._unsaid[info_hash, tier.wire_hash, tier.asked] = self._query(
+                    announced, tier, tier.asked, AnnounceEvent.COMPLETED)
             self._leave(info_hash, announced, tier)
 
     def on_done(self, answer: AnnounceDone) -> tuple[Endpoint, ...]:
@@ -168,16 +174,23 @@ class AnnounceManager:
         announced = self._running.get(answer.info_hash)
         tier = self._tier_of(announced, answer) if announced is not None else None
         if tier is None:
-            if event is AnnounceEvent.STARTED and answer.reply is not None:
-                # The torrent was stopped before the tracker had said that it knows of us.
-                farewell = answer.query._replace(event=AnnounceEvent.STOPPED, num_want=0)
-                self._say_farewell(answer.info_hash, answer.url, farewell)
+            if event is AnnounceEvent.STARTED:
+                self._on_late_start(answer)
             return ()
         assert announced is not None
         self._note(announced, answer)
         if event is not AnnounceEvent.COMPLETED:
             self._end_attempt(answer, tier)
         return answer.endpoints
+
+    def _on_late_start(self, answer: AnnounceDone) -> None:
+        """The torrent was stopped before the tracker had said that it knows of us: say the rest."""
+        info_hash, url = answer.info_hash, answer.url
+        completed = self._unsaid.pop((info_hash, answer.query.wire_hash, url), None)
+        if answer.reply is not None:
+            if completed is not None:
+                self._post(Announce(info_hash, url, completed, self._outlets.inbox, FAREWELL_TIMEOUT_S))
+            self._say_farewell(info_hash, url, answer.query._replace(event=AnnounceEvent.STOPPED, num_want=0))
 
     def _leave(self, info_hash: InfoHash, announced: _Announced, tier: _Tier) -> None:
         tier.schedule.stop()

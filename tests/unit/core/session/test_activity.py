@@ -262,6 +262,7 @@ def test_a_torrent_that_was_complete_when_it_was_added_has_not_finished(tmp_path
 def test_a_finish_is_told_also_when_the_torrent_need_not_seed(tmp_path: Path) -> None:
     rig = killed(tmp_path, goal=SeedGoal(ratio=0.0))
     assert finishes(rig) == 1
+    assert announced(rig) == [AnnounceEvent.STARTED, AnnounceEvent.COMPLETED, AnnounceEvent.STOPPED]
     rig.shard.drain()
     rig.report_last(ANNOUNCED, have=4)
     rig.answer_close_store()

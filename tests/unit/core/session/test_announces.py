@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blobtorrent.core.session.commands import StopTorrent
+from blobtorrent.core.session.commands import SeedGoal, StopTorrent
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
 from blobtorrent.discovery.messages import Announce, AnnounceDone
 from blobtorrent.model.address import Endpoint
@@ -142,6 +142,31 @@ def test_a_tracker_that_takes_started_too_late_is_told_that_we_left(tmp_path: Pa
     rig.answer_announce(started, PEER)
     assert asked(rig) == [(A, AnnounceEvent.STOPPED)]
     assert rig.shard.depth == 0
+
+
+def completed_before_started_is_answered(folder: Path) -> tuple[SessionRig, Announce]:
+    """A download that has ended, and need not seed; the tracker's answer is yet to come."""
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A,),))
+    rig.add_downloading(torrent, folder, goal=SeedGoal(ratio=0.0))
+    started = only(Announce, rig.outcalls.drain())
+    rig.report(torrent, have=4)
+    assert asked(rig) == []
+    return rig, started
+
+
+def test_a_tracker_that_takes_started_too_late_is_told_of_the_end_of_the_download_first(tmp_path: Path) -> None:
+    rig, started = completed_before_started_is_answered(tmp_path)
+    rig.answer_announce(started)
+    completed = only(Announce, rig.outcalls.drain())
+    assert (completed.query.event, completed.query.left) == (AnnounceEvent.COMPLETED, 0)
+    rig.answer_announce(completed)
+    assert asked(rig) == [(A, AnnounceEvent.STOPPED)]
+
+
+def test_a_tracker_that_does_not_take_started_is_told_nothing_more(tmp_path: Path) -> None:
+    rig, started = completed_before_started_is_answered(tmp_path)
+    fail(rig, started)
+    assert asked(rig) == []
 
 
 def test_trackers_of_other_protocols_are_passed_over(tmp_path: Path) -> None:
