@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.bench import checking, idling, leeching, limits, links, saving, seeding, starting
+from tests.bench import checking, feeding, idling, leeching, limits, links, saving, seeding, starting
 from tests.bench.contestants import CONTESTANTS, OURS, present
 from tests.bench.ground import Ground, note
 from tests.bench.results import Measure, table
@@ -34,8 +34,9 @@ ROWS: dict[str, Callable[[Ground], list[Measure]]] = {
     "start": starting.start,
     "state": saving.save,
     "idle": idling.idle,
+    "feed": feeding.feed,
 }
-OURS_ONLY = {"links-leech", "links-seed", "limits", "recheck", "memory", "start", "state", "idle"}
+OURS_ONLY = {"links-leech", "links-seed", "limits", "recheck", "memory", "start", "state", "idle", "feed"}
 
 
 def main(words: Sequence[str] | None = None) -> int:
