@@ -60,6 +60,7 @@ def build_interfaces(
     )
     feed.serve_on(server)
     server.measure(registry)
+    feed.measure(registry)
 
     def reload() -> None:
         server.reload()

@@ -23,6 +23,7 @@ from blobtorrent.model.status import TorrentStatus
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.metrics import Registry
 
 HEARTBEAT_S = 15.0                     # proxies cut what is silent for longer
 RECONNECT_MS = 2000                    # for a client to wait when its stream broke
@@ -141,9 +142,8 @@ class Feed:
         self._thread = thread
         self._chronicle.follow(self._on_told)
 
-    @property
-    def num_streams(self) -> int:
-        return len(self._streams)
+    def measure(self, registry: Registry) -> None:
+        registry.gauge("blobtorrent_rest_streams", "Clients that are told of events.", lambda: len(self._streams))
 
     def _on_told(self, told: Told) -> None:
         """On the thread `events`."""

@@ -28,6 +28,7 @@ from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import TorrentStatus
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import FakeClock
+from blobtorrent.runtime.metrics import Registry
 from tests.support.rest import info_hash, status_of
 
 ADMIN = Grant("admin", frozenset({Scope.ADMIN}))
@@ -292,7 +293,17 @@ def test_nothing_beats_when_nobody_listens(rig):
     rig.join()
     rig.stream.end()
     rig.thread.pass_time(HEARTBEAT_S)
-    assert rig.thread.later == [] and rig.feed.num_streams == 0
+    assert rig.thread.later == []
+
+
+def test_the_streams_that_there_are_are_counted(rig):
+    registry = Registry()
+    rig.feed.measure(registry)
+    rig.join()
+    stream = rig.stream
+    rig.join()
+    stream.end()
+    assert [(sample.name, sample.value) for sample in registry.snapshot()] == [("blobtorrent_rest_streams", 1)]
 
 
 def test_a_stream_that_ended_is_written_to_no_more(rig):
