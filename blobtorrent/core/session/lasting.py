@@ -20,7 +20,6 @@ from blobtorrent.core.session.commands import (
     SetTrackers,
 )
 from blobtorrent.core.session.draining import DrainManager
-from blobtorrent.core.session.explaining import Explainer
 from blobtorrent.core.session.gateway import SESSION_KEY
 from blobtorrent.core.session.ledger import Ledger
 from blobtorrent.core.session.moves import MoveManager
@@ -89,12 +88,17 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         roster, outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
         clock=around.clock, timers=around.timers, on_turn=parts.admission.release)
     answers = Answers(roster, outlets, parts.metainfos, parts.announces)
-    explainer = Explainer(
-        roster, answers, parts.admission, parts.loader, parts.checker, parts.activity, parts.swarms, parts.bandwidth,
-        reserves, session=lambda: around.sessions.read(SESSION_KEY) or SessionStatus("starting"), clock=around.clock)
-
     ledger = Ledger(roster, keeper, reserves, around.memory, around.clock)
     restorer = Restorer(session, parts.torrents, ledger)
+
+    def explain(query: Explain, reply: Reply[Any]) -> Any:
+        from blobtorrent.core.session.explaining import Explainer      # 6 ms that no start should wait for
+
+        explainer = Explainer(
+            roster, answers, parts.admission, parts.loader, parts.checker, parts.activity, parts.swarms,
+            parts.bandwidth, reserves, clock=around.clock,
+            session=lambda: around.sessions.read(SESSION_KEY) or SessionStatus("starting"))
+        return explainer.explain(query, reply)
 
     def apply(command: ApplySettings, _reply: Reply[Any]) -> None:
         apply_settings(command.settings, parts, keeper, reserves)
@@ -119,7 +123,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         TrackersOf: answers.trackers_of,
         WebSeedsOf: answers.web_seeds_of,
         MetainfoOf: answers.metainfo_of,
-        Explain: explainer.explain,
+        Explain: explain,
         StatsOf: ledger.stats_of,
         ContentOf: answers.content_of,
     })
