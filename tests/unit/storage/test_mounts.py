@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.model.errors import StorageError
-from blobtorrent.storage.mounts import device_of, mount_point_of, mounts, require_mounted
+from blobtorrent.storage.mounts import device_of, is_in_memory, mount_point_of, mounts, require_mounted
 
 TABLE = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 28 22 0:25 / /proc rw,relatime - proc proc rw
 90 22 8:17 / /srv rw,relatime shared:5 - xfs /dev/sdb1 rw
 91 90 0:44 / /srv/my\040films\134new rw - nfs4 nas:/films rw
 92 22 8:33 /sub /mnt/b rw - btrfs /dev/sdc1 rw
+93 22 0:26 / /dev/shm rw,nosuid shared:6 master:2 - tmpfs tmpfs rw
 """
 
 
@@ -22,7 +23,7 @@ def table(tmp_path):
 
 
 def test_mount_points_are_read_with_the_blanks_in_their_names(table):
-    assert set(mounts(table)) == {"/", "/proc", "/srv", "/srv/my films\\new", "/mnt/b"}
+    assert set(mounts(table)) == {"/", "/proc", "/srv", "/srv/my films\\new", "/mnt/b", "/dev/shm"}
 
 
 @pytest.mark.parametrize(("path", "device"), [
@@ -34,6 +35,12 @@ def test_the_filesystem_of_a_folder_is_known_without_asking_it(table, path, devi
     for name in ("stat", "lstat", "readlink"):
         monkeypatch.setattr(os, name, refuse)
     assert device_of(Path(path), table) == os.makedev(*device)
+
+
+@pytest.mark.parametrize(("device", "expected"), [((0, 26), True), ((8, 17), False), ((0, 2), False), ((9, 9), False)])
+def test_filesystems_in_memory_are_known_by_their_number(table, device, expected):
+    assert is_in_memory(os.makedev(*device), table) is expected
+    assert not is_in_memory(os.makedev(*device), table.with_name("none"))
 
 
 def refuse(*_arguments, **_options):
