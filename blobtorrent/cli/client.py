@@ -39,7 +39,14 @@ class ApiError(BlobTorrentError):
 
 class Answer(NamedTuple):
     status: int
-    value: Any                         # the JSON of the body, None without one
+    value: Any                         # the JSON object of the body, None without one
+
+
+class _Object(dict[str, Any]):
+    """A JSON object of an answer. What should be in it and is not is no mistake of ours."""
+
+    def __missing__(self, key: str) -> Any:
+        raise NetworkError("client.bad-answer", f"the daemon's answer lacks {key!r}: it may be of another version")
 
 
 class Stream:
@@ -145,13 +152,13 @@ class Client:
 
     def _decoded(self, status: int, raw: bytes) -> Any:
         try:
-            value = json.loads(raw) if raw else None
-        except ValueError:
-            if status >= 400:
-                raise _refusal(status, None) from None
-            raise NetworkError("client.bad-answer", f"{self._url} does not answer as BlobTorrent does") from None
+            value = json.loads(raw, object_hook=_Object) if raw else None
+        except (ValueError, RecursionError):
+            value = ()
         if status >= 400:
             raise _refusal(status, value)
+        if value is not None and not isinstance(value, dict):
+            raise NetworkError("client.bad-answer", f"{self._url} does not answer as BlobTorrent does")
         return value
 
     def _unreachable(self, error: Exception) -> NetworkError:

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 from blobtorrent.cli.client import ApiError, Client, client_options, connect
 from blobtorrent.cli.output import EXIT_FAILED, EXIT_OK, Subcommands, clean, fail, print_json
 from blobtorrent.cli.selection import TORRENT_HELP, read_torrents, select
+from blobtorrent.model.errors import BlobTorrentError
 
+HASH_SHOWN = 8                         # digits; enough to name a torrent by
 MAX_NAMED = 3                          # failures that the line of an error tells of
 MAX_TOGETHER = 10_000                  # torrents of one request
 
@@ -18,10 +20,10 @@ Settle = Callable[[list[Any]], list[Any]]      # waits until what was begun is d
 
 
 class Outcome(NamedTuple):
-    """What the daemon said to each torrent: answers, and who was refused why."""
+    """What the daemon said to each torrent: answers, and who was refused why. Who is a short name for people."""
 
     answers: list[Any]
-    refused: list[tuple[str, ApiError]]
+    refused: list[tuple[str, BlobTorrentError]]
 
 
 def register_steering(
@@ -56,7 +58,7 @@ def one_by_one(hashes: Sequence[str], act: Callable[[str], Any]) -> Outcome:
         try:
             outcome.answers.append(act(digits))
         except ApiError as error:
-            outcome.refused.append((digits, error))
+            outcome.refused.append((digits[:HASH_SHOWN], error))
     return outcome
 
 
@@ -70,7 +72,7 @@ def together(client: Client, hashes: Sequence[str], body: dict[str, Any]) -> Out
                 outcome.answers.append(result["hash"])
             else:
                 problem = result["problem"]
-                outcome.refused.append((result["hash"], ApiError(problem["code"], problem["detail"])))
+                outcome.refused.append((result["hash"][:HASH_SHOWN], ApiError(problem["code"], problem["detail"])))
     return outcome
 
 
@@ -80,7 +82,7 @@ def tell(
 ) -> int:
     """A line for each answer, or with --json all of them below `key`; then what was refused, with exit status 1.
 
-    When there was but one torrent, its ApiError is raised.
+    When there was but one torrent, its error is raised.
     """
     answers, refused = outcome
     if len(refused) == 1 and not answers:
@@ -100,7 +102,7 @@ def tell(
     return fail(code, message, False, EXIT_FAILED)
 
 
-def _summary(refused: Sequence[tuple[str, ApiError]], asked: int) -> str:
-    named = "; ".join(f"{digits[:8]}: {error.detail}" for digits, error in refused[:MAX_NAMED])
+def _summary(refused: Sequence[tuple[str, BlobTorrentError]], asked: int) -> str:
+    named = "; ".join(f"{who}: {error.detail}" for who, error in refused[:MAX_NAMED])
     more = f"; and {len(refused) - MAX_NAMED} more" if len(refused) > MAX_NAMED else ""
     return f"{len(refused)} of {asked} torrents refused: {named}{more}"

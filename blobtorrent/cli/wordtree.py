@@ -35,7 +35,7 @@ class Option(NamedTuple):
 
 
 class Command(NamedTuple):
-    """`argument` is what most of its words that are no options are; None when it takes none."""
+    """`arguments` are its words that are no options, in their order."""
 
     name: str
     help: str

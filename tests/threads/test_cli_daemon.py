@@ -122,6 +122,23 @@ def test_torrents_are_added_with_their_limits_and_waited_for(daemon, command, tm
     assert body == {"start": True, "skip_check": True, "down_limit_bytes_per_s": 1024, "seeding": {"ratio": 1.5}}
 
 
+def test_a_torrent_that_is_refused_keeps_no_other_from_being_added(daemon, command, tmp_path):
+    (tmp_path / "bad.torrent").write_text("no torrent")
+    (tmp_path / "good.torrent").write_bytes(tiny_torrent())
+    daemon.answer("POST /v1/torrents", Reply(201, torrent(1)), refusal("torrent.path-taken", "another has it"))
+    bad, good = str(tmp_path / "bad.torrent"), str(tmp_path / "good.torrent")
+    status, out, err = command("add", bad, good, good)
+    assert (status, out) == (EXIT_FAILED, f"added torrent 1 ({ONE})\n")
+    assert err.startswith(f"blobtorrent: 2 of 3 torrents refused: {bad}: ") and f"{good}: another has it" in err
+
+
+@pytest.mark.parametrize("body", [b"[]", b"5", b"{}", b'{"torrents": [{}]}', b"[" * 100_000, b"<html>"])
+def test_a_server_that_is_no_daemon_is_told_as_that(daemon, command, body):
+    daemon.answer("GET /v1/torrents", Reply(200, body))
+    status, _, err = command("list")
+    assert (status, err.count("\n"), "(client.bad-answer)" in err) == (EXIT_FAILED, 1, True)
+
+
 def test_a_url_is_fetched_by_the_daemon(daemon, command):
     daemon.answer("POST /v1/torrents", Reply(200, torrent(1)))
     out = command("add", "https://example.org/a.torrent", "--stopped")[1]
@@ -251,6 +268,22 @@ def test_a_refused_stream_of_events_is_told(daemon, command):
         EXIT_FAILED, "", "blobtorrent: there is no x (event.unknown-type)\n")
 
 
+@pytest.mark.parametrize("data", [b"no json", b"[]", b'{"type": "x"}', b"[" * 100_000])
+def test_what_is_no_event_is_told_as_that(daemon, command, data):
+    daemon.answer("GET /v1/events", Reply(200, b"data: " + data + b"\n\n"))
+    assert "(client.bad-answer)" in command("events")[2]
+
+
+def test_an_interrupt_is_how_following_ends(daemon, command, monkeypatch):
+    def interrupted(*_args: Any, **_options: Any) -> Iterator[None]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("blobtorrent.cli.commands.events.follow", interrupted)
+    assert command("events") == (EXIT_OK, "", "")
+    assert command("events", "--count", "1")[0] == EXIT_FAILED
+
+
 def test_a_stream_that_says_nothing_is_noticed():
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = Client(f"http://127.0.0.1:{server.getsockname()[1]}")
@@ -295,12 +328,22 @@ def test_a_connection_that_the_daemon_closed_is_made_anew_for_reading_only():
 
 
 def test_draining_is_waited_for(daemon, command):
-    daemon.answer("POST /v1/session/drain", Reply(202, {"state": "draining"}))
-    daemon.answer("GET /v1/health/live", {"status": "ok"}, Reply(200, b"not json any more"))
-    assert command("drain", "--wait", "--timeout", "2m") == (EXIT_OK, "the daemon has ended\n", "")
+    draining = {"state": "draining", "started_at": 5, "unique_pieces": None}
+    daemon.answer("POST /v1/session/drain", Reply(202, draining))
+    daemon.answer("GET /v1/session", draining, refusal("session.stopping", "not now", 503),
+                  {**draining, "unique_pieces": 3}, Reply(200, b"not json any more"))
+    assert command("drain", "--wait", "--timeout", "2m") == (
+        EXIT_OK, "the daemon has ended\n3 pieces are nowhere else\n", "")
     assert daemon.seen[0].body == {"timeout_s": 120.0}
-    assert daemon.lines.count("GET /v1/health/live") == 2
+    assert daemon.lines.count("GET /v1/session") == 4
     assert command("drain")[1] == "the daemon is draining\n"
+
+
+def test_a_daemon_that_came_in_place_of_the_drained_one_is_another(daemon, command):
+    draining = {"state": "draining", "started_at": 5, "unique_pieces": 0}
+    daemon.answer("POST /v1/session/drain", Reply(202, draining))
+    daemon.answer("GET /v1/session", draining, {**draining, "started_at": 6, "state": "running"})
+    assert command("drain", "--wait")[1] == "the daemon has ended\n"
 
 
 # ---- desired state

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import os
 from argparse import Namespace
-from typing import Any
 
 from blobtorrent.cli.client import client_options, connect
-from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
+from blobtorrent.cli.output import Subcommands, clean
+from blobtorrent.cli.steering import Outcome, tell
 from blobtorrent.cli.torrentoptions import add_torrent_options, options_given
 from blobtorrent.cli.waiting import add_wait_options, is_complete, settler
+from blobtorrent.model.errors import BlobTorrentError, NetworkError
 
 MAX_SENT_BYTES = 8 << 20               # of a torrent file; the daemon reads larger ones itself, if it can
 
@@ -50,19 +51,20 @@ def run(args: Namespace) -> int:
         **options_given(args),
     }
     given = {name: value for name, value in options.items() if value is not None}
-    settle = settler(client, args, is_complete)
-    added: list[Any] = []
+    outcome = Outcome([], [])
     for source in args.source:
-        answer = client.request("POST", "/v1/torrents", {**_torrent_of(source), **given})
-        added.append(answer.value)
+        try:
+            answer = client.request("POST", "/v1/torrents", {**_torrent_of(source), **given})
+        except NetworkError:
+            raise
+        except BlobTorrentError as error:
+            outcome.refused.append((source, error))
+            continue
+        outcome.answers.append(answer.value)
         if not args.json:
             verb = "added" if answer.status == 201 else "was there already:"
             print(f"{verb} {clean(answer.value['name'])} ({clean(answer.value['hash'])})", flush=True)
-    if settle is not None:
-        added = settle(added)
-    if args.json:
-        print_json({"torrents": added})
-    return EXIT_OK
+    return tell(args, outcome, None, settle=settler(client, args, is_complete))
 
 
 def _torrent_of(source: str) -> dict[str, str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
 
-from blobtorrent.cli.client import Client, client_options, connect
+from blobtorrent.cli.client import ApiError, Client, client_options, connect
 from blobtorrent.cli.output import EXIT_OK, OutOfTime, Subcommands, clean, print_json
 from blobtorrent.cli.waiting import duration
 from blobtorrent.model.errors import NetworkError
@@ -33,20 +35,28 @@ def run(args: Namespace) -> int:
     client = connect(args)
     session = client.request("POST", "/v1/session/drain", {"timeout_s": args.timeout}).value
     if args.wait:
-        _wait_for_end(client, args.timeout + END_S)
+        session = _wait_for_end(client, session, args.timeout + END_S)
     if args.json:
         print_json(session)
     else:
         print("the daemon has ended" if args.wait else f"the daemon is {clean(session['state'])}")
+        if session["unique_pieces"]:
+            print(f"{session['unique_pieces']} pieces are nowhere else")
     return EXIT_OK
 
 
-def _wait_for_end(client: Client, timeout_s: float) -> None:
+def _wait_for_end(client: Client, session: Mapping[str, Any], timeout_s: float) -> Mapping[str, Any]:
+    """The last that the daemon told of itself. Another one may be there the moment that it has gone."""
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:
         time.sleep(POLL_S)
         try:
-            client.get("/v1/health/live")
+            now = client.get("/v1/session")
+        except ApiError:               # it has no time any more
+            continue
         except NetworkError:
-            return
+            return session
+        if now["started_at"] != session["started_at"]:
+            return session
+        session = now
     raise OutOfTime("command.timeout", "out of time: the daemon has not ended")

@@ -15,7 +15,9 @@ from blobtorrent.cli.output import EXIT_OK, OutOfTime, Subcommands, clean, print
 from blobtorrent.cli.paint import Painter, Style
 from blobtorrent.cli.screen import Screen
 from blobtorrent.cli.selection import select
+from blobtorrent.cli.sse import ServerEvent
 from blobtorrent.cli.waiting import duration
+from blobtorrent.model.errors import NetworkError
 
 MAX_NAME = 200
 
@@ -58,21 +60,34 @@ def run(args: Namespace) -> int:
     paint = Screen(args).paint
     deadline_s = None if args.timeout is None else time.monotonic() + args.timeout
     told = 0
-    for event in follow(client, query, args.since, deadline_s=deadline_s):
-        try:
-            fields = json.loads(event.data)
-        except ValueError:
-            continue
-        if args.json:
-            print_json(fields)
-        else:
-            print(event_line(fields, paint), flush=True)
-        told += 1
-        if told == args.count:
+    try:
+        for event in follow(client, query, args.since, deadline_s=deadline_s):
+            fields = _fields_of(event)
+            if args.json:
+                print_json(fields)
+            else:
+                print(event_line(fields, paint), flush=True)
+            told += 1
+            if told == args.count:
+                return EXIT_OK
+    except KeyboardInterrupt:
+        if args.count is None:         # how it ends when nobody said how many
             return EXIT_OK
+        raise
     if args.count is not None:
         raise OutOfTime("command.timeout", f"out of time: {told} of {args.count} events came")
     return EXIT_OK
+
+
+def _fields_of(event: ServerEvent) -> dict[str, Any]:
+    """Raises NetworkError ("client.bad-answer")."""
+    try:
+        fields = json.loads(event.data)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict) or not isinstance(fields.get("time"), (int, float)) or "type" not in fields:
+        raise NetworkError("client.bad-answer", "the daemon told an event that is none")
+    return fields
 
 
 def event_line(fields: Mapping[str, Any], paint: Painter) -> str:

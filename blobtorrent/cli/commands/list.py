@@ -12,11 +12,11 @@ from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
 from blobtorrent.cli.paint import Cell, Style
 from blobtorrent.cli.progress import percent
 from blobtorrent.cli.screen import Screen
+from blobtorrent.cli.steering import HASH_SHOWN
 from blobtorrent.cli.table import Column
 from blobtorrent.model.units import format_duration, format_rate, format_size
 
 STATES = ("stopped", "queued", "checking", "metadata", "downloading", "seeding", "moving", "error")
-HASH_SHOWN = 8                         # digits; enough to name a torrent by
 MAX_NAME = 512                         # characters, where no terminal sets a limit
 
 _COLUMNS = (
