@@ -17,11 +17,13 @@ class Given:
         self._open: dict[int, int] = {}                    # bytes so far
 
     def add(self, index: int, size: int, piece_size: int) -> None:
-        """Bytes of a piece were sent. Of those that stay unfinished the oldest are forgotten."""
-        total = self._open.pop(index, 0) + size
-        if total >= piece_size:
+        """Bytes of a piece were sent. Of those that stay unfinished the first are forgotten."""
+        parts = self._open
+        total = parts.get(index, 0) + size
+        if total < piece_size:
+            parts[index] = total
+            if len(parts) > MAX_OPEN:
+                del parts[next(iter(parts))]
+        else:
             self.mask |= 1 << index
-            return
-        self._open[index] = total
-        if len(self._open) > MAX_OPEN:
-            del self._open[next(iter(self._open))]
+            parts.pop(index, None)
