@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from blobtorrent.core.session.situation import Situation
+from blobtorrent.core.session.situation import Limit, Situation
 from blobtorrent.model.details import Cause, PeerStatus, TrackerStatus
+from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.units import format_duration, format_rate, format_size
 
 MAX_TRACKERS_TOLD = 5
@@ -59,12 +60,20 @@ def _of_hold(situation: Situation) -> list[Cause]:
 
 
 def _of_limits(situation: Situation, direction: str) -> list[Cause]:
-    return [
-        Cause("limit.reached",
-              f"{format_rate(limit.used_bytes_per_s)} of {format_rate(limit.bytes_per_s)} that {limit.whose} may "
-              f"{'receive' if direction == 'down' else 'send'} are used", f"raise {limit.raised_by}")
-        for limit in situation.limits if limit.direction == direction and limit.is_reached
-    ]
+    return [_of_limit(limit) for limit in situation.limits if limit.direction == direction and limit.is_reached]
+
+
+def _of_tight_limits(situation: Situation, direction: str) -> list[Cause]:
+    """Limits that let less than a block through in a second: often nothing moves, and they do not look used."""
+    return [_of_limit(limit) for limit in situation.limits
+            if limit.direction == direction and limit.bytes_per_s < BLOCK_SIZE and not limit.is_reached]
+
+
+def _of_limit(limit: Limit) -> Cause:
+    used, allowed = format_rate(limit.used_bytes_per_s), format_rate(limit.bytes_per_s)
+    verb = "receive" if limit.direction == "down" else "send"
+    return Cause("limit.reached", f"{used} of {allowed} that {limit.whose} may {verb} are used",
+                 f"raise {limit.raised_by}")
 
 
 # ---- connected peers
@@ -86,7 +95,7 @@ def _of_giving_peers(situation: Situation) -> list[Cause]:
             "all-choked", f"{_count(len(useful), 'peer')} of {len(peers)} could give what we lack, and none of them "
             "lets us have it now", "wait: they serve others first, and rather those who give; a higher limit for "
             "uploads may help", situation.still_s)]
-    return [_of_silent(giving, situation)]
+    return [*_of_tight_limits(situation, "down"), _of_silent(giving, situation)]
 
 
 def _of_silent(giving: list[PeerStatus], situation: Situation) -> Cause:
@@ -116,8 +125,9 @@ def _of_taking_peers(situation: Situation) -> list[Cause]:
         return [Cause("slots.full", f"all {_count(slots, 'upload slot')} are taken, by peers that are slow; "
                       f"{len(wanting) - len(served)} more wait", "wait, or raise network.upload_slots",
                       situation.still_s)]
-    return [Cause("peers.idle", f"{_count(len(served), 'peer')} may take what they want, and ask for nothing",
-                  "nothing is to be done: they will ask when they can", situation.still_s)]
+    idle = Cause("peers.idle", f"{_count(len(served), 'peer')} may take what they want, and ask for nothing",
+                 "nothing is to be done: they will ask when they can", situation.still_s)
+    return [*_of_tight_limits(situation, "up"), idle]
 
 
 # ---- nobody is connected

@@ -200,3 +200,19 @@ def test_what_is_known_of_earlier_runs_is_read_with_the_torrents(tmp_path: Path)
     restored(saved)
     assert saved.past == Past(5.0, 60.0, 2)
     saved.close(is_clean=True)
+
+
+def test_unfinished_work_outlives_an_end_before_all_torrents_are_read(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    leave_unfinished_work(root, tmp_path)
+    for _ in range(2):
+        saved = Saved(load([], {}, []), root, tmp_path, lambda event: None, scratch_slots=1)
+        reading = saved.restore()
+        (torrent,) = next(reading)
+        assert torrent.recovered is not None
+        assert list(torrent.recovered.blocks) == [0]
+        reading.close()
+        saved.close(is_clean=True)
+        after = StateDir(root)
+        assert not after.was_clean
+        after.close()

@@ -155,6 +155,15 @@ def test_the_limit_of_others_is_told_with_what_the_peers_do():
     assert codes(situation(limits=LIMITS, peers=(GIVER,))) == ["limit.reached", "all-choked"]
 
 
+def test_a_limit_of_less_than_a_block_a_second_is_told_although_it_looks_unused():
+    down = Limit("the torrent", "down_limit_bytes_per_s of the torrent", "down", 100, 0)
+    up = down._replace(direction="up")
+    giving = GIVER._replace(peer_choking=False)
+    assert codes(situation(limits=(down, up), peers=(giving,))) == ["limit.reached", "pieces.busy"]
+    assert codes(seed(limits=(down, up), peers=(TAKER._replace(am_choking=False),))) == ["limit.reached", "peers.idle"]
+    assert codes(situation(limits=(down,))) == ["no-peers", "tracker.answered"]
+
+
 def test_a_download_that_moves_without_hindrance_has_no_cause():
     found = explain(situation(status=STATUS._replace(down_bytes_per_s=100), peers=(GIVER,)))
     assert (found.causes, found.summary) == ((), "downloading at 100 B/s, done in about 10s")
