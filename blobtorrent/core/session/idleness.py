@@ -122,12 +122,12 @@ def _of_taking_peers(situation: Situation) -> list[Cause]:
         return [Cause("slots.none", f"{_count(len(wanting), 'peer')} would take something, and no upload is allowed",
                       "raise the torrent's upload_slots or network.upload_slots")]
     if len(wanting) > len(served):
-        return [Cause("slots.full", f"all {_count(slots, 'upload slot')} are taken, by peers that are slow; "
-                      f"{len(wanting) - len(served)} more wait", "wait, or raise network.upload_slots",
-                      situation.still_s)]
-    idle = Cause("peers.idle", f"{_count(len(served), 'peer')} may take what they want, and ask for nothing",
-                 "nothing is to be done: they will ask when they can", situation.still_s)
-    return [*_of_tight_limits(situation, "up"), idle]
+        text = f"all {_count(slots, 'upload slot')} are taken, by peers that are slow; {len(wanting) - len(served)} wait"
+        cause = Cause("slots.full", text, "wait, or raise network.upload_slots", situation.still_s)
+    else:
+        text = f"{_count(len(served), 'peer')} may take what they want, and ask for nothing"
+        cause = Cause("peers.idle", text, "nothing is to be done: they will ask when they can", situation.still_s)
+    return [*_of_tight_limits(situation, "up"), cause]
 
 
 # ---- nobody is connected
