@@ -171,13 +171,14 @@ class Client:
 def client_options() -> argparse.ArgumentParser:
     """The options of every remote command, as a parent parser."""
     parser = argparse.ArgumentParser(add_help=False, parents=[color_options()])
-    parser.add_argument("--url", metavar="URL", help="the daemon: http://HOST:PORT, https://HOST:PORT or unix:PATH "
-                        "(default: BLOBTORRENT_URL, else the daemon of this user or machine)")
-    parser.add_argument("--token-file", type=Path, metavar="FILE",
-                        help="file with the token for the daemon (default: BLOBTORRENT_TOKEN_FILE)")
-    parser.add_argument("--ca-file", type=Path, metavar="FILE",
-                        help="certificates that an https daemon may have (default: BLOBTORRENT_CA_FILE)")
     parser.add_argument("--json", action="store_true", help="print what the daemon answered, as JSON")
+    where = parser.add_argument_group("the daemon")
+    where.add_argument("--url", metavar="URL", help="http://HOST:PORT, https://HOST:PORT or unix:PATH (default: "
+                       "BLOBTORRENT_URL, else the daemon of this user or machine)")
+    where.add_argument("--token-file", type=Path, metavar="FILE",
+                       help="file with the token for it (default: BLOBTORRENT_TOKEN_FILE)")
+    where.add_argument("--ca-file", type=Path, metavar="FILE",
+                       help="certificates that it may have with https (default: BLOBTORRENT_CA_FILE)")
     return parser
 
 

@@ -44,6 +44,13 @@ class Step(NamedTuple):
     differing: tuple[str, ...]
 
 
+class Details(NamedTuple):
+    """How to learn of a torrent of the daemon, by its hash, what its list does not tell. Asked only when it matters."""
+
+    priorities_of: Callable[[str], Mapping[str, str]]      # of its files, by number
+    tiers_of: Callable[[str], list[list[str]]]             # of its trackers
+
+
 class Plan(NamedTuple):
     """`prune`: torrents that the file does not name."""
 
@@ -90,13 +97,9 @@ def _entry(table: Mapping[str, Any], defaults: Mapping[str, Any], number: int) -
 
 
 def plan_for(
-    wanted: Sequence[tuple[str, str, Mapping[str, Any]]], present: Iterable[Mapping[str, Any]],
-    priorities_of: Callable[[str], Mapping[str, str]],
+    wanted: Sequence[tuple[str, str, Mapping[str, Any]]], present: Iterable[Mapping[str, Any]], details: Details
 ) -> Plan:
-    """`wanted` has the hash, the name and the options of each torrent, `present` what the daemon tells of all.
-
-    `priorities_of` is asked for the priorities of the files of a torrent, by number, when some are wanted.
-    """
+    """`wanted` has the hash, the name and the options of each torrent, `present` what the daemon tells of all."""
     there = {torrent[key]: torrent for torrent in present for key in ("info_hash_v1", "info_hash_v2") if torrent[key]}
     add, change, named = [], [], set()
     for digits, name, options in wanted:
@@ -105,11 +108,7 @@ def plan_for(
             add.append(Step(digits, name, options, ()))
             continue
         named.add(torrent["hash"])
-        differing = tuple(
-            option for option, value in options.items()
-            if (_priorities_differ(value, priorities_of(torrent["hash"])) if option == "file_priorities"
-                else _READERS[option](value) != _shown(torrent, option))
-        )
+        differing = tuple(option for option, value in options.items() if _differs(torrent, option, value, details))
         if differing:
             change.append(Step(torrent["hash"], torrent["name"], options, differing))
     prune = [
@@ -125,14 +124,17 @@ def settings_that_differ(wanted: Mapping[str, Any], present: Mapping[str, Any]) 
     return tuple(name for name, value in flattened(wanted).items() if name not in now or now[name] != value)
 
 
-def write_entry(origin: Mapping[str, str], torrent: Mapping[str, Any], priorities: Mapping[str, str]) -> str:
-    """The table of a torrent of the daemon, as `read_desired` reads it."""
+def write_entry(
+    origin: Mapping[str, str], torrent: Mapping[str, Any], priorities: Mapping[str, str],
+    tiers: Sequence[Sequence[str]] | None,
+) -> str:
+    """The table of a torrent of the daemon, as `read_desired` reads it. `tiers` None: those of its .torrent file."""
     options = {
         "download_dir": torrent["download_dir"], "start": torrent["started"], "labels": torrent["labels"],
         "group": torrent["group"], "priority": torrent["priority"], "sequential": torrent["sequential"],
         "down_limit_bytes_per_s": torrent["down_limit_bytes_per_s"],
         "up_limit_bytes_per_s": torrent["up_limit_bytes_per_s"],
-        "upload_slots": torrent["upload_slots"], "max_peers": torrent["max_peers"],
+        "upload_slots": torrent["upload_slots"], "max_peers": torrent["max_peers"], "trackers": tiers,
     }
     lines = ["[[torrents]]"]
     lines += [f"{name} = {write_value(value)}" for name, value in {**origin, **options}.items() if value is not None]
@@ -148,6 +150,14 @@ def file_priorities(files: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {str(file["number"]): PRIORITIES[file["priority"]] for file in files if file["priority"] != 1}
 
 
+def tracker_tiers(trackers: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """The tiers in a daemon's answer. A hybrid torrent has each tracker twice, once for each of its swarms."""
+    tiers: dict[int, dict[str, None]] = {}
+    for tracker in trackers:
+        tiers.setdefault(tracker["tier"], {})[tracker["url"]] = None
+    return [list(tiers[number]) for number in sorted(tiers)]
+
+
 def _check_options(options: Mapping[str, Any], place: str) -> None:
     unknown = options.keys() - _READERS.keys()
     if unknown:
@@ -159,14 +169,15 @@ def _check_options(options: Mapping[str, Any], place: str) -> None:
             raise Invalid("apply.bad-value", f"{place}: {name} is {value!r}: {error}") from None
 
 
-def _priorities_differ(wanted: Mapping[str, str], present: Mapping[str, str]) -> bool:
-    return any(present.get(number, "normal") != priority for number, priority in wanted.items())
-
-
-def _shown(torrent: Mapping[str, Any], option: str) -> Any:
-    """How the daemon tells of what an option became."""
-    value = torrent["started" if option == "start" else option]
-    return value or "" if option == "group" else value
+def _differs(torrent: Mapping[str, Any], option: str, value: Any, details: Details) -> bool:
+    wanted = _READERS[option](value)
+    if option == "file_priorities":
+        present = details.priorities_of(torrent["hash"])
+        return any(present.get(number, "normal") != priority for number, priority in wanted.items())
+    if option == "trackers":
+        return bool(wanted != details.tiers_of(torrent["hash"]))
+    told = torrent["started" if option == "start" else option]
+    return bool(wanted != (told or "" if option == "group" else told))
 
 
 # ---- options: how values in the file compare with those that the daemon tells
@@ -208,6 +219,12 @@ def _labels(value: object) -> list[str]:
     return list(dict.fromkeys(map(_text, value)))
 
 
+def _tiers(value: object) -> list[list[str]]:
+    if not isinstance(value, list) or not all(isinstance(tier, list) and tier for tier in value):
+        raise ValueError("a list of lists of URLs was expected")
+    return [list(map(_text, tier)) for tier in value]
+
+
 def _goal(value: object) -> dict[str, Any]:
     if not isinstance(value, dict) or not value.keys() <= _GOAL.keys():
         raise ValueError(f"a table of {', '.join(_GOAL)} was expected")
@@ -239,4 +256,5 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "max_peers": _whole,
     "seeding": _goal,
     "file_priorities": _file_priorities,
+    "trackers": _tiers,
 }

@@ -142,6 +142,7 @@ def test_settings_of_the_running_daemon_are_changed_and_reset(daemon: Daemon, tm
 def test_a_daemon_is_made_like_another(daemon: Daemon, sample: Sample, tmp_path: Path) -> None:
     add(daemon, sample, "--label", "fleet", "--up", "1 MiB/s", "--ratio", "2")
     said(daemon, "files", "season", "--skip", "*.nfo")
+    said(daemon, "trackers", "season", "--add", "http://127.0.0.1:1/announce")
     said(daemon, "export", str(tmp_path / "export"))
     wanted = str(tmp_path / "export/torrents.toml")
     assert said(daemon, "apply", wanted) == "0 added, 0 changed, 0 removed, 1 unchanged\n"
@@ -156,6 +157,8 @@ def test_a_daemon_is_made_like_another(daemon: Daemon, sample: Sample, tmp_path:
         same = ("hash", "labels", "up_limit_bytes_per_s", "seeding", "download_dir", "started")
         assert [made[name] for name in same] == [origin[name] for name in same]
         assert said(other, "apply", wanted, "--prune") == "0 added, 0 changed, 0 removed, 1 unchanged\n"
+        assert [tracker["url"] for tracker in told(other, "trackers", "season")["trackers"]] == [
+            "http://127.0.0.1:1/announce"]
         said(other, "limits", "season", "--up", "0")
         assert said(other, "apply", wanted).startswith("~ season: up_limit_bytes_per_s\n")
 

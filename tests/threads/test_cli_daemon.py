@@ -429,16 +429,21 @@ def test_what_is_exported_is_what_apply_reads(daemon, command, tmp_path):
     daemon.list_torrents(told)
     daemon.answer(f"GET /v1/torrents/{TINY}/metainfo", Reply(200, tiny_torrent()))
     daemon.answer(f"GET /v1/torrents/{TINY}/files", {"files": [{"number": 0, "priority": 2}]})
+    daemon.answer(f"GET /v1/torrents/{TINY}/trackers", {"trackers": [{"tier": 0, "url": "http://a/secret"}]})
     folder = tmp_path / "a" / "export"
     assert command("export", str(folder)) == (EXIT_OK, f"{folder}/torrents.toml: 1 torrents\n", "")
     (name,) = {path.name for path in folder.iterdir()} - {"torrents.toml"}
     assert name == f".._ti_ny.{TINY[:16]}.torrent"
     assert (folder / name).read_bytes() == tiny_torrent()
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     assert command("apply", str(folder / "torrents.toml"))[1] == "0 added, 0 changed, 0 removed, 1 unchanged\n"
     daemon.list_torrents()
     daemon.answer(f"PUT /v1/torrents/{TINY}", Reply(201, told))
+    daemon.answer(f"PUT /v1/torrents/{TINY}/trackers", {"trackers": []})
     assert command("apply", str(folder / "torrents.toml"))[1].startswith("+ tiny\n1 added")
-    assert daemon.seen[-1].body["file_priorities"] == {"0": "high"}
+    assert daemon.seen[-2].body["file_priorities"] == {"0": "high"}
+    assert (daemon.lines[-1], daemon.seen[-1].body) == (
+        f"PUT /v1/torrents/{TINY}/trackers", {"tiers": [["http://a/secret"]]})
 
 
 # ---- torrents that the daemon makes

@@ -11,6 +11,7 @@ from typing import Any
 from blobtorrent.cli.client import ApiError, Client, client_options, connect
 from blobtorrent.cli.desired import (
     Desired,
+    Details,
     Entry,
     Plan,
     Step,
@@ -18,6 +19,7 @@ from blobtorrent.cli.desired import (
     plan_for,
     read_desired,
     settings_that_differ,
+    tracker_tiers,
 )
 from blobtorrent.cli.output import EXIT_FAILED, EXIT_OK, Subcommands, clean, fail, print_json
 from blobtorrent.cli.paint import Painter, Style
@@ -50,11 +52,9 @@ def run(args: Namespace) -> int:
     known = {torrent[key] for torrent in present for key in ("info_hash_v1", "info_hash_v2") if torrent[key]}
     wanted = [(*sources.identify(entry, known), entry.options) for entry in desired.entries]
     _refuse_doubles(wanted)
-
-    def priorities_of(digits: str) -> Mapping[str, str]:
-        return file_priorities(client.get(f"/v1/torrents/{digits}/files")["files"])
-
-    plan = plan_for(wanted, present, priorities_of)
+    plan = plan_for(wanted, present, Details(
+        lambda digits: file_priorities(client.get(f"/v1/torrents/{digits}/files")["files"]),
+        lambda digits: tracker_tiers(client.get(f"/v1/torrents/{digits}/trackers")["trackers"])))
     plan = plan._replace(prune=_pruned(args, desired, plan, present))
     differing = settings_that_differ(desired.settings, client.get("/v1/settings")) if desired.settings else ()
     applier = _Applier(client, sources, Screen(args).paint, is_dry=args.dry_run, is_quiet=args.json)
@@ -158,13 +158,13 @@ class _Applier:
 
     def carry_out(self, plan: Plan) -> None:
         for step in plan.add:
-            if self._do("PUT", step, {**step.options, "metainfo": self._sources.metainfo(step.hash)}):
+            if self._put(step, {"metainfo": self._sources.metainfo(step.hash)}):
                 self._tell("+", step.name, Style.GOOD)
         for step in plan.change:
-            if self._do("PUT", step, dict(step.options)):
+            if self._put(step, {}):
                 self._tell("~", f"{step.name}: {', '.join(step.differing)}", Style.WAITING)
         for step in plan.prune:
-            if self._do("DELETE", step, None):
+            if self._do("DELETE", step, ""):
                 self._tell("-", step.name, Style.BAD)
 
     def finish(self, plan: Plan) -> int:
@@ -181,11 +181,19 @@ class _Applier:
                   + (" (nothing was done)" if self._is_dry else ""))
         return EXIT_OK if error is None else fail(error.code, error.detail, False, EXIT_FAILED)
 
-    def _do(self, method: str, step: Step, body: Any) -> bool:
+    def _put(self, step: Step, origin: Mapping[str, str]) -> bool:
+        """Have the torrent there with its options. Trackers are a resource of their own."""
+        options = {name: value for name, value in step.options.items() if name != "trackers"}
+        if not self._do("PUT", step, "", {**origin, **options}):
+            return False
+        is_said = "trackers" in (step.differing if step.differing else step.options)
+        return not is_said or self._do("PUT", step, "/trackers", {"tiers": step.options["trackers"]})
+
+    def _do(self, method: str, step: Step, below: str, body: Any = None) -> bool:
         if self._is_dry:
             return True
         try:
-            self._client.request(method, f"/v1/torrents/{step.hash}", body)
+            self._client.request(method, f"/v1/torrents/{step.hash}{below}", body)
         except ApiError as error:
             self._refused[step.hash] = (step, error)
             return False

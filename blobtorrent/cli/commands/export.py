@@ -17,6 +17,7 @@ from blobtorrent.model.paths import safe_part
 APPLY_FILE = "torrents.toml"
 MAX_NAME_BYTES = 200                   # of a file's name before the part with the hash
 
+_MODE = 0o600                          # URLs of trackers may hold the passkey of their user
 _HEADER = "# What `blobtorrent apply` makes of a daemon: these torrents, with these options.\n"
 
 
@@ -34,7 +35,8 @@ def register(commands: Subcommands) -> None:
 
 
 def run(args: Namespace) -> int:
-    from blobtorrent.cli.desired import file_priorities, write_entry
+    from blobtorrent.cli.desired import file_priorities, tracker_tiers, write_entry
+    from blobtorrent.protocol.metafile import parse_torrent
     from blobtorrent.storage.atomicfile import write_atomically
 
     client = connect(args)
@@ -52,11 +54,15 @@ def run(args: Namespace) -> int:
             meter.show_count(number, len(torrents))
             path = f"/v1/torrents/{torrent['hash']}"
             name = file_name(torrent)
-            write_atomically(folder / name, client.download(f"{path}/metainfo"))
-            priorities = file_priorities(client.get(f"{path}/files")["files"])
-            entries.append(write_entry({"torrent": name, "hash": torrent["hash"]}, torrent, priorities))
+            raw = client.download(f"{path}/metainfo")
+            write_atomically(folder / name, raw, mode=_MODE)
+            tiers = tracker_tiers(client.get(f"{path}/trackers")["trackers"])
+            is_as_in_file = tiers == [list(tier) for tier in parse_torrent(raw).tiers]
+            entries.append(write_entry(
+                {"torrent": name, "hash": torrent["hash"]}, torrent,
+                file_priorities(client.get(f"{path}/files")["files"]), None if is_as_in_file else tiers))
             names.append(name)
-    write_atomically(folder / APPLY_FILE, "\n".join(entries).encode())
+    write_atomically(folder / APPLY_FILE, "\n".join(entries).encode(), mode=_MODE)
     if args.json:
         print_json({"file": str(folder / APPLY_FILE), "torrents": names})
     else:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from blobtorrent.cli.desired import (
+    Details,
     file_priorities,
     plan_for,
     read_desired,
     settings_that_differ,
+    tracker_tiers,
     write_entry,
 )
 from blobtorrent.model.errors import Invalid
@@ -17,8 +19,9 @@ from tests.support.fakedaemon import torrent
 ONE, TWO = torrent(1)["hash"], torrent(2)["hash"]
 
 
-def plan(options, *present, digits=ONE, priorities=None):
-    return plan_for([(digits, "name", options)], present, lambda _: priorities or {})
+def plan(options, *present, digits=ONE, priorities=None, tiers=()):
+    details = Details(lambda _: priorities or {}, lambda _: list(tiers))
+    return plan_for([(digits, "name", options)], present, details)
 
 
 def test_a_file_has_torrents_with_their_options_and_settings():
@@ -59,6 +62,7 @@ def test_a_file_has_torrents_with_their_options_and_settings():
         ("[[torrents]]\ntorrent = 'a'\nseeding = {times = 1}", "seeding is"),
         ("[[torrents]]\ntorrent = 'a'\nfile_priorities = {1 = 'no'}", "file_priorities is"),
         ("[[torrents]]\ntorrent = 'a'\nfile_priorities = {1 = ['no']}", "file_priorities is"),
+        ("[[torrents]]\ntorrent = 'a'\ntrackers = ['http://a/']", "list of lists"),
         ("[defaults]\nhash = 'a'", "defaults: there is no option hash"),
         ("torrents = 3", r"write \[\[torrents\]\]"),
         ("settings = 3", "tables"),
@@ -130,8 +134,16 @@ def test_a_torrent_that_was_written_is_read_as_it_is():
         1, labels=["ü", 'a"b'], group="tv", priority=-2, started=False, upload_slots=3, down_limit_bytes_per_s=7,
         seeding={"ratio": 1.5, "time_s": None, "idle_s": 60.0, "action": "remove"}, sequential=True,
     )
-    text = write_entry({"torrent": "a.torrent"}, told, {"3": "skip"})
+    tiers = [["http://a/", "http://b/"], ["udp://c:1"]]
+    text = write_entry({"torrent": "a.torrent"}, told, {"3": "skip"}, tiers)
     (entry,) = read_desired(text).entries
     assert entry.origin == {"torrent": "a.torrent"}
     assert "max_peers" not in entry.options
-    assert plan(entry.options, told, priorities={"3": "skip"}).unchanged == 1
+    assert plan(entry.options, told, priorities={"3": "skip"}, tiers=tiers).unchanged == 1
+    assert plan(entry.options, told, priorities={"3": "skip"}, tiers=tiers[1:]).change[0].differing == ("trackers",)
+
+
+def test_trackers_of_both_swarms_of_a_hybrid_are_the_same():
+    told = [{"tier": tier, "url": url, "swarm": swarm}
+            for swarm in ("v1", "v2") for tier, url in ((1, "udp://c:1"), (0, "http://a/"), (0, "http://b/"))]
+    assert tracker_tiers(told) == [["http://a/", "http://b/"], ["udp://c:1"]]
