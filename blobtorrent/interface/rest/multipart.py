@@ -18,15 +18,12 @@ MAX_HEAD_BYTES = 4 << 10               # of a part
 MAX_FIELD_BYTES = 64 << 10             # of a part that is no file
 
 _BOUNDARY = "[0-9A-Za-z'()+_,./:=?-]{1,70}"
-_CONTENT_TYPE = re.compile(
-    rf"""multipart/form-data[ \t]*;[ \t]*boundary=(?:({_BOUNDARY})|"({_BOUNDARY})")""", re.IGNORECASE
-)
+# Patterns as text: they are compiled when a form comes, which to most daemons never does.
+_CONTENT_TYPE = rf"""multipart/form-data[ \t]*;[ \t]*boundary=(?:({_BOUNDARY})|"({_BOUNDARY})")"""
 # Browsers write a quote in a name as %22, and nothing else is escaped.
-_DISPOSITION = re.compile(
-    r"""form-data[ \t]*;[ \t]*name="([^"\\\x00-\x1f\x7f]{1,64})"(?:[ \t]*;[ \t]*filename="([^"\x00-\x1f\x7f]*)")?""",
-    re.IGNORECASE,
-)
-_HEADER = re.compile(r"([A-Za-z-]+):[ \t]*([\t -~\x80-\U0010ffff]*)")
+_DISPOSITION = (
+    r"""form-data[ \t]*;[ \t]*name="([^"\\\x00-\x1f\x7f]{1,64})"(?:[ \t]*;[ \t]*filename="([^"\x00-\x1f\x7f]*)")?""")
+_HEADER = r"([A-Za-z-]+):[ \t]*([\t -~\x80-\U0010ffff]*)"
 
 
 class Form(NamedTuple):
@@ -42,7 +39,7 @@ def is_form(content_type: str) -> bool:
 
 def read_form(content_type: str, body: bytes) -> Form:
     """The parts of a form by their names. Raises Refused (400, "rest.bad-form")."""
-    found = _CONTENT_TYPE.fullmatch(content_type.strip())
+    found = re.fullmatch(_CONTENT_TYPE, content_type.strip(), re.IGNORECASE)
     if found is None:
         raise _bad_form("Content-Type names no boundary, or more than that")
     fields: dict[str, str] = {}
@@ -90,13 +87,13 @@ def _read_head(head: bytes) -> tuple[str, bool]:
         raise _bad_form("a head that is not UTF-8") from None
     seen = set()
     for line in lines:
-        found = _HEADER.fullmatch(line)
+        found = re.fullmatch(_HEADER, line)
         name = found[1].lower() if found else ""
         if found is None or name in seen or name not in ("content-disposition", "content-type"):
             raise _bad_form("a part with a header that it cannot have")
         seen.add(name)
         if name == "content-disposition":
-            disposition = _DISPOSITION.fullmatch(found[2].strip(" \t"))
+            disposition = re.fullmatch(_DISPOSITION, found[2].strip(" \t"), re.IGNORECASE)
     if disposition is None:
         raise _bad_form("a part without a name")
     return disposition[1], disposition[2] is not None
