@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import bencodepy
 
+from blobtorrent.model.damage import Damage
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.storage.state.library import Library
 from blobtorrent.storage.state.statedir import StateDir
@@ -26,6 +29,21 @@ def make_torrent(name: str, tracker: str = "http://tracker.example/announce") ->
 
 def read_rows(state_dir: StateDir, kinds: tuple[str, ...]) -> Rows:
     return {(row.kind, row.key): row.body for row in state_dir.state.load(kinds).rows}
+
+
+class FreshState:
+    """An open state directory with nothing in it, its library, and what is `told` of damage."""
+
+    def __init__(self, state_dir: StateDir) -> None:
+        self.dir = state_dir
+        self.told: list[Damage] = []
+        self.library = Library(state_dir, self.told.append)
+
+
+@contextmanager
+def fresh_state(folder: Path) -> Iterator[FreshState]:
+    with closing(StateDir(folder / "state")) as state_dir:
+        yield FreshState(state_dir)
 
 
 class SavedState:

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.model.damage import Damage
 from blobtorrent.model.errors import StorageError
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.state.library import (
     DropTorrent,
     KeepTorrent,
-    Library,
     LibraryThread,
     LoadTorrent,
     ReadTorrent,
@@ -22,7 +20,6 @@ from blobtorrent.storage.state.library import (
     TorrentRead,
 )
 from blobtorrent.storage.state.rowfile import RowFile
-from blobtorrent.storage.state.statedir import StateDir
 from blobtorrent.storage.state.statethread import (
     SESSION,
     TORRENT,
@@ -34,52 +31,46 @@ from blobtorrent.storage.state.statethread import (
     all_rows_of,
     row_key,
 )
-from tests.support.statedirs import make_torrent
+from tests.support.statedirs import FreshState, fresh_state, make_torrent
 
 PATIENCE_S = 20.0
 INFO_HASH, RAW = make_torrent("kept")
 
 
 @pytest.fixture
-def state_dir(tmp_path: Path) -> Iterator[StateDir]:
-    state_dir = StateDir(tmp_path / "state")
-    yield state_dir
-    state_dir.close()
+def fresh(tmp_path: Path) -> Iterator[FreshState]:
+    with fresh_state(tmp_path) as fresh:
+        yield fresh
 
 
 @pytest.fixture
-def told() -> list[Damage]:
-    return []
-
-
-@pytest.fixture
-def state(state_dir: StateDir, told: list[Damage]) -> Iterator[StateThread]:
-    state = StateThread(state_dir.state, told.append)
+def state(fresh: FreshState) -> Iterator[StateThread]:
+    state = StateThread(fresh.dir.state, fresh.told.append)
     state.start()
     yield state
     assert state.stop(PATIENCE_S)
 
 
 @pytest.fixture
-def library(state_dir: StateDir, told: list[Damage]) -> Iterator[LibraryThread]:
-    library = LibraryThread(Library(state_dir, told.append))
+def library(fresh: FreshState) -> Iterator[LibraryThread]:
+    library = LibraryThread(fresh.library)
     library.start()
     yield library
     assert library.stop(PATIENCE_S)
 
 
-def test_what_was_saved_is_durable_when_the_answer_comes(state: StateThread, state_dir: StateDir) -> None:
+def test_what_was_saved_is_durable_when_the_answer_comes(state: StateThread, fresh: FreshState) -> None:
     answers: Mailbox[StateSaved] = Mailbox("answers")
     for number in range(20):
         state.mailbox.post(SaveState([Row(TORRENT, b"%d" % number, b"body")], [], number, answers))
         assert answers.get(PATIENCE_S) == StateSaved(number, None)
-        reader = RowFile(state_dir.state.path, state_dir.seal, read_only=True)
+        reader = RowFile(fresh.dir.state.path, fresh.dir.seal, read_only=True)
         assert reader.row(TORRENT, b"%d" % number) is not None
         reader.close()
 
 
-def test_jobs_that_were_posted_before_the_stop_are_done(state_dir: StateDir, told: list[Damage]) -> None:
-    state = StateThread(state_dir.state, told.append)
+def test_jobs_that_were_posted_before_the_stop_are_done(fresh: FreshState) -> None:
+    state = StateThread(fresh.dir.state, fresh.told.append)
     answers: Mailbox[StateSaved] = Mailbox("answers")
     for number in range(50):
         state.mailbox.post(SaveState([Row(TORRENT, b"%d" % number, b"body")], [], number, answers))
@@ -87,19 +78,19 @@ def test_jobs_that_were_posted_before_the_stop_are_done(state_dir: StateDir, tol
     state.start()
     assert state.stop(PATIENCE_S)
     assert [answer.token for answer in answers.drain()] == list(range(50))
-    assert len(state_dir.state.load([TORRENT]).rows) == 50
-    assert state_dir.state.previous.exists()
+    assert len(fresh.dir.state.load([TORRENT]).rows) == 50
+    assert fresh.dir.state.previous.exists()
 
 
 def test_a_disk_that_refuses_is_told_and_the_next_job_done(
-    state: StateThread, state_dir: StateDir, monkeypatch: pytest.MonkeyPatch
+    state: StateThread, fresh: FreshState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_arguments: object) -> int:
         raise StorageError("storage.io", "no")
 
     answers: Mailbox[StateSaved] = Mailbox("answers")
     with monkeypatch.context() as broken:
-        broken.setattr(state_dir.state, "commit", refuse)
+        broken.setattr(fresh.dir.state, "commit", refuse)
         state.mailbox.post(SaveState([], [], 1, answers))
         refused = answers.get(PATIENCE_S)
     state.mailbox.post(SaveState([], [], 2, answers))
@@ -109,20 +100,21 @@ def test_a_disk_that_refuses_is_told_and_the_next_job_done(
 
 
 def test_a_commit_is_noted_before_it_is_answered_and_one_that_failed_is_not(
-    state_dir: StateDir, told: list[Damage], monkeypatch: pytest.MonkeyPatch
+    fresh: FreshState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_arguments: object) -> int:
         raise StorageError("storage.io", "no")
 
     noted: list[tuple[int, int]] = []
     answers: Mailbox[StateSaved] = Mailbox("answers")
-    state = StateThread(state_dir.state, told.append, lambda generation: noted.append((generation, answers.depth)))
+    state = StateThread(
+        fresh.dir.state, fresh.told.append, lambda generation: noted.append((generation, answers.depth)))
     for number in range(3):
         state.mailbox.post(SaveState([Row(TORRENT, b"key", b"body")], [], number, answers))
     state.start()
     assert state.stop(PATIENCE_S)
-    monkeypatch.setattr(state_dir.state, "commit", refuse)
-    state = StateThread(state_dir.state, told.append, lambda generation: noted.append((generation, -1)))
+    monkeypatch.setattr(fresh.dir.state, "commit", refuse)
+    state = StateThread(fresh.dir.state, fresh.told.append, lambda generation: noted.append((generation, -1)))
     state.mailbox.post(SaveState([Row(TORRENT, b"key", b"body")], [], 3, answers))
     state.start()
     assert state.stop(PATIENCE_S)
@@ -139,7 +131,7 @@ def test_a_mistake_of_ours_is_answered_too(state: StateThread, library: LibraryT
 
 
 def test_damage_that_a_job_meets_is_told_from_the_thread(
-    state: StateThread, state_dir: StateDir, told: list[Damage]
+    state: StateThread, fresh: FreshState
 ) -> None:
     answers: Mailbox[StateSaved] = Mailbox("answers")
     state.mailbox.post(SaveState([Row(SESSION, b"", bytes(9000))], [], 1, answers))
@@ -147,18 +139,18 @@ def test_damage_that_a_job_meets_is_told_from_the_thread(
     state.mailbox.post(KeepPrevious())
     state.mailbox.post(SaveState([], [], 2, answers))
     answers.get(PATIENCE_S)
-    other = RowFile(state_dir.state.path, state_dir.seal)
+    other = RowFile(fresh.dir.state.path, fresh.dir.seal)
     other._db.execute("UPDATE rows SET digest = x'00'")
     other.close()
     state.mailbox.post(SaveState([Row(SESSION, b"", b"new")], [], 3, answers))
     assert answers.get(PATIENCE_S) == StateSaved(3, None)
     assert state.stop(PATIENCE_S)
-    assert [damage.what for damage in told] == ["state file"]
-    assert state_dir.state.fetch(SESSION, b"") == Row(SESSION, b"", b"new")
+    assert [damage.what for damage in fresh.told] == ["state file"]
+    assert fresh.dir.state.fetch(SESSION, b"") == Row(SESSION, b"", b"new")
 
 
 def test_a_torrent_is_kept_saved_loaded_and_dropped(
-    state: StateThread, library: LibraryThread, state_dir: StateDir, told: list[Damage]
+    state: StateThread, library: LibraryThread, fresh: FreshState
 ) -> None:
     answers: Mailbox[StateSaved | TorrentKept | TorrentLoaded] = Mailbox("answers")
     library.mailbox.post(KeepTorrent(INFO_HASH, RAW, "token", answers))
@@ -179,8 +171,8 @@ def test_a_torrent_is_kept_saved_loaded_and_dropped(
     gone = answers.get(PATIENCE_S)
     assert gone.error is not None
     assert gone.error.code == "storage.file-missing"
-    assert state_dir.stray_torrents(()) == []
-    assert told == []
+    assert fresh.dir.stray_torrents(()) == []
+    assert fresh.told == []
 
 
 def test_a_torrent_file_is_read_or_its_absence_told(library: LibraryThread) -> None:
