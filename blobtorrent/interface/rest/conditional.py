@@ -45,13 +45,17 @@ def not_modified(tag: str) -> Response:
     return Response(304, headers=(("ETag", tag),))
 
 
-def require_match(head: Head, body: bytes) -> None:
-    """For a change: refuse it when the client names documents of which none is the one that there is (412)."""
+def require_match(head: Head, body: bytes | None) -> None:
+    """For a change of a document, None when there is none: refuse it (412) unless it is what the client says that it
+    is (If-Match) and is not (If-None-Match, of which `*` means that there is none)."""
     wanted = head.headers.get("if-match")
-    if wanted is None or wanted.strip() == "*":
-        return
-    if tag_of(body) not in _tags(wanted):
-        raise Refused(412, "rest.changed", "it is no longer what If-Match says: read it again")
+    if wanted is not None:
+        if body is None:
+            raise Refused(412, "rest.changed", "there is nothing that If-Match could mean")
+        if wanted.strip() != "*" and tag_of(body) not in _tags(wanted):
+            raise Refused(412, "rest.changed", "it is no longer what If-Match says: read it again")
+    if body is not None and has_already(head, tag_of(body)):
+        raise Refused(412, "rest.changed", "it is there already, and If-None-Match says that it is not")
 
 
 def _tags(value: str) -> list[str]:

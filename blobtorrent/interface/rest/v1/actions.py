@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from blobtorrent.config.values import boolean
@@ -36,7 +37,7 @@ from blobtorrent.interface.rest.schemas import (
     one_of,
     ref,
 )
-from blobtorrent.interface.rest.v1.lookup import find_torrent
+from blobtorrent.interface.rest.v1.lookup import find_torrents
 from blobtorrent.model.errors import BlobTorrentError, Invalid
 from blobtorrent.model.ids import InfoHash
 
@@ -81,19 +82,15 @@ class ActionResource:
         fields.end()
         if with_data and action != _REMOVE:
             raise Invalid("option.bad-value", "with_data is for remove")
-        command = _COMMANDS.get(action, lambda info_hash: RemoveTorrent(info_hash, with_data))
+        command = partial(RemoveTorrent, with_data=with_data) if action == _REMOVE else _COMMANDS[action]
         # All are under way before the first is waited for: the session saves what comes together at once.
-        replies = [self._begin(request, word, command) for word in hashes]
+        found = find_torrents(self._gateway, request.grant, hashes)
+        replies = [
+            status if isinstance(status, BlobTorrentError) else self._gateway.submit(command(status.info_hash))
+            for status in found
+        ]
         end_s = time.monotonic() + COMMAND_DEADLINE_S
         return document({"results": [_result(word, reply, end_s) for word, reply in zip(hashes, replies)]})
-
-    def _begin(
-        self, request: Request, word: str, command: Callable[[InfoHash], Command]
-    ) -> Reply[Any] | BlobTorrentError:
-        try:
-            return self._gateway.submit(command(find_torrent(self._gateway, request.grant, word).info_hash))
-        except BlobTorrentError as error:
-            return error
 
 
 def _result(word: str, reply: Reply[Any] | BlobTorrentError, end_s: float) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.interface.pacing import paced
 from blobtorrent.interface.rest.grants import Grant
-from blobtorrent.model.errors import Invalid, NotFound, Unavailable
+from blobtorrent.model.errors import BlobTorrentError, Invalid, NotFound, Unavailable
 from blobtorrent.model.ids import V1_BYTES, V2_BYTES, InfoHash
 from blobtorrent.model.status import TorrentStatus
 
@@ -31,7 +33,23 @@ def find_torrent(gateway: Gateway, grant: Grant, word: str) -> TorrentStatus:
 
     Raises Invalid ("torrent.bad-hash"), NotFound ("torrent.unknown") or Unavailable ("session.starting").
     """
-    found = torrent_with(gateway, digest_of(word))
+    return _visible(gateway, grant, torrent_with(gateway, digest_of(word)), word)
+
+
+def find_torrents(
+    gateway: Gateway, grant: Grant, words: Iterable[str]
+) -> Iterator[TorrentStatus | BlobTorrentError]:
+    """As `find_torrent` for each of many; what that would raise takes the place of the torrent."""
+    torrents = paced(gateway.torrents.read_all().values())
+    by_digest = {digest: status for status in torrents for digest in status.info_hash if digest}
+    for word in words:
+        try:
+            yield _visible(gateway, grant, by_digest.get(digest_of(word)), word)
+        except BlobTorrentError as error:
+            yield error
+
+
+def _visible(gateway: Gateway, grant: Grant, found: TorrentStatus | None, word: str) -> TorrentStatus:
     if found is None:
         require_torrents(gateway)
     if found is None or not grant.sees(found.labels):

@@ -130,6 +130,7 @@ class TorrentResource:
             raise Invalid("torrent.other-hash", f"the body has the torrent {wanted.metainfo.info_hash.hex}")
         there = torrent_with(self._gateway, digest)
         if there is None and wanted.raw is not None:
+            require_match(request.head, None)
             status, is_new = self._adder.add(request.grant, wanted)
             if is_new:
                 location = ("Location", path_of("torrents", status.info_hash.hex))

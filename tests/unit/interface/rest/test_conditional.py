@@ -57,3 +57,13 @@ def test_a_change_of_something_else_is_refused(value):
     with pytest.raises(Refused) as caught:
         require_match(head("PATCH", if_match=value), BODY)
     assert (caught.value.status, caught.value.code) == (412, "rest.changed")
+
+
+def test_what_is_not_there_matches_nothing_and_what_is_there_is_not_made_again():
+    for headers, body in (({"if_match": "*"}, None), ({"if_match": TAG}, None), ({"if_none_match": "*"}, BODY),
+                          ({"if_none_match": TAG}, BODY)):
+        with pytest.raises(Refused) as caught:
+            require_match(head("PUT", **headers), body)
+        assert caught.value.status == 412
+    require_match(head("PUT", if_none_match="*"), None)
+    require_match(head("PUT", if_none_match='"other"'), BODY)

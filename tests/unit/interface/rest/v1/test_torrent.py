@@ -217,6 +217,14 @@ def test_what_is_not_there_and_not_given_is_not_found(rest):
     assert (told.status, told.code, rest.commands) == (404, "torrent.unknown", [])
 
 
+def test_put_can_be_only_for_what_is_there_or_for_what_is_not(rest):
+    assert rest.ask("PUT", TINY, WITH_BYTES, if_match="*").status == 412
+    assert rest.ask("PUT", ONE, {"priority": 1}, if_none_match="*").status == 412
+    assert rest.commands == []
+    assert rest.ask("PUT", TINY, WITH_BYTES, if_none_match="*").status == 201
+    assert rest.ask("PUT", ONE, {"priority": 1}, if_match="*").status == 200
+
+
 def test_put_is_idempotent(rest):
     statuses = [rest.ask("PUT", TINY, WITH_BYTES).status for _ in range(3)]
     assert (statuses, len(rest.commands)) == ([201, 200, 200], 1)
