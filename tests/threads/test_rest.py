@@ -22,10 +22,11 @@ from blobtorrent.core.session.commands import (
     RenamePath,
     TorrentChanges,
 )
-from blobtorrent.interface.rest import server
+from blobtorrent.interface.rest import crowd, server
 from blobtorrent.interface.rest.connection import HEAD_S, IDLE_S, LINGER_S, MIN_BYTES_PER_S, TRANSFER_S
+from blobtorrent.interface.rest.crowd import MAX_CONNECTIONS, MAX_PER_NETWORK
 from blobtorrent.interface.rest.http import MAX_BODY_BYTES
-from blobtorrent.interface.rest.server import MAX_CONNECTIONS, MAX_PER_NETWORK, WORKERS
+from blobtorrent.interface.rest.server import WORKERS
 from blobtorrent.model.errors import Conflict, NetworkError, StorageError, Unavailable
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.runtime.clock import FakeClock
@@ -320,7 +321,7 @@ def test_the_client_that_waits_longest_gives_way_to_a_new_one(rig):
 
 
 def test_when_all_are_being_answered_a_new_client_is_told_to_come_back(rig, monkeypatch):
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(crowd, "MAX_CONNECTIONS", 2)
     release = threading.Event()
     rig.session.before_answer = lambda: release.wait(PATIENCE_S)
     rig.session.show(status_of(1))

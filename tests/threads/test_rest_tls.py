@@ -14,8 +14,8 @@ import pytest
 from blobtorrent.cli.selfsigned import make_identity
 from blobtorrent.config.values import HttpsSpec
 from blobtorrent.interface.rest.connection import SECURE_S
+from blobtorrent.interface.rest.crowd import MAX_PER_NETWORK
 from blobtorrent.interface.rest.http import Response
-from blobtorrent.interface.rest.server import MAX_PER_NETWORK
 from blobtorrent.interface.rest.tls import load_identity
 from blobtorrent.model.errors import ConfigError
 from blobtorrent.runtime.clock import FakeClock

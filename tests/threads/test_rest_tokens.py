@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from blobtorrent.interface.rest.attempts import FREE_ATTEMPTS
+from blobtorrent.interface.rest.crowd import MAX_PER_NETWORK
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Response
 from blobtorrent.interface.rest.keyring import MAX_TOKENS
 from blobtorrent.interface.rest.listeners import SocketAccess
-from blobtorrent.interface.rest.server import LASTING_CHECK_S, MAX_PER_NETWORK, USES_SAVED_S
+from blobtorrent.interface.rest.server import LASTING_CHECK_S, USES_SAVED_S
 from blobtorrent.interface.rest.tokens import read_tokens
 from blobtorrent.model.errors import NetworkError, StorageError
 from blobtorrent.runtime.clock import FakeClock

@@ -283,6 +283,8 @@ class Connection:
 
     def _send_turn(self) -> None:
         """Send some of what is outgoing; the others get their turn before the rest. Raises OSError."""
+        if not self._outgoing.size_bytes:                  # TLS has no way to send nothing
+            return
         try:
             self._outgoing.drop(self._channel.send(self._outgoing.peek(self._channel.turn_bytes)))
         except BlockingIOError:
@@ -359,7 +361,7 @@ class Connection:
         """The client takes what waits for it, is gone, or speaks out of turn: then it does not understand streams."""
         if mask & EVENT_READ and not self._is_silent():
             self.close()
-        else:
+        elif self._outgoing.size_bytes:
             self._send_stream()
 
     def _is_silent(self) -> bool:

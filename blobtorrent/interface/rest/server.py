@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from blobtorrent.interface.rest import audit
 from blobtorrent.interface.rest.channel import Channel, PlainChannel
 from blobtorrent.interface.rest.connection import Connection
-from blobtorrent.interface.rest.gate import Caller, Gate, network_of
+from blobtorrent.interface.rest.crowd import MAX_PER_NETWORK, Crowd
+from blobtorrent.interface.rest.gate import Gate
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Head, Refused, Request, Response, render_head
 from blobtorrent.interface.rest.keyring import Keyring
@@ -49,8 +49,6 @@ log = get_logger(__name__)
 WORKERS = 8                            # requests worked on at once
 READERS = 4                            # bodies read at once
 PART_BYTES = 256 << 10                 # read of a body at once
-MAX_CONNECTIONS = 256
-MAX_PER_NETWORK = 16                   # of them from one address, or from one IPv6 network
 ACCEPTS_PER_PASS = 64                  # then those that are there get their turn
 SHORTAGE_PAUSE_S = 1.0                 # without new clients when descriptors ran out
 LASTING_CHECK_S = 10.0                 # between two looks whether the tokens of lasting answers have expired
@@ -133,7 +131,6 @@ class RestServer:
         self._access = access
         self.troubles: list[str] = []  # why it does without some of its places; from `start` on
         self._keyring = keyring
-        self._max_per_network = max_per_network
         self._identify = identify
         self._identity: SSLContext | None = None
         self._trusted_group: int | None = None
@@ -145,8 +142,7 @@ class RestServer:
         self._router = router
         self._gate = Gate(keyring.open, self._router.scope_of, hosts)
         self._listeners: list[Listener] = []
-        self._connections: dict[Connection, None] = {}     # the one without a request for longest first
-        self._crowds: Counter[str] = Counter()             # connections by network
+        self._crowd: Crowd[Connection] = Crowd(max_per_network)
         self._is_accepting = False
         self._is_draining = False
         self._usage = Usage()
@@ -205,7 +201,7 @@ class RestServer:
         """Have its figures exported."""
         self._usage.measure(registry)
         self._loop.measure(registry)
-        registry.gauge("blobtorrent_rest_connections", "Clients.", lambda: len(self._connections))
+        registry.gauge("blobtorrent_rest_connections", "Clients.", lambda: len(self._crowd))
 
     # ---- for those who work with connections
 
@@ -257,7 +253,7 @@ class RestServer:
                 connection.end_lasting()
 
     def on_request(self, connection: Connection, request: Request) -> None:
-        self._connections[connection] = self._connections.pop(connection)
+        self._crowd.on_request(connection)
         head = request.head
         log.debug("request", method=head.method, path="/".join(head.path))
         job = _Job(connection, request)
@@ -288,12 +284,7 @@ class RestServer:
         self._readers.post(_Release(pull))
 
     def on_closed(self, connection: Connection) -> None:
-        if connection in self._connections:
-            del self._connections[connection]
-            network = network_of(connection.caller.address)
-            self._crowds[network] -= 1
-            if not self._crowds[network]:
-                del self._crowds[network]
+        self._crowd.remove(connection)
 
     # ---- clients come
 
@@ -316,10 +307,10 @@ class RestServer:
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             caller = caller_of(sock, self._trusted_group)
-            refusal = self._make_room(caller)
+            refusal = self._crowd.make_room(caller)
             if refusal is not None:
                 if not is_secure:
-                    sock.send(refusal)
+                    sock.send(_turned_away(refusal))
                 sock.close()
                 return
             channel = self._channel_over(sock, is_secure=is_secure)
@@ -327,8 +318,7 @@ class RestServer:
             sock.close()
             return
         connection = Connection(channel, caller, loop=self._loop, gate=self._gate, owner=self)
-        self._connections[connection] = None
-        self._crowds[network_of(caller.address)] += 1
+        self._crowd.add(connection)
         connection.begin()
 
     def _channel_over(self, sock: socket.socket, *, is_secure: bool) -> Channel:
@@ -338,23 +328,6 @@ class RestServer:
 
         assert self._identity is not None
         return SecureChannel(sock, self._identity)
-
-    def _make_room(self, caller: Caller) -> bytes | None:
-        """A place for one more client, if need be that of one who only waits; else what to tell the new one."""
-        network = network_of(caller.address)
-        if not caller.is_local and self._crowds[network] >= self._max_per_network:
-            self._close_idle(lambda other: network_of(other.caller.address) == network)
-            if self._crowds[network] >= self._max_per_network:
-                return _TOO_MANY
-        if len(self._connections) >= MAX_CONNECTIONS:
-            self._close_idle(lambda other: True)
-        return _CROWDED if len(self._connections) >= MAX_CONNECTIONS else None
-
-    def _close_idle(self, is_meant: Callable[[Connection], bool]) -> None:
-        """Leave the client that waits for longest, of those that are meant."""
-        idle = next((other for other in self._connections if other.is_waiting and is_meant(other)), None)
-        if idle is not None:
-            idle.close()
 
     def _pause_accepting(self) -> None:
         if self._is_accepting:
@@ -390,24 +363,20 @@ class RestServer:
     # ---- the end
 
     def _lasting(self) -> list[Connection]:
-        return [connection for connection in self._connections if connection.is_lasting]
+        return [connection for connection in self._crowd if connection.is_lasting]
 
     def _on_error(self, owner: object, _error: Exception) -> None:
         if isinstance(owner, Connection):
             owner.close()
 
     def _close_all(self) -> None:
-        for connection in list(self._connections):
+        for connection in self._crowd:
             connection.close()
         for listener in self._listeners:
             listener.close()
 
 
-def _turned_away(code: str, detail: str) -> bytes:
-    response = problem(Refused(503, code, detail, (("Retry-After", "1"),)))
+def _turned_away(error: Refused) -> bytes:
+    response = problem(error)
     assert isinstance(response.body, bytes)
     return render_head(response, keep_alive=False) + response.body
-
-
-_CROWDED = _turned_away("rest.crowded", "too many clients at once")
-_TOO_MANY = _turned_away("rest.too-many", "too many connections from this address")

@@ -26,7 +26,10 @@ class Pull(Protocol):
 
 
 class Sink(Protocol):
-    """Where a Push leaves its bytes. Owned by the thread `rest`. After the end it takes everything and sends nothing."""
+    """Where a Push leaves its bytes. Owned by the thread `rest`.
+
+    After the end it takes everything and sends nothing. `write` never calls back; `close` calls the `end` of its Push.
+    """
 
     @property
     def backlog_bytes(self) -> int:
