@@ -17,7 +17,7 @@ from blobtorrent.core.session.sharing import Sharing, path_taken
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.wanted import skipped_pieces
-from blobtorrent.model.errors import Invalid, StorageError
+from blobtorrent.model.errors import Conflict, Invalid, StorageError
 from blobtorrent.model.events import TorrentChanged
 from blobtorrent.runtime.logs import get_logger
 
@@ -45,8 +45,10 @@ class ChangeManager:
         self._on_change = on_change
 
     def change(self, command: ChangeTorrent, reply: Reply[Any]) -> Reply[Any]:
-        """Raises NotFound, Conflict ("torrent.path-taken"), or Invalid ("torrent.no-such-file")."""
+        """Raises NotFound, Conflict ("torrent.changed", "torrent.path-taken"), or Invalid ("torrent.no-such-file")."""
         torrent = self._roster.known(command.info_hash)
+        if command.is_current is not None and not command.is_current(self._roster.shown(torrent)):
+            raise Conflict("torrent.changed", f"{torrent.name} is no longer what it was when it was read")
         changes = command.changes
         if changes.file_priorities is None:
             self._apply(torrent, changes, reply)

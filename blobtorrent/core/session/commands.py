@@ -2,7 +2,7 @@
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import queue
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -13,6 +13,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, Unavailable
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.status import TorrentStatus
 from blobtorrent.runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -196,10 +197,15 @@ class TorrentChanges(NamedTuple):
 
 
 class ChangeTorrent(NamedTuple):
-    """Answered by None when the change is safe on disk; NotFound, or Invalid for a file that does not exist."""
+    """Answered by None when the change is safe on disk; NotFound, or Invalid for a file that does not exist.
+
+    With `is_current` it is made only if that says so of the snapshot of the moment, on the session's thread; else
+    Conflict ("torrent.changed").
+    """
 
     info_hash: InfoHash
     changes: TorrentChanges
+    is_current: Callable[[TorrentStatus], bool] | None = None
 
 
 class SetTrackers(NamedTuple):

@@ -80,6 +80,12 @@ class Roster:
         del self._torrents[torrent.info_hash]
         self._board.withdraw(torrent.info_hash)
 
+    def shown(self, torrent: Torrent) -> TorrentStatus:
+        """Its latest snapshot."""
+        status = self._board.read(torrent.info_hash)
+        assert status is not None      # it has one from `add` until `drop`
+        return status
+
     def publish(self, torrent: Torrent) -> None:
         """Replace the torrent's snapshot, and tell when it is held for another reason."""
         status, before = torrent.status(self._clock.now(), self._clock.wall()), self._board.read(torrent.info_hash)

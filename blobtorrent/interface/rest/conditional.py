@@ -45,17 +45,28 @@ def not_modified(tag: str) -> Response:
     return Response(304, headers=(("ETag", tag),))
 
 
-def require_match(head: Head, body: bytes | None) -> None:
-    """For a change of a document, None when there is none: refuse it (412) unless it is what the client says that it
-    is (If-Match) and is not (If-None-Match, of which `*` means that there is none)."""
+def has_conditions(head: Head) -> bool:
+    """Whether a change is wanted only of a certain document."""
+    return not head.headers.keys().isdisjoint(("if-match", "if-none-match"))
+
+
+def matches(head: Head, body: bytes | None) -> bool:
+    """Whether a document, None when there is none, is what the client says that it is (If-Match) and is not
+    (If-None-Match, of which `*` means that there is none)."""
     wanted = head.headers.get("if-match")
-    if wanted is not None:
-        if body is None:
-            raise Refused(412, "rest.changed", "there is nothing that If-Match could mean")
-        if wanted.strip() != "*" and tag_of(body) not in _tags(wanted):
-            raise Refused(412, "rest.changed", "it is no longer what If-Match says: read it again")
-    if body is not None and has_already(head, tag_of(body)):
-        raise Refused(412, "rest.changed", "it is there already, and If-None-Match says that it is not")
+    if wanted is not None and (body is None or wanted.strip() != "*" and tag_of(body) not in _tags(wanted)):
+        return False
+    return body is None or not has_already(head, tag_of(body))
+
+
+def require_match(head: Head, body: bytes | None) -> None:
+    """Raises Refused (412) for a change of a document that is another one than the client says."""
+    if not matches(head, body):
+        raise changed()
+
+
+def changed() -> Refused:
+    return Refused(412, "rest.changed", "it is not what If-Match or If-None-Match say: read it again")
 
 
 def _tags(value: str) -> list[str]:

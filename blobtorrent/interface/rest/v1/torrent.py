@@ -26,7 +26,7 @@ from blobtorrent.core.session.commands import (
 )
 from blobtorrent.core.session.gateway import COMMAND_DEADLINE_S, Gateway
 from blobtorrent.core.session.options import Fields, absolute_folder, read_changes, text
-from blobtorrent.interface.rest.conditional import require_match
+from blobtorrent.interface.rest.conditional import changed, has_conditions, matches, require_match
 from blobtorrent.interface.rest.encode import GOAL, document, json_bytes, torrent_fields
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Refused, Request, Response
@@ -47,7 +47,7 @@ from blobtorrent.interface.rest.selecting import Selection, read_names
 from blobtorrent.interface.rest.v1.adding import DESIRED, Adder, allowed_labels, read_torrent
 from blobtorrent.interface.rest.v1.lookup import digest_of, find_torrent, torrent_with
 from blobtorrent.interface.rest.v1.torrents import FIELDS
-from blobtorrent.model.errors import Invalid
+from blobtorrent.model.errors import Conflict, Invalid
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import TorrentStatus
 
@@ -113,15 +113,29 @@ class TorrentResource:
         fields = Fields(patch)
         changes = read_changes(fields)
         fields.end()
-        require_match(request.head, json_bytes(selection.object_of(status, time.time())))
-        self._change(request, status, changes)
+        self._change(request, status, changes, selection)
         return document(selection.object_of(self._find(request, digits), time.time()))
 
-    def _change(self, request: Request, status: TorrentStatus, changes: TorrentChanges) -> None:
+    def _change(
+        self, request: Request, status: TorrentStatus, changes: TorrentChanges, selection: Selection
+    ) -> None:
+        """Make the changes, if the torrent is what the request says; the session looks again when it comes to it."""
         if changes.labels is not None:
             wanted = changes.labels if isinstance(changes.labels, tuple) else ()
             allowed_labels(request.grant, wanted, status.labels)
-        self._gateway.ask(ChangeTorrent(status.info_hash, changes))
+
+        def is_current(status: TorrentStatus) -> bool:
+            return matches(request.head, json_bytes(selection.object_of(status, time.time())))
+
+        if not has_conditions(request.head):
+            self._gateway.ask(ChangeTorrent(status.info_hash, changes))
+            return
+        if not is_current(status):
+            raise changed()
+        try:
+            self._gateway.ask(ChangeTorrent(status.info_hash, changes, is_current))
+        except Conflict as error:
+            raise (changed() if error.code == "torrent.changed" else error) from None
 
     def put(self, request: Request, digits: str) -> Response:
         wanted = read_torrent(request, is_given=False)
@@ -146,7 +160,7 @@ class TorrentResource:
             raise Refused(403, "rest.scope", "the torrent is there and differs: changing it needs the scope control")
         for command in commands:
             if isinstance(command, ChangeTorrent):
-                self._change(request, status, command.changes)
+                self._change(request, status, command.changes, Selection(read_names(None)))
             else:
                 self._gateway.ask(command)
 

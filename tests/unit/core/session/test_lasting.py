@@ -346,6 +346,20 @@ def test_a_file_that_is_not_wanted_any_more_changes_what_is_fetched(tmp_path: Pa
         rig.ask(ChangeTorrent(torrent.info_hash, TorrentChanges(file_priorities={9: FilePriority.SKIP})))
 
 
+def test_a_change_is_made_only_of_what_the_torrent_was_when_it_was_read(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0, run=False)])
+    rig.open_listeners()
+    first, second = (
+        ChangeTorrent(torrent.info_hash, TorrentChanges(labels=(label,)), lambda status: status.labels == ())
+        for label in ("first", "second")
+    )
+    rig.command(first)
+    with pytest.raises(Conflict) as caught:
+        rig.ask(second)
+    assert (caught.value.code, rig.status(torrent).labels) == ("torrent.changed", ("first",))
+
+
 def test_a_recheck_hashes_everything_and_a_stopped_torrent_stays_stopped(tmp_path: Path) -> None:
     torrent = torrent_of(4)
     rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0, run=False)])

@@ -21,6 +21,7 @@ from blobtorrent.core.session.commands import (
     StopTorrent,
     TorrentChanges,
 )
+from blobtorrent.model.errors import Conflict
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import FileStatus, GoalStatus
 from blobtorrent.protocol.metafile import parse_torrent
@@ -120,6 +121,18 @@ def test_a_patch_of_what_has_changed_since_is_refused(rest):
     rest.session.show(status_of(1, labels=("b",)))
     told = rest.ask("PATCH", f"{ONE}?fields=labels", {"labels": ["c"]}, if_match=tag)
     assert (told.status, told.code, len(rest.commands)) == (412, "rest.changed", 1)
+
+
+def test_the_session_looks_again_when_it_comes_to_a_change(rest):
+    """Between the look of the interface and the change somebody else may have been faster."""
+    before = status_of(1)
+    tag = rest.ask("GET", f"{ONE}?fields=labels").headers["etag"]
+    rest.session.answers[ChangeTorrent] = Conflict("torrent.changed", "faster")
+    told = rest.ask("PATCH", f"{ONE}?fields=labels", {"labels": ["a"]}, if_match=tag)
+    assert (told.status, told.code) == (412, "rest.changed")
+    [command] = rest.commands
+    assert command.is_current(before) and command.is_current(before._replace(down_bytes_per_s=9))
+    assert not command.is_current(before._replace(labels=("b",)))
 
 
 # ---- words
