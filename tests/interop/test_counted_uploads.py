@@ -94,15 +94,14 @@ def test_bytes_of_a_peer_that_ends_in_the_middle_are_counted(tmp_path: Path) -> 
     with Seedbox(tmp_path / "box") as seedbox:
         seedbox.add(sample, download_dir=str(sample.folder))
         seedbox.wait_state(sample, "seeding")
-        with Strait(seedbox.endpoint, READ_BYTES) as strait:
-            with MeasuredPeer(sample, folder=tmp_path / "leech") as leech:
-                leech.dial(strait.endpoint)
-                wait_until(lambda: strait.read_bytes == READ_BYTES, PATIENCE_S, "some of it")
-                written = [0, strait.written_bytes()]
-                while written[-1] != written[-2]:
-                    time.sleep(0.5)
-                    written.append(strait.written_bytes())
-                received = leech.received_bytes
+        with Strait(seedbox.endpoint, READ_BYTES) as strait, MeasuredPeer(sample, folder=tmp_path / "leech") as leech:
+            leech.dial(strait.endpoint)
+            wait_until(lambda: strait.read_bytes == READ_BYTES, PATIENCE_S, "some of it")
+            written = [0, strait.written_bytes()]
+            while written[-1] != written[-2]:
+                time.sleep(0.5)
+                written.append(strait.written_bytes())
+            received = leech.received_bytes
         talk = MAX_TALK_BYTES + written[-1] // BLOCK_BYTES * HEADER_BYTES
         seedbox.wait_until(sample, lambda status: status["uploaded_bytes"] >= written[-1] - talk, "the last figures")
         seedbox.wait_until(sample, lambda status: not status["peers_connected"], "the end of the link")
