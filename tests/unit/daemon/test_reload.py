@@ -86,3 +86,15 @@ def test_settings_that_nobody_confirmed_hold_and_are_told_again(caplog: pytest.L
     for _ in range(2):
         played.reloader.reload()
     assert [name for name, _ in played.applied] == ["second", "first", "second"]
+
+
+def test_other_files_are_read_again_by_every_reload_also_when_the_settings_are_refused() -> None:
+    played, times = Played(), []
+    played.reloader.read_files = lambda: times.append(len(times))
+    played.reloader.reload()
+    played.next = ConfigError("config.bad-value", "x.toml:1: no")
+    with pytest.raises(ConfigError):
+        played.reloader.reload()
+    assert len(times) == 2
+    played.reloader.use(load_all(assignments=["network.max_peers=7"]))
+    assert len(times) == 2             # a change by request reads no files

@@ -75,3 +75,10 @@ def test_a_thread_that_died_before_the_first_look_is_noticed() -> None:
     supervisor.start()
     part.die()
     assert supervisor.dead_threads() == ["net"]
+
+
+def test_a_reload_reaches_the_parts_that_read_files() -> None:
+    calls: list[str] = []
+    quiet = PlayedPart("a", calls).as_part()
+    Supervisor([quiet, quiet._replace(reload=lambda: calls.append("reload b"))]).reload()
+    assert calls == ["reload b"]
