@@ -56,12 +56,6 @@ def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     return parser
 
 
-def subcommands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The parsers of the subcommands that a parser knows."""
-    (choices,) = (action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    return dict(choices)
-
-
 class _GroupingParser(argparse.ArgumentParser):
     """Lists its subcommands below the titles of their groups."""
 

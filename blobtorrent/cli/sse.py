@@ -10,15 +10,17 @@ MAX_LINE_BYTES = 1 << 20
 
 
 class ServerEvent(NamedTuple):
-    """`id` is that of the last event that had one, empty when none had."""
+    """`type` is "message" for one that does not say."""
 
-    id: str
     type: str
     data: str
 
 
 class SseReader:
-    """Takes what arrives, however it is cut, and returns the events that are complete with it."""
+    """Takes what arrives, however it is cut, and returns the events that are complete with it.
+
+    `last_id` is that of the last event that had one: behind it a next stream goes on.
+    """
 
     def __init__(self, last_id: str = "") -> None:
         self.last_id = last_id
@@ -55,4 +57,4 @@ class SseReader:
         """An empty line: what came is an event if it has data."""
         kind, data = self._type or "message", self._data
         self._type, self._data = "", []
-        return ServerEvent(self.last_id, kind, "\n".join(data)) if data else None
+        return ServerEvent(kind, "\n".join(data)) if data else None

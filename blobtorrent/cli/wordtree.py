@@ -51,7 +51,7 @@ _KINDS = {
 
 def commands_of(parser: argparse.ArgumentParser) -> Iterator[Command]:
     """All subcommands of a parser, in their order."""
-    (subcommands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    subcommands = subcommands_of(parser)
     helps = {str(entry.metavar or entry.dest): entry.help or "" for entry in subcommands._choices_actions}
     for name, subparser in subcommands.choices.items():
         options, arguments = [], []
@@ -62,6 +62,11 @@ def commands_of(parser: argparse.ArgumentParser) -> Iterator[Command]:
             else:
                 arguments.append(_argument(action))
         yield Command(name, helps.get(name, ""), tuple(options), tuple(arguments))
+
+
+def subcommands_of(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    """What a parser with subcommands knows of them."""
+    return next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
 
 
 def _argument(action: argparse.Action) -> Argument:

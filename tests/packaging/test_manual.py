@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.cli.catalogue import COMMANDS
-from blobtorrent.cli.main import build_parser, subcommands_of
+from blobtorrent.cli.main import build_parser
+from blobtorrent.cli.wordtree import subcommands_of
 
 PAGE = Path(__file__).resolve().parents[2] / "man" / "blobtorrent.1"
 
 
 def options_of(command: str) -> set[str]:
     """The long options of a subcommand, --help left out."""
-    actions = subcommands_of(build_parser([command]))[command]._actions
+    actions = subcommands_of(build_parser([command])).choices[command]._actions
     return {option for action in actions for option in action.option_strings if option.startswith("--")} - {"--help"}
 
 

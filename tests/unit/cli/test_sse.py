@@ -12,8 +12,7 @@ STREAM = (
     b"event: gap\ndata: one\ndata: two\n\nid: r-2\r\ndata:no space\r\n\r\n: beat\nid: r-3\n\ndata: \xc3\xa9"
 )
 EVENTS = [
-    ServerEvent("r-1", "torrent-added", '{"a": 1}'), ServerEvent("r-1", "gap", "one\ntwo"),
-    ServerEvent("r-2", "message", "no space"),
+    ServerEvent("torrent-added", '{"a": 1}'), ServerEvent("gap", "one\ntwo"), ServerEvent("message", "no space"),
 ]
 
 
@@ -34,7 +33,9 @@ def test_an_event_without_an_end_is_none():
 
 
 def test_a_reader_goes_on_from_the_id_that_it_is_given():
-    assert SseReader("r-9").feed(b"data: x\n\n") == [ServerEvent("r-9", "message", "x")]
+    reader = SseReader("r-9")
+    assert reader.feed(b"data: x\n\n") == [ServerEvent("message", "x")]
+    assert reader.last_id == "r-9"
 
 
 def test_a_line_without_an_end_is_refused():
