@@ -122,7 +122,8 @@ def _of_taking_peers(situation: Situation) -> list[Cause]:
         return [Cause("slots.none", f"{_count(len(wanting), 'peer')} would take something, and no upload is allowed",
                       "raise the torrent's upload_slots or network.upload_slots")]
     if len(wanting) > len(served):
-        text = f"all {_count(slots, 'upload slot')} are taken, by peers that are slow; {len(wanting) - len(served)} wait"
+        waiting = len(wanting) - len(served)
+        text = f"all {_count(slots, 'upload slot')} are taken, by peers that are slow; {waiting} wait"
         cause = Cause("slots.full", text, "wait, or raise network.upload_slots", situation.still_s)
     else:
         text = f"{_count(len(served), 'peer')} may take what they want, and ask for nothing"

@@ -92,7 +92,8 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
     restorer = Restorer(session, parts.torrents, ledger)
 
     def explain(query: Explain, reply: Reply[Any]) -> Any:
-        from blobtorrent.core.session.explaining import Explainer      # 6 ms that no start should wait for
+        # 6 ms that no start should wait for.
+        from blobtorrent.core.session.explaining import Explainer
 
         explainer = Explainer(
             roster, answers, parts.admission, parts.loader, parts.checker, parts.activity, parts.swarms,
