@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from blobtorrent.config.collect import Collector, unknown_key
 from blobtorrent.config.schema import LISTED_TABLES, NAMED_TABLES, TABLES
-from blobtorrent.config.tomltext import parse_document, read_text, write_value
+from blobtorrent.config.tomltext import MAX_FILE_BYTES, parse_document, read_text, write_value
 from blobtorrent.model.errors import ConfigError
 
 HEADER = """\
@@ -68,7 +68,8 @@ def patched(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Document:
 
 
 def write_overrides(document: Mapping[str, Any]) -> str:
-    """The text of the file. Raises ConfigError ("config.bad-value") for text that is no Unicode."""
+    """The text of the file. Raises ConfigError for what could not be read again: "config.bad-value" for text that is no
+    Unicode, "config.too-long"."""
     blocks = [HEADER]
     blocks += [f"{section} = []\n" for section in LISTED_TABLES if document.get(section) == []]
     for section, table in document.items():
@@ -80,9 +81,11 @@ def write_overrides(document: Mapping[str, Any]) -> str:
             blocks.append(_table(f"[{section}]", table))
     text = "\n".join(blocks)
     try:
-        text.encode()
+        size = len(text.encode())
     except UnicodeEncodeError:
         raise ConfigError("config.bad-value", "a text holds half a character (a lone surrogate)") from None
+    if size > MAX_FILE_BYTES:
+        raise ConfigError("config.too-long", f"{size} bytes of settings; at most {MAX_FILE_BYTES} are read")
     return text
 
 

@@ -51,6 +51,12 @@ def test_a_patch_is_merged(document: dict[str, Any], patch: dict[str, Any], resu
     assert repr(document) == before
 
 
+def test_more_than_would_be_read_again_is_not_written() -> None:
+    with pytest.raises(ConfigError) as raised:
+        write_overrides({"rest": {"allowed_hosts": ["a" * 1000] * 1100}})
+    assert raised.value.code == "config.too-long"
+
+
 def test_they_come_after_the_files_and_before_the_environment_and_the_command_line(tmp_path: Path) -> None:
     file, overrides = tmp_path / "a.toml", tmp_path / "settings.toml"
     for number, path in enumerate((file, overrides), 1):

@@ -21,9 +21,25 @@ os.kill(os.getpid(), signal.SIGINT)
 print("still alive")
 """
 
+WOKEN = """
+import threading, time
+from blobtorrent.daemon.signals import WAKE, Signals
+signals = Signals()
+signals.wake()
+print(signals.wait(0) is WAKE, signals.wait(0))
+threading.Timer(0.05, signals.wake).start()
+began = time.monotonic()
+print(signals.wait(30) is WAKE, time.monotonic() - began < 20)
+"""
+
 
 def test_signals_that_came_together_end_it_once_and_a_later_one_at_once() -> None:
     done = subprocess.run(
         [sys.executable, "-c", TWO_AT_ONCE], capture_output=True, text=True, timeout=30, env={**os.environ})
     assert done.stdout.splitlines() == ["True True None", "alive"]
     assert done.returncode == -2
+
+
+def test_another_thread_ends_a_wait_of_the_main_thread_or_the_next_one() -> None:
+    done = subprocess.run([sys.executable, "-c", WOKEN], capture_output=True, text=True, timeout=60, env={**os.environ})
+    assert done.stdout.splitlines() == ["True None", "True True"]

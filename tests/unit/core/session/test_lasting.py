@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.core.session.commands import (
+    RESET,
     AddTorrent,
     ApplySettings,
     ChangeTorrent,
@@ -385,3 +386,37 @@ def test_other_settings_hold_at_once(tmp_path: Path) -> None:
     rig.ask(ApplySettings(settings_of(network__upload_slots=3, network__max_peers_per_torrent=7)))
     changed = [message for message in rig.shard.drain() if isinstance(message, ChangeSwarm)]
     assert (changed[-1].settings.upload_slots, changed[-1].settings.max_links) == (3, 4)
+
+
+def test_a_torrent_may_have_limits_of_its_own_on_peers_and_slots_and_lose_them_again(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], network__upload_slots=8)
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig)
+    (usual,) = [message.settings for message in rig.shard.drain() if isinstance(message, OpenSwarm)]
+    for changes, expected in (
+        (TorrentChanges(upload_slots=2, max_peers=3), (2, 3)),
+        (TorrentChanges(upload_slots=0), (0, 3)),
+        (TorrentChanges(max_peers=100_000), (0, usual.max_links)),
+        (TorrentChanges(upload_slots=RESET, max_peers=RESET), (8, usual.max_links)),
+    ):
+        reply = rig.command(ChangeTorrent(torrent.info_hash, changes))
+        rig.save()
+        reply.wait(0)
+        told = [message.settings for message in rig.shard.drain() if isinstance(message, ChangeSwarm)][-1]
+        assert (told.upload_slots, told.max_links) == expected
+
+
+def test_a_reset_of_the_file_priorities_wants_all_files_again(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    saved = saved_torrent(torrent, tmp_path, run=False)
+    saved.record.wishes = saved.record.wishes._replace(file_priorities={0: FilePriority.SKIP})
+    rig = SessionRig(keeps=True, saved=[saved])
+    rig.open_listeners()
+    reply = rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(file_priorities=RESET)))
+    rig.answer_load(torrent)
+    rig.save()
+    reply.wait(0)
+    assert saved.record.wishes.file_priorities == {}
+    assert rig.status(torrent).skipped_bytes == 0

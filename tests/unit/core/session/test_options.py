@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal, TorrentChanges
-from blobtorrent.core.session.options import MAX_LABELS, Fields, read_addition, read_changes, text
+from blobtorrent.core.session.commands import RESET, FilePriority, GoalAction, SeedGoal, TorrentChanges
+from blobtorrent.core.session.options import (
+    MAX_LABELS,
+    Fields,
+    read_addition,
+    read_changes,
+    read_tiers,
+    text,
+)
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import Invalid
 
@@ -40,9 +47,37 @@ def test_changes_leave_alone_what_was_not_said():
     )
 
 
+def test_a_null_is_back_to_the_default():
+    fields = Fields({"group": None, "seeding": None, "upload_slots": None, "max_peers": 5, "labels": []})
+    assert read_changes(fields) == TorrentChanges(
+        group=RESET, goal=RESET, upload_slots=RESET, max_peers=5, labels=())
+    fields.end()
+
+
+def test_a_null_that_nobody_knows_is_refused():
+    fields = Fields({"groop": None})
+    assert read_changes(fields) == TorrentChanges()
+    with pytest.raises(Invalid, match="groop"):
+        fields.end()
+
+
+def test_a_null_says_nothing_of_a_new_torrent():
+    fields = Fields({"group": None, "start": False})
+    assert read_addition(fields) == {"start": False}
+    fields.end()
+
+
+def test_trackers_come_in_tiers_and_one_alone_is_a_tier():
+    assert read_tiers([["a", "b"], "c"]) == (("a", "b"), ("c",))
+    for value in ("a", {"a": 1}, [1], [["a", 1]], [None]):
+        with pytest.raises(ValueError):
+            read_tiers(value)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("upload_slots", -1), ("max_peers", 0), ("max_peers", 1.5),
         ("download_dir", "relative/path"), ("download_dir", 1), ("download_dir", "/a\0b"), ("download_dir", ""),
         ("peers", "127.0.0.1:5"), ("peers", ["example.org:5"]), ("peers", ["127.0.0.1:0"]), ("peers", [1]),
         ("start", 1), ("start", "yes"), ("labels", "a"), ("labels", [""]), ("labels", ["a\n"]), ("labels", [1]),
