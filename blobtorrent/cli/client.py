@@ -92,7 +92,7 @@ class Client:
     def request(
         self, method: str, path: str, body: Any = None, *, query: Mapping[str, str | None] | None = None
     ) -> Answer:
-        """One request; `path` begins with /v1, `body` is sent as JSON."""
+        """One request; `path` begins with /v1, `body` is sent as JSON. Names of people's own in a path come quoted."""
         headers = self._headers
         data = None
         if body is not None:
@@ -132,7 +132,7 @@ class Client:
     def _target(self, path: str, query: Mapping[str, str | None] | None) -> str:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         base = "" if self._place.scheme == "unix" else self._place.path
-        return base + quote(path) + (f"?{urlencode(given)}" if given else "")
+        return base + quote(path, safe="/%") + (f"?{urlencode(given)}" if given else "")
 
     def _exchange(self, method: str, target: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         from blobtorrent.cli.transport import HTTPException

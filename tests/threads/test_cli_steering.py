@@ -236,6 +236,11 @@ def test_a_limit_of_a_group_leaves_its_others(daemon, command):
     assert daemon.seen[-1].body == {"down_limit_bytes_per_s": 5, "up_limit_bytes_per_s": 1024, "weight": 2.0}
 
 
+def test_a_group_may_have_any_name(daemon, command):
+    daemon.answer("GET /v1/groups/a/?b c", refusal("group.unknown", "there is no such group", 404))
+    assert "(group.unknown)" in command("limits", "--of-group", "a/?b c")[2]
+
+
 def test_a_group_that_is_not_there_is_made(daemon, command):
     daemon.answer("GET /v1/groups/new", refusal("group.unknown", "there is no such group", 404))
     daemon.answer("PUT /v1/groups/new", Reply(201, {

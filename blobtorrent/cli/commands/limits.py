@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from blobtorrent.cli.client import ApiError, Client, client_options, connect
 from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
@@ -85,7 +86,7 @@ def _of_torrents(args: Namespace, client: Client, patch: Mapping[str, Any]) -> i
 def _of_group(args: Namespace, client: Client, patch: Mapping[str, Any]) -> int:
     if not patch.keys() <= frozenset(_OF_GROUPS):
         raise Invalid("limits.not-of-groups", "a group has the limits --down and --up only")
-    path = f"/v1/groups/{args.of_group}"
+    path = f"/v1/groups/{quote(args.of_group, safe='')}"
     group = client.request("PUT", path, {**_group_now(client, path), **patch}).value if patch else client.get(path)
     if args.json:
         print_json(group)
