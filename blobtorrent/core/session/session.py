@@ -9,7 +9,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from blobtorrent.core.session.announces import AnnounceManager
-from blobtorrent.core.session.commands import AddTorrent, Ask, OpenListeners, Reply, StartTorrent, StopSession
+from blobtorrent.core.session.commands import (
+    AddTorrent,
+    Ask,
+    MoveTorrent,
+    OpenListeners,
+    RecheckTorrent,
+    RenamePath,
+    Reply,
+    StartTorrent,
+    StopSession,
+)
 from blobtorrent.core.session.gateway import SESSION_KEY
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import SESSION, SessionEvent, SessionState
@@ -38,6 +48,8 @@ ANNOUNCE_DRAIN_S = 3.0                 # for trackers to hear that we leave
 STATUS_S = 1.0                         # between two snapshots of the whole
 
 _PUBLIC_NAMES = {SessionState.RETIRING: SessionState.DRAINING.value}     # seen from outside both are a way to the end
+
+_BEGINNINGS = (AddTorrent, StartTorrent, RecheckTorrent, MoveTorrent, RenamePath)     # too late for these in a drain
 
 # Returns the answer, or the Reply itself when it is given later.
 CommandHandler = Callable[[Any, Reply[Any]], Any]
@@ -156,7 +168,7 @@ class Session:
             if self.is_restoring and not isinstance(ask.command, StopSession):
                 raise Unavailable(
                     "session.starting", "the daemon is starting: its torrents are not all known yet, try again")
-            if self.state is SessionState.RETIRING and isinstance(ask.command, (AddTorrent, StartTorrent)):
+            if self.state is SessionState.RETIRING and isinstance(ask.command, _BEGINNINGS):
                 raise Unavailable("session.draining", "the session is about to leave: it begins nothing more")
             handler = self.commands.get(type(ask.command))
             if handler is None:

@@ -9,7 +9,10 @@ import pytest
 from blobtorrent.core.session.commands import (
     AddTorrent,
     DrainSession,
+    MoveTorrent,
+    RecheckTorrent,
     RemoveTorrent,
+    RenamePath,
     StartTorrent,
     StopSession,
 )
@@ -73,10 +76,14 @@ def test_a_session_without_swarms_is_drained_at_once(tmp_path: Path) -> None:
     assert unique_pieces(rig) == 0
 
 
-def test_nothing_is_added_or_started_any_more(tmp_path: Path) -> None:
+def test_nothing_is_begun_any_more(tmp_path: Path) -> None:
     rig = seeding(tmp_path, TORRENTS[0])
     drain(rig)
-    for command in (AddTorrent(TORRENTS[1], tmp_path, raw=b"raw"), StartTorrent(TORRENTS[0].info_hash)):
+    there = TORRENTS[0].info_hash
+    for command in (
+        AddTorrent(TORRENTS[1], tmp_path, raw=b"raw"), StartTorrent(there), RecheckTorrent(there),
+        MoveTorrent(there, tmp_path / "new"), RenamePath(there, "t", "u"),
+    ):
         with pytest.raises(Unavailable) as raised:
             rig.ask(command)
         assert raised.value.code == "session.draining"
