@@ -51,6 +51,7 @@ from blobtorrent.storage.store import Store
 from tests.support.stored import StoredTorrent
 
 PIECE = 16384
+FIRST_RUN = Past()
 T = TypeVar("T")
 
 
@@ -76,7 +77,7 @@ class SessionRig:
     """Posts of the session are drained by the test; `answer_*` play the threads that would have taken them."""
 
     def __init__(self, *, check_jobs: int = 4, max_links: int = 500, keeps: bool = False, live: LiveFile | None = None,
-                 saved: Iterable[Torrent] = (), past: Past = Past(), is_restored: bool = True,
+                 saved: Iterable[Torrent] = (), past: Past = FIRST_RUN, is_restored: bool = True,
                  on_safe: Callable[[InfoHash], None] | None = None, looks_at_once: bool = True,
                  **settings: object) -> None:
         """With `keeps` it is a daemon's: what it saves goes to `library` and `state`, as it would to their threads, and

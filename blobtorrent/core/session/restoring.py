@@ -3,16 +3,14 @@
 Until all are here the session does nothing that is asked of it: what is not known yet must not be added a second time.
 """
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from typing import TYPE_CHECKING, NamedTuple
-
-from blobtorrent.core.session.torrent import Torrent
 
 if TYPE_CHECKING:
     from blobtorrent.core.session.ledger import Ledger
     from blobtorrent.core.session.past import Past
     from blobtorrent.core.session.session import Session
+    from blobtorrent.core.session.torrent import Torrent
     from blobtorrent.core.session.torrents import TorrentManager
 
 
@@ -31,7 +29,9 @@ class RestoreEnded(NamedTuple):
 
 
 class Restorer:
-    def __init__(self, session: Session, torrents: TorrentManager, ledger: Ledger) -> None:
+    """Puts them on the roster, and has the session begin its work with the last."""
+
+    def __init__(self, session: "Session", torrents: "TorrentManager", ledger: "Ledger") -> None:
         self._session = session
         self._torrents = torrents
         self._ledger = ledger
