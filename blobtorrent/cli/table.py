@@ -30,17 +30,27 @@ def table(
     With `width` no line is wider, as long as the most important column fits.
     """
     paint = paint or Painter(False)
+    for cells in laid_out(columns, rows, width=width, chars=chars):
+        yield "".join(paint(cell.text, cell.style) for cell in cells).rstrip()
+
+
+def laid_out(
+    columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], *,
+    width: int | None = None, chars: Charset = UNICODE,
+) -> Iterator[list[Cell]]:
+    """The same, where each line is the cells that it is made of, from left to right, gaps too."""
     lines = [[Cell(column.title, Style.TITLE) for column in columns]]
     lines += [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
     natural = [max(columns_of(line[place].text) for line in lines) for place in range(len(columns))]
     places = list(range(len(columns))) if width is None else _kept(columns, natural, width)
     widths = natural if width is None else _narrowed(columns, natural, places, width)
     for line in lines:
-        cells = [
-            _drawn(line[place], widths[place], paint, chars, to_the_right=columns[place].is_number, is_last=is_last)
-            for place, is_last in ((place, place == places[-1]) for place in places)
-        ]
-        yield GAP.join(cells).rstrip()
+        cells: list[Cell] = []
+        for place in places:
+            if cells:
+                cells.append(Cell(GAP))
+            cells += _filled(line[place], widths[place], chars, to_the_right=columns[place].is_number)
+        yield cells
 
 
 def _kept(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
@@ -71,11 +81,10 @@ def _narrowed(columns: Sequence[Column], natural: Sequence[int], places: Sequenc
     return widths
 
 
-def _drawn(cell: Cell, width: int, paint: Painter, chars: Charset, *, to_the_right: bool, is_last: bool) -> str:
-    if columns_of(cell.text) > width:
-        return paint(fit(cell.text, width, chars), cell.style)
-    space = " " * (width - columns_of(cell.text))
-    text = paint(cell.text, cell.style)
-    if to_the_right:
-        return space + text
-    return text if is_last else text + space
+def _filled(cell: Cell, width: int, chars: Charset, *, to_the_right: bool) -> tuple[Cell, ...]:
+    """The cell, as wide as its column."""
+    columns = columns_of(cell.text)
+    if columns >= width:
+        return (cell if columns == width else cell._replace(text=fit(cell.text, width, chars)),)
+    space = Cell(" " * (width - columns))
+    return (space, cell) if to_the_right else (cell, space)

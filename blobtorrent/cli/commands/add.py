@@ -54,7 +54,7 @@ def run(args: Namespace) -> int:
     outcome = Outcome([], [])
     for source in args.source:
         try:
-            answer = client.request("POST", "/v1/torrents", {**_torrent_of(source), **given})
+            answer = client.request("POST", "/v1/torrents", {**torrent_of(source), **given})
         except NetworkError:
             raise
         except BlobTorrentError as error:
@@ -67,7 +67,7 @@ def run(args: Namespace) -> int:
     return tell(args, outcome, None, settle=settler(client, args, is_complete))
 
 
-def _torrent_of(source: str) -> dict[str, str]:
+def torrent_of(source: str) -> dict[str, str]:
     """The torrent as the daemon wants it. A file that is no torrent is refused here."""
     from blobtorrent.cli.torrentfiles import STANDARD, read_torrent_bytes
     from blobtorrent.protocol.metafile import parse_torrent

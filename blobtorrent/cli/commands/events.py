@@ -62,7 +62,7 @@ def run(args: Namespace) -> int:
     told = 0
     try:
         for event in follow(client, query, args.since, deadline_s=deadline_s):
-            fields = _fields_of(event)
+            fields = fields_of(event)
             if args.json:
                 print_json(fields)
             else:
@@ -79,7 +79,7 @@ def run(args: Namespace) -> int:
     return EXIT_OK
 
 
-def _fields_of(event: ServerEvent) -> dict[str, Any]:
+def fields_of(event: ServerEvent) -> dict[str, Any]:
     """Raises NetworkError ("client.bad-answer")."""
     try:
         fields = json.loads(event.data)

@@ -20,7 +20,7 @@ MAX_PATH = 4096                        # characters of a path, where no terminal
 PRIORITIES = ("skip", "normal", "high")
 
 _STYLES = (Style.FAINT, Style.PLAIN, Style.GOOD)
-_COLUMNS = (
+COLUMNS = (
     Column("NUMBER", is_number=True, importance=3),
     Column("DONE", is_number=True, importance=2),
     Column("SIZE", is_number=True, importance=1),
@@ -58,11 +58,12 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(answer)
     else:
-        Screen(args).table(_COLUMNS, map(_row, answer["files"]))
+        Screen(args).table(COLUMNS, map(row, answer["files"]))
     return EXIT_OK
 
 
-def _row(file: Mapping[str, Any]) -> tuple[str | Cell, ...]:
+def row(file: Mapping[str, Any]) -> tuple[str | Cell, ...]:
+    """One file, as the daemon tells of it, for a table of COLUMNS."""
     style = _STYLES[file["priority"]]
     return (
         str(file["number"]),

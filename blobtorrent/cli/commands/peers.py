@@ -15,7 +15,7 @@ from blobtorrent.model.units import format_duration, format_rate, format_size
 
 MAX_CLIENT = 64                        # characters of what a peer calls itself
 
-_COLUMNS = (
+COLUMNS = (
     Column("ADDRESS", importance=9),
     Column("HAS", is_number=True, importance=8),
     Column("DOWN", is_number=True, importance=7),
@@ -50,11 +50,12 @@ def run(args: Namespace) -> int:
     if args.json:
         print_json(answer)
     else:
-        Screen(args).table(_COLUMNS, map(_row, answer["peers"]))
+        Screen(args).table(COLUMNS, map(row, answer["peers"]))
     return EXIT_OK
 
 
-def _row(peer: Mapping[str, Any]) -> tuple[str, ...]:
+def row(peer: Mapping[str, Any]) -> tuple[str, ...]:
+    """One peer, as the daemon tells of it, for a table of COLUMNS."""
     return (
         clean(peer["address"]),
         f"{peer['progress']:.0%}",

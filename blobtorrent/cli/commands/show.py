@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -65,11 +65,11 @@ def _show_running(args: Namespace) -> int:
     if args.json:
         print_json(torrent)
     else:
-        Screen(args).facts(_facts(torrent))
+        Screen(args).facts(torrent_facts(torrent))
     return EXIT_OK
 
 
-def _facts(torrent: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
+def torrent_facts(torrent: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
     """All that the daemon tells; how far a check or a move is only while there is one."""
     for name, value in torrent.items():
         if _ONLY_WHILE.get(name, torrent["state"]) == torrent["state"]:

@@ -18,7 +18,7 @@ from blobtorrent.model.units import format_duration
 
 MAX_TEXT = 512                         # characters of a tracker's own words
 
-_COLUMNS = (
+COLUMNS = (
     Column("TIER", is_number=True, importance=3),
     Column("STATE", importance=6),
     Column("SEEDS", is_number=True, importance=5),
@@ -56,7 +56,7 @@ def run(args: Namespace) -> int:
         print_json(answer)
     else:
         now = time.time()
-        Screen(args).table(_COLUMNS, (_row(tracker, now) for tracker in answer["trackers"]))
+        Screen(args).table(COLUMNS, (row(tracker, now) for tracker in answer["trackers"]))
     return EXIT_OK
 
 
@@ -72,7 +72,8 @@ def _tiers(options: list[str]) -> list[list[str]]:
     return [option.split(",") for option in options]
 
 
-def _row(tracker: Mapping[str, Any], now: float) -> tuple[str | Cell, ...]:
+def row(tracker: Mapping[str, Any], now: float) -> tuple[str | Cell, ...]:
+    """One tracker, as the daemon tells of it, for a table of COLUMNS; `now` in seconds since 1970."""
     next_at = tracker["next_announce_at"]
     return (
         str(tracker["tier"] + 1),

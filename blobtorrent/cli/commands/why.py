@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from blobtorrent.cli.client import connect
 from blobtorrent.cli.fields import flat, shown
 from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
-from blobtorrent.cli.paint import Painter, Style
+from blobtorrent.cli.paint import Cell, Style
 from blobtorrent.cli.screen import Screen
 from blobtorrent.cli.selection import select
 from blobtorrent.cli.steering import register_steering
@@ -35,17 +35,21 @@ def run(args: Namespace) -> int:
         if args.json:
             print_json(explanation)
             continue
-        _print(explanation, screen.paint)
+        for line in explanation_lines(explanation):
+            print("".join(screen.paint(cell.text, cell.style) for cell in line))
         if args.facts:
             screen.facts(fact for name, value in explanation["facts"].items() for fact in flat(clean(str(name)), value))
     return EXIT_OK
 
 
-def _print(explanation: Mapping[str, Any], paint: Painter) -> None:
-    print(paint(clean(explanation["summary"], MAX_TEXT), shown("state", explanation["state"]).style))
+def explanation_lines(explanation: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
+    """What the daemon explains, for people."""
+    yield (Cell(clean(explanation["summary"], MAX_TEXT), shown("state", explanation["state"]).style),)
     for cause in explanation["causes"]:
         since_s = cause["since_s"]
         duration = "" if since_s is None else f", for {format_duration(since_s)}"
-        print(f"  {clean(cause['text'], MAX_TEXT)} " + paint(f"({clean(cause['code'])}{duration})", Style.FAINT))
+        yield (
+            Cell(f"  {clean(cause['text'], MAX_TEXT)} "), Cell(f"({clean(cause['code'])}{duration})", Style.FAINT),
+        )
         if cause["advice"]:
-            print(f"    -> {clean(cause['advice'], MAX_TEXT)}")
+            yield (Cell(f"    -> {clean(cause['advice'], MAX_TEXT)}"),)
