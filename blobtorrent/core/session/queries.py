@@ -38,8 +38,8 @@ class MetainfoOf(NamedTuple):
 
 
 class ContentOf(NamedTuple):
-    """Answered by a FileContent; NotFound ("file.unknown" for the file), Conflict while the files are being moved, StorageError.
-    """
+    """Answered by a FileContent; NotFound ("file.unknown" for the file), Conflict while the files are being moved,
+    StorageError."""
 
     info_hash: InfoHash
     number: int                        # of the file, as in FileStatus
