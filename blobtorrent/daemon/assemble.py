@@ -47,6 +47,7 @@ from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
     from blobtorrent.daemon.saved import Saved
+    from blobtorrent.storage.live.livefile import LiveDraft
 
 log = get_logger(__name__)
 
@@ -128,18 +129,19 @@ class Engine:
         return False
 
 
-def build_engine(settings: Settings, state: Path | None = None, runtime: Path | None = None) -> Engine:
+def build_engine(settings: Settings, state: Path | None = None, runtime: Path | None = None,
+                 draft: LiveDraft | None = None) -> Engine:
     """Make the engine; nothing runs before its `start`.
 
     With a `state` directory it keeps what it has there, and in `runtime`, if that is there and stays when we are
-    killed, or shared memory; else nothing outlives it.
+    killed, or shared memory; else nothing outlives it. `draft` is the memory there, if it is being reserved already.
     Raises ConfigError when the state directory cannot be used.
     """
     _raise_descriptor_limit()
     clock, rng = SystemClock(), Random(os.urandom(16))
     storage = settings.storage
     bus = EventBus()
-    saved = None if state is None else _open_saved(settings, state, runtime, bus)
+    saved = None if state is None else _open_saved(settings, state, runtime, draft, bus)
     live = saved.live if saved is not None else None
 
     arena = Arena(storage.memory_budget, scratch_slots=SCATTER_UNITS, live=live)
@@ -198,10 +200,10 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved)
 
 
-def _open_saved(settings: Settings, state: Path, runtime: Path | None, bus: EventBus) -> Saved:
+def _open_saved(settings: Settings, state: Path, runtime: Path | None, draft: LiveDraft | None, bus: EventBus) -> Saved:
     from blobtorrent.daemon.saved import Saved
 
-    return Saved(settings, state, runtime, bus.publish, scratch_slots=SCATTER_UNITS)
+    return Saved(settings, state, runtime, bus.publish, scratch_slots=SCATTER_UNITS, draft=draft)
 
 
 def _start_later() -> None:

@@ -3,61 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
-import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from blobtorrent import __version__
 from blobtorrent.config.load import Loaded
 from blobtorrent.config.places import is_runtime_dir_removed, overrides_file, runtime_dir, state_dir
-from blobtorrent.core.session.commands import ApplySettings
-from blobtorrent.core.session.watcher import Watcher
-from blobtorrent.daemon.assemble import build_engine
-from blobtorrent.daemon.desk import DaemonDesk
+from blobtorrent.config.schema import Settings
 from blobtorrent.daemon.inherited import inherited_sockets
-from blobtorrent.daemon.interfaces import build_interfaces
+from blobtorrent.daemon.launch import START_LIMIT_S, Launch
 from blobtorrent.daemon.logsink import is_seen_on_stderr, level_of, open_sink
 from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.origin import Origin
 from blobtorrent.daemon.pidfile import PID_FILE, PidFile
-from blobtorrent.daemon.reload import Reloader
-from blobtorrent.daemon.service import START_LIMIT_S, Service
 from blobtorrent.daemon.signals import Signals, dump_on_request
-from blobtorrent.daemon.supervisor import Part, Supervisor
-from blobtorrent.interface.chronicle import Chronicle
-from blobtorrent.interface.figures import measure_session
-from blobtorrent.interface.hooks.manager import HookManager
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
 from blobtorrent.model.text import clean
+from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.runtime.logs import QueuedLogging, get_logger
+from blobtorrent.storage.arena import num_slots
+from blobtorrent.storage.live.livefile import LiveDraft
+from blobtorrent.storage.live.liveplace import live_path
 
 log = get_logger(__name__)
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 78                       # EX_CONFIG of sysexits.h
-REST_SOCKETS = "rest"                  # FileDescriptorName= of the sockets that may be handed over
 LOG_STOP_S = 2.0
-
-
-class Launch(NamedTuple):
-    """What the process was started with."""
-
-    origin: Origin
-    state: Path
-    runtime: Path
-    runtime_stays: bool                # when we are killed
-    inherited: Mapping[str, list[socket.socket]]
-    signals: Signals
-    notifier: Notifier
+GARBAGE_THRESHOLD = 50_000             # new objects between collections, while modules are loaded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit status: 0, 1 after a failure, 78 for bad settings."""
     if sys.stderr is None:             # closed by whoever started us: its number must not become a socket's
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    gc.set_threshold(GARBAGE_THRESHOLD)        # the usual 700 costs 15 ms at every start
     args = build_parser().parse_args(argv)
     dump_on_request(sys.stderr)
     try:
@@ -89,46 +72,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(launch: Launch, loaded: Loaded, logs: QueuedLogging) -> int:
-    settings = loaded.settings
     pid_file = PidFile(launch.runtime / PID_FILE)
     pid_file.take()
     try:
         launch.notifier.extend(START_LIMIT_S)
-        engine = build_engine(settings, launch.state, launch.runtime if launch.runtime_stays else None)
+        draft = _reserve_memory(launch, loaded.settings)
         try:
-            watcher = Watcher(engine.gateway)
-            watcher.apply(settings.watch)
-            chronicle, hooks = Chronicle(engine.gateway), HookManager(engine.gateway)
-            chronicle.follow(hooks.on_told)
-            hooks.apply(settings.hooks)
-            hooks.measure(engine.metrics)
-            measure_session(engine.metrics, engine.gateway)
-            reloader = Reloader(loaded, launch.origin.read, [
-                lambda new: engine.gateway.ask(ApplySettings(new)),
-                lambda new: logs.set_level(level_of(new.log)),
-                lambda new: watcher.apply(new.watch),
-                lambda new: hooks.apply(new.hooks),
-            ])
-            desk = DaemonDesk(reloader, launch.origin, engine.gateway, launch.signals.wake)
-            interfaces = Supervisor([
-                *build_interfaces(
-                    settings, engine.gateway, desk, chronicle=chronicle, watcher=watcher, registry=engine.metrics,
-                    state=launch.state, runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
-                ),
-                Part("watch", watcher.start, watcher.stop),
-                Part("hooks", hooks.start, hooks.stop, (hooks.heart,)),
-                Part("chronicle", chronicle.start, chronicle.stop),
-            ])
-            reloader.read_files = interfaces.reload
-        except BaseException:
-            engine.abandon()
-            raise
-        service = Service(
-            engine, interfaces, reloader, desk, signals=launch.signals, logs=logs, notifier=launch.notifier
-        )
-        return service.run()
+            # Not before the settings are good, and the collector knows that what is loaded is no garbage.
+            from blobtorrent.daemon.serve import serve
+
+            return serve(launch, loaded, logs, draft)
+        finally:
+            if draft is not None:
+                draft.abandon()
     finally:
         pid_file.release()
+
+
+def _reserve_memory(launch: Launch, settings: Settings) -> LiveDraft | None:
+    """Begin to reserve the memory that outlives us, if there is a place for it: it is there when the rest is loaded."""
+    place = live_path(launch.lasting_runtime, launch.state)
+    if place is None:
+        return None
+    return LiveDraft(place, num_slots=num_slots(settings.storage.memory_budget, SCATTER_UNITS))
 
 
 def _fail(error: BlobTorrentError) -> int:

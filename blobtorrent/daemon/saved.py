@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from blobtorrent.config.schema import Settings
@@ -15,7 +16,7 @@ from blobtorrent.core.session.restore import KINDS, past_of, rebuild, restore
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.daemon.supervisor import Part
 from blobtorrent.model.damage import Damage
-from blobtorrent.model.errors import StorageError
+from blobtorrent.model.errors import DiskFull, StorageError
 from blobtorrent.model.events import DamageFound, Event
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
@@ -23,7 +24,7 @@ from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.arena import num_slots
 from blobtorrent.storage.filelanes import FileLanes
 from blobtorrent.storage.filepool import FilePool
-from blobtorrent.storage.live.livefile import LiveFile
+from blobtorrent.storage.live.livefile import LiveDraft, LiveFile
 from blobtorrent.storage.live.liveplace import live_path
 from blobtorrent.storage.live.recovery import Recovery
 from blobtorrent.storage.naming import Naming
@@ -42,7 +43,7 @@ class Saved:
     """`tell` publishes events: damage is told loudly. Raises ConfigError when the directory cannot be used."""
 
     def __init__(self, settings: Settings, state: Path, runtime: Path | None, tell: Callable[[Event], None], *,
-                 scratch_slots: int) -> None:
+                 scratch_slots: int, draft: LiveDraft | None = None) -> None:
         self._tell = tell
         self._storage = settings.storage
         self._folder = StateDir(state)
@@ -53,7 +54,8 @@ class Saved:
         try:
             self._library = Library(self._folder, self._on_damage)
             self._recovery = self._recover(runtime, state)
-            self.live = self._make_live(runtime, state, num_slots(settings.storage.memory_budget, scratch_slots))
+            slots = num_slots(settings.storage.memory_budget, scratch_slots)
+            self.live = self._make_live(runtime, state, slots, draft)
         except BaseException:
             self._folder.close()
             raise
@@ -132,15 +134,17 @@ class Saved:
                 self._on_damage(damage)
         return recovery
 
-    def _make_live(self, runtime: Path | None, state: Path, slots: int) -> LiveFile | None:
+    def _make_live(self, runtime: Path | None, state: Path, slots: int, draft: LiveDraft | None) -> LiveFile | None:
         path = live_path(runtime, state)
         if path is None:
             log.warning("no folder in memory: a killed process loses what it has not written")
             return None
+        seal, session_id, owner = self._folder.seal, self._folder.session_id, self._folder.path
         try:
-            return LiveFile.create(
-                path, num_slots=slots, seal=self._folder.seal, session_id=self._folder.session_id,
-                owner=self._folder.path)
+            if draft is not None:
+                with suppress(DiskFull):           # what a killed process left had not made room yet
+                    return draft.finish(seal, session_id, owner)
+            return LiveFile.create(path, num_slots=slots, seal=seal, session_id=session_id, owner=owner)
         except StorageError as error:
             log.warning("no memory that outlives us: a killed process loses what it has not written",
                         code=error.code, detail=error.detail)

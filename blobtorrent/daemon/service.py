@@ -15,6 +15,7 @@ from blobtorrent.core.session.commands import NO_ANSWER, OpenListeners
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.daemon.assemble import Engine
 from blobtorrent.daemon.desk import DaemonDesk
+from blobtorrent.daemon.launch import START_LIMIT_S
 from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.reload import Reloader
 from blobtorrent.daemon.signals import RELOAD, WAKE, Signals
@@ -28,7 +29,6 @@ log = get_logger(__name__)
 EXIT_OK = 0
 EXIT_FAILED = 1
 
-START_LIMIT_S = 300.0                  # for the service manager to wait for READY: damaged state is rebuilt first
 STOP_LIMIT_S = 60.0                    # and for our end: trackers are told, disks finish what they write
 INTERFACE_STOP_S = 2.0
 CHECK_S = 5.0                          # between two looks at the threads

@@ -8,7 +8,7 @@ import pytest
 from blobtorrent.model.errors import DiskFull, StorageError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.storage.live.livefile import LiveFile
+from blobtorrent.storage.live.livefile import LiveDraft, LiveFile
 from blobtorrent.storage.live.recovery import Recovery
 from blobtorrent.storage.live.tally import Tally
 from tests.support.livefiles import HYBRID, NUM_SLOTS, ONE, SEAL, SESSION, TWO, key, make_live, put_block, recover
@@ -33,7 +33,7 @@ def test_a_file_in_the_way_is_neither_used_nor_removed(path):
 
 def test_a_file_that_a_kill_left_half_made_is_no_live_file(path, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(os, "posix_fallocate", killed)
+        patched.setattr(os, "link", killed)
         patched.setattr(Path, "unlink", lambda *_arguments, **_options: None)      # nobody tidies up
         make_live(path)
     assert Recovery.recover(path, SEAL, SESSION) is None
@@ -60,6 +60,21 @@ def test_without_room_for_all_of_it_nothing_is_left(path, monkeypatch):
     with pytest.raises(DiskFull):
         make_live(path)
     assert not path.exists()
+
+
+def test_a_draft_that_is_abandoned_leaves_nothing(path):
+    draft = LiveDraft(path, num_slots=NUM_SLOTS)
+    draft.abandon()
+    draft.abandon()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_finished_draft_cannot_be_abandoned_any_more(path):
+    draft = LiveDraft(path, num_slots=NUM_SLOTS)
+    live = draft.finish(SEAL, SESSION)
+    put_block(live, ONE, 0, 0, slot=0)
+    draft.abandon()
+    assert len(recover(path).torrents[ONE.v1].blocks[0]) == 1
 
 
 def test_all_of_it_is_reserved_before_it_is_used(path):

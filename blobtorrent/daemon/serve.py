@@ -1,0 +1,67 @@
+"""From good settings to a service that runs: the engine, and all that is built around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blobtorrent.config.load import Loaded
+from blobtorrent.core.session.commands import ApplySettings
+from blobtorrent.core.session.watcher import Watcher
+from blobtorrent.daemon.assemble import build_engine
+from blobtorrent.daemon.desk import DaemonDesk
+from blobtorrent.daemon.interfaces import build_interfaces
+from blobtorrent.daemon.launch import Launch
+from blobtorrent.daemon.logsink import level_of
+from blobtorrent.daemon.reload import Reloader
+from blobtorrent.daemon.service import Service
+from blobtorrent.daemon.supervisor import Part, Supervisor
+from blobtorrent.interface.chronicle import Chronicle
+from blobtorrent.interface.figures import measure_session
+from blobtorrent.interface.hooks.manager import HookManager
+from blobtorrent.runtime.logs import QueuedLogging
+
+if TYPE_CHECKING:
+    from blobtorrent.storage.live.livefile import LiveDraft
+
+REST_SOCKETS = "rest"                  # FileDescriptorName= of the sockets that may be handed over
+
+
+def serve(launch: Launch, loaded: Loaded, logs: QueuedLogging, draft: LiveDraft | None) -> int:
+    """Run until a signal ends us; the exit status. Raises BlobTorrentError when it cannot begin.
+
+    `draft` is the memory that is to outlive us, if there is any.
+    """
+    settings = loaded.settings
+    engine = build_engine(settings, launch.state, launch.lasting_runtime, draft)
+    try:
+        watcher = Watcher(engine.gateway)
+        watcher.apply(settings.watch)
+        chronicle, hooks = Chronicle(engine.gateway), HookManager(engine.gateway)
+        chronicle.follow(hooks.on_told)
+        hooks.apply(settings.hooks)
+        hooks.measure(engine.metrics)
+        measure_session(engine.metrics, engine.gateway)
+        reloader = Reloader(loaded, launch.origin.read, [
+            lambda new: engine.gateway.ask(ApplySettings(new)),
+            lambda new: logs.set_level(level_of(new.log)),
+            lambda new: watcher.apply(new.watch),
+            lambda new: hooks.apply(new.hooks),
+        ])
+        desk = DaemonDesk(reloader, launch.origin, engine.gateway, launch.signals.wake)
+        interfaces = Supervisor([
+            *build_interfaces(
+                settings, engine.gateway, desk, chronicle=chronicle, watcher=watcher, registry=engine.metrics,
+                state=launch.state, runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
+            ),
+            Part("watch", watcher.start, watcher.stop),
+            Part("hooks", hooks.start, hooks.stop, (hooks.heart,)),
+            Part("chronicle", chronicle.start, chronicle.stop),
+        ])
+        reloader.read_files = interfaces.reload
+    except BaseException:
+        engine.abandon()
+        raise
+    service = Service(
+        engine, interfaces, reloader, desk, signals=launch.signals, logs=logs, notifier=launch.notifier
+    )
+    return service.run()
