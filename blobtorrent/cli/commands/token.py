@@ -31,8 +31,8 @@ def register(commands: Subcommands) -> None:
     parser = commands.add_parser(
         "token",
         help="make, list and revoke tokens for the daemon",
-        description="Tokens let programs and people use the daemon. create: make one and print its secret, which nobody "
-                    "is told again; list: tell of all; revoke: let nobody in with one any more.",
+        description="Tokens let programs and people use the daemon. create: make one and print its secret, which "
+                    "nobody is told again; list: tell of all; revoke: let nobody in with one any more.",
         parents=[client_options()],
     )
     parser.add_argument("action", choices=("create", "list", "revoke"), metavar="create|list|revoke")
