@@ -34,8 +34,9 @@ def test_every_command_of_the_tour_works(tmp_path: Path) -> None:
         assert len(commands) >= 8
         script = "\n".join([setup, *(f'{command}; echo "status $?"' for command in commands)])
         run = subprocess.run(
-            ["bash", "-c", script.replace("--max-time 60", "--max-time 2")], cwd=tmp_path, capture_output=True, text=True,
-            check=False, env={**os.environ, "XDG_RUNTIME_DIR": str(socket_folder)}, timeout=60)
+            ["bash", "-c", script.replace("--max-time 60", "--max-time 2")],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+            env={**os.environ, "XDG_RUNTIME_DIR": str(socket_folder)}, timeout=60)
     statuses = [int(status) for status in re.findall(r"status (\d+)$", run.stdout, re.MULTILINE)]
     expected = [END_OF_CURL if "--max-time" in command else 0 for command in commands]
     assert statuses == expected, run.stdout + run.stderr

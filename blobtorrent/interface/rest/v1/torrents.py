@@ -26,7 +26,7 @@ from blobtorrent.interface.rest.schemas import (
     nullable,
     ref,
 )
-from blobtorrent.interface.rest.selecting import Selection, Selections
+from blobtorrent.interface.rest.selecting import Selections
 from blobtorrent.interface.rest.v1.adding import ADDITION, Adder, read_torrent
 from blobtorrent.interface.rest.v1.lookup import require_torrents
 from blobtorrent.model.status import TorrentStatus
@@ -102,7 +102,8 @@ class TorrentsResource:
         found = _wanted(self._gateway.torrents.read_all().values(), request.grant, listing)
         page, next_page = one_page(found, listing)
         end = b'],"total":%d,"next_page":%b,"cursor":%b}' % (len(found), json_bytes(next_page), json_bytes(cursor))
-        return Response(200, self._parts(page, listing, end), headers=(("ETag", tag),))
+        body = (b'{"torrents":[', *_joined(self._rows(page, listing)), end)
+        return Response(200, body, headers=(("ETag", tag),))
 
     def _changes(self, grant: Grant, listing: ListQuery, since: str) -> Response:
         run, _, number = since.partition("-")
@@ -110,26 +111,19 @@ class TorrentsResource:
         # Who sees some torrents only is not told the hashes of others that are gone: they get all that they see.
         changes = self._gateway.torrents.read_since(int(number) if is_ours and not grant.is_bound else 0)
         found = _wanted(changes.changed.values(), grant, listing)
-        removed = []
-        if not changes.is_full:
-            told = {status.info_hash for status in found}
-            removed = [info_hash.hex for info_hash in (*changes.withdrawn, *changes.changed) if info_hash not in told]
+        told = {status.info_hash for status in found}
+        gone = () if changes.is_full else (*changes.withdrawn, *changes.changed)
+        removed = (b'"%b"' % info_hash.hex.encode() for info_hash in gone if info_hash not in told)
         page, _ = one_page(found, listing)
-        end = b'],"removed":%b,"is_full":%b,"cursor":%b}' % (
-            json_bytes(removed), json_bytes(changes.is_full), json_bytes(self._cursor(changes.revision)))
-        return Response(200, self._parts(page, listing, end))
+        end = b'],"is_full":%b,"cursor":%b}' % (
+            json_bytes(changes.is_full), json_bytes(self._cursor(changes.revision)))
+        return Response(200, (
+            b'{"torrents":[', *_joined(self._rows(page, listing)), b'],"removed":[', *_joined(removed), end))
 
-    def _parts(self, page: Sequence[TorrentStatus], listing: ListQuery, end: bytes) -> tuple[bytes, ...]:
-        """The list in pieces that nobody has to join."""
-        selection = self._selections.get(listing.names)
+    def _rows(self, page: Sequence[TorrentStatus], listing: ListQuery) -> Iterator[bytes]:
+        selection, wall = self._selections.get(listing.names), time.time()
         selection.forget_beyond(len(self._gateway.torrents))
-        rows = paced(_rows(page, selection))
-        parts = [b'{"torrents":[']
-        while part := b",".join(islice(rows, ROWS_PER_PART)):
-            if len(parts) > 1:
-                parts.append(b",")
-            parts.append(part)
-        return (*parts, end)
+        return (selection.row(status, wall) for status in page)
 
     def _cursor(self, revision: int) -> str:
         return f"{self._run}-{revision}"
@@ -147,6 +141,10 @@ def _wanted(found: Iterable[TorrentStatus], grant: Grant, listing: ListQuery) ->
     return [status for status in paced(found) if grant.sees(status.labels) and listing.wants(status)]
 
 
-def _rows(page: Iterable[TorrentStatus], selection: Selection) -> Iterator[bytes]:
-    wall = time.time()
-    return (selection.row(status, wall) for status in page)
+def _joined(members: Iterable[bytes]) -> Iterator[bytes]:
+    """The members of a JSON list in parts that nobody has to join, with pauses for the threads of the network."""
+    members = paced(members)
+    separator = b""
+    while part := b",".join(islice(members, ROWS_PER_PART)):
+        yield separator + part
+        separator = b","
