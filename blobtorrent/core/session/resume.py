@@ -25,6 +25,7 @@ from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.timers import TimerWheel
+from blobtorrent.storage.stamps import FileStamp
 from blobtorrent.storage.state.library import DropTorrent
 from blobtorrent.storage.state.statethread import (
     PEERS,
@@ -52,9 +53,10 @@ PREVIOUS_S = 3600.0
 
 
 class _Commit(NamedTuple):
-    """Rows on their way: what they claim, of whom, and who waits for them."""
+    """Rows on their way: what they claim, of whom, the stamps that they hold, and who waits for them."""
 
     claims: dict[InfoHash, int]
+    stamps: dict[InfoHash, dict[int, FileStamp]]
     dropped: list[InfoHash]
     then: list[Then]
     puts: list[Row]
@@ -227,12 +229,14 @@ class ResumeManager:
     def _commit(self) -> None:
         """Post all rows that there are to save."""
         self._is_patient = False
-        puts, claims = self._rows, dict[InfoHash, int]()
+        puts, claims, stamps = self._rows, dict[InfoHash, int](), dict[InfoHash, dict[int, FileStamp]]()
         for info_hash, torrent in self._dirty.items():
             claims[info_hash] = torrent.record.durable
             puts += self._rows_of(torrent)
+            if torrent.stamps_are_new:
+                stamps[info_hash] = dict(torrent.stamps)
         drops = [name for info_hash in self._dropped for name in all_rows_of(info_hash)]
-        commit = _Commit(claims, self._dropped, self._then, puts)
+        commit = _Commit(claims, stamps, self._dropped, self._then, puts)
         self._dirty = {info_hash: torrent for info_hash, torrent in self._dirty.items()
                        if torrent.record.unsaved and torrent.is_prepared}        # pieces came meanwhile
         self._wishes, self._rows, self._dropped, self._then = {}, [], [], []
@@ -249,10 +253,7 @@ class ResumeManager:
         if torrent.info_hash in self._wishes:
             made.append(Row(TORRENT, key, rows.torrent_body(record)))
         if torrent.stamps_are_new:
-            torrent.stamps_are_new = False
             made.append(Row(STAMPS, key, rows.stamps_body(torrent.stamps)))
-            if torrent.metainfo is None:
-                torrent.stamps = {}    # it was unloaded before they were saved
         return made
 
     def on_saved(self, answer: StateSaved) -> None:
@@ -272,6 +273,10 @@ class ResumeManager:
             if torrent is None:
                 continue
             torrent.claimed = mask
+            if commit.stamps.get(info_hash) == torrent.stamps:
+                torrent.stamps_are_new = False             # not before: who loads it now would read the row of before
+                if torrent.metainfo is None:
+                    torrent.stamps = {}                    # it was unloaded before they were saved
             if self._outlets.live is not None:
                 if torrent.swarm_is_open or torrent.record.unsaved:
                     self._outlets.live.on_committed(info_hash, Bitfield.from_mask(torrent.record.have.size, mask))
@@ -301,7 +306,7 @@ class ResumeManager:
             torrent = self._roster.get(info_hash)
             if torrent is not None:
                 self._dirty[info_hash] = self._wishes[info_hash] = torrent
-        self._rows = [row for row in commit.puts if row.kind in (SESSION, PEERS, STAMPS)] + self._rows
+        self._rows = [row for row in commit.puts if row.kind in (SESSION, PEERS)] + self._rows
         self._dropped = commit.dropped + self._dropped
         for then in commit.then:
             then(error)

@@ -32,7 +32,7 @@ from blobtorrent.core.swarm.messages import (
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import DiskFull, FileMissing, Invalid, StorageError
 from blobtorrent.model.metainfo import Metainfo
-from blobtorrent.storage.jobs import CloseStore, StoreClosed, SyncStore
+from blobtorrent.storage.jobs import CloseStore, PrepareStore, StoreClosed, SyncStore
 from blobtorrent.storage.stamps import FileStamp
 from blobtorrent.storage.state.library import DropTorrent, KeepTorrent, TorrentKept
 from blobtorrent.storage.state.statethread import (
@@ -373,6 +373,35 @@ def test_how_the_files_of_a_stopped_torrent_look_is_saved_although_it_is_only_a_
     rig.advance(NORMAL_S)
     (row,) = [row for row in rig.save() if row.kind == STAMPS]
     assert read_stamps(row.body) == {0: FileStamp(1, 2, 3)}
+
+
+def test_a_torrent_that_is_started_while_its_stamps_are_being_saved_still_knows_them(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.command(StopTorrent(torrent.info_hash))
+    rig.save()
+    close_swarm(rig, torrent, have=3)
+    rig.sync(stamps={0: FileStamp(1, 2, 3)})
+    rig.answer_close_store()
+    rig.advance(NORMAL_S)              # the row is on its way
+    rig.command(StartTorrent(torrent.info_hash))
+    rig.answer_load(torrent)           # and was not there yet
+    assert only(PrepareStore, rig.disks.drain()).stamps == {0: FileStamp(1, 2, 3)}
+
+
+def test_stamps_that_came_while_others_were_being_saved_are_saved_next(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path)
+    rig.report(torrent, have=2)
+    rig.advance(NORMAL_S)
+    rig.sync(stamps={0: FileStamp(1 << 20, 2, 3)})
+    rig.command(StopTorrent(torrent.info_hash))
+    close_swarm(rig, torrent, have=3)
+    rig.sync(stamps={0: FileStamp(1 << 20, 5, 3)})         # while the row of the first is on its way
+    rig.answer_close_store()
+    saved: list[dict[int, FileStamp]] = []
+    while rig.saves.depth:
+        saved += [read_stamps(row.body) for row in rig.save() if row.kind == STAMPS]
+        rig.advance(NORMAL_S)
+    assert [stamps[0].mtime_ns for stamps in saved] == [2, 5]
 
 
 def test_a_file_that_is_gone_is_had_no_more_whatever_rows_claimed_of_it(tmp_path: Path) -> None:
