@@ -21,14 +21,14 @@ from tests.support.source import ROOT
 
 SEED = "1"
 REQUESTS = "8"                         # made up for each operation and phase
-LIMIT_S = 100.0
+LIMIT_S = 240.0                        # it takes about 40 s on an idle machine
 LEFT_OUT = ("/v1/session/stop", "/v1/session/drain", "/v1/events")     # the end of the test, and an answer without end
 
 pytest.importorskip("schemathesis")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 def test_requests_made_of_the_description_find_nothing(tmp_path: Path) -> None:
     with Daemon(tmp_path, settings="[groups.tv]\nweight = 2\n") as daemon:
         hashes = _provide(daemon)
