@@ -171,6 +171,12 @@ class RestSettings(Section):
         values.whole_number(1, 10_000),
         "TCP connections from one address, or from one IPv6 network (/64), at the same time.",
     )
+    folders: tuple[Path, ...] = live(
+        [],
+        values.folders,
+        "Folders, besides storage.download_dir, in and below which tokens without the scope admin may have torrents "
+        "downloaded, moved to and read from.",
+    )
     metrics_open: bool = at_start(
         False, values.boolean, "Whether /metrics needs no token."
     )

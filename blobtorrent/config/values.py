@@ -92,6 +92,16 @@ def _path(value: object, what: str) -> Path:
     return path
 
 
+def folders(value: object) -> tuple[Path, ...]:
+    """A list of absolute paths; `~` is the user's home."""
+    if not isinstance(value, list):
+        raise ValueError("must be a list of paths of folders, as text")
+    paths = tuple(map(folder, value))
+    if not all(path.is_absolute() for path in paths):
+        raise ValueError("must be absolute paths")
+    return paths
+
+
 def optional_folder(value: object) -> Path | None:
     """As `folder`; empty text is None."""
     return None if value == "" else folder(value)

@@ -33,13 +33,13 @@ class Response(NamedTuple):
     body: bytes                        # unpacked; never more than was allowed
 
 
-def http_get(url: str, deadline: Deadline, *, max_bytes: int, loopback_path: str = "/") -> Response:
+def http_get(url: str, deadline: Deadline, *, max_bytes: int, loopback_path: str | None = "/") -> Response:
     """Fetch `url` (http or https), following redirects; any final status is an answer.
 
     At most `max_bytes` are taken, as sent and unpacked. What is gzipped is unpacked whatever the headers say: trackers
     leave them out, and nothing that we fetch is meant to stay packed.
-    On a loopback address only paths that begin with `loopback_path` are asked for. A redirect leads neither from https
-    to http nor from a public address to another.
+    On a loopback address only paths that begin with `loopback_path` are asked for, with None nothing. A redirect leads
+    neither from https to http nor from a public address to another.
 
     Raises NetworkError: "net.bad-url", "net.no-such-host", "net.refused", "net.unreachable", "net.timed-out",
     "net.reset", "net.tls", "net.bad-http", "net.too-large", "net.too-many-redirects", "net.forbidden-address".
@@ -69,13 +69,13 @@ def http_get(url: str, deadline: Deadline, *, max_bytes: int, loopback_path: str
     raise NetworkError("net.too-many-redirects", f"more than {MAX_REDIRECTS} redirects")
 
 
-def may_ask(address: Address, path: str, *, loopback_path: str, came_from_public: bool) -> bool:
+def may_ask(address: Address, path: str, *, loopback_path: str | None, came_from_public: bool) -> bool:
     """Whether a stranger's URL with this path may lead to `address`. Metadata services live at link-local addresses."""
     if address.is_unspecified or address.is_multicast or address.is_link_local:
         return False
     if came_from_public and not address.is_global:
         return False
-    return not address.is_loopback or path.startswith(loopback_path)
+    return not address.is_loopback or loopback_path is not None and path.startswith(loopback_path)
 
 
 def _unpacked(data: bytes, max_bytes: int) -> bytes:

@@ -211,6 +211,11 @@ def test_where_a_strangers_url_may_lead(address, came_from_public, verdict):
     assert answer is verdict
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_no_path_leads_to_this_machine_where_none_may(address):
+    assert not may_ask(ip_address(address), "/announce", loopback_path=None, came_from_public=False)
+
+
 def test_a_gzipped_answer_is_unpacked_whatever_the_headers_say():
     with FakeServer({"/": (200, {}, gzip.compress(b"plain"))}) as server:
         assert get(server.url("/")).body == b"plain"

@@ -18,8 +18,9 @@ def load_source(source: str) -> Metainfo:
     return parse_torrent(read_source(source))
 
 
-def read_source(source: str) -> bytes:
-    """The bytes of a .torrent file, from its path or from an http or https URL.
+def read_source(source: str, *, from_loopback: bool = True) -> bytes:
+    """The bytes of a .torrent file, from its path or from an http or https URL, which may lead to this machine itself
+    `from_loopback`.
 
     Raises NotFound or Invalid when the file cannot be read, NetworkError when the URL cannot, FormatError when there
     are more bytes than a torrent has.
@@ -28,7 +29,7 @@ def read_source(source: str) -> bytes:
     if scheme == "magnet":
         raise Invalid("source.magnet", "magnet links are not supported yet: give the .torrent file or its URL")
     if scheme in ("http", "https"):
-        return _fetch(source)
+        return _fetch(source, from_loopback=from_loopback)
     return read_file(source)
 
 
@@ -53,13 +54,15 @@ def read_file(path: str) -> bytes:
     return data
 
 
-def _fetch(url: str) -> bytes:
+def _fetch(url: str, *, from_loopback: bool) -> bytes:
     # Most runs fetch nothing: the modules for it are loaded by those that do.
     from blobtorrent.discovery.httpcall import Deadline
     from blobtorrent.discovery.httpget import http_get
     from blobtorrent.runtime.clock import SystemClock
 
-    response = http_get(url, Deadline(SystemClock(), FETCH_TIMEOUT_S), max_bytes=FETCH_MAX_BYTES)
+    loopback_path = "/" if from_loopback else None
+    response = http_get(
+        url, Deadline(SystemClock(), FETCH_TIMEOUT_S), max_bytes=FETCH_MAX_BYTES, loopback_path=loopback_path)
     if response.status != 200:
         raise NetworkError("source.http-status", f"{url}: HTTP status {response.status}")
     return response.body

@@ -11,6 +11,7 @@ from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.jobs import JobBook
 from blobtorrent.interface.rest.feed import Feed
 from blobtorrent.interface.rest.keyring import Keyring
+from blobtorrent.interface.rest.reach import Reach
 from blobtorrent.interface.rest.routes import Route
 from blobtorrent.interface.rest.v1.actions import ActionResource
 from blobtorrent.interface.rest.v1.adding import Adder
@@ -57,7 +58,7 @@ class Sources(NamedTuple):
 def all_routes(sources: Sources) -> list[Route]:
     """The routes of every resource, in the order of the manual."""
     gateway, desk = sources.gateway, sources.desk
-    adder = Adder(gateway)
+    adder = Adder(gateway, Reach(desk))
     resources: tuple[Resource, ...] = (
         HealthResource(gateway),
         SessionResource(gateway, desk),

@@ -61,6 +61,17 @@ def test_what_is_no_folder_is_refused(given):
         values.folder(given)
 
 
+def test_folders_are_absolute_paths(monkeypatch):
+    monkeypatch.setenv("HOME", "/somewhere")
+    assert values.folders(["~/x", "/srv"]) == (Path("/somewhere/x"), Path("/srv"))
+
+
+@pytest.mark.parametrize("given", ["/srv", ["srv"], [""], [1], {"/srv": 1}])
+def test_what_is_no_list_of_folders_is_refused(given):
+    with pytest.raises(ValueError):
+        values.folders(given)
+
+
 @pytest.mark.parametrize(
     ("text", "host", "ports"),
     [

@@ -7,6 +7,7 @@ import binascii
 import os
 import stat
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from blobtorrent.core.session.commands import AddTorrent
@@ -17,6 +18,7 @@ from blobtorrent.interface.rest.grants import Grant
 from blobtorrent.interface.rest.http import Refused, Request
 from blobtorrent.interface.rest.jsonbody import parse_json, read_fields
 from blobtorrent.interface.rest.multipart import is_form, read_form
+from blobtorrent.interface.rest.reach import Reach, is_everywhere, require_belief
 from blobtorrent.interface.rest.routes import Body
 from blobtorrent.interface.rest.schemas import (
     BASE64,
@@ -63,10 +65,11 @@ class Wanted(NamedTuple):
     options: Mapping[str, Any]
 
 
-def read_torrent(request: Request, *, is_given: bool = True) -> Wanted:
+def read_torrent(request: Request, reach: Reach, *, is_given: bool = True) -> Wanted:
     """What a body says. Unless it `is_given`, the torrent itself may be missing.
 
-    Raises Refused or Invalid, FormatError when it is no torrent, and what `read_source` does.
+    Raises Refused, also for what is beyond the `reach` of the caller, or Invalid, FormatError when it is no torrent,
+    and what `read_source` does.
     """
     fields = _read_form(request) if is_form(request.head.content_type) else read_fields(request)
     options = read_addition(fields)
@@ -74,8 +77,16 @@ def read_torrent(request: Request, *, is_given: bool = True) -> Wanted:
     fields.end()
     if (source is None) == (encoded is None) and (is_given or source is not None):
         raise Invalid("option.bad-value", "give either source or metainfo")
-    raw = encoded if source is None else read_source(source)
+    raw = encoded if source is None else _read_source(request.grant, reach, source)
     return Wanted(raw, None if raw is None else parse_torrent(raw), options)
+
+
+def _read_source(grant: Grant, reach: Reach, source: str) -> bytes:
+    if os.path.isabs(source):
+        reach.require(grant, Path(source))
+        if _is_no_file(source):
+            raise Invalid("option.bad-value", "source is no file")
+    return read_source(source, from_loopback=is_everywhere(grant))
 
 
 def _read_form(request: Request) -> Fields:
@@ -113,16 +124,22 @@ def allowed_labels(grant: Grant, labels: tuple[str, ...], before: tuple[str, ...
 class Adder:
     """Has torrents added. Used by all threads of the interface."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, reach: Reach) -> None:
         self._gateway = gateway
+        self.reach = reach
 
     def add(self, grant: Grant, wanted: Wanted) -> tuple[TorrentStatus, bool]:
         """The torrent, and whether it is new. One that was there already stays as it is.
 
-        Raises Refused (403), Conflict when it is there and none of the caller's business, and what AddTorrent does.
+        Raises Refused (403) for labels, folders and trust beyond the grant, Conflict when it is there and none of the
+        caller's business, and what AddTorrent does.
         """
         assert wanted.raw is not None and wanted.metainfo is not None
         metainfo = wanted.metainfo
+        if "download_dir" in wanted.options:
+            self.reach.require(grant, wanted.options["download_dir"])
+        if wanted.options.get("skip_check"):
+            require_belief(grant)
         options = {**wanted.options, "labels": allowed_labels(grant, wanted.options.get("labels", ()))}
         is_new = True
         try:
@@ -136,18 +153,19 @@ class Adder:
 
 
 def _source(value: Any) -> str:
-    """A URL, a magnet link or the path of a file on this machine. What could keep a reader waiting is no file."""
+    """A URL, a magnet link or a path on this machine."""
     source = text(value)
     if not source.lower().startswith(("http:", "https:", "magnet:")):
         if not os.path.isabs(source):
             raise ValueError("must be a URL, a magnet link or an absolute path")
-        if "\0" in source or _is_no_file(source):
+        if "\0" in source:
             raise ValueError("is no file")
     return source
 
 
 def _is_no_file(path: str) -> bool:
-    """Whether something else is there. What cannot be looked at is left to its reader, who has words for it."""
+    """Whether something else is there, which could keep a reader waiting. What cannot be looked at is left to its
+    reader, who has words for it."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except (OSError, ValueError):

@@ -138,7 +138,7 @@ class TorrentResource:
             raise (changed() if error.code == "torrent.changed" else error) from None
 
     def put(self, request: Request, digits: str) -> Response:
-        wanted = read_torrent(request, is_given=False)
+        wanted = read_torrent(request, self._adder.reach, is_given=False)
         digest = digest_of(digits)
         if wanted.metainfo is not None and digest not in wanted.metainfo.info_hash:
             raise Invalid("torrent.other-hash", f"the body has the torrent {wanted.metainfo.info_hash.hex}")
@@ -158,6 +158,9 @@ class TorrentResource:
         commands = list(_differences(self._gateway, status, options))
         if commands and not request.grant.allows(Scope.CONTROL):
             raise Refused(403, "rest.scope", "the torrent is there and differs: changing it needs the scope control")
+        for command in commands:
+            if isinstance(command, MoveTorrent):
+                self._adder.reach.require(request.grant, command.download_dir)
         for command in commands:
             if isinstance(command, ChangeTorrent):
                 self._change(request, status, command.changes, Selection(read_names(None)))
@@ -193,6 +196,7 @@ class TorrentResource:
         fields = read_fields(request)
         folder, move_files = fields.take("download_dir", absolute_folder), fields.take("move_files", boolean, True)
         fields.end()
+        self._adder.reach.require(request.grant, folder)
         return self._command(request, digits, lambda info_hash: MoveTorrent(info_hash, folder, move_files))
 
     def rename(self, request: Request, digits: str) -> Response:

@@ -129,7 +129,7 @@ class TorrentsResource:
         return f"{self._run}-{revision}"
 
     def add(self, request: Request) -> Response:
-        wanted = read_torrent(request)
+        wanted = read_torrent(request, self._adder.reach)
         status, is_new = self._adder.add(request.grant, wanted)
         answer = document(torrent_fields(status, time.time()), 201 if is_new else 200)
         if not is_new:

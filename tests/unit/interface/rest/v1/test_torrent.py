@@ -197,6 +197,7 @@ def test_what_is_as_it_should_be_is_left_alone_by_who_may_only_add(rest):
     ],
 )
 def test_what_differs_is_carried_out_by_who_may_control_it(rest, body, command):
+    rest.desk.document = {"rest": {"folders": ["/srv"]}}
     told = rest.ask("PUT", ONE, body, grant=grant_of("add"))
     assert (told.status, told.code, rest.commands) == (403, "rest.scope", [])
     assert rest.ask("PUT", ONE, body, grant=grant_of("control")).status == 200
