@@ -23,8 +23,8 @@ from tests.support.rest import info_hash, status_of
 
 
 def test_json_is_ascii_and_compact_whatever_is_in_it():
-    assert json_bytes({"a": ["ä\n\u2028\udcff", 1.5, None,
-                             True]}) == b'{"a":["\\u00e4\\n\\u2028\\udcff",1.5,null,true]}'
+    value = {"a": ["ä\n\u2028\udcff", 1.5, None, True]}
+    assert json_bytes(value) == b'{"a":["\\u00e4\\n\\u2028\\udcff",1.5,null,true]}'
 
 
 def test_a_shape_reads_the_attribute_of_the_name_or_what_it_is_told_to():
@@ -46,9 +46,10 @@ def test_every_shape_is_an_object_whose_members_are_all_there(name):
 
 def test_what_is_absent_is_null():
     told = torrent_fields(status_of(1), wall=0.0)
-    absent = {"info_hash_v2", "held_by", "error", "eta_s", "group", "added_at", "finished_at", "seeding",
-              "upload_slots",
-              "max_peers"}
+    absent = {
+        "info_hash_v2", "held_by", "error", "eta_s", "group", "added_at", "finished_at", "seeding", "upload_slots",
+        "max_peers",
+    }
     assert {name for name, value in told.items() if value is None} == absent
     json.dumps(told, allow_nan=False)
 
