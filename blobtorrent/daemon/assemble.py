@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from logging import DEBUG
 from pathlib import Path
@@ -25,6 +25,7 @@ from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.daemon.measures import measure_engine
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
+from blobtorrent.model.damage import Damage
 from blobtorrent.model.errors import Unavailable
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
@@ -130,18 +131,19 @@ class Engine:
 
 
 def build_engine(settings: Settings, state: Path | None = None, runtime: Path | None = None,
-                 draft: LiveDraft | None = None) -> Engine:
+                 draft: LiveDraft | None = None, damages: Sequence[Damage] = ()) -> Engine:
     """Make the engine; nothing runs before its `start`.
 
     With a `state` directory it keeps what it has there, and in `runtime`, if that is there and stays when we are
     killed, or shared memory; else nothing outlives it. `draft` is the memory there, if it is being reserved already.
+    `damages` were found before, and are told with those that are found here.
     Raises ConfigError when the state directory cannot be used.
     """
     _raise_descriptor_limit()
     clock, rng = SystemClock(), Random(os.urandom(16))
     storage = settings.storage
     bus = EventBus()
-    saved = None if state is None else _open_saved(settings, state, runtime, draft, bus)
+    saved = None if state is None else _open_saved(settings, state, runtime, draft, damages, bus)
     live = saved.live if saved is not None else None
 
     arena = Arena(storage.memory_budget, scratch_slots=SCATTER_UNITS, live=live)
@@ -200,10 +202,12 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved)
 
 
-def _open_saved(settings: Settings, state: Path, runtime: Path | None, draft: LiveDraft | None, bus: EventBus) -> Saved:
+def _open_saved(settings: Settings, state: Path, runtime: Path | None, draft: LiveDraft | None,
+                damages: Sequence[Damage], bus: EventBus) -> Saved:
     from blobtorrent.daemon.saved import Saved
 
-    return Saved(settings, state, runtime, bus.publish, scratch_slots=SCATTER_UNITS, draft=draft)
+    return Saved(settings, state, runtime, bus.publish, scratch_slots=SCATTER_UNITS, draft=draft,
+                 damages=damages)
 
 
 def _start_later() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.commands import DrainSession, Reply
 from blobtorrent.core.session.gateway import COMMAND_DEADLINE_S, Gateway
-from blobtorrent.daemon.origin import Origin
+from blobtorrent.daemon.origin import OVERRIDES_MODE, Origin
 from blobtorrent.daemon.reload import Reloader
 from blobtorrent.interface.desk import ChangeResult
 from blobtorrent.model.errors import BlobTorrentError, BugError, Conflict, Unavailable
@@ -25,7 +26,6 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 DEADLINE_S = COMMAND_DEADLINE_S + 5    # a change of settings waits for the session
-FILE_MODE = 0o600                      # of the overrides: settings may name secrets
 PATCH = "in the change"                # the place of what a patch says
 
 
@@ -120,11 +120,12 @@ class DaemonDesk:
         text = write_overrides(patched(before.document(), patch))
         wanted = self._origin.read_with(text)
         self._refuse_overridden(named, wanted)
-        self._save(text)
+        self._save(self._origin.overrides_before, before.text)
+        self._save(self._origin.overrides, text)
         try:
             return self._reloader.use(wanted)
         except BlobTorrentError:
-            self._save(before.text)
+            self._save(self._origin.overrides, before.text)
             raise
 
     def _refuse_overridden(self, named: list[str], wanted: Loaded) -> None:
@@ -133,10 +134,10 @@ class DaemonDesk:
             if not place.startswith(f"{self._origin.overrides}:"):
                 raise Conflict("config.overridden", f"{name} is given by {place}, which comes before what is set here")
 
-    def _save(self, text: str) -> None:
+    def _save(self, path: Path, text: str) -> None:
         from blobtorrent.storage.atomicfile import write_atomically
 
-        write_atomically(self._origin.overrides, text.encode(), mode=FILE_MODE)
+        write_atomically(path, text.encode(), mode=OVERRIDES_MODE)
 
 
 def _answer_of(work: Callable[[], T]) -> T | BlobTorrentError:

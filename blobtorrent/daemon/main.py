@@ -17,7 +17,7 @@ from blobtorrent.daemon.inherited import inherited_sockets
 from blobtorrent.daemon.launch import START_LIMIT_S, Launch
 from blobtorrent.daemon.logsink import is_seen_on_stderr, level_of, open_sink
 from blobtorrent.daemon.notify import Notifier
-from blobtorrent.daemon.origin import Origin
+from blobtorrent.daemon.origin import Mended, Origin
 from blobtorrent.daemon.pidfile import PID_FILE, PidFile
 from blobtorrent.daemon.signals import Signals, dump_on_request
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
@@ -54,14 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             signals=Signals(),
             notifier=Notifier.from_environment(os.environ),
         )
-        loaded = launch.origin.read()
+        loaded, mended = launch.origin.read_at_start()
         sink = open_sink(loaded.settings.log, os.environ)
         logs = QueuedLogging(sink, level=level_of(loaded.settings.log))
     except ConfigError as error:
         return _fail(error)
     logs.start()
     try:
-        return _serve(launch, loaded, logs)
+        return _serve(launch, loaded, mended, logs)
     except BlobTorrentError as error:
         if not is_seen_on_stderr(sink, os.environ):        # else it would be told twice there
             log.critical("cannot run", code=error.code, detail=error.detail)
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         logs.stop(LOG_STOP_S)
 
 
-def _serve(launch: Launch, loaded: Loaded, logs: QueuedLogging) -> int:
+def _serve(launch: Launch, loaded: Loaded, mended: Mended | None, logs: QueuedLogging) -> int:
     pid_file = PidFile(launch.runtime / PID_FILE)
     pid_file.take()
     try:
@@ -81,7 +81,7 @@ def _serve(launch: Launch, loaded: Loaded, logs: QueuedLogging) -> int:
             # Not before the settings are good, and the collector knows that what is loaded is no garbage.
             from blobtorrent.daemon.serve import serve
 
-            return serve(launch, loaded, logs, draft)
+            return serve(launch, loaded, mended, logs, draft)
         finally:
             if draft is not None:
                 draft.abandon()

@@ -5,7 +5,7 @@ both tell of. Built by the thread that starts the engine, before any other runs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,13 +40,17 @@ AT_ONCE = 200                          # torrents that are handed on in one step
 
 
 class Saved:
-    """`tell` publishes events: damage is told loudly. Raises ConfigError when the directory cannot be used."""
+    """`tell` publishes events: damage is told loudly, also `damages`, which were found before.
+
+    Raises ConfigError when the directory cannot be used.
+    """
 
     def __init__(self, settings: Settings, state: Path, runtime: Path | None, tell: Callable[[Event], None], *,
-                 scratch_slots: int, draft: LiveDraft | None = None) -> None:
+                 scratch_slots: int, draft: LiveDraft | None = None, damages: Sequence[Damage] = ()) -> None:
         self._tell = tell
         self._storage = settings.storage
         self._folder = StateDir(state)
+        self._found_before = tuple(damages)
         self.damages: list[str] = []
         self.past = Past()             # these two are known when the first torrents are
         self.num_torrents = 0
@@ -154,7 +158,7 @@ class Saved:
 
     def restore(self) -> Iterator[list[Torrent]]:
         """All torrents, some with every step. Once, and before the threads are asked for anything."""
-        for damage in self._folder.damages:
+        for damage in (*self._found_before, *self._folder.damages):
             self._on_damage(damage)
         loaded = self._folder.state.load(KINDS)
         found = Recovery() if self._recovery is None else self._recovery

@@ -12,28 +12,39 @@ from blobtorrent.daemon.desk import DaemonDesk
 from blobtorrent.daemon.interfaces import build_interfaces
 from blobtorrent.daemon.launch import Launch
 from blobtorrent.daemon.logsink import level_of
+from blobtorrent.daemon.origin import OVERRIDES_MODE, Mended
 from blobtorrent.daemon.reload import Reloader
 from blobtorrent.daemon.service import Service
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.interface.chronicle import Chronicle
 from blobtorrent.interface.figures import measure_session
 from blobtorrent.interface.hooks.manager import HookManager
-from blobtorrent.runtime.logs import QueuedLogging
+from blobtorrent.model.errors import StorageError
+from blobtorrent.runtime.logs import QueuedLogging, get_logger
+from blobtorrent.storage.atomicfile import write_atomically
+from blobtorrent.storage.state.quarantine import QUARANTINE, Quarantine
 
 if TYPE_CHECKING:
     from blobtorrent.storage.live.livefile import LiveDraft
 
+log = get_logger(__name__)
+
 REST_SOCKETS = "rest"                  # FileDescriptorName= of the sockets that may be handed over
 
 
-def serve(launch: Launch, loaded: Loaded, logs: QueuedLogging, draft: LiveDraft | None) -> int:
+def serve(
+    launch: Launch, loaded: Loaded, mended: Mended | None, logs: QueuedLogging, draft: LiveDraft | None
+) -> int:
     """Run until a signal ends us; the exit status. Raises BlobTorrentError when it cannot begin.
 
     `draft` is the memory that is to outlive us, if there is any.
     """
     settings = loaded.settings
-    engine = build_engine(settings, launch.state, launch.lasting_runtime, draft)
+    engine = build_engine(settings, launch.state, launch.lasting_runtime, draft,
+                          () if mended is None else (mended.damage,))
     try:
+        if mended is not None:
+            _replace_overrides(launch, mended.text)
         watcher = Watcher(engine.gateway)
         watcher.apply(settings.watch)
         chronicle, hooks = Chronicle(engine.gateway), HookManager(engine.gateway)
@@ -65,3 +76,14 @@ def serve(launch: Launch, loaded: Loaded, logs: QueuedLogging, draft: LiveDraft 
         engine, interfaces, reloader, desk, signals=launch.signals, logs=logs, notifier=launch.notifier
     )
     return service.run()
+
+
+def _replace_overrides(launch: Launch, text: str) -> None:
+    """Put damaged overrides aside. The directory is ours by now."""
+    path = launch.origin.overrides
+    try:
+        Quarantine(launch.state / QUARANTINE).take(path)
+        if text:
+            write_atomically(path, text.encode(), mode=OVERRIDES_MODE)
+    except StorageError as error:
+        log.error("the damaged settings stay where they are", code=error.code, detail=error.detail)

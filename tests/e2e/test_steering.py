@@ -243,3 +243,18 @@ def test_one_torrent_more_than_the_queue_lets_runs_when_it_is_wanted_now(tmp_pat
         daemon.call("POST", f"{second}/start", {"now": True})
         wait_until(lambda: state(daemon, second) == "seeding", TIMEOUT_S, "the urgent one")
         assert state(daemon, first) == "seeding"
+
+
+def test_changes_that_are_damaged_keep_no_daemon_from_starting(tmp_path: Path) -> None:
+    with Daemon(tmp_path / "daemon") as daemon:
+        for limit in (5, 6):
+            daemon.call("PATCH", "/v1/settings", {"queue": {"active_seeds": limit}})
+        overrides = daemon.state / "settings.toml"
+    overrides.write_bytes(overrides.read_bytes().replace(b"=", b"\xbd"))
+    with Daemon(tmp_path / "daemon") as daemon:
+        assert daemon.call("GET", "/v1/settings")["queue"]["active_seeds"] == 5
+        assert "settings.toml" in daemon.call("GET", "/v1/session")["damages"][0]
+        assert [path.name.partition(".2")[0] for path in (daemon.state / "quarantine").iterdir()] == ["settings.toml"]
+    with Daemon(tmp_path / "daemon") as daemon:
+        assert daemon.call("GET", "/v1/settings")["queue"]["active_seeds"] == 5
+        assert not daemon.call("GET", "/v1/session")["damages"]

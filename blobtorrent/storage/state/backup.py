@@ -25,7 +25,7 @@ from blobtorrent.storage.sealed import Seal
 from blobtorrent.storage.state.examine import examine
 from blobtorrent.storage.state.keyfile import read_key
 from blobtorrent.storage.state.library import metafile_digest
-from blobtorrent.storage.state.quarantine import Quarantine
+from blobtorrent.storage.state.quarantine import QUARANTINE, Quarantine
 from blobtorrent.storage.state.rowfile import RowFile
 from blobtorrent.storage.state.sessionrecord import ID_BYTES, SessionRecord, write_session
 from blobtorrent.storage.state.statedir import STATE_NAME, lock_folder, refuse_newer
@@ -70,7 +70,7 @@ def restore(archive: Path, folder: Path, *, force: bool) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = lock_folder(folder)
         try:
-            old = [entry for entry in sorted(folder.iterdir()) if entry.name not in ("lock", "quarantine", _INCOMING)]
+            old = [entry for entry in sorted(folder.iterdir()) if entry.name not in ("lock", QUARANTINE, _INCOMING)]
             if old and not force:
                 raise Conflict("state.not-empty", f"{folder} is not empty: use --force to replace what is in it")
             incoming = folder / _INCOMING
@@ -211,7 +211,7 @@ def _in_words(damages: list[Damage]) -> str:
 
 
 def _replace(folder: Path, old: list[Path], incoming: Path) -> None:
-    quarantine = Quarantine(folder / "quarantine")
+    quarantine = Quarantine(folder / QUARANTINE)
     for path in old:
         quarantine.take(path)
     for path in sorted(incoming.iterdir()):

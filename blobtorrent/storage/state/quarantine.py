@@ -8,6 +8,8 @@ from pathlib import Path
 
 from blobtorrent.storage.faults import storage_error
 
+QUARANTINE = "quarantine"              # its name in a state directory
+
 
 class Quarantine:
     """The folder `root`, made when the first thing comes. Any thread may use it."""

@@ -24,7 +24,7 @@ from blobtorrent.model.ids import InfoHash
 from blobtorrent.storage.atomicfile import write_atomically
 from blobtorrent.storage.sealed import Seal
 from blobtorrent.storage.state.keyfile import read_key, settle_key
-from blobtorrent.storage.state.quarantine import Quarantine
+from blobtorrent.storage.state.quarantine import QUARANTINE, Quarantine
 from blobtorrent.storage.state.sessionrecord import ID_BYTES, SessionRecord, read_session, write_session
 from blobtorrent.storage.state.statefile import StateFile
 from blobtorrent.storage.state.statethread import OF_A_TORRENT, RowName, info_hash_of
@@ -48,7 +48,7 @@ class StateDir:
         "state.unusable" when it cannot be made or written.
         """
         self.path = path.absolute()
-        self.quarantine = Quarantine(self.path / "quarantine")
+        self.quarantine = Quarantine(self.path / QUARANTINE)
         self.damages: list[Damage] = []
         self._lock = -1
         try:
