@@ -93,7 +93,7 @@ class ActivityManager:
             self._on_turn()
             if torrent.record.owes_finish:
                 self._open(torrent, TorrentEvent.LEECH)    # its swarm lacks nothing: it ends as every download does
-            elif self._met_goal(torrent):
+            elif self._met_goal(torrent) and not torrent.record.is_forced:
                 self._end(torrent)
             else:
                 self._open(torrent, TorrentEvent.SEED)
@@ -210,7 +210,7 @@ class ActivityManager:
         if met and torrent.record.is_complete and not torrent.record.owes_finish:
             whose = "of the settings" if torrent.record.wishes.goal is None else "of its own"
             raise Conflict("torrent.goal-met", f"{torrent.name} has reached {met}, a goal {whose}: it would stop again."
-                           " Raise or clear that goal, then start it")
+                           " Raise or clear that goal, or start it now, whatever its goal")
 
     def goal_of(self, torrent: Torrent) -> SeedGoal:
         return self._goal if torrent.record.wishes.goal is None else torrent.record.wishes.goal
@@ -220,7 +220,8 @@ class ActivityManager:
 
     def _look_at_goal(self, torrent: Torrent) -> None:
         """End a torrent that has given enough; else look again when the time could be over."""
-        if torrent.state is not TorrentState.SEEDING or torrent.record.is_paused:
+        record = torrent.record
+        if torrent.state is not TorrentState.SEEDING or record.is_paused or record.is_forced:
             return
         if self._met_goal(torrent):
             self._end(torrent)

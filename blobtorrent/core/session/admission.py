@@ -90,7 +90,7 @@ class Admission:
                 is_running=torrent.state is not TorrentState.QUEUED,
                 is_stalled=torrent.is_stalled,
                 lacks_room=not (torrent.record.is_complete or full.isdisjoint(_places(torrent))),
-                ignores_queue=torrent.record.ignores_queue,
+                ignores_queue=torrent.record.is_forced,
             )
             for torrent in self._roster
             if torrent.record.should_run and torrent.state not in _NO_CONTENDER and not torrent.is_adopting

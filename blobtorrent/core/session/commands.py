@@ -111,7 +111,8 @@ class StartTorrent(NamedTuple):
     """Have a torrent run as soon as the queue lets it, or go on if it is paused. Answered by None; NotFound, or
     Conflict when it runs already.
 
-    With `now` it runs beyond the queue: at once, and without taking a place from those that wait, until it is stopped.
+    With `now` it runs until it is stopped, whatever its goal says, and beyond the queue: at once, and without taking a
+    place from those that wait.
     """
 
     info_hash: InfoHash

@@ -70,7 +70,7 @@ def _of_stopped(situation: Situation) -> list[Cause]:
     if status.held_by == "goal":
         met = situation.aims.met if situation.aims is not None else ""
         return [Cause("goal.met", f"it has given what was asked of it{met and ': '}{met}",
-                      "raise or clear its goal, then start it", situation.state_s)]
+                      "raise or clear its goal, then start it; or start it now, whatever its goal", situation.state_s)]
     return [Cause("stopped", "its owner has stopped it, or added it stopped", "start it", situation.state_s)]
 
 

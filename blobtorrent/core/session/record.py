@@ -43,6 +43,7 @@ class Wishes(NamedTuple):
     trackers: Tiers | None = None
     file_priorities: Mapping[int, FilePriority] = {}
     static_peers: tuple[Endpoint, ...] = ()
+    custom: Mapping[str, str] = {}     # fields of front-ends and scripts, which mean nothing to us
 
     @property
     def skipped_files(self) -> frozenset[int]:
@@ -100,8 +101,8 @@ class TorrentRecord:
     looked for. `durable` is the mask of those that a row claims, `recent` of those that only the last one added."""
 
     __slots__ = (
-        "done_bytes", "durable", "error", "facts", "finished_at", "has_given_enough", "have", "ignores_queue",
-        "is_checked", "is_paused", "is_suspect", "lifetime", "owes_finish", "place", "recent", "removal", "running",
+        "done_bytes", "durable", "error", "facts", "finished_at", "has_given_enough", "have", "is_checked",
+        "is_forced", "is_paused", "is_suspect", "lifetime", "owes_finish", "place", "recent", "removal", "running",
         "should_run", "skipped_bytes", "wishes",
     )
 
@@ -111,7 +112,7 @@ class TorrentRecord:
         self.place = place
         self.should_run = should_run
         self.is_paused = False         # it should run, and is to transfer nothing
-        self.ignores_queue = False     # it should run whether there is a place for it or not
+        self.is_forced = False         # it should run whatever the queue and its goal say
         self.has_given_enough = False  # it stopped because its goal was met
         self.removal = ""              # REMOVAL_*: it is being removed
         self.error: tuple[str, str] = ("", "")             # code and detail: why it is in *error*

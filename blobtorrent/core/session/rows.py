@@ -31,7 +31,7 @@ _FULL = "full"
 _USUAL_TORRENT: dict[str, Any] = {
     "v2": "", "private": False, "added_at": 0.0, "labels": (), "group": "", "priority": 0, "goal": None, "down": 0,
     "up": 0, "sequential": False, "slots": None, "max_peers": None, "trackers": None, "files": {}, "peers": [],
-    "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False,
+    "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False,
     "unseen": False, "run": True, "paused": False, "beyond_queue": False, "given_enough": False, "removal": "",
     "error": ("", ""), "finished_at": 0.0,
 }
@@ -66,6 +66,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "trackers": wishes.trackers,
         "files": {str(number): int(priority) for number, priority in wishes.file_priorities.items()},
         "peers": [str(peer) for peer in wishes.static_peers],
+        "custom": wishes.custom,
         "download_dir": str(place.download_dir),
         "root": None if place.root == place.download_dir else str(place.root),
         "incomplete": place.is_incomplete,
@@ -76,7 +77,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "unseen": place.is_unseen,
         "run": record.should_run,
         "paused": record.is_paused,
-        "beyond_queue": record.ignores_queue,
+        "beyond_queue": record.is_forced,
         "given_enough": record.has_given_enough,
         "removal": record.removal,
         "error": record.error,
@@ -185,6 +186,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             trackers=_tiers(row["trackers"]),
             file_priorities={int(number): FilePriority(level) for number, level in row["files"].items()},
             static_peers=tuple(map(parse_endpoint, row["peers"])),
+            custom=row["custom"],
         ),
         Place(
             download_dir=download_dir,
@@ -199,7 +201,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
         should_run=row["run"],
     )
     record.is_paused = row["paused"]
-    record.ignores_queue = row["beyond_queue"]
+    record.is_forced = row["beyond_queue"]
     record.has_given_enough = row["given_enough"]
     record.removal = row["removal"]
     record.error = _pair(row["error"]) or ("", "")

@@ -117,11 +117,11 @@ class TorrentManager:
         """Raises NotFound, or Conflict ("torrent.not-stopped", "torrent.goal-met", "torrent.removing")."""
         torrent = self.present(command)
         record = torrent.record
-        is_more_urgent = command.now and not record.ignores_queue
+        is_more_urgent = command.now and not record.is_forced
         if record.should_run and torrent.state is not TorrentState.ERROR:
             if not (record.is_paused or is_more_urgent):
                 raise Conflict("torrent.not-stopped", f"{torrent.name} is not stopped")
-            record.ignores_queue |= command.now
+            record.is_forced |= command.now
             if record.is_paused:
                 self.resume(torrent)
             self._keeper.save(torrent, reply.give)
@@ -132,9 +132,9 @@ class TorrentManager:
             # Who starts it without its files wants them downloaded again; another torrent may have completed them; and
             # without state nobody knows the files.
             torrent.wants_check = True
-        elif torrent.error is None:
+        elif torrent.error is None and not command.now:
             self._activity.require_purpose(torrent)
-        record.should_run, record.is_paused, record.ignores_queue = True, False, command.now
+        record.should_run, record.is_paused, record.is_forced = True, False, command.now
         record.has_given_enough = False
         self._keeper.save(torrent, reply.give)
         self.come_home(torrent)
@@ -146,7 +146,7 @@ class TorrentManager:
         record = torrent.record
         if not record.should_run and not torrent.can_stop:
             raise Conflict("torrent.not-running", f"{torrent.name} is not running")
-        record.should_run = record.is_paused = record.ignores_queue = torrent.wants_check = False
+        record.should_run = record.is_paused = record.is_forced = torrent.wants_check = False
         self._keeper.save(torrent, reply.give)
         if torrent.state is TorrentState.QUEUED:
             self._roster.fire(torrent, TorrentEvent.CLOSED)

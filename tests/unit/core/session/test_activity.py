@@ -17,6 +17,8 @@ from blobtorrent.core.session.commands import (
     StopTorrent,
     TorrentChanges,
 )
+from blobtorrent.core.session.rows import progress_body, read_record, torrent_body
+from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.discovery.messages import Announce
 from blobtorrent.model.errors import Conflict
 from blobtorrent.model.events import TorrentFinished
@@ -340,3 +342,45 @@ def test_the_seconds_of_a_stopped_torrent_stand_still(tmp_path: Path) -> None:
     status = rig.status(TORRENT)
     assert status.active_s_at(rig.clock.wall() + 1000.0) == status.active_s == 60.0
     assert status.seeding_s_at(rig.clock.wall() + 1000.0) == 60.0
+
+
+def test_a_torrent_is_started_now_whatever_its_goal_and_seeds_until_it_is_stopped(tmp_path: Path) -> None:
+    rig = content(tmp_path, SeedGoal(ratio=2.0, time_s=60.0))
+    rig.command(StartTorrent(TORRENT.info_hash, now=True))
+    rig.save()
+    rig.answer_load(TORRENT)
+    rig.answer_prepare(has_data=True)
+    assert (rig.state(TORRENT), rig.status(TORRENT).held_by) == ("seeding", "")
+    rig.advance(120.0)
+    rig.report(TORRENT, have=4, uploaded=9 * PIECE)
+    assert (rig.state(TORRENT), is_closing(rig)) == ("seeding", False)
+
+
+def test_that_it_runs_whatever_its_goal_is_known_to_the_next_process(tmp_path: Path) -> None:
+    left = saved_torrent(TORRENT, tmp_path, 0, 1, 2, 3)
+    left.record.wishes = left.record.wishes._replace(goal=SeedGoal(ratio=0.0))
+    left.record.is_forced = True
+    rig = SessionRig(keeps=True, saved=[Torrent(read_record(torrent_body(left.record), progress_body(left.record)))])
+    rig.open_listeners()
+    rig.answer_load(TORRENT)
+    rig.answer_prepare(has_data=True)
+    assert rig.state(TORRENT) == "seeding"
+
+
+def test_once_it_is_stopped_its_goal_counts_again(tmp_path: Path) -> None:
+    rig = content(tmp_path, SeedGoal(ratio=2.0))
+    rig.command(StartTorrent(TORRENT.info_hash, now=True))
+    rig.answer_load(TORRENT)
+    rig.command(StopTorrent(TORRENT.info_hash))
+    rig.answer_prepare(has_data=True)
+    rig.answer_close_store()
+    with pytest.raises(Conflict, match="start it now") as caught:
+        rig.ask(StartTorrent(TORRENT.info_hash))
+    assert caught.value.code == "torrent.goal-met"
+
+
+def test_a_running_torrent_that_is_started_now_passes_its_goal_by(tmp_path: Path) -> None:
+    rig = seeding(tmp_path, SeedGoal(time_s=60.0), keeps=True)
+    rig.command(StartTorrent(TORRENT.info_hash, now=True))
+    rig.advance(61.0)
+    assert (rig.state(TORRENT), is_closing(rig)) == ("seeding", False)
