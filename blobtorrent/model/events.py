@@ -31,7 +31,7 @@ class StateChanged(NamedTuple):
 
 
 class HeldChanged(NamedTuple):
-    """Why the torrent moves nothing although it should run is something else now: `held_by` of TorrentStatus."""
+    """What keeps the torrent from moving anything is something else now: `held_by` of TorrentStatus."""
 
     info_hash: InfoHash
     held_by: str
