@@ -227,6 +227,13 @@ def test_figures_are_shown_for_this_run_and_all(daemon, command):
     assert lines[-1][3:] == ["1.0", "MiB", "of", "64.0", "MiB", "used"]
 
 
+def test_before_anything_was_downloaded_no_filesystem_is_shown(daemon, command):
+    figures = {"downloaded_bytes": 0}
+    daemon.answer("GET /v1/stats", {
+        "this_run": figures, "all_time": figures, "filesystems": [], "memory": {"budget_bytes": 1, "used_bytes": 0}})
+    assert "FILESYSTEM" not in command("stats")[1]
+
+
 # ---- events
 
 

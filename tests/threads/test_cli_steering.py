@@ -86,15 +86,16 @@ def test_the_line_of_many_refusals_stays_short(daemon, command):
 def test_torrents_beyond_the_limit_of_a_request_go_into_the_next(daemon, command, monkeypatch):
     monkeypatch.setattr("blobtorrent.cli.steering.MAX_TOGETHER", 2)
     daemon.answer("POST /v1/torrents/actions", results((ONE, None), (TWO, None)), results((THREE, None)))
-    assert command("remove", ONE, TWO, THREE)[0] == EXIT_OK
+    assert command("remove", ONE, TWO, THREE, "--json")[0] == EXIT_OK
     assert [seen.body["hashes"] for seen in daemon.seen] == [[ONE, TWO], [THREE]]
 
 
 def test_hashes_come_from_stdin(daemon, command, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{ONE}\n{TWO} seeding\n"))
+    daemon.answer("GET /v1/torrents", {"torrents": [torrent(1)]})      # the other one is not there any more
     daemon.answer("POST /v1/torrents/actions", results((ONE, None), (TWO, None)))
-    assert command("remove", "-", "--with-data") == (EXIT_OK, f"removed {ONE}\nremoved {TWO}\n", "")
-    assert daemon.seen[0].body == {"action": "remove", "with_data": True, "hashes": [ONE, TWO]}
+    assert command("remove", "-", "--with-data") == (EXIT_OK, f"removed {torrent(1)['name']}\nremoved {TWO}\n", "")
+    assert daemon.seen[-1].body == {"action": "remove", "with_data": True, "hashes": [ONE, TWO]}
 
 
 def test_start_now_goes_beyond_the_queue(daemon, command):

@@ -38,11 +38,12 @@ def run(args: Namespace) -> int:
         ([title_of(name).lower(), shown(name, stats["this_run"][name]), shown(name, stats["all_time"].get(name))]
          for name in stats["this_run"]))
     print()
-    screen.table(
-        (Column("FILESYSTEM", is_text=True, importance=1), Column("FREE", is_number=True, importance=1),
-         Column("RESERVE", is_number=True)),
-        map(_filesystem, stats["filesystems"]))
-    print()
+    if stats["filesystems"]:
+        screen.table(
+            (Column("FILESYSTEM", is_text=True, importance=1), Column("FREE", is_number=True, importance=1),
+             Column("RESERVE", is_number=True)),
+            map(_filesystem, stats["filesystems"]))
+        print()
     memory = stats["memory"]
     print(f"memory for pieces: {format_size(memory['used_bytes'])} of {format_size(memory['budget_bytes'])} used")
     return EXIT_OK
