@@ -79,7 +79,7 @@ class _Ignore(NamedTuple):
 
 
 class EventBus:
-    """Fan-out of events on its own thread, which alone knows the subscriptions and, from its start on, the listeners."""
+    """Fan-out of events on its own thread, which alone knows the subscriptions and, once started, the listeners."""
 
     def __init__(self) -> None:
         self._mailbox: Mailbox[Event | _Subscribe | _Unsubscribe | _Ignore] = Mailbox("events")

@@ -32,7 +32,9 @@ def told(name: str) -> Told:
 def run(program: str, *words: str, event: Told, path: Path | None = None, **environ: str) -> tuple[Outcome, list[str]]:
     lines: list[str] = []
     outcome = run_program(
-        [str(HOOKS / program), *words], environment_of(event.fields, {}, path and str(path)) | environ, event.json + b"\n",
+        [str(HOOKS / program), *words],
+        environment_of(event.fields, {}, path and str(path)) | environ,
+        event.json + b"\n",
         timeout_s=PATIENCE_S, is_stopped=lambda: False, on_line=lines.append)
     return outcome, lines
 

@@ -15,7 +15,7 @@ def register(commands: Subcommands) -> None:
         commands, "start", help_text="start torrents of the daemon",
         description="Start torrents that are stopped or paused; the queue decides when they run.",
     )
-    parser.add_argument("--now", action="store_true", help="at once, beyond the queue, and whatever its seeding goal says")
+    parser.add_argument("--now", action="store_true", help="at once, whatever the queue and the seeding goal say")
     parser.set_defaults(run=run)
 
 

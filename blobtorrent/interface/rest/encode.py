@@ -91,8 +91,8 @@ TORRENT: Shape[TorrentStatus] = Shape({
     "info_hash_v2": (nullable(HASH), lambda status: status.info_hash.v2.hex() or None),
     "name": TEXT,
     "state": one_of(TORRENT_STATES),
-    "held_by": (described(nullable(TEXT), "What keeps it from moving anything: pause, queue, space, disk or goal, which is "
-                          "that it seeded enough."),
+    "held_by": (described(nullable(TEXT), "What keeps it from moving anything: pause, queue, space, disk, or "
+                          "goal, which is that it seeded enough."),
                 lambda status: status.held_by or None),
     "error": (nullable(answer_object({"code": TEXT, "message": TEXT})), _error),
     "size_bytes": COUNT,

@@ -84,7 +84,7 @@ class TorrentResource:
         ), for_labels=True)
         yield self._word("start", self.start, "Have it run as soon as the queue lets it.", Body(
             body_object({"now": nullable({
-                **BOOLEAN, "description": "Beyond the queue and whatever its seeding goal says, until it is stopped."})}),
+                **BOOLEAN, "description": "Beyond the queue and whatever its goal says, until it is stopped."})}),
             is_required=False))
         yield self._word("stop", self.stop, "Stop it.")
         yield self._word("pause", self.pause, "Transfer nothing until it is started, but keep its connections.")
