@@ -5,6 +5,8 @@ Each is a module of its name in `blobtorrent.cli.commands`.
 
 from __future__ import annotations
 
+import keyword
+
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("torrents without a daemon", ("get", "create", "show", "verify", "edit", "magnet")),
     ("torrents of the daemon", (
@@ -12,8 +14,13 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "label", "recheck", "announce", "why",
     )),
     ("the daemon", ("top", "watch", "events", "stats", "settings", "token", "drain", "apply", "export")),
-    ("what the daemon keeps, while it does not run", ("config", "tls", "doctor", "backup", "restore")),
+    ("what the daemon keeps, while it does not run", ("config", "tls", "doctor", "backup", "restore", "import")),
     ("the shell", ("completion",)),
 )
 
 COMMANDS = tuple(name for _, names in GROUPS for name in names)
+
+
+def module_of(command: str) -> str:
+    """The module of a command. No module can have the name `import`: that one ends in an underscore."""
+    return f"blobtorrent.cli.commands.{command}{'_' if keyword.iskeyword(command) else ''}"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from blobtorrent import __version__
-from blobtorrent.cli.catalogue import COMMANDS, GROUPS
+from blobtorrent.cli.catalogue import COMMANDS, GROUPS, module_of
 from blobtorrent.cli.output import EXIT_CONFIG, EXIT_FAILED, EXIT_TIMEOUT, OutOfTime, fail
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
 
@@ -52,7 +52,7 @@ def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     # Only the module of the command that runs is loaded: the others would double the time to start.
     chosen = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
     for name in chosen:
-        import_module(f"blobtorrent.cli.commands.{name}").register(commands)
+        import_module(module_of(name)).register(commands)
     return parser
 
 

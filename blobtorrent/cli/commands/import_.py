@@ -1,0 +1,221 @@
+"""`blobtorrent import rtorrent SESSION_DIR`: the torrents of another program, with what it knew of them."""
+
+from __future__ import annotations
+
+import base64
+import os
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from blobtorrent.cli.client import ApiError, Client, client_options, connect
+from blobtorrent.cli.commands.add import MAX_SENT_BYTES
+from blobtorrent.cli.meter import Meter
+from blobtorrent.cli.output import EXIT_FAILED, EXIT_OK, Subcommands, clean, fail, print_json
+from blobtorrent.cli.paint import Cell, Style
+from blobtorrent.cli.progress import percent
+from blobtorrent.cli.screen import Screen
+from blobtorrent.cli.table import Column
+from blobtorrent.config.places import state_dir
+from blobtorrent.model.errors import BlobTorrentError, CommandError, Invalid
+from blobtorrent.model.units import format_size
+
+if TYPE_CHECKING:
+    from blobtorrent.daemon.importing import Source, Writer
+
+HASH_SHOWN = 12                        # digits
+
+_COLUMNS = (
+    Column("NAME", is_text=True, importance=5), Column("RESULT", importance=6), Column("DONE", is_number=True),
+    Column("TO CHECK", is_number=True), Column("NOTE", is_text=True, importance=1))
+
+Put = Callable[["Source"], bool]       # puts a torrent where it belongs; False when it was there
+
+
+def register(commands: Subcommands) -> None:
+    parser = commands.add_parser(
+        "import",
+        help="take over the torrents of another program",
+        description="Take over the torrents of rTorrent: with their progress, folders, priorities, labels, custom "
+                    "fields, figures and times. Files that are as rTorrent left them are not hashed again. The session "
+                    "folder is only read. rTorrent must have ended. Without --url the torrents are written to a state "
+                    "directory whose daemon does not run.",
+        parents=[client_options()],
+    )
+    parser.add_argument("program", choices=("rtorrent",), help="whose torrents they are")
+    parser.add_argument("session_dir", metavar="SESSION_DIR", type=Path, help="its session folder")
+    parser.add_argument("--state-dir", metavar="DIR", type=Path, help="the state directory to write to")
+    parser.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    parser.add_argument("--map", action="append", default=[], metavar="OLD=NEW", type=_moved_folder,
+                        help="files that were in the folder OLD are in NEW now; may be repeated")
+    starting = parser.add_mutually_exclusive_group()
+    starting.add_argument("--start", dest="start", action="store_true", default=None,
+                          help="have all of them run (default: those that did)")
+    starting.add_argument("--stopped", dest="start", action="store_false", default=None, help="have none of them run")
+    parser.set_defaults(run=run)
+
+
+def run(args: Namespace) -> int:
+    from blobtorrent.daemon.importing import Reader, key_of
+    from blobtorrent.storage.foreignsession import RtorrentSession
+
+    results: list[_Result] = []
+    with RtorrentSession(args.session_dir) as session, Meter(is_wanted=not args.json) as meter:
+        if not args.dry_run:
+            session.refuse_while_used()
+        reader = Reader(session, dict(args.map), start=args.start)
+        names = session.names()
+        with _target(args) as (known, put):
+            for number, name in enumerate(names):
+                meter.show_count(number, len(names))
+                if key_of(name) in known:
+                    results.append(_Result(name.lower(), "present"))
+                    continue
+                try:
+                    source = reader.read(name)
+                except BlobTorrentError as error:          # one that is damaged keeps no other from being taken
+                    results.append(_Result(name.lower(), "refused", error=error))
+                    continue
+                try:
+                    is_new = put(source)
+                except (ApiError, CommandError) as error:
+                    results.append(_Result(name.lower(), "refused", source, error))
+                    continue
+                results.append(_Result(name.lower(), "imported" if is_new else "present", source))
+    return _tell(args, results)
+
+
+class _Result(NamedTuple):
+    """What became of a torrent: "imported", "present" or "refused"."""
+
+    hash: str
+    what: str
+    source: Source | None = None
+    error: BlobTorrentError | None = None
+
+
+# ---- where they go
+
+@contextmanager
+def _target(args: Namespace) -> Iterator[tuple[set[bytes], Put]]:
+    """The keys of the torrents that are there, and how to put others there."""
+    from blobtorrent.daemon.importing import key_of, known_torrents, open_state
+
+    folder = state_dir(args.state_dir, os.environ)
+    if args.url is not None:
+        if args.state_dir is not None:
+            raise Invalid("import.two-targets", "--url and --state-dir are two places to import to: give one")
+        client = connect(args)
+        there = client.get("/v1/torrents", fields="info_hash_v1")["torrents"]
+        known = {key_of(torrent["info_hash_v1"]) for torrent in there if torrent["info_hash_v1"]}
+        yield known, _nowhere if args.dry_run else lambda source: _send(client, args, source)
+    elif args.dry_run:
+        yield known_torrents(folder), _nowhere
+    else:
+        with open_state(folder) as writer:
+            yield writer.known, lambda source: _write(writer, source)
+            writer.flush()
+
+
+def _nowhere(_source: Source) -> bool:
+    return True
+
+
+def _write(writer: Writer, source: Source) -> bool:
+    writer.add(source)
+    return True
+
+
+def _send(client: Client, args: Namespace, source: Source) -> bool:
+    """Have the daemon add a torrent. What it cannot be told is how far an unfinished one is: it checks that."""
+    record = source.imported.record
+    if record.place.renames:
+        raise Invalid("import.renamed", f"its folder is not called {source.metainfo.name}: stop the daemon and import "
+                      "it into the state directory")
+    body: dict[str, Any] = {
+        "download_dir": str(record.place.root),
+        "start": record.should_run,
+        "labels": list(record.wishes.labels),
+        "priority": record.wishes.priority,
+        "file_priorities": {
+            str(number): priority.name.lower() for number, priority in record.wishes.file_priorities.items()},
+        "skip_check": record.have.is_full and not source.imported.to_check_bytes,
+    }
+    if len(source.raw) > MAX_SENT_BYTES:
+        name = f"{record.info_hash.v1.hex().upper()}.torrent"
+        body["source"] = os.path.abspath(args.session_dir / name)
+    else:
+        body["metainfo"] = base64.b64encode(source.raw).decode("ascii")
+    answer = client.request("POST", "/v1/torrents", body)
+    if answer.status == 201 and record.wishes.trackers is not None:
+        client.request("PUT", f"/v1/torrents/{answer.value['hash']}/trackers",
+                       {"tiers": [list(tier) for tier in record.wishes.trackers]})
+    return answer.status == 201
+
+
+# ---- telling
+
+def _tell(args: Namespace, results: list[_Result]) -> int:
+    refused = [result for result in results if result.error is not None]
+    if args.json:
+        print_json({
+            "torrents": [_as_json(result) for result in results],
+            "dry_run": args.dry_run,
+            **({"error": {"code": "import.refused", "message": _summary(results)}} if refused else {}),
+        })
+    else:
+        if results:
+            Screen(args).table(_COLUMNS, map(_row, results))
+        print(_summary(results) + (" (nothing was done)" if args.dry_run else ""))
+    return fail("import.refused", _summary(results), False, EXIT_FAILED) if refused else EXIT_OK
+
+
+def _summary(results: list[_Result]) -> str:
+    counts = {what: sum(result.what == what for result in results) for what in ("imported", "present", "refused")}
+    return f"{counts['imported']} imported, {counts['present']} there already, {counts['refused']} refused"
+
+
+def _row(result: _Result) -> tuple[str | Cell, ...]:
+    if result.error is not None:
+        name = result.hash[:HASH_SHOWN] if result.source is None else clean(result.source.metainfo.name)
+        return (name, Cell("refused", Style.BAD), "", "", clean(result.error.detail))
+    if result.source is None:
+        return (result.hash[:HASH_SHOWN], Cell("there", Style.FAINT), "", "", "")
+    imported = result.source.imported
+    record = imported.record
+    return (
+        clean(record.facts.name),
+        Cell("imported" if result.what == "imported" else "there", Style.GOOD),
+        percent(record.done_bytes, record.facts.size_bytes),
+        format_size(imported.to_check_bytes) if imported.to_check_bytes else "",
+        clean("; ".join(imported.notes)),
+    )
+
+
+def _as_json(result: _Result) -> dict[str, Any]:
+    told: dict[str, Any] = {"hash": result.hash, "result": result.what}
+    if result.error is not None:
+        told["error"] = {"code": result.error.code, "message": result.error.detail}
+    if result.source is not None:
+        imported = result.source.imported
+        record = imported.record
+        told.update({
+            "name": record.facts.name,
+            "download_dir": str(record.place.root),
+            "start": record.should_run,
+            "size_bytes": record.facts.size_bytes,
+            "done_bytes": record.done_bytes,
+            "to_check_bytes": imported.to_check_bytes,
+            "notes": list(imported.notes),
+        })
+    return told
+
+
+def _moved_folder(text: str) -> tuple[str, str]:
+    """Read OLD=NEW. Raises ArgumentTypeError."""
+    old, _, new = text.partition("=")
+    if not old or not os.path.isabs(new):
+        raise ArgumentTypeError(f"{text!r} is not OLD=NEW, where NEW is an absolute path")
+    return old, new

@@ -1,0 +1,97 @@
+"""The session folder of rTorrent, as files: which torrents are in it, and what lies beside them. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+from blobtorrent.model.errors import Conflict, FileMissing, NotFound, StorageError
+from blobtorrent.storage.faults import storage_error
+from blobtorrent.storage.files import open_in
+
+MAX_FILE_BYTES = 64 << 20
+MAX_LOCK_BYTES = 1024
+
+_TORRENT = re.compile(r"([0-9A-F]{40})\.torrent")
+_LOCK = re.compile(rb"(.*):\+([0-9]{1,9})\n?")
+_PROGRAM = b"rtorrent"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class SessionFiles(NamedTuple):
+    """Of one torrent; None for what is not there."""
+
+    torrent: bytes
+    wanted: bytes | None               # HASH.torrent.rtorrent
+    progress: bytes | None             # HASH.torrent.libtorrent_resume
+
+
+class RtorrentSession:
+    """An open session folder. Used as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises NotFound ("import.no-folder")."""
+        self.path = path
+        try:
+            self._folder = os.open(path, _FOLDER)
+        except OSError as error:
+            raise NotFound("import.no-folder", f"{path}: {error.strerror}") from None
+
+    def __enter__(self) -> RtorrentSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._folder)
+
+    def refuse_while_used(self) -> None:
+        """Raises Conflict ("import.rtorrent-runs"): what rTorrent writes on must not be written by another program."""
+        try:
+            lock = _LOCK.fullmatch(self._read("rtorrent.lock", MAX_LOCK_BYTES))
+        except StorageError:
+            return
+        if lock is None or lock[1] != socket.gethostname().encode():
+            return                     # of another machine, which we cannot ask
+        number = int(lock[2])
+        try:
+            name = Path(f"/proc/{number}/comm").read_bytes()
+        except OSError:                # it was killed
+            return
+        if name.startswith(_PROGRAM):
+            raise Conflict("import.rtorrent-runs", f"rTorrent runs on {self.path} (process {number}): end it first")
+
+    def names(self) -> list[str]:
+        """The upper-case info-hashes of the torrents."""
+        found = (_TORRENT.fullmatch(name) for name in os.listdir(self._folder))
+        return sorted(match[1] for match in found if match is not None)
+
+    def read(self, name: str) -> SessionFiles:
+        """All there is of one torrent. Raises StorageError, also for what is too large or no regular file."""
+        file = f"{name}.torrent"
+        return SessionFiles(self._read(file), self._read_if_there(f"{file}.rtorrent"),
+                            self._read_if_there(f"{file}.libtorrent_resume"))
+
+    def written_at(self, name: str) -> float:
+        """When the .torrent file was put there: seconds since 1970, 0 if that cannot be told."""
+        try:
+            return os.stat(f"{name}.torrent", dir_fd=self._folder, follow_symlinks=False).st_mtime
+        except OSError:
+            return 0.0
+
+    def _read_if_there(self, name: str) -> bytes | None:
+        try:
+            return self._read(name)
+        except FileMissing:
+            return None
+
+    def _read(self, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
+        try:
+            with os.fdopen(open_in(self._folder, name, writable=False), "rb") as file:
+                raw = file.read(limit + 1)
+        except OSError as error:
+            raise storage_error(error, self.path / name) from error
+        if len(raw) > limit:
+            raise StorageError("import.too-large", f"{self.path / name} has more than {limit} bytes")
+        return raw
