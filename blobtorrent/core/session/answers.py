@@ -29,7 +29,7 @@ from blobtorrent.core.swarm.availability import counts
 from blobtorrent.core.swarm.messages import PeersTold, PieceCounts, PiecesTold, TellPeers, TellPieces
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.details import PartialPiece, PieceReport, TrackerStatus, WebSeedStatus
-from blobtorrent.model.errors import Conflict, NotFound, StorageError
+from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.runtime.redact import redact
 
@@ -101,7 +101,7 @@ class Answers:
 
     def _with_metainfo(self, torrent: Torrent, reply: Reply[Any], make: Callable[[Metainfo], Any]) -> None:
 
-        def loaded(error: StorageError | None) -> None:
+        def loaded(error: BlobTorrentError | None) -> None:
             if error is not None:
                 reply.give(error)
             else:

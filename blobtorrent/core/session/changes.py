@@ -17,7 +17,7 @@ from blobtorrent.core.session.sharing import Sharing, path_taken
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.wanted import skipped_pieces
-from blobtorrent.model.errors import Conflict, Invalid, StorageError
+from blobtorrent.model.errors import BlobTorrentError, Conflict, Invalid
 from blobtorrent.model.events import TorrentChanged
 from blobtorrent.runtime.logs import get_logger
 
@@ -62,7 +62,7 @@ class ChangeManager:
         self._metainfos.with_metainfo(torrent, lambda error: self._tell_files(torrent, reply, error))
         return reply
 
-    def _tell_files(self, torrent: Torrent, reply: Reply[Any], error: StorageError | None) -> None:
+    def _tell_files(self, torrent: Torrent, reply: Reply[Any], error: BlobTorrentError | None) -> None:
         if error is not None:
             reply.give(error)
             return
@@ -72,7 +72,7 @@ class ChangeManager:
             torrent.metainfo, record.have, record.wishes.file_priorities, record.place.renames))
 
     def _change_files(
-        self, torrent: Torrent, changes: TorrentChanges, reply: Reply[Any], error: StorageError | None
+        self, torrent: Torrent, changes: TorrentChanges, reply: Reply[Any], error: BlobTorrentError | None
     ) -> None:
         assert changes.file_priorities is not None
         if error is not None:

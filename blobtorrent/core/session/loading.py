@@ -18,7 +18,7 @@ from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.trust import Evidence, Sampler, doubtful_pieces, files_of_mask
 from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.model.errors import FileMissing, StorageError
+from blobtorrent.model.errors import BlobTorrentError, FileMissing
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.jobs import PrepareStore, StorePrepared
@@ -73,7 +73,7 @@ class Loader:
         torrent.jobs_in_flight += 1
         self._metainfos.with_metainfo(torrent, lambda error: self._prepare(torrent, error))
 
-    def _prepare(self, torrent: Torrent, error: StorageError | None) -> None:
+    def _prepare(self, torrent: Torrent, error: BlobTorrentError | None) -> None:
         torrent.jobs_in_flight -= 1
         if torrent.state is not TorrentState.LOADING:
             self._on_idle(torrent)

@@ -9,14 +9,14 @@ from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.wanted import skipped_pieces
-from blobtorrent.model.errors import StorageError
+from blobtorrent.model.errors import BlobTorrentError, NotFound
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 
 if TYPE_CHECKING:
     from blobtorrent.storage.state.library import TorrentLoaded
 
-WithMetainfo = Callable[[StorageError | None], None]
+WithMetainfo = Callable[[BlobTorrentError | None], None]
 
 
 class Metainfos:
@@ -28,7 +28,8 @@ class Metainfos:
         self._askers: dict[InfoHash, list[WithMetainfo]] = {}
 
     def with_metainfo(self, torrent: Torrent, then: WithMetainfo) -> None:
-        """Call `then(None)` when the torrent's metainfo and store are there, or `then(error)`."""
+        """Call `then(None)` when the torrent's metainfo and store are there, or `then(error)`: that is a StorageError,
+        or NotFound ("torrent.unknown") when the torrent was removed meanwhile."""
         if torrent.metainfo is not None:
             then(None)
             return
@@ -44,6 +45,8 @@ class Metainfos:
         torrent = self._roster.get(answer.info_hash)
         askers = self._askers.pop(answer.info_hash, [])
         if torrent is None:
+            for then in askers:        # who waits for this one may be about another
+                then(NotFound("torrent.unknown", f"torrent {answer.info_hash} was removed meanwhile"))
             return
         if answer.metainfo is not None:
             from blobtorrent.core.session.rows import read_peers, read_stamps

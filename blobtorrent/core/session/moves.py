@@ -139,7 +139,7 @@ class MoveManager:
         torrent.moved_bytes = 0
         self._metainfos.with_metainfo(torrent, lambda error: self._save_intent(torrent, error))
 
-    def _save_intent(self, torrent: Torrent, error: StorageError | None) -> None:
+    def _save_intent(self, torrent: Torrent, error: BlobTorrentError | None) -> None:
         if error is not None:
             self._roster.fail(torrent, error)
             return

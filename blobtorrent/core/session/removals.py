@@ -10,7 +10,7 @@ from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing, is_guest
 from blobtorrent.core.session.torrent import Torrent
-from blobtorrent.model.errors import StorageError
+from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.runtime.logs import get_logger
 
 if TYPE_CHECKING:
@@ -44,18 +44,20 @@ class Removals:
         else:
             self._metainfos.with_metainfo(torrent, lambda error: self._post(torrent, error))
 
-    def _post(self, torrent: Torrent, error: StorageError | None) -> None:
-        from blobtorrent.storage.filejobs import DataDeleted, DeleteData
+    def _post(self, torrent: Torrent, error: BlobTorrentError | None) -> None:
+        from blobtorrent.storage.filejobs import DeleteData
 
         if torrent.store is None:
-            self.on_deleted(DataDeleted(torrent.info_hash, error))
+            self._conclude(torrent, error)
         else:
             self._outlets.post_file_job(DeleteData(torrent.info_hash, torrent.store, self._outlets.inbox))
 
     def on_deleted(self, answer: DataDeleted) -> None:
-        torrent = self._roster.known(answer.info_hash)
-        if answer.error is not None:
-            log.warning("files of a removed torrent are left", torrent=torrent.info_hash, detail=answer.error.detail)
+        self._conclude(self._roster.known(answer.info_hash), answer.error)
+
+    def _conclude(self, torrent: Torrent, error: BlobTorrentError | None) -> None:
+        if error is not None:
+            log.warning("files of a removed torrent are left", torrent=torrent.info_hash, detail=error.detail)
         self._end(torrent)
 
     def _end(self, torrent: Torrent) -> None:

@@ -16,7 +16,7 @@ from blobtorrent.core.session.places import Places
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.trust import files_of_mask
-from blobtorrent.model.errors import Conflict, StorageError
+from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound
 
 PATH_TAKEN = "torrent.path-taken"
 
@@ -64,7 +64,7 @@ class Sharing:
         else:
             then([])
 
-    def _begin(self, search: _Search, files: Files, error: StorageError | None) -> None:
+    def _begin(self, search: _Search, files: Files, error: BlobTorrentError | None) -> None:
         if error is not None:
             search.then(search.left)   # nobody can say: all of them, to be on the safe side
             return
@@ -90,15 +90,19 @@ class _Search:
             file = _File(self._torrent, number)
             self._files[file.path] = file
 
-    def compare(self, other: Torrent, error: StorageError | None) -> None:
-        if error is not None or any(
-            file.path in self._files and (_is_getting(other) or not self._is_harmless(self._files[file.path], file))
-            for file in (_File(other, number) for number in files_of(other))
-        ):
+    def compare(self, other: Torrent, error: BlobTorrentError | None) -> None:
+        is_gone = isinstance(error, NotFound)
+        if not is_gone and (error is not None or self._has_some_of_these(other)):
             self._found.append(other)
         self.left.remove(other)
         if not self.left:
             self.then(self._found)
+
+    def _has_some_of_these(self, other: Torrent) -> bool:
+        return any(
+            file.path in self._files and (_is_getting(other) or not self._is_harmless(self._files[file.path], file))
+            for file in (_File(other, number) for number in files_of(other))
+        )
 
 
 class _File:

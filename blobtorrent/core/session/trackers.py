@@ -13,7 +13,7 @@ from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import TorrentManager
-from blobtorrent.model.errors import Invalid, StorageError
+from blobtorrent.model.errors import BlobTorrentError, Invalid
 from blobtorrent.model.events import TorrentChanged
 from blobtorrent.model.urls import MAX_TRACKERS, TRACKER_SCHEMES, usable_url
 
@@ -42,7 +42,7 @@ class TrackerManager:
         self._metainfos.with_metainfo(torrent, lambda error: self._add(torrent, more, reply, error))
         return reply
 
-    def _add(self, torrent: Torrent, more: Tiers, reply: Reply[Any], error: StorageError | None) -> None:
+    def _add(self, torrent: Torrent, more: Tiers, reply: Reply[Any], error: BlobTorrentError | None) -> None:
         if error is not None:
             reply.give(error)
             return

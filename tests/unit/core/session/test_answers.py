@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from blobtorrent.core.session.commands import OpenListeners, Reply, StopTorrent
+from blobtorrent.core.session.commands import (
+    AddTrackers,
+    ChangeTorrent,
+    FilePriority,
+    FilesOf,
+    OpenListeners,
+    RemoveTorrent,
+    Reply,
+    StopTorrent,
+    TorrentChanges,
+)
 from blobtorrent.core.session.queries import MetainfoOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
 from blobtorrent.core.swarm.messages import PeersTold, PieceCounts, PiecesTold, TellPeers, TellPieces
 from blobtorrent.discovery.messages import Announce, AnnounceDone
@@ -189,3 +199,21 @@ def test_the_torrent_file_is_told_as_it_was_kept(rig: SessionRig, tmp_path: Path
     assert answer_now(replies[0]) == b"d4:infoe"
     with pytest.raises(FileMissing):
         answer_now(replies[1])
+
+
+@pytest.mark.parametrize("ask", [
+    TrackersOf, WebSeedsOf, FilesOf,
+    lambda info_hash: AddTrackers(info_hash, ((A,),)),
+    lambda info_hash: ChangeTorrent(info_hash, TorrentChanges(file_priorities={0: FilePriority.HIGH})),
+])
+def test_who_asks_of_a_torrent_that_is_removed_before_it_is_read_is_answered(tmp_path: Path, ask: Any) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, run=False)])
+    rig.open_listeners()
+    reply = rig.command(ask(torrent.info_hash))
+    rig.command(RemoveTorrent(torrent.info_hash))
+    rig.save()
+    rig.give_metainfo(torrent)
+    with pytest.raises(NotFound, match="removed meanwhile"):
+        answer_now(reply)
+    assert rig.saves.depth == 0        # nothing of it comes back

@@ -252,3 +252,12 @@ def test_a_file_of_another_cannot_become_wanted(tmp_path: Path) -> None:
     with pytest.raises(Conflict):
         reply.wait(0)
     assert rig.status(SECOND).wanted_bytes == 0
+
+
+def test_a_neighbour_that_is_removed_before_it_is_read_forbids_nothing(tmp_path: Path) -> None:
+    rig = with_first(tmp_path, 0, 1, 2, 3)
+    add(rig, SECOND, tmp_path, good=False)
+    rig.command(RemoveTorrent(FIRST.info_hash))
+    assert rig.board.read(FIRST.info_hash) is None
+    load(rig, FIRST)
+    assert rig.state(SECOND) == "downloading"
