@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.support.tools import require_module
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(1800)]
 
 PATIENCE_S = 60.0
+SETTLE_S = 0.5                         # from a commit that can be seen to everybody who is to know of it
 FIRST, UNWANTED, LAST = range(3)       # numbers of the files
 FLIPS, FULL_FLIPS = 2, 50              # of each file, at seeded places
 
@@ -56,17 +58,22 @@ class Wreck:
             self.lives.order(self.sample, "start")
             wait_until(lambda: self._has("parts/HASH.kept"), PATIENCE_S, "a piece with bytes of the unwanted file")
             seed.limit(256 * KIB)
-            with closing(sqlite3.connect(f"{self.path('state.sqlite3').as_uri()}?mode=ro", uri=True)) as reader:
+            with closing(self._reader()) as reader:
                 reader.execute("BEGIN")            # what is committed from now on stays in the log
-                reader.execute("SELECT * FROM rows").fetchone()
+                before = _last_commit(reader)
                 wait_until(lambda: self._has("parts/HASH.parts"), PATIENCE_S, "a piece that stays unfinished for long")
-                wait_until(lambda: self._has(LOG), PATIENCE_S, "a commit")
+                with closing(self._reader()) as other:
+                    wait_until(lambda: _last_commit(other) > before, PATIENCE_S, "a commit")
+                time.sleep(SETTLE_S)
                 self.lives.kill()
                 shutil.copytree(self._folder, self._copy / "disk")
         shutil.copytree(self._memory, self._copy / "memory", ignore=shutil.ignore_patterns("*.sock"))
 
     def _seed(self, bytes_per_s: int = 0) -> MeasuredPeer:
         return MeasuredPeer(self.sample, bytes_per_s=bytes_per_s, port=self._port)
+
+    def _reader(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self.path('state.sqlite3').as_uri()}?mode=ro", uri=True)
 
     def _has(self, name: str) -> bool:
         path = self.path(name)
@@ -95,6 +102,10 @@ class Wreck:
         assert all("unwanted" in line for line in self.sample.differences(self.lives.downloads))
         self.fetched_twice: int = ends["downloaded_bytes"] - ends["size_bytes"]        # the unwanted share a piece
         return self.lives.daemon.output()
+
+
+def _last_commit(reader: sqlite3.Connection) -> int:
+    return int(reader.execute("SELECT max(generation) FROM rows").fetchone()[0])
 
 
 @pytest.fixture(scope="module")
