@@ -20,7 +20,7 @@ from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing, is_guest
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import TorrentManager
-from blobtorrent.model.errors import BlobTorrentError, CommandError, Conflict, StorageError
+from blobtorrent.model.errors import BlobTorrentError, CommandError, Conflict, NotFound, StorageError
 from blobtorrent.model.events import TorrentChanged, TorrentMoved
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.logs import get_logger
@@ -46,6 +46,8 @@ class MoveManager:
         self._aborts: dict[InfoHash, Abort] = {}
         self._renamers: dict[InfoHash, Reply[Any]] = {}    # who waits for a rename to end
         roster.at_entry(TorrentState.MOVING, self._begin)
+        roster.at_entry(TorrentState.GONE, lambda torrent, _: self._answer_rename(
+            torrent, NotFound("torrent.unknown", f"{torrent.name} was removed meanwhile")))
         torrents.abort_move = self._abort
 
     def move(self, command: MoveTorrent, reply: Reply[Any]) -> Reply[Any]:
@@ -140,11 +142,11 @@ class MoveManager:
         self._metainfos.with_metainfo(torrent, lambda error: self._save_intent(torrent, error))
 
     def _save_intent(self, torrent: Torrent, error: BlobTorrentError | None) -> None:
-        if error is not None:
-            self._roster.fail(torrent, error)
-            return
         place = torrent.record.place
         was_begun = place.is_moving
+        if error is not None:
+            self._refuse(torrent, was_begun, error)
+            return
         torrent.record.place = place._replace(is_moving=True)
         self._keeper.save(torrent, lambda error: self._post(torrent, was_begun, error))
 
@@ -152,7 +154,7 @@ class MoveManager:
         from blobtorrent.storage.filejobs import Abort, MoveStore, RenamePaths
 
         if error is not None:
-            self._roster.fail(torrent, error)
+            self._refuse(torrent, was_begun, error)
             return
         place, store, inbox = torrent.record.place, torrent.store, self._outlets.inbox
         assert store is not None
@@ -163,6 +165,19 @@ class MoveManager:
         abort = self._aborts[torrent.info_hash] = Abort()
         log.info("moving", torrent=torrent.info_hash, source=str(place.root), target=str(place.download_dir))
         self._outlets.post_file_job(MoveStore(torrent.info_hash, store, place.download_dir, inbox, was_begun, abort))
+
+    def _refuse(self, torrent: Torrent, was_begun: bool, error: BlobTorrentError) -> None:
+        """It cannot begin; or not go on, if it was begun by an earlier process."""
+        if not was_begun:
+            torrent.record.place = torrent.record.place._replace(renaming=None, is_moving=False)
+        self._roster.fail(torrent, error)
+        self._answer_rename(torrent, error)
+
+    def _answer_rename(self, torrent: Torrent, answer: BlobTorrentError | None) -> None:
+        """Tell who waits for a rename of it, if anybody does."""
+        reply = self._renamers.pop(torrent.info_hash, None)
+        if reply is not None:
+            reply.give(answer)
 
     # ---- end
 
@@ -193,29 +208,26 @@ class MoveManager:
 
     def on_renamed(self, answer: PathsRenamed) -> None:
         torrent = self._roster.known(answer.info_hash)
-        reply = self._renamers.pop(answer.info_hash, None)
         place = torrent.record.place
         if answer.error is None or answer.error.code != "storage.half-moved":
             place = place._replace(renaming=None, is_moving=False)
         if answer.error is None:
             torrent.record.place = place._replace(renames=dict(answer.renames))
             self._take_stamps(torrent, answer.stamps)
-            self._finish(torrent, lambda: self._roster.tell(TorrentChanged(torrent.info_hash)), reply)
+            self._finish(torrent, lambda: self._roster.tell(TorrentChanged(torrent.info_hash)))
         elif isinstance(answer.error, StorageError):
             self._give_up(torrent, answer.error, place)
-            if reply is not None:
-                reply.give(answer.error)
+            self._answer_rename(torrent, answer.error)
         else:
             torrent.record.place = place
-            self._finish(torrent, lambda: None, reply, answer.error)
+            self._finish(torrent, lambda: None, answer.error)
 
     def _take_stamps(self, torrent: Torrent, stamps: Mapping[int, FileStamp]) -> None:
         if stamps:
             torrent.stamps = dict(stamps)
             torrent.stamps_are_new = True
 
-    def _finish(self, torrent: Torrent, then: Callable[[], None], reply: Reply[Any] | None = None,
-                answer: BlobTorrentError | None = None) -> None:
+    def _finish(self, torrent: Torrent, then: Callable[[], None], answer: BlobTorrentError | None = None) -> None:
         """Save how it ended; who waits for that is told when the torrent can be moved again."""
 
         def saved(error: StorageError | None) -> None:
@@ -224,8 +236,7 @@ class MoveManager:
             else:
                 then()
                 self._roster.fire(torrent, TorrentEvent.MOVED)
-            if reply is not None:
-                reply.give(error or answer)
+            self._answer_rename(torrent, error or answer)
 
         self._keeper.save(torrent, saved)
 

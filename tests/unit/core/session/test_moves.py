@@ -15,7 +15,7 @@ from blobtorrent.core.session.commands import (
     StopSession,
 )
 from blobtorrent.core.session.rows import stamps_body
-from blobtorrent.model.errors import Conflict, DiskFull, StorageError
+from blobtorrent.model.errors import Conflict, DiskFull, NotFound, StorageError
 from blobtorrent.model.events import TorrentMoved
 from blobtorrent.storage.filejobs import MoveProgress, MoveStore, PathsRenamed, RenamePaths, StoreMoved
 from blobtorrent.storage.jobs import PrepareStore, StorePrepared
@@ -117,6 +117,30 @@ def test_a_rename_that_fails_is_answered_and_the_names_stay(
         reply.wait(0)
     assert rig.state(TORRENT) == state
     assert (torrent.record.place.renames, torrent.record.place.renaming) == ({}, None)
+
+
+def test_a_rename_that_cannot_begin_is_answered_and_not_tried_again(tmp_path: Path) -> None:
+    torrent = saved_torrent(TORRENT, tmp_path, 0, run=False)
+    rig = SessionRig(keeps=True, saved=[torrent])
+    rig.open_listeners()
+    reply = rig.command(RenamePath(TORRENT.info_hash, "t", "new"))
+    rig.fail_load(TORRENT, StorageError("storage.io", "cannot be read"))
+    with pytest.raises(StorageError, match="cannot be read"):
+        reply.wait(0)
+    assert (rig.state(TORRENT), torrent.record.place.renaming) == ("error", None)
+
+
+def test_who_waits_for_a_rename_hears_that_the_torrent_was_removed(tmp_path: Path) -> None:
+    rig = SessionRig(keeps=True)
+    rig.open_listeners()
+    rig.add_kept(TORRENT, tmp_path)
+    rig.answer_prepare(has_data=False)
+    reply = rig.command(RenamePath(TORRENT.info_hash, "t", "new"))
+    rig.command(RemoveTorrent(TORRENT.info_hash))
+    rig.answer_close(TORRENT, have=0)
+    assert rig.board.read(TORRENT.info_hash) is None
+    with pytest.raises(NotFound, match="removed meanwhile"):
+        reply.wait(0)
 
 
 # ---- without the files
