@@ -248,7 +248,8 @@ class ResumeManager:
 
     def _rows_of(self, torrent: Torrent) -> list[Row]:
         key, record = row_key(torrent.info_hash), torrent.record
-        record.recent = record.durable & ~torrent.claimed
+        if not record.is_suspect:      # else what the row of before added last is still to be looked at
+            record.recent = record.durable & ~torrent.claimed
         made = [Row(PROGRESS, key, rows.progress_body(record, torrent.running(self._clock.now(), self._clock.wall())))]
         if torrent.info_hash in self._wishes:
             made.append(Row(TORRENT, key, rows.torrent_body(record)))

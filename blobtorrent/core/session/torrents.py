@@ -86,6 +86,8 @@ class TorrentManager:
         self._is_awake = False
         self._admission.rest()
         for torrent in list(self._roster):
+            if torrent.record.is_suspect:
+                self._keeper.touch(torrent)                # our clean end says nothing of the one before
             if torrent.can_stop:
                 self._roster.fire(torrent, TorrentEvent.STOP)
 

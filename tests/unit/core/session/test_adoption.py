@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from blobtorrent.core.session.commands import StartTorrent, StopSession, StopTorrent
+from blobtorrent.core.session.commands import ChangeTorrent, StartTorrent, StopSession, StopTorrent, TorrentChanges
+from blobtorrent.core.session.rows import read_record
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.errors import StorageError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.jobs import CloseStore, PrepareStore, StoreClosed, StorePrepared
 from blobtorrent.storage.live.recovery import Recovered
+from blobtorrent.storage.state.statethread import PROGRESS
+from blobtorrent.storage.state.statethread import TORRENT as ROW_OF_TORRENT
 from tests.support.sessions import SessionRig, only, saved_torrent, torrent_of
 
 TORRENT = torrent_of(4)
@@ -96,3 +100,27 @@ def test_what_cannot_be_made_durable_is_an_error_that_a_stop_ends(tmp_path: Path
     rig.tell(StoreClosed(TORRENT.info_hash))
     assert rig.state(TORRENT) == "stopped"
     assert safe == []
+
+
+def suspect(metainfo: Metainfo, folder: Path) -> Torrent:
+    """It ran when the power failed, soon after its last row, which was the first to claim piece 1."""
+    torrent = saved_torrent(metainfo, folder, 0, 1)
+    torrent.record.is_suspect, torrent.record.recent = True, 1 << 1
+    return torrent
+
+
+def test_what_a_crash_makes_doubtful_is_still_that_when_its_rows_are_written_anew(tmp_path: Path) -> None:
+    torrent = suspect(TORRENT, tmp_path)
+    rig = SessionRig(keeps=True, saved=[torrent])          # it does not run before the listeners are open
+    rig.command(ChangeTorrent(TORRENT.info_hash, TorrentChanges(labels=("new",))))
+    rows = {row.kind: row.body for row in rig.save()}
+    again = read_record(rows[ROW_OF_TORRENT], rows[PROGRESS])
+    assert (again.is_suspect, again.recent) == (True, 1 << 1)
+
+
+def test_a_clean_end_does_not_vouch_for_torrents_that_were_not_looked_at_since_a_crash(tmp_path: Path) -> None:
+    rig = SessionRig(keeps=True, saved=[suspect(TORRENT, tmp_path), saved_torrent(torrent_of(4, seed=2), tmp_path)])
+    reply = rig.command(StopSession())
+    found = [json.loads(row.body) for row in rig.save() if row.kind == PROGRESS]
+    assert [(row["suspect"], row["recent"]) for row in found] == [(True, [1])]
+    assert reply.wait(0) is True
