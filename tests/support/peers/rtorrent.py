@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.payload import with_tracker
 from tests.support.peers.client import LOOPBACK, Client, Doorbell, Job, Role, Transfer
-from tests.support.peers.program import free_port, listens, wait_until
+from tests.support.peers.program import Program, free_port, listens, wait_until
 
 START_TIMEOUT_S = 60.0
 NO_TRACKER = f"http://{LOOPBACK}:9/announce"     # rTorrent loads no torrent without; nobody listens on "discard"
@@ -76,6 +76,33 @@ class RtorrentPeer(Client):
     def _runs(self, name: str) -> bool:
         return (name in self.call("download_list") and bool(self.call("d.is_active", name))
                 and not self.call("d.hashing", name))
+
+
+class RtorrentSession(Program):
+    """rtorrent with a session of many torrents, below `home`; made again there, it goes on where the last one ended."""
+
+    def __init__(self, home: Path) -> None:
+        self._socket = home / "rpc.sock"
+        self.session = home / "session"
+        self.session.mkdir(exist_ok=True)
+        port = free_port()
+        settings = home / "rtorrent.rc"
+        settings.write_text("".join(f"{line}\n" for line in (
+            "system.daemon.set = true", f"network.scgi.open_local = {self._socket}",
+            f"session.path.set = {self.session}", "network.bind_address.set = 127.0.0.1",
+            f"network.port_range.set = {port}-{port}", "dht.mode.set = disable", "protocol.pex.set = no",
+            "trackers.use_udp.set = no")))
+        super().__init__(["rtorrent", "-n", "-o", f"import={settings}"], home=home)
+
+    def call(self, command: str, *arguments: str) -> Any:
+        return scgi_call(self._socket, command, *arguments)
+
+    def knows(self, count: int) -> bool:
+        try:
+            found = self.call("download_list")
+        except OSError:
+            return False
+        return isinstance(found, list) and len(found) == count
 
 
 def scgi_call(path: Path, command: str, *arguments: str) -> Any:
