@@ -88,8 +88,9 @@ class Connection:
 
     @property
     def is_waiting(self) -> bool:
-        """The client has sent no complete head: it may be left for another one."""
-        return self._machine.state in (_S.SECURING, _S.WAITING, _S.LINGERING)
+        """The client has asked for nothing, or does not take what anybody may have: it may be left for another one."""
+        state = self._machine.state
+        return state in (_S.SECURING, _S.WAITING, _S.LINGERING) or state is _S.SENDING and self.grant is NOBODY
 
     @property
     def is_lasting(self) -> bool:
@@ -216,6 +217,8 @@ class Connection:
                 self._read_body()
         except Refused as error:
             self._refuse(error)
+        if self._machine.state in (_S.WAITING, _S.RECEIVING) and not self._is_watched:
+            self._watch(EVENT_READ, self._receive)
 
     def _read_head(self) -> None:
         head = self._head = self._reader.read_head()
@@ -312,8 +315,10 @@ class Connection:
         self.grant = NOBODY
         self._is_idle = True
         self._limit(IDLE_S)
-        self._watch(EVENT_READ, self._receive)
-        if not self._reader.is_empty:  # the next request came with the last; other clients first
+        if self._reader.is_empty:
+            self._watch(EVENT_READ, self._receive)
+        else:                          # the next request came with the last; other clients first, and no more of this
+            self._unwatch()
             self._loop.timers.at(self._loop.now, self._advance)
 
     def _linger(self) -> None:

@@ -19,7 +19,7 @@ from blobtorrent.interface.rest.channel import Channel, PlainChannel
 from blobtorrent.interface.rest.connection import Connection
 from blobtorrent.interface.rest.crowd import MAX_PER_NETWORK, Crowd
 from blobtorrent.interface.rest.gate import Gate
-from blobtorrent.interface.rest.grants import Scope
+from blobtorrent.interface.rest.grants import NOBODY, Scope
 from blobtorrent.interface.rest.http import Head, Refused, Request, Response, render_head
 from blobtorrent.interface.rest.keyring import Keyring
 from blobtorrent.interface.rest.listeners import (
@@ -253,7 +253,8 @@ class RestServer:
                 connection.end_lasting()
 
     def on_request(self, connection: Connection, request: Request) -> None:
-        self._crowd.on_request(connection)
+        if request.grant is not NOBODY:            # what anybody may ask for earns no place
+            self._crowd.on_request(connection)
         head = request.head
         log.debug("request", method=head.method, path="/".join(head.path))
         job = _Job(connection, request)
