@@ -80,7 +80,9 @@ class EventStream:
     def __init__(self, feed: Feed, wanted: Wanted, since: str) -> None:
         self.wanted = wanted
         self.since = since
-        self.seen = 0                  # number of the last event that was passed on, or was not wanted
+        # Number of the last event that was passed on, or was not wanted. It begins before the head of the answer is on
+        # its way: what a client does when it has that must not be missed.
+        self.seen = feed.newest()
         self._feed = feed
         self._sink: Sink | None = None
 
@@ -154,14 +156,20 @@ class Feed:
 
     # ---- on the thread rest
 
+    def newest(self) -> int:
+        """Number of the last event that there is; 0: there was none."""
+        self._take()
+        return self.log.last
+
     def join(self, stream: EventStream) -> None:
         """Give the stream what it missed, and from now on all that it wants."""
         self._take()
         self._streams[stream] = None
-        seen = self.log.number_of(stream.since) if stream.since else self.log.last
-        stream.seen = self.log.last if seen is None else seen
-        if seen is None:
-            stream.write(self._gap(None, self.log.last))
+        if stream.since:
+            seen = self.log.number_of(stream.since)
+            stream.seen = self.log.last if seen is None else seen
+            if seen is None:
+                stream.write(self._gap(None, self.log.last))
         if stream.wanted.has_pieces and self._piece_watch is None:
             self._piece_watch = PieceWatch(self._board, self._clock.wall())
             self._require_thread().run_later(PIECES_S, self._look_for_pieces)
