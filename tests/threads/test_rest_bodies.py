@@ -181,7 +181,7 @@ def test_a_client_that_speaks_out_of_turn_is_left(rig):
         wait_for(lambda: push.sink)
         sock.sendall(b"more")
         assert read_all(sock).endswith(b"\r\n\r\n")
-    assert push.ended == 1
+    wait_for(lambda: push.ended)
 
 
 def test_a_stream_that_is_quiet_lasts_and_one_that_stalls_is_cut():
