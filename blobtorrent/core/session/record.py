@@ -6,7 +6,7 @@
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from blobtorrent.core.session.commands import AddTorrent, FilePriority, SeedGoal, Tiers
 from blobtorrent.model.address import Endpoint
@@ -101,7 +101,7 @@ class TorrentRecord:
     looked for. `durable` is the mask of those that a row claims, `recent` of those that only the last one added."""
 
     __slots__ = (
-        "done_bytes", "durable", "error", "facts", "finished_at", "has_given_enough", "have", "is_checked",
+        "done_bytes", "durable", "error", "facts", "finished_at", "foreign", "has_given_enough", "have", "is_checked",
         "is_forced", "is_paused", "is_suspect", "lifetime", "owes_finish", "place", "recent", "removal", "running",
         "should_run", "skipped_bytes", "wishes",
     )
@@ -127,6 +127,7 @@ class TorrentRecord:
         self.owes_finish = False       # it lacked something when it ran last, and nobody was told yet that it has it
         self.lifetime = Lifetime()
         self.running: Running | None = None                # how the last process left it
+        self.foreign: Mapping[str, Any] | None = None      # what its row says that only later versions understand
 
     @property
     def info_hash(self) -> InfoHash:

@@ -2,8 +2,9 @@
 
 A torrent has two rows: "torrent" changes when its owner wants something, "progress" every few seconds while it runs.
 Two more are read only when it is started: "stamps", how its files looked when they were last known, and "peers".
-Keys that a row lacks have their defaults: rows of older versions are read, and what is as usual is not written. A
-thousand rows are read before the daemon can say that it is ready.
+Keys that a row lacks have their defaults: rows of older versions are read, and what is as usual is not written. What a
+later version has put into a "torrent" row stays there. A thousand rows are read before the daemon can say that it is
+ready.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _USUAL_TORRENT: dict[str, Any] = {
     "unseen": False, "run": True, "paused": False, "beyond_queue": False, "given_enough": False, "removal": "",
     "error": ("", ""), "finished_at": 0.0,
 }
+_TORRENT_KEYS = _USUAL_TORRENT.keys() | {"v1", "name", "size", "pieces", "piece_length", "download_dir"}
 _USUAL_PROGRESS: dict[str, Any] = {
     "checked": False, "suspect": False, "owes_finish": False, "have": "", "recent": [], "done": 0, "skipped": 0,
     "totals": Lifetime(),
@@ -46,6 +48,7 @@ _path = lru_cache(Path)                # thousands of torrents lie in a few fold
 def torrent_body(record: TorrentRecord) -> bytes:
     facts, wishes, place = record.facts, record.wishes, record.place
     return _dump_unusual(_USUAL_TORRENT, {
+        **(record.foreign or {}),
         "v1": facts.info_hash.v1.hex(),
         "v2": facts.info_hash.v2.hex(),
         "name": facts.name,
@@ -105,7 +108,10 @@ def progress_body(record: TorrentRecord, running: Running | None = None) -> byte
 def read_record(torrent: bytes, progress: bytes | None) -> TorrentRecord:
     """Without its progress a torrent is one that was never checked. Raises ResumeCorrupt ("state.bad-row")."""
     try:
-        record = _read_torrent({**_USUAL_TORRENT, **json.loads(torrent.decode())})
+        row = json.loads(torrent.decode())
+        record = _read_torrent({**_USUAL_TORRENT, **row})
+        if not row.keys() <= _TORRENT_KEYS:
+            record.foreign = {key: row[key] for key in row.keys() - _TORRENT_KEYS}
         if progress is not None:
             _read_progress(record, {**_USUAL_PROGRESS, **json.loads(progress.decode())})
     except (ValueError, TypeError, KeyError, AttributeError, binascii.Error, BlobTorrentError) as error:
@@ -177,7 +183,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             labels=tuple(row["labels"]),
             group=row["group"],
             priority=row["priority"],
-            goal=None if goal is None else SeedGoal(**{**goal, "action": GoalAction(goal["action"])}),
+            goal=None if goal is None else _goal(goal),
             down_bytes_per_s=row["down"],
             up_bytes_per_s=row["up"],
             is_sequential=row["sequential"],
@@ -244,6 +250,11 @@ def _numbers(mask: int) -> list[int]:
         numbers.append(lowest.bit_length() - 1)
         mask ^= lowest
     return numbers
+
+
+def _goal(row: Mapping[str, Any]) -> SeedGoal:
+    """Limits that only later versions know are passed over."""
+    return SeedGoal(row["ratio"], row["time_s"], row["idle_s"], GoalAction(row["action"]))
 
 
 def _tiers(value: Any) -> Tiers | None:

@@ -43,6 +43,7 @@ def a_record(pieces: int = 20) -> TorrentRecord:
     record.removal = "keep-data"
     record.error = ("storage.disk-full", "no room")
     record.is_checked = record.is_suspect = record.owes_finish = record.has_given_enough = True
+    record.is_paused = record.is_forced = True
     record.have = Bitfield(pieces, [0, 3, 19])
     record.durable = 1 << 3 | 1 << 19
     record.recent = 1 << 19
@@ -59,7 +60,8 @@ def test_everything_of_a_record_survives_but_pieces_that_are_not_durable() -> No
     record = a_record()
     again = read_again(record)
     for name in ("facts", "wishes", "place", "should_run", "removal", "error", "is_checked", "is_suspect", "durable",
-                 "owes_finish", "has_given_enough", "recent", "done_bytes", "skipped_bytes", "finished_at", "lifetime"):
+                 "owes_finish", "has_given_enough", "is_paused", "is_forced", "recent", "done_bytes", "skipped_bytes",
+                 "finished_at", "lifetime"):
         assert getattr(again, name) == getattr(record, name), name
     assert sorted(again.have) == [3, 19]
     assert again.unsaved == 0
@@ -87,6 +89,17 @@ def test_what_an_older_row_lacks_has_its_default() -> None:
     record = read_record(json.dumps({key: row[key] for key in BARE}).encode(), b"{}")
     assert record.place == Place(Path("/final"), Path("/final"))
     assert (record.should_run, record.wishes.goal, record.lifetime) == (True, None, Lifetime())
+
+
+def test_what_only_a_later_version_understands_stays_in_the_row() -> None:
+    row = json.loads(torrent_body(a_record()))
+    row["moods"] = {"monday": [1, 2]}
+    row["goal"]["seeds"] = 5
+    again = read_record(json.dumps(row).encode(), b"{}")
+    assert again.wishes.goal == a_record().wishes.goal
+    again.wishes = again.wishes._replace(labels=("other",))
+    written = json.loads(torrent_body(again))
+    assert (written["moods"], written["labels"]) == ({"monday": [1, 2]}, ["other"])
 
 
 def test_what_is_as_usual_is_not_written_and_no_torrent_changes_what_that_is() -> None:
