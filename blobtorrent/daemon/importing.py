@@ -19,7 +19,7 @@ from blobtorrent.model.errors import ConfigError, Conflict, FormatError, NotFoun
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.protocol.metafile import parse_torrent
-from blobtorrent.protocol.rtorrentsession import Progress, is_unresolved_magnet, read_progress, read_wanted
+from blobtorrent.protocol.rtorrentsession import Progress, read_progress, read_wanted, unresolved_magnet
 from blobtorrent.storage.filepool import FilePool
 from blobtorrent.storage.foreignsession import RtorrentSession
 from blobtorrent.storage.naming import Naming
@@ -118,11 +118,10 @@ class Writer:
 def open_state(folder: Path) -> Iterator[Writer]:
     """A state directory to write to, made if need be. It is left as cleanly ended as it was found.
 
-    Raises Conflict ("import.daemon-runs"), ConfigError, StorageError.
+    Raises Conflict ("import.daemon-runs", "import.other-user"), ConfigError, StorageError.
     """
     is_new = not (folder / "torrents").exists()
-    if not is_new and folder.stat().st_uid != os.geteuid():
-        raise Conflict("import.other-user", f"{folder} belongs to another user: import as that user, who can read it")
+    _require_owner(folder)
     try:
         state_dir = StateDir(folder)
     except ConfigError as error:
@@ -145,10 +144,11 @@ def open_state(folder: Path) -> Iterator[Writer]:
 
 
 def known_torrents(folder: Path) -> set[bytes]:
-    """The keys of the torrents of a state directory; changes nothing in it, whoever uses it.
+    """The keys of the torrents of a state directory, whoever uses it. Nothing that it keeps changes.
 
-    Raises ConfigError ("state.newer"), ResumeCorrupt when it is damaged.
+    Raises Conflict ("import.other-user"), ConfigError ("state.newer"), ResumeCorrupt when it is damaged.
     """
+    _require_owner(folder)
     key = read_key(folder)
     if key is None or not (folder / STATE_NAME).exists():
         return set()
@@ -158,6 +158,12 @@ def known_torrents(folder: Path) -> set[bytes]:
             return {row.key for row in file.rows_of(TORRENT)[0]}
     except sqlite3.Error as error:
         raise ResumeCorrupt("state.damaged", f"{folder / STATE_NAME}: {error}; run `blobtorrent doctor`") from error
+
+
+def _require_owner(folder: Path) -> None:
+    """What root writes, if only by looking at rows, the daemon of another user could not open."""
+    if folder.exists() and folder.stat().st_uid != os.geteuid():
+        raise Conflict("import.other-user", f"{folder} belongs to another user: import as that user")
 
 
 def key_of(name: str) -> bytes:
@@ -171,18 +177,21 @@ def map_folder(folder: str, moved: Mapping[str, str]) -> str:
     "." stands for the folder that rTorrent was started in, to which relative paths belong.
     """
     path = os.path.normpath(folder)
-    for old in sorted(map(os.path.normpath, moved), key=len, reverse=True):
-        new = next(target for origin, target in moved.items() if os.path.normpath(origin) == old)
-        if old == "." and not os.path.isabs(path):
-            return os.path.normpath(os.path.join(new, path))
-        if path == old or path.startswith(old.rstrip("/") + "/"):
-            return os.path.normpath(os.path.join(new, os.path.relpath(path, old)))
+    for old, new in sorted(moved.items(), key=lambda item: len(os.path.normpath(item[0])), reverse=True):
+        base = os.path.normpath(old)
+        if base == ".":
+            is_inside = not os.path.isabs(path)
+        else:
+            is_inside = path == base or path.startswith(base.rstrip("/") + "/")
+        if is_inside:
+            return os.path.normpath(os.path.join(new, os.path.relpath(path, base)))
     return path
 
 
 def _parsed(raw: bytes, name: str) -> Metainfo:
-    if is_unresolved_magnet(raw):
-        raise NotFound("import.magnet", "a magnet link whose torrent had not come yet: add the link again")
+    link = unresolved_magnet(raw)
+    if link is not None:
+        raise NotFound("import.magnet", f"its torrent had not come yet: add the link again: {link}")
     metainfo = parse_torrent(raw)
     if metainfo.info_hash.v1.hex().upper() != name:
         raise FormatError("import.other-torrent", f"{name}.torrent is another torrent, {metainfo.info_hash.hex}")

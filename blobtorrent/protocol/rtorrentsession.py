@@ -133,13 +133,16 @@ def read_progress(raw: bytes, num_pieces: int, num_files: int) -> Progress:
     )
 
 
-def is_unresolved_magnet(raw: bytes) -> bool:
-    """Whether HASH.torrent is only a note that the metadata of a magnet link is wanted."""
+def unresolved_magnet(raw: bytes) -> str | None:
+    """The magnet link that HASH.torrent stands for while its metadata has not come; None when it is a torrent."""
     try:
-        info = _dictionary(raw).get(b"info")
+        top = _dictionary(raw)
     except FormatError:
-        return False
-    return isinstance(info, dict) and b"pieces" not in info
+        return None
+    info, link = top.get(b"info"), top.get(b"magnet-uri", b"")
+    if not isinstance(info, dict) or b"meta_download" not in info or not isinstance(link, bytes):
+        return None
+    return _text(link)
 
 
 # ---- parts of the two files

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,13 @@ def _load(rtorrent: RtorrentSession, made: Left) -> None:
     rtorrent.call("d.check_hash", _upper(made.half))
     for sample in made.samples:
         chunks = HALF // PIECE if sample in (made.half, made.running) else sample.num_pieces
-        wait_until(lambda: rtorrent.call("d.completed_chunks", _upper(sample)) == chunks
-                   and not rtorrent.call("d.hashing", _upper(sample)), TIMEOUT_S, f"the check of {sample.name!r}")
+        wait_until(partial(_is_checked, rtorrent, _upper(sample), chunks), TIMEOUT_S, f"the check of {sample.name!r}")
     rtorrent.call("f.priority.set", f"{_upper(made.renamed)}:f1", "2")
     rtorrent.call("d.update_priorities", _upper(made.renamed))
+
+
+def _is_checked(rtorrent: RtorrentSession, name: str, chunks: int) -> bool:
+    return not rtorrent.call("d.hashing", name) and bool(rtorrent.call("d.completed_chunks", name) == chunks)
 
 
 @pytest.fixture
