@@ -100,7 +100,7 @@ class MoveManager:
 
     def rename(self, command: RenamePath, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, Conflict ("torrent.removing", "torrent.moving", "torrent.path-shared",
-        "torrent.path-taken"), or Invalid ("torrent.bad-name")."""
+        "torrent.name-taken"), or Invalid ("torrent.bad-name")."""
         from blobtorrent.storage.naming import split_path
 
         torrent = self._at_rest(command)
@@ -215,6 +215,9 @@ class MoveManager:
             torrent.record.place = place._replace(renames=dict(answer.renames))
             self._take_stamps(torrent, answer.stamps)
             self._finish(torrent, lambda: self._roster.tell(TorrentChanged(torrent.info_hash)))
+        elif answer.error.code == "storage.in-the-way":    # no fault of the disk: it goes on as it was
+            torrent.record.place = place
+            self._finish(torrent, lambda: None, Conflict("torrent.name-taken", answer.error.detail))
         elif isinstance(answer.error, StorageError):
             self._give_up(torrent, answer.error, place)
             self._answer_rename(torrent, answer.error)

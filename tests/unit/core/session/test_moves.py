@@ -15,7 +15,7 @@ from blobtorrent.core.session.commands import (
     StopSession,
 )
 from blobtorrent.core.session.rows import stamps_body
-from blobtorrent.model.errors import Conflict, DiskFull, NotFound, StorageError
+from blobtorrent.model.errors import BlobTorrentError, Conflict, DiskFull, NotFound, StorageError
 from blobtorrent.model.events import TorrentMoved
 from blobtorrent.storage.filejobs import MoveProgress, MoveStore, PathsRenamed, RenamePaths, StoreMoved
 from blobtorrent.storage.jobs import PrepareStore, StorePrepared
@@ -99,9 +99,13 @@ def test_a_torrent_whose_metainfo_is_lost_cannot_be_moved(tmp_path: Path) -> Non
     assert (rig.state(TORRENT), rig.status(TORRENT).error_code) == ("error", "storage.io")
 
 
-@pytest.mark.parametrize(("error", "state"), [(FULL, "error"), (Conflict("torrent.name-taken", "there"), "stopped")])
+@pytest.mark.parametrize(("error", "answer", "state"), [
+    (FULL, FULL.code, "error"),
+    (Conflict("torrent.name-taken", "there"), "torrent.name-taken", "stopped"),
+    (StorageError("storage.in-the-way", "there"), "torrent.name-taken", "stopped"),
+])
 def test_a_rename_that_fails_is_answered_and_the_names_stay(
-    tmp_path: Path, error: StorageError | Conflict, state: str
+    tmp_path: Path, error: StorageError | Conflict, answer: str, state: str
 ) -> None:
     torrent = saved_torrent(TORRENT, tmp_path, 0, run=False)
     rig = SessionRig(keeps=True, saved=[torrent])
@@ -113,8 +117,9 @@ def test_a_rename_that_fails_is_answered_and_the_names_stay(
     rig.tell(PathsRenamed(TORRENT.info_hash, {}, {}, error))
     while rig.saves.depth:
         rig.save()
-    with pytest.raises(type(error)):
+    with pytest.raises(BlobTorrentError) as caught:
         reply.wait(0)
+    assert caught.value.code == answer
     assert rig.state(TORRENT) == state
     assert (torrent.record.place.renames, torrent.record.place.renaming) == ({}, None)
 
