@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 import pyte
 
 PATIENCE_S = 30.0
+TERM = "linux"                         # that of pyte: xterm repeats characters in a way that it does not know
 KEYS = {
-    "up": "\x1bOA", "down": "\x1bOB", "right": "\x1bOC", "left": "\x1bOD", "enter": "\r", "esc": "\x1b", "tab": "\t",
+    "up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D", "enter": "\r", "esc": "\x1b", "tab": "\t",
     "backspace": "\x7f", **{f"^{letter}": chr(ord(letter) - 64) for letter in "CDQRSTU"},
 }
 
@@ -29,7 +30,7 @@ class ScreenProgram:
                  environment: Mapping[str, str] | None = None) -> None:
         self._command = command
         self._environment = {
-            **os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(environment or {})}
+            **os.environ, "TERM": TERM, "LC_ALL": "C.UTF-8", **(environment or {})}
         self._environment.pop("NO_COLOR", None)
         self._environment.update(environment or {})
         self._screen = pyte.Screen(columns, rows)

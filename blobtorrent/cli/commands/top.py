@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from blobtorrent.cli.client import client_options, connect
 from blobtorrent.cli.output import EXIT_OK, Subcommands, print_json
 from blobtorrent.cli.paint import painter_for
+from blobtorrent.cli.top.views import VIEWS, view_named
 from blobtorrent.model.errors import BlobTorrentError, Invalid
 from blobtorrent.model.units import parse_duration
 
@@ -28,9 +29,6 @@ DEFAULT_INTERVAL_S = 1.0
 MIN_INTERVAL_S = 0.1
 KEY_WAIT_S = 0.05                      # for a key, before reports are looked at
 ENDING_S = 5.0                         # for orders that are under way when the view is left
-VIEW_NAMES = (
-    "main", "name", "started", "stopped", "complete", "incomplete", "hashing", "seeding", "leeching", "active", "error",
-)
 
 
 def register(commands: Subcommands) -> None:
@@ -41,8 +39,9 @@ def register(commands: Subcommands) -> None:
                     "rTorrent. The key ? tells which there are, q leaves.",
         parents=[client_options()],
     )
-    parser.add_argument("--view", choices=VIEW_NAMES, default="main", metavar="NAME",
-                        help=f"begin with this view: {', '.join(VIEW_NAMES)}")
+    names = [view.name for view in VIEWS]
+    parser.add_argument("--view", choices=names, default="main", metavar="NAME",
+                        help=f"begin with this view: {', '.join(names)}")
     parser.add_argument("--interval", type=_interval, default=DEFAULT_INTERVAL_S, metavar="S",
                         help="ask the daemon every S seconds (default: %(default)g)")
     parser.add_argument("--ascii", action="store_true", help="draw bars, maps and rates with ASCII characters only")
@@ -61,7 +60,6 @@ def run(args: Namespace) -> int:
     from blobtorrent.cli.top.fetching import Errands, Poller, hear_events
     from blobtorrent.cli.top.model import Top
     from blobtorrent.cli.top.terminal import opened_terminal
-    from blobtorrent.cli.top.views import view_named
 
     reports: Queue[Report] = Queue()
     poller = Poller(client, reports, args.interval)

@@ -5,6 +5,7 @@ Each has a client of its own. All they have to say goes into one queue, that of 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from queue import Empty, Queue
@@ -17,6 +18,7 @@ from blobtorrent.cli.commands.events import event_line, fields_of
 from blobtorrent.cli.following import follow
 from blobtorrent.cli.output import clean
 from blobtorrent.cli.paint import Painter
+from blobtorrent.cli.top.answers import understood
 from blobtorrent.cli.top.messages import (
     Add,
     Details,
@@ -32,11 +34,12 @@ from blobtorrent.cli.top.messages import (
 )
 from blobtorrent.cli.top.pages import Page, Tab, read_page, resource_of
 from blobtorrent.cli.top.torrent import FIELDS, read_torrent
-from blobtorrent.model.errors import BlobTorrentError, NetworkError
+from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.units import parse_rate
 
 EVENTS_PAUSE_S = 2.0                   # before a daemon that was not there is asked for events again
 PAGE_PAUSE = 5                         # a page that took a second is asked for again after so many
+URL_STARTS = ("http:", "https:", "magnet:")
 LIMITS_EVERY_S = 15.0                  # somebody else may have changed them
 
 
@@ -113,11 +116,14 @@ class Poller:
     def _snapshot(self) -> Snapshot:
         session = _session(self._client.get("/v1/session"))
         told = self._client.get("/v1/torrents", fields=FIELDS, since=self._cursor)
-        torrents = [read_torrent(torrent) for torrent in told["torrents"]]
-        is_full = self._cursor is None or told["is_full"]
-        removed = () if is_full else told["removed"]
-        self._cursor = str(told["cursor"])
-        return Snapshot(session, torrents, removed, is_full, self._limits())
+        with understood("its torrents"):
+            torrents = [read_torrent(torrent) for torrent in told["torrents"]]
+            is_full = self._cursor is None or bool(told["is_full"])
+            removed = () if is_full else tuple(map(str, told["removed"]))
+            cursor = str(told["cursor"])
+        snapshot = Snapshot(session, torrents, removed, is_full, self._limits())
+        self._cursor = cursor
+        return snapshot
 
     def _limits(self) -> Limits | None:
         now_s = time.monotonic()
@@ -128,7 +134,8 @@ class Poller:
             limits = self._client.get("/v1/settings")["limits"]
         except ApiError:               # a token that sees some torrents only may not read them
             return None
-        return Limits(_rate(limits["down_bytes_per_s"]), _rate(limits["up_bytes_per_s"]))
+        with understood("its settings"):
+            return Limits(_rate(limits["down_bytes_per_s"]), _rate(limits["up_bytes_per_s"]))
 
     def _read_page(self) -> None:
         digits, tab = self._watch
@@ -174,7 +181,7 @@ class Errands:
 
     def _run(self) -> None:
         while (order := self._orders.get()) is not None:
-            told = clean(f"add {order.source}") if isinstance(order, Add) else order.told
+            told = "add" if isinstance(order, Add) else order.told       # errors of files name them
             try:
                 self._reports.put(Said(self._carry(order)))
                 self._done(True)
@@ -187,7 +194,10 @@ class Errands:
         if isinstance(order, Order):
             self._client.request(order.method, order.path, order.body, query=order.query)
             return order.told
-        answer = self._client.request("POST", "/v1/torrents", torrent_of(order.source))
+        source = order.source
+        if not source.lower().startswith(URL_STARTS):
+            source = os.path.abspath(os.path.expanduser(source))
+        answer = self._client.request("POST", "/v1/torrents", torrent_of(source))
         return f"{'added' if answer.status == 201 else 'was there already'}: {clean(answer.value['name'])}"
 
 
@@ -203,12 +213,10 @@ def hear_events(client: Client, reports: Queue[Report]) -> None:
 
 
 def _session(told: Mapping[str, Any]) -> Session:
-    try:
+    with understood("itself"):
         return Session(
             clean(told["version"]), clean(told["state"]), clean(", ".join(told["listen"])),
             int(told["down_bytes_per_s"]), int(told["up_bytes_per_s"]))
-    except (TypeError, ValueError, AttributeError):
-        raise NetworkError("client.bad-answer", "the daemon tells of itself what cannot be") from None
 
 
 def _rate(written: Any) -> int:

@@ -135,16 +135,24 @@ class Top:
         self.limits = snapshot.limits or self.limits
         self.roster.update(snapshot.torrents, snapshot.removed, is_full=snapshot.is_full)
         self.history.add(snapshot.session.down_bytes_per_s, snapshot.session.up_bytes_per_s)
-        for digits in self.roster.active:
-            self.histories.setdefault(digits, History())
-        for digits, history in list(self.histories.items()):
-            torrent = self.roster.get(digits)
-            if torrent is not None:
-                history.add(torrent.down_bytes_per_s, torrent.up_bytes_per_s)
-            if torrent is None or history.is_quiet:
-                del self.histories[digits]
+        self._remember_rates()
         if not self._is_of_one:
             self._follow()
+
+    def _remember_rates(self) -> None:
+        """Of torrents that move, and of others for as long as there is something to show of them."""
+        active, histories = self.roster.active, self.histories
+        for digits in histories.keys() - active:
+            histories[digits].add(0, 0)
+            if self.roster.get(digits) is None or histories[digits].is_quiet:
+                del histories[digits]
+        for digits in active:
+            torrent = self.roster.get(digits)
+            if torrent is not None:
+                history = histories.get(digits)
+                if history is None:
+                    history = histories[digits] = History()
+                history.add(torrent.down_bytes_per_s, torrent.up_bytes_per_s)
 
     def _note(self, text: str) -> None:
         """A line of the log. Who reads its end sees it."""

@@ -11,8 +11,8 @@ from blobtorrent.cli.commands.show import torrent_facts
 from blobtorrent.cli.commands.why import explanation_lines
 from blobtorrent.cli.paint import Cell
 from blobtorrent.cli.table import Column
+from blobtorrent.cli.top.answers import understood
 from blobtorrent.cli.top.piecemap import Pieces, read_pieces
-from blobtorrent.model.errors import NetworkError
 
 
 class Tab(Enum):
@@ -62,10 +62,8 @@ def resource_of(digits: str, tab: Tab) -> str:
 
 def read_page(tab: Tab, told: Mapping[str, Any], now: float) -> Page:
     """The daemon's answer as a page; `now` in seconds since 1970. Raises NetworkError ("client.bad-answer")."""
-    try:
+    with understood(f"{tab.value} of a torrent"):
         return _READERS[tab](told, now)
-    except (TypeError, ValueError, AttributeError, LookupError):
-        raise NetworkError("client.bad-answer", f"the daemon tells of {tab.value} what cannot be") from None
 
 
 def _info(told: Mapping[str, Any], _now: float) -> Page:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from blobtorrent.cli.paint import Cell, Style
 from blobtorrent.cli.progress import Charset
-from blobtorrent.model.errors import NetworkError
+from blobtorrent.cli.top.answers import understood
 
 MANY = 9                               # the most copies that the map of availability tells apart
 
@@ -32,22 +31,22 @@ class Pieces(NamedTuple):
 
 def read_pieces(told: Mapping[str, Any]) -> Pieces:
     """The daemon's answer. Raises NetworkError ("client.bad-answer") when it does not fit together."""
-    try:
+    with understood("pieces"):
         count = int(told["count"])
         bits = base64.b64decode(told["have"], validate=True)
         availability = base64.b64decode(told["availability"], validate=True)
         partial = frozenset(int(piece["index"]) for piece in told["partial"])
-        if len(bits) != -(-count // 8):
-            raise ValueError
-    except (binascii.Error, TypeError, ValueError):
-        raise NetworkError("client.bad-answer", "the daemon tells of pieces that cannot be") from None
-    have = b"".join(_BITS[byte] for byte in bits)[:count]
-    return Pieces(int(told["length_bytes"]), have, availability[:count].ljust(count, b"\0"), partial)
+        if count < 0 or len(bits) != -(-count // 8):
+            raise ValueError("bits that are not those of the pieces")
+        have = b"".join(_BITS[byte] for byte in bits)[:count]
+        return Pieces(int(told["length_bytes"]), have, availability[:count].ljust(count, b"\0"), partial)
 
 
 def have_map(pieces: Pieces, columns: int, rows: int, chars: Charset) -> Iterator[list[Cell]]:
     """How much of each run is here: blank only for nothing, full only for all of it."""
     top = len(chars.levels) - 1
+    # Something where nothing is: a blank map would not show where it ends.
+    nothing = "_" if "." in chars.levels else "."
 
     def cell(start: int, end: int) -> Cell:
         here = sum(pieces.have[start:end])
@@ -55,8 +54,7 @@ def have_map(pieces: Pieces, columns: int, rows: int, chars: Charset) -> Iterato
             return Cell(chars.levels[top], Style.GOOD)
         if any(number in pieces.partial for number in range(start, end)):
             return Cell(chars.levels[max(1, here * top // (end - start))], Style.BUSY)
-        # Dots where nothing is: a blank map would not show where it ends.
-        drawn = chars.levels[-(-here * (top - 1) // (end - start))] if here else "."
+        drawn = chars.levels[-(-here * (top - 1) // (end - start))] if here else nothing
         return Cell(drawn, Style.PLAIN if here else Style.FAINT)
 
     return _map(len(pieces.have), columns, rows, cell)

@@ -82,7 +82,8 @@ class Roster:
         for digits in gone:
             self._hide(digits)
         for torrent in changed:
-            self._place(torrent)
+            if torrent.hash in self._torrents:
+                self._place(self._torrents[torrent.hash])
 
     def _turned(self, number: int) -> int:
         return len(self._shown) - 1 - number if self.is_reversed else number

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from blobtorrent.cli.output import clean
 from blobtorrent.cli.selection import is_whole_hash
-from blobtorrent.model.errors import NetworkError
+from blobtorrent.cli.top.answers import understood
 
 MAX_NAME = 512                         # characters
 
@@ -64,17 +64,14 @@ class Torrent(NamedTuple):
 
 def read_torrent(told: Mapping[str, Any]) -> Torrent:
     """One torrent of the daemon's answer. Raises NetworkError ("client.bad-answer") for what cannot be one."""
-    try:
+    with understood("a torrent"):
         return _read(told)
-    except (TypeError, ValueError, AttributeError):
-        raise NetworkError(
-            "client.bad-answer", "the daemon tells of a torrent that cannot be: it may be of another version") from None
 
 
 def _read(told: Mapping[str, Any]) -> Torrent:
     digits, state, error, eta_s = told["hash"], told["state"], told["error"], told["eta_s"]
     if not is_whole_hash(digits):
-        raise ValueError
+        raise ValueError("no hash")
     return Torrent(
         hash=digits,
         name=clean(told["name"], MAX_NAME),
