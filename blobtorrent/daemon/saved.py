@@ -78,7 +78,7 @@ class Saved:
         ]
 
     def on_safe(self, info_hash: InfoHash) -> None:
-        """All that a torrent has is in rows: what was recovered of it is needed no more. On the core thread."""
+        """What was recovered of a torrent lies elsewhere now: it is needed no more. On the core thread."""
         if self._recovery is not None:
             self._recovery.forget(row_key(info_hash))
 

@@ -167,6 +167,9 @@ class Loader:
             doubtful = doubtful_pieces(record, metainfo, evidence, self._rng)
         torrent.is_prepared = True
         mark_unsaved(torrent)
+        if found is not None:          # soon it is safe elsewhere: every kill leaves a file as large as all our memory
+            torrent.rescued = record.unsaved
+            self._keeper.save(torrent)
         if doubtful and (answer.has_data or len(record.have)):
             torrent.doubtful = doubtful
             self._roster.fire(torrent, TorrentEvent.FOUND)

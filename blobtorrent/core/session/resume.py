@@ -65,7 +65,8 @@ class _Commit(NamedTuple):
 class ResumeManager:
     """A Keeper that keeps.
 
-    `on_idle(torrent)` is called when a sync of it has ended, `on_safe(info_hash)` when all that it has is in rows.
+    `on_idle(torrent)` is called when a sync of it has ended, `on_safe(info_hash)` when all that
+    a killed process left of it is in rows and in the part store.
     """
 
     def __init__(
@@ -283,7 +284,8 @@ class ResumeManager:
                     self._outlets.live.on_committed(info_hash, Bitfield.from_mask(torrent.record.have.size, mask))
                 else:
                     self._outlets.live.forget(info_hash)
-            if torrent.recovered is None and not torrent.record.unsaved:
+            if torrent.recovered is None and not torrent.rescued & torrent.record.have.mask & ~mask:
+                torrent.rescued = 0
                 self._tell_safe(info_hash)
         for info_hash in commit.dropped:
             assert self._outlets.library is not None

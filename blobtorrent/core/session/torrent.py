@@ -56,8 +56,8 @@ class Torrent:
         "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error", "goal_timer",
         "held_by", "held_since_s", "history", "is_adopting", "is_prepared", "is_stalled", "jobs_in_flight",
         "last_given_s", "last_moved_s", "losses", "machine", "metainfo", "moved_bytes", "partial", "peers", "record",
-        "recovered", "report", "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new", "store",
-        "store_is_open", "swarm_is_open", "wants_check", "was_adopted",
+        "recovered", "report", "rescued", "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new",
+        "store", "store_is_open", "swarm_is_open", "wants_check", "was_adopted",
     )
 
     def __init__(self, record: TorrentRecord) -> None:
@@ -71,6 +71,7 @@ class Torrent:
         self.skip_check = False        # it is new, and what lies on disk is to be believed
         self.wants_check = False       # all of it is to be hashed at the next start
         self.recovered: Recovered | None = None            # what a killed process left of it in memory
+        self.rescued = 0               # the mask of pieces that it wrote, and that no row claims yet
         self.is_adopting = False       # it is loaded only to make that durable
         self.was_adopted = False       # that was tried
         self.jobs_in_flight = 0

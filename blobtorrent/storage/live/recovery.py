@@ -149,6 +149,7 @@ class Recovery:
             return
         self._files.append(file)
         file.read()
+        file.shrink()
         self._merge(file, is_current=file.session_id == session_id)
 
     def _merge(self, file: _KilledFile, *, is_current: bool) -> None:
@@ -192,7 +193,8 @@ class _KilledFile:
             self._layout, self.session_id, is_sound = header
             if found.st_size < self._layout.size:
                 raise ValueError("it is cut short")
-            self._memory = memoryview(mmap.mmap(file, self._layout.size))
+            self._mapping = mmap.mmap(file, self._layout.size)
+            self._memory = memoryview(self._mapping)
             beat_at = self._layout.beat_at
             self.alive_at: float = self._memory[beat_at : beat_at + BEAT_BYTES].cast("d")[0]
             generation_at = self._layout.generation_at
@@ -210,6 +212,20 @@ class _KilledFile:
         for place in self._in_use(records, RECORD_BYTES, self._layout.max_records):
             self._read_record(place)
         self._read_descriptors()
+
+    def shrink(self) -> None:
+        """Give back the memory of slots that hold nothing. A process that is killed again and again leaves file after
+        file, each as large as the arena."""
+        if not hasattr(mmap, "MADV_REMOVE"):
+            return
+        held = {slot for slot, *_ in self._held_slots()}
+        start = 0
+        for slot in [*sorted(held), self._layout.num_slots]:
+            if slot > start:
+                at, length = self._layout.slots_at + start * BLOCK_SIZE, (slot - start) * BLOCK_SIZE
+                with suppress(OSError):            # not every filesystem in memory can
+                    self._mapping.madvise(mmap.MADV_REMOVE, at, length)
+            start = slot + 1
 
     def forget(self, key: bytes) -> None:
         self.torrents.pop(key, None)

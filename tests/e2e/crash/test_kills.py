@@ -25,6 +25,7 @@ PATIENCE_S = 60.0
 RATE = 25 * MIB                        # bytes a second
 IN_FLIGHT = 4 * MIB                    # what a kill costs at most: what sockets hold, and blocks being received
 SOCKET_BYTES = 12 * MIB                # what the system takes from a sender before the receiver has it
+MEMORY = 2 * 68 * MIB + 32 * MIB        # two live files, and what earlier kills left that is not safe yet
 REDIAL_S = 2.0
 
 
@@ -62,6 +63,7 @@ def test_a_download_that_is_killed_again_and_again_loses_nothing(
                 time.sleep(rng.random() * 0.2)
                 downloaded = lives.status(sample)["downloaded_bytes"]
                 lives.kill()
+            assert sum(file.stat().st_blocks * 512 for file in (memory / "run").glob("live-*")) <= MEMORY
         with lives:
             status = lives.wait_state(sample, "seeding", PATIENCE_S)
             assert status["downloaded_bytes"] - status["wasted_bytes"] == sample.size_bytes

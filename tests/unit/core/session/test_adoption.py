@@ -89,6 +89,19 @@ def test_a_torrent_that_is_started_meanwhile_goes_on(tmp_path: Path) -> None:
     assert rig.state(TORRENT) == "downloading"
 
 
+def test_what_was_found_is_safe_at_once_though_more_and_more_comes(tmp_path: Path) -> None:
+    rig, safe = start([left(TORRENT, tmp_path, run=True)])
+    rig.advance(0.0)
+    rig.answer_load(TORRENT)
+    prepare(rig)
+    rig.advance(0.0)                   # not only after the interval between two commits
+    rig.report(TORRENT, have=3)
+    rig.sync()
+    assert safe == []
+    rig.save()
+    assert safe == [TORRENT.info_hash]
+
+
 def test_what_cannot_be_made_durable_is_an_error_that_a_stop_ends(tmp_path: Path) -> None:
     rig, safe = start([left(TORRENT, tmp_path)])
     rig.answer_load(TORRENT)

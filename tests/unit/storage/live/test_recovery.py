@@ -9,6 +9,7 @@ from blobtorrent.storage.live.livelayout import PAGE, LiveLayout
 from blobtorrent.storage.live.recovery import Recovery
 from blobtorrent.storage.live.tally import Tally
 from blobtorrent.storage.sealed import Seal
+from tests.support.filesystems import another_filesystem
 from tests.support.livefiles import NUM_SLOTS, ONE, SEAL, SESSION, TWO, make_live, payload, put_block, recover
 
 LAYOUT = LiveLayout(NUM_SLOTS, 3, 4)
@@ -122,6 +123,21 @@ def test_starts_that_leave_nothing_do_not_pile_up_behind_one_that_did(killed):
         make_live(killed)
     recover(killed)
     assert names(killed) == ["live.1"]
+
+
+def test_what_was_put_aside_keeps_no_memory_but_that_of_its_blocks(tmp_path):
+    with another_filesystem(tmp_path) as memory:
+        path = memory / "live"
+        live = make_live(path, num_slots=1000)
+        live.slot_memory[:] = b"x" * len(live.slot_memory)
+        for slot in (0, 500, 999):
+            put_block(live, ONE, 1, slot % 7, slot)
+        for _ in range(2):
+            recovery = recover(path)
+            (aside,) = memory.iterdir()
+            assert 3 * BLOCK_SIZE <= aside.stat().st_blocks * 512 <= 3 * BLOCK_SIZE + 8 * PAGE
+            assert {block: bytes(view) for block, view in recovery.torrents[ONE.v1].blocks[1].items()} == {
+                slot % 7: payload(1, slot % 7) for slot in (0, 500, 999)}
 
 
 def test_a_start_that_records_nothing_itself_leaves_no_proof_of_being_whole(killed):
