@@ -13,6 +13,7 @@ import struct
 import subprocess
 import time
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import NamedTuple
 
 from blobtorrent.core.session.rows import read_record
@@ -26,13 +27,14 @@ from tests.support.peers.program import wait_until
 EXT4_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = struct.pack("I", 2)     # what the journal has not on disk is lost as well
 PATIENCE_S = 60.0
+RETRY_S = 1.0
 ROOM_BYTES = 256 * MIB                 # for the filesystem itself, and for state
 
 
 class LoopDisk:
     """A context: a filesystem of `size` bytes in a file beside `folder`, where it is mounted.
 
-    Raises PermissionError when this machine does not let us.
+    Raises PermissionError on entering when this machine does not let us.
     """
 
     def __init__(self, folder: Path, size: int) -> None:
@@ -46,16 +48,29 @@ class LoopDisk:
         self.folder.mkdir(parents=True)
         with open(self._image, "wb") as file:
             file.truncate(self._size)
-        self._run("mkfs.ext4", "-q", str(self._image))
-        self.mount()
+        try:
+            self._run("mkfs.ext4", "-q", str(self._image))
+            self.mount()
+        except CalledProcessError as error:
+            self._image.unlink()
+            raise PermissionError(f"{error.cmd[0]}: {error.stderr.strip()}") from error
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self.unmount()
+        if os.path.ismount(self.folder):
+            self.unmount()
         self._image.unlink()
 
     def mount(self) -> None:
-        self._run("mount", "-o", "loop", str(self._image), str(self.folder))
+        """Raises CalledProcessError. Another program may take the loop device that was free: there is another then."""
+        for is_last in (False, False, True):
+            try:
+                self._run("mount", "-o", "loop", str(self._image), str(self.folder))
+                return
+            except CalledProcessError:
+                if is_last:
+                    raise
+                time.sleep(RETRY_S)
 
     def unmount(self) -> None:
         self._run("umount", str(self.folder))
@@ -72,10 +87,7 @@ class LoopDisk:
 
     def _run(self, program: str, *words: str) -> str:
         path = shutil.which(program, path=_PATH) or program
-        told = subprocess.run([path, *words], capture_output=True, text=True, check=False)
-        if told.returncode:
-            raise PermissionError(f"{program}: {told.stderr.strip()}")
-        return told.stdout
+        return subprocess.run([path, *words], capture_output=True, text=True, check=True).stdout
 
 
 _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
