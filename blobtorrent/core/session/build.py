@@ -64,7 +64,7 @@ class Surroundings(NamedTuple):
     rng: Random
     peer_id: PeerId
     check_jobs: int                    # ranges of a torrent that the hashers are given at a time
-    on_safe: Callable[[InfoHash], None] | None = None                  # what a killed process left is
+    on_safe: Callable[[InfoHash], None] | None = None                  # what a killed process left of it is safe
     damages: tuple[str, ...] = ()      # found when the state was opened
     memory: Callable[[], tuple[int, int]] = lambda: (0, 0)             # bytes for pieces: the budget, and what is used
 
