@@ -45,7 +45,7 @@ class Command(NamedTuple):
 
 _KINDS = {
     "TORRENT": Kind.TORRENT, "FILE|MAGNET|TORRENT": Kind.TORRENT, "FILE": Kind.FILE, "PATH": Kind.FILE,
-    "SOURCE": Kind.FILE, "DIR": Kind.FOLDER, "STATE_DIR": Kind.FOLDER,
+    "SOURCE": Kind.FILE, "DIR": Kind.FOLDER, "STATE_DIR": Kind.FOLDER, "SESSION_DIR": Kind.FOLDER,
 }
 
 

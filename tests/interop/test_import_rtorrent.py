@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -191,7 +192,7 @@ def test_only_the_pieces_of_a_file_that_changed_are_hashed(left: Left, copy: Lef
 def test_a_torrent_whose_disk_is_away_is_not_downloaded_again(left: Left, copy: Left, box: Seedbox) -> None:
     (copy.content / "single.bin").unlink()
     told = _import(copy.session, "--state-dir", box.state, "--map", f"{left.content}={copy.content}")
-    assert told["torrents"][left.single.info_hash.hex()]["notes"] == ["1 files are gone"]
+    assert told["torrents"][left.single.info_hash.hex()]["notes"] == ["files that are gone: 1"]
     with box:
         assert box.wait_state(left.single, "error")["error"]["code"] == "storage.files-gone"
 
@@ -237,3 +238,23 @@ def test_while_rtorrent_runs_it_is_refused(copy: Left, box: Seedbox) -> None:
         assert told.returncode == 1 and "import.rtorrent-runs" in told.stderr
         assert _import(copy.session, "--state-dir", box.state, "--dry-run")["torrents"]
     assert not box.state.exists()
+
+
+def test_what_a_killed_rtorrent_was_writing_is_checked(copy: Left, left: Left, box: Seedbox) -> None:
+    mapping = f"{left.content}={copy.content}"
+    with RtorrentSession(copy.home) as rtorrent:
+        wait_until(lambda: rtorrent.knows(5), TIMEOUT_S, "rTorrent")
+        rtorrent.call("d.stop", _upper(left.running))
+        rtorrent.call("d.directory.set", _upper(left.running), str(copy.content))
+        rtorrent.call("d.start", _upper(left.running))
+        wait_until(partial(_is_checked, rtorrent, _upper(left.running), HALF // PIECE), TIMEOUT_S, "its check")
+        rtorrent.call("session.save")
+        rtorrent.send_signal(signal.SIGKILL)
+        rtorrent.wait(TIMEOUT_S)
+    told = _import(copy.session, "--state-dir", box.state, "--map", mapping)["torrents"]
+    assert (copy.session / "rtorrent.lock").exists()
+    assert told[left.running.info_hash.hex()]["to_check_bytes"] == 1_000_000
+    assert told[left.single.info_hash.hex()]["to_check_bytes"] == 0
+    with box:
+        assert box.wait_state(left.running, "downloading")["done_bytes"] == HALF // PIECE * PIECE
+        assert [good for good, _, _ in _checks(box)] == [HALF // PIECE]

@@ -154,9 +154,9 @@ def _claim(record: TorrentRecord, metainfo: Metainfo, have: int) -> None:
 
 def _note_files(belief: Belief, notes: list[str]) -> None:
     if belief.num_gone:
-        notes.append(f"{belief.num_gone} files are gone")
+        notes.append(f"files that are gone: {belief.num_gone}")
     if belief.num_strange:
-        notes.append(f"{belief.num_strange} files are not as they were left: checked")
+        notes.append(f"files that are not as rTorrent noted, and are checked: {belief.num_strange}")
 
 
 def _wishes(metainfo: Metainfo, wanted: Wanted, progress: Progress | None, notes: list[str]) -> Wishes:

@@ -72,7 +72,7 @@ def test_a_file_that_does_not_look_as_it_was_left_is_hashed_and_no_other(stamp: 
     result = imported(found=found)
     assert list(result.record.have) == [0, 1, 3, 4, 5]
     assert (hashed(result, found), result.to_check_bytes) == ([2], 100)
-    assert result.notes == ("1 files are not as they were left: checked",)
+    assert result.notes == ("files that are not as rTorrent noted, and are checked: 1",)
 
 
 @pytest.mark.parametrize("mark", [-1, -2, -4])
@@ -85,14 +85,14 @@ def test_pieces_of_a_file_that_is_gone_are_not_there() -> None:
     found = {number: FOUND[number] for number in (0, 3)}
     result = imported(found=found)
     assert list(result.record.have) == [0, 1, 3, 4, 5]
-    assert result.notes == ("1 files are gone",)
+    assert result.notes == ("files that are gone: 1",)
     assert hashed(result, found) == []
 
 
 def test_when_all_files_are_gone_their_pieces_stay_claimed_for_the_start_to_miss() -> None:
     result = imported(found={})
     assert result.record.have.is_full and result.record.is_checked
-    assert result.notes == ("3 files are gone",)
+    assert result.notes == ("files that are gone: 3",)
 
 
 def test_a_file_that_was_never_begun_is_not_missed() -> None:
