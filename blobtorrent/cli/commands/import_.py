@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -81,18 +81,18 @@ def run(args: Namespace) -> int:
                 try:
                     is_new = put(source)
                 except (ApiError, CommandError) as error:
-                    results.append(_Result(name.lower(), "refused", source, error))
+                    results.append(_Result(name.lower(), "refused", _facts(source), error))
                     continue
-                results.append(_Result(name.lower(), "imported" if is_new else "present", source))
+                results.append(_Result(name.lower(), "imported" if is_new else "present", _facts(source)))
     return _tell(args, results)
 
 
 class _Result(NamedTuple):
-    """What became of a torrent: "imported", "present" or "refused"."""
+    """What became of a torrent: "imported", "present" or "refused"; with what is told of one that was read."""
 
     hash: str
     what: str
-    source: Source | None = None
+    facts: Mapping[str, Any] | None = None
     error: BlobTorrentError | None = None
 
 
@@ -178,39 +178,38 @@ def _summary(results: list[_Result]) -> str:
 
 
 def _row(result: _Result) -> tuple[str | Cell, ...]:
+    facts = result.facts
+    name = result.hash[:HASH_SHOWN] if facts is None else clean(facts["name"])
     if result.error is not None:
-        name = result.hash[:HASH_SHOWN] if result.source is None else clean(result.source.metainfo.name)
         return (name, Cell("refused", Style.BAD), "", "", clean(result.error.detail))
-    if result.source is None:
-        return (result.hash[:HASH_SHOWN], Cell("there", Style.FAINT), "", "", "")
-    imported = result.source.imported
-    record = imported.record
+    shown = Cell("there", Style.FAINT) if result.what == "present" else Cell("imported", Style.GOOD)
+    if facts is None:
+        return (name, shown, "", "", "")
     return (
-        clean(record.facts.name),
-        Cell("imported" if result.what == "imported" else "there", Style.GOOD),
-        percent(record.done_bytes, record.facts.size_bytes),
-        format_size(imported.to_check_bytes) if imported.to_check_bytes else "",
-        clean("; ".join(imported.notes)),
-    )
+        name, shown, percent(facts["done_bytes"], facts["size_bytes"]),
+        format_size(facts["to_check_bytes"]) if facts["to_check_bytes"] else "", clean("; ".join(facts["notes"])))
 
 
 def _as_json(result: _Result) -> dict[str, Any]:
-    told: dict[str, Any] = {"hash": result.hash, "result": result.what}
+    told = {"hash": result.hash, "result": result.what, **(result.facts or {})}
     if result.error is not None:
         told["error"] = {"code": result.error.code, "message": result.error.detail}
-    if result.source is not None:
-        imported = result.source.imported
-        record = imported.record
-        told.update({
-            "name": record.facts.name,
-            "download_dir": str(record.place.root),
-            "start": record.should_run,
-            "size_bytes": record.facts.size_bytes,
-            "done_bytes": record.done_bytes,
-            "to_check_bytes": imported.to_check_bytes,
-            "notes": list(imported.notes),
-        })
     return told
+
+
+def _facts(source: Source) -> dict[str, Any]:
+    """What is told of a torrent. Its metainfo is not kept for that: thousands of them would be gigabytes."""
+    imported = source.imported
+    record = imported.record
+    return {
+        "name": record.facts.name,
+        "download_dir": str(record.place.root),
+        "start": record.should_run,
+        "size_bytes": record.facts.size_bytes,
+        "done_bytes": record.done_bytes,
+        "to_check_bytes": imported.to_check_bytes,
+        "notes": list(imported.notes),
+    }
 
 
 def _moved_folder(text: str) -> tuple[str, str]:
