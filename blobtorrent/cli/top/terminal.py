@@ -55,7 +55,10 @@ class Terminal:
             key = self._window.get_wch()
         except curses.error:
             return None
-        return key_name(key)
+        name = key_name(key)
+        if name == RESIZE:
+            self._window.clearok(True)             # terminals differ in what they leave where
+        return name
 
     def show(self, frame: Frame) -> None:
         """curses sends what differs from the frame before."""
