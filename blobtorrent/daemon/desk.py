@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from blobtorrent.config.schema import Settings
-from blobtorrent.core.session.commands import DrainSession, Reply
+from blobtorrent.core.session.commands import NO_ANSWER, DrainSession, Reply
 from blobtorrent.core.session.gateway import COMMAND_DEADLINE_S, Gateway
 from blobtorrent.daemon.origin import OVERRIDES_MODE, Origin
 from blobtorrent.daemon.reload import Reloader
@@ -108,7 +108,11 @@ class DaemonDesk:
         return self.is_draining and self._gateway.session.unique_pieces is not None
 
     def _drain(self, timeout_s: float) -> None:
-        self._gateway.ask(DrainSession(timeout_s))
+        try:
+            self._gateway.ask(DrainSession(timeout_s))
+        except Unavailable as error:
+            self.is_draining |= error.code == NO_ANSWER    # a busy session drains yet, and then we are to end
+            raise
         self.is_draining = True
 
     def _change(self, patch: Mapping[str, Any]) -> ChangeResult:

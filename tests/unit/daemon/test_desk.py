@@ -11,7 +11,7 @@ import pytest
 
 from blobtorrent.config.load import load_all
 from blobtorrent.config.schema import Settings
-from blobtorrent.core.session.commands import DrainSession
+from blobtorrent.core.session.commands import NO_ANSWER, DrainSession
 from blobtorrent.daemon.desk import DaemonDesk
 from blobtorrent.daemon.origin import Origin
 from blobtorrent.daemon.reload import Reloader
@@ -236,6 +236,15 @@ def test_a_session_that_cannot_be_drained_now_says_so_and_nothing_ends(tmp_path:
     with pytest.raises(Unavailable):
         office.desk.drain(5.0)
     assert not office.desk.is_draining
+
+
+def test_a_session_that_is_too_busy_to_say_that_it_drains_is_waited_for(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    office.gateway.error = Unavailable(NO_ANSWER, "no answer within 10 s")
+    with pytest.raises(Unavailable):
+        office.desk.drain(5.0)
+    office.gateway.session = SessionStatus("draining", unique_pieces=0)
+    assert office.desk.is_drained
 
 
 def test_stop_is_noticed_at_any_time(tmp_path: Path) -> None:
