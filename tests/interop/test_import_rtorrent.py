@@ -29,6 +29,7 @@ pytestmark = pytest.mark.interop
 PIECE = 64 * KIB
 TIMEOUT_S = 30.0
 ADDED_AT = 1_600_000_000
+ADDED_TRACKER = "http://127.0.0.1:9/added"
 HALF = 500_000                         # bytes of the incomplete ones that are right
 
 
@@ -95,6 +96,8 @@ def _load(rtorrent: RtorrentSession, made: Left) -> None:
         wait_until(partial(_is_checked, rtorrent, _upper(sample), chunks), TIMEOUT_S, f"the check of {sample.name!r}")
     rtorrent.call("f.priority.set", f"{_upper(made.renamed)}:f1", "2")
     rtorrent.call("d.update_priorities", _upper(made.renamed))
+    rtorrent.call("d.tracker.insert", _upper(made.single), "2", ADDED_TRACKER)
+    rtorrent.call("t.is_enabled.set", f"{_upper(made.single)}:t0", "0")
 
 
 def _is_checked(rtorrent: RtorrentSession, name: str, chunks: int) -> bool:
@@ -138,6 +141,11 @@ def _checks(box: Seedbox) -> Iterator[tuple[int, int, int]]:
         yield int(found[1]), int(found[2]), int(found[3])
 
 
+def _trackers(box: Seedbox, sample: Sample) -> list[str]:
+    answer = box.call("GET", f"/v1/torrents/{sample.info_hash.hex()}/trackers")
+    return [tracker["url"] for tracker in answer["trackers"]]
+
+
 def test_everything_goes_on_where_rtorrent_left_it_and_nothing_is_hashed(left: Left, box: Seedbox) -> None:
     before = _fingerprint(left.session), _fingerprint(left.content)
     told = _import(left.session, "--state-dir", box.state)
@@ -157,6 +165,7 @@ def test_everything_goes_on_where_rtorrent_left_it_and_nothing_is_hashed(left: L
         assert many["finished_at"] > ADDED_AT
         assert [file["path"][0] for file in box.files(left.renamed)] == ["other name"] * 4
         assert [file["priority"] for file in box.files(left.renamed)] == [1, 2, 1, 1]
+        assert _trackers(box, left.single) == [ADDED_TRACKER]
         assert list(_checks(box)) == []
 
 
@@ -195,6 +204,10 @@ def test_a_torrent_whose_disk_is_away_is_not_downloaded_again(left: Left, copy: 
     assert told["torrents"][left.single.info_hash.hex()]["notes"] == ["files that are gone: 1"]
     with box:
         assert box.wait_state(left.single, "error")["error"]["code"] == "storage.files-gone"
+        box.remove(left.single)
+        told = _import(copy.session, "--url", f"unix:{box.runtime / 'rest.sock'}", "--map",
+                       f"{left.content}={copy.content}", status=1)
+        assert told["torrents"][left.single.info_hash.hex()]["error"]["code"] == "import.files-gone"
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_is_taken(left: Left, copy: Left, box: Seedbox) -> None:
@@ -220,14 +233,18 @@ def test_while_the_daemon_runs_it_goes_through_the_daemon(left: Left, box: Seedb
     with box:
         told = run("import", "rtorrent", left.session, "--state-dir", box.state)
         assert told.returncode == 1 and "--url" in told.stderr and "import.daemon-runs" in told.stderr
-        answer = _import(left.session, "--url", f"unix:{box.runtime / 'rest.sock'}", status=1)
+        url = f"unix:{box.runtime / 'rest.sock'}"
+        assert _import(left.session, "--url", url, "--dry-run", status=1)["dry_run"]
+        assert box.call("GET", "/v1/torrents")["torrents"] == []
+        answer = _import(left.session, "--url", url, status=1)
         assert answer["torrents"][left.renamed.info_hash.hex()]["error"]["code"] == "import.renamed"
         assert box.wait_state(left.many, "seeding")["labels"] == ["tag one", "b,c"]
         box.wait_state(left.single, "seeding")
+        assert _trackers(box, left.single) == [ADDED_TRACKER]
         assert box.wait_state(left.running, "downloading")["done_bytes"] == HALF // PIECE * PIECE
         assert box.status(left.half)["state"] == "stopped"
         assert [good for good, _, _ in _checks(box)] == [HALF // PIECE]
-        again = _import(left.session, "--url", f"unix:{box.runtime / 'rest.sock'}", status=1)
+        again = _import(left.session, "--url", url, status=1)
         assert sorted(torrent["result"] for torrent in again["torrents"].values()) == ["present"] * 4 + ["refused"]
 
 

@@ -23,7 +23,7 @@ from blobtorrent.model.errors import BlobTorrentError, CommandError, Invalid
 from blobtorrent.model.units import format_size
 
 if TYPE_CHECKING:
-    from blobtorrent.daemon.importing import Source, Writer
+    from blobtorrent.daemon.importing import Reader, Source, Writer
 
 HASH_SHOWN = 12                        # digits
 
@@ -70,20 +70,8 @@ def run(args: Namespace) -> int:
         with _target(args) as (known, put):
             for number, name in enumerate(names):
                 meter.show_count(number, len(names))
-                if key_of(name) in known:
-                    results.append(_Result(name.lower(), "present"))
-                    continue
-                try:
-                    source = reader.read(name)
-                except BlobTorrentError as error:          # one that is damaged keeps no other from being taken
-                    results.append(_Result(name.lower(), "refused", error=error))
-                    continue
-                try:
-                    is_new = put(source)
-                except (ApiError, CommandError) as error:
-                    results.append(_Result(name.lower(), "refused", _facts(source), error))
-                    continue
-                results.append(_Result(name.lower(), "imported" if is_new else "present", _facts(source)))
+                results.append(
+                    _Result(name.lower(), "present") if key_of(name) in known else _take(name, reader, put))
     return _tell(args, results)
 
 
@@ -94,6 +82,19 @@ class _Result(NamedTuple):
     what: str
     facts: Mapping[str, Any] | None = None
     error: BlobTorrentError | None = None
+
+
+def _take(name: str, reader: Reader, put: Put) -> _Result:
+    """One that is damaged, or not wanted, keeps no other from being taken; a disk or a daemon that fails does."""
+    try:
+        source = reader.read(name)
+    except BlobTorrentError as error:
+        return _Result(name.lower(), "refused", error=error)
+    try:
+        is_new = put(source)
+    except (ApiError, CommandError) as error:
+        return _Result(name.lower(), "refused", _facts(source), error)
+    return _Result(name.lower(), "imported" if is_new else "present", _facts(source))
 
 
 # ---- where they go
@@ -110,7 +111,7 @@ def _target(args: Namespace) -> Iterator[tuple[set[bytes], Put]]:
         client = connect(args)
         there = client.get("/v1/torrents", fields="info_hash_v1")["torrents"]
         known = {key_of(torrent["info_hash_v1"]) for torrent in there if torrent["info_hash_v1"]}
-        yield known, _nowhere if args.dry_run else lambda source: _send(client, args, source)
+        yield known, lambda source: _send(client, args, source)
     elif args.dry_run:
         yield known_torrents(folder), _nowhere
     else:
@@ -134,9 +135,14 @@ def _send(client: Client, args: Namespace, source: Source) -> bool:
     if record.place.renames:
         raise Invalid("import.renamed", f"its folder is not called {source.metainfo.name}: stop the daemon and import "
                       "it into the state directory")
+    if len(record.have) and not source.imported.stamps:    # a daemon that is not told would download it all again
+        raise Invalid("import.files-gone", "none of its files is there: mount their disk first")
+    if args.dry_run:
+        return True
+    tiers = record.wishes.trackers
     body: dict[str, Any] = {
         "download_dir": str(record.place.root),
-        "start": record.should_run,
+        "start": record.should_run and tiers is None,
         "labels": list(record.wishes.labels),
         "priority": record.wishes.priority,
         "file_priorities": {
@@ -149,27 +155,39 @@ def _send(client: Client, args: Namespace, source: Source) -> bool:
     else:
         body["metainfo"] = base64.b64encode(source.raw).decode("ascii")
     answer = client.request("POST", "/v1/torrents", body)
-    if answer.status == 201 and record.wishes.trackers is not None:
-        client.request("PUT", f"/v1/torrents/{answer.value['hash']}/trackers",
-                       {"tiers": [list(tier) for tier in record.wishes.trackers]})
+    if answer.status == 201 and tiers is not None:         # not started before: some trackers were switched off
+        path = f"/v1/torrents/{answer.value['hash']}"
+        client.request("PUT", f"{path}/trackers", {"tiers": [list(tier) for tier in tiers]})
+        if record.should_run:
+            client.request("POST", f"{path}/start")
     return answer.status == 201
 
 
 # ---- telling
 
 def _tell(args: Namespace, results: list[_Result]) -> int:
-    refused = [result for result in results if result.error is not None]
+    summary, problem = _summary(results), _problem(results)
     if args.json:
         print_json({
             "torrents": [_as_json(result) for result in results],
             "dry_run": args.dry_run,
-            **({"error": {"code": "import.refused", "message": _summary(results)}} if refused else {}),
+            **({"error": {"code": "import.refused", "message": problem}} if problem else {}),
         })
     else:
         if results:
             Screen(args).table(_COLUMNS, map(_row, results))
-        print(_summary(results) + (" (nothing was done)" if args.dry_run else ""))
-    return fail("import.refused", _summary(results), False, EXIT_FAILED) if refused else EXIT_OK
+        print(summary + (" (nothing was done)" if args.dry_run else ""))
+    return fail("import.refused", problem, False, EXIT_FAILED) if problem else EXIT_OK
+
+
+def _problem(results: list[_Result]) -> str:
+    """Why not all of them were taken, in a line; empty when they were."""
+    refused = [(result.hash, result.error) for result in results if result.error is not None]
+    if not refused:
+        return ""
+    digits, error = refused[0]
+    more = f"; and {len(refused) - 1} more" if len(refused) > 1 else ""
+    return f"{len(refused)} of {len(results)} torrents refused: {digits[:HASH_SHOWN]}: {error.detail}{more}"
 
 
 def _summary(results: list[_Result]) -> str:
