@@ -58,6 +58,24 @@ def test_a_torrent_that_has_reached_its_goal_is_started_when_that_is_raised(samp
         again.wait_state(sample, "seeding")
 
 
+def test_a_torrent_that_is_started_now_seeds_whatever_its_goal_until_it_is_stopped(
+    sample: Sample, seedbox: Seedbox
+) -> None:
+    with seedbox:
+        seedbox.add(sample, seeding={"time_s": 0.1})
+        seedbox.wait_until(sample, lambda status: status["held_by"] == "goal", "the goal")
+        seedbox.order(sample, "start", now=True)
+        seedbox.wait_state(sample, "seeding")
+        given_s = seedbox.status(sample)["seeding_s"]
+        status = seedbox.wait_until(sample, lambda status: status["seeding_s"] > given_s + 0.5, "more seeding")
+        assert (status["state"], status["held_by"]) == ("seeding", None)
+    with seedbox.again() as again:
+        again.wait_state(sample, "seeding")
+        again.order(sample, "stop")
+        again.wait_state(sample, "stopped")
+        assert again.call("POST", f"/v1/torrents/{sample.info_hash.hex()}/start")["code"] == "torrent.goal-met"
+
+
 def test_a_time_removes_the_torrent_with_its_files(sample: Sample, seedbox: Seedbox) -> None:
     with seedbox:
         seedbox.add(sample, seeding={"time_s": 1, "action": "remove-with-data"})
