@@ -83,7 +83,14 @@ def test_a_download_that_is_killed_on_a_full_disk_goes_on_by_itself_when_there_i
     assert lives.hashed_pieces <= sample.num_pieces // 100
 
 
-@pytest.mark.parametrize("room_mib", [0.02, 100], ids=["for nothing", "for one live file but not for two"])
+def fill(path: Path) -> None:
+    """Write a file until there is no room left."""
+    with open(path, "wb", buffering=0) as ballast, suppress(OSError):
+        while ballast.write(bytes(4096)):
+            pass
+
+
+@pytest.mark.parametrize("room_mib", [0.02, 100], ids=["from the beginning", "after the first start"])
 def test_a_daemon_without_room_for_a_live_file_says_so_and_ends_right_after_kills(
     tmp_path: Path, memory: Path, is_full_run: bool, room_mib: float
 ) -> None:
@@ -92,15 +99,14 @@ def test_a_daemon_without_room_for_a_live_file_says_so_and_ends_right_after_kill
     sample = make_sample(tmp_path, "sample.bin", (kills + 1) * 16 * MIB - 5, 256 * KIB)
     with held_tmpfs(memory, room_mib) as mount, MeasuredPeer(sample, bytes_per_s=RATE) as peer:
         if room_mib < 1:
-            with open(mount.folder / "ballast", "wb", buffering=0) as ballast, suppress(OSError):
-                while ballast.write(bytes(4096)):
-                    pass
+            fill(mount.folder / "ballast")
         lives = Lives(tmp_path / "daemon", memory, prefix=mount.prefix)
         lives.runtime = mount.folder / "run"
         for number in range(kills):
             with lives:
                 if not number:
                     lives.add(sample, peers=[peer.endpoint])
+                    fill(mount.folder / "more")
                 sent = peer.sent_bytes
                 wait_until(lambda sent=sent: peer.sent_bytes >= sent + 8 * MIB, PATIENCE_S, "some of it")
                 time.sleep(rng.random() * 0.3)
