@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.support.peers.program import wait_until
 from tests.support.rest import PATIENCE_S, Answer, read_all, request_on
 
 TIMEOUT_S = 30.0
+WATCH_PAUSE_S = 0.05
 LABEL = "kept"
 
 _PASSING = frozenset((
@@ -73,6 +75,19 @@ class Besieged:
         state = {path: _lasting(self.ask("GET", f"/v1/{path}").json) for path in paths}
         files = sorted(str(path.relative_to(self.daemon.downloads)) for path in self.daemon.downloads.rglob("*"))
         return json.dumps([state, files], sort_keys=True)
+
+    def watch(self, seconds: float) -> tuple[list[float], int]:
+        """How long answers about health take for so long, and the peak of the daemon's memory in bytes meanwhile; what
+        wants a token is answered, too."""
+        took_s, peak_bytes, end_s = [], 0, time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            began_s = time.monotonic()
+            assert self.ask("GET", "/v1/health/live").status == 200
+            took_s.append(time.monotonic() - began_s)
+            assert self.ask("GET", "/v1/torrents").status == 200
+            peak_bytes = max(peak_bytes, self.daemon.rss_bytes())
+            time.sleep(WATCH_PAUSE_S)
+        return took_s, peak_bytes
 
     def connect(self, address: str = "127.0.0.1") -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE_S, (address, 0))

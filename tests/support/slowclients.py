@@ -7,12 +7,19 @@ read no answer. Whoever is left comes back a second later. It goes on until stan
 
 from __future__ import annotations
 
+import resource
 import selectors
 import socket
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import cycle
 
+NUM_CLIENTS = 2000
+NUM_ADDRESSES = 250
+DESCRIPTORS = NUM_CLIENTS + 100
 TICK_S = 0.5                           # between two bytes
 RETURN_S = 1.0
 HOSTS_PER_NETWORK = 250
@@ -23,6 +30,16 @@ BODY = b"POST /v1/torrents HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000
 ANNOUNCED = BODY.index(b"\r\n\r\n") + 4
 UNREAD = HEALTH * 10_000
 WAYS = ((HEAD, 1), (BODY, ANNOUNCED), (b"", 0), (UNREAD, len(UNREAD)))     # what to send, and how much of it at once
+
+
+@contextmanager
+def siege(port: int) -> Iterator[None]:
+    """NUM_CLIENTS of them around a server, in a process of their own."""
+    words = [sys.executable, "-m", "tests.support.slowclients", str(port), str(NUM_CLIENTS), str(NUM_ADDRESSES)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as clients:
+        assert clients.stdout is not None
+        clients.stdout.readline()
+        yield                          # leaving ends their standard input
 
 
 class Slow:
@@ -78,6 +95,8 @@ class Slow:
 
 
 def main(port: int, count: int, addresses: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, DESCRIPTORS), hard))
     places = (divmod(number, HOSTS_PER_NETWORK) for number in range(addresses))
     sources = [f"127.0.{1 + network}.{1 + host}" for network, host in places]
     clients = [
