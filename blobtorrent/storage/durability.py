@@ -27,7 +27,7 @@ class Durability:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._dirty: set[int] = set()
-        self._unlooked: set[int] = set()       # files that were synced, and not asked for by `take_whole` since
+        self._unlooked: set[int] = set()       # files whose sync has begun, and not asked for by `take_whole` since
         self._gone: list[int] = []             # files that were not there when they were to be synced
         self._named: set[int] = set()          # files whose names are known to be durable
         self._roots: list[Path] = []           # folders that were made for the root, and above it
@@ -48,14 +48,17 @@ class Durability:
         """
         stamps: dict[int, FileStamp] = {}
         failure: StorageError | None = None
-        for number in [self._dirty.pop() for _ in range(len(self._dirty))]:
+        written = self._dirty.copy()
+        # Before they are no longer dirty: who asks for them meanwhile, on another thread, must miss none.
+        self._unlooked.update([number for number in written if len(self._pieces_of(number)) > 1])
+        self._dirty.difference_update(written)
+        for number in written:
             try:
                 stamps[number] = self.sync_file(number)
             except StorageError as error:
                 failure = failure or error
                 if isinstance(error, FileMissing):
                     self._gone.append(number)
-        self._unlooked.update([number for number in stamps if len(self._pieces_of(number)) > 1])
         self._sync_all_names(stamps)
         if failure is not None:
             raise failure

@@ -62,6 +62,20 @@ def test_of_whole_files_nothing_is_lost_and_not_a_byte_is_read(
     assert lost_pieces(written.store, ALL) == []
 
 
+def test_what_is_just_being_synced_is_looked_at_too(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    written.cut(0, 3 * PIECE)
+    found: list[list[int]] = []
+    sync = os.fdatasync
+
+    def ask_meanwhile(descriptor: int) -> None:
+        found.append(lost_pieces(written.store, ALL))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", ask_meanwhile)
+    written.store.sync()
+    assert found[0] == list(range(3, 11))
+
+
 @pytest.mark.parametrize("is_synced", [False, True])
 @pytest.mark.parametrize(("size", "lost"), [
     (0, range(11)),
