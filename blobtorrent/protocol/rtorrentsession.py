@@ -19,7 +19,8 @@ from blobtorrent.protocol.bencode import Limits, decode
 SIDE_LIMITS = Limits(size_bytes=32 << 20, tokens=1_000_000)
 MAX_CUSTOM_BYTES = 1 << 16             # of all custom fields of a torrent: they are kept in its row
 MAX_PEERS = 1000
-MAX_COUNT = 1 << 62                    # bytes and seconds beyond this are no figures of a torrent
+MAX_COUNT = 1 << 62                    # more bytes are no figures of a torrent
+MAX_TIME_S = 253_402_300_799           # the end of the year 9999
 
 OFF, NORMAL, HIGH = 0, 1, 2            # priorities of files
 NUM_NUMBERED = 5                       # custom fields that have a number instead of a name
@@ -60,7 +61,7 @@ class Wanted(NamedTuple):
         """When it was added, as front-ends note it; else the earliest time that is known."""
         for name in ("custom.addtime", "custom.tm_loaded"):
             text = self.custom.get(name, "").strip()
-            if text.isascii() and text.isdigit() and len(text) < len(str(MAX_COUNT)):
+            if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_TIME_S)) and int(text) <= MAX_TIME_S:
                 return int(text)
         return min(filter(None, (self.started_at, self.finished_at)), default=0)
 
@@ -111,8 +112,8 @@ def read_wanted(raw: bytes) -> Wanted:
         throttle=_text(_value(top, b"throttle_name", b"")),
         uploaded_bytes=_count(top, b"total_uploaded"),
         downloaded_bytes=_count(top, b"total_downloaded"),
-        started_at=_count(top, b"timestamp.started"),
-        finished_at=_count(top, b"timestamp.finished"),
+        started_at=_count(top, b"timestamp.started", limit=MAX_TIME_S),
+        finished_at=_count(top, b"timestamp.finished", limit=MAX_TIME_S),
     )
 
 
@@ -129,7 +130,7 @@ def read_progress(raw: bytes, num_pieces: int, num_files: int) -> Progress:
         trackers=_trackers(_value(top, b"trackers", {})),
         peers=_peers(_value(top, b"peers", [])),
         uncertain=_uncertain(_value(top, b"uncertain_pieces", b""), num_pieces),
-        saved_at=_count(top, b"uncertain_pieces.timestamp"),
+        saved_at=_count(top, b"uncertain_pieces.timestamp", limit=MAX_TIME_S),
     )
 
 
@@ -191,7 +192,8 @@ def _peers(entries: list[Any]) -> tuple[SavedPeer, ...]:
     for entry in entries[:MAX_PEERS]:
         address = entry.get(b"inet") if isinstance(entry, dict) else None
         if isinstance(address, bytes) and len(address) == _COMPACT_IPV4_BYTES and any(address[:4]) and any(address[4:]):
-            peers.append(SavedPeer(Endpoint.from_compact(address), _count(entry, b"failed"), _count(entry, b"last")))
+            last_good_at = _count(entry, b"last", limit=MAX_TIME_S)
+            peers.append(SavedPeer(Endpoint.from_compact(address), _count(entry, b"failed"), last_good_at))
     return tuple(peers)
 
 

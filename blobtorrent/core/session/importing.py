@@ -71,9 +71,11 @@ def locate(metainfo: Metainfo, directory: str) -> Location:
                       f"its folder {directory} is relative: say with --map what it stands for, as in --map .=/home/me")
     path = Path(os.path.normpath(directory))
     try:
-        str(path).encode()
+        is_usable = b"\0" not in str(path).encode()
     except UnicodeEncodeError:
-        raise Invalid("import.bad-folder", f"its folder {directory} has a name that is not UTF-8: rename it") from None
+        is_usable = False
+    if not is_usable:
+        raise Invalid("import.bad-folder", f"its folder {directory} has a name that is not UTF-8: rename it")
     if len(metainfo.files) == 1 and metainfo.files[0].path == (metainfo.name,):
         return Location(path, {})
     if path.name == metainfo.name:

@@ -57,7 +57,7 @@ def test_labels_are_the_decoded_parts_of_the_first_custom_field() -> None:
 
 @pytest.mark.parametrize(("custom", "added_at"), [
     ({"addtime": "1600000000\n"}, 1_600_000_000), ({"tm_loaded": "5"}, 5), ({"addtime": "soon"}, 13),
-    ({"addtime": "9" * 40}, 13), ({"addtime": "-4"}, 13), ({}, 13)])
+    ({"addtime": "9" * 40}, 13), ({"addtime": "9" * 12}, 13), ({"addtime": "-4"}, 13), ({}, 13)])
 def test_it_was_added_when_front_ends_say_or_when_it_was_started_first(custom: dict[str, str], added_at: int) -> None:
     assert wanted(custom=custom).added_at == added_at
 
@@ -73,6 +73,7 @@ def test_absent_keys_mean_what_they_mean_to_rtorrent() -> None:
 
 @pytest.mark.parametrize("changes", [
     {"directory": ""}, {"directory": 5}, {"state": "1"}, {"priority": 4}, {"priority": -1}, {"total_uploaded": -1},
+    {"timestamp.started": 1 << 40},
     {"total_downloaded": (1 << 63) - 1}, {"custom": []}, {"views": "x"}, {"custom3": 1},
     {"custom": {"big": "x" * MAX_CUSTOM_BYTES}}])
 def test_wishes_of_a_wrong_type_or_size_are_refused(changes: dict[str, Any]) -> None:

@@ -196,7 +196,7 @@ def test_the_folder_may_have_another_name_than_the_torrent(
 
 @pytest.mark.parametrize(("directory", "code"), [
     ("./", "import.relative-folder"), ("dl/t", "import.relative-folder"), ("/srv/\udcff", "import.bad-folder"),
-    ("/", "import.bad-folder"), ("/srv/a\\b", "import.bad-folder")])
+    ("/", "import.bad-folder"), ("/srv/a\0/t", "import.bad-folder"), ("/srv/a\\b", "import.bad-folder")])
 def test_a_folder_that_cannot_be_kept_is_refused(directory: str, code: str) -> None:
     with pytest.raises(Invalid) as caught:
         locate(TORRENT, directory)
