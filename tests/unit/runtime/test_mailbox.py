@@ -9,7 +9,9 @@ from blobtorrent.runtime.mailbox import Mailbox, WakingMailbox
 
 
 def is_readable(mailbox: WakingMailbox[int]) -> bool:
-    return bool(select.select([mailbox], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(mailbox, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @pytest.fixture
