@@ -16,6 +16,7 @@ from tests.bench import api, checking, feeding, idling, leeching, limits, links,
 from tests.bench.contestants import CONTESTANTS, OURS, present
 from tests.bench.ground import Ground, note
 from tests.bench.results import Measure, table
+from tests.support.memory import closing_memory
 from tests.support.payload import MIB
 
 ROWS: dict[str, Callable[[Ground], list[Measure]]] = {
@@ -55,7 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
     print(_header_text(header), flush=True)
     measures: list[Measure] = []
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.content) as content, \
-            tempfile.TemporaryDirectory(prefix="bench-", dir=options.downloads) as downloads:
+            tempfile.TemporaryDirectory(prefix="bench-", dir=options.downloads) as downloads, closing_memory():
         ground = Ground(Path(content), Path(downloads), options.size, options.runs,
                         [one for one, _ in contestants.values()])
         for row in rows:

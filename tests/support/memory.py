@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from blobtorrent.storage.live.livelayout import PAGE, read_owner
@@ -24,6 +26,15 @@ def remove_memory() -> None:
     """Delete all that were lent."""
     while _folders:
         shutil.rmtree(_folders.popitem()[1], ignore_errors=True)
+
+
+@contextmanager
+def closing_memory() -> Iterator[None]:
+    """For programs that are no tests: what was lent meanwhile is deleted at the end."""
+    try:
+        yield
+    finally:
+        remove_memory()
 
 
 def live_files_below(folder: Path) -> list[Path]:
