@@ -308,6 +308,9 @@ def _open(address: str, read_only: bool, *more: str) -> sqlite3.Connection:
         for setting in (*more, *_SETTINGS):
             db.execute(f"PRAGMA {setting}")
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except UnicodeDecodeError as error:            # SQLite quotes the damaged schema in its text
+        db.close()
+        raise sqlite3.DatabaseError("the schema is damaged") from error
     except BaseException:
         db.close()
         raise

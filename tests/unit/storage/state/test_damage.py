@@ -87,6 +87,20 @@ def test_a_flipped_bit_costs_no_row_and_never_the_start(
     assert start(tmp_path / "state") == Start(saved[CLEAN].latest, [], frozenset(), True)
 
 
+@pytest.mark.parametrize("ending", ["", ".1"])
+def test_a_schema_that_is_no_text_any_more_costs_no_row_and_never_the_start(
+    saved: dict[str, SavedState], tmp_path: Path, ending: str
+) -> None:
+    """SQLite quotes it when it complains, and Python cannot decode that."""
+    for number, place in enumerate((b"EATE TABLE rows", b"NULL, body", b"sqlite_autoindex_rows")):
+        root = saved[CLEAN].copy(tmp_path / f"state-{number}")
+        path = root / f"state.sqlite3{ending}"
+        flip(path, 8 * path.read_bytes().index(place) + 7)
+        found = start(root)
+        assert found.rows == saved[CLEAN].latest
+        assert [damage.what for damage in found.damages] == ([] if ending else ["state file"])
+
+
 @pytest.mark.parametrize("number", range(FLIPS))
 @pytest.mark.parametrize("name", ["format", "key", "key.1", "session"])
 def test_a_flipped_bit_in_a_small_file_is_always_told(
