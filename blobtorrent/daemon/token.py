@@ -57,7 +57,7 @@ def _read_others(path: Path) -> tuple[Token, ...]:
 def admin_token(state: Path) -> str:
     """The first token, from its file; a new one when there is no file, whose folder is made too.
 
-    Raises StorageError ("token.unusable", "storage.*").
+    One that is no text any more is put aside, and a new one made. Raises StorageError ("token.unusable", "storage.*").
     """
     path = state / FIRST_FILE
     try:
@@ -65,7 +65,11 @@ def admin_token(state: Path) -> str:
             return _read(path)
         except FileNotFoundError:
             return _make(path)
-    except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            path.replace(path.with_name(f"{FIRST_FILE}.damaged"))
+            log.error("the admin token is damaged, a new one is made", path=path, detail=str(error))
+            return _make(path)
+    except OSError as error:
         raise StorageError("token.unusable", f"{path}: {error}") from None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.daemon.token import admin_token, open_keyring
+from blobtorrent.daemon.token import FIRST_FILE, admin_token, open_keyring
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.keyring import Keyring
 from blobtorrent.model.errors import StorageError
@@ -30,7 +30,21 @@ def test_a_token_that_others_can_read_is_told(tmp_path: Path, caplog: pytest.Log
     assert "others may read the admin token" in caplog.text
 
 
-@pytest.mark.parametrize("content", [b"", b"short\n", b"\xff" * 40])
+def test_one_that_is_no_text_any_more_is_put_aside_and_made_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = admin_token(tmp_path)
+    damaged = bytearray((tmp_path / FIRST_FILE).read_bytes())
+    damaged[5] |= 0x80
+    (tmp_path / FIRST_FILE).write_bytes(damaged)
+    second = admin_token(tmp_path)
+    assert second not in (first, "")
+    assert admin_token(tmp_path) == second
+    assert "damaged" in caplog.text
+    assert (tmp_path / f"{FIRST_FILE}.damaged").read_bytes() == damaged
+
+
+@pytest.mark.parametrize("content", [b"", b"short\n"])
 def test_what_is_no_token_is_not_taken_for_one(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "admin.token"
     path.write_bytes(content)
