@@ -17,7 +17,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.worker import Pool
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.copier import Copier, CopyFile
-from blobtorrent.storage.holes import lost_pieces
+from blobtorrent.storage.holes import lost_in_the_end, lost_pieces
 from blobtorrent.storage.jobs import (
     SPILLED,
     BlocksKept,
@@ -305,7 +305,7 @@ def _sync_kept(job: _SyncKept) -> BlocksKept:
 
 def _find_lost(job: FindLost) -> LostFound:
     try:
-        return LostFound(job.info_hash, lost_pieces(job.store, job.have))
+        return LostFound(job.info_hash, lost_in_the_end(job.store, job.have))
     except StorageError as reason:
         return LostFound(job.info_hash, (), reason)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from blobtorrent.model.errors import FileMissing, StorageError
 from blobtorrent.storage.atomicfile import sync_folder
@@ -21,13 +21,22 @@ if TYPE_CHECKING:
     from blobtorrent.storage.store import Store
 
 
+class Look(NamedTuple):
+    """At a file that was written to, in a round of syncs; in none while it is dirty."""
+
+    file: int
+    round: int
+
+
 class Durability:
     """Of one store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._dirty: set[int] = set()
-        self._unlooked: set[int] = set()       # files whose sync has begun, and not asked for by `take_whole` since
+        self._unlooked: set[Look] = set()      # at files whose sync has begun, still to be taken
+        self._round = 0                        # of syncs
+        self._synced: dict[int, FileStamp] = {}            # what files looked like when they were synced last
         self._gone: list[int] = []             # files that were not there when they were to be synced
         self._named: set[int] = set()          # files whose names are known to be durable
         self._roots: list[Path] = []           # folders that were made for the root, and above it
@@ -50,7 +59,8 @@ class Durability:
         failure: StorageError | None = None
         written = self._dirty.copy()
         # Before they are no longer dirty: who asks for them meanwhile, on another thread, must miss none.
-        self._unlooked.update([number for number in written if len(self._pieces_of(number)) > 1])
+        self._round += 1
+        self._unlooked.update([Look(number, self._round) for number in written if len(self._pieces_of(number)) > 1])
         self._dirty.difference_update(written)
         for number in written:
             try:
@@ -59,24 +69,44 @@ class Durability:
                 failure = failure or error
                 if isinstance(error, FileMissing):
                     self._gone.append(number)
+        self._synced.update(stamps)
         self._sync_all_names(stamps)
         if failure is not None:
             raise failure
         return stamps
 
-    def take_whole(self, have: int) -> list[int]:
-        """Files that were written to since they were asked for here last, and that are in the mask `have` as a whole.
+    def whole(self, have: int) -> list[Look]:
+        """Looks to be taken at files that were written to, and are in the mask `have` as a whole.
 
-        Without those of one piece: a single write made them.
+        Without those of one piece: a single write made them. What was looked at is told to `looked`, and not before:
+        another thread that asks in between must not take it for well.
         """
-        whole = []
-        for number in self._dirty.copy() | self._unlooked:
-            pieces = self._pieces_of(number)
-            everything = (1 << len(pieces)) - 1
-            if len(pieces) > 1 and have >> pieces.start & everything == everything:
-                whole.append(number)
-        self._unlooked.difference_update(whole)
-        return whole
+        return [look for look in {Look(number, 0) for number in self._dirty.copy()} | self._unlooked.copy()
+                if len(self._pieces_of(look.file)) > 1 and self._is_whole(look.file, have)]
+
+    def looked(self, looks: Iterable[Look]) -> None:
+        """These need not be taken again. A file that was written to since has a look of a later round."""
+        self._unlooked.difference_update(looks)
+
+    def touched(self, have: int) -> list[int]:
+        """Files in the mask `have` as a whole that are not as they were when they were synced last, although nothing
+        was written to them since."""
+        found = []
+        for number, stamp in self._synced.copy().items():
+            if number not in self._dirty and self._is_whole(number, have) and self._stamp_of(number) != stamp:
+                found.append(number)
+        return found
+
+    def _stamp_of(self, number: int) -> FileStamp | None:
+        try:
+            return stamp_of(os.stat(self._store.path_of(number)))
+        except OSError:
+            return None
+
+    def _is_whole(self, number: int, have: int) -> bool:
+        pieces = self._pieces_of(number)
+        everything = (1 << len(pieces)) - 1
+        return have >> pieces.start & everything == everything
 
     def _pieces_of(self, number: int) -> range:
         entry = self._store.metainfo.files[number]

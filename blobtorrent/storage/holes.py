@@ -28,8 +28,21 @@ def lost_pieces(store: Store, have: int) -> list[int]:
     Files that were looked at before and not written to since are not looked at again. Not found is a loss that touches
     no hole: less than a block of the filesystem, and written next to since. Raises StorageError.
     """
+    looks = store.durability.whole(have)
+    lost = _lost_of(store, {look.file for look in looks})
+    store.durability.looked(looks)
+    return lost
+
+
+def lost_in_the_end(store: Store, have: int) -> list[int]:
+    """As `lost_pieces`; files that somebody else has touched since they were looked at are looked at again, too."""
+    touched = _lost_of(store, store.durability.touched(have))
+    return sorted({*touched, *lost_pieces(store, have)})
+
+
+def _lost_of(store: Store, files: Iterable[int]) -> list[int]:
     doubtful: set[int] = set()
-    for number in store.durability.take_whole(have):
+    for number in files:
         entry = store.metainfo.files[number]
         for start, end in _holes(store, number):
             doubtful.update(store.geometry.pieces_of_span(entry.offset + start, end - start))

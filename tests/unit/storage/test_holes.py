@@ -6,12 +6,13 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from blobtorrent.storage import checker
 from blobtorrent.storage.filepool import FilePool
-from blobtorrent.storage.holes import lost_pieces
+from blobtorrent.storage.holes import lost_in_the_end, lost_pieces
 from blobtorrent.storage.store import Store
 from tests.support.filesystems import another_filesystem
 from tests.support.stored import StoredTorrent
@@ -141,3 +142,37 @@ def test_where_no_hole_can_be_told_there_is_none(tmp_path: Path, monkeypatch: py
     written = Written(tmp_path)
     monkeypatch.setattr(os, "lseek", refuse)
     assert lost_pieces(written.store, ALL) == []
+
+
+def test_who_asks_while_another_thread_looks_is_told_of_the_loss_too(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written.store.sync()
+    written.cut(0, 3 * PIECE)
+    found: list[list[int]] = []
+    check = checker.check_pieces
+
+    def ask_meanwhile(*order: Any) -> Any:
+        monkeypatch.setattr(checker, "check_pieces", check)
+        found.append(lost_pieces(written.store, ALL))
+        return check(*order)
+
+    monkeypatch.setattr(checker, "check_pieces", ask_meanwhile)
+    found.append(lost_pieces(written.store, ALL))
+    assert found[0] == found[-1] == list(range(3, 11))
+
+
+def test_what_somebody_touched_after_it_was_looked_at_is_looked_at_again_in_the_end(written: Written) -> None:
+    written.store.sync()
+    assert lost_pieces(written.store, ALL) == []
+    written.cut(0, 3 * PIECE)
+    assert lost_pieces(written.store, ALL) == []
+    assert lost_in_the_end(written.store, ALL) == list(range(3, 11))
+
+
+def test_a_file_that_was_removed_after_it_was_looked_at_is_missed_in_the_end(written: Written) -> None:
+    written.store.sync()
+    assert lost_pieces(written.store, ALL) == []
+    os.unlink(written.store.path_of(1))
+    written.store.close()
+    assert lost_in_the_end(written.store, ALL) == list(range(10, 15))
