@@ -65,6 +65,7 @@ class Wreck:
                 with closing(self._reader()) as other:
                     wait_until(lambda: _last_commit(other) > before, PATIENCE_S, "a commit")
                 time.sleep(SETTLE_S)
+                wait_until(lambda: self._has("parts/HASH.parts"), PATIENCE_S, "a piece that is unfinished now")
                 self.lives.kill()
                 shutil.copytree(self._folder, self._copy / "disk")
         shutil.copytree(self._memory, self._copy / "memory", ignore=shutil.ignore_patterns("*.sock"))
