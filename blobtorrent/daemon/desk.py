@@ -26,6 +26,7 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 DEADLINE_S = COMMAND_DEADLINE_S + 5    # a change of settings waits for the session
+LAST_WORDS_S = 1.0                     # from the end of a drain to that of the interfaces: clients look now and then
 PATCH = "in the change"                # the place of what a patch says
 
 
@@ -41,6 +42,7 @@ class DaemonDesk:
     def __init__(self, reloader: Reloader, origin: Origin, gateway: Gateway, wake: Callable[[], None]) -> None:
         self.must_stop = False         # somebody asked for the end
         self.is_draining = False       # or to come to it
+        self._drained_s: float | None = None   # when that was seen to be done
         self._reloader = reloader
         self._origin = origin
         self._gateway = gateway
@@ -104,8 +106,12 @@ class DaemonDesk:
 
     @property
     def is_drained(self) -> bool:
-        """That was asked for, and all is done that could be."""
-        return self.is_draining and self._gateway.session.unique_pieces is not None
+        """That was asked for, all is done that could be, and whoever waits for it had time to read what is left."""
+        if not self.is_draining or self._gateway.session.unique_pieces is None:
+            return False
+        if self._drained_s is None:
+            self._drained_s = time.monotonic()
+        return time.monotonic() - self._drained_s >= LAST_WORDS_S
 
     def _drain(self, timeout_s: float) -> None:
         try:

@@ -211,8 +211,8 @@ def test_the_daemon_makes_torrents_and_gives_them_back(daemon: Daemon, sample: S
 
 def test_draining_ends_the_daemon_in_order(daemon: Daemon, sample: Sample) -> None:
     add(daemon, sample)
-    first, *_ = said(daemon, "drain", "--wait", "--timeout", "5").splitlines()     # then what nobody else has
-    assert first == "the daemon has ended"
+    assert said(daemon, "drain", "--wait", "--timeout", "5") == (
+        f"the daemon has ended\n{sample.num_pieces} pieces are nowhere else\n")
     assert daemon.wait(TIMEOUT_S) == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from blobtorrent.config.load import load_all
 from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.commands import NO_ANSWER, DrainSession
+from blobtorrent.daemon import desk
 from blobtorrent.daemon.desk import DaemonDesk
 from blobtorrent.daemon.origin import Origin
 from blobtorrent.daemon.reload import Reloader
@@ -220,13 +222,25 @@ def test_a_mistake_of_ours_is_told_and_does_not_end_the_main_thread(tmp_path: Pa
         office.desk.change({"network": {"max_peers": 9}})
 
 
-def test_draining_is_over_when_the_session_says_so(tmp_path: Path) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What the desk takes for the time: `now`."""
+    played = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(desk, "time", SimpleNamespace(monotonic=lambda: played.now))
+    return played
+
+
+def test_draining_is_over_when_the_session_says_so_and_clients_had_time_to_read_it(
+    tmp_path: Path, clock: SimpleNamespace
+) -> None:
     office = Office(tmp_path)
     assert not office.desk.is_draining
     office.desk.drain(5.0)
     assert office.gateway.commands == [DrainSession(5.0)]
     assert (office.desk.is_draining, office.desk.is_drained) == (True, False)
     office.gateway.session = SessionStatus("draining", unique_pieces=0)
+    assert not office.desk.is_drained
+    clock.now += desk.LAST_WORDS_S
     assert office.desk.is_drained
 
 
@@ -238,12 +252,16 @@ def test_a_session_that_cannot_be_drained_now_says_so_and_nothing_ends(tmp_path:
     assert not office.desk.is_draining
 
 
-def test_a_session_that_is_too_busy_to_say_that_it_drains_is_waited_for(tmp_path: Path) -> None:
+def test_a_session_that_is_too_busy_to_say_that_it_drains_is_waited_for(
+    tmp_path: Path, clock: SimpleNamespace
+) -> None:
     office = Office(tmp_path)
     office.gateway.error = Unavailable(NO_ANSWER, "no answer within 10 s")
     with pytest.raises(Unavailable):
         office.desk.drain(5.0)
     office.gateway.session = SessionStatus("draining", unique_pieces=0)
+    assert not office.desk.is_drained
+    clock.now += desk.LAST_WORDS_S
     assert office.desk.is_drained
 
 
