@@ -169,5 +169,10 @@ def outstanding(link: PeerLink, index: int | None = None) -> list[tuple[int, int
     return [(key >> 32, (key & 0xFFFFFFFF) >> 14) for key in keys if index in (None, key >> 32)]
 
 
+def cancelled(messages: Iterable[Any]) -> list[tuple[int, int]]:
+    """(piece, block) of the requests that are taken back."""
+    return [(message.index, message.begin >> 14) for message in messages if isinstance(message, wire.Cancel)]
+
+
 def haves_in(messages: Iterable[Any]) -> list[int]:
     return [index for message in messages if isinstance(message, HaveRun) for index in message.indices]

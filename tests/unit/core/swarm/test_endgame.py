@@ -7,7 +7,7 @@ import pytest
 from blobtorrent.core.swarm.endgame import DOUBLE_PAUSE_S, ENDGAME_BLOCKS
 from blobtorrent.protocol.wire import messages as wire
 from tests.support.accounts import check_requests
-from tests.support.oneswarm import OneSwarm
+from tests.support.oneswarm import OneSwarm, cancelled
 from tests.support.stored import StoredTorrent
 
 K = 1024
@@ -22,10 +22,6 @@ def large():
 @pytest.fixture(scope="module")
 def small():
     return StoredTorrent([40 * 16 * K - 100], 16 * K)
-
-
-def cancelled(messages):
-    return [(message.index, message.begin >> 14) for message in messages if isinstance(message, wire.Cancel)]
 
 
 def test_in_the_endgame_an_idle_peer_is_asked_too_and_the_slower_request_is_taken_back(small):

@@ -8,7 +8,7 @@ from blobtorrent.core.swarm.throttle import Branch, Throttle, Valve
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.storage.jobs import BlocksSpilled
 from tests.support.accounts import check_requests
-from tests.support.oneswarm import OneSwarm, outstanding
+from tests.support.oneswarm import OneSwarm, cancelled, outstanding
 from tests.support.simdisk import REFUSED
 from tests.support.stored import StoredTorrent
 
@@ -24,10 +24,6 @@ def large():
 @pytest.fixture(scope="module")
 def small():
     return StoredTorrent([40 * 16 * K - 100], 16 * K)
-
-
-def cancelled(messages):
-    return [(message.index, message.begin >> 14) for message in messages if isinstance(message, wire.Cancel)]
 
 
 def test_an_unchoked_peer_is_asked_for_a_windowful_and_every_request_has_its_memory(large):
