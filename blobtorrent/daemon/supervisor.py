@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from blobtorrent.daemon.watchdog import Watchdog
 from blobtorrent.runtime.heartbeat import Heart
+from blobtorrent.runtime.lasting import LastingThread
 from blobtorrent.runtime.logs import get_logger
 
 log = get_logger(__name__)
@@ -36,20 +37,23 @@ class Supervisor:
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
         self._foreign: set[threading.Thread] = set()
-        self._seen: set[threading.Thread] = set()
+        self._seen: set[LastingThread] = set()
         self._watchdog = Watchdog([heart for part in parts for heart in part.hearts])
 
     def start(self) -> None:
         self._foreign = set(threading.enumerate())
         for part in self._parts:
             part.start()
-            self._seen |= set(threading.enumerate()) - self._foreign
+            self._look()
 
     def dead_threads(self) -> list[str]:
-        """Names of the engine's threads that ended although nobody stopped them."""
-        alive = set(threading.enumerate())
-        self._seen |= alive - self._foreign
-        return sorted(thread.name for thread in self._seen - alive)
+        """Names of the engine's threads that ended although nobody stopped them; a job's own helpers come and go."""
+        self._look()
+        return sorted(thread.name for thread in self._seen if thread.is_dead)
+
+    def _look(self) -> None:
+        alive = {thread for thread in threading.enumerate() if isinstance(thread, LastingThread)} - self._foreign
+        self._seen = alive | {thread for thread in self._seen if thread.is_dead}
 
     def late_threads(self) -> list[str]:
         """Names of threads that handled nothing since this was asked last; it is asked every few seconds."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import selectors
-import threading
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
 from blobtorrent.runtime.clock import Clock, SystemClock
+from blobtorrent.runtime.lasting import LastingThread
 from blobtorrent.runtime.mailbox import WakingMailbox
 from blobtorrent.runtime.metrics import Registry
 from blobtorrent.runtime.timers import TimerWheel
@@ -83,7 +83,7 @@ class SelectorLoop:
         self._stopping = False
         self._selector = selectors.DefaultSelector()
         self._selector.register(self.mailbox, EVENT_READ, _Watch(self._take_messages))
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = LastingThread(self._run, name)
 
     @property
     def is_alive(self) -> bool:
@@ -163,6 +163,7 @@ class SelectorLoop:
                 self.busy_s += pass_s
                 self.slowest_pass_s = max(self.slowest_pass_s, pass_s)
                 timeout_s = self._time_to_deadline(end)
+            self._thread.dismiss()
         except BaseException as error:
             log.critical("thread %s died", self.name, exc_info=True)
             if self._on_crash is not None:

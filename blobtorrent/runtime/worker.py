@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Generic, TypeVar
 
+from blobtorrent.runtime.lasting import LastingThread
 from blobtorrent.runtime.machine import Machine, Table
 from blobtorrent.runtime.mailbox import Mailbox
 
@@ -73,8 +73,7 @@ class Worker(Generic[T]):
         self._handle = handle
         self._on_crash = on_crash
         self._machine = Machine(LIFECYCLE)
-        # A daemon thread: one stuck in a system call on a dead mount must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = LastingThread(self._run, name)
 
     @property
     def state(self) -> State:
@@ -123,6 +122,7 @@ class Worker(Generic[T]):
                 del message      # a waiting worker must not keep the last job's buffers alive
             self._machine.fire(Event.STOP)
             self._machine.fire(Event.ENDED)
+            self._thread.dismiss()
         except BaseException as error:
             self._machine.fire(Event.CRASH)
             log.critical("thread %s died", self.name, exc_info=True)

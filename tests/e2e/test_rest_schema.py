@@ -44,9 +44,9 @@ def test_requests_made_of_the_description_find_nothing(tmp_path: Path) -> None:
             env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.support.schemahooks", "PYTHONPATH": str(ROOT),
                  "BLOBTORRENT_TEST_FOLDER": str(tmp_path / "made"), "BLOBTORRENT_TEST_HASHES": ",".join(hashes)},
         )
+        assert daemon.poll() is None, daemon.output()[-4000:]
         assert run.returncode == 0, run.stdout
         assert int(re.findall(r"(\d+) generated", run.stdout)[0]) > 1000
-        assert daemon.poll() is None
         assert "Traceback" not in daemon.output()
         assert daemon.call("GET", "/v1/session")["state"] == "running"
 

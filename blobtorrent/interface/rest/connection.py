@@ -171,6 +171,7 @@ class Connection:
         if self._deadline is not None:
             self._deadline.cancel()
         self._channel.close()
+        self._reader.drop()            # whoever works on an answer may keep us for a while
         self._outgoing.clear()
         if self._pull is not None and state is not _S.FETCHING:        # else whoever reads it still has it
             self._owner.on_release(self._pull)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from blobtorrent.daemon.supervisor import Part, Supervisor
+from blobtorrent.runtime.lasting import LastingThread
 
 
 class PlayedPart:
@@ -15,7 +16,7 @@ class PlayedPart:
         self.ended = threading.Event()
         self._calls = calls
         self._hangs = hangs
-        self.thread = threading.Thread(target=self.ended.wait, name=name, daemon=True)
+        self.thread = LastingThread(self.ended.wait, name)
 
     def start(self) -> None:
         self._calls.append(f"start {self.name}")
@@ -23,6 +24,7 @@ class PlayedPart:
 
     def stop(self, timeout_s: float) -> bool:
         self._calls.append(f"stop {self.name}")
+        self.thread.dismiss()
         self.die()
         return not self._hangs
 
@@ -82,3 +84,25 @@ def test_a_reload_reaches_the_parts_that_read_files() -> None:
     quiet = PlayedPart("a", calls).as_part()
     Supervisor([quiet, quiet._replace(reload=lambda: calls.append("reload b"))]).reload()
     assert calls == ["reload b"]
+
+
+def test_a_thread_that_was_told_to_end_is_not_missed() -> None:
+    part = PlayedPart("disk", [])
+    supervisor = Supervisor([part.as_part()])
+    supervisor.start()
+    part.thread.dismiss()
+    part.die()
+    assert supervisor.dead_threads() == []
+
+
+def test_the_helpers_of_a_job_come_and_go() -> None:
+    part, helper = PlayedPart("disk", []), threading.Event()
+    supervisor = Supervisor([part.as_part()])
+    supervisor.start()
+    thread = threading.Thread(target=helper.wait, name="author_0", daemon=True)
+    thread.start()
+    assert supervisor.dead_threads() == []
+    helper.set()
+    thread.join()
+    assert supervisor.dead_threads() == []
+    supervisor.stop(1.0)

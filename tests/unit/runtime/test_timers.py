@@ -91,3 +91,24 @@ def test_the_wheel_agrees_with_a_sorted_list(seed):
         wheel.expire(float(now))
         due = sorted((deadline_s, number) for number, (deadline_s, _) in pending.items() if deadline_s <= now)
         assert fired == [number for _, number in due], f"seed {seed}"
+
+
+def test_a_deadline_that_is_set_anew_for_ever_takes_no_memory():
+    wheel, fired = TimerWheel(), []
+    wheel.at(50.0, lambda: fired.append("other"))
+    timer = wheel.at(60.0, lambda: fired.append("first"))
+    for moved in range(10_000):
+        timer.cancel()
+        timer = wheel.at(60.0 + moved, lambda: fired.append("last"))
+    assert len(wheel) < 200
+    assert wheel.expire(20_000.0) == 2
+    assert fired == ["other", "last"]
+
+
+def test_timers_that_one_of_them_cancels_do_not_fire_with_it():
+    wheel, fired = TimerWheel(), []
+    others = [wheel.at(2.0, lambda: fired.append("other")) for _ in range(1_000)]
+    wheel.at(1.0, lambda: [timer.cancel() for timer in others[:-1]])
+    assert wheel.expire(3.0) == 2
+    assert fired == ["other"]
+    assert not len(wheel)
