@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
 from blobtorrent.core.session.gateway import Gateway
-from blobtorrent.interface.pacing import paced
+from blobtorrent.interface.pacing import paced, paced_batches
 from blobtorrent.interface.rest.conditional import has_already, not_modified
 from blobtorrent.interface.rest.encode import TORRENT, TORRENT_STATES, document, json_bytes, torrent_fields
 from blobtorrent.interface.rest.grants import Grant, Scope
@@ -31,7 +30,7 @@ from blobtorrent.interface.rest.v1.adding import ADDITION, Adder, read_torrent
 from blobtorrent.interface.rest.v1.lookup import require_torrents
 from blobtorrent.model.status import TorrentStatus
 
-ROWS_PER_PART = 50                     # of an answer: the parts are sent as they are and never joined
+ROWS_PER_PART = 32                     # of an answer: the parts are sent as they are and never joined
 
 
 
@@ -138,13 +137,14 @@ class TorrentsResource:
 
 
 def _wanted(found: Iterable[TorrentStatus], grant: Grant, listing: ListQuery) -> list[TorrentStatus]:
+    if not grant.is_bound and not listing.tests:
+        return list(found)
     return [status for status in paced(found) if grant.sees(status.labels) and listing.wants(status)]
 
 
 def _joined(members: Iterable[bytes]) -> Iterator[bytes]:
     """The members of a JSON list in parts that nobody has to join, with pauses for the threads of the network."""
-    members = paced(members)
     separator = b""
-    while part := b",".join(islice(members, ROWS_PER_PART)):
-        yield separator + part
+    for batch in paced_batches(members, ROWS_PER_PART):
+        yield separator + b",".join(batch)
         separator = b","
