@@ -50,11 +50,19 @@ class Operation(NamedTuple):
     problems: tuple[int, ...] = ()
 
 
+def always() -> bool:
+    return True
+
+
+def never() -> bool:
+    return False
+
+
 class Route(NamedTuple):
     """`pattern` is a path whose segments `{name}` stand for any one.
 
-    `scope` is what a token must have, None: nobody needs one. `at_once`: the handler waits for nothing and is called on
-    the thread `rest`. Tokens that are bound to labels may use only routes `for_labels`: these look at the grant, and
+    `scope` is what a token must have, None: nobody needs one. `at_once`: whether the handler waits for nothing now,
+    and does not take long: then it is called on the thread `rest`, which saves the way to another one and back. Tokens that are bound to labels may use only routes `for_labels`: these look at the grant, and
     show and change nothing but its torrents.
     """
 
@@ -63,7 +71,7 @@ class Route(NamedTuple):
     handler: Handler
     scope: Scope | None
     doc: Operation
-    at_once: bool = False
+    at_once: Callable[[], bool] = never
     for_labels: bool = False
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from blobtorrent.interface.rest.feed import EventStream, Feed, Wanted
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Request, Response
-from blobtorrent.interface.rest.routes import Answer, Operation, Parameter, Route
+from blobtorrent.interface.rest.routes import Answer, Operation, Parameter, Route, always
 from blobtorrent.interface.rest.v1.lookup import digest_of
 from blobtorrent.model.errors import Invalid
 from blobtorrent.model.eventnames import EVENT_NAMES, GAP
@@ -38,7 +38,7 @@ class EventResource:
                                   "comes before it."),
                     ),
                 ),
-                at_once=True, for_labels=True,
+                at_once=always, for_labels=True,
             ),
         )
 

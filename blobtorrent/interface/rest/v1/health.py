@@ -5,7 +5,7 @@ from __future__ import annotations
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.rest.encode import document
 from blobtorrent.interface.rest.http import Request, Response
-from blobtorrent.interface.rest.routes import Answer, Operation, Route
+from blobtorrent.interface.rest.routes import Answer, Operation, Route, always
 from blobtorrent.interface.rest.schemas import COUNT, TEXT, answer_object, list_of, one_of
 
 _ALIVE = answer_object({"status": one_of(("ok",))})
@@ -21,15 +21,15 @@ class HealthResource:
         return (
             Route("GET", "/v1/health/live", self.live, None, Operation(
                 "Whether the process answers.", (Answer(200, "It does.", _ALIVE),),
-            ), at_once=True, for_labels=True),
+            ), at_once=always, for_labels=True),
             Route("GET", "/v1/health/ready", self.ready, None, Operation(
                 "Whether it serves: its torrents are known and its listeners open.",
                 (Answer(200, "It does.", _READY), Answer(503, "It does not, and why.", _READY)),
-            ), at_once=True, for_labels=True),
+            ), at_once=always, for_labels=True),
             Route("GET", "/v1/health/startup", self.startup, None, Operation(
                 "How far the start is: so many of all torrents are known again.",
                 (Answer(200, "It is done.", _STARTED), Answer(503, "It goes on.", _STARTED)),
-            ), at_once=True, for_labels=True),
+            ), at_once=always, for_labels=True),
         )
 
     def live(self, _request: Request) -> Response:

@@ -11,7 +11,7 @@ from blobtorrent.interface.rest.encode import SESSION, document
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Request, Response
 from blobtorrent.interface.rest.jsonbody import read_fields
-from blobtorrent.interface.rest.routes import Answer, Body, Operation, Route
+from blobtorrent.interface.rest.routes import Answer, Body, Operation, Route, always
 from blobtorrent.interface.rest.schemas import DURATION_OPTION, NOTHING, answer_object, body_object, nullable, ref
 from blobtorrent.interface.rest.v1.settings import CHANGED, changed_fields
 
@@ -26,7 +26,7 @@ class SessionResource:
     def routes(self) -> Iterable[Route]:
         yield Route("GET", "/v1/session", self.read, Scope.READ, Operation(
             "The daemon as a whole.", (Answer(200, "The daemon.", ref("Session")),),
-        ), for_labels=True)
+        ), at_once=always, for_labels=True)
         yield Route("POST", "/v1/session/reload", self.reload, Scope.ADMIN, Operation(
             "Read the settings files again.", (Answer(200, "What came of it.", answer_object(CHANGED)),),
             body=Body(NOTHING, is_required=False),

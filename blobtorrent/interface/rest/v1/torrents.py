@@ -32,6 +32,7 @@ from blobtorrent.model.status import TorrentStatus
 
 ROWS_PER_PART = 32                     # of an answer: the parts are sent as they are and never joined
 
+FEW_TORRENTS = 2_000                   # a list of them takes milliseconds
 
 
 def _some_of(words: Iterable[str]) -> Schema:
@@ -80,13 +81,16 @@ class TorrentsResource:
             "All torrents, some of them, or what has changed of them.",
             (Answer(200, "The torrents.", _LIST),),
             query=_LIST_QUERY, problems=(404,),
-        ), for_labels=True)
+        ), at_once=self._is_short, for_labels=True)
         yield Route("POST", "/v1/torrents", self.add, Scope.ADD, Operation(
             "Add a torrent.",
             (Answer(201, "It was added, and is safe on disk.", ref("Torrent")),
              Answer(200, "It was there already, and stays as it is.", ref("Torrent"))),
             body=ADDITION,
         ), for_labels=True)
+
+    def _is_short(self) -> bool:
+        return len(self._gateway.torrents) <= FEW_TORRENTS
 
     def read_all(self, request: Request) -> Response:
         listing = read_list_query(request.query)

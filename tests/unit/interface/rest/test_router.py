@@ -7,7 +7,7 @@ import pytest
 from blobtorrent.interface.rest.grants import NOBODY, Scope
 from blobtorrent.interface.rest.http import Request, Response, parse_head
 from blobtorrent.interface.rest.router import Router, path_of
-from blobtorrent.interface.rest.routes import Answer, Body, Operation, Parameter, Route
+from blobtorrent.interface.rest.routes import Answer, Body, Operation, Parameter, Route, always
 from tests.support.resources import ADMIN, Resources, grant_of
 
 DOC = Operation("Anything.", (Answer(200, "It is so."),))
@@ -20,7 +20,7 @@ def named(name: str):
 ROUTER = Router([
     Route("GET", "/v1/things", named("all"), Scope.READ, DOC._replace(query=(Parameter("a", {}, ""),)),
           for_labels=True),
-    Route("GET", "/v1/things/{id}", named("one"), Scope.READ, DOC, at_once=True, for_labels=True),
+    Route("GET", "/v1/things/{id}", named("one"), Scope.READ, DOC, at_once=always, for_labels=True),
     Route("POST", "/v1/things/special", named("special"), Scope.CONTROL, DOC._replace(body=Body({})), for_labels=True),
     Route("GET", "/v1/things/{id}/parts/{name}", named("part"), None, DOC),
 ])
