@@ -61,9 +61,10 @@ def never() -> bool:
 class Route(NamedTuple):
     """`pattern` is a path whose segments `{name}` stand for any one.
 
-    `scope` is what a token must have, None: nobody needs one. `at_once`: whether the handler waits for nothing now,
-    and does not take long: then it is called on the thread `rest`, which saves the way to another one and back. Tokens that are bound to labels may use only routes `for_labels`: these look at the grant, and
-    show and change nothing but its torrents.
+    `scope` is what a token must have, None: nobody needs one. `at_once`: whether the handler waits for nothing now, and
+    does not take long: then it is called on the thread `rest`, which saves the way to another one and back. Tokens that
+    are bound to labels may use only routes `for_labels`: these look at the grant, and show and change nothing but its
+    torrents.
     """
 
     method: str

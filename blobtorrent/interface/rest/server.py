@@ -50,6 +50,7 @@ WORKERS = 8                            # requests worked on at once
 READERS = 4                            # bodies read at once
 PART_BYTES = 256 << 10                 # read of a body at once
 ACCEPTS_PER_PASS = 64                  # then those that are there get their turn
+LOCAL_SEND_BYTES = 1 << 20             # an answer of usual size leaves at once; TCP sees to that by itself
 SHORTAGE_PAUSE_S = 1.0                 # without new clients when descriptors ran out
 LASTING_CHECK_S = 10.0                 # between two looks whether the tokens of lasting answers have expired
 USES_SAVED_S = 900.0                   # between two times that the last uses of tokens are saved
@@ -305,7 +306,9 @@ class RestServer:
     def _take_in(self, sock: socket.socket, *, is_secure: bool) -> None:
         try:
             sock.setblocking(False)
-            if sock.family != socket.AF_UNIX:
+            if sock.family == socket.AF_UNIX:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LOCAL_SEND_BYTES)
+            else:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             caller = caller_of(sock, self._trusted_group)
             refusal = self._crowd.make_room(caller)
