@@ -17,7 +17,7 @@ FileKey = tuple[Hashable, Hashable]       # owner, and what it calls the file
 Opener = Callable[[bool], int]         # (writable) -> descriptor; raises OSError
 
 _KEPT_FOR_OTHERS = 256                 # descriptors for listeners, trackers, interfaces, logs
-_MOST = 2048                           # more save nothing: opening a file costs microseconds
+_MOST = 8192                           # with all files of most torrents open, a sync need not open them again
 
 
 def descriptor_share() -> int:

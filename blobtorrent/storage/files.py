@@ -50,13 +50,19 @@ def open_in(folder: int, name: str, *, writable: bool, mode: int = 0o666) -> int
 
     A link is refused (ELOOP), and so are devices, pipes and folders (ENXIO).
     """
+    return open_and_look(folder, name, writable=writable, mode=mode)[0]
+
+
+def open_and_look(folder: int, name: str, *, writable: bool, mode: int = 0o666) -> tuple[int, os.stat_result]:
+    """As `open_in`, with what the file looks like."""
     access = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
     # O_NONBLOCK, so that a planted pipe cannot hang the thread; regular files ignore it.
     file = os.open(name, access | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, mode, dir_fd=folder)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode):
         os.close(file)
         raise OSError(errno.ENXIO, "not a regular file")
-    return file
+    return file, status
 
 
 def open_anonymous(folder: Path) -> int:

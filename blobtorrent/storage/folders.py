@@ -7,13 +7,12 @@ one. Shared by threads as the FilePool is. OSError comes as it is.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from blobtorrent.model.errors import Denied
-from blobtorrent.storage.filepool import FilePool
+from blobtorrent.storage.filepool import FilePool, OpenFile
 from blobtorrent.storage.files import open_folder
 
 Parts = tuple[str, ...]
@@ -30,16 +29,11 @@ class Folders:
         self._pool = pool
         self._owner = owner
 
-    @contextmanager
-    def open(self, parts: Parts, *, create: bool = False) -> Iterator[int]:
-        """The descriptor of a folder, for calls with `dir_fd`. With `create` it is made if need be."""
-        folder = self._pool.pin(
+    def open(self, parts: Parts, *, create: bool = False) -> Lent:
+        """The descriptor of a folder, for calls with `dir_fd`, as a context. With `create` it is made if need be."""
+        return Lent(self._pool, self._pool.pin(
             (self._owner, parts), lambda create: open_folder(self.root, parts, create=create, device=self.device),
-            writable=create)
-        try:
-            yield folder.descriptor
-        finally:
-            self._pool.unpin(folder)
+            writable=create))
 
     def forget(self, parts: Parts) -> None:
         """Close a folder that is no longer what is at its path."""
@@ -84,6 +78,22 @@ class Folders:
     def close(self) -> None:
         """Close everything that the owner has in the pool."""
         self._pool.close_owner(self._owner)
+
+
+class Lent:
+    """A pinned file of the pool, until the context ends. One that is made is to be entered."""
+
+    __slots__ = ("_file", "_pool")
+
+    def __init__(self, pool: FilePool, file: OpenFile) -> None:
+        self._pool = pool
+        self._file = file
+
+    def __enter__(self) -> int:
+        return self._file.descriptor
+
+    def __exit__(self, *_raised: object) -> None:
+        self._pool.unpin(self._file)
 
 
 class Spot(NamedTuple):

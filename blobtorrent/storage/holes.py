@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from blobtorrent.model.errors import FileMissing
@@ -42,14 +43,15 @@ def lost_in_the_end(store: Store, have: int) -> list[int]:
 
 def _lost_of(store: Store, files: Iterable[int]) -> list[int]:
     doubtful: set[int] = set()
+    in_memory = cache(is_in_memory)    # reading the table of mounts takes longer than a look at a file
     for number in files:
         entry = store.metainfo.files[number]
-        for start, end in _holes(store, number):
+        for start, end in _holes(store, number, in_memory):
             doubtful.update(store.geometry.pieces_of_span(entry.offset + start, end - start))
     return _bad_pieces(store, sorted(doubtful)) if doubtful else []
 
 
-def _holes(store: Store, number: int) -> list[tuple[int, int]]:
+def _holes(store: Store, number: int, in_memory: Callable[[int], bool]) -> list[tuple[int, int]]:
     """The stretches of a file that may be lost. Each begins a block early: what stands before the cut in its block is
     kept, what stood behind it there is zeros."""
     length = store.metainfo.files[number].length
@@ -59,7 +61,7 @@ def _holes(store: Store, number: int) -> list[tuple[int, int]]:
         return [(0, length)]
     try:
         found = os.fstat(file.descriptor)
-        if found.st_size >= length and _is_filled(found):
+        if found.st_size >= length and _is_filled(found, in_memory):
             return []
         return [(max(0, start - found.st_blksize), end) for start, end in _sparse(file.descriptor, length)]
     except OSError as error:
@@ -68,11 +70,11 @@ def _holes(store: Store, number: int) -> list[tuple[int, int]]:
         store.unpin(file)
 
 
-def _is_filled(found: os.stat_result) -> bool:
+def _is_filled(found: os.stat_result, in_memory: Callable[[int], bool]) -> bool:
     """Whether a file has as many blocks as it needs, where these are counted without any others: in memory. There,
     looking for a hole walks through every page (measured: 20 ms a GiB; on ext4 0.02 ms)."""
     needed = -(-found.st_size // found.st_blksize) * found.st_blksize
-    return found.st_blocks * BLOCK_UNIT == needed and is_in_memory(found.st_dev)
+    return found.st_blocks * BLOCK_UNIT == needed and in_memory(found.st_dev)
 
 
 def _sparse(descriptor: int, length: int) -> list[tuple[int, int]]:

@@ -170,4 +170,4 @@ def test_two_threads_that_open_a_file_at_once_share_one_descriptor(folder):
 
 
 def test_the_share_of_descriptors_leaves_room_for_sockets():
-    assert 16 <= descriptor_share() <= 2048
+    assert 16 <= descriptor_share() <= 8192
