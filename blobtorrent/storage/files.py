@@ -50,11 +50,16 @@ def open_in(folder: int, name: str, *, writable: bool, mode: int = 0o666) -> int
 
     A link is refused (ELOOP), and so are devices, pipes and folders (ENXIO).
     """
-    return open_and_look(folder, name, writable=writable, mode=mode)[0]
+    return open_counting(folder, name, writable=writable, mode=mode)[0]
 
 
-def open_and_look(folder: int, name: str, *, writable: bool, mode: int = 0o666) -> tuple[int, os.stat_result]:
-    """As `open_in`, with what the file looks like."""
+def open_counting(folder: int, name: str, *, writable: bool, mode: int = 0o666) -> tuple[int, int]:
+    """As `open_in`, with the number of its hard links."""
+    if writable:
+        try:                           # nearly always: then it needs no look, it can be nothing else
+            return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder), 1
+        except FileExistsError:
+            pass
     access = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
     # O_NONBLOCK, so that a planted pipe cannot hang the thread; regular files ignore it.
     file = os.open(name, access | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, mode, dir_fd=folder)
@@ -62,7 +67,7 @@ def open_and_look(folder: int, name: str, *, writable: bool, mode: int = 0o666) 
     if not stat.S_ISREG(status.st_mode):
         os.close(file)
         raise OSError(errno.ENXIO, "not a regular file")
-    return file, status
+    return file, status.st_nlink
 
 
 def open_anonymous(folder: Path) -> int:

@@ -18,7 +18,7 @@ from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.durability import Durability
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.filepool import FilePool, OpenFile
-from blobtorrent.storage.files import Cutter, open_and_look, open_in, read_all, write_all
+from blobtorrent.storage.files import Cutter, open_counting, open_in, read_all, write_all
 from blobtorrent.storage.folders import Folders, Parts, Spot
 from blobtorrent.storage.layout import PAD, Layout, Part
 from blobtorrent.storage.mounts import device_of, require_mounted
@@ -263,14 +263,14 @@ class Store:
         *parts, name = self.place_of(number)
         with self.folders.open(tuple(parts), create=writable) as folder:
             try:
-                file, status = open_and_look(folder, name, writable=writable, mode=mode)
+                file, links = open_counting(folder, name, writable=writable, mode=mode)
             except FileNotFoundError:
                 if not writable:
                     raise
                 self.folders.forget(tuple(parts))      # it was removed
                 with self.folders.open(tuple(parts), create=True) as anew:
                     return open_in(anew, name, writable=True, mode=mode)
-            if writable and self._hardlinks != WRITE and status.st_nlink > 1:
+            if writable and self._hardlinks != WRITE and links > 1:
                 try:
                     return unshare(folder, name, file, refuse=self._hardlinks == REFUSE)
                 except BlockingIOError:
