@@ -1,11 +1,17 @@
-"""What the loops of a shard call. Higher layers implement it; everything runs on the shard's receive thread."""
+"""What the network's loops call. Higher layers implement it; everything runs on the loop's own thread: the receive
+thread of a shard, or the thread `udp`.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.protocol.wire.shape import Intake
+
+if TYPE_CHECKING:
+    from blobtorrent.model.address import Endpoint
+    from blobtorrent.network.udp import UdpPort
 
 
 class LinkHandler(Protocol):
@@ -32,3 +38,10 @@ class ShardHandler(Protocol):
 
     def on_stop(self) -> None:
         """The loop is about to end: release everything."""
+
+
+class DatagramEndpoint(Protocol):
+    """The driver of one protocol on the thread `udp`."""
+
+    def on_datagram(self, data: bytes, source: Endpoint, port: UdpPort) -> None:
+        """One came in on `port`; an answer goes out on the same."""

@@ -79,3 +79,26 @@ class DialFailed(NamedTuple):
     endpoint: Endpoint
     code: str
     detail: str
+
+
+# ---- to and from the thread udp
+
+class BindUdp(NamedTuple):
+    """Take datagrams on `host`, on this port if it is free, else on any. Answered by UdpBound or UdpBindFailed."""
+
+    host: str
+    port: int
+    reply_to: Mailbox[Any]
+
+
+class UdpBound(NamedTuple):
+    """The socket is open; `port` is the real one."""
+
+    host: str
+    port: int
+
+
+class UdpBindFailed(NamedTuple):
+    host: str
+    code: str
+    detail: str

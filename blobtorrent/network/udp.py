@@ -1,0 +1,236 @@
+"""Thread `udp`: the UDP sockets, and who takes what comes in on them. Sole owner of the sockets.
+
+One port carries three protocols, which their first byte tells apart: uTP (type and version 1), the DHT (a bencoded
+dictionary), trackers (an action below 256 in four bytes). What is none of them is dropped. The protocols themselves
+live in drivers that run on this thread: each takes one kind of traffic (`serve`) and its own messages (`handle`).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from typing import Any
+
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import NetworkError
+from blobtorrent.network import transport
+from blobtorrent.network.handler import DatagramEndpoint
+from blobtorrent.network.messages import BindUdp, UdpBindFailed, UdpBound
+from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.heartbeat import Heart
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.loop import EVENT_READ, SelectorLoop
+from blobtorrent.runtime.mailbox import WakingMailbox
+from blobtorrent.runtime.metrics import Registry
+from blobtorrent.runtime.timers import TimerWheel
+
+log = get_logger(__name__)
+
+MAX_DATAGRAM = 8192                    # bytes; nothing that we speak is longer than a packet
+DATAGRAMS_PER_PASS = 64                # of one socket; then messages and timers get their turn
+BUFFER_BYTES = 1 << 20                 # of the kernel, each way: bursts of a busy DHT are short
+
+
+class Traffic(Enum):
+    """What a datagram is, by its first byte."""
+
+    UTP = "utp"
+    DHT = "dht"
+    TRACKER = "tracker"
+
+
+class UdpPort:
+    """One bound socket. `host` is as it was asked for, `port` the real one."""
+
+    __slots__ = ("host", "port", "is_ipv6", "sock", "is_ephemeral")
+
+    def __init__(self, host: str, sock: socket.socket, *, is_ephemeral: bool) -> None:
+        self.host = host
+        self.port: int = sock.getsockname()[1]
+        self.is_ipv6 = sock.family == socket.AF_INET6
+        self.sock = sock
+        self.is_ephemeral = is_ephemeral           # nobody asked for it: opened to have something to send from
+
+
+class UdpLoop:
+    """Takes BindUdp, and the messages that drivers `handle`, in its `mailbox`.
+
+    All methods but start() and stop() are for the thread, or before it runs for whoever builds it.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._loop = SelectorLoop("udp", self._on_message, clock=clock, on_error=_go_on, on_stop=self._close)
+        self.mailbox: WakingMailbox[Any] = self._loop.mailbox
+        self._ports: list[UdpPort] = []
+        self._endpoints: dict[Traffic, DatagramEndpoint] = {}
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {BindUdp: self._bind}
+        self._at_stop: list[Callable[[], None]] = []
+        self.received = 0              # datagrams
+        self.sent = 0
+        self.unknown = 0               # of no protocol that is served here
+        self.unsent = 0                # for which the system had no room or no way
+
+    # ---- for whoever builds it, and for the drivers
+
+    def serve(self, traffic: Traffic, endpoint: DatagramEndpoint) -> None:
+        """Give what comes of this kind to `endpoint`."""
+        self._endpoints[traffic] = endpoint
+
+    def handle(self, kind: type[Any], handler: Callable[[Any], None]) -> None:
+        """Give messages of this type to `handler`."""
+        self._handlers[kind] = handler
+
+    def at_stop(self, step: Callable[[], None]) -> None:
+        """Call this on the thread before its sockets are closed."""
+        self._at_stop.append(step)
+
+    @property
+    def loop(self) -> SelectorLoop:
+        """For sockets of a driver's own, such as those of multicast groups."""
+        return self._loop
+
+    @property
+    def timers(self) -> TimerWheel:
+        return self._loop.timers
+
+    @property
+    def now(self) -> float:
+        """Monotonic seconds, as of the start of the pass."""
+        return self._loop.now
+
+    @property
+    def ports(self) -> tuple[UdpPort, ...]:
+        """The bound sockets, those that were asked for first."""
+        return tuple(self._ports)
+
+    def port_for(self, *, is_ipv6: bool, host: str = "") -> UdpPort | None:
+        """The socket to send from: the one bound to `host`, or the first of the family; one is opened when there is
+        none. None when the machine has no such addresses."""
+        for port in self._ports:
+            if port.is_ipv6 == is_ipv6 and host in ("", port.host):
+                return port
+        try:
+            return self._open(host or ("::" if is_ipv6 else "0.0.0.0"), 0, is_ephemeral=True)
+        except NetworkError as error:
+            log.debug("no UDP socket", host=host, ipv6=is_ipv6, code=error.code, detail=error.detail)
+            return None
+
+    def send(self, data: bytes, to: Endpoint, via: UdpPort | None = None) -> bool:
+        """Send one datagram. False when it could not leave: datagrams get lost, so senders repeat anyway."""
+        port = via or self.port_for(is_ipv6=to.is_ipv6)
+        if port is None:
+            return False
+        try:
+            port.sock.sendto(data, (to.host, to.port))
+        except OSError:
+            self.unsent += 1
+            return False
+        self.sent += 1
+        return True
+
+    # ---- the thread
+
+    @property
+    def heart(self) -> Heart:
+        return self._loop
+
+    def measure(self, registry: Registry) -> None:
+        """Have the thread's figures exported."""
+        name, text = "blobtorrent_udp_datagrams_total", "Datagrams."
+        registry.total(name, text, lambda: self.received, result="received")
+        registry.total(name, text, lambda: self.sent, result="sent")
+        registry.total(name, text, lambda: self.unknown, result="unknown")
+        registry.total(name, text, lambda: self.unsent, result="unsent")
+        self._loop.measure(registry)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Close the sockets and end the thread. True when it ended in time."""
+        return self._loop.stop(timeout_s)
+
+    def _on_message(self, message: Any) -> None:
+        self._handlers[type(message)](message)
+
+    def _bind(self, wish: BindUdp) -> None:
+        try:
+            port = self._open(wish.host, wish.port, is_ephemeral=False)
+        except NetworkError as error:
+            wish.reply_to.post(UdpBindFailed(wish.host, error.code, error.detail))
+        else:
+            wish.reply_to.post(UdpBound(wish.host, port.port))
+
+    def _open(self, host: str, number: int, *, is_ephemeral: bool) -> UdpPort:
+        port = UdpPort(host, open_datagrams(host, number), is_ephemeral=is_ephemeral)
+        if is_ephemeral:
+            self._ports.append(port)
+        else:
+            asked_for = sum(not known.is_ephemeral for known in self._ports)
+            self._ports.insert(asked_for, port)
+        self._loop.register(port.sock, EVENT_READ, partial(self._receive, port))
+        return port
+
+    def _receive(self, port: UdpPort, _mask: int) -> None:
+        for _ in range(DATAGRAMS_PER_PASS):
+            try:
+                data, address = port.sock.recvfrom(MAX_DATAGRAM)
+            except OSError:            # no more; or an answer that nobody was there, which tells us nothing new
+                return
+            self.received += 1
+            traffic = traffic_of(data)
+            endpoint = self._endpoints.get(traffic) if traffic is not None else None
+            if endpoint is None or not address[1]:
+                self.unknown += 1
+                continue
+            source = transport.endpoint_of(address) if port.is_ipv6 else Endpoint(address[0], address[1])
+            endpoint.on_datagram(data, source, port)
+
+    def _close(self) -> None:
+        for step in self._at_stop:
+            step()
+        for port in self._ports:
+            port.sock.close()
+
+
+def traffic_of(data: bytes) -> Traffic | None:
+    """Whose datagram this is; None for what is nobody's. Its content is not looked at further."""
+    first = data[0] if data else 0xFF
+    if first & 0x0F == 1 and first >> 4 <= 4:
+        return Traffic.UTP             # BEP 29: type 0..4, version 1
+    if first == 0x64:
+        return Traffic.DHT             # "d", BEP 5
+    return Traffic.TRACKER if first == 0 else None         # BEP 15: actions 0..3
+
+
+def open_datagrams(host: str, port: int) -> socket.socket:
+    """A non-blocking UDP socket on `port`, or on any when that is taken. An IPv6 one leaves IPv4 alone.
+
+    Raises NetworkError ("net.cannot-listen").
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    reason = ""
+    for number in dict.fromkeys((port, 0)):
+        try:
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+        except OSError as error:
+            raise NetworkError("net.cannot-listen", f"no UDP socket for {host}: {error.strerror}") from None
+        try:
+            sock.setblocking(False)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+            sock.bind((host, number))
+        except OSError as error:
+            sock.close()
+            reason = error.strerror or str(error)
+        else:
+            return sock
+    raise NetworkError("net.cannot-listen", f"cannot receive UDP on {host}: {reason}")
+
+
+def _go_on(_owner: object, _error: Exception) -> None:
+    """A datagram that a driver failed at is no reason to be deaf. The loop has logged it."""
