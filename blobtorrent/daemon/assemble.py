@@ -22,6 +22,7 @@ from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import TorrentRecord
 from blobtorrent.core.session.session import DRAIN_S
 from blobtorrent.core.swarm.host import SwarmHost
+from blobtorrent.daemon.datagrams import Datagrams
 from blobtorrent.daemon.measures import measure_engine
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
@@ -48,6 +49,7 @@ from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
     from blobtorrent.daemon.saved import Saved
+    from blobtorrent.network.udp import UdpLoop
     from blobtorrent.storage.live.livefile import LiveDraft
 
 log = get_logger(__name__)
@@ -156,6 +158,15 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     host = SwarmHost(shard, arena, hashers.post, disks.post, door.mailbox, rng)
     outcalls = Outcalls(clock=clock)
 
+    def build_udp() -> UdpLoop:
+        from blobtorrent.network.udp import UdpLoop
+
+        udp = UdpLoop(clock)
+        udp.measure(metrics)
+        return udp
+
+    datagrams = Datagrams(build_udp)
+
     def open_store(metainfo: Metainfo, record: TorrentRecord) -> Store:
         if saved is not None:
             return saved.open_store(metainfo, record, files)
@@ -174,6 +185,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         hashers=hashers,
         disks=disks,
         outcalls=outcalls.mailbox,
+        udp=datagrams,
         open_store=open_store,
         library=saved.library.mailbox if saved is not None else None,
         state=saved.state.mailbox if saved is not None else None,
@@ -194,6 +206,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         Part("disks", _start_later, disks.stop),
         Part("hashers", hashers.start, hashers.stop),
         Part("outcalls", outcalls.start, _leave(outcalls)),
+        Part("udp", _start_later, datagrams.stop, (datagrams,)),
         Part("door", door.start, door.stop, (door.heart,)),
         Part("shard", partial(shard.start, host), shard.stop, shard.hearts),
         Part("core", core.start, core.stop, (core,)),
@@ -211,7 +224,7 @@ def _open_saved(settings: Settings, state: Path, runtime: Path | None, draft: Li
 
 
 def _start_later() -> None:
-    """A disk lane starts with the first job for its device."""
+    """A disk lane starts with the first job for its device, the thread udp with the first datagram."""
 
 
 def _leave(outcalls: Outcalls) -> Callable[[float], bool]:

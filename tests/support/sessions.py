@@ -91,6 +91,7 @@ class SessionRig:
         self.disks: Mailbox[Any] = Mailbox("disks")
         self.files: Mailbox[Any] = Mailbox("files")
         self.outcalls: Mailbox[Any] = Mailbox("outcalls")
+        self.udp: Mailbox[Any] = Mailbox("udp")
         self.board: StatusBoard[InfoHash, TorrentStatus] = StatusBoard()
         self.sessions: StatusBoard[str, SessionStatus] = StatusBoard()
         self._published: list[Event] = []
@@ -106,6 +107,7 @@ class SessionRig:
             hashers=self.hashers,
             disks=_Disks(self),
             outcalls=self.outcalls,
+            udp=self.udp,
             open_store=lambda metainfo, record: Store(record.place.root, metainfo, files),
             library=self.library if keeps else None,
             state=self.saves if keeps else None,

@@ -34,6 +34,7 @@ class Outlets(NamedTuple):
     hashers: Outlet
     disks: Outlet
     outcalls: Outlet
+    udp: Outlet
     open_store: Callable[[Metainfo, TorrentRecord], Store]
     library: Outlet | None = None
     state: Outlet | None = None

@@ -33,7 +33,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, BugError, Invalid, Unavailable
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import SessionStatus
-from blobtorrent.network.messages import ListenFailed, Listening
+from blobtorrent.network.messages import BindUdp, ListenFailed, Listening, UdpBindFailed, UdpBound
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
@@ -91,6 +91,8 @@ class Session:
             Ask: self._on_ask,
             Listening: self._on_listening,
             ListenFailed: self._on_listening,
+            UdpBound: lambda _: None,
+            UdpBindFailed: self._on_udp_failed,
             AnnounceDone: self._on_announced,
         }
         self.on_announced: Callable[[InfoHash, tuple[Endpoint, ...]], None] = lambda info_hash, peers: None
@@ -203,9 +205,13 @@ class Session:
 
     def _on_listening(self, message: Listening | ListenFailed) -> None:
         if isinstance(message, Listening):
+            self._outlets.udp.post(BindUdp(message.host, message.port, self._outlets.inbox))
             self._post_listen(self._ports.on_listening(message))
         else:
             self._post_listen(self._ports.on_failed(message))
+
+    def _on_udp_failed(self, message: UdpBindFailed) -> None:
+        log.warning("no datagrams", host=message.host, code=message.code, detail=message.detail)
 
     def _post_listen(self, listen: Any) -> None:
         self._swarms.listen_port = self._announces.listen_port = self._ports.port
