@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.queries import StatsOf
-from blobtorrent.interface.pacing import paced
+from blobtorrent.runtime.pacing import paced
 from blobtorrent.model.details import SessionStats
 from blobtorrent.model.errors import Unavailable
 from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled

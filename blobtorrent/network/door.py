@@ -12,10 +12,21 @@ from collections import Counter, deque
 from functools import partial
 
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
 from blobtorrent.network import transport
 from blobtorrent.network.arrival import Arrival
-from blobtorrent.network.messages import Dial, DialFailed, Listen, ListenFailed, Listening, PeerArrived, Serve, Withdraw
+from blobtorrent.network.messages import (
+    Dial,
+    DialFailed,
+    Listen,
+    ListenFailed,
+    Listening,
+    PeerArrived,
+    Serve,
+    UseFilter,
+    Withdraw,
+)
 from blobtorrent.protocol.wire.greeting import GREETING_BYTES
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.heartbeat import Heart
@@ -38,11 +49,12 @@ RECEIVE_BYTES = 4096                   # a greeting, and what many clients send 
 
 
 class Door:
-    """Takes Listen, Serve, Withdraw and Dial messages in its `mailbox`; answers as they say."""
+    """Takes Listen, Serve, Withdraw, Dial and UseFilter messages in its `mailbox`; answers as they say."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._loop = SelectorLoop("door", self._on_message, clock=clock, on_stop=self._close)
-        self.mailbox: Mailbox[Listen | Serve | Withdraw | Dial] = self._loop.mailbox
+        self.mailbox: Mailbox[Listen | Serve | Withdraw | Dial | UseFilter] = self._loop.mailbox
+        self.gate = Gate()             # for peers that come to us: swarms know whom not to dial
         self._listeners: list[socket.socket] = []
         self._served: dict[bytes, Serve] = {}              # by every wire form of the torrent
         self._waiting: deque[Dial] = deque()
@@ -66,7 +78,7 @@ class Door:
         """Close listeners and half-made connections and end the thread. True when it ended in time."""
         return self._loop.stop(timeout_s)
 
-    def _on_message(self, message: Listen | Serve | Withdraw | Dial) -> None:
+    def _on_message(self, message: Listen | Serve | Withdraw | Dial | UseFilter) -> None:
         if isinstance(message, Dial):
             self._waiting.append(message)
             self._dial_more()
@@ -75,6 +87,8 @@ class Door:
                 self._served[wire_hash] = message
         elif isinstance(message, Withdraw):
             self._withdraw(message)
+        elif isinstance(message, UseFilter):
+            self.gate.use(message.address_filter)
         else:
             self._listen(message)
 
@@ -104,6 +118,9 @@ class Door:
             self._take_in(sock, transport.endpoint_of(address))
 
     def _take_in(self, sock: socket.socket, endpoint: Endpoint) -> None:
+        if self.gate.refuses(endpoint.host):
+            sock.close()
+            return
         if self._per_address[endpoint.host] >= MAX_PER_ADDRESS:
             sock.close()
             return

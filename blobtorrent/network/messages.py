@@ -5,6 +5,7 @@ import socket
 from typing import Any, NamedTuple
 
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.addressfilter import AddressFilter
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.protocol.wire.greeting import Greeting
 from blobtorrent.runtime.mailbox import Mailbox
@@ -40,6 +41,15 @@ class Dial(NamedTuple):
     info_hash: InfoHash
     peer_id: PeerId
     reply_to: Mailbox[Any]
+
+
+class UseFilter(NamedTuple):
+    """Have nothing to do with peers that this filter refuses, from now on; None: there is no filter any more.
+
+    Shards are told too: they drop the links that it refuses.
+    """
+
+    address_filter: AddressFilter | None
 
 
 # ---- from the door

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-from blobtorrent.interface import pacing
+from blobtorrent.runtime import pacing
 from blobtorrent.interface.rest.http import Request, parse_head
 from tests.bench.contestants import OURS
 from tests.bench.ground import RUN_TIMEOUT_S, Ground, note

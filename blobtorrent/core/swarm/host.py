@@ -37,9 +37,10 @@ from blobtorrent.core.swarm.pieces import Assembly
 from blobtorrent.core.swarm.retiring import Retirements
 from blobtorrent.core.swarm.swarm import Swarm
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import NetworkError, RemoteError
+from blobtorrent.model.addressfilter import Gate
+from blobtorrent.model.errors import NetworkError, PeerError, RemoteError
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.network.messages import Dial, DialFailed, PeerArrived, Serve, Withdraw
+from blobtorrent.network.messages import Dial, DialFailed, PeerArrived, Serve, UseFilter, Withdraw
 from blobtorrent.network.sender import LinkBroken, LinkClosed, Sent
 from blobtorrent.network.shard import Shard
 from blobtorrent.protocol.wire.decode import Decoder
@@ -88,6 +89,7 @@ class SwarmHost:
         self._clock: Clock = SystemClock() if clock is None else clock
         self._flow = FlowControl(self.at, lambda: self.now)
         self._retirements = Retirements(self.at, lambda: self.now)
+        self.gate = Gate()
         self._swarms: dict[InfoHash, Swarm] = {}
         self._links: dict[int, PeerLink] = {}              # also those whose sockets are being closed
         self._touched: dict[Swarm, None] = {}
@@ -113,6 +115,7 @@ class SwarmHost:
             TellPeers: self._on_tell_peers,
             TellPieces: self._on_tell_pieces,
             SetRates: self._on_rates,
+            UseFilter: self._on_filter,
             RetireSwarm: self._on_retire,
             CloseSwarm: self._on_close,
         }
@@ -236,6 +239,13 @@ class SwarmHost:
     def _on_rates(self, message: SetRates) -> None:
         self._flow.set_rates(message)
 
+    def _on_filter(self, message: UseFilter) -> None:
+        """Links that the new filter refuses end now; addresses that are known are asked about when they are dialled."""
+        self.gate.use(message.address_filter)
+        for link in [link for link in self._links.values() if link.closing is None]:
+            if link.swarm.peers.refuses(link.endpoint):
+                link.swarm.lose(link, PeerError("peer.filtered", "a filter list covers the peer's address"))
+
     def _on_want(self, message: WantPieces) -> None:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:
@@ -320,6 +330,7 @@ class SwarmHost:
 
     def _on_open(self, order: OpenSwarm) -> None:
         swarm = Swarm(order, self._arena, SpanCache(), self, self._rng)
+        swarm.peers.gate = self.gate
         self._swarms[order.info_hash] = swarm
         self._flow.add(swarm)
         self._door.post(Serve(order.info_hash, order.peer_id, self._shard.mailbox))

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.ids import PeerId
 
 MAX_DIALS = 50                         # of one torrent at once
@@ -44,6 +45,8 @@ class PeerManager:
     """Everything that is known of who may have the torrent."""
 
     def __init__(self) -> None:
+        self.gate = Gate()             # the host puts that of its thread here
+        self.filtered = 0              # how often it refused an address
         self._known: dict[Endpoint, KnownPeer] = {}
         self._banned: set[Endpoint | str | bytes | None] = set()       # endpoints, hosts and peer ids
         self._twins: dict[PeerId, dict[Endpoint, None]] = {}           # other addresses of peers that are connected
@@ -70,7 +73,7 @@ class PeerManager:
             if known is not None:
                 if source is PeerSource.STATIC:
                     known.source = source
-            elif source is PeerSource.STATIC or len(self._known) < MAX_KNOWN:
+            elif (source is PeerSource.STATIC or len(self._known) < MAX_KNOWN) and not self.refuses(endpoint):
                 self._known[endpoint] = KnownPeer(endpoint, source, next_dial_at=now)
                 self.revision += 1
 
@@ -113,10 +116,15 @@ class PeerManager:
         ready = [known for known in self._known.values()
                  if known.next_dial_at <= now and self._may_dial(known, seeding)]
         ready.sort(key=lambda known: (known.failures, known.next_dial_at))
+        chosen = []
         for known in ready[:room]:
-            known.is_busy = True
-        self.dialing += len(ready[:room])
-        return [known.endpoint for known in ready[:room]]
+            if self.refuses(known.endpoint):               # by a filter that came later than the address
+                self.forget(known.endpoint)
+            else:
+                known.is_busy = True
+                chosen.append(known.endpoint)
+        self.dialing += len(chosen)
+        return chosen
 
     def dialled(self) -> None:
         """A dial ended, one way or the other."""
@@ -171,7 +179,7 @@ class PeerManager:
         return [endpoint for endpoint in twins if endpoint in self._known and not self._known[endpoint].is_busy]
 
     def forget(self, endpoint: Endpoint) -> None:
-        """The address is our own."""
+        """The address is our own, or filtered."""
         self._known.pop(endpoint, None)
         self.revision += 1
 
@@ -182,6 +190,12 @@ class PeerManager:
         self._banned.add(endpoint)
         if not ip_address(endpoint.host).is_loopback:
             self._banned.add(endpoint.host)
+
+    def refuses(self, endpoint: Endpoint) -> bool:
+        """Whether the filter lists let us have nothing to do with an address; a refusal is counted."""
+        is_refused = self.gate.refuses(endpoint.host)
+        self.filtered += is_refused
+        return is_refused
 
     def is_banned(self, endpoint: Endpoint, peer_id: PeerId | None = None) -> bool:
         return endpoint in self._banned or endpoint.host in self._banned or peer_id in self._banned

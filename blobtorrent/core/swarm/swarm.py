@@ -183,6 +183,8 @@ class Swarm:
             return PeerError("peer.closing", "the torrent is being closed")
         if len(self.links) >= self.settings.max_links:
             return PeerError("peer.too-many", "as many links as allowed")
+        if self.peers.refuses(endpoint):
+            return PeerError("peer.filtered", "a filter list covers the peer's address")
         if self.peers.is_banned(endpoint, peer_id):
             return PeerError("peer.banned", "the peer sent bad data before")
         twins = [link for link in self.links if link.greeting.peer_id == peer_id]

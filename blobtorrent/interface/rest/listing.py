@@ -14,7 +14,7 @@ from heapq import merge
 from typing import Any, NamedTuple
 
 from blobtorrent.core.session.options import Fields, text
-from blobtorrent.interface.pacing import paced
+from blobtorrent.runtime.pacing import paced
 from blobtorrent.interface.rest.encode import TORRENT, TORRENT_STATES
 from blobtorrent.interface.rest.routes import Schema
 from blobtorrent.interface.rest.selecting import read_names

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from blobtorrent.core.session.gateway import Gateway
-from blobtorrent.interface.pacing import paced
+from blobtorrent.runtime.pacing import paced
 from blobtorrent.interface.rest.grants import Grant
 from blobtorrent.model.errors import BlobTorrentError, Invalid, NotFound, Unavailable
 from blobtorrent.model.ids import V1_BYTES, V2_BYTES, InfoHash

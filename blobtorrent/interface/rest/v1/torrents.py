@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from blobtorrent.core.session.gateway import Gateway
-from blobtorrent.interface.pacing import paced, paced_batches
+from blobtorrent.runtime.pacing import paced, paced_batches
 from blobtorrent.interface.rest.conditional import has_already, not_modified
 from blobtorrent.interface.rest.encode import TORRENT, TORRENT_STATES, document, json_bytes, torrent_fields
 from blobtorrent.interface.rest.grants import Grant, Scope

@@ -1,4 +1,4 @@
-"""Long answers are made in slices, so that the network threads get the interpreter in between."""
+"""Long work is done in slices, so that the network threads get the interpreter in between."""
 
 from __future__ import annotations
 
