@@ -105,7 +105,7 @@ class OneSwarm:
         """A peer that has these pieces (None: all), says so and, unless told otherwise, unchokes us."""
         self._numbers += 1
         greeting = Greeting(OUR_RESERVED, self.torrent.metainfo.info_hash.v1, PeerId(self._numbers.to_bytes(20, "big")))
-        endpoint = Endpoint(f"10.1.0.{self._numbers}", 6881)
+        endpoint = Endpoint(f"10.1.{self._numbers >> 8}.{self._numbers & 255}", 6881)
         link = PeerLink(self.swarm, self._numbers, endpoint, greeting, True, self.notes.now)
         link.intake = Intake(link, Decoder(), self.scatter)
         self.swarm.admit(link)

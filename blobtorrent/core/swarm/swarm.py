@@ -39,6 +39,7 @@ from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, 
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.ids import PeerId
 from blobtorrent.network.outbox import Buffer
+from blobtorrent.protocol.wire.extended import ExtendedHandshake
 from blobtorrent.runtime.machine import Machine
 from blobtorrent.runtime.ownership import owned
 from blobtorrent.storage.arena import Arena
@@ -147,6 +148,8 @@ class Swarm:
         return self.machine.state is State.SEEDING
 
     def _on_state(self, old: State, _event: Event, new: State) -> None:
+        if State.SEEDING in (old, new) and self.is_open:
+            self.talk.say_again(ExtendedHandshake(is_upload_only=self.is_seeding))
         if old is not new:
             self.report()
 

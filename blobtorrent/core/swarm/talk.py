@@ -6,6 +6,7 @@ A peer that breaks the rules raises PeerError here; the receive loop then has th
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.link import PeerLink
@@ -16,7 +17,7 @@ from blobtorrent.model.text import clean
 from blobtorrent.protocol.wire import encode
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import HaveRun, RequestRun
-from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, ExtendedHandshake
+from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, OUR_IDS, ExtendedHandshake
 from blobtorrent.protocol.wire.peerid import client_name
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class Talk:
             wire.Cancel: self._on_cancel,
             wire.Extended: self._on_extended,
         }
+        self._extensions: dict[int, Callable[[PeerLink, bytes], None]] = {}        # by our ids
+        self._offers: dict[bytes, int] = {}                # the same by name
+        self.metadata_size: int | None = None              # told to peers (BEP 9) by whoever serves the metadata
 
     # ---- what we say
 
@@ -51,8 +55,35 @@ class Talk:
         if len(swarm.pieces.have):
             link.send(wire.BitfieldMessage(swarm.pieces.have.to_wire()).encode())
         if link.greeting.has_extensions:
-            link.send(ExtendedHandshake(version=swarm.order.client_version, port=swarm.order.listen_port or None,
-                                        max_requests=OUR_QUEUE, is_upload_only=swarm.is_seeding or None).encode())
+            link.send(ExtendedHandshake(
+                ids=self._offers,
+                version=swarm.order.client_version,
+                port=swarm.order.listen_port or None,
+                max_requests=OUR_QUEUE,
+                your_ip=ip_address(link.endpoint.host).packed,
+                metadata_size=self.metadata_size,
+                is_upload_only=swarm.is_seeding or None,
+            ).encode())
+
+    def offer(self, extension: bytes, handler: Callable[[PeerLink, bytes], None]) -> None:
+        """Take messages of an extension from now on: `handler(link, payload)`, which may raise PeerError."""
+        number = OUR_IDS[extension]
+        self._extensions[number] = handler
+        self._offers[extension] = number
+        self.say_again(ExtendedHandshake(ids={extension: number}))
+
+    def withdraw(self, extension: bytes) -> None:
+        """Take no more messages of an extension."""
+        if self._offers.pop(extension, None) is not None:
+            del self._extensions[OUR_IDS[extension]]
+            self.say_again(ExtendedHandshake(ids={extension: 0}))
+
+    def say_again(self, news: ExtendedHandshake) -> None:
+        """Something of what we told all peers of ourselves is different now."""
+        message = news.encode()
+        for link in self._swarm.links:
+            if link.greeting.has_extensions:
+                link.send(message)
 
     def unchoke(self, link: PeerLink) -> None:
         if link.state.am_choking:
@@ -163,7 +194,10 @@ class Talk:
 
     def _on_extended(self, link: PeerLink, message: wire.Extended) -> None:
         if message.sub_id != HANDSHAKE_ID:
-            return                     # of an extension that we did not offer
+            handler = self._extensions.get(message.sub_id)
+            if handler is not None:    # else we did not offer it, or not any more
+                handler(link, message.payload)
+            return
         listened_at = link.extended.port
         link.extended = link.extended.updated(ExtendedHandshake.decode(bytes(message.payload)))
         if link.is_incoming and link.extended.port != listened_at:

@@ -14,6 +14,9 @@ from blobtorrent.protocol import bencode
 from blobtorrent.protocol.wire.messages import Extended
 
 HANDSHAKE_ID = 0
+UT_PEX = b"ut_pex"                     # BEP 11
+UT_METADATA = b"ut_metadata"           # BEP 9
+OUR_IDS = {UT_PEX: 1, UT_METADATA: 2}  # under which peers send them to us, whenever we offer them
 MAX_EXTENSIONS = 64                    # entries of "m" that are looked at
 MAX_METADATA_BYTES = 10 << 20          # a larger claim is not believed
 MAX_VERSION_BYTES = 256                # of the sender's name for itself
@@ -28,6 +31,8 @@ class ExtendedHandshake(NamedTuple):
     port: int | None = None                                    # where the sender listens
     max_requests: int | None = None                            # how many requests it will queue ("reqq")
     your_ip: bytes = b""                                       # how it sees us: 4 or 16 bytes
+    ipv4: bytes = b""                                          # addresses of its own, as it thinks: 4 bytes
+    ipv6: bytes = b""                                          # 16 bytes
     metadata_size: int | None = None                           # bytes of the info dictionary (BEP 9), unproven
     is_upload_only: bool | None = None                         # wants nothing more (BEP 21)
 
@@ -39,6 +44,8 @@ class ExtendedHandshake(NamedTuple):
             b"p": self.port,
             b"reqq": self.max_requests,
             b"yourip": self.your_ip,
+            b"ipv4": self.ipv4,
+            b"ipv6": self.ipv6,
             b"metadata_size": self.metadata_size,
             b"upload_only": None if self.is_upload_only is None else int(self.is_upload_only),
         }
@@ -57,13 +64,15 @@ class ExtendedHandshake(NamedTuple):
             raise PeerError("wire.bad-extended", f"extension handshake: {error.detail}") from None
         if not isinstance(facts, dict):
             raise PeerError("wire.bad-extended", "extension handshake that is no dictionary")
-        version, your_ip, upload_only = facts.get(b"v"), facts.get(b"yourip"), facts.get(b"upload_only")
+        version, upload_only = facts.get(b"v"), facts.get(b"upload_only")
         return cls(
             ids=_extension_ids(facts.get(b"m")),
             version=version[:MAX_VERSION_BYTES] if isinstance(version, bytes) else b"",
             port=_number(facts.get(b"p"), 65535),
             max_requests=_number(facts.get(b"reqq"), 1 << 31),
-            your_ip=your_ip if isinstance(your_ip, bytes) and len(your_ip) in (4, 16) else b"",
+            your_ip=_address(facts.get(b"yourip"), 4, 16),
+            ipv4=_address(facts.get(b"ipv4"), 4),
+            ipv6=_address(facts.get(b"ipv6"), 16),
             metadata_size=_number(facts.get(b"metadata_size"), MAX_METADATA_BYTES),
             is_upload_only=bool(upload_only) if isinstance(upload_only, int) else None,
         )
@@ -76,9 +85,16 @@ class ExtendedHandshake(NamedTuple):
             port=self.port if later.port is None else later.port,
             max_requests=self.max_requests if later.max_requests is None else later.max_requests,
             your_ip=later.your_ip or self.your_ip,
+            ipv4=later.ipv4 or self.ipv4,
+            ipv6=later.ipv6 or self.ipv6,
             metadata_size=self.metadata_size if later.metadata_size is None else later.metadata_size,
             is_upload_only=self.is_upload_only if later.is_upload_only is None else later.is_upload_only,
         )
+
+    def message(self, extension: bytes, payload: bytes) -> bytes | None:
+        """A message of an extension to whoever sent this handshake, ready to send; None when it does not take it."""
+        number = self.ids.get(extension)
+        return Extended(number, payload).encode() if number else None
 
 
 def _extension_ids(offered: object) -> dict[bytes, int]:
@@ -89,6 +105,10 @@ def _extension_ids(offered: object) -> dict[bytes, int]:
         for name, number in list(offered.items())[:MAX_EXTENSIONS]
         if isinstance(number, int) and 0 <= number <= 255
     }
+
+
+def _address(value: object, *lengths: int) -> bytes:
+    return value if isinstance(value, bytes) and len(value) in lengths else b""
 
 
 def _number(value: object, highest: int) -> int | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from blobtorrent.core.swarm.messages import WantPieces
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
-from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, ExtendedHandshake
+from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, OUR_IDS, UT_PEX, ExtendedHandshake
 from tests.support.oneswarm import OneSwarm, haves_in
 from tests.support.stored import StoredTorrent
 
@@ -183,3 +184,47 @@ def test_nothing_more_is_read_into_a_link_that_is_being_closed(torrent):
     one.tell(link, *stream)
     assert link.closing is not None
     assert not link.state.peer_interested
+
+
+def hello_of(messages):
+    """What the extension handshakes among these say, taken together."""
+    told = ExtendedHandshake()
+    for message in messages:
+        if isinstance(message, wire.Extended) and message.sub_id == HANDSHAKE_ID:
+            told = told.updated(ExtendedHandshake.decode(message.payload))
+    return told
+
+
+def test_our_handshake_tells_the_peer_how_we_see_it_and_how_much_it_may_ask_for(torrent):
+    one = OneSwarm(torrent, order={"listen_port": 6881, "client_version": b"BlobTorrent 9"})
+    one.swarm.talk.metadata_size = 700
+    link = one.join([])
+    told = hello_of(one.said()[link])
+    assert (told.your_ip, told.port, told.version, told.metadata_size) == (
+        bytes((10, 1, 0, 1)), 6881, b"BlobTorrent 9", 700)
+    assert told.max_requests and told.is_upload_only is None
+
+
+def test_an_extension_is_taken_from_when_it_is_offered_until_it_is_withdrawn(torrent):
+    one, heard = OneSwarm(torrent), []
+    link = one.join([])
+    message = wire.Extended(OUR_IDS[UT_PEX], b"de")
+    one.tell(link, message)
+    one.said()
+    one.swarm.talk.offer(UT_PEX, lambda link, payload: heard.append((link, payload)))
+    assert hello_of(one.said()[link]).ids == {UT_PEX: OUR_IDS[UT_PEX]}
+    one.tell(link, message)
+    another = one.join([])
+    assert hello_of(one.said()[another]).ids == {UT_PEX: OUR_IDS[UT_PEX]}
+    one.swarm.talk.withdraw(UT_PEX)
+    assert hello_of(one.said()[link]).ids == {UT_PEX: 0}
+    one.tell(link, message)
+    assert heard == [(link, b"de")]
+
+
+def test_peers_are_told_that_we_want_nothing_more_and_that_we_do_again(torrent):
+    one = OneSwarm(torrent, have=range(1, COUNT), order={"skipped": 0b1})
+    link = one.join([])
+    assert hello_of(one.said()[link]).is_upload_only is True
+    one.swarm.want(WantPieces(torrent.metainfo.info_hash, 0, {}))
+    assert hello_of(one.said()[link]).is_upload_only is False

@@ -7,7 +7,14 @@ import pytest
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol import bencode
 from blobtorrent.protocol.wire.decode import Decoder
-from blobtorrent.protocol.wire.extended import MAX_EXTENSIONS, MAX_METADATA_BYTES, ExtendedHandshake
+from blobtorrent.protocol.wire.extended import (
+    HANDSHAKE_ID,
+    MAX_EXTENSIONS,
+    MAX_METADATA_BYTES,
+    OUR_IDS,
+    UT_PEX,
+    ExtendedHandshake,
+)
 
 FULL = ExtendedHandshake(
     ids={b"ut_metadata": 1, b"ut_pex": 2},
@@ -15,6 +22,8 @@ FULL = ExtendedHandshake(
     port=6881,
     max_requests=500,
     your_ip=b"\x7f\0\0\1",
+    ipv4=b"\x0a\0\0\1",
+    ipv6=bytes(15) + b"\1",
     metadata_size=31235,
     is_upload_only=True,
 )
@@ -32,7 +41,8 @@ def test_what_is_not_said_is_not_in_the_message():
 
 
 @pytest.mark.parametrize("facts", [
-    {"m": 1, "v": 2, "p": b"6881", "reqq": [], "yourip": 7, "metadata_size": {}, "upload_only": b"1"},
+    {"m": 1, "v": 2, "p": b"6881", "reqq": [], "yourip": 7, "metadata_size": {}, "upload_only": b"1",
+     "ipv4": bytes(16), "ipv6": bytes(4)},
     {"m": {"a": -1, "b": 256, "c": b"3", "d": []}, "p": 65536, "reqq": -5, "yourip": b"123", "metadata_size": -1},
     {"p": 0, "reqq": 0, "metadata_size": MAX_METADATA_BYTES + 1, "unheard_of": {"x": [1]}},
 ])
@@ -62,7 +72,19 @@ def test_a_later_handshake_changes_only_what_it_names():
     both = FULL.updated(later)
     assert both.ids == {b"ut_metadata": 1, b"ut_pex": 0}
     assert both.is_upload_only is False
-    assert (both.version, both.port, both.max_requests, both.your_ip, both.metadata_size) == (
-        FULL.version, FULL.port, FULL.max_requests, FULL.your_ip, FULL.metadata_size,
-    )
+    assert both == FULL._replace(ids=both.ids, is_upload_only=False)
     assert both.updated(FULL) == FULL
+
+
+def test_messages_of_an_extension_go_under_the_id_that_their_receiver_chose():
+    (message,) = Decoder().feed(FULL.message(UT_PEX, b"de"))
+    assert (message.sub_id, message.payload) == (FULL.ids[UT_PEX], b"de")
+
+
+@pytest.mark.parametrize("ids", [{}, {UT_PEX: 0}])
+def test_who_does_not_take_an_extension_is_sent_none_of_it(ids):
+    assert ExtendedHandshake(ids=ids).message(UT_PEX, b"de") is None
+
+
+def test_our_ids_differ_and_none_is_that_of_the_handshake():
+    assert len({HANDSHAKE_ID, *OUR_IDS.values()}) == 1 + len(OUR_IDS)
