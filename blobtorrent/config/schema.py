@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from blobtorrent.config import hookvalues, values
 from blobtorrent.config.option import Option, Section, at_start, live
-from blobtorrent.config.values import HttpsSpec, ListenSpec, TimeWindow, UnixSpec
+from blobtorrent.config.values import HttpsSpec, InterfaceSpec, ListenSpec, TimeWindow, UnixSpec
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -73,6 +73,19 @@ class NetworkSettings(Section):
         values.listeners,
         'Where peers reach us: a list of "HOST:PORT". "HOST:6881-6999" takes the first free port of these, port 0 any. '
         "An empty list: no peer reaches us, we reach them.",
+    )
+    interface: InterfaceSpec = at_start(
+        "",
+        values.interface,
+        'The only way that traffic may take: the name of an interface such as "tun0", or addresses of one, such as '
+        '"10.8.0.2, fd00::2". Peers, trackers and name servers are reached by it, and only by it: while it is gone '
+        "nothing is sent. Empty: as the system routes.",
+    )
+    allow_loopback: bool = at_start(
+        False,
+        values.boolean,
+        "Whether anybody may name peers at loopback and private addresses. Otherwise only those may who are at such an "
+        "address themselves: a tracker on the internet cannot send us to our own network.",
     )
     max_peers: int = live(500, values.whole_number(1, 100_000), "Connections to peers, of all torrents together.")
     max_peers_per_torrent: int = live(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -31,6 +32,7 @@ _WINDOW = (
     rf"(daily|(?:{_DAY})(?:-(?:{_DAY}))?(?:,(?:{_DAY})(?:-(?:{_DAY}))?)*) +"
     r"([0-9]{1,2}):([0-9]{2}) *- *([0-9]{1,2}):([0-9]{2})"
 )
+_INTERFACE_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}"
 _HOST_NAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?"
 
 
@@ -62,6 +64,16 @@ class UnixSpec(NamedTuple):
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
+
+
+class InterfaceSpec(NamedTuple):
+    """What traffic is bound to: an interface by name, or addresses, at most one of each family. Neither: to nothing."""
+
+    name: str = ""
+    addresses: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name or ", ".join(self.addresses)
 
 
 class TimeWindow(NamedTuple):
@@ -253,6 +265,29 @@ def host_names(value: object) -> tuple[str, ...]:
         if not re.fullmatch(_HOST_NAME, name):
             raise ValueError(f"holds {name!r}, which is not a host name")
     return tuple(name.lower() for name in value)
+
+
+def interface(value: object) -> InterfaceSpec:
+    """The name of an interface, or an address or two joined by a comma; empty text is none."""
+    if not isinstance(value, str):
+        raise ValueError("must be text: the name of an interface, or its addresses joined by a comma")
+    words = [word.strip() for word in value.split(",")] if value else []
+    if len(words) == 1 and re.fullmatch(_INTERFACE_NAME, words[0]) and not _is_address(words[0]):
+        return InterfaceSpec(words[0])
+    if not all(map(_is_address, words)):
+        raise ValueError(f"is {value!r}, which is neither the name of an interface nor addresses joined by a comma")
+    families = [":" in word for word in words]
+    if len(families) > len(set(families)):
+        raise ValueError("must name at most one IPv4 address and one IPv6 address")
+    return InterfaceSpec(addresses=tuple(str(ip_address(word)) for word in words))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def time_windows(value: object) -> tuple[TimeWindow, ...]:

@@ -31,6 +31,7 @@ from blobtorrent.model.errors import Unavailable
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.status import SessionStatus, TorrentStatus
+from blobtorrent.network.binding import Binding
 from blobtorrent.network.door import Door
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
@@ -153,7 +154,8 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     hash_threads = storage.hash_threads or default_size()
     hashers = HasherPool(arena, disks, hash_threads)
     files = FilePool(descriptor_share())
-    door = Door(clock)
+    binding = Binding(settings.network.interface, allow_loopback=settings.network.allow_loopback)
+    door = Door(clock, binding)
     shard = Shard(0, arena)
     host = SwarmHost(shard, arena, hashers.post, disks.post, door.mailbox, rng)
     outcalls = Outcalls(clock=clock)
@@ -161,7 +163,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     def build_udp() -> UdpLoop:
         from blobtorrent.network.udp import UdpLoop
 
-        udp = UdpLoop(clock)
+        udp = UdpLoop(clock, binding)
         udp.measure(metrics)
         return udp
 

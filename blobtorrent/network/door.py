@@ -16,6 +16,7 @@ from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
 from blobtorrent.network import transport
 from blobtorrent.network.arrival import Arrival
+from blobtorrent.network.binding import ANYWHERE, Binding
 from blobtorrent.network.messages import (
     Dial,
     DialFailed,
@@ -51,7 +52,8 @@ RECEIVE_BYTES = 4096                   # a greeting, and what many clients send 
 class Door:
     """Takes Listen, Serve, Withdraw, Dial and UseFilter messages in its `mailbox`; answers as they say."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, binding: Binding = ANYWHERE) -> None:
+        self._binding = binding
         self._loop = SelectorLoop("door", self._on_message, clock=clock, on_stop=self._close)
         self.mailbox: Mailbox[Listen | Serve | Withdraw | Dial | UseFilter] = self._loop.mailbox
         self.gate = Gate()             # for peers that come to us: swarms know whom not to dial
@@ -96,7 +98,7 @@ class Door:
 
     def _listen(self, wish: Listen) -> None:
         try:
-            listener = transport.open_listener(wish.host, wish.ports)
+            listener = transport.open_listener(wish.host, wish.ports, self._binding)
         except NetworkError as error:
             wish.reply_to.post(ListenFailed(wish.host, error.code, error.detail))
             return

@@ -12,6 +12,7 @@ import socket
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
+from blobtorrent.network.binding import ANYWHERE, Binding
 
 BACKLOG = 512                          # connections the kernel keeps for us while we do something else
 
@@ -47,9 +48,12 @@ def is_shortage(error: OSError) -> bool:
     return error.errno in _SHORTAGES
 
 
-def begin_dial(endpoint: Endpoint) -> socket.socket:
-    """A tuned socket that is connecting; it becomes writable when that has ended, well or not. Raises OSError."""
-    sock = socket.socket(socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
+def begin_dial(endpoint: Endpoint, binding: Binding = ANYWHERE) -> socket.socket:
+    """A tuned socket that is connecting; it becomes writable when that has ended, well or not.
+
+    Raises OSError, or NetworkError ("net.interface-gone").
+    """
+    sock = binding.stream_to(endpoint.host)
     try:
         tune(sock)
         status = sock.connect_ex((endpoint.host, endpoint.port))
@@ -61,32 +65,26 @@ def begin_dial(endpoint: Endpoint) -> socket.socket:
     return sock
 
 
-def open_listener(host: str, ports: range) -> socket.socket:
+def open_listener(host: str, ports: range, binding: Binding = ANYWHERE) -> socket.socket:
     """A non-blocking listener on the first free port; port 0 is any. An IPv6 one leaves IPv4 alone.
 
-    Raises NetworkError: "net.bad-address" when `host` is no address, "net.cannot-listen" when no port could be had.
+    Raises NetworkError: "net.bad-address" when `host` is no address, "net.cannot-listen" when no port could be had,
+    "net.interface-gone", "net.off-interface".
     """
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        raise NetworkError("net.bad-address", f"{host!r} is not an IP address") from None
     reason = "no port was given"
     for port in ports:
         try:
-            return _listen(host, port, is_ipv6=address.version == 6)
+            return _listen(host, port, binding)
+        except ValueError:
+            raise NetworkError("net.bad-address", f"{host!r} is not an IP address") from None
         except OSError as error:
             reason = f"port {port}: {error.strerror}"
     raise NetworkError("net.cannot-listen", f"cannot listen on {host}, {reason}")
 
 
-def _listen(host: str, port: int, *, is_ipv6: bool) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
+def _listen(host: str, port: int, binding: Binding) -> socket.socket:
+    sock = binding.open_at(host, port, socket.SOCK_STREAM)
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if is_ipv6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host, port))
         sock.listen(BACKLOG)
     except OSError:
         sock.close()

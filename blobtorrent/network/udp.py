@@ -16,6 +16,7 @@ from typing import Any
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.network import transport
+from blobtorrent.network.binding import ANYWHERE, Binding
 from blobtorrent.network.handler import DatagramEndpoint
 from blobtorrent.network.messages import BindUdp, UdpBindFailed, UdpBound
 from blobtorrent.runtime.clock import Clock
@@ -60,7 +61,8 @@ class UdpLoop:
     All methods but start() and stop() are for the thread, or before it runs for whoever builds it.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, binding: Binding = ANYWHERE) -> None:
+        self._binding = binding
         self._loop = SelectorLoop("udp", self._on_message, clock=clock, on_error=_go_on, on_stop=self._close)
         self.mailbox: WakingMailbox[Any] = self._loop.mailbox
         self._ports: list[UdpPort] = []
@@ -164,7 +166,7 @@ class UdpLoop:
             wish.reply_to.post(UdpBound(wish.host, port.port))
 
     def _open(self, host: str, number: int, *, is_ephemeral: bool) -> UdpPort:
-        port = UdpPort(host, open_datagrams(host, number), is_ephemeral=is_ephemeral)
+        port = UdpPort(host, open_datagrams(host, number, self._binding), is_ephemeral=is_ephemeral)
         if is_ephemeral:
             self._ports.append(port)
         else:
@@ -205,30 +207,21 @@ def traffic_of(data: bytes) -> Traffic | None:
     return Traffic.TRACKER if first == 0 else None         # BEP 15: actions 0..3
 
 
-def open_datagrams(host: str, port: int) -> socket.socket:
+def open_datagrams(host: str, port: int, binding: Binding = ANYWHERE) -> socket.socket:
     """A non-blocking UDP socket on `port`, or on any when that is taken. An IPv6 one leaves IPv4 alone.
 
-    Raises NetworkError ("net.cannot-listen").
+    Raises NetworkError ("net.cannot-listen", "net.interface-gone", "net.off-interface").
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     reason = ""
     for number in dict.fromkeys((port, 0)):
         try:
-            sock = socket.socket(family, socket.SOCK_DGRAM)
+            sock = binding.open_at(host, number, socket.SOCK_DGRAM)
         except OSError as error:
-            raise NetworkError("net.cannot-listen", f"no UDP socket for {host}: {error.strerror}") from None
-        try:
-            sock.setblocking(False)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
-            sock.bind((host, number))
-        except OSError as error:
-            sock.close()
             reason = error.strerror or str(error)
-        else:
-            return sock
+            continue
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        return sock
     raise NetworkError("net.cannot-listen", f"cannot receive UDP on {host}: {reason}")
 
 
