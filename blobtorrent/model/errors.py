@@ -55,6 +55,10 @@ class TrackerError(RemoteError):
     """A tracker refused us or answered nonsense: back off."""
 
 
+class WebSeedError(RemoteError):
+    """A web seed refused us or has other files: back off, or leave it."""
+
+
 class DhtError(RemoteError):
     """A DHT node did: drop the datagram."""
 
