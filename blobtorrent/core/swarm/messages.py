@@ -23,6 +23,10 @@ class PeerSource(Enum):
     STATIC = "static"
     TRACKER = "tracker"
     INCOMING = "incoming"              # it dialled us in an earlier run, and said where it listens
+    DHT = "dht"
+    PEX = "pex"                        # other peers told of it
+    LSD = "lsd"                        # it announced itself on the local network
+    DNS = "dns"                        # a name of the settings stands for it
 
 
 class Totals(NamedTuple):
