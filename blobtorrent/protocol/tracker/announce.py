@@ -50,6 +50,20 @@ class AnnounceReply(NamedTuple):
     downloads: int | None = None       # that were ever completed; few trackers say it with an announce
     warning: str = ""                  # untrusted text
     tracker_id: bytes = b""
+    external_host: str = ""            # the address that the tracker sees us at (BEP 24); one vote among many
+
+
+class SwarmCounts(NamedTuple):
+    """What a tracker knows of a torrent, by scrape (BEP 48) or announce; None where it does not tell."""
+
+    seeds: int | None = None
+    leechers: int | None = None
+    downloads: int | None = None
+
+
+def clamped_interval(seconds: int) -> int:
+    """An interval within reason: between a minute and a day."""
+    return min(max(seconds, MIN_INTERVAL_S), MAX_INTERVAL_S)
 
 
 def read_compact_peers(data: bytes, record_bytes: int) -> list[Endpoint]:

@@ -144,7 +144,7 @@ def test_counts_that_make_no_sense_are_unknown():
 def test_the_reason_of_a_refusal_is_told():
     with pytest.raises(TrackerError, match="unregistered torrent") as caught:
         read_reply(bencode.encode({"failure reason": "unregistered torrent", "interval": 7}))
-    assert caught.value.code == "tracker.refused"
+    assert caught.value.code == "tracker.unregistered"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"le", b"i1e", b"d8:intervali1", b"d" + bytes(MAX_REPLY_BYTES)])
