@@ -1,4 +1,4 @@
-"""Torrents of rTorrent on their way into a state directory that no daemon uses.
+"""Torrents of other programs on their way into a state directory that no daemon uses.
 
 Each is read, weighed against its files and written as rows, some at a time; the next daemon finds them as its own.
 """
@@ -6,24 +6,23 @@ Each is read, weighed against its files and written as rows, some at a time; the
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from blobtorrent.core.session import rows
-from blobtorrent.core.session.importing import Imported, import_record, locate
-from blobtorrent.model.errors import ConfigError, Conflict, FormatError, NotFound, ResumeCorrupt, StorageError
-from blobtorrent.model.ids import InfoHash
+from blobtorrent.core.session.importing import Imported, Left, import_record, renames_of
+from blobtorrent.core.session.record import Place
+from blobtorrent.model.errors import ConfigError, Conflict, Invalid, ResumeCorrupt, StorageError
 from blobtorrent.model.metainfo import Metainfo
-from blobtorrent.protocol.metafile import parse_torrent
-from blobtorrent.protocol.rtorrentsession import Progress, read_progress, read_wanted, unresolved_magnet
 from blobtorrent.storage.filepool import FilePool
-from blobtorrent.storage.foreignsession import RtorrentSession
 from blobtorrent.storage.naming import Naming
 from blobtorrent.storage.sealed import Seal
+from blobtorrent.storage.stamps import FileStamp
 from blobtorrent.storage.state.keyfile import read_key
 from blobtorrent.storage.state.library import Library
 from blobtorrent.storage.state.rowfile import RowFile
@@ -34,49 +33,105 @@ from blobtorrent.storage.store import Store
 AT_ONCE = 100                          # torrents in one commit
 
 _OPEN_FILES = 64
+_INFO_HASH = re.compile(r"[0-9A-Fa-f]{40}")
+
+
+class Find(NamedTuple):
+    """A torrent as its program left it: the bytes of its .torrent file, and `path` of that, if it is a file.
+
+    It lies at the first of `places` where any of its files is, else at the last. A file that is not there may lie
+    beside its place with `suffix` at the end of its name, as some programs have it until it is complete.
+    """
+
+    raw: bytes
+    path: Path | None
+    metainfo: Metainfo
+    left: Left
+    places: Sequence[Place]
+    suffix: str = ""
+
+
+class Program(Protocol):
+    """A session of another program."""
+
+    def __enter__(self) -> Program: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def refuse_while_used(self) -> None:
+        """Raises Conflict ("import.*-runs") while the program itself runs on it."""
+
+    def names(self) -> list[str]:
+        """Of all its torrents; info-hashes where that is how the program calls them."""
+
+    def find(self, name: str, moved: Mapping[str, str]) -> Find:
+        """Raises FormatError, Invalid, NotFound or StorageError: it cannot be had. `moved` as in `map_folder`."""
 
 
 class Source(NamedTuple):
-    """A torrent as it was found: the bytes of its .torrent file, and what becomes of it."""
+    """A torrent as it was found, and what becomes of it."""
 
-    raw: bytes
+    raw: bytes                         # of its .torrent file
+    path: Path | None                  # of that, if it is a file
     metainfo: Metainfo
     imported: Imported
 
 
 class Reader:
-    """Reads torrents of one session folder.
+    """Reads torrents of one session.
 
-    `moved` gives folders that have another path here than rTorrent knew them by; `start` says whether all are to run or
-    none, None as each did.
+    `moved` gives folders that have another path here than the program knew them by; `start` says whether all are to run
+    or none, None as each did.
     """
 
-    def __init__(self, session: RtorrentSession, moved: Mapping[str, str], *, start: bool | None = None) -> None:
-        self._session = session
+    def __init__(self, program: Program, moved: Mapping[str, str], *, start: bool | None = None) -> None:
+        self._program = program
         self._moved = moved
         self._start = start
         self._pool = FilePool(_OPEN_FILES)
         self._booted_at = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def read(self, name: str) -> Source:
-        """The torrent with this info-hash. Raises FormatError, Invalid, NotFound or StorageError: it cannot be had."""
-        raw, wanted_raw, progress_raw = self._session.read(name)
-        metainfo = _parsed(raw, name)
-        if wanted_raw is None:
-            raise NotFound("import.no-wishes", f"{name}.torrent.rtorrent is gone, which says where its files are")
-        wanted = read_wanted(wanted_raw)
-        location = locate(metainfo, map_folder(os.fsdecode(wanted.directory), self._moved))
-        progress, note = _progress(progress_raw, metainfo)
-        names = Naming(metainfo.files, location.renames) if location.renames else None
-        store = Store(location.root, metainfo, self._pool, names=names)
+        """The torrent of this name. Raises FormatError, Invalid, NotFound or StorageError: it cannot be had."""
+        find = self._program.find(name, self._moved)
+        place, found, num_suffixed = self._look(find)
+        left = find.left
+        if num_suffixed:
+            left = left._replace(notes=(
+                *left.notes, f"unfinished files that keep {find.suffix} at the end of their names: {num_suffixed}"))
+        imported = import_record(find.metainfo, left, place, found, booted_at=self._booted_at, start=self._start)
+        return Source(find.raw, find.path, find.metainfo, imported)
+
+    def _look(self, find: Find) -> tuple[Place, dict[int, FileStamp], int]:
+        """Where it lies, how its files look, and how many of them have the suffix."""
+        for place in find.places:
+            found = self._stamps(find.metainfo, place)
+            beside: dict[int, FileStamp] = {}
+            missing = [number for number, entry in enumerate(find.metainfo.files)
+                       if entry.length and not entry.is_pad and number not in found]
+            if find.suffix and missing:
+                with suppress(Invalid):            # names that are too long: there are no such files
+                    beside = self._stamps(find.metainfo, _suffixed(find, place, missing), missing)
+            if beside:
+                place = _suffixed(find, place, beside)
+            if found or beside:
+                break
+        return place, {**found, **beside}, len(beside)
+
+    def _stamps(self, metainfo: Metainfo, place: Place, numbers: Iterable[int] | None = None) -> dict[int, FileStamp]:
+        names = Naming(metainfo.files, place.renames) if place.renames else None
+        store = Store(place.root, metainfo, self._pool, names=names)
         try:
-            found = store.stamps()
+            return store.stamps(numbers)
         finally:
             store.close()
-        imported = import_record(
-            metainfo, wanted, progress, location, found, written_at=self._session.written_at(name),
-            booted_at=self._booted_at, start=self._start)
-        return Source(raw, metainfo, imported._replace(notes=(*note, *imported.notes)))
+
+
+def _suffixed(find: Find, place: Place, numbers: Iterable[int]) -> Place:
+    """The place with these files under their names with the suffix."""
+    paths = {number: "/".join(path) for number, path in enumerate(Naming(find.metainfo.files, place.renames).paths)}
+    paths.update({number: paths[number] + find.suffix for number in numbers})
+    return place._replace(renames=renames_of(find.metainfo, paths))
 
 
 class Writer:
@@ -92,7 +147,7 @@ class Writer:
         self._num_waiting = 0
 
     def add(self, source: Source) -> None:
-        """Raises StorageError."""
+        """One that is not known. Raises StorageError."""
         imported, info_hash = source.imported, source.metainfo.info_hash
         key = row_key(info_hash)
         self._rows += [
@@ -166,15 +221,15 @@ def _require_owner(folder: Path) -> None:
         raise Conflict("import.other-user", f"{folder} belongs to another user: import as that user")
 
 
-def key_of(name: str) -> bytes:
-    """The key of a torrent of rTorrent's, which knows the first version only."""
-    return row_key(InfoHash(v1=bytes.fromhex(name)))
+def key_of(name: str) -> bytes | None:
+    """The key of a torrent that its program calls by its info-hash of the first version; None for another name."""
+    return bytes.fromhex(name) if _INFO_HASH.fullmatch(name) else None
 
 
 def map_folder(folder: str, moved: Mapping[str, str]) -> str:
     """Where a folder is now, if it lies in one that has another path here: the longest that fits counts.
 
-    "." stands for the folder that rTorrent was started in, to which relative paths belong.
+    "." stands for the folder that the program was started in, to which relative paths belong.
     """
     path = os.path.normpath(folder)
     for old, new in sorted(moved.items(), key=lambda item: len(os.path.normpath(item[0])), reverse=True):
@@ -186,23 +241,3 @@ def map_folder(folder: str, moved: Mapping[str, str]) -> str:
         if is_inside:
             return os.path.normpath(os.path.join(new, os.path.relpath(path, base)))
     return path
-
-
-def _parsed(raw: bytes, name: str) -> Metainfo:
-    link = unresolved_magnet(raw)
-    if link is not None:
-        raise NotFound("import.magnet", f"its torrent had not come yet: add the link again: {link}")
-    metainfo = parse_torrent(raw)
-    if metainfo.info_hash.v1.hex().upper() != name:
-        raise FormatError("import.other-torrent", f"{name}.torrent is another torrent, {metainfo.info_hash.hex}")
-    return metainfo
-
-
-def _progress(raw: bytes | None, metainfo: Metainfo) -> tuple[Progress | None, tuple[str, ...]]:
-    """What is known of its progress; without that, why all is checked."""
-    if raw is None:
-        return None, ("how far it was is not known: checked",)
-    try:
-        return read_progress(raw, metainfo.geometry.num_pieces, len(metainfo.files)), ()
-    except FormatError as error:
-        return None, (f"how far it was cannot be read ({error.detail}): checked",)

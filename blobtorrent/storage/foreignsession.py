@@ -1,4 +1,4 @@
-"""The session folder of rTorrent, as files: which torrents are in it, and what lies beside them. Changes nothing."""
+"""The session folders of other programs, as files: which torrents they hold, and what lies beside. Only read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 import socket
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from blobtorrent.model.errors import Conflict, FileMissing, NotFound, StorageError
 from blobtorrent.storage.faults import storage_error
@@ -20,17 +20,11 @@ _LOCK = re.compile(rb"(.*):\+([0-9]{1,9})\n?")
 _PROGRAM = b"rtorrent"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
-
-class SessionFiles(NamedTuple):
-    """Of one torrent; None for what is not there."""
-
-    torrent: bytes
-    wanted: bytes | None               # HASH.torrent.rtorrent
-    progress: bytes | None             # HASH.torrent.libtorrent_resume
+F = TypeVar("F", bound="ForeignFolder")
 
 
-class RtorrentSession:
-    """An open session folder. Used as a context manager."""
+class ForeignFolder:
+    """An open folder whose files are read whole, and only when they are regular files. A context manager."""
 
     def __init__(self, path: Path) -> None:
         """Raises NotFound ("import.no-folder")."""
@@ -40,16 +34,57 @@ class RtorrentSession:
         except OSError as error:
             raise NotFound("import.no-folder", f"{path}: {error.strerror}") from None
 
-    def __enter__(self) -> RtorrentSession:
+    def __enter__(self: F) -> F:
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._folder)
 
+    def files(self) -> list[str]:
+        """The names of all that is in it."""
+        return os.listdir(self._folder)
+
+    def written_at(self, name: str) -> float:
+        """When a file was written: seconds since 1970, 0 if that cannot be told."""
+        try:
+            return os.stat(name, dir_fd=self._folder, follow_symlinks=False).st_mtime
+        except OSError:
+            return 0.0
+
+    def read_file(self, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
+        """Raises StorageError, also for what is too large or no regular file."""
+        try:
+            with os.fdopen(open_in(self._folder, name, writable=False), "rb") as file:
+                raw = file.read(limit + 1)
+        except OSError as error:
+            raise storage_error(error, self.path / name) from error
+        if len(raw) > limit:
+            raise StorageError("import.too-large", f"{self.path / name} has more than {limit} bytes")
+        return raw
+
+    def read_if_there(self, name: str) -> bytes | None:
+        """Raises StorageError as `read_file`."""
+        try:
+            return self.read_file(name)
+        except FileMissing:
+            return None
+
+
+class SessionFiles(NamedTuple):
+    """Of one torrent; None for what is not there."""
+
+    torrent: bytes
+    wanted: bytes | None               # HASH.torrent.rtorrent
+    progress: bytes | None             # HASH.torrent.libtorrent_resume
+
+
+class RtorrentSession(ForeignFolder):
+    """The session folder of rTorrent."""
+
     def refuse_while_used(self) -> None:
         """Raises Conflict ("import.rtorrent-runs"): what rTorrent writes on must not be written by another program."""
         try:
-            lock = _LOCK.fullmatch(self._read("rtorrent.lock", MAX_LOCK_BYTES))
+            lock = _LOCK.fullmatch(self.read_file("rtorrent.lock", MAX_LOCK_BYTES))
         except StorageError:
             return
         if lock is None or lock[1] != socket.gethostname().encode():
@@ -64,34 +99,11 @@ class RtorrentSession:
 
     def names(self) -> list[str]:
         """The upper-case info-hashes of the torrents."""
-        found = (_TORRENT.fullmatch(name) for name in os.listdir(self._folder))
+        found = (_TORRENT.fullmatch(name) for name in self.files())
         return sorted(match[1] for match in found if match is not None)
 
     def read(self, name: str) -> SessionFiles:
         """All there is of one torrent. Raises StorageError, also for what is too large or no regular file."""
         file = f"{name}.torrent"
-        return SessionFiles(self._read(file), self._read_if_there(f"{file}.rtorrent"),
-                            self._read_if_there(f"{file}.libtorrent_resume"))
-
-    def written_at(self, name: str) -> float:
-        """When the .torrent file was put there: seconds since 1970, 0 if that cannot be told."""
-        try:
-            return os.stat(f"{name}.torrent", dir_fd=self._folder, follow_symlinks=False).st_mtime
-        except OSError:
-            return 0.0
-
-    def _read_if_there(self, name: str) -> bytes | None:
-        try:
-            return self._read(name)
-        except FileMissing:
-            return None
-
-    def _read(self, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
-        try:
-            with os.fdopen(open_in(self._folder, name, writable=False), "rb") as file:
-                raw = file.read(limit + 1)
-        except OSError as error:
-            raise storage_error(error, self.path / name) from error
-        if len(raw) > limit:
-            raise StorageError("import.too-large", f"{self.path / name} has more than {limit} bytes")
-        return raw
+        return SessionFiles(self.read_file(file), self.read_if_there(f"{file}.rtorrent"),
+                            self.read_if_there(f"{file}.libtorrent_resume"))

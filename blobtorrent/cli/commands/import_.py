@@ -59,10 +59,10 @@ def register(commands: Subcommands) -> None:
 
 def run(args: Namespace) -> int:
     from blobtorrent.daemon.importing import Reader, key_of
-    from blobtorrent.storage.foreignsession import RtorrentSession
+    from blobtorrent.daemon.programs import open_program
 
     results: list[_Result] = []
-    with RtorrentSession(args.session_dir) as session, Meter(is_wanted=not args.json) as meter:
+    with open_program(args.program, args.session_dir) as session, Meter(is_wanted=not args.json) as meter:
         if not args.dry_run:
             session.refuse_while_used()
         reader = Reader(session, dict(args.map), start=args.start)
@@ -71,7 +71,7 @@ def run(args: Namespace) -> int:
             for number, name in enumerate(names):
                 meter.show_count(number, len(names))
                 results.append(
-                    _Result(name.lower(), "present") if key_of(name) in known else _take(name, reader, put))
+                    _Result(name.lower(), "present") if key_of(name) in known else _take(name, reader, known, put))
     return _tell(args, results)
 
 
@@ -84,17 +84,19 @@ class _Result(NamedTuple):
     error: BlobTorrentError | None = None
 
 
-def _take(name: str, reader: Reader, put: Put) -> _Result:
+def _take(name: str, reader: Reader, known: set[bytes], put: Put) -> _Result:
     """One that is damaged, or not wanted, keeps no other from being taken; a disk or a daemon that fails does."""
     try:
         source = reader.read(name)
     except BlobTorrentError as error:
         return _Result(name.lower(), "refused", error=error)
+    info_hash = source.metainfo.info_hash
     try:
-        is_new = put(source)
+        is_new = not known.intersection((info_hash.v1, info_hash.v2)) and put(source)
     except (ApiError, CommandError) as error:
-        return _Result(name.lower(), "refused", _facts(source), error)
-    return _Result(name.lower(), "imported" if is_new else "present", _facts(source))
+        return _Result(info_hash.hex, "refused", _facts(source), error)
+    known.add(info_hash.v1 or info_hash.v2)
+    return _Result(info_hash.hex, "imported" if is_new else "present", _facts(source))
 
 
 # ---- where they go
@@ -102,15 +104,15 @@ def _take(name: str, reader: Reader, put: Put) -> _Result:
 @contextmanager
 def _target(args: Namespace) -> Iterator[tuple[set[bytes], Put]]:
     """The keys of the torrents that are there, and how to put others there."""
-    from blobtorrent.daemon.importing import key_of, known_torrents, open_state
+    from blobtorrent.daemon.importing import known_torrents, open_state
 
     folder = state_dir(args.state_dir, os.environ)
     if args.url is not None:
         if args.state_dir is not None:
             raise Invalid("import.two-targets", "--url and --state-dir are two places to import to: give one")
         client = connect(args)
-        there = client.get("/v1/torrents", fields="info_hash_v1")["torrents"]
-        known = {key_of(torrent["info_hash_v1"]) for torrent in there if torrent["info_hash_v1"]}
+        there = client.get("/v1/torrents", fields="hash")["torrents"]
+        known = {bytes.fromhex(torrent["hash"]) for torrent in there}
         yield known, lambda source: _send(client, args, source)
     elif args.dry_run:
         yield known_torrents(folder), _nowhere
@@ -150,8 +152,10 @@ def _send(client: Client, args: Namespace, source: Source) -> bool:
         "skip_check": record.have.is_full and not source.imported.to_check_bytes,
     }
     if len(source.raw) > MAX_SENT_BYTES:
-        name = f"{record.info_hash.v1.hex().upper()}.torrent"
-        body["source"] = os.path.abspath(args.session_dir / name)
+        if source.path is None:
+            raise Invalid("import.too-large", "its .torrent is too large to be sent, and is no file: stop the daemon and "
+                          "import it into the state directory")
+        body["source"] = os.path.abspath(source.path)
     else:
         body["metainfo"] = base64.b64encode(source.raw).decode("ascii")
     answer = client.request("POST", "/v1/torrents", body)

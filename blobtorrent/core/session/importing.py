@@ -1,42 +1,68 @@
-"""A torrent of rTorrent as a record of ours: what was wanted of it, where it lies, what of its progress is believed.
+"""A torrent of another program as a record of ours: what of its progress is believed, and what is hashed first.
 
-Pure: how the files look on disk is given.
+What the program left is told in words that fit all of them; the modules `from_*` translate. Pure: how the files look on
+disk is given.
 """
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from blobtorrent.config.values import label
 from blobtorrent.core.session.checks import require_piece_hashes
-from blobtorrent.core.session.commands import FilePriority, Tiers
+from blobtorrent.core.session.commands import Tiers
 from blobtorrent.core.session.options import MAX_LABELS
 from blobtorrent.core.session.record import Lifetime, Place, TorrentRecord, Wishes, facts_of
 from blobtorrent.core.session.trust import mask_of_files
 from blobtorrent.core.session.wanted import skipped_pieces
-from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
+from blobtorrent.core.swarm.messages import KnownAddress
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import Invalid
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.paths import folders_of
 from blobtorrent.model.payload import PayloadMap
 from blobtorrent.model.urls import usable_tiers
-from blobtorrent.protocol.rtorrentsession import Progress, TrackerChoice, Wanted
 from blobtorrent.storage.naming import split_path
-from blobtorrent.storage.stamps import FileStamp
+from blobtorrent.storage.stamps import FileStamp, claimed_sizes
 
-USUAL_PRIORITY = 2                     # of a torrent in rTorrent, where 0 is off and 3 is high
 NS_PER_S = 1_000_000_000
+
+NOT_VOUCHED_FOR = (1, 0)               # as in Claims.changed: no time lies between these
 
 _NEVER = FileStamp(size=0, mtime_ns=-1, inode=0)           # no file looks like this: it is checked
 
 
-class Location(NamedTuple):
-    """The files are below `root`; `renames` as in Place."""
+class Claims(NamedTuple):
+    """How far a torrent is, as its program noted it. `have` is the mask of the pieces it has.
 
-    root: Path
-    renames: Mapping[str, str]
+    `changed` has for each file the earliest and the latest second at which its last change may have been: later ones
+    are somebody else's. `uncertain` are pieces that may not have been on disk at the time `saved_at`, if the machine
+    went down since.
+    """
+
+    have: int
+    changed: Sequence[tuple[int, int]]
+    uncertain: int = 0
+    saved_at: int = 0
+
+
+class Left(NamedTuple):
+    """What a program left of a torrent, apart from where it lies.
+
+    Times are seconds since 1970, 0 for never. Without `claims` everything is checked. `notes` are for people.
+    """
+
+    program: str                       # as people call it
+    wishes: Wishes
+    is_started: bool
+    added_at: float
+    finished_at: float
+    lifetime: Lifetime
+    claims: Claims | None
+    peers: tuple[KnownAddress, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Belief(NamedTuple):
@@ -60,12 +86,70 @@ class Imported(NamedTuple):
     notes: tuple[str, ...]
 
 
-def locate(metainfo: Metainfo, directory: str) -> Location:
-    """Where the files are that rTorrent has in `directory`.
+def weigh(metainfo: Metainfo, claims: Claims, found: Mapping[int, FileStamp]) -> Belief:
+    """Believe the pieces of files whose size and time are still those that were noted; `found` is what is there.
 
-    A torrent with a folder has that there under whatever name it likes. Raises Invalid ("import.relative-folder",
-    "import.bad-folder").
+    When no file is there at all, its claims are kept: a disk that is not mounted must not have everything downloaded
+    again, and the start says that they are gone.
     """
+    stamps: dict[int, FileStamp] = {}
+    strange, gone = [], []
+    claimed = claimed_sizes(metainfo, Bitfield.from_mask(metainfo.geometry.num_pieces, claims.have), found)
+    for number, entry in enumerate(metainfo.files):
+        if entry.is_pad or not entry.length:
+            continue
+        stamp = found.get(number)
+        if stamp is None:
+            gone.append(number)
+            continue
+        earliest, latest = claims.changed[number]
+        is_whole = claimed.get(number, 0) <= stamp.size <= entry.length
+        if is_whole and earliest <= stamp.mtime_ns // NS_PER_S <= latest:
+            stamps[number] = stamp
+        else:
+            strange.append(number)
+            stamps[number] = _NEVER._replace(inode=stamp.inode)
+    num_gone = sum(1 for number in gone if claims.have & mask_of_files(metainfo, [number]))
+    have = claims.have if not found else claims.have & ~mask_of_files(metainfo, [*strange, *gone])
+    return Belief(have, stamps, len(strange), num_gone)
+
+
+def import_record(metainfo: Metainfo, left: Left, place: Place, found: Mapping[int, FileStamp], *, booted_at: float,
+                  start: bool | None = None) -> Imported:
+    """The record of a torrent that lies at `place`.
+
+    `found` is how its files look, `booted_at` when this machine was started: uncertain pieces are no matter while it
+    did not go down since. `start` None: as it was. Raises Invalid ("torrent.no-piece-hashes").
+    """
+    require_piece_hashes(metainfo)
+    notes = list(left.notes)
+    record = TorrentRecord(
+        facts_of(metainfo, left.added_at), left.wishes, place,
+        should_run=left.is_started if start is None else start,
+    )
+    record.lifetime = left.lifetime
+    if left.claims is None:
+        return Imported(record, {}, (), _bytes_of(metainfo, found), tuple(notes))
+    belief = weigh(metainfo, left.claims, found)
+    if belief.num_gone:
+        notes.append(f"files that are gone: {belief.num_gone}")
+    if belief.num_strange:
+        notes.append(f"files that are not as {left.program} noted, and are checked: {belief.num_strange}")
+    _claim(record, metainfo, belief.have)
+    if record.is_complete:
+        record.finished_at = left.finished_at
+    doubtful = left.claims.uncertain & belief.have
+    if doubtful and left.claims.saved_at < booted_at:
+        record.is_suspect, record.recent = True, doubtful  # as after a power cut of our own
+        notes.append("its last pieces may not have reached the disk: checked")
+    strange = [number for number, stamp in belief.stamps.items() if stamp.mtime_ns < 0]
+    return Imported(record, belief.stamps, left.peers, _bytes_of(metainfo, strange), tuple(notes))
+
+
+# ---- what all translators need
+
+def usable_folder(directory: str) -> Path:
+    """A folder that another program named. Raises Invalid ("import.relative-folder", "import.bad-folder")."""
     if not os.path.isabs(directory):
         raise Invalid("import.relative-folder",
                       f"its folder {directory} is relative: say with --map what it stands for, as in --map .=/home/me")
@@ -76,72 +160,43 @@ def locate(metainfo: Metainfo, directory: str) -> Location:
         is_usable = False
     if not is_usable:
         raise Invalid("import.bad-folder", f"its folder {directory} has a name that is not UTF-8: rename it")
-    if len(metainfo.files) == 1 and metainfo.files[0].path == (metainfo.name,):
-        return Location(path, {})
-    if path.name == metainfo.name:
-        return Location(path.parent, {})
-    try:
-        split_path(path.name)
-    except Invalid as error:
-        raise Invalid("import.bad-folder", f"its folder {directory} cannot be kept: {error.detail}") from None
-    return Location(path.parent, {metainfo.name: path.name})
+    return path
 
 
-def weigh(metainfo: Metainfo, progress: Progress, found: Mapping[int, FileStamp]) -> Belief:
-    """Believe the pieces of files whose size and time are still those that rTorrent noted; `found` is what is there.
+def usable_labels(texts: Iterable[str], notes: list[str]) -> tuple[str, ...]:
+    """Those that can be labels here, each once. Of others there is a note."""
+    labels: dict[str, None] = {}
+    for text in texts:
+        try:
+            labels[label(text)] = None
+        except ValueError:
+            notes.append("a label of it is no text for a label")
+    labels.pop("", None)
+    return tuple(labels)[:MAX_LABELS]
 
-    When no file is there at all, its claims are kept: a disk that is not mounted must not have everything downloaded
-    again, and the start says that they are gone.
+
+def renames_of(metainfo: Metainfo, places: Mapping[int, str]) -> dict[str, str]:
+    """The renames (as in Place) that have files, by their numbers, lie at other paths below the root than the torrent's.
+
+    Raises Invalid ("torrent.bad-name" for a path that leads elsewhere, "import.same-path" when two files share one).
     """
-    stamps: dict[int, FileStamp] = {}
-    strange, gone = [], []
-    for number, entry in enumerate(metainfo.files):
-        if entry.is_pad or not entry.length:
-            continue
-        stamp = found.get(number)
-        if stamp is None:
-            gone.append(number)
-        elif stamp.size == entry.length and 0 <= progress.mtimes[number] == stamp.mtime_ns // NS_PER_S:
-            stamps[number] = stamp
-        else:
-            strange.append(number)
-            stamps[number] = _NEVER._replace(inode=stamp.inode)
-    num_gone = sum(1 for number in gone if progress.have & mask_of_files(metainfo, [number]))
-    have = progress.have if not found else progress.have & ~mask_of_files(metainfo, [*strange, *gone])
-    return Belief(have, stamps, len(strange), num_gone)
+    moved = {number: split_path(text) for number, text in places.items()}
+    kept = [(number, entry.path) for number, entry in enumerate(metainfo.files) if not entry.is_pad]
+    targets = {number: moved.get(number, path) for number, path in kept}
+    folders, taken = folders_of(targets.values()), set(targets.values())
+    if len(taken) < len(targets) or not taken.isdisjoint(folders):
+        raise Invalid("import.same-path", "two of its files have the same path")
+    tops = {target[0] for target in targets.values()}
+    if len(tops) == 1 and all(targets[number][1:] == path[1:] for number, path in kept):
+        top, = tops
+        return {} if top == metainfo.name else {metainfo.name: top}
+    return {"/".join(path): "/".join(targets[number]) for number, path in kept if targets[number] != path}
 
 
-def import_record(metainfo: Metainfo, wanted: Wanted, progress: Progress | None, location: Location,
-                  found: Mapping[int, FileStamp], *, written_at: float, booted_at: float,
-                  start: bool | None = None) -> Imported:
-    """The record of a torrent. Without `progress` everything is checked.
-
-    `found` is how its files look, `written_at` when its .torrent file was written, `booted_at` when this machine was
-    started: pieces that rTorrent was not sure of are no matter while it did not go down since. `start` None: as it was.
-    Raises Invalid ("torrent.no-piece-hashes").
-    """
-    require_piece_hashes(metainfo)
-    notes: list[str] = []
-    record = TorrentRecord(
-        facts_of(metainfo, float(wanted.added_at or written_at)),
-        _wishes(metainfo, wanted, progress, notes),
-        Place(location.root, location.root, renames=location.renames),
-        should_run=wanted.is_started if start is None else start,
-    )
-    record.lifetime = Lifetime(wanted.downloaded_bytes, wanted.uploaded_bytes)
-    if progress is None:
-        return Imported(record, {}, (), _bytes_of(metainfo, found), tuple(notes))
-    belief = weigh(metainfo, progress, found)
-    _note_files(belief, notes)
-    _claim(record, metainfo, belief.have)
-    if record.is_complete:
-        record.finished_at = float(wanted.finished_at)
-    doubtful = progress.uncertain & belief.have
-    if doubtful and progress.saved_at < booted_at:
-        record.is_suspect, record.recent = True, doubtful  # as after a power cut of our own
-        notes.append("its last pieces may not have reached the disk: checked")
-    strange = [number for number, stamp in belief.stamps.items() if stamp.mtime_ns < 0]
-    return Imported(record, belief.stamps, _peers(progress), _bytes_of(metainfo, strange), tuple(notes))
+def changed_tiers(metainfo: Metainfo, tiers: Iterable[Iterable[bytes]]) -> Tiers | None:
+    """What of these trackers can be used; None when they are those of the .torrent file."""
+    chosen = usable_tiers(tiers)
+    return None if chosen == metainfo.tiers else chosen
 
 
 def _claim(record: TorrentRecord, metainfo: Metainfo, have: int) -> None:
@@ -152,52 +207,6 @@ def _claim(record: TorrentRecord, metainfo: Metainfo, have: int) -> None:
     record.done_bytes = payload.of_mask(have)
     record.skipped_bytes = payload.of_mask(skipped & ~have)
     record.is_checked = True
-
-
-def _note_files(belief: Belief, notes: list[str]) -> None:
-    if belief.num_gone:
-        notes.append(f"files that are gone: {belief.num_gone}")
-    if belief.num_strange:
-        notes.append(f"files that are not as rTorrent noted, and are checked: {belief.num_strange}")
-
-
-def _wishes(metainfo: Metainfo, wanted: Wanted, progress: Progress | None, notes: list[str]) -> Wishes:
-    labels = []
-    for text in wanted.labels:
-        try:
-            labels.append(label(text))
-        except ValueError:
-            notes.append("a label of it is no text for a label")
-    custom = dict(wanted.custom)
-    if wanted.views:
-        custom["views"] = ",".join(wanted.views)
-    if wanted.throttle:
-        custom["throttle_name"] = wanted.throttle
-    wishes = Wishes(labels=tuple(labels[:MAX_LABELS]), priority=wanted.priority - USUAL_PRIORITY, custom=custom)
-    if progress is None:
-        return wishes
-    return wishes._replace(
-        trackers=_tiers(metainfo, progress.trackers),
-        file_priorities={
-            number: FilePriority(priority) for number, priority in enumerate(progress.priorities)
-            if priority != FilePriority.NORMAL and not metainfo.files[number].is_pad},
-    )
-
-
-def _tiers(metainfo: Metainfo, choices: Sequence[TrackerChoice]) -> Tiers | None:
-    """The trackers without those that were switched off, and with those that were added; None: as in the file."""
-    off = {choice.url for choice in choices if not choice.is_enabled}
-    tiers = [[url for url in map(str.encode, tier) if url not in off] for tier in metainfo.tiers]
-    added = [choice for choice in choices if choice.tier is not None and choice.is_enabled]
-    for choice in sorted(added, key=lambda choice: choice.tier or 0):
-        tiers.append([choice.url])
-    chosen = usable_tiers(tiers)
-    return None if chosen == metainfo.tiers else chosen
-
-
-def _peers(progress: Progress) -> tuple[KnownAddress, ...]:
-    return tuple(KnownAddress(peer.endpoint, PeerSource.TRACKER, peer.failures, float(peer.last_good_at))
-                 for peer in progress.peers)
 
 
 def _bytes_of(metainfo: Metainfo, numbers: Mapping[int, FileStamp] | Sequence[int]) -> int:

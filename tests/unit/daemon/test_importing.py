@@ -14,8 +14,8 @@ import pytest
 from blobtorrent.core.session.rows import read_peers, read_record, read_stamps
 from blobtorrent.daemon import importing
 from blobtorrent.daemon.importing import Reader, Source, key_of, known_torrents, map_folder, open_state
+from blobtorrent.daemon.programs import open_program
 from blobtorrent.model.errors import BlobTorrentError, Conflict, DiskFull
-from blobtorrent.storage.foreignsession import RtorrentSession
 from blobtorrent.storage.state.examine import examine
 from blobtorrent.storage.state.statedir import StateDir
 from blobtorrent.storage.state.statethread import KINDS, PEERS, PROGRESS, STAMPS, TORRENT
@@ -45,7 +45,7 @@ class HandMade:
         return digits
 
     def sources(self) -> list[Source]:
-        with RtorrentSession(self.session) as session:
+        with open_program("rtorrent", self.session) as session:
             reader = Reader(session, {})
             return [reader.read(name) for name in session.names()]
 

@@ -8,8 +8,17 @@ from typing import Any
 import pytest
 
 from blobtorrent.core.session.commands import FilePriority
-from blobtorrent.core.session.importing import NS_PER_S, Imported, Location, import_record, locate, weigh
-from blobtorrent.core.session.record import Lifetime
+from blobtorrent.core.session.from_rtorrent import Location, left_by_rtorrent, locate
+from blobtorrent.core.session.importing import (
+    NOT_VOUCHED_FOR,
+    NS_PER_S,
+    Claims,
+    Imported,
+    import_record,
+    renames_of,
+    weigh,
+)
+from blobtorrent.core.session.record import Lifetime, Place
 from blobtorrent.core.session.trust import Evidence, doubtful_pieces
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.address import Endpoint
@@ -17,6 +26,7 @@ from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import Invalid
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.protocol.rtorrentsession import Progress, SavedPeer, TrackerChoice, Wanted
+from blobtorrent.storage.naming import Naming
 from blobtorrent.storage.stamps import FileStamp, compare
 from tests.support.stored import PAD, StoredTorrent
 
@@ -30,7 +40,7 @@ WRITTEN_AT, BOOTED_AT = 500.0, 1000.0
 MTIMES = (100, 101, 102, 103)
 FOUND = {number: FileStamp(TORRENT.files[number].length, (100 + number) * NS_PER_S + 7, 1000 + number)
          for number in (0, 1, 3)}
-PLACE = Location(Path("/srv"), {})
+PLACE = Place(Path("/srv"), Path("/srv"))
 WANTED = Wanted(b"/srv/t", True, 2, {}, (), "", 0, 0, 0, 0)
 
 
@@ -40,8 +50,8 @@ def progress(have: int = ALL, **changes: Any) -> Progress:
 
 def imported(wanted: Wanted = WANTED, told: Progress | None = None, found: dict[int, FileStamp] = FOUND,
              start: bool | None = None) -> Imported:
-    return import_record(TORRENT, wanted, told or progress(), PLACE, found, written_at=WRITTEN_AT,
-                         booted_at=BOOTED_AT, start=start)
+    left = left_by_rtorrent(TORRENT, wanted, told or progress(), written_at=WRITTEN_AT)
+    return import_record(TORRENT, left, PLACE, found, booted_at=BOOTED_AT, start=start)
 
 
 def hashed(result: Imported, found: dict[int, FileStamp]) -> list[int]:
@@ -49,6 +59,10 @@ def hashed(result: Imported, found: dict[int, FileStamp]) -> list[int]:
     changed, missing = compare(result.stamps, found)
     return list(Bitfield.from_mask(6, doubtful_pieces(result.record, TORRENT, Evidence(
         is_crash=result.record.is_suspect, changed=changed, missing=missing), NobodySamples())))
+
+
+def claims(have: int, *changed: tuple[int, int]) -> Claims:
+    return Claims(have, changed)
 
 
 class NobodySamples:
@@ -102,7 +116,19 @@ def test_a_file_that_was_never_begun_is_not_missed() -> None:
 
 
 def test_padding_needs_no_mark() -> None:
-    assert weigh(TORRENT, progress(mtimes=(100, 101, -1, 103)), FOUND).have == ALL
+    assert weigh(TORRENT, claims(ALL, (100, 100), (101, 101), NOT_VOUCHED_FOR, (103, 103)), FOUND).have == ALL
+
+
+def test_a_file_may_have_changed_at_any_time_that_its_program_gives() -> None:
+    found = {0: FOUND[0]}
+    assert weigh(TORRENT, claims(0b11, (0, 100), *[NOT_VOUCHED_FOR] * 3), found).num_strange == 0
+    assert weigh(TORRENT, claims(0b11, (0, 99), *[NOT_VOUCHED_FOR] * 3), found).num_strange == 1
+
+
+@pytest.mark.parametrize(("size", "num_strange"), [(PIECE - 1, 1), (PIECE, 0), (2 * PIECE, 0), (2 * PIECE + 1, 1)])
+def test_a_file_needs_to_be_as_long_as_the_pieces_it_has(size: int, num_strange: int) -> None:
+    belief = weigh(TORRENT, claims(0b1, *[(0, 200)] * 4), {0: FOUND[0]._replace(size=size)})
+    assert belief.num_strange == num_strange
 
 
 def test_pieces_that_may_not_have_reached_the_disk_are_hashed_after_the_machine_went_down() -> None:
@@ -117,7 +143,8 @@ def test_pieces_that_may_not_have_reached_the_disk_are_believed_while_the_machin
 
 
 def test_without_progress_all_is_hashed() -> None:
-    result = import_record(TORRENT, WANTED, None, PLACE, FOUND, written_at=WRITTEN_AT, booted_at=BOOTED_AT)
+    left = left_by_rtorrent(TORRENT, WANTED, None, written_at=WRITTEN_AT)
+    result = import_record(TORRENT, left, PLACE, FOUND, booted_at=BOOTED_AT)
     assert hashed(result, FOUND) == [0, 1, 2, 3, 4, 5]
     assert result.to_check_bytes == TORRENT.payload_bytes
 
@@ -200,4 +227,31 @@ def test_the_folder_may_have_another_name_than_the_torrent(
 def test_a_folder_that_cannot_be_kept_is_refused(directory: str, code: str) -> None:
     with pytest.raises(Invalid) as caught:
         locate(TORRENT, directory)
+    assert caught.value.code == code
+
+
+# ---- files at other paths
+
+@pytest.mark.parametrize(("places", "renames"), [
+    ({}, {}),
+    ({0: "t/folder0/file0"}, {}),
+    ({0: "other/folder0/file0", 1: "other/folder1/file1", 3: "other/folder0/file3"}, {"t": "other"}),
+    ({0: "t/x"}, {"t/folder0/file0": "t/x"}),
+    ({0: "x", 1: "folder1/file1", 3: "y"}, {
+        "t/folder0/file0": "x", "t/folder1/file1": "folder1/file1", "t/folder0/file3": "y"}),
+])
+def test_files_at_other_paths_are_renames(places: dict[int, str], renames: dict[str, str]) -> None:
+    found = renames_of(TORRENT, places)
+    assert found == renames
+    paths = Naming(TORRENT.files, found).paths
+    assert {number: "/".join(paths[number]) for number in places} == places
+
+
+@pytest.mark.parametrize(("places", "code"), [
+    ({0: "../x"}, "torrent.bad-name"), ({0: "/etc/x"}, "torrent.bad-name"), ({0: ""}, "torrent.bad-name"),
+    ({0: "t/folder1/file1"}, "import.same-path"), ({0: "t/folder1"}, "import.same-path"),
+    ({0: "x\0"}, "torrent.bad-name")])
+def test_paths_that_lead_elsewhere_or_are_not_its_own_are_refused(places: dict[int, str], code: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        renames_of(TORRENT, places)
     assert caught.value.code == code
