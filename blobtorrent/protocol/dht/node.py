@@ -1,0 +1,392 @@
+"""A node of the DHT in one family, sans I/O: what came and `now` go in, `take()` has what is to be sent.
+
+Two of them, one for IPv4 and one for IPv6, share what they keep for others (`Answerer`). A node must be told the time
+(`tick`) whenever `deadline_s` is reached. BEP 5, 32, 42, 43.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Any
+
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import DhtError
+from blobtorrent.protocol.dht.answers import Answerer
+from blobtorrent.protocol.dht.ids import ID_BYTES, Randomness, is_secure, is_usable, make_node_id
+from blobtorrent.protocol.dht.krpc import (
+    Failure,
+    NodeInfo,
+    Query,
+    Response,
+    packed_host,
+    read_message,
+    read_nodes,
+    write_query,
+)
+from blobtorrent.protocol.dht.lookup import ALPHA, Candidate, Lookup
+from blobtorrent.protocol.dht.routing import RoutingTable
+from blobtorrent.protocol.dht.search import Search, SearchEvent, SearchResult, SearchState, Walk, token_of
+from blobtorrent.protocol.dht.voting import AddressVote
+from blobtorrent.runtime.machine import Machine, Table
+
+TRANSACTION_BYTES = 4
+ANSWER_S = 4.0                         # a query that is not answered by then has failed
+STEP_S = 0.25                          # between two looks at searches under way
+UPKEEP_S = 5.0                         # between two looks at the table
+MAX_SEARCHES = 8                       # at the same time
+MAX_WAITING = 10_000                   # searches that wait for others to end
+MAX_PENDING = 500                      # queries that wait for an answer
+MAX_PINGS = 16                         # of these, to nodes that may come into the table
+BOOTSTRAP_ALPHA = 8
+FIRST_RETRY_S = 5.0                    # of the bootstrap; doubled with every failure
+LAST_RETRY_S = 300.0
+WIDE_SEARCHES = 3                      # after it, for nodes that are far from us
+MAX_HINTS = 60                         # nodes of an earlier run that the bootstrap begins with
+
+
+class NodeState(Enum):
+    """How well a node is connected."""
+
+    COLD = "cold"
+    BOOTSTRAPPING = "bootstrapping"
+    READY = "ready"
+    ISOLATED = "isolated"              # nobody answers: tried again
+
+
+class NodeEvent(Enum):
+    """What changes it."""
+
+    BEGIN = "begin"
+    FOUND = "found"                    # there is a node in the table
+    FAILED = "failed"
+    LOST = "lost"                      # there is none any more
+
+
+NODE = Table(
+    {
+        NodeState.COLD: {NodeEvent.BEGIN: NodeState.BOOTSTRAPPING},
+        NodeState.BOOTSTRAPPING: {
+            NodeEvent.BEGIN: NodeState.BOOTSTRAPPING,
+            NodeEvent.FOUND: NodeState.READY,
+            NodeEvent.FAILED: NodeState.ISOLATED,
+        },
+        NodeState.READY: {NodeEvent.BEGIN: NodeState.BOOTSTRAPPING, NodeEvent.LOST: NodeState.ISOLATED},
+        NodeState.ISOLATED: {NodeEvent.BEGIN: NodeState.BOOTSTRAPPING, NodeEvent.FOUND: NodeState.READY},
+    },
+    home=NodeState.READY,
+    start=NodeState.COLD,
+    faults=(NodeState.ISOLATED,),
+)
+
+
+class _Pending:
+    """A query of ours that is not answered yet."""
+
+    __slots__ = ("endpoint", "expires_s", "on_end")
+
+    def __init__(
+        self, endpoint: Endpoint, expires_s: float, on_end: Callable[[Response | None, bytes], None] | None
+    ) -> None:
+        self.endpoint = endpoint
+        self.expires_s = expires_s
+        self.on_end = on_end           # the answer and its datagram, or None; None itself for a mere ping
+
+
+class Node:
+    """`on_address(packed)` is called when the world agrees on our outer address."""
+
+    def __init__(
+        self,
+        answerer: Answerer,
+        rng: Randomness,
+        now: float,
+        *,
+        is_ipv6: bool = False,
+        node_id: bytes | None = None,
+        is_read_only: bool = False,
+        on_address: Callable[[bytes], None] = lambda packed: None,
+    ) -> None:
+        self.is_ipv6 = is_ipv6
+        self.is_read_only = is_read_only
+        self.machine = Machine(NODE)
+        self.vote = AddressVote()
+        self.counts: Counter[str] = Counter()              # datagrams, by what became of them
+        self.bootstrap: list[Endpoint] = []                # ordinary nodes to begin with
+        self.routers: list[Endpoint] = []                  # public ones that are for beginning only
+        self._answerer = answerer
+        self._rng = rng
+        self._on_address = on_address
+        self._outbox: list[tuple[Endpoint, bytes]] = []
+        self._pending: dict[bytes, _Pending] = {}          # by transaction, the oldest first
+        self._pinged: set[Endpoint] = set()
+        self._walks: list[Walk] = []
+        self._waiting: deque[Search] = deque()
+        self._hints: list[NodeInfo] = []
+        self._retry_s = FIRST_RETRY_S
+        self._begins_s: float | None = None
+        self._upkeep_s = now
+        self._stepped_s = now
+        self.node_id = node_id or make_node_id(None, rng)
+        self.table = RoutingTable(self.node_id, now)
+        answerer.tables[is_ipv6] = self.table
+
+    # ---- what the owner asks
+
+    def begin(self, now: float) -> None:
+        """Find the network, or find it again when our own address is another."""
+        if self.machine.state is NodeState.BOOTSTRAPPING and self._walks:
+            return
+        self._retry_s = FIRST_RETRY_S
+        self._begin(now)
+
+    def search(self, search: Search, now: float) -> bool:
+        """Begin a search, or have it wait for others to end; False when too many wait. Then it never calls back."""
+        if len(self._waiting) >= MAX_WAITING:
+            return False
+        self._waiting.append(search)
+        self._step(now)
+        return True
+
+    def add_contact(self, endpoint: Endpoint, now: float) -> None:
+        """Somebody who may be a node, such as a peer that said so: find out."""
+        if self.table.get(endpoint) is None and endpoint.is_ipv6 == self.is_ipv6:
+            self._try_out(endpoint, now)
+
+    def take(self) -> list[tuple[Endpoint, bytes]]:
+        """What is to be sent now."""
+        outbox, self._outbox = self._outbox, []
+        return outbox
+
+    @property
+    def deadline_s(self) -> float:
+        """When `tick` must be called."""
+        if self._walks or self._pending:
+            return min(self._stepped_s + STEP_S, self._upkeep_s)
+        return self._upkeep_s
+
+    def known_nodes(self, most: int) -> list[NodeInfo]:
+        """Nodes that are worth trying first in another run, the best ones; hints if nothing better was found."""
+        contacts = sorted(self.table, key=lambda one: (one.failures, not one.is_secure, -one.answered_s))[:most]
+        return [NodeInfo(one.node_id, one.endpoint) for one in contacts] or self._hints[:most]
+
+    def hint(self, nodes: Iterable[NodeInfo]) -> None:
+        """Nodes that were there some time ago."""
+        self._hints = [node for node in nodes if node.endpoint.is_ipv6 == self.is_ipv6][:MAX_HINTS]
+
+    # ---- what comes
+
+    def on_datagram(self, data: bytes, sender: Endpoint, now: float) -> None:
+        """Somebody sent this. What breaks the rules is counted and dropped."""
+        try:
+            if sender.port == 0 or sender.is_ipv6 != self.is_ipv6 or not is_usable(packed_host(sender)):
+                raise DhtError("dht.bad-sender", "an address that nobody can have")
+            message = read_message(data)
+        except DhtError as error:
+            self.counts[error.code] += 1
+            return
+        if isinstance(message, Query):
+            self._on_query(message, data, sender, now)
+            return
+        pending = self._pending.get(message.transaction)
+        if pending is None or pending.endpoint != sender:
+            self.counts["dht.unasked"] += 1
+            return
+        del self._pending[message.transaction]
+        self._pinged.discard(sender)
+        if isinstance(message, Failure):
+            self.counts["refused"] += 1
+            if pending.on_end is not None:
+                pending.on_end(None, data)
+        else:
+            self._on_response(message, data, pending, now)
+        self._step(now)
+
+    def _on_query(self, query: Query, data: bytes, sender: Endpoint, now: float) -> None:
+        if self.is_read_only or query.sender_id == self.node_id:
+            return
+        if not self._answerer.limits.may_answer(packed_host(sender), now):
+            self.counts["dht.flood"] += 1
+            return
+        self.counts["query"] += 1
+        self._outbox.append((sender, self._answerer.answer(query, data, sender, self.node_id, now)))
+        if query.is_read_only or self.table.on_query(query.sender_id, sender, now):
+            return
+        if self.table.has_room_for(query.sender_id):
+            self._try_out(sender, now)
+
+    def _on_response(self, response: Response, data: bytes, pending: _Pending, now: float) -> None:
+        self.counts["answer"] += 1
+        sender = pending.endpoint
+        packed = packed_host(sender)
+        self._answerer.limits.prove(packed, now)
+        if sender not in self.routers and self.table.on_answer(response.sender_id, sender, now) is not None:
+            self._note(NodeEvent.FOUND)
+        if pending.on_end is not None:
+            pending.on_end(response, data)
+        if response.seen_as is not None and self.vote.add(response.seen_as, packed):
+            self._on_address(response.seen_as)
+            if not is_secure(self.node_id, response.seen_as):
+                self._settle(make_node_id(response.seen_as, self._rng), now)
+                self._begin(now)
+
+    # ---- time
+
+    def tick(self, now: float) -> None:
+        """Give up what was not answered, go on with searches, look after the table."""
+        for transaction, pending in list(self._pending.items()):
+            if pending.expires_s > now:
+                break
+            del self._pending[transaction]
+            self._pinged.discard(pending.endpoint)
+            self.counts["unanswered"] += 1
+            self.table.on_failure(pending.endpoint)
+            if pending.on_end is not None:
+                pending.on_end(None, b"")
+        if now >= self._upkeep_s:
+            self._upkeep_s = now + UPKEEP_S
+            self._keep_up(now)
+        self._step(now)
+
+    def _keep_up(self, now: float) -> None:
+        self._answerer.expire(now)
+        if self._begins_s is not None and now >= self._begins_s:
+            self._begin(now)
+        if self.machine.state is NodeState.READY and not any(not one.failures for one in self.table):
+            self.machine.fire(NodeEvent.LOST)
+            self._begin_later(now)
+        doubtful = self.table.questionable(now)
+        if doubtful is not None:
+            self._try_out(doubtful.endpoint, now)
+        if self.machine.state is NodeState.READY and not self._walks:
+            target = self.table.stale_target(now, self._rng.randbytes(ID_BYTES))
+            if target is not None:
+                self.search(Search(target.to_bytes(ID_BYTES, "big"), lambda result: None), now)
+
+    # ---- the bootstrap
+
+    def _begin(self, now: float) -> None:
+        self._begins_s = None
+        self.machine.fire(NodeEvent.BEGIN)
+        lookup = self._lookup(self.node_id, BOOTSTRAP_ALPHA)
+        for node_id, endpoint in self._hints:
+            lookup.add(node_id, endpoint)
+        for endpoint in (*self.bootstrap, *self.routers):
+            lookup.add_door(endpoint)
+        self._walks.append(Walk(Search(self.node_id, self._on_begun), lookup))
+        self._step(now)
+
+    def _on_begun(self, _result: SearchResult) -> None:
+        if len(self.table):
+            self._retry_s = FIRST_RETRY_S
+            self._note(NodeEvent.FOUND)
+            for _ in range(WIDE_SEARCHES):
+                self._waiting.append(Search(self._rng.randbytes(ID_BYTES), lambda result: None))
+        elif self.machine.can(NodeEvent.FAILED):
+            self.machine.fire(NodeEvent.FAILED)
+            self._begin_later(self._stepped_s)
+
+    def _begin_later(self, now: float) -> None:
+        """Half as long or as long as the retry time, so that a fleet does not come back at once."""
+        self._begins_s = now + self._retry_s * (0.5 + 0.5 * self._rng.random())
+        self._retry_s = min(LAST_RETRY_S, 2 * self._retry_s)
+
+    def _note(self, event: NodeEvent) -> None:
+        if self.machine.can(event):
+            self.machine.fire(event)
+            self._begins_s = None
+
+    def _settle(self, node_id: bytes, now: float) -> None:
+        """Have this id, and the contacts that we have in the places they have as seen from it."""
+        contacts = list(self.table)
+        self.node_id = node_id
+        self.table = RoutingTable(node_id, now)
+        self._answerer.tables[self.is_ipv6] = self.table
+        for contact in contacts:
+            self.table.on_answer(contact.node_id, contact.endpoint, contact.answered_s)
+
+    # ---- searches
+
+    def _lookup(self, target: bytes, alpha: int = ALPHA) -> Lookup:
+        lookup = Lookup(target, self.node_id, alpha)
+        for contact in self.table.closest(lookup.target, 2 * alpha + ALPHA):
+            lookup.add(contact.node_id, contact.endpoint)
+        return lookup
+
+    def _step(self, now: float) -> None:
+        """Ask whom the searches want to ask next; end those that are over."""
+        self._stepped_s = now
+        while self._waiting and len(self._walks) < MAX_SEARCHES and self.machine.state is not NodeState.BOOTSTRAPPING:
+            search = self._waiting.popleft()
+            lookup = self._lookup(search.target)
+            if not len(self.table):    # while nobody is known yet, the way in is the way
+                for endpoint in (*self.bootstrap, *self.routers):
+                    lookup.add_door(endpoint)
+            self._walks.append(Walk(search, lookup))
+        for walk in list(self._walks):
+            self._go_on(walk, now)
+
+    def _go_on(self, walk: Walk, now: float) -> None:
+        search, lookup = walk.search, walk.lookup
+        if search.machine.state is SearchState.LOOKING:
+            if not search.is_satisfied:
+                for candidate in lookup.next(now):
+                    self._ask_candidate(walk, candidate, now)
+            if search.is_satisfied or lookup.is_done:
+                self._arrive(walk, now)
+        if search.machine.state is SearchState.TELLING and not search.untold:
+            self._walks.remove(walk)
+            search.finish()
+
+    def _arrive(self, walk: Walk, now: float) -> None:
+        """Tell the nearest nodes what there is to tell."""
+        walk.search.machine.fire(SearchEvent.ARRIVED)
+        for candidate in walk.lookup.closest():
+            told = walk.search.tell(candidate) if candidate.token is not None else None
+            if told is None:
+                continue
+
+            def on_end(response: Response | None, data: bytes) -> None:
+                walk.search.untold -= 1
+                walk.search.told += response is not None
+
+            if self._ask(candidate.endpoint, told[0], told[1], on_end, now):
+                walk.search.untold += 1
+
+    def _ask_candidate(self, walk: Walk, candidate: Candidate, now: float) -> None:
+        def on_end(response: Response | None, data: bytes) -> None:
+            if walk.search.machine.state is not SearchState.LOOKING:
+                return
+            if response is None:
+                walk.lookup.on_failure(candidate)
+                return
+            for node_id, endpoint in read_nodes(response.values, candidate.packed, is_ipv6=self.is_ipv6):
+                walk.lookup.add(node_id, endpoint)
+            walk.lookup.on_answer(candidate, response.sender_id, token_of(response))
+            walk.search.on_answer(response, data, candidate)
+
+        if not self._ask(candidate.endpoint, walk.search.method, walk.search.arguments(), on_end, now):
+            walk.lookup.on_failure(candidate)
+
+    # ---- queries
+
+    def _try_out(self, endpoint: Endpoint, now: float) -> None:
+        """See whether a node answers; that alone brings it into the table."""
+        if len(self._pinged) < MAX_PINGS and endpoint not in self._pinged and self._ask(
+                endpoint, b"ping", {}, None, now):
+            self._pinged.add(endpoint)
+
+    def _ask(
+        self, endpoint: Endpoint, method: bytes, arguments: dict[bytes, Any],
+        on_end: Callable[[Response | None, bytes], None] | None, now: float,
+    ) -> bool:
+        if len(self._pending) >= MAX_PENDING:
+            return False
+        transaction = self._rng.randbytes(TRANSACTION_BYTES)
+        while transaction in self._pending:
+            transaction = self._rng.randbytes(TRANSACTION_BYTES)
+        self._pending[transaction] = _Pending(endpoint, now + ANSWER_S, on_end)
+        self._outbox.append((endpoint, write_query(
+            transaction, method, {b"id": self.node_id, **arguments}, is_read_only=self.is_read_only)))
+        return True

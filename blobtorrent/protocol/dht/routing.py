@@ -1,0 +1,236 @@
+"""The routing table of one family (BEP 5): nodes that answered us, more of those that are near our own id.
+
+Only the bucket that our own id falls in is split, so bucket i holds ids that share exactly i leading bits with ours,
+and the last bucket all that share more. The first ones are larger than the eight of the BEP: half of all nodes belong
+into the first, and a search that starts with 128 of them needs fewer steps.
+
+Nobody fills a bucket alone: it takes one node of a network (BEP 42 and `ids.network_of`), none with an id or an address
+that another one has, and nodes whose id fits their address push out those whose does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from blobtorrent.model.address import Endpoint
+from blobtorrent.protocol.dht.ids import ID_BITS, is_local, is_secure, network_of, number_of, pack_host, shared_bits
+
+K = 8                                  # nodes of a bucket, and of an answer
+FIRST_BUCKET = 128                     # halved with every bucket until K
+SPARES = 8                             # that wait for a place in a bucket
+GOOD_FOR_S = 900.0                     # without hearing of it
+REFRESH_S = 900.0                      # a bucket in which nothing happened for so long is looked through
+MAX_FAILURES = 2                       # in a row: then it is bad
+GIVE_UP_FAILURES = 8                   # then it goes, whether there is another or not
+
+
+class Contact:
+    """A node that answered us at least once, with the id that it has."""
+
+    __slots__ = ("node_id", "number", "endpoint", "packed", "is_secure", "answered_s", "heard_s", "failures")
+
+    def __init__(self, node_id: bytes, endpoint: Endpoint, now: float) -> None:
+        self.node_id = node_id
+        self.number = number_of(node_id)
+        self.endpoint = endpoint
+        self.packed = pack_host(endpoint.host)
+        self.is_secure = is_secure(node_id, self.packed)
+        self.answered_s = now
+        self.heard_s = now             # its last answer or query
+        self.failures = 0              # to answer, in a row
+
+    def is_good(self, now: float) -> bool:
+        return not self.failures and now - self.heard_s < GOOD_FOR_S
+
+    @property
+    def is_bad(self) -> bool:
+        return self.failures >= MAX_FAILURES
+
+
+class Bucket:
+    """Contacts, the one heard longest ago first, and those that would take a place that becomes free."""
+
+    __slots__ = ("contacts", "spares", "touched_s")
+
+    def __init__(self, now: float) -> None:
+        self.contacts: list[Contact] = []
+        self.spares: list[Contact] = []
+        self.touched_s = now
+
+
+class RoutingTable:
+    """All contacts of one family, as seen from `own_id`."""
+
+    def __init__(self, own_id: bytes, now: float) -> None:
+        self.own_number = number_of(own_id)
+        self.buckets = [Bucket(now)]
+        self._by_endpoint: dict[Endpoint, Contact] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_endpoint)
+
+    def __iter__(self) -> Iterator[Contact]:
+        return iter(list(self._by_endpoint.values()))
+
+    def get(self, endpoint: Endpoint) -> Contact | None:
+        return self._by_endpoint.get(endpoint)
+
+    def num_good(self, now: float) -> int:
+        return sum(contact.is_good(now) for contact in self._by_endpoint.values())
+
+    def has_room_for(self, node_id: bytes) -> bool:
+        """Whether it is worth while to find out if a node answers."""
+        index = self._index(number_of(node_id))
+        bucket = self.buckets[index]
+        return (len(bucket.contacts) < _capacity(index) or index == len(self.buckets) - 1
+                or len(bucket.spares) < SPARES or any(contact.is_bad for contact in bucket.contacts))
+
+    def on_answer(self, node_id: bytes, endpoint: Endpoint, now: float) -> Contact | None:
+        """A node answered: take it, or note that it is there. None when it has no place in the table.
+
+        A contact that answers with another id than it had has lost its place.
+        """
+        known = self._by_endpoint.get(endpoint)
+        if known is not None and known.node_id != node_id:
+            self._remove(known)
+            known = None
+        if known is not None:
+            known.answered_s = known.heard_s = now
+            known.failures = 0
+            bucket = self.buckets[self._index(known.number)]
+            bucket.contacts.remove(known)
+            bucket.contacts.append(known)
+            bucket.touched_s = now
+            return known
+        contact = Contact(node_id, endpoint, now)
+        return contact if contact.number != self.own_number and self._insert(contact, now) else None
+
+    def on_query(self, node_id: bytes, endpoint: Endpoint, now: float) -> bool:
+        """A node asked us something; False when it is none of our contacts."""
+        contact = self._by_endpoint.get(endpoint)
+        if contact is None or contact.node_id != node_id:
+            return False
+        contact.heard_s = now
+        return True
+
+    def on_failure(self, endpoint: Endpoint) -> None:
+        """A node did not answer. A bad one goes as soon as there is another for its place; when everybody seems bad it
+        is our own network that is away, so without another it stays for a while."""
+        contact = self._by_endpoint.get(endpoint)
+        if contact is None:
+            return
+        contact.failures += 1
+        bucket = self.buckets[self._index(contact.number)]
+        if contact.is_bad and bucket.spares:
+            self._remove(contact)
+            spare = bucket.spares.pop()
+            self._insert(spare, spare.heard_s)
+        elif contact.failures >= GIVE_UP_FAILURES:
+            self._remove(contact)
+
+    def closest(self, target: int, most: int = K) -> list[Contact]:
+        """The contacts nearest to a target, nearest first; none that failed to answer last time, if there are others.
+        """
+        index = self._index(target)
+        found = [contact for bucket in self.buckets[index:] for contact in bucket.contacts]
+        while len(found) < most and index:
+            index -= 1
+            found += self.buckets[index].contacts
+        found.sort(key=lambda contact: (contact.failures > 0, contact.number ^ target))
+        return found[:most]
+
+    def questionable(self, now: float) -> Contact | None:
+        """One that was not heard of for long, where another waits for its place: ask whether it is still there."""
+        for bucket in self.buckets:
+            if bucket.spares:
+                for contact in bucket.contacts:
+                    if not contact.is_good(now):
+                        return contact
+        return None
+
+    def stale_target(self, now: float, random: bytes) -> int | None:
+        """A target in the bucket in which nothing happened for too long; it counts as looked through from now on."""
+        for index, bucket in enumerate(self.buckets):
+            if now - bucket.touched_s >= REFRESH_S:
+                bucket.touched_s = now
+                return self._target_in(index, number_of(random))
+        return None
+
+    def _target_in(self, index: int, random: int) -> int:
+        """A number that falls in a bucket."""
+        if index == len(self.buckets) - 1:
+            return (self.own_number >> (ID_BITS - index) << (ID_BITS - index)
+                    | random & (1 << (ID_BITS - index)) - 1)
+        flipped = self.own_number ^ 1 << (ID_BITS - 1 - index)
+        rest = ID_BITS - 1 - index
+        return flipped >> rest << rest | random & (1 << rest) - 1
+
+    def _index(self, number: int) -> int:
+        return min(shared_bits(number, self.own_number), len(self.buckets) - 1)
+
+    def _insert(self, contact: Contact, now: float) -> bool:
+        while True:
+            index = self._index(contact.number)
+            bucket = self.buckets[index]
+            if _is_crowded(bucket.contacts, contact):
+                return False
+            if len(bucket.contacts) < _capacity(index):
+                break
+            if index == len(self.buckets) - 1 and index < ID_BITS - 1:
+                self._split()
+                continue
+            loser = _loser(bucket.contacts, contact)
+            if loser is None:
+                if not _is_crowded(bucket.spares, contact):
+                    bucket.spares = [*bucket.spares[-SPARES + 1:], contact]
+                return False
+            self._remove(loser)
+            break
+        bucket.contacts.append(contact)
+        bucket.touched_s = now
+        self._by_endpoint[contact.endpoint] = contact
+        return True
+
+    def _split(self) -> None:
+        last = self.buckets[-1]
+        index = len(self.buckets)
+        deeper = Bucket(last.touched_s)
+        self.buckets.append(deeper)
+        for name in ("contacts", "spares"):
+            both: list[Contact] = getattr(last, name)
+            setattr(deeper, name, [one for one in both if shared_bits(one.number, self.own_number) >= index])
+            setattr(last, name, [one for one in both if shared_bits(one.number, self.own_number) < index])
+        # The next bucket may be smaller than this one was: what it has no place for waits.
+        capacity = _capacity(index)
+        for surplus in deeper.contacts[capacity:]:
+            del self._by_endpoint[surplus.endpoint]
+        deeper.spares = (deeper.spares + deeper.contacts[capacity:])[-SPARES:]
+        del deeper.contacts[capacity:]
+
+    def _remove(self, contact: Contact) -> None:
+        del self._by_endpoint[contact.endpoint]
+        self.buckets[self._index(contact.number)].contacts.remove(contact)
+
+
+def _capacity(index: int) -> int:
+    return max(K, FIRST_BUCKET >> index)
+
+
+def _is_crowded(contacts: list[Contact], newcomer: Contact) -> bool:
+    """Whether the newcomer's id, endpoint or network is there already. At home one address has many nodes."""
+    if is_local(newcomer.packed):
+        return any(contact.number == newcomer.number or contact.endpoint == newcomer.endpoint for contact in contacts)
+    network = network_of(newcomer.packed)
+    return any(contact.number == newcomer.number or network_of(contact.packed) == network for contact in contacts)
+
+
+def _loser(contacts: list[Contact], newcomer: Contact) -> Contact | None:
+    """Who makes room: one that is bad, else one whose id does not fit its address if the newcomer's does."""
+    for contact in contacts:
+        if contact.is_bad:
+            return contact
+    if newcomer.is_secure:
+        for contact in contacts:
+            if not contact.is_secure:
+                return contact
+    return None
