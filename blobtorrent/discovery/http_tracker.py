@@ -1,39 +1,71 @@
-"""One announce to an HTTP tracker, as a blocking call (BEP 3, 7, 23)."""
+"""One announce to an HTTP tracker, or one scrape, as a blocking call (BEP 3, 7, 23, 48)."""
 
 from __future__ import annotations
 
-import socket
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
-from blobtorrent.discovery.httpcall import Deadline
+from blobtorrent.discovery.connections import Connections
+from blobtorrent.discovery.httpcall import Deadline, look_up
 from blobtorrent.discovery.httpget import http_get
-from blobtorrent.discovery.messages import Announce, AnnounceDone
+from blobtorrent.discovery.messages import ANYWHERE, Announce, AnnounceDone, Origin, Scrape, ScrapeDone
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import TimedOut, TrackerError
-from blobtorrent.network.transport import endpoint_of
+from blobtorrent.model.errors import NetworkError, TimedOut, TrackerError
+from blobtorrent.network.binding import ANYWHERE as FREE
+from blobtorrent.network.binding import Binding
 from blobtorrent.protocol.tracker.announce import is_dialable
-from blobtorrent.protocol.tracker.http import MAX_REPLY_BYTES, announce_url, read_reply
+from blobtorrent.protocol.tracker.faults import TrackerRefused, of_network
+from blobtorrent.protocol.tracker.http import MAX_REPLY_BYTES, announce_url, read_reply, read_scrape, scrape_url
 from blobtorrent.runtime.clock import Clock
+
+R = TypeVar("R")
 
 MAX_NAMES = 20                         # peers given by name that are looked up
 # A torrent's author can name any tracker: on this machine only what looks like one is asked.
 LOOPBACK_PATH = "/announce"
+LOOPBACK_SCRAPE_PATH = "/scrape"
+_OVERLOADED = frozenset((429, 503))
 
 
-def announce(order: Announce, clock: Clock) -> AnnounceDone:
-    """Ask the tracker. Raises TrackerError when it refused or sent nonsense, NetworkError when it did not answer."""
-    deadline = Deadline(clock, order.timeout_s)
-    url = announce_url(order.url, order.query)
-    response = http_get(url, deadline, max_bytes=MAX_REPLY_BYTES, loopback_path=LOOPBACK_PATH)
-    try:
-        reply = read_reply(response.body)
-    except TrackerError as error:
-        # A reason may come with any status, and is worth more than the status.
-        if response.status == 200 or error.code == "tracker.refused":
+class HttpTrackers:
+    """Blocking; any thread may call. What fails raises TrackerError: of a refusal, of nonsense, or of no answer."""
+
+    def __init__(self, clock: Clock, binding: Binding = FREE) -> None:
+        self.connections = Connections(clock)
+        self._clock = clock
+        self._binding = binding
+
+    def announce(self, order: Announce) -> AnnounceDone:
+        deadline = Deadline(self._clock, order.timeout_s)
+        reply = self._get(announce_url(order.url, order.query), deadline, LOOPBACK_PATH, read_reply, order.origin)
+        named = _look_up(reply.hostnames[:MAX_NAMES], deadline)
+        endpoints = tuple(dict.fromkeys((*reply.endpoints, *named)))
+        return AnnounceDone(
+            order.info_hash, order.url, order.query, endpoints=endpoints, reply=reply, origin=order.origin)
+
+    def scrape(self, order: Scrape) -> ScrapeDone:
+        deadline = Deadline(self._clock, order.timeout_s)
+        counts = self._get(scrape_url(order.url, order.wire_hashes), deadline, LOOPBACK_SCRAPE_PATH,
+                           partial(read_scrape, wire_hashes=order.wire_hashes), ANYWHERE)
+        return ScrapeDone(order.url, order.wire_hashes, counts)
+
+    def _get(self, url: str, deadline: Deadline, loopback_path: str, read: Callable[[bytes], R], origin: Origin) -> R:
+        try:
+            response = http_get(
+                url, deadline, max_bytes=MAX_REPLY_BYTES, loopback_path=loopback_path, origin=origin,
+                binding=self._binding, connections=self.connections)
+        except NetworkError as error:
+            raise of_network(error) from None
+        try:
+            return read(response.body)
+        except TrackerRefused:         # a reason may come with any status, and is worth more than the status
             raise
-        raise TrackerError("tracker.http-status", f"HTTP status {response.status}") from None
-    named = _look_up(reply.hostnames[:MAX_NAMES], deadline)
-    endpoints = tuple(dict.fromkeys((*reply.endpoints, *named)))
-    return AnnounceDone(order.info_hash, order.url, order.query, endpoints=endpoints, reply=reply)
+        except TrackerError:
+            if response.status == 200:
+                raise
+            code = "tracker.overloaded" if response.status in _OVERLOADED else "tracker.http-status"
+            raise TrackerError(code, f"HTTP status {response.status}") from None
 
 
 def _look_up(hostnames: tuple[tuple[str, int], ...], deadline: Deadline) -> list[Endpoint]:
@@ -42,10 +74,9 @@ def _look_up(hostnames: tuple[tuple[str, int], ...], deadline: Deadline) -> list
     for name, port in hostnames:
         try:
             deadline.left_s()
-            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+            endpoints += look_up(name, port)
         except TimedOut:
             break
-        except (OSError, UnicodeError):
+        except NetworkError:
             continue
-        endpoints += [endpoint_of((str(address[0]), port)) for *_, address in found]
     return [endpoint for endpoint in endpoints if is_dialable(endpoint)]

@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from blobtorrent import __version__
+from blobtorrent.discovery.messages import ANYWHERE, Origin
+from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import DialFailed, NetworkError, TimedOut
 from blobtorrent.network import transport
+from blobtorrent.network.binding import ANYWHERE as FREE
+from blobtorrent.network.binding import Binding
 from blobtorrent.runtime.clock import Clock
 
 if TYPE_CHECKING:
@@ -83,23 +87,26 @@ def target_of(parts: SplitResult) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def connect(parts: SplitResult, deadline: Deadline, may_ask: Callable[[Address], bool]) -> socket.socket:
+def connect(parts: SplitResult, deadline: Deadline, may_ask: Callable[[Address], bool], *,
+            origin: Origin = ANYWHERE, binding: Binding = FREE) -> socket.socket:
     """A blocking connection, TLS included, to the first address of the host that may be asked and answers.
 
-    Raises NetworkError ("net.no-such-host", "net.forbidden-address"), TimedOut, or OSError.
+    Raises NetworkError ("net.no-such-host", "net.no-address", "net.forbidden-address"), TimedOut, or OSError.
     """
-    try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise NetworkError("net.no-such-host", f"{parts.hostname}: {error.strerror}") from None
-    allowed = [info for info in found if may_ask(address_of(str(info[4][0])))]
+    found = look_up(parts.hostname or "", parts.port or _PORTS[parts.scheme])
+    fitting = [one for one in found if origin.family in (0, 6 if one.is_ipv6 else 4)]
+    if not fitting:
+        raise NetworkError("net.no-address", f"{parts.hostname} has no IPv{origin.family} address")
+    allowed = [one for one in fitting if may_ask(address_of(one.host))]
     failure: OSError = ConnectionError("no address")
-    for tried, (family, kind, protocol, _, address) in enumerate(allowed):
+    for tried, endpoint in enumerate(allowed):
         timeout_s = deadline.left_s() / (len(allowed) - tried)     # a dead address must not use up all the time
-        sock = socket.socket(family, kind, protocol)
+        sock = binding.stream_to(endpoint.host)
         try:
             sock.settimeout(timeout_s)
-            sock.connect(address)
+            if origin.host and not binding.is_confined:
+                sock.bind((origin.host, 0))
+            sock.connect((endpoint.host, endpoint.port))
             return _wrap_tls(sock, parts.hostname or "") if parts.scheme == "https" else sock
         except OSError as error:
             sock.close()
@@ -109,8 +116,21 @@ def connect(parts: SplitResult, deadline: Deadline, may_ask: Callable[[Address],
     raise failure
 
 
+def look_up(host: str, port: int) -> list[Endpoint]:
+    """The addresses of a name, each once, in the order of preference. It can take as long as name servers take.
+
+    Raises NetworkError ("net.no-such-host").
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a host name"
+        raise NetworkError("net.no-such-host", f"{host}: {reason}") from None
+    return list(dict.fromkeys(Endpoint(str(address[0]), port) for *_, address in found))
+
+
 def address_of(host: str) -> Address:
-    address = ipaddress.ip_address(host)
+    address = ipaddress.ip_address(host.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
 

@@ -5,10 +5,13 @@ The whole call ends by one deadline, and every address is checked when it is con
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urljoin
 
+from blobtorrent.discovery.connections import Connections, Place
 from blobtorrent.discovery.httpcall import (
     USER_AGENT,
     Address,
@@ -20,7 +23,13 @@ from blobtorrent.discovery.httpcall import (
     split_url,
     target_of,
 )
-from blobtorrent.model.errors import NetworkError
+from blobtorrent.discovery.messages import ANYWHERE, Origin
+from blobtorrent.model.errors import NetworkError, TimedOut
+from blobtorrent.network.binding import ANYWHERE as FREE
+from blobtorrent.network.binding import Binding
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -33,16 +42,19 @@ class Response(NamedTuple):
     body: bytes                        # unpacked; never more than was allowed
 
 
-def http_get(url: str, deadline: Deadline, *, max_bytes: int, loopback_path: str | None = "/") -> Response:
+def http_get(url: str, deadline: Deadline, *, max_bytes: int, loopback_path: str | None = "/",
+             origin: Origin = ANYWHERE, binding: Binding = FREE, connections: Connections | None = None) -> Response:
     """Fetch `url` (http or https), following redirects; any final status is an answer.
 
     At most `max_bytes` are taken, as sent and unpacked. What is gzipped is unpacked whatever the headers say: trackers
     leave them out, and nothing that we fetch is meant to stay packed.
     On a loopback address only paths that begin with `loopback_path` are asked for, with None nothing. A redirect leads
-    neither from https to http nor from a public address to another.
+    neither from https to http nor from a public address to another. With `connections` one that is idle there is used
+    again, and left there for the next.
 
     Raises NetworkError: "net.bad-url", "net.no-such-host", "net.refused", "net.unreachable", "net.timed-out",
-    "net.reset", "net.tls", "net.bad-http", "net.too-large", "net.too-many-redirects", "net.forbidden-address".
+    "net.reset", "net.tls", "net.bad-http", "net.too-large", "net.too-many-redirects", "net.forbidden-address",
+    "net.no-address", "net.interface-gone".
     """
     import http.client  # here and not above: most starts of the program fetch nothing
 
@@ -55,18 +67,70 @@ def http_get(url: str, deadline: Deadline, *, max_bytes: int, loopback_path: str
         try:
             may_ask_here = partial(
                 may_ask, path=parts.path, loopback_path=loopback_path, came_from_public=came_from_public)
-            with connect(parts, deadline, may_ask_here) as sock:
-                came_from_public = came_from_public or address_of(sock.getpeername()[0]).is_global
-                response = exchange(sock, _request(parts), deadline, "GET")
-                location = response.getheader("Location")
-                if response.status not in _REDIRECTS or location is None:
-                    return Response(response.status, _unpacked(response.read(max_bytes + 1), max_bytes))
+            place = Place(parts.scheme, parts.netloc, origin.family, origin.host)
+            sock = connections.take(place) if connections is not None else None
+            answer = _ask_again(sock, parts, deadline, may_ask_here, max_bytes)
+            if answer is None:
+                sock = connect(parts, deadline, may_ask_here, origin=origin, binding=binding)
+                answer = _ask(sock, parts, deadline, max_bytes, is_last=connections is None)
+            assert sock is not None
+            came_from_public = came_from_public or answer.came_from_public
+            if connections is not None and answer.can_go_on:
+                connections.give(place, sock)
+            else:
+                sock.close()
+            if answer.location is None:
+                return Response(answer.status, _unpacked(answer.body, max_bytes))
         except OSError as error:
             raise failure_of(error) from None
         except http.client.HTTPException as error:
             raise NetworkError("net.bad-http", f"not an HTTP answer ({type(error).__name__})") from None
-        url = _joined(url, location)
+        url = _joined(url, answer.location)
     raise NetworkError("net.too-many-redirects", f"more than {MAX_REDIRECTS} redirects")
+
+
+class _Answer(NamedTuple):
+    status: int
+    location: str | None               # of a redirect
+    body: bytes                        # as sent, at most one byte more than is allowed
+    can_go_on: bool                    # the connection can be used again
+    came_from_public: bool
+
+
+def _ask(sock: socket.socket, parts: SplitResult, deadline: Deadline, max_bytes: int, *, is_last: bool) -> _Answer:
+    """One request and its answer. The socket is closed when that fails."""
+    try:
+        is_public = address_of(sock.getpeername()[0]).is_global
+        response = exchange(sock, _request(parts, is_last=is_last), deadline, "GET")
+        location = response.getheader("Location") if response.status in _REDIRECTS else None
+        body = response.read(max_bytes + 1)
+        return _Answer(response.status, location, body, _can_go_on(response), is_public)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _ask_again(sock: socket.socket | None, parts: SplitResult, deadline: Deadline, may_ask_here: Callable[
+        [Address], bool], max_bytes: int) -> _Answer | None:
+    """As `_ask`, on a connection that was idle. None when that is of no use any more: it was closed meanwhile."""
+    import http.client
+
+    if sock is None:
+        return None
+    try:
+        if may_ask_here(address_of(sock.getpeername()[0])):
+            return _ask(sock, parts, deadline, max_bytes, is_last=False)
+    except TimedOut:
+        raise
+    except (OSError, http.client.HTTPException):
+        deadline.left_s()
+    sock.close()
+    return None
+
+
+def _can_go_on(response: HTTPResponse) -> bool:
+    """Whether the answer was read to its end, and the server keeps the connection."""
+    return response.isclosed() and not response.will_close
 
 
 def may_ask(address: Address, path: str, *, loopback_path: str | None, came_from_public: bool) -> bool:
@@ -98,8 +162,8 @@ def _joined(url: str, location: str) -> str:
         raise NetworkError("net.bad-url", "redirected to what is no URL") from None
 
 
-def _request(parts: SplitResult) -> bytes:
+def _request(parts: SplitResult, *, is_last: bool) -> bytes:
     return (
         f"GET {target_of(parts)} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: {USER_AGENT}\r\n"
-        "Accept-Encoding: gzip\r\nConnection: close\r\n\r\n"
+        f"Accept-Encoding: gzip\r\nConnection: {'close' if is_last else 'keep-alive'}\r\n\r\n"
     ).encode("ascii")

@@ -2,34 +2,80 @@
 
 from __future__ import annotations
 
-from blobtorrent.discovery import http_tracker
-from blobtorrent.discovery.messages import Announce, AnnounceDone
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.discovery.messages import (
+    Announce,
+    AnnounceDone,
+    HostResolved,
+    ResolveHost,
+    Scrape,
+    ScrapeDone,
+)
 from blobtorrent.model.errors import NetworkError, TrackerError
+from blobtorrent.network.binding import ANYWHERE, Binding
 from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.worker import Pool
+
+if TYPE_CHECKING:
+    from blobtorrent.discovery.http_tracker import HttpTrackers
 
 THREADS = 4
 
 
 class Outcalls:
-    """Takes Announce messages in its `mailbox`."""
+    """Takes Announce, Scrape and ResolveHost in its `mailbox`."""
 
-    def __init__(self, threads: int = THREADS, clock: Clock | None = None) -> None:
+    def __init__(self, threads: int = THREADS, clock: Clock | None = None, binding: Binding = ANYWHERE) -> None:
         self._clock: Clock = SystemClock() if clock is None else clock
-        self._pool: Pool[Announce] = Pool("outcall", threads, self._announce)
-        self.mailbox: Mailbox[Announce] = self._pool.mailbox
+        self._binding = binding
+        self._http: HttpTrackers | None = None
+        self._pool: Pool[Announce | Scrape | ResolveHost] = Pool("outcall", threads, self._on_order)
+        self.mailbox: Mailbox[Announce | Scrape | ResolveHost] = self._pool.mailbox
 
     def start(self) -> None:
         self._pool.start()
 
     def stop(self, timeout_s: float) -> bool:
         """Finish what was asked before, then end. True when that was done in time."""
-        return self._pool.stop(timeout_s)
+        is_done = self._pool.stop(timeout_s)
+        if self._http is not None:
+            self._http.connections.close()
+        return is_done
 
-    def _announce(self, order: Announce) -> None:
+    def _on_order(self, order: Any) -> None:
+        if isinstance(order, Announce):
+            order.reply_to.post(self._announce(order))
+        elif isinstance(order, Scrape):
+            order.reply_to.post(self._scrape(order))
+        else:
+            order.reply_to.post(_resolve(order))
+
+    def _announce(self, order: Announce) -> AnnounceDone:
         try:
-            done = http_tracker.announce(order, self._clock)
-        except (TrackerError, NetworkError) as error:
-            done = AnnounceDone(order.info_hash, order.url, order.query, error=error)
-        order.reply_to.post(done)
+            return self._trackers().announce(order)
+        except TrackerError as error:
+            return AnnounceDone(order.info_hash, order.url, order.query, error=error, origin=order.origin)
+
+    def _scrape(self, order: Scrape) -> ScrapeDone:
+        try:
+            return self._trackers().scrape(order)
+        except TrackerError as error:
+            return ScrapeDone(order.url, order.wire_hashes, error=error)
+
+    def _trackers(self) -> HttpTrackers:
+        if self._http is None:         # loaded with the first call: many runs make none
+            from blobtorrent.discovery.http_tracker import HttpTrackers
+
+            self._http = HttpTrackers(self._clock, self._binding)
+        return self._http
+
+
+def _resolve(order: ResolveHost) -> HostResolved:
+    from blobtorrent.discovery.httpcall import look_up
+
+    try:
+        return HostResolved(order.host, order.port, tuple(look_up(order.host, order.port)))
+    except NetworkError as error:
+        return HostResolved(order.host, order.port, error=error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blobtorrent.discovery import http_tracker
+from blobtorrent.discovery.http_tracker import HttpTrackers
 from blobtorrent.discovery.messages import Announce
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import TrackerError
@@ -23,7 +23,7 @@ LEECH = SEED._replace(peer_id=PeerId(b"-BQ0100-leechleech\0\xff"), port=7002, le
 
 
 def announce(tracker, query):
-    return http_tracker.announce(Announce(TORRENT, tracker.url, query, Mailbox("test")), SystemClock())
+    return HttpTrackers(SystemClock()).announce(Announce(TORRENT, tracker.url, query, Mailbox("test")))
 
 
 def wait_for_whitelist(tracker):

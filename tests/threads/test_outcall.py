@@ -137,12 +137,12 @@ def test_a_tracker_that_does_not_help_is_an_error_with_a_code(outcalls, status, 
 
 @pytest.mark.parametrize(("url", "code"), [
     ("udp://127.0.0.1:1/announce", "tracker.bad-url"),
-    ("http://127.0.0.1:1/announce", "net.refused"),
-    ("http://0.0.0.0:1/announce", "net.forbidden-address"),
-    ("http://169.254.169.254/announce", "net.forbidden-address"),
-    ("http://127.0.0.1:1/shutdown", "net.forbidden-address"),
-    ("http://2130706433:1/shutdown", "net.forbidden-address"),             # 127.0.0.1 as one number
-    ("http://[::ffff:127.0.0.1]:1/shutdown", "net.forbidden-address"),
+    ("http://127.0.0.1:1/announce", "tracker.unreachable"),
+    ("http://0.0.0.0:1/announce", "tracker.forbidden-address"),
+    ("http://169.254.169.254/announce", "tracker.forbidden-address"),
+    ("http://127.0.0.1:1/shutdown", "tracker.forbidden-address"),
+    ("http://2130706433:1/shutdown", "tracker.forbidden-address"),             # 127.0.0.1 as one number
+    ("http://[::ffff:127.0.0.1]:1/shutdown", "tracker.forbidden-address"),
 ])
 def test_an_announce_that_goes_nowhere_is_answered_with_the_reason(outcalls, url, code):
     assert announce(outcalls, url).error.code == code
@@ -167,7 +167,7 @@ def test_a_tracker_that_drips_does_not_hold_a_thread(outcalls):
         done = announce(outcalls, f"http://127.0.0.1:{server.getsockname()[1]}/announce", timeout_s=0.3)
         stop.set()
         dripping.join()
-    assert done.error.code == "net.timed-out"
+    assert done.error.code == "tracker.timed-out"
 
 
 def test_redirects_are_followed_but_not_for_ever():
