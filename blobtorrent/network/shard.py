@@ -74,6 +74,11 @@ class Shard:
     def attach(self, number: int, link: LinkHandler) -> None:
         self._receiver.attach(self._sockets[number], link)
 
+    def reattach(self, number: int, link: LinkHandler) -> None:
+        """Somebody else handles the link from now on."""
+        self._receiver.detach(self._sockets[number])
+        self.attach(number, link)
+
     def close_link(self, number: int) -> None:
         """Stop reading now and have it closed at the end of the pass; LinkClosed comes when it is."""
         self._receiver.detach(self._sockets.pop(number))

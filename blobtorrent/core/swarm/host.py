@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.flow import FlowControl
 from blobtorrent.core.swarm.link import PeerLink
@@ -19,6 +19,7 @@ from blobtorrent.core.swarm.messages import (
     OpenSwarm,
     PeersFound,
     PeersKept,
+    PeerSource,
     PeersTold,
     PiecesTold,
     RetireSwarm,
@@ -64,6 +65,9 @@ from blobtorrent.storage.jobs import (
     WritePieces,
 )
 
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.metadatahost import MetadataHost
+
 log = logging.getLogger(__name__)
 
 
@@ -95,6 +99,7 @@ class SwarmHost:
         self._touched: dict[Swarm, None] = {}
         self._waiting: dict[Swarm, None] = {}              # for memory
         self._closers: dict[Swarm, Mailbox[Any]] = {}      # who waits for SwarmClosed
+        self._metadata: MetadataHost | None = None         # made when the first torrent lacks its metadata
         self._handlers: dict[type, Callable[[Any], None]] = {
             Sent: self._on_sent,
             PieceVerdicts: self._on_verdicts,
@@ -123,7 +128,18 @@ class SwarmHost:
     # ---- network.handler.ShardHandler
 
     def on_message(self, message: Any, now: float) -> None:
-        self._handlers[type(message)](message)
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            handler = self._metadata_handler(type(message))
+        handler(message)
+
+    def _metadata_handler(self, kind: type) -> Callable[[Any], None]:
+        from blobtorrent.core.swarm.metadatahost import MetadataHost
+
+        if self._metadata is None:
+            self._metadata = MetadataHost(self._shard, self._door, self._clock)
+            self._handlers.update(self._metadata.handlers)
+        return self._handlers[kind]
 
     def on_pass(self, now: float) -> None:
         outgoing = []
@@ -139,6 +155,8 @@ class SwarmHost:
                 if swarm in self._closers and swarm.is_drained:
                     self._end(swarm)
             self._flow.serve(now)
+        if self._metadata is not None:
+            outgoing += self._metadata.take_outgoing()
         self._shard.end_pass(outgoing)
 
     def on_stop(self) -> None:
@@ -229,6 +247,8 @@ class SwarmHost:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:
             swarm.on_peers(message)
+        elif self._metadata is not None:
+            self._metadata.on_peers(message)
 
     def _on_change(self, message: ChangeSwarm) -> None:
         swarm = self._swarms.get(message.info_hash)
@@ -289,7 +309,10 @@ class SwarmHost:
     def _on_arrived(self, message: PeerArrived) -> None:
         swarm = self._swarms.get(message.info_hash)
         if swarm is None:
-            message.sock.close()
+            if self._metadata is not None:
+                self._metadata.on_arrived(message)
+            else:
+                message.sock.close()
             return
         refusal = swarm.refusal(
             message.endpoint, message.greeting.peer_id, is_incoming=message.is_incoming)
@@ -315,13 +338,19 @@ class SwarmHost:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:
             swarm.on_dial_failed(message.endpoint, NetworkError(message.code, message.detail))
+        elif self._metadata is not None:
+            self._metadata.on_dial_failed(message)
 
     def _on_broken(self, message: LinkBroken) -> None:
         link = self._links.get(message.link)
         if link is not None:
             link.swarm.lose(link, NetworkError(message.code, message.detail))
+        elif self._metadata is not None:
+            self._metadata.on_broken(message)
 
     def _on_closed(self, message: LinkClosed) -> None:
+        if self._metadata is not None and self._metadata.on_closed(message.link):
+            return
         swarm = self._links.pop(message.link).swarm
         swarm.on_link_closed(message.tokens, message.sent_bytes)
         self.touch(swarm)
@@ -334,7 +363,32 @@ class SwarmHost:
         self._swarms[order.info_hash] = swarm
         self._flow.add(swarm)
         self._door.post(Serve(order.info_hash, order.peer_id, self._shard.mailbox))
+        if self._metadata is None:
+            swarm.start()
+        else:
+            self._take_over(self._metadata, swarm)
+
+    def _take_over(self, metadata: MetadataHost, swarm: Swarm) -> None:
+        """Open a swarm with the links that brought its metadata. What their peers have said is heard now."""
+        before, links = metadata.hand_over(swarm.info_hash)
+        if before is not None:
+            for old in links:
+                if not old.is_incoming:
+                    source = before.peers.source_of(old.endpoint) or PeerSource.MAGNET
+                    swarm.peers.adopt(old.endpoint, source, self.now)
         swarm.start()
+        for old in links:
+            link = PeerLink(swarm, old.number, old.endpoint, old.greeting, old.is_incoming, self.now)
+            link.intake = old.intake
+            link.intake.hand_to(link)
+            self._links[link.number] = link
+            self._shard.reattach(link.number, link)
+            swarm.admit(link)
+            self._flow.admit(link)
+            try:
+                swarm.on_messages(link, old.kept)
+            except RemoteError as error:
+                swarm.lose(link, error)
 
     def _on_retire(self, message: RetireSwarm) -> None:
         swarm = self._swarms.get(message.info_hash)

@@ -27,6 +27,7 @@ class PeerSource(Enum):
     PEX = "pex"                        # other peers told of it
     LSD = "lsd"                        # it announced itself on the local network
     DNS = "dns"                        # a name of the settings stands for it
+    MAGNET = "magnet"                  # the link named it
 
 
 class Totals(NamedTuple):

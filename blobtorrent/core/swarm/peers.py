@@ -137,6 +137,12 @@ class PeerManager:
             known.is_linked = True
             self.revision += 1
 
+    def adopt(self, endpoint: Endpoint, source: PeerSource, now: float) -> None:
+        """A link that somebody else dialled comes here: as if we had."""
+        known = self._known.setdefault(endpoint, KnownPeer(endpoint, source, now))
+        known.is_busy = True
+        self.dialing += 1
+
     def introduced(self) -> None:
         """A peer that dialled us has said where it listens."""
         self.revision += 1

@@ -157,6 +157,10 @@ class Intake:
         self._filled = 0               # ... how much of it is there
         self._size = 0                 # ... and how much will be
 
+    def hand_to(self, sink: Sink) -> None:
+        """Somebody else takes what comes from now on. While blocks are asked for it is too late."""
+        self._sink = sink
+
     @property
     def in_shape(self) -> bool:
         """False while the general decoder holds the start of a longer message."""

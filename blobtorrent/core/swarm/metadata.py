@@ -1,0 +1,243 @@
+"""MetadataManager: fetches the info dictionary of a magnet link from many peers at once (BEP 9). Pure.
+
+Nothing that a peer says is believed before the whole matches the info-hash, not even the size. Peers that claim the
+same size fetch it together; other sizes are tried beside it, a few at a time, so that neither a liar's size nor many
+liars' sizes decide. When what came from one peer alone does not match, that peer lied. When several had a share in it,
+each of them is from then on tried alone: the honest ones deliver, the others are found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from hashlib import sha1, sha256
+from typing import Generic, TypeVar
+
+from blobtorrent.model.errors import PeerError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.protocol.wire.metadata import MetadataMessage, metadata_piece_size, num_metadata_pieces
+
+P = TypeVar("P", bound=Hashable)
+
+MAX_ASKED = 2                          # requests of one peer at once
+MAX_ATTEMPTS = 4                       # buffers that are filled at once, ...
+MAX_ATTEMPT_BYTES = 20 << 20           # ... and their sizes together, as claimed
+MAX_ASKERS = 3                         # peers that are asked for the same piece
+REQUEST_TIMEOUT_S = 10.0
+DOUBLE_AFTER_S = 2.0                   # a piece that has not come by then may be asked of another peer too
+FIRST_REST_S = 5.0                     # for a peer that did not answer, doubled each time
+LONGEST_REST_S = 300.0
+REJECT_REST_S = 20.0                   # for one that has nothing yet
+ATTEMPT_S = 30.0                       # for a buffer to be filled, while others wait, ...
+ATTEMPT_S_PER_PIECE = 0.5              # ... and for each of its pieces
+
+
+class _Peer:
+    """What one peer offers, and how it fares."""
+
+    __slots__ = ("asked", "is_suspect", "late", "misses", "rests_until", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.asked: dict[int, float] = {}          # pieces, and when it was asked for each
+        self.late: set[int] = set()    # was asked for and given up: may still come
+        self.is_suspect = False        # had a share in something that did not match
+        self.misses = 0                # requests in a row that it left unanswered
+        self.rests_until = 0.0
+
+    def rest(self, now: float, seconds: float) -> None:
+        self.rests_until = max(self.rests_until, now + seconds)
+
+    def take(self, piece: int) -> bool:
+        """A piece came: was it asked for?"""
+        if self.asked.pop(piece, None) is None:
+            if piece not in self.late:
+                return False
+            self.late.discard(piece)
+        self.misses, self.rests_until = 0, 0.0
+        return True
+
+
+class _Attempt(Generic[P]):
+    """One buffer: what peers that claim the same size fetch together, or what one suspect delivers alone."""
+
+    def __init__(self, size: int, now: float) -> None:
+        self.size = size
+        self.count = num_metadata_pieces(size)
+        self.pieces: dict[int, bytes] = {}
+        self.senders: dict[P, None] = {}
+        self.ends_at = now + ATTEMPT_S + ATTEMPT_S_PER_PIECE * self.count
+
+
+class MetadataManager(Generic[P]):
+    """`info` is the verified dictionary, once it is there. Peers are named by whatever the caller likes."""
+
+    def __init__(self, info_hash: InfoHash) -> None:
+        self.info: bytes | None = None
+        self._info_hash = info_hash
+        self._peers: dict[P, _Peer] = {}
+        self._attempts: dict[tuple[int, P | None], _Attempt[P]] = {}
+        self._guilty: list[P] = []
+
+    # ---- what peers say
+
+    def offer(self, peer: P, size: int) -> None:
+        """The peer has the dictionary, and says how long it is. Raises PeerError ("metadata.other-size") when it said
+        something else before."""
+        known = self._peers.get(peer)
+        if known is None:
+            self._peers[peer] = _Peer(size)
+        elif known.size != size:
+            raise PeerError("metadata.other-size", f"metadata of {known.size} bytes, then of {size}")
+
+    def leave(self, peer: P) -> None:
+        """The peer is gone; what it sent stays."""
+        known = self._peers.pop(peer, None)
+        if known is not None and known.is_suspect:
+            self._attempts.pop((known.size, peer), None)
+
+    def on_data(self, peer: P, message: MetadataMessage) -> bool:
+        """A piece came. False when the peer was not asked for it.
+
+        Raises PeerError ("metadata.bad-piece") when it contradicts what the peer said of the size.
+        """
+        known = self._peers.get(peer)
+        if known is None or not known.take(message.piece):
+            return False
+        size = metadata_piece_size(known.size, message.piece)
+        if len(message.data) != size or message.total_size not in (0, known.size):
+            raise PeerError("metadata.bad-piece", f"{len(message.data)} bytes for metadata piece {message.piece}")
+        attempt = self._attempts.get(self._key(peer, known))
+        if attempt is not None and message.piece not in attempt.pieces:
+            attempt.pieces[message.piece] = message.data
+            attempt.senders[peer] = None
+            if len(attempt.pieces) == attempt.count:
+                self._judge(self._key(peer, known), attempt)
+        return True
+
+    def on_reject(self, peer: P, piece: int, now: float) -> None:
+        """The peer cannot, or does not want to."""
+        known = self._peers.get(peer)
+        if known is not None and known.asked.pop(piece, None) is not None:
+            known.rest(now, REJECT_REST_S)
+
+    # ---- what is next
+
+    def requests(self, now: float) -> Iterator[tuple[P, int]]:
+        """Whom to ask for which piece now; they count as asked."""
+        if self.info is not None:
+            return
+        self._expire(now)
+        for key, peers in self._choose(now):
+            attempt = self._attempts[key]
+            missing = [piece for piece in range(attempt.count) if piece not in attempt.pieces]
+            askers: dict[int, list[float]] = {}
+            for peer in peers:
+                for piece, asked_at in self._peers[peer].asked.items():
+                    askers.setdefault(piece, []).append(asked_at)
+            for _ in range(MAX_ASKED):             # one request each, then a second one: all take part
+                for peer in peers:
+                    mine = self._peers[peer].asked
+                    if len(mine) >= MAX_ASKED:
+                        continue
+                    chosen = _best_of(missing, mine, askers, now)
+                    if chosen is not None:
+                        mine[chosen] = now
+                        askers.setdefault(chosen, []).append(now)
+                        yield peer, chosen
+
+    def next_look_at(self, now: float) -> float | None:
+        """When `requests` could have something new by time alone; None while nobody offers anything."""
+        times = [asked_at + DOUBLE_AFTER_S for known in self._peers.values() for asked_at in known.asked.values()]
+        times += [known.rests_until for known in self._peers.values() if known.rests_until > now]
+        return min(times, default=None)
+
+    def take_guilty(self) -> list[P]:
+        """Who was found to have lied since the last call."""
+        guilty, self._guilty = self._guilty, []
+        return guilty
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Pieces that are here, and of how many, in the attempt that is furthest; (0, 0) before the first."""
+        best = max(self._attempts.values(), key=lambda attempt: len(attempt.pieces), default=None)
+        return (0, 0) if best is None else (len(best.pieces), best.count)
+
+    # ---- attempts
+
+    def _key(self, peer: P, known: _Peer) -> tuple[int, P | None]:
+        return known.size, peer if known.is_suspect else None
+
+    def _expire(self, now: float) -> None:
+        for known in self._peers.values():
+            late = [piece for piece, asked_at in known.asked.items() if now - asked_at >= REQUEST_TIMEOUT_S]
+            for piece in late:
+                del known.asked[piece]
+                known.late.add(piece)
+            if late:
+                known.rest(now, min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(known.misses, 10)))
+                known.misses += 1
+
+    def _choose(self, now: float) -> list[tuple[tuple[int, P | None], list[P]]]:
+        """The attempts to work on, and who may be asked for each. Others lose what they had."""
+        helpers: dict[tuple[int, P | None], list[P]] = {}
+        for peer, known in self._peers.items():
+            if known.rests_until <= now:
+                helpers.setdefault(self._key(peer, known), []).append(peer)
+        is_crowded = len(helpers.keys() | self._attempts.keys()) > MAX_ATTEMPTS
+        for key, attempt in list(self._attempts.items()):
+            if attempt.ends_at <= now and is_crowded:
+                del self._attempts[key]            # it had its time: who filled it so slowly stands behind the others
+                for peer in helpers.pop(key, ()):
+                    self._peers[peer].rest(now, ATTEMPT_S)
+        chosen: list[tuple[tuple[int, P | None], list[P]]] = []
+        room = MAX_ATTEMPT_BYTES
+        for key in sorted({**helpers, **self._attempts}, key=lambda key: self._rank(key, helpers.get(key, ()))):
+            if len(chosen) < MAX_ATTEMPTS and key[0] <= room:
+                room -= key[0]
+                chosen.append((key, helpers.get(key, [])))
+                if key not in self._attempts:
+                    self._attempts[key] = _Attempt(key[0], now)
+            else:
+                self._attempts.pop(key, None)
+        return chosen
+
+    def _rank(self, key: tuple[int, P | None], helpers: Iterable[P]) -> tuple[bool, int, int, int]:
+        """What has begun goes on; then what most peers agree on and few of them failed at, small ones first."""
+        misses = [self._peers[peer].misses for peer in helpers]
+        return key not in self._attempts, min(misses, default=MAX_ATTEMPTS), -len(misses), key[0]
+
+    def _judge(self, key: tuple[int, P | None], attempt: _Attempt[P]) -> None:
+        """All pieces are here."""
+        info = b"".join(attempt.pieces[piece] for piece in range(attempt.count))
+        del self._attempts[key]
+        if is_named(info, self._info_hash):
+            self.info = info
+            self._attempts.clear()
+            return
+        if len(attempt.senders) == 1:
+            self._guilty += attempt.senders
+        for peer in attempt.senders:
+            known = self._peers.get(peer)
+            if known is not None:
+                known.is_suspect = True
+                known.late.update(known.asked)
+                known.asked.clear()
+
+
+def _best_of(missing: Iterable[int], mine: Mapping[int, float], askers: Mapping[int, list[float]],
+             now: float) -> int | None:
+    """The piece to ask a peer for: one that nobody is asked for, else one that others let us wait for."""
+    spare: int | None = None
+    for piece in missing:
+        asked = askers.get(piece)
+        if asked is None:
+            return piece
+        if spare is None and piece not in mine and len(asked) < MAX_ASKERS and now - max(asked) >= DOUBLE_AFTER_S:
+            spare = piece
+    return spare
+
+
+def is_named(info: bytes, info_hash: InfoHash) -> bool:
+    """Whether these are the bytes that the info-hash names: by both digests, if it has both."""
+    return (not info_hash.v1 or sha1(info).digest() == info_hash.v1) and (
+        not info_hash.v2 or sha256(info).digest() == info_hash.v2)

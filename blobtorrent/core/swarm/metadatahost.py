@@ -1,0 +1,151 @@
+"""MetadataHost: the torrents of a shard whose metadata is still to come, beside its swarms.
+
+SwarmHost makes one when the first such torrent comes, and passes on to it what is of no swarm of its own. Everything
+here runs on the shard's receive thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.core.swarm.metadatalink import MetadataLink
+from blobtorrent.core.swarm.metadatamessages import CloseMetadata, OpenMetadata
+from blobtorrent.core.swarm.metadataswarm import MetadataSwarm
+from blobtorrent.model.errors import NetworkError, RemoteError
+from blobtorrent.network.messages import Dial, DialFailed, PeerArrived, Serve, Withdraw
+from blobtorrent.protocol.wire.decode import Decoder
+from blobtorrent.protocol.wire.shape import Intake
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.messages import PeersFound
+    from blobtorrent.model.address import Endpoint
+    from blobtorrent.model.ids import InfoHash
+    from blobtorrent.network.outbox import Buffer
+    from blobtorrent.network.sender import LinkBroken
+    from blobtorrent.network.shard import Shard
+    from blobtorrent.runtime.clock import Clock
+    from blobtorrent.runtime.mailbox import Mailbox
+    from blobtorrent.runtime.timers import Timer
+
+
+class MetadataHost:
+    """Implements core.swarm.metadataswarm.Outlets. `handlers` are of the messages that only it knows."""
+
+    def __init__(self, shard: Shard, door: Mailbox[Any], clock: Clock) -> None:
+        self.handlers: dict[type, Callable[[Any], None]] = {
+            OpenMetadata: self._on_open,
+            CloseMetadata: self._on_close,
+        }
+        self._shard = shard
+        self._door = door
+        self._clock = clock
+        self._swarms: dict[InfoHash, MetadataSwarm] = {}
+        self._links: dict[int, MetadataLink] = {}
+        self._closing: set[int] = set()            # links whose sockets are being closed
+        self._outgoing: list[tuple[int, list[Buffer], int, Any]] = []  # of swarms that are gone
+
+    # ---- core.swarm.metadataswarm.Outlets
+
+    @property
+    def now(self) -> float:
+        return self._shard.loop.now
+
+    def wall(self) -> float:
+        return self._clock.wall()
+
+    def at(self, deadline_s: float, callback: Callable[[], None]) -> Timer:
+        return self._shard.loop.timers.at(deadline_s, callback)
+
+    def dial(self, swarm: MetadataSwarm, endpoint: Endpoint) -> None:
+        self._door.post(Dial(endpoint, swarm.info_hash, swarm.order.peer_id, self._shard.mailbox))
+
+    def close_link(self, link: MetadataLink) -> None:
+        del self._links[link.number]
+        self._closing.add(link.number)
+        self._shard.close_link(link.number)
+
+    def give_up(self, swarm: MetadataSwarm) -> None:
+        self._on_close(CloseMetadata(swarm.info_hash))
+
+    # ---- what SwarmHost passes on
+
+    def take_outgoing(self) -> list[tuple[int, list[Buffer], int, Any]]:
+        """What this pass wants sent."""
+        outgoing, self._outgoing = self._outgoing, []
+        for swarm in self._swarms.values():
+            if swarm.outgoing:
+                outgoing += swarm.outgoing
+                swarm.outgoing.clear()
+        return outgoing
+
+    def hand_over(self, info_hash: InfoHash) -> tuple[MetadataSwarm | None, list[MetadataLink]]:
+        """The torrent's metadata is here and its swarm opens: it takes these links over."""
+        swarm = self._swarms.pop(info_hash, None)
+        if swarm is None:
+            return None, []
+        self._outgoing += swarm.outgoing
+        links = swarm.hand_over()
+        for link in links:
+            del self._links[link.number]
+        return swarm, links
+
+    def on_arrived(self, message: PeerArrived) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is None:
+            message.sock.close()
+            return
+        peer_id = message.greeting.peer_id
+        refusal = swarm.refusal(message.endpoint, peer_id, is_incoming=message.is_incoming)
+        if refusal is not None:
+            message.sock.close()
+            if not message.is_incoming:
+                swarm.on_dial_refused(message.endpoint, peer_id, refusal)
+            return
+        number = self._shard.open_link(message.sock)
+        link = MetadataLink(swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now)
+        link.intake = Intake(link, Decoder(), self._shard.scatter)
+        self._links[number] = link
+        self._shard.attach(number, link)
+        swarm.admit(link)
+        if message.early:
+            try:
+                link.intake.feed(message.early)
+            except RemoteError as error:
+                swarm.lose(link, error)
+
+    def on_dial_failed(self, message: DialFailed) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            swarm.on_dial_failed(message.endpoint, NetworkError(message.code, message.detail))
+
+    def on_peers(self, message: PeersFound) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            swarm.on_peers(message)
+
+    def on_broken(self, message: LinkBroken) -> None:
+        link = self._links.get(message.link)
+        if link is not None:
+            link.swarm.lose(link, NetworkError(message.code, message.detail))
+
+    def on_closed(self, number: int) -> bool:
+        """A socket is closed: was it one of ours?"""
+        if number not in self._closing:
+            return False
+        self._closing.discard(number)
+        return True
+
+    # ---- messages
+
+    def _on_open(self, order: OpenMetadata) -> None:
+        swarm = self._swarms[order.info_hash] = MetadataSwarm(order, self)
+        self._door.post(Serve(order.info_hash, order.peer_id, self._shard.mailbox))
+        swarm.start()
+
+    def _on_close(self, message: CloseMetadata) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            self._door.post(Withdraw(message.info_hash))
+            swarm.close()
+            del self._swarms[message.info_hash]

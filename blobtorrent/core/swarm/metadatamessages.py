@@ -1,0 +1,52 @@
+"""What the core thread and a shard tell each other about torrents whose metadata is still to come."""
+
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from typing import Any, NamedTuple
+
+from blobtorrent.core.swarm.messages import KnownAddress
+from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.runtime.mailbox import Mailbox
+
+
+class OpenMetadata(NamedTuple):
+    """Fetch the info dictionary of a torrent from peers. MetadataReports go to `report_to`, in the end MetadataFound.
+
+    Addresses come as for any swarm, by PeersFound. The links that there are then wait for the torrent's OpenSwarm.
+    """
+
+    info_hash: InfoHash
+    peer_id: PeerId
+    report_to: Mailbox[Any]
+    max_links: int
+    listen_port: int = 0
+    client_version: bytes = b""
+    peers: tuple[KnownAddress, ...] = ()
+
+
+class CloseMetadata(NamedTuple):
+    """Give it up, and all links with it. No answer."""
+
+    info_hash: InfoHash
+
+
+class MetadataReport(NamedTuple):
+    """How it goes. The names are those of SwarmReport, as far as both have them; `pieces_here` are of 16 KiB."""
+
+    info_hash: InfoHash
+    links: int
+    peers_known: int
+    down_bytes_per_s: int = 0
+    up_bytes_per_s: int = 0
+    seeds: int = 0
+    availability: float = 0.0
+    pieces_here: int = 0
+    pieces_total: int = 0              # 0 while nobody has said a size
+    liars: int = 0                     # peers that were banned for what they sent
+
+
+class MetadataFound(NamedTuple):
+    """The info dictionary, as it matches the info-hash. `peers` are worth keeping, and are not connected."""
+
+    info_hash: InfoHash
+    info: bytes
+    peers: tuple[KnownAddress, ...]

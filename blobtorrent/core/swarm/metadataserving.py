@@ -1,0 +1,80 @@
+"""MetadataServer: gives the info dictionary of a torrent to peers that have only its hash (BEP 9). Owned by a swarm.
+
+A peer needs each piece once. It may come back for all of them a second time, at no more than a steady pace; what is
+beyond that is rejected, so that nobody has us send without end for a few bytes of requests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blobtorrent.protocol.wire.extended import UT_METADATA
+from blobtorrent.protocol.wire.metadata import (
+    DATA,
+    REJECT,
+    REQUEST,
+    MetadataMessage,
+    metadata_piece,
+    num_metadata_pieces,
+)
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.link import PeerLink
+    from blobtorrent.core.swarm.swarm import Swarm
+
+AT_ONCE = 64                           # pieces for one peer: 1 MiB
+PER_SECOND = 16.0                      # more of them, for the dictionaries that are larger
+TIMES = 2                              # how often a peer gets the whole
+
+
+class _Allowance:
+    """What one peer may still ask for."""
+
+    __slots__ = ("at_once", "left", "seen_at")
+
+    def __init__(self, left: int, now: float) -> None:
+        self.left = left
+        self.at_once = float(AT_ONCE)
+        self.seen_at = now
+
+    def take(self, now: float) -> bool:
+        self.at_once = min(AT_ONCE, self.at_once + (now - self.seen_at) * PER_SECOND)
+        self.seen_at = now
+        if self.left <= 0 or self.at_once < 1:
+            return False
+        self.left -= 1
+        self.at_once -= 1
+        return True
+
+
+class MetadataServer:
+    """What each peer of a swarm has asked for."""
+
+    def __init__(self, swarm: Swarm) -> None:
+        self._swarm = swarm
+        self._info = swarm.order.metainfo.raw_info
+        self._allowances: dict[PeerLink, _Allowance] = {}
+
+    def forget(self, link: PeerLink) -> None:
+        """The link is gone."""
+        self._allowances.pop(link, None)
+
+    def on_message(self, link: PeerLink, payload: bytes) -> None:
+        """Raises PeerError when it is no message of this extension."""
+        message = MetadataMessage.decode(payload)
+        if message.kind != REQUEST:
+            return                     # we ask for nothing here: it comes late, or is of a later version
+        data = metadata_piece(self._info, message.piece) if self._may(link) else b""
+        kind = DATA if data else REJECT
+        answer = link.extended.message(
+            UT_METADATA, MetadataMessage(kind, message.piece, len(self._info), data).encode())
+        if answer is not None:
+            link.send(answer)
+
+    def _may(self, link: PeerLink) -> bool:
+        now = self._swarm.now
+        allowance = self._allowances.get(link)
+        if allowance is None:
+            count = TIMES * num_metadata_pieces(len(self._info))
+            allowance = self._allowances[link] = _Allowance(count, now)
+        return allowance.take(now)
