@@ -6,7 +6,7 @@ host collects once a pass. No locks, no I/O.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.choker import ChokeManager
@@ -39,12 +39,15 @@ from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, 
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.ids import PeerId
 from blobtorrent.network.outbox import Buffer
-from blobtorrent.protocol.wire.extended import ExtendedHandshake
+from blobtorrent.protocol.wire.extended import UT_METADATA, ExtendedHandshake
 from blobtorrent.runtime.machine import Machine
 from blobtorrent.runtime.ownership import owned
 from blobtorrent.storage.arena import Arena
 from blobtorrent.storage.cache import SpanCache
 from blobtorrent.storage.jobs import SpansRead
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.metadataserving import MetadataServer
 
 
 @owned
@@ -75,6 +78,7 @@ class Swarm:
         self.unfinished = UnfinishedPieces(self, outlets)
         self.pulse = Pulse(self, outlets)
         self._reporter = Reporter(self, outlets)
+        self._metadata: MetadataServer | None = None       # made when a peer asks for some
 
         self.links: dict[PeerLink, None] = {}
         self.finished: list[Assembly] = []                 # all blocks are here
@@ -99,6 +103,9 @@ class Swarm:
     # ---- life
 
     def start(self) -> None:
+        if not self.order.metainfo.is_private:             # else it is nobody's business but the tracker's
+            self.talk.metadata_size = len(self.order.metainfo.raw_info)
+            self.talk.offer(UT_METADATA, self._serve_metadata)
         self.machine.fire(Event.COMPLETE if self.pieces.is_complete else Event.START)
         self.unfinished.restore(self.order.partial)
         self.peers.restore(self.order.peers, self.now)
@@ -210,6 +217,8 @@ class Swarm:
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
         self.uploads.forget(link)
+        if self._metadata is not None:
+            self._metadata.forget(link)
         if link.is_seed:
             self.availability.seeds -= 1
         else:
@@ -286,6 +295,14 @@ class Swarm:
 
     def on_messages(self, link: PeerLink, messages: list[Any]) -> None:
         self.talk.on_messages(link, messages)
+
+    def _serve_metadata(self, link: PeerLink, payload: bytes) -> None:
+        """A message of `ut_metadata`. Most swarms never see one: the module for it is loaded by those that do."""
+        if self._metadata is None:
+            from blobtorrent.core.swarm.metadataserving import MetadataServer
+
+            self._metadata = MetadataServer(self)
+        self._metadata.on_message(link, payload)
 
     # ---- what links tell while they are read
 
