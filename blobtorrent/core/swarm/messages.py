@@ -55,6 +55,8 @@ class SwarmSettings(NamedTuple):
     choke_interval_s: float = 10.0
     snub_timeout_s: float = 20.0       # no block for so long while some were asked for: give them to others
     is_sequential: bool = False
+    exchanges_peers: bool = True       # tells peers of others, and learns from them; never of a private torrent
+    allow_loopback: bool = False       # anybody may send us to this machine and its network
     may_download: bool = True          # False: only give what is there, for instance while the disk is short of room
     down_bytes_per_s: int = 0          # of this torrent alone
     up_bytes_per_s: int = 0

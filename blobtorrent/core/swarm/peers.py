@@ -20,7 +20,11 @@ MAX_KEPT = 200                         # for the next run
 FIRST_RETRY_S = 1.0                    # after a failure, doubled each time
 LONGEST_RETRY_S = 1800.0
 STATIC_RETRY_S = 15.0                  # longest for an address that the user named
+MAX_HEARSAY = MAX_KNOWN // 2           # of these, on the word of other peers
 MAX_FAILURES = 8                       # in a row, then a found address is forgotten
+MAX_FAILURES_HEARSAY = 3               # the same for one that never worked: it may be a trick to have somebody dialled
+MAX_OWN = 64                           # addresses of our own that are remembered
+LOW_PORT_S = 30.0                      # hearsay of a port below 1024, where no peer listens, waits so long
 REDIAL_S = 10.0                        # after a link that had been fine
 REDIAL_TWIN_S = 300.0                  # while the same peer is connected by another link
 
@@ -50,6 +54,7 @@ class PeerManager:
         self._known: dict[Endpoint, KnownPeer] = {}
         self._banned: set[Endpoint | str | bytes | None] = set()       # endpoints, hosts and peer ids
         self._twins: dict[PeerId, dict[Endpoint, None]] = {}           # other addresses of peers that are connected
+        self._own: dict[Endpoint, None] = {}               # where we met ourselves
         self.dialing = 0
         self.revision = 0              # another one: other peers are worth keeping
 
@@ -66,16 +71,34 @@ class PeerManager:
         return sum(known.failures > 0 and known.next_dial_at > now and not known.is_busy
                    for known in self._known.values())
 
-    def found(self, endpoints: tuple[Endpoint, ...], source: PeerSource, now: float) -> None:
-        """Learn addresses. The user's own are kept whatever happens, others up to a limit."""
+    def found(self, endpoints: tuple[Endpoint, ...], source: PeerSource, now: float) -> list[Endpoint]:
+        """Learn addresses; returns those that are new. The user's own are kept whatever happens, others up to a limit.
+        """
+        room = MAX_KNOWN - len(self._known)
+        if source is PeerSource.PEX:
+            room = min(room, MAX_HEARSAY - sum(known.source is source for known in self._known.values()))
+        learned = []
         for endpoint in endpoints:
             known = self._known.get(endpoint)
             if known is not None:
                 if source is PeerSource.STATIC:
                     known.source = source
-            elif (source is PeerSource.STATIC or len(self._known) < MAX_KNOWN) and not self.refuses(endpoint):
-                self._known[endpoint] = KnownPeer(endpoint, source, next_dial_at=now)
+            elif (source is PeerSource.STATIC or len(learned) < room) and self._may_learn(endpoint):
+                is_odd = source is PeerSource.PEX and endpoint.port < 1024
+                self._known[endpoint] = KnownPeer(endpoint, source, next_dial_at=now + LOW_PORT_S * is_odd)
                 self.revision += 1
+                learned.append(endpoint)
+        return learned
+
+    def _may_learn(self, endpoint: Endpoint) -> bool:
+        return endpoint not in self._own and not self.refuses(endpoint)
+
+    def was_good(self, endpoint: Endpoint) -> bool | None:
+        """Whether an address that was found led to a peer; None while that is open."""
+        known = self._known.get(endpoint)
+        if known is None:
+            return False
+        return True if known.is_linked or known.last_good_at else None
 
     def restore(self, addresses: Iterable[KnownAddress], now: float) -> None:
         """Know again what an earlier run kept. Those that worked last go first; one that failed waits its time."""
@@ -154,7 +177,7 @@ class PeerManager:
             return
         known.is_busy = known.is_linked = False
         known.failures += 1
-        if known.source is not PeerSource.STATIC and known.failures > MAX_FAILURES:
+        if known.source is not PeerSource.STATIC and known.failures > _patience(known):
             del self._known[endpoint]
             return
         known.next_dial_at = now + _pause_s(known)
@@ -184,6 +207,13 @@ class PeerManager:
         twins = self._twins.pop(peer_id, ())
         return [endpoint for endpoint in twins if endpoint in self._known and not self._known[endpoint].is_busy]
 
+    def is_us(self, endpoint: Endpoint) -> None:
+        """The address is our own, whoever tells of it again."""
+        self.forget(endpoint)
+        self._own[endpoint] = None
+        if len(self._own) > MAX_OWN:
+            del self._own[next(iter(self._own))]
+
     def forget(self, endpoint: Endpoint) -> None:
         """The address is our own, or filtered."""
         self._known.pop(endpoint, None)
@@ -205,6 +235,11 @@ class PeerManager:
 
     def is_banned(self, endpoint: Endpoint, peer_id: PeerId | None = None) -> bool:
         return endpoint in self._banned or endpoint.host in self._banned or peer_id in self._banned
+
+
+def _patience(known: KnownPeer) -> int:
+    """How often in a row one that was found may fail."""
+    return MAX_FAILURES_HEARSAY if known.source is PeerSource.PEX and not known.last_good_at else MAX_FAILURES
 
 
 def _pause_s(known: KnownPeer) -> float:

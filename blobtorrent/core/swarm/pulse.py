@@ -78,6 +78,8 @@ class Pulse:
         if self._swarm.choker.is_due(now):
             self.choke_round(now)
         self._watch_endgame()
+        if self._swarm.exchange is not None:
+            self._swarm.exchange.tick(now)
         self._swarm.dial()
         self._swarm.report()
         self._swarm.wake()

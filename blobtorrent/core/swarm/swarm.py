@@ -39,7 +39,7 @@ from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, 
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.ids import PeerId
 from blobtorrent.network.outbox import Buffer
-from blobtorrent.protocol.wire.extended import UT_METADATA, ExtendedHandshake
+from blobtorrent.protocol.wire.extended import UT_METADATA, UT_PEX, ExtendedHandshake
 from blobtorrent.runtime.machine import Machine
 from blobtorrent.runtime.ownership import owned
 from blobtorrent.storage.arena import Arena
@@ -47,6 +47,7 @@ from blobtorrent.storage.cache import SpanCache
 from blobtorrent.storage.jobs import SpansRead
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.exchange import Exchange
     from blobtorrent.core.swarm.metadataserving import MetadataServer
 
 
@@ -77,6 +78,7 @@ class Swarm:
         self.completion = Completion(self, outlets)
         self.unfinished = UnfinishedPieces(self, outlets)
         self.pulse = Pulse(self, outlets)
+        self.exchange: Exchange | None = None
         self._reporter = Reporter(self, outlets)
         self._metadata: MetadataServer | None = None       # made when a peer asks for some
 
@@ -103,6 +105,7 @@ class Swarm:
     # ---- life
 
     def start(self) -> None:
+        self._offer_exchange()
         if not self.order.metainfo.is_private:             # else it is nobody's business but the tracker's
             self.talk.metadata_size = len(self.order.metainfo.raw_info)
             self.talk.offer(UT_METADATA, self._serve_metadata)
@@ -122,6 +125,8 @@ class Swarm:
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
         if settings.may_download != old.may_download:
             self._on_other_wants()
+        if settings.exchanges_peers != old.exchanges_peers:
+            self._offer_exchange()
         if settings.upload_slots != old.upload_slots:
             self.pulse.choke_round(self.now)
             self.wake()
@@ -166,6 +171,30 @@ class Swarm:
 
     def make_report(self) -> SwarmReport:
         return self._reporter.make()
+
+    # ---- peer exchange
+
+    def _offer_exchange(self) -> None:
+        """Take part in it or not, as the settings and the torrent have it."""
+        if self.settings.exchanges_peers and not self.order.metainfo.is_private:
+            self.talk.offer(UT_PEX, lambda link, payload: self._exchange().on_message(link, payload))
+            for link in self.links:
+                self.on_hello(link)
+        else:
+            self.talk.withdraw(UT_PEX)
+            self.exchange = None
+
+    def on_hello(self, link: PeerLink) -> None:
+        """A peer has said which extensions it takes."""
+        if link.extended.ids.get(UT_PEX) and self.talk.offers(UT_PEX):
+            self._exchange().meet(link)
+
+    def _exchange(self) -> Exchange:
+        if self.exchange is None:      # a swarm of few peers, or of one, does without the module
+            from blobtorrent.core.swarm.exchange import Exchange
+
+            self.exchange = Exchange(self)
+        return self.exchange
 
     # ---- links
 
@@ -228,6 +257,8 @@ class Swarm:
         link.state.close()
         self._closing += 1
         self._outlets.close_link(link)
+        if self.exchange is not None:
+            self.exchange.left(link, error)
         self._judge(link, error)
         self.refill()
 
@@ -272,7 +303,7 @@ class Swarm:
         """A dial led to nobody."""
         self.peers.dialled()
         if error is not None and error.code == "wire.self":
-            self.peers.forget(endpoint)
+            self.peers.is_us(endpoint)
         else:
             self.peers.failed(endpoint, self.now)
         self.pulse.hurry()

@@ -78,6 +78,9 @@ class Talk:
             del self._extensions[OUR_IDS[extension]]
             self.say_again(ExtendedHandshake(ids={extension: 0}))
 
+    def offers(self, extension: bytes) -> bool:
+        return extension in self._offers
+
     def say_again(self, news: ExtendedHandshake) -> None:
         """Something of what we told all peers of ourselves is different now."""
         message = news.encode()
@@ -206,3 +209,4 @@ class Talk:
             link.client = clean(link.extended.version.decode("utf-8", "replace"))
         if link.extended.max_requests:
             link.window.on_peer_queue(link.extended.max_requests)
+        self._swarm.on_hello(link)
