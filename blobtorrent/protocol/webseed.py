@@ -1,4 +1,4 @@
-"""Web seeds (BEP 19): which bytes of which file make up pieces, under what URL a file lies, and what an answer is worth.
+"""Web seeds (BEP 19): which bytes of which file make up pieces, where a file lies on a seed, what an answer is worth.
 
 A web seed is any HTTP server that has the torrent's files. Pieces know nothing of files, so a run of pieces becomes
 ranges, one for each file that it touches; padding (BEP 47) is on no server. Pure.

@@ -1,0 +1,155 @@
+"""Threads `webseed-k`: each reads one order of FetchParts after the other, straight into slots of the arena."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
+from blobtorrent.discovery.seedreader import Cancelled, Progress, Way
+from blobtorrent.model.errors import BlobTorrentError, BugError
+from blobtorrent.protocol.webseed import SecretHeader, read_headers
+from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.worker import Pool
+
+log = logging.getLogger(__name__)
+
+TELL_BYTES = 512 << 10                 # so much at least goes with one message, unless it is the last
+MAX_HEADER_FILE = 64 << 10
+_OTHERS_MAY_READ = 0o007
+
+
+class Memory(Protocol):
+    """The part of the arena that is used here."""
+
+    def segments(self, slots: Sequence[int], size: int) -> list[memoryview]: ...
+
+    def release(self, slots: Sequence[int]) -> None: ...
+
+
+class SeedPool:
+    """Takes FetchParts in its `mailbox`. `headers_file` names the file with secret headers, None: there is none."""
+
+    def __init__(self, memory: Memory, threads: int, clock: Clock, *, allow_local: bool = False,
+                 headers_file: Path | None = None) -> None:
+        self._memory = memory
+        self._clock = clock
+        self._way = Way(clock, HeaderFile(headers_file) if headers_file is not None else tuple, allow_local)
+        self._pool: Pool[FetchParts] = Pool("webseed", threads, self._fetch)
+        self._is_stopping = False
+        self.post = self._pool.post
+
+    def start(self) -> None:
+        self._pool.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Give up what is being read, and end. True when that was done in time."""
+        self._is_stopping = True
+        return self._pool.stop(timeout_s)
+
+    def _fetch(self, order: FetchParts) -> None:
+        sink = _Slots(self._memory, order)
+        reader, file = order.reader, None
+        error: BlobTorrentError | None = BugError("bug.webseed", "reading from a web seed failed; the log says how")
+        progress = Progress(lambda: order.is_cancelled or self._is_stopping, self._clock, order.bytes_per_s)
+        try:
+            for asked in reader.content.ranges((part.piece, part.begin, part.length) for part in order.parts):
+                file = asked.file
+                if asked.is_pad:
+                    sink.fill_with_zeros(asked.length)
+                else:
+                    reader.read(asked, sink, progress, self._way)
+            error = None
+        except Cancelled:
+            reader.close()
+            error = None
+        except BlobTorrentError as caught:
+            error = caught
+        finally:
+            left = sink.end()
+            for part in left:
+                self._memory.release(part.slots)
+            order.reply_to.post(FetchEnded(
+                order.token, left, error, None if error is None else file, reader.retry_after_s, reader.has_ranges))
+
+
+class _Slots:
+    """The sink of an order: its parts one after the other. Tells of those that are filled."""
+
+    def __init__(self, memory: Memory, order: FetchParts) -> None:
+        self._memory = memory
+        self._order = order
+        self._at = 0                   # the part that is being filled
+        self._told = 0                 # parts that were told of
+        self._untold_bytes = 0
+        self._segments: list[memoryview] = []              # what is empty of it, the next one last
+
+    def place(self, limit: int) -> memoryview:
+        if not self._segments:
+            part = self._order.parts[self._at]
+            self._segments = self._memory.segments(part.slots, part.length)[::-1]
+        return self._segments[-1][:limit]
+
+    def filled(self, count: int) -> None:
+        rest = self._segments.pop()[count:]
+        if rest:
+            self._segments.append(rest)
+        if not self._segments:
+            self._untold_bytes += self._order.parts[self._at].length
+            self._at += 1
+            if self._untold_bytes >= TELL_BYTES:
+                self._tell()
+
+    def fill_with_zeros(self, count: int) -> None:
+        while count:
+            place = self.place(count)
+            place[:] = bytes(len(place))
+            self.filled(len(place))
+            count -= len(place)
+
+    def end(self) -> list[Part]:
+        """Tell of what is filled; returns the parts that are not."""
+        self._tell()
+        return self._order.parts[self._at:]
+
+    def _tell(self) -> None:
+        if self._told < self._at:
+            self._order.reply_to.post(PartsFetched(self._order.token, self._order.parts[self._told:self._at]))
+            self._told, self._untold_bytes = self._at, 0
+
+
+class HeaderFile:
+    """The secret headers, read again whenever the file is another one. Called by any of the threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: tuple[object, Sequence[SecretHeader]] = (None, ())
+
+    def __call__(self) -> Sequence[SecretHeader]:
+        known, headers = self._known
+        try:
+            with self._path.open(encoding="ascii") as file:
+                stat = os.fstat(file.fileno())
+                stamp = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+                if stamp == known:
+                    return headers
+                if stat.st_mode & _OTHERS_MAY_READ:
+                    raise ValueError("others than its owner and group may read it: chmod o= it")
+                headers = read_headers(file.read(MAX_HEADER_FILE))
+        except (OSError, ValueError) as error:
+            if known != (reason := _reason(error)):
+                log.warning("the file with headers for web seeds cannot be used: %s", reason)
+            self._known = (reason, ())
+            return ()
+        self._known = (stamp, headers)
+        return headers
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Without the file's content: it is secret."""
+    if isinstance(error, UnicodeError):
+        return "it is not ASCII text"
+    return (error.strerror or "unreadable") if isinstance(error, OSError) else str(error)
