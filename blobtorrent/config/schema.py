@@ -96,6 +96,12 @@ class NetworkSettings(Section):
     )
 
 
+class PexSettings(Section):
+    """Peer exchange: connected peers tell each other of others. Never of private torrents."""
+
+    enabled: bool = live(True, values.boolean, "Whether we take part in it.")
+
+
 class LimitSettings(Section):
     """How fast, for all torrents together. A rate is bytes a second, or text such as "2 MiB/s"; 0 means no limit."""
 
@@ -281,6 +287,7 @@ class Settings(NamedTuple):
 
     storage: StorageSettings
     network: NetworkSettings
+    pex: PexSettings
     limits: LimitSettings
     queue: QueueSettings
     seeding: SeedingSettings
@@ -294,6 +301,7 @@ class Settings(NamedTuple):
 SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "storage": StorageSettings,
     "network": NetworkSettings,
+    "pex": PexSettings,
     "limits": LimitSettings,
     "queue": QueueSettings,
     "seeding": SeedingSettings,

@@ -72,7 +72,12 @@ class Surroundings(NamedTuple):
 def swarm_settings(settings: Settings) -> SwarmSettings:
     """What all swarms have in common."""
     network = settings.network
-    return SwarmSettings(max_links=network.max_peers_per_torrent, upload_slots=network.upload_slots)
+    return SwarmSettings(
+        max_links=network.max_peers_per_torrent,
+        upload_slots=network.upload_slots,
+        exchanges_peers=settings.pex.enabled,
+        allow_loopback=network.allow_loopback,
+    )
 
 
 class Parts:

@@ -111,7 +111,7 @@ class Exchange:
         share.settle(self._swarm)
         if share.is_hopeless:
             return
-        fit = []
+        fit: list[Endpoint] = []
         for endpoint in self._worth_trying(link, told):
             if len(share.unproven) + len(fit) >= MAX_SHARE:
                 break

@@ -77,7 +77,7 @@ class PeerManager:
         room = MAX_KNOWN - len(self._known)
         if source is PeerSource.PEX:
             room = min(room, MAX_HEARSAY - sum(known.source is source for known in self._known.values()))
-        learned = []
+        learned: list[Endpoint] = []
         for endpoint in endpoints:
             known = self._known.get(endpoint)
             if known is not None:
