@@ -17,7 +17,7 @@ from blobtorrent.protocol.dht.routing import K
 
 ALPHA = 4                              # queries under way, those that take long not counted
 SLOW_S = 1.0                           # then another one is asked beside it
-MAX_CANDIDATES = 200                   # kept; the farthest go
+MAX_CANDIDATES = 200                   # with invented ids, and as many others; the farthest go
 MAX_ASKED = 120
 MAX_DOUBTFUL = 16                      # nodes with invented ids that are asked
 OF_PROVIDER = 2
@@ -63,6 +63,7 @@ class Lookup:
         self._doors: list[Candidate] = []                  # known by address only
         self._seen: set[Endpoint] = set()
         self._doubtful = 0
+        self._num_invented = 0
         self._goal: list[Candidate] | None = None          # as of the last change
 
     def add(self, node_id: bytes, endpoint: Endpoint) -> None:
@@ -70,9 +71,14 @@ class Lookup:
         if endpoint in self._seen or node_id == self._own_id or len(self._seen) > 10 * MAX_CANDIDATES:
             return
         self._seen.add(endpoint)
-        insort(self._candidates, Candidate(node_id, number_of(node_id) ^ self.target, endpoint))
-        if len(self._candidates) > MAX_CANDIDATES:
-            self._candidates.pop()
+        candidate = Candidate(node_id, number_of(node_id) ^ self.target, endpoint)
+        if not candidate.is_secure:
+            if self._num_invented >= MAX_CANDIDATES:
+                return
+            self._num_invented += 1
+        insort(self._candidates, candidate)
+        if len(self._candidates) > 2 * MAX_CANDIDATES:
+            self._num_invented -= not self._candidates.pop().is_secure
         self._goal = None
 
     def add_door(self, endpoint: Endpoint) -> None:

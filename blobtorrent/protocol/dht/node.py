@@ -42,6 +42,7 @@ MAX_PINGS = 16                         # of these, to nodes that may come into t
 BOOTSTRAP_ALPHA = 8
 FIRST_RETRY_S = 5.0                    # of the bootstrap; doubled with every failure
 LAST_RETRY_S = 300.0
+FIRST_ASKED = 16                       # contacts of ours that a search begins with
 WIDE_SEARCHES = 3                      # after it, for nodes that are far from us
 MAX_HINTS = 60                         # nodes of an earlier run that the bootstrap begins with
 
@@ -115,7 +116,7 @@ class Node:
         self.counts: Counter[str] = Counter()              # datagrams, by what became of them
         self.bootstrap: list[Endpoint] = []                # ordinary nodes to begin with
         self.routers: list[Endpoint] = []                  # public ones that are for beginning only
-        self._answerer = answerer
+        self.answerer = answerer
         self._rng = rng
         self._on_address = on_address
         self._outbox: list[tuple[Endpoint, bytes]] = []
@@ -206,11 +207,11 @@ class Node:
     def _on_query(self, query: Query, data: bytes, sender: Endpoint, now: float) -> None:
         if self.is_read_only or query.sender_id == self.node_id:
             return
-        if not self._answerer.limits.may_answer(packed_host(sender), now):
+        if not self.answerer.limits.may_answer(packed_host(sender), now):
             self.counts["dht.flood"] += 1
             return
         self.counts["query"] += 1
-        self._outbox.append((sender, self._answerer.answer(query, data, sender, self.node_id, now)))
+        self._outbox.append((sender, self.answerer.answer(query, data, sender, self.node_id, now)))
         if query.is_read_only or self.table.on_query(query.sender_id, sender, now):
             return
         if self.table.has_room_for(query.sender_id):
@@ -220,7 +221,7 @@ class Node:
         self.counts["answer"] += 1
         sender = pending.endpoint
         packed = packed_host(sender)
-        self._answerer.limits.prove(packed, now)
+        self.answerer.limits.prove(packed, now)
         if sender not in self.routers and self.table.on_answer(response.sender_id, sender, now) is not None:
             self._note(NodeEvent.FOUND)
         if pending.on_end is not None:
@@ -250,7 +251,7 @@ class Node:
         self._step(now)
 
     def _keep_up(self, now: float) -> None:
-        self._answerer.expire(now)
+        self.answerer.expire(now)
         if self._begins_s is not None and now >= self._begins_s:
             self._begin(now)
         if self.machine.state is NodeState.READY and not any(not one.failures for one in self.table):
@@ -302,7 +303,7 @@ class Node:
         contacts = list(self.table)
         self.node_id = node_id
         self.table = RoutingTable(node_id, now)
-        self._answerer.tables[self.is_ipv6] = self.table
+        self.answerer.tables[self.is_ipv6] = self.table
         for contact in contacts:
             self.table.on_answer(contact.node_id, contact.endpoint, contact.answered_s)
 
@@ -310,7 +311,9 @@ class Node:
 
     def _lookup(self, target: bytes, alpha: int = ALPHA) -> Lookup:
         lookup = Lookup(target, self.node_id, alpha)
-        for contact in self.table.closest(lookup.target, 2 * alpha + ALPHA):
+        nearest = self.table.closest(lookup.target, FIRST_ASKED)
+        trusted = self.table.closest(lookup.target, FIRST_ASKED, only_secure=True)
+        for contact in (*nearest, *trusted):
             lookup.add(contact.node_id, contact.endpoint)
         return lookup
 

@@ -128,14 +128,15 @@ class RoutingTable:
         elif contact.failures >= GIVE_UP_FAILURES:
             self._remove(contact)
 
-    def closest(self, target: int, most: int = K) -> list[Contact]:
+    def closest(self, target: int, most: int = K, *, only_secure: bool = False) -> list[Contact]:
         """The contacts nearest to a target, nearest first; none that failed to answer last time, if there are others.
         """
         index = self._index(target)
         found = [contact for bucket in self.buckets[index:] for contact in bucket.contacts]
+        found = [contact for contact in found if contact.is_secure or not only_secure]
         while len(found) < most and index:
             index -= 1
-            found += self.buckets[index].contacts
+            found += [one for one in self.buckets[index].contacts if one.is_secure or not only_secure]
         found.sort(key=lambda contact: (contact.failures > 0, contact.number ^ target))
         return found[:most]
 
