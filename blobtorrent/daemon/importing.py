@@ -54,9 +54,7 @@ class Find(NamedTuple):
 class Program(Protocol):
     """A session of another program."""
 
-    def __enter__(self) -> Program: ...
-
-    def __exit__(self, *_: object) -> None: ...
+    def close(self) -> None: ...
 
     def refuse_while_used(self) -> None:
         """Raises Conflict ("import.*-runs") while the program itself runs on it."""

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from blobtorrent.core.session import from_transmission
 from blobtorrent.core.session.from_rtorrent import left_by_rtorrent, locate
 from blobtorrent.core.session.record import Place
 from blobtorrent.daemon.importing import Find, Program, map_folder
 from blobtorrent.model.errors import FormatError, NotFound
-from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.protocol import rtorrentsession, transmissionresume
+from blobtorrent.protocol.foreignvalues import text_of
 from blobtorrent.protocol.metafile import parse_torrent
-from blobtorrent.protocol.rtorrentsession import Progress, read_progress, read_wanted, unresolved_magnet
 from blobtorrent.storage.foreignsession import RtorrentSession
+from blobtorrent.storage.transmissionsession import TransmissionSession
 
-PROGRAMS = ("rtorrent",)
+T = TypeVar("T")
 
 
 def open_program(program: str, path: Path) -> Program:
     """The session of a program of PROGRAMS. Raises NotFound ("import.no-folder")."""
-    return Rtorrent(path)
+    return PROGRAMS[program](path)
 
 
 class Rtorrent(RtorrentSession):
@@ -29,7 +32,7 @@ class Rtorrent(RtorrentSession):
     def find(self, name: str, moved: Mapping[str, str]) -> Find:
         """As in Program."""
         raw, wanted_raw, progress_raw = self.read(name)
-        link = unresolved_magnet(raw)
+        link = rtorrentsession.unresolved_magnet(raw)
         if link is not None:
             raise _no_metadata(link)
         metainfo = parse_torrent(raw)
@@ -37,20 +40,55 @@ class Rtorrent(RtorrentSession):
             raise FormatError("import.other-torrent", f"{name}.torrent is another torrent, {metainfo.info_hash.hex}")
         if wanted_raw is None:
             raise NotFound("import.no-wishes", f"{name}.torrent.rtorrent is gone, which says where its files are")
-        wanted = read_wanted(wanted_raw)
+        wanted = rtorrentsession.read_wanted(wanted_raw)
         root, renames = locate(metainfo, map_folder(os.fsdecode(wanted.directory), moved))
-        progress, notes = _progress(progress_raw, metainfo)
+        num_pieces, num_files = metainfo.geometry.num_pieces, len(metainfo.files)
+        progress, notes = _progress(
+            progress_raw, lambda raw: rtorrentsession.read_progress(raw, num_pieces, num_files))
         file = f"{name}.torrent"
         left = left_by_rtorrent(metainfo, wanted, progress, written_at=self.written_at(file), notes=notes)
         return Find(raw, self.path / file, metainfo, left, (Place(root, root, renames=renames),))
 
 
-def _progress(raw: bytes | None, metainfo: Metainfo) -> tuple[Progress | None, Sequence[str]]:
+class Transmission(TransmissionSession):
+    """Transmission: torrents/HASH.torrent and resume/HASH.resume."""
+
+    def find(self, name: str, moved: Mapping[str, str]) -> Find:
+        """As in Program."""
+        files = self.read(name)
+        if not files.torrent:
+            raise _no_metadata(text_of(files.magnet))
+        if transmissionresume.unresolved_magnet(files.torrent):
+            raise _no_metadata(f"magnet:?xt=urn:btih:{name}")
+        metainfo = parse_torrent(files.torrent)
+        digits = metainfo.info_hash.v1.hex()
+        if not digits or not digits.startswith(name.rpartition(".")[2]):
+            raise FormatError("import.other-torrent", f"{name}.torrent is another torrent, {metainfo.info_hash.hex}")
+        if files.resume is None:
+            raise NotFound("import.no-wishes", f"{name}.resume is gone, which says where its files are")
+        resume = transmissionresume.read_resume(files.resume)
+        destination, incomplete = (
+            map_folder(os.fsdecode(folder), moved) if folder else ""
+            for folder in (resume.destination, resume.incomplete_dir))
+        places = from_transmission.places_of(metainfo, resume, destination, incomplete)
+        spans = [metainfo.geometry.pieces_of_span(entry.offset, entry.length) for entry in metainfo.files]
+        progress, notes = _progress(
+            files.resume, lambda raw: transmissionresume.read_progress(raw, metainfo.geometry, spans))
+        file = f"{name}.torrent"
+        left = from_transmission.left_by_transmission(
+            metainfo, resume, progress, written_at=self.torrents.written_at(file), notes=notes)
+        return Find(files.torrent, self.torrents.path / file, metainfo, left, places, from_transmission.SUFFIX)
+
+
+PROGRAMS: Mapping[str, Callable[[Path], Program]] = {"rtorrent": Rtorrent, "transmission": Transmission}
+
+
+def _progress(raw: bytes | None, read: Callable[[bytes], T]) -> tuple[T | None, Sequence[str]]:
     """What is known of its progress; without that, why all is checked."""
     if raw is None:
         return None, ["how far it was is not known: checked"]
     try:
-        return read_progress(raw, metainfo.geometry.num_pieces, len(metainfo.files)), ()
+        return read(raw), ()
     except FormatError as error:
         return None, [f"how far it was cannot be read ({error.detail}): checked"]
 

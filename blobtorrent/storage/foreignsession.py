@@ -38,6 +38,9 @@ class ForeignFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         os.close(self._folder)
 
     def files(self) -> list[str]:

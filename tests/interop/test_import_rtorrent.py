@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.fingerprint import fingerprint
 from tests.support.payload import KIB, Sample, make_sample
 from tests.support.peers.blobtorrent import run
 from tests.support.peers.program import wait_until
@@ -128,13 +128,6 @@ def _import(session: Path, *words: object, status: int = 0) -> dict[str, Any]:
     return {**told, "torrents": {torrent["hash"]: torrent for torrent in told["torrents"]}}
 
 
-def _fingerprint(folder: Path) -> dict[str, tuple[int, str]]:
-    return {
-        str(path.relative_to(folder)): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
-        for path in sorted(folder.rglob("*")) if path.is_file()
-    } | {str(path): (path.stat().st_mtime_ns, "") for path in [folder, *folder.rglob("*")] if path.is_dir()}
-
-
 def _checks(box: Seedbox) -> Iterator[tuple[int, int, int]]:
     """Good, bad and missing pieces of each check that the daemon made."""
     for found in re.finditer(r"torrent checked.* good=(\d+) bad=(\d+) missing=(\d+)", box.output()):
@@ -147,11 +140,11 @@ def _trackers(box: Seedbox, sample: Sample) -> list[str]:
 
 
 def test_everything_goes_on_where_rtorrent_left_it_and_nothing_is_hashed(left: Left, box: Seedbox) -> None:
-    before = _fingerprint(left.session), _fingerprint(left.content)
+    before = fingerprint(left.session), fingerprint(left.content)
     told = _import(left.session, "--state-dir", box.state)
     assert {torrent["result"] for torrent in told["torrents"].values()} == {"imported"}
     assert {torrent["to_check_bytes"] for torrent in told["torrents"].values()} == {0}
-    assert (_fingerprint(left.session), _fingerprint(left.content)) == before
+    assert (fingerprint(left.session), fingerprint(left.content)) == before
     with box:
         for sample in (left.many, left.single, left.renamed):
             assert box.wait_state(sample, "seeding")["done_bytes"] == sum(

@@ -1,4 +1,4 @@
-"""`blobtorrent import rtorrent SESSION_DIR`: the torrents of another program, with what it knew of them."""
+"""`blobtorrent import PROGRAM SESSION_DIR`: the torrents of another program, with what it knew of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import os
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,13 +38,13 @@ def register(commands: Subcommands) -> None:
     parser = commands.add_parser(
         "import",
         help="take over the torrents of another program",
-        description="Take over the torrents of rTorrent: with their progress, folders, priorities, labels, custom "
-                    "fields, figures and times. Files that are as rTorrent left them are not hashed again. The session "
-                    "folder is only read. rTorrent must have ended. Without --url the torrents are written to a state "
-                    "directory whose daemon does not run.",
+        description="Take over the torrents of rTorrent, Transmission, qBittorrent or Deluge: with their progress, "
+                    "folders, priorities, labels, limits, figures and times. Files that are as the program left them "
+                    "are not hashed again. Its session is only read, and it must have ended. Without --url the "
+                    "torrents are written to a state directory whose daemon does not run.",
         parents=[client_options()],
     )
-    parser.add_argument("program", choices=("rtorrent",), help="whose torrents they are")
+    parser.add_argument("program", choices=("rtorrent", "transmission"), help="whose torrents they are")
     parser.add_argument("session_dir", metavar="SESSION_DIR", type=Path, help="its session folder")
     parser.add_argument("--state-dir", metavar="DIR", type=Path, help="the state directory to write to")
     parser.add_argument("--dry-run", action="store_true", help="only tell what would be done")
@@ -62,7 +62,7 @@ def run(args: Namespace) -> int:
     from blobtorrent.daemon.programs import open_program
 
     results: list[_Result] = []
-    with open_program(args.program, args.session_dir) as session, Meter(is_wanted=not args.json) as meter:
+    with closing(open_program(args.program, args.session_dir)) as session, Meter(is_wanted=not args.json) as meter:
         if not args.dry_run:
             session.refuse_while_used()
         reader = Reader(session, dict(args.map), start=args.start)
@@ -134,23 +134,33 @@ def _write(writer: Writer, source: Source) -> bool:
 def _send(client: Client, args: Namespace, source: Source) -> bool:
     """Have the daemon add a torrent. What it cannot be told is how far an unfinished one is: it checks that."""
     record = source.imported.record
-    if record.place.renames:
-        raise Invalid("import.renamed", f"its folder is not called {source.metainfo.name}: stop the daemon and import "
-                      "it into the state directory")
+    wishes, place = record.wishes, record.place
+    if place.renames:
+        raise Invalid("import.renamed", f"its files have other names than {source.metainfo.name} gives them: stop the "
+                      "daemon and import it into the state directory")
+    if place.root != place.download_dir:
+        raise Invalid("import.unfinished-folder", f"it is to move from {place.root} to {place.download_dir} when it is "
+                      "complete: stop the daemon and import it into the state directory")
     if len(record.have) and not source.imported.stamps:    # a daemon that is not told would download it all again
         raise Invalid("import.files-gone", "none of its files is there: mount their disk first")
     if args.dry_run:
         return True
-    tiers = record.wishes.trackers
+    tiers = wishes.trackers
     body: dict[str, Any] = {
-        "download_dir": str(record.place.root),
+        "download_dir": str(place.root),
         "start": record.should_run and tiers is None,
-        "labels": list(record.wishes.labels),
-        "priority": record.wishes.priority,
+        "labels": list(wishes.labels),
+        "group": wishes.group,
+        "priority": wishes.priority,
+        "down_limit_bytes_per_s": wishes.down_bytes_per_s,
+        "up_limit_bytes_per_s": wishes.up_bytes_per_s,
+        "sequential": wishes.is_sequential,
         "file_priorities": {
-            str(number): priority.name.lower() for number, priority in record.wishes.file_priorities.items()},
+            str(number): priority.name.lower() for number, priority in wishes.file_priorities.items()},
         "skip_check": record.have.is_full and not source.imported.to_check_bytes,
     }
+    if wishes.goal is not None:
+        body["seeding"] = {**wishes.goal._asdict(), "action": wishes.goal.action.value}
     if len(source.raw) > MAX_SENT_BYTES:
         if source.path is None:
             raise Invalid("import.too-large", "its .torrent is too large to be sent, and is no file: stop the daemon and "

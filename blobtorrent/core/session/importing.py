@@ -176,7 +176,7 @@ def usable_labels(texts: Iterable[str], notes: list[str]) -> tuple[str, ...]:
 
 
 def renames_of(metainfo: Metainfo, places: Mapping[int, str]) -> dict[str, str]:
-    """The renames (as in Place) that have files, by their numbers, lie at other paths below the root than the torrent's.
+    """The renames (as in Place) with which some files, by their numbers, lie at these paths below the root.
 
     Raises Invalid ("torrent.bad-name" for a path that leads elsewhere, "import.same-path" when two files share one).
     """

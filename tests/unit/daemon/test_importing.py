@@ -45,7 +45,7 @@ class HandMade:
         return digits
 
     def sources(self) -> list[Source]:
-        with open_program("rtorrent", self.session) as session:
+        with closing(open_program("rtorrent", self.session)) as session:
             reader = Reader(session, {})
             return [reader.read(name) for name in session.names()]
 
