@@ -8,12 +8,12 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from blobtorrent.config.option import Option, Section
 from blobtorrent.config.schema import LISTED_TABLES, NAMED_TABLES, SINGLE_TABLES
-from blobtorrent.config.values import InterfaceSpec, OneOf
+from blobtorrent.config.values import InterfaceSpec, OneOf, ProxySpec
 
 # What stands in TOML for a value of a class: sizes, rates and durations may be text with a unit.
 _WRITTEN: dict[type, list[str]] = {
     bool: ["boolean"], int: ["integer", "string"], float: ["number", "string"], str: ["string"], Path: ["string"],
-    InterfaceSpec: ["string"], tuple: ["array"],
+    InterfaceSpec: ["string"], ProxySpec: ["string"], tuple: ["array"],
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from blobtorrent.config import hookvalues, values
 from blobtorrent.config.option import Option, Section, at_start, live
-from blobtorrent.config.values import HttpsSpec, InterfaceSpec, ListenSpec, TimeWindow, UnixSpec
+from blobtorrent.config.values import HttpsSpec, InterfaceSpec, ListenSpec, ProxySpec, TimeWindow, UnixSpec
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -80,6 +80,21 @@ class NetworkSettings(Section):
         'The only way that traffic may take: the name of an interface such as "tun0", or addresses of one, such as '
         '"10.8.0.2, fd00::2". Peers, trackers and name servers are reached by it, and only by it: while it is gone '
         "nothing is sent. Empty: as the system routes.",
+    )
+    proxy: ProxySpec | None = at_start(
+        "",
+        values.proxy,
+        'A proxy for connections to peers, trackers and web seeds: "socks5://ADDRESS:PORT" or "http://ADDRESS:PORT"; '
+        "the second is asked with CONNECT. It looks names up, too. Empty: none.",
+    )
+    proxy_login_file: Path | None = at_start(
+        "", values.optional_file, "File whose first line is USER:PASSWORD for the proxy. Empty: it wants none."
+    )
+    proxy_strict: bool = at_start(
+        True,
+        values.boolean,
+        "Whether nothing may go beside the proxy: no datagrams that it does not carry, no listening for peers, no "
+        "question to another name server.",
     )
     allow_loopback: bool = at_start(
         False,

@@ -33,6 +33,7 @@ _WINDOW = (
     r"([0-9]{1,2}):([0-9]{2}) *- *([0-9]{1,2}):([0-9]{2})"
 )
 _INTERFACE_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}"
+_PROXY = "(socks5|http)://([^/@]+)/?"
 _HOST_NAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?"
 
 
@@ -74,6 +75,18 @@ class InterfaceSpec(NamedTuple):
 
     def __str__(self) -> str:
         return self.name or ", ".join(self.addresses)
+
+
+class ProxySpec(NamedTuple):
+    """A proxy: the language it speaks, "socks5" or "http", and its address."""
+
+    kind: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}://[{self.host}]:{self.port}" if ":" in self.host else (
+            f"{self.kind}://{self.host}:{self.port}")
 
 
 class TimeWindow(NamedTuple):
@@ -280,6 +293,22 @@ def interface(value: object) -> InterfaceSpec:
     if len(families) > len(set(families)):
         raise ValueError("must name at most one IPv4 address and one IPv6 address")
     return InterfaceSpec(addresses=tuple(str(ip_address(word)) for word in words))
+
+
+def proxy(value: object) -> ProxySpec | None:
+    """ "socks5://ADDRESS:PORT" or "http://ADDRESS:PORT"; empty text is none."""
+    if value == "":
+        return None
+    match = re.fullmatch(_PROXY, value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('must be text such as "socks5://10.0.0.1:1080" or "http://[fd00::1]:3128", without user name')
+    where = listener(match[2])
+    host = "127.0.0.1" if where.host == "localhost" else where.host
+    if not _is_address(host):
+        raise ValueError(f"names {host!r}, which would have to be looked up beside the proxy: give its address")
+    if len(where.ports) != 1 or not where.ports[0]:
+        raise ValueError("must have one port")
+    return ProxySpec(match[1], str(ip_address(host)), where.ports[0])
 
 
 def _is_address(text: str) -> bool:

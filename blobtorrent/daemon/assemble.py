@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from logging import DEBUG
 from pathlib import Path
-from random import Random
+from random import Random, SystemRandom
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from blobtorrent.config.schema import Settings
+from blobtorrent.config.schema import NetworkSettings, Settings
 from blobtorrent.core.session.build import Surroundings, build_session
 from blobtorrent.core.session.commands import NO_ANSWER, StopSession
 from blobtorrent.core.session.gateway import Gateway
@@ -33,6 +34,8 @@ from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.door import Door
+from blobtorrent.network.messages import UseFilter
+from blobtorrent.network.proxy import open_proxy
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
 from blobtorrent.protocol.wire.peerid import RANDOM_BYTES, make_peer_id
@@ -154,7 +157,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     hash_threads = storage.hash_threads or default_size()
     hashers = HasherPool(arena, disks, hash_threads)
     files = FilePool(descriptor_share())
-    binding = Binding(settings.network.interface, allow_loopback=settings.network.allow_loopback)
+    binding = _bind(settings.network)
     door = Door(clock, binding)
     shard = Shard(0, arena)
     host = SwarmHost(shard, arena, hashers.post, disks.post, door.mailbox, rng)
@@ -214,7 +217,13 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         Part("core", core.start, core.stop, (core,)),
     ])
     metrics = measure_engine(arena, disks, hashers, door, shard, core, bus, outcalls, session.announce_results)
-    return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved)
+    return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
+                  gates={door.gate: door.mailbox, host.gate: shard.mailbox})
+
+
+def _bind(network: NetworkSettings) -> Binding:
+    proxy = open_proxy(network.proxy, network.proxy_login_file, is_strict=network.proxy_strict)
+    return Binding(network.interface, proxy=proxy, allow_loopback=network.allow_loopback)
 
 
 def _open_saved(settings: Settings, state: Path, runtime: Path | None, draft: LiveDraft | None,

@@ -39,7 +39,7 @@ class HttpTrackers:
     def announce(self, order: Announce) -> AnnounceDone:
         deadline = Deadline(self._clock, order.timeout_s)
         reply = self._get(announce_url(order.url, order.query), deadline, LOOPBACK_PATH, read_reply, order.origin)
-        named = _look_up(reply.hostnames[:MAX_NAMES], deadline)
+        named = _look_up(reply.hostnames[:MAX_NAMES], deadline, self._binding)
         endpoints = tuple(dict.fromkeys((*reply.endpoints, *named)))
         return AnnounceDone(
             order.info_hash, order.url, order.query, endpoints=endpoints, reply=reply, origin=order.origin)
@@ -68,13 +68,13 @@ class HttpTrackers:
             raise TrackerError(code, f"HTTP status {response.status}") from None
 
 
-def _look_up(hostnames: tuple[tuple[str, int], ...], deadline: Deadline) -> list[Endpoint]:
+def _look_up(hostnames: tuple[tuple[str, int], ...], deadline: Deadline, binding: Binding) -> list[Endpoint]:
     """Addresses of peers that the tracker named; those of which none is known are left out."""
     endpoints: list[Endpoint] = []
     for name, port in hostnames:
         try:
             deadline.left_s()
-            endpoints += look_up(name, port)
+            endpoints += look_up(name, port, deadline, binding)
         except TimedOut:
             break
         except NetworkError:

@@ -18,9 +18,10 @@ from blobtorrent import __version__
 from blobtorrent.discovery.messages import ANYWHERE, Origin
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import DialFailed, NetworkError, TimedOut
-from blobtorrent.network import transport
+from blobtorrent.network import outgoing, transport
 from blobtorrent.network.binding import ANYWHERE as FREE
 from blobtorrent.network.binding import Binding
+from blobtorrent.network.outgoing import connect_to
 from blobtorrent.runtime.clock import Clock
 
 if TYPE_CHECKING:
@@ -91,42 +92,28 @@ def connect(parts: SplitResult, deadline: Deadline, may_ask: Callable[[Address],
             origin: Origin = ANYWHERE, binding: Binding = FREE) -> socket.socket:
     """A blocking connection, TLS included, to the first address of the host that may be asked and answers.
 
-    Raises NetworkError ("net.no-such-host", "net.no-address", "net.forbidden-address"), TimedOut, or OSError.
+    Raises NetworkError ("net.no-such-host", "net.no-address", "net.forbidden-address"), ProxyFailed, TimedOut, or
+    OSError.
     """
-    found = look_up(parts.hostname or "", parts.port or _PORTS[parts.scheme])
-    fitting = [one for one in found if origin.family in (0, 6 if one.is_ipv6 else 4)]
-    if not fitting:
-        raise NetworkError("net.no-address", f"{parts.hostname} has no IPv{origin.family} address")
-    allowed = [one for one in fitting if may_ask(address_of(one.host))]
-    failure: OSError = ConnectionError("no address")
-    for tried, endpoint in enumerate(allowed):
-        timeout_s = deadline.left_s() / (len(allowed) - tried)     # a dead address must not use up all the time
-        sock = binding.stream_to(endpoint.host)
-        try:
-            sock.settimeout(timeout_s)
-            if origin.host and not binding.is_confined:
-                sock.bind((origin.host, 0))
-            sock.connect((endpoint.host, endpoint.port))
-            return _wrap_tls(sock, parts.hostname or "") if parts.scheme == "https" else sock
-        except OSError as error:
-            sock.close()
-            failure = error
-    if not allowed:
-        raise NetworkError("net.forbidden-address", f"{parts.hostname} lies where strangers may not send us")
-    raise failure
+    host = parts.hostname or ""
+    sock = connect_to(binding, host, parts.port or _PORTS[parts.scheme], deadline.left_s, may_ask,
+                      family=origin.family, source=origin.host)
+    if parts.scheme != "https":
+        return sock
+    try:
+        sock.settimeout(deadline.left_s())
+        return _wrap_tls(sock, host)
+    except BaseException:
+        sock.close()
+        raise
 
 
-def look_up(host: str, port: int) -> list[Endpoint]:
+def look_up(host: str, port: int, deadline: Deadline, binding: Binding = FREE) -> list[Endpoint]:
     """The addresses of a name, each once, in the order of preference. It can take as long as name servers take.
 
-    Raises NetworkError ("net.no-such-host").
+    Raises NetworkError ("net.no-such-host", "net.proxy-only"), TimedOut.
     """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a host name"
-        raise NetworkError("net.no-such-host", f"{host}: {reason}") from None
-    return list(dict.fromkeys(Endpoint(str(address[0]), port) for *_, address in found))
+    return [Endpoint(str(address), port) for address in outgoing.look_up(binding, host, deadline.left_s)]
 
 
 def address_of(host: str) -> Address:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from blobtorrent.discovery.http_tracker import HttpTrackers
 
 THREADS = 4
+RESOLVE_S = 20.0                       # for a name, where the time of asking can be limited
 
 
 class Outcalls:
@@ -50,7 +51,7 @@ class Outcalls:
         elif isinstance(order, Scrape):
             order.reply_to.post(self._scrape(order))
         else:
-            order.reply_to.post(_resolve(order))
+            order.reply_to.post(self._resolve(order))
 
     def _announce(self, order: Announce) -> AnnounceDone:
         try:
@@ -71,11 +72,11 @@ class Outcalls:
             self._http = HttpTrackers(self._clock, self._binding)
         return self._http
 
+    def _resolve(self, order: ResolveHost) -> HostResolved:
+        from blobtorrent.discovery.httpcall import Deadline, look_up
 
-def _resolve(order: ResolveHost) -> HostResolved:
-    from blobtorrent.discovery.httpcall import look_up
-
-    try:
-        return HostResolved(order.host, order.port, tuple(look_up(order.host, order.port)))
-    except NetworkError as error:
-        return HostResolved(order.host, order.port, error=error)
+        try:
+            found = look_up(order.host, order.port, Deadline(self._clock, RESOLVE_S), self._binding)
+        except NetworkError as error:
+            return HostResolved(order.host, order.port, error=error)
+        return HostResolved(order.host, order.port, tuple(found))

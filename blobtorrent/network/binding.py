@@ -3,6 +3,7 @@
 Without an interface in the settings sockets go where the system sends them. With one, given by its name or by its
 addresses, nothing leaves by another way: no connection, no listener, no datagram, no question to a name server. While
 the interface is gone there are no sockets at all. What goes to this machine itself never leaves it and is free.
+A strict proxy is the only place that may be connected to.
 
 Any thread may open sockets. Whoever watches the system's addresses is the only one that calls `look`.
 """
@@ -13,10 +14,12 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Callable
+from typing import NamedTuple
 
 from blobtorrent.config.values import InterfaceSpec
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.model.reach import may_name
+from blobtorrent.network.proxy import Proxy
 
 GONE = "net.interface-gone"
 _SO_BINDTODEVICE = 25                  # of Linux; `socket` does not name it on every Python
@@ -25,20 +28,28 @@ _ABSENT = frozenset((errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL))
 _NOT_ALLOWED = frozenset((errno.EPERM, errno.EACCES, errno.ENOPROTOOPT))
 _ANY_HOSTS = ("0.0.0.0", "::", "")
 
-# The addresses of an interface, by its name; empty when it is gone or down.
-AddressesOf = Callable[[str], tuple[str, ...]]
+
+class Presence(NamedTuple):
+    """An interface as it is now: another number means that it was made anew. No addresses: it is gone or down."""
+
+    number: int = 0
+    addresses: tuple[str, ...] = ()
+
+
+# What there is of an interface, by its name.
+PresenceOf = Callable[[str], Presence]
 
 
 class Binding:
     """Where sockets may be bound; `Binding()` leaves them free."""
 
-    def __init__(self, interface: InterfaceSpec | None = None, *, allow_loopback: bool = False,
-                 addresses_of: AddressesOf | None = None) -> None:
+    def __init__(self, interface: InterfaceSpec | None = None, *, proxy: Proxy | None = None,
+                 allow_loopback: bool = False, presence_of: PresenceOf | None = None) -> None:
+        self.proxy = proxy
         self.interface = InterfaceSpec() if interface is None else interface
         self._allow_loopback = allow_loopback
-        self._addresses_of = _system_addresses_of if addresses_of is None else addresses_of
-        self._sources = self.interface.addresses          # replaced as a whole by `look`, read by any thread
-        self.is_there = not self.is_confined
+        self._presence_of = _system_presence_of if presence_of is None else presence_of
+        self._presence = Presence()    # replaced as a whole by `look`, read by any thread
         self.look()
 
     @property
@@ -46,28 +57,39 @@ class Binding:
         return bool(self.interface.name or self.interface.addresses)
 
     @property
+    def _has_strict_proxy(self) -> bool:
+        return self.proxy is not None and self.proxy.is_strict
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The addresses that we may use; none when all may be used, or when the interface is gone."""
-        return self._sources
+        return self._presence.addresses
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anything can be sent."""
+        return not self.is_confined or bool(self.sources)
 
     def look(self) -> bool:
-        """See which addresses the interface has now. True when that changed."""
-        if not self.is_confined:
-            return False
-        before = (self.is_there, self._sources)
+        """See what there is of the interface now. True when that changed."""
+        before = self._presence
         if self.interface.name:
-            self._sources = self._addresses_of(self.interface.name)
+            self._presence = self._presence_of(self.interface.name)
         else:
-            self._sources = tuple(filter(_is_ours, self.interface.addresses))
-        self.is_there = bool(self._sources)
-        return before != (self.is_there, self._sources)
+            self._presence = Presence(0, tuple(filter(_is_ours, self.interface.addresses)))
+        return before != self._presence
 
     def admits(self, host: str, by: str | None) -> bool:
         """Whether who is at the address `by` (None: unknown) may send us to the address `host`."""
         return may_name(by, host, allow_loopback=self._allow_loopback)
 
     def stream_to(self, host: str) -> socket.socket:
-        """A TCP socket for a connection to the address `host`. Raises NetworkError ("net.interface-gone"), OSError."""
+        """A TCP socket for a connection to the address `host`.
+
+        Raises NetworkError ("net.interface-gone", "net.proxy-only"), OSError.
+        """
+        if self._has_strict_proxy and self.proxy is not None and host != self.proxy.endpoint.host:
+            raise NetworkError("net.proxy-only", f"network.proxy_strict: nothing goes to {host} beside the proxy")
         address = ipaddress.ip_address(host.partition("%")[0])
         sock = socket.socket(_family(address.version), socket.SOCK_STREAM)
         try:
@@ -82,10 +104,12 @@ class Binding:
         """A non-blocking socket that is bound to an address of ours, for listening (SOCK_STREAM) or datagrams.
 
         "0.0.0.0" and "::" are every address that we may use. An IPv6 socket leaves IPv4 alone.
-        Raises NetworkError ("net.interface-gone", "net.off-interface"), OSError, or ValueError when `host` is no
-        address.
+        Raises NetworkError ("net.interface-gone", "net.off-interface", "net.proxy-only"), OSError, or ValueError when
+        `host` is no address.
         """
         version = ipaddress.ip_address(host).version
+        if self._has_strict_proxy:
+            raise NetworkError("net.proxy-only", f"network.proxy_strict: nothing comes in at {host} beside the proxy")
         sock = socket.socket(_family(version), kind)
         try:
             sock.setblocking(False)
@@ -103,7 +127,7 @@ class Binding:
         """Where to bind for `host`, once the socket cannot leave the interface."""
         if not self.is_confined:
             return host
-        if host not in _ANY_HOSTS and host not in self._sources:
+        if host not in _ANY_HOSTS and host not in self.sources:
             raise NetworkError("net.off-interface", f"{host} is not an address of {self.interface}")
         if self.interface.name and self._bind_to_device(sock):
             return host
@@ -134,7 +158,7 @@ class Binding:
         return True
 
     def _source(self, version: int) -> str:
-        for source in self._sources:
+        for source in self.sources:
             if ipaddress.ip_address(source).version == version:
                 return source
         raise self._gone(f" for IPv{version}")
@@ -157,10 +181,10 @@ def _is_ours(address: str) -> bool:
     return True
 
 
-def _system_addresses_of(name: str) -> tuple[str, ...]:
-    from blobtorrent.network.interfaces import addresses_of
+def _system_presence_of(name: str) -> Presence:
+    from blobtorrent.network.interfaces import presence_of
 
-    return addresses_of(name)
+    return presence_of(name)
 
 
 ANYWHERE = Binding()

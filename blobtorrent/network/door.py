@@ -2,7 +2,8 @@
 
 What comes through is handed over with its socket as PeerArrived, and the door forgets it. Neither slow nor hostile
 peers can fill it: a half-made connection has a deadline, one address gets no more than its share, and when all places
-are taken the oldest incoming one gives way, since honest peers greet within a round trip.
+are taken the oldest incoming one gives way, since honest peers greet within a round trip. While the interface or the
+proxy that all must go by is not there, dials wait: no peer is to blame for that.
 """
 
 from __future__ import annotations
@@ -10,25 +11,26 @@ from __future__ import annotations
 import socket
 from collections import Counter, deque
 from functools import partial
+from typing import TYPE_CHECKING
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
-from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
+from blobtorrent.model.errors import BlobTorrentError, FormatError, NetworkError, PeerError, ProxyFailed
 from blobtorrent.network import transport
-from blobtorrent.network.arrival import Arrival
+from blobtorrent.network.arrival import Arrival, State
 from blobtorrent.network.binding import ANYWHERE, Binding
+from blobtorrent.network.listeners import Listeners
 from blobtorrent.network.messages import (
+    AddressesChanged,
     Dial,
     DialFailed,
     Listen,
-    ListenFailed,
-    Listening,
     PeerArrived,
     Serve,
     UseFilter,
+    WatchAddresses,
     Withdraw,
 )
-from blobtorrent.protocol.wire.greeting import GREETING_BYTES
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.heartbeat import Heart
 from blobtorrent.runtime.logs import get_logger
@@ -37,10 +39,16 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.metrics import Registry
 from blobtorrent.runtime.timers import Timer
 
+if TYPE_CHECKING:
+    from blobtorrent.network.addresswatch import AddressWatch
+    from blobtorrent.protocol.proxy.tunnel import Tunnel
+
 log = get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 GREETING_TIMEOUT_S = 20.0
+WITHDRAWN = "net.withdrawn"
+PROXY_PAUSE_S = 5.0                    # without dials when the proxy does not do its work
 SHORTAGE_PAUSE_S = 1.0                 # without new sockets when descriptors ran out
 MAX_DIALS = 100                        # under way at once; more wait their turn
 MAX_INCOMING = 500                     # incoming sockets that have not greeted yet
@@ -48,22 +56,28 @@ MAX_PER_ADDRESS = MAX_INCOMING // 2    # of these from one address: whole fleets
 ACCEPTS_PER_PASS = 64                  # then dials and greetings get their turn
 RECEIVE_BYTES = 4096                   # a greeting, and what many clients send right behind it
 
+_PROXY_IS_AT_FAULT = frozenset(("proxy.down", "proxy.login", "proxy.bad-answer"))
+
+DoorMessage = Listen | Serve | Withdraw | Dial | UseFilter | WatchAddresses
+
 
 class Door:
-    """Takes Listen, Serve, Withdraw, Dial and UseFilter messages in its `mailbox`; answers as they say."""
+    """Takes the messages of its `mailbox`; answers as they say."""
 
     def __init__(self, clock: Clock | None = None, binding: Binding = ANYWHERE) -> None:
         self._binding = binding
         self._loop = SelectorLoop("door", self._on_message, clock=clock, on_stop=self._close)
-        self.mailbox: Mailbox[Listen | Serve | Withdraw | Dial | UseFilter] = self._loop.mailbox
+        self.mailbox: Mailbox[DoorMessage] = self._loop.mailbox
         self.gate = Gate()             # for peers that come to us: swarms know whom not to dial
-        self._listeners: list[socket.socket] = []
+        self._listeners = Listeners(self._loop, binding, self._accept)
+        self._watch: AddressWatch | None = None
         self._served: dict[bytes, Serve] = {}              # by every wire form of the torrent
         self._waiting: deque[Dial] = deque()
         self._visits: dict[_Visit, None] = {}              # half-made connections, oldest first
         self._outgoing = 0
         self._per_address: Counter[str] = Counter()
         self._pause: Timer | None = None
+        self._proxy_pause: Timer | None = None
 
     def measure(self, registry: Registry) -> None:
         """Have the thread's figures exported."""
@@ -80,7 +94,7 @@ class Door:
         """Close listeners and half-made connections and end the thread. True when it ended in time."""
         return self._loop.stop(timeout_s)
 
-    def _on_message(self, message: Listen | Serve | Withdraw | Dial | UseFilter) -> None:
+    def _on_message(self, message: DoorMessage) -> None:
         if isinstance(message, Dial):
             self._waiting.append(message)
             self._dial_more()
@@ -91,21 +105,12 @@ class Door:
             self._withdraw(message)
         elif isinstance(message, UseFilter):
             self.gate.use(message.address_filter)
+        elif isinstance(message, WatchAddresses):
+            self._watch_addresses(message)
         else:
-            self._listen(message)
+            self._listeners.open(message)
 
     # ---- listening
-
-    def _listen(self, wish: Listen) -> None:
-        try:
-            listener = transport.open_listener(wish.host, wish.ports, self._binding)
-        except NetworkError as error:
-            wish.reply_to.post(ListenFailed(wish.host, error.code, error.detail))
-            return
-        self._listeners.append(listener)
-        if self._pause is None:
-            self._loop.register(listener, EVENT_READ, partial(self._accept, listener))
-        wish.reply_to.post(Listening(wish.host, listener.getsockname()[1]))
 
     def _accept(self, listener: socket.socket, _mask: int) -> None:
         for _ in range(ACCEPTS_PER_PASS):
@@ -138,23 +143,64 @@ class Door:
     def _hold_back(self) -> None:
         """No descriptors: let links close before more are opened. The kernel keeps whoever knocks meanwhile."""
         if self._pause is None:
-            for listener in self._listeners:
-                self._loop.unregister(listener)
+            self._listeners.pause()
             self._pause = self._loop.timers.at(self._loop.now + SHORTAGE_PAUSE_S, self._resume)
 
     def _resume(self) -> None:
         self._pause = None
-        for listener in self._listeners:
-            self._loop.register(listener, EVENT_READ, partial(self._accept, listener))
+        self._listeners.resume()
+        self._dial_more()
+
+    # ---- the way
+
+    def _watch_addresses(self, message: WatchAddresses) -> None:
+        from blobtorrent.network.addresswatch import AddressWatch
+
+        def on_change(lost: frozenset[str], rebind: bool) -> None:
+            self._listeners.renew(rebind=rebind)
+            if rebind:
+                self._dial_again()
+            message.reply_to.post(AddressesChanged(lost, rebind))
+
+        if self._watch is None:
+            self._watch = AddressWatch(self._loop, self._binding, on_change)
+            self._watch.begin()
+
+    def _dial_again(self) -> None:
+        """What is being dialled goes by a way that is no more."""
+        for visit in list(self._visits):
+            if isinstance(visit.arrival.purpose, Dial):
+                self._waiting.append(visit.arrival.purpose)
+                self._drop(visit)
+        self._dial_more()
+
+    def _rest_from_proxy(self, reason: BlobTorrentError) -> None:
+        """It is not the peers' fault: dial them later."""
+        if self._proxy_pause is None:
+            log.warning("the proxy does not do its work", code=reason.code, detail=reason.detail)
+            self._proxy_pause = self._loop.timers.at(self._loop.now + PROXY_PAUSE_S, self._try_proxy)
+
+    def _try_proxy(self) -> None:
+        self._proxy_pause = None
         self._dial_more()
 
     # ---- dialing
 
+    @property
+    def _may_dial(self) -> bool:
+        return (self._outgoing < MAX_DIALS and self._pause is None and self._proxy_pause is None
+                and self._binding.is_there)
+
     def _dial_more(self) -> None:
-        while self._waiting and self._outgoing < MAX_DIALS and self._pause is None:
+        while self._waiting and self._may_dial:
             dial = self._waiting.popleft()
             try:
-                sock = transport.begin_dial(dial.endpoint)
+                tunnel = self._tunnel_to(dial.endpoint)
+                proxy = self._binding.proxy
+                sock = transport.begin_dial(dial.endpoint if proxy is None else proxy.endpoint, self._binding)
+            except (NetworkError, FormatError) as error:
+                _answer_failed(dial, error.code, error.detail)
+                continue
             except OSError as error:
                 if transport.is_shortage(error):
                     self._waiting.appendleft(dial)
@@ -162,11 +208,15 @@ class Door:
                 else:
                     _answer_failed(dial, transport.error_code(error), error.strerror or "")
                 continue
-            visit = _Visit(sock, dial.endpoint, Arrival(dial, self._served.get))
+            visit = _Visit(sock, dial.endpoint, Arrival(dial, self._served.get, tunnel))
             self._visits[visit] = None
             self._outgoing += 1
             self._loop.register(sock, EVENT_WRITE, partial(self._on_dialed, visit))
             self._set_deadline(visit, CONNECT_TIMEOUT_S)
+
+    def _tunnel_to(self, endpoint: Endpoint) -> Tunnel | None:
+        proxy = self._binding.proxy
+        return None if proxy is None else proxy.tunnel_to(endpoint.host, endpoint.port)
 
     def _on_dialed(self, visit: _Visit, _mask: int) -> None:
         status = visit.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -198,7 +248,7 @@ class Door:
             if not self._send(visit, visit.arrival.feed(data)):
                 return
             admitted = visit.arrival.admit()
-        except PeerError as error:
+        except (PeerError, NetworkError) as error:
             self._refuse(visit, error)
             return
         purpose = visit.arrival.purpose
@@ -212,10 +262,10 @@ class Door:
         ))
 
     def _send(self, visit: _Visit, data: bytes) -> bool:
-        """Send our greeting. False when the connection broke, and is gone."""
+        """Send our greeting, or words to a proxy. False when the connection broke, and is gone."""
         try:
-            # The buffer of a new connection is empty, so 68 bytes fit or the connection is of no use.
-            if data and visit.sock.send(data) != GREETING_BYTES:
+            # The buffer of a new connection is empty, so so few bytes fit or the connection is of no use.
+            if data and visit.sock.send(data) != len(data):
                 raise OSError("no room for a greeting")
         except OSError as error:
             self._refuse(visit, _broken(error))
@@ -231,12 +281,23 @@ class Door:
         visit.deadline = self._loop.timers.at(self._loop.now + timeout_s, partial(self._refuse, visit, late))
 
     def _refuse(self, visit: _Visit, reason: BlobTorrentError) -> None:
+        purpose = visit.arrival.purpose
+        if self._binding.proxy is not None and visit.arrival.state is State.DIALING and reason.code != WITHDRAWN:
+            reason = ProxyFailed("proxy.down", f"the proxy {self._binding.proxy.endpoint}: {reason.detail}")
+        if isinstance(purpose, Dial) and reason.code in _PROXY_IS_AT_FAULT:
+            self._rest_from_proxy(reason)
+            self._waiting.append(purpose)
+            self._drop(visit)
+            return
+        self._drop(visit)
+        log.debug("refused a peer", peer=visit.endpoint, code=reason.code)
+        if isinstance(purpose, Dial):
+            _answer_failed(purpose, reason.code, reason.detail)
+
+    def _drop(self, visit: _Visit) -> None:
         self._forget(visit)
         visit.sock.close()
         visit.arrival.refuse()
-        log.debug("refused a peer", peer=visit.endpoint, code=reason.code)
-        if isinstance(visit.arrival.purpose, Dial):
-            _answer_failed(visit.arrival.purpose, reason.code, reason.detail)
 
     def _forget(self, visit: _Visit) -> None:
         """Give up the place of a half-made connection; its socket stays open."""
@@ -256,7 +317,7 @@ class Door:
             self._dial_more()
 
     def _withdraw(self, message: Withdraw) -> None:
-        gone = NetworkError("net.withdrawn", "the torrent was withdrawn")
+        gone = NetworkError(WITHDRAWN, "the torrent was withdrawn")
         for wire_hash in message.info_hash.wire_forms:
             serve = self._served.get(wire_hash)
             if serve is not None and serve.info_hash == message.info_hash:
@@ -271,9 +332,10 @@ class Door:
                 self._refuse(visit, gone)
 
     def _close(self) -> None:
-        closing = NetworkError("net.withdrawn", "shutting down")
-        for listener in self._listeners:
-            listener.close()
+        closing = NetworkError(WITHDRAWN, "shutting down")
+        self._listeners.close()
+        if self._watch is not None:
+            self._watch.close()
         while self._waiting:
             _answer_failed(self._waiting.popleft(), closing.code, closing.detail)
         for visit in list(self._visits):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from blobtorrent.model.errors import NetworkError
+from blobtorrent.network.binding import Presence
 from blobtorrent.protocol.netlink import ASK_ADDRESSES, ASK_LINKS, ASK_ROUTES, GROUPS, Answer
 
 RECEIVE_BYTES = 64 * 1024
@@ -27,17 +28,21 @@ def survey() -> Answer:
     return answer
 
 
-def addresses_of(name: str) -> tuple[str, ...]:
-    """What an interface can be reached at; empty when it is gone, down or has no address of more than its own link.
+def presence_of(name: str) -> Presence:
+    """The number of an interface and what it can be reached at beyond its own link; without addresses while it is gone
+    or down.
 
     Where the system tells nothing the interface counts as gone: better no traffic than traffic by another way.
     """
     try:
         found = survey()
     except NetworkError:
-        return ()
-    number = next((link.number for link in found.links if link.name == name and link.is_up), None)
-    return tuple(own.host for own in found.addresses if own.interface == number and not own.is_link_local)
+        return Presence()
+    for link in found.links:
+        if link.name == name and link.is_up:
+            return Presence(link.number, tuple(
+                own.host for own in found.addresses if own.interface == link.number and not own.is_link_local))
+    return Presence()
 
 
 def open_watch() -> socket.socket:

@@ -52,7 +52,21 @@ class UseFilter(NamedTuple):
     address_filter: AddressFilter | None
 
 
+class WatchAddresses(NamedTuple):
+    """Tell `reply_to` by AddressesChanged whenever this machine has other addresses."""
+
+    reply_to: Mailbox[Any]
+
+
 # ---- from the door
+
+class AddressesChanged(NamedTuple):
+    """`lost` are addresses that are ours no more: what is connected from there is dead. With `rebind` sockets that obey
+    the policy have to be opened anew."""
+
+    lost: frozenset[str]
+    rebind: bool
+
 
 class Listening(NamedTuple):
     """The listener is open; `port` is the real one."""
@@ -82,8 +96,8 @@ class PeerArrived(NamedTuple):
 
 
 class DialFailed(NamedTuple):
-    """`code` is "net.refused", "net.unreachable", "net.timed-out", "net.reset", "net.withdrawn",
-    "wire.bad-greeting", "wire.wrong-torrent" or "wire.self"."""
+    """`code` is "net.refused", "net.unreachable", "net.timed-out", "net.reset", "net.withdrawn", "net.interface-gone",
+    "proxy.refused", "wire.bad-greeting", "wire.wrong-torrent" or "wire.self"."""
 
     info_hash: InfoHash
     endpoint: Endpoint

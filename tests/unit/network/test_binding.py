@@ -8,7 +8,7 @@ import pytest
 
 from blobtorrent.config.values import InterfaceSpec
 from blobtorrent.model.errors import NetworkError
-from blobtorrent.network.binding import Binding
+from blobtorrent.network.binding import Binding, Presence
 
 NOBODYS_ADDRESS = "192.0.2.77"         # for documentation: no machine has it
 
@@ -76,11 +76,12 @@ def test_an_interface_that_nobody_has_gives_no_sockets():
 
 
 def test_a_look_tells_whether_something_changed():
-    addresses = [("10.8.0.2",), ("10.8.0.2",), (), ("10.8.0.3",)]
-    binding = Binding(InterfaceSpec("tun0"), addresses_of=lambda _name: addresses.pop(0))
+    presences = [Presence(7, ("10.8.0.2",)), Presence(7, ("10.8.0.2",)), Presence(), Presence(9, ("10.8.0.2",)),
+                 Presence(11, ("10.8.0.2",))]
+    binding = Binding(InterfaceSpec("tun0"), presence_of=lambda _name: presences.pop(0))
     assert binding.sources == ("10.8.0.2",)
-    assert [binding.look() for _ in range(3)] == [False, True, True]
-    assert binding.sources == ("10.8.0.3",)
+    looks = [(binding.look(), binding.is_there) for _ in range(4)]
+    assert looks == [(False, True), (True, False), (True, True), (True, True)]
 
 
 def test_a_stranger_may_not_send_us_home_unless_the_settings_say_so():

@@ -1,0 +1,59 @@
+"""The proxy that connections go through, and how it is asked for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blobtorrent.config.values import ProxySpec
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from blobtorrent.protocol.proxy.tunnel import Login, Tunnel
+
+MAX_LOGIN_BYTES = 1024
+
+
+class Proxy:
+    """Whom to ask, and as whom. A strict one is the only way out: what it cannot carry is not sent at all."""
+
+    def __init__(self, spec: ProxySpec, login: Login | None = None, *, is_strict: bool = True) -> None:
+        self.endpoint = Endpoint(spec.host, spec.port)
+        self.carries_datagrams = spec.kind == "socks5"
+        self.is_strict = is_strict
+        self._spec = spec
+        self.login = login
+
+    def tunnel_to(self, host: str, port: int) -> Tunnel:
+        """The conversation that leads to `host`, an address or a name. Raises FormatError ("proxy.bad-name")."""
+        if self._spec.kind == "socks5":
+            from blobtorrent.protocol.proxy.socks5 import Socks5
+
+            return Socks5(host, port, self.login)
+        from blobtorrent.protocol.proxy.httpconnect import HttpConnect
+
+        return HttpConnect(host, port, self.login)
+
+
+def open_proxy(spec: ProxySpec | None, login_file: Path | None, *, is_strict: bool) -> Proxy | None:
+    """What the settings say; None when they name no proxy. Raises ConfigError ("config.bad-login")."""
+    if spec is None:
+        return None
+    return Proxy(spec, None if login_file is None else read_login(login_file), is_strict=is_strict)
+
+
+def read_login(path: Path) -> Login:
+    """Read USER:PASSWORD from the first line of a file. Raises ConfigError ("config.bad-login")."""
+    from blobtorrent.protocol.proxy.tunnel import Login
+
+    try:
+        with path.open("rb") as file:
+            line = file.read(MAX_LOGIN_BYTES).decode().partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError("config.bad-login", f"network.proxy_login_file: {path}: {reason}") from None
+    user, colon, password = line.partition(":")
+    if not (user and colon and password):
+        raise ConfigError("config.bad-login", f"network.proxy_login_file: {path}: its first line is not USER:PASSWORD")
+    return Login(user, password)

@@ -1,0 +1,1 @@
+"""How proxies are asked for connections and datagrams."""
