@@ -9,6 +9,9 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Protocol
 
+from blobtorrent.model import reach
+from blobtorrent.model.reach import Reach, reach_of
+
 ID_BYTES = 20
 ID_BITS = 8 * ID_BYTES
 
@@ -50,26 +53,22 @@ def host_of(packed: bytes) -> str:
 
 @lru_cache(maxsize=4096)
 def is_local(packed: bytes) -> bool:
-    """Loopback, private and link-local addresses: BEP 42 exempts them, and only who is local may name them."""
-    address = ip_address(packed)
-    return address.is_loopback or address.is_link_local or (address.is_private and not address.is_unspecified)
+    """Addresses that are not of the internet: BEP 42 exempts them, and only who is local may name them."""
+    return reach_of(host_of(packed)) is not Reach.GLOBAL
 
 
 @lru_cache(maxsize=4096)
 def is_usable(packed: bytes) -> bool:
     """Whether a node or peer can have this address at all."""
     address = ip_address(packed)
-    return not (address.is_multicast or address.is_unspecified or packed[:1] == b"\xff" or packed[:1] == b"\x00"
-                and len(packed) == 4)
+    is_nobody = address.is_multicast or address.is_unspecified or packed[:1] == b"\xff"
+    return not is_nobody and not (len(packed) == 4 and packed[0] == 0)
 
 
 def may_name(sender: bytes, named: bytes) -> bool:
     """Whether a sender can know of an address: who is outside cannot lead us to hosts of our own network."""
-    if not is_usable(named):
-        return False
-    if not is_local(named):
-        return True
-    return is_local(sender) and (_is_loopback(sender) or not _is_loopback(named))
+    return is_usable(named) and (
+        not is_local(named) or reach.may_name(host_of(sender), host_of(named), allow_loopback=False))
 
 
 def network_of(packed: bytes) -> bytes:
@@ -108,10 +107,6 @@ def _prefix(packed: bytes, seed: int) -> bytes:
     masked = bytearray(byte & keep for byte, keep in zip(packed, mask, strict=False))
     masked[0] |= seed << 5
     return crc32c(bytes(masked)).to_bytes(4, "big")
-
-
-def _is_loopback(packed: bytes) -> bool:
-    return packed[0] == 127 if len(packed) == 4 else packed == b"\0" * 15 + b"\1"
 
 
 def _castagnoli_row(byte: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from enum import Enum
+from math import inf
 from typing import Any
 
 from blobtorrent.model.address import Endpoint
@@ -37,6 +38,7 @@ STEP_S = 0.25                          # between two looks at searches under way
 UPKEEP_S = 5.0                         # between two looks at the table
 MAX_SEARCHES = 8                       # at the same time
 MAX_WAITING = 10_000                   # searches that wait for others to end
+PATIENCE_S = 20.0                      # that they wait for the network to be found
 MAX_PENDING = 500                      # queries that wait for an answer
 MAX_PINGS = 16                         # of these, to nodes that may come into the table
 BOOTSTRAP_ALPHA = 8
@@ -82,6 +84,10 @@ NODE = Table(
 )
 
 
+def _ignore(_result: SearchResult) -> None:
+    """A search for the sake of the nodes that are met on the way."""
+
+
 class _Pending:
     """A query of ours that is not answered yet."""
 
@@ -123,7 +129,7 @@ class Node:
         self._pending: dict[bytes, _Pending] = {}          # by transaction, the oldest first
         self._pinged: set[Endpoint] = set()
         self._walks: list[Walk] = []
-        self._waiting: deque[Search] = deque()
+        self._waiting: deque[tuple[Search, float]] = deque()           # and how long each waits
         self._hints: list[NodeInfo] = []
         self._retry_s = FIRST_RETRY_S
         self._begins_s: float | None = None
@@ -142,11 +148,15 @@ class Node:
         self._retry_s = FIRST_RETRY_S
         self._begin(now)
 
-    def search(self, search: Search, now: float) -> bool:
+    def search(self, search: Search, now: float, *, is_urgent: bool = False) -> bool:
         """Begin a search, or have it wait for others to end; False when too many wait. Then it never calls back."""
         if len(self._waiting) >= MAX_WAITING:
             return False
-        self._waiting.append(search)
+        waiter = (search, now + PATIENCE_S)
+        if is_urgent:
+            self._waiting.appendleft(waiter)
+        else:
+            self._waiting.append(waiter)
         self._step(now)
         return True
 
@@ -257,13 +267,23 @@ class Node:
         if self.machine.state is NodeState.READY and not any(not one.failures for one in self.table):
             self.machine.fire(NodeEvent.LOST)
             self._begin_later(now)
+        if self.machine.state is not NodeState.READY:
+            self._give_up_waiting(now)
         doubtful = self.table.questionable(now)
         if doubtful is not None:
             self._try_out(doubtful.endpoint, now)
         if self.machine.state is NodeState.READY and not self._walks:
             target = self.table.stale_target(now, self._rng.randbytes(ID_BYTES))
             if target is not None:
-                self.search(Search(target.to_bytes(ID_BYTES, "big"), lambda result: None), now)
+                self.search(Search(target.to_bytes(ID_BYTES, "big"), _ignore), now)
+
+    def _give_up_waiting(self, now: float) -> None:
+        """There is no network yet: searches end without anything found rather than never."""
+        late = [search for search, until_s in self._waiting if until_s <= now]
+        if late:
+            self._waiting = deque(waiter for waiter in self._waiting if waiter[1] > now)
+            for search in late:
+                search.finish()
 
     # ---- the bootstrap
 
@@ -283,7 +303,7 @@ class Node:
             self._retry_s = FIRST_RETRY_S
             self._note(NodeEvent.FOUND)
             for _ in range(WIDE_SEARCHES):
-                self._waiting.append(Search(self._rng.randbytes(ID_BYTES), lambda result: None))
+                self._waiting.append((Search(self._rng.randbytes(ID_BYTES), _ignore), inf))
         elif self.machine.can(NodeEvent.FAILED):
             self.machine.fire(NodeEvent.FAILED)
             self._begin_later(self._stepped_s)
@@ -320,13 +340,9 @@ class Node:
     def _step(self, now: float) -> None:
         """Ask whom the searches want to ask next; end those that are over."""
         self._stepped_s = now
-        while self._waiting and len(self._walks) < MAX_SEARCHES and self.machine.state is not NodeState.BOOTSTRAPPING:
-            search = self._waiting.popleft()
-            lookup = self._lookup(search.target)
-            if not len(self.table):    # while nobody is known yet, the way in is the way
-                for endpoint in (*self.bootstrap, *self.routers):
-                    lookup.add_door(endpoint)
-            self._walks.append(Walk(search, lookup))
+        while self._waiting and len(self._walks) < MAX_SEARCHES and self.machine.state is NodeState.READY:
+            search, _ = self._waiting.popleft()
+            self._walks.append(Walk(search, self._lookup(search.target)))
         for walk in list(self._walks):
             self._go_on(walk, now)
 

@@ -1,0 +1,258 @@
+"""The DHT on the thread `udp`: sends what its two nodes want to send, and tells them what came and what time it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import SystemRandom
+from typing import Any
+
+from blobtorrent.discovery.dhtmessages import (
+    BootstrapResolved,
+    DhtPeers,
+    DhtSearched,
+    FindPeers,
+    GetItem,
+    ItemFound,
+    ItemStored,
+    PutItem,
+    TryNode,
+)
+from blobtorrent.discovery.messages import ResolveHost
+from blobtorrent.model.address import Endpoint, parse_endpoint, split_host_port
+from blobtorrent.model.errors import FormatError
+from blobtorrent.network.udp import Traffic, UdpLoop, UdpPort
+from blobtorrent.protocol.dht.answers import Answerer
+from blobtorrent.protocol.dht.ids import Randomness
+from blobtorrent.protocol.dht.memory import KEPT_NODES, Kept, pack, unpack
+from blobtorrent.protocol.dht.node import Node, NodeState
+from blobtorrent.protocol.dht.search import ItemPut, ItemSearch, PeerSearch, Search, SearchResult
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
+from blobtorrent.runtime.timers import Timer
+
+log = get_logger(__name__)
+
+KEEP_S = 600.0                         # between two times that the table is kept
+RESOLVE_AGAIN_S = 60.0                 # names that could not be looked up; doubled up to LAST_RESOLVE_S
+LAST_RESOLVE_S = 900.0
+RESULTS = ("query", "answer", "unanswered", "refused", "dht.flood", "dht.unasked", "dht.bad-message")
+
+
+class _Forward(Mailbox[Any]):
+    """The answers about bootstrap nodes, so that nobody else on the thread takes them for its own."""
+
+    def __init__(self, to: Mailbox[Any]) -> None:
+        super().__init__("dht-names")
+        self._to = to
+
+    def post(self, message: Any) -> None:
+        self._to.post(BootstrapResolved(message))
+
+
+class DhtDriver:
+    """Takes the messages of `dhtmessages`. It begins with the first of them.
+
+    `bootstrap` has "HOST:PORT" of nodes to begin with; those that are `routers`, too, are asked for other nodes and
+    nothing else. `resolve` takes ResolveHost. `kept` is what `keep` was given in an earlier run.
+    """
+
+    def __init__(
+        self,
+        udp: UdpLoop,
+        resolve: Callable[[ResolveHost], None],
+        *,
+        bootstrap: Sequence[str],
+        routers: Sequence[str] = (),
+        kept: bytes = b"",
+        keep: Callable[[bytes], None] = lambda data: None,
+        is_read_only: bool = False,
+        rng: Randomness | None = None,
+    ) -> None:
+        rng = SystemRandom() if rng is None else rng
+        self._udp = udp
+        self._resolve = resolve
+        self._bootstrap = tuple(bootstrap)
+        self._routers = frozenset(routers)
+        self._keep = keep
+        self._names = _Forward(udp.mailbox)
+        self._retry_s = RESOLVE_AGAIN_S
+        self._timer: Timer | None = None
+        self._is_begun = False
+        answerer = Answerer(rng, udp.now)
+        self.nodes = tuple(
+            self._make_node(answerer, rng, of_before, is_ipv6=is_ipv6, is_read_only=is_read_only)
+            for is_ipv6, of_before in enumerate(unpack(kept)))
+        udp.serve(Traffic.DHT, self)
+        udp.handle(FindPeers, self._find_peers)
+        udp.handle(GetItem, self._get_item)
+        udp.handle(PutItem, self._put_item)
+        udp.handle(TryNode, self._try_node)
+        udp.handle(BootstrapResolved, self._on_resolved)
+        udp.at_stop(self._save)
+
+    def _make_node(
+        self, answerer: Answerer, rng: Randomness, of_before: Kept, *, is_ipv6: int, is_read_only: bool
+    ) -> Node:
+        node = Node(
+            answerer, rng, self._udp.now, is_ipv6=bool(is_ipv6), node_id=of_before.node_id or None,
+            is_read_only=is_read_only)
+        node.hint(of_before.nodes)
+        node.vote.address = of_before.address or None
+        return node
+
+    def measure(self, registry: Registry) -> None:
+        """Have figures exported."""
+        registry.collect(
+            {"blobtorrent_dht_nodes": "Nodes in the routing table.",
+             "blobtorrent_dht_datagrams_total": "Datagrams of the DHT, by what became of them."},
+            self._figures)
+
+    def _figures(self) -> list[Sample]:
+        figures: list[Sample] = []
+        for node, family in zip(self.nodes, ("ipv4", "ipv6"), strict=True):
+            figures.append(Sample("blobtorrent_dht_nodes", labelled(family=family), len(node.table), GAUGE))
+            figures += [
+                Sample("blobtorrent_dht_datagrams_total", labelled(family=family, result=result),
+                       node.counts[result], COUNTER)
+                for result in RESULTS]
+        return figures
+
+    # ---- DatagramEndpoint
+
+    def on_datagram(self, data: bytes, source: Endpoint, port: UdpPort) -> None:
+        node = self.nodes[source.is_ipv6]
+        node.on_datagram(data, source, self._udp.now)
+        for to, packet in node.take():
+            self._udp.send(packet, to, port if to == source else None)
+        self._set_timer()
+
+    # ---- messages
+
+    def _find_peers(self, order: FindPeers) -> None:
+        def on_peers(found: list[Endpoint]) -> None:
+            order.reply_to.post(DhtPeers(order.info_hash, tuple(found)))
+
+        def begin(node: Node) -> Search:
+            def on_done(result: SearchResult) -> None:
+                order.reply_to.post(DhtSearched(
+                    order.info_hash, order.wire_hash, node.is_ipv6, result.answered, result.peers, result.told))
+
+            return PeerSearch(order.wire_hash, on_peers, on_done, port=order.port, is_seed=order.is_seed)
+
+        self._search(begin, is_urgent=order.is_urgent)
+
+    def _get_item(self, order: GetItem) -> None:
+        def begin(_node: Node) -> Search:
+            return ItemSearch(
+                order.target, lambda result: order.reply_to.post(ItemFound(order.target, result.item)),
+                salt=order.salt)
+
+        self._search(begin)
+
+    def _put_item(self, order: PutItem) -> None:
+        def begin(_node: Node) -> Search:
+            return ItemPut(
+                order.item, lambda result: order.reply_to.post(ItemStored(order.item.target, result.told)),
+                cas=order.cas)
+
+        self._search(begin)
+
+    def _search(self, begin: Callable[[Node], Search], *, is_urgent: bool = False) -> None:
+        self._begin()
+        for node in self._connected:
+            search = begin(node)
+            if not node.search(search, self._udp.now, is_urgent=is_urgent):
+                search.finish()        # too many wait: as good as nothing found
+        self._flush()
+
+    def _try_node(self, order: TryNode) -> None:
+        if self._is_begun:
+            self.nodes[order.endpoint.is_ipv6].add_contact(order.endpoint, self._udp.now)
+            self._flush()
+
+    # ---- the beginning
+
+    @property
+    def _connected(self) -> list[Node]:
+        """The nodes whose family there is a socket of; without any, one of IPv4 will be opened."""
+        families = {port.is_ipv6 for port in self._udp.ports} or {False}
+        return [node for node in self.nodes if node.is_ipv6 in families]
+
+    def _begin(self) -> None:
+        if self._is_begun:
+            return
+        self._is_begun = True
+        names: list[tuple[str, int]] = []
+        for text in self._bootstrap:
+            try:
+                self._add_bootstrap(text, (parse_endpoint(text),))
+            except FormatError:
+                host, port = split_host_port(text)
+                names.append((host, int(port)))
+        for node in self._connected:
+            node.begin(self._udp.now)
+        self._look_up(names)
+        self._udp.timers.at(self._udp.now + KEEP_S, self._save_again)
+
+    def _look_up(self, names: list[tuple[str, int]]) -> None:
+        for host, port in names:
+            self._resolve(ResolveHost(host, port, self._names))
+
+    def _on_resolved(self, message: BootstrapResolved) -> None:
+        answer = message.answer
+        if answer.error is not None:
+            log.info("bootstrap node not found", host=answer.host, code=answer.error.code)
+            if not any(node.machine.state is NodeState.READY for node in self.nodes):
+                self._udp.timers.at(
+                    self._udp.now + self._retry_s, lambda: self._look_up([(answer.host, answer.port)]))
+                self._retry_s = min(LAST_RESOLVE_S, 2 * self._retry_s)
+            return
+        self._add_bootstrap(f"{answer.host}:{answer.port}", answer.endpoints)
+        for node in self._connected:
+            if node.machine.state is not NodeState.READY:
+                node.begin(self._udp.now)
+        self._flush()
+
+    def _add_bootstrap(self, text: str, endpoints: Sequence[Endpoint]) -> None:
+        for endpoint in endpoints:
+            node = self.nodes[endpoint.is_ipv6]
+            known = node.routers if text in self._routers else node.bootstrap
+            if endpoint not in known:
+                known.append(endpoint)
+
+    # ---- time
+
+    def _flush(self) -> None:
+        for node in self.nodes:
+            for to, packet in node.take():
+                self._udp.send(packet, to)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if not self._is_begun:         # others may ask us, but we go nowhere yet
+            return
+        deadline_s = min(node.deadline_s for node in self._connected)
+        if self._timer is not None and self._timer.is_pending:
+            if self._timer.deadline_s <= deadline_s:
+                return
+            self._timer.cancel()
+        self._timer = self._udp.timers.at(deadline_s, self._tick)
+
+    def _tick(self) -> None:
+        for node in self._connected:
+            node.tick(self._udp.now)
+        self._flush()
+
+    # ---- memory
+
+    def _save_again(self) -> None:
+        self._save()
+        self._udp.timers.at(self._udp.now + KEEP_S, self._save_again)
+
+    def _save(self) -> None:
+        if self._is_begun:
+            v4, v6 = (
+                Kept(node.node_id, node.vote.address or b"", tuple(node.known_nodes(KEPT_NODES)))
+                for node in self.nodes)
+            self._keep(pack(v4, v6))

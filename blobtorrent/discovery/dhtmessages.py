@@ -1,0 +1,83 @@
+"""What is asked of the DHT on the thread `udp`, and what it answers."""
+
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from typing import Any, NamedTuple
+
+from blobtorrent.discovery.messages import HostResolved
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.protocol.dht.items import Item
+from blobtorrent.runtime.mailbox import Mailbox
+
+
+class FindPeers(NamedTuple):
+    """Look for peers of one swarm of a torrent, and announce us there unless `port` is 0.
+
+    Answered by any number of DhtPeers and, for each family of addresses, one DhtSearched.
+    """
+
+    info_hash: InfoHash
+    wire_hash: bytes                   # 20 bytes
+    port: int                          # where peers reach us
+    is_seed: bool
+    is_urgent: bool                    # before others that wait
+    reply_to: Mailbox[Any]
+
+
+class DhtPeers(NamedTuple):
+    """Some peers that were found."""
+
+    info_hash: InfoHash
+    endpoints: tuple[Endpoint, ...]
+
+
+class DhtSearched(NamedTuple):
+    """The search in one family has ended: `nodes` answered, named so many `peers`, and so many took our announce."""
+
+    info_hash: InfoHash
+    wire_hash: bytes
+    is_ipv6: bool
+    nodes: int
+    peers: int
+    announced: int
+
+
+class GetItem(NamedTuple):
+    """Look for a stored item (BEP 44). Answered by ItemFound, for each family one."""
+
+    target: bytes
+    salt: bytes
+    reply_to: Mailbox[Any]
+
+
+class PutItem(NamedTuple):
+    """Store an item; `cas` is the sequence number that it shall replace. Answered by ItemStored, for each family one.
+    """
+
+    item: Item
+    cas: int | None
+    reply_to: Mailbox[Any]
+
+
+class ItemFound(NamedTuple):
+    target: bytes
+    item: Item | None
+
+
+class ItemStored(NamedTuple):
+    """So many nodes took it."""
+
+    target: bytes
+    nodes: int
+
+
+class TryNode(NamedTuple):
+    """A peer says that it is a node, too (BEP 5: port)."""
+
+    endpoint: Endpoint
+
+
+class BootstrapResolved(NamedTuple):
+    """The addresses of a node to begin with."""
+
+    answer: HostResolved
