@@ -117,6 +117,26 @@ class PexSettings(Section):
     enabled: bool = live(True, values.boolean, "Whether we take part in it.")
 
 
+class FilterSettings(Section):
+    """Peers by their addresses: whom we neither dial nor let in. Trackers and web seeds are not peers."""
+
+    files: tuple[Path, ...] = live(
+        [],
+        values.list_files,
+        "Files with addresses that are refused, one range a line, as P2P (PeerGuardian), DAT (eMule), CIDR or plain "
+        "ranges, also packed with gzip; absolute paths. They are read again when they change. Lines that are not "
+        "understood are counted and passed over; a file that cannot be used leaves in force what was read of it before.",
+    )
+    block: tuple[str, ...] = live(
+        [],
+        values.address_ranges,
+        'More of them, right here: "192.0.2.7", "192.0.2.0/24", "192.0.2.1-192.0.2.9", "2001:db8::/32".',
+    )
+    allow: tuple[str, ...] = live(
+        [], values.address_ranges, "Addresses that are never refused, whatever the lists say; written in the same way."
+    )
+
+
 class LimitSettings(Section):
     """How fast, for all torrents together. A rate is bytes a second, or text such as "2 MiB/s"; 0 means no limit."""
 
@@ -302,6 +322,7 @@ class Settings(NamedTuple):
 
     storage: StorageSettings
     network: NetworkSettings
+    filters: FilterSettings
     pex: PexSettings
     limits: LimitSettings
     queue: QueueSettings
@@ -316,6 +337,7 @@ class Settings(NamedTuple):
 SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "storage": StorageSettings,
     "network": NetworkSettings,
+    "filters": FilterSettings,
     "pex": PexSettings,
     "limits": LimitSettings,
     "queue": QueueSettings,

@@ -22,6 +22,8 @@ Reader = Callable[[object], T]
 
 MAX_DURATION_S = 100 * 365 * 86400.0
 MAX_LABEL = 255                        # characters
+MAX_LISTS = 16                         # of addresses: each is asked about every peer
+MAX_OWN_RANGES = 1000                  # in a setting; more belong into a file
 MINUTES_PER_HOUR = 60
 MINUTES_PER_DAY = 24 * MINUTES_PER_HOUR
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -125,6 +127,33 @@ def folders(value: object) -> tuple[Path, ...]:
     if not all(path.is_absolute() for path in paths):
         raise ValueError("must be absolute paths")
     return paths
+
+
+def list_files(value: object) -> tuple[Path, ...]:
+    """Absolute paths of files, none of them twice; `~` is the user's home."""
+    if not isinstance(value, list) or len(value) > MAX_LISTS:
+        raise ValueError(f"must be a list of at most {MAX_LISTS} paths of files, as text")
+    paths = tuple(dict.fromkeys(_path(item, "file") for item in value))
+    if not all(path.is_absolute() for path in paths):
+        raise ValueError("must be absolute paths")
+    return paths
+
+
+def address_ranges(value: object) -> tuple[str, ...]:
+    """A list of addresses, networks and ranges, as a line of a filter list has them."""
+    if not isinstance(value, list) or len(value) > MAX_OWN_RANGES or not all(isinstance(item, str) for item in value):
+        raise ValueError(f'must be a list of at most {MAX_OWN_RANGES} texts such as "192.0.2.0/24"')
+    if value:
+        from blobtorrent.model.blocklines import read_line
+
+        for item in value:
+            try:
+                found = read_line(item.encode())
+            except (FormatError, UnicodeEncodeError) as error:
+                raise ValueError(f"holds {item!r}: {error}") from None
+            if found is None:
+                raise ValueError(f"holds {item!r}, which names no address")
+    return tuple(value)
 
 
 def optional_folder(value: object) -> Path | None:

@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from logging import DEBUG
 from pathlib import Path
@@ -27,6 +27,7 @@ from blobtorrent.daemon.datagrams import Datagrams
 from blobtorrent.daemon.measures import measure_engine
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
+from blobtorrent.model.addressfilter import AddressFilter, Gate
 from blobtorrent.model.damage import Damage
 from blobtorrent.model.errors import Unavailable
 from blobtorrent.model.ids import InfoHash
@@ -44,6 +45,7 @@ from blobtorrent.runtime.bus import EventBus
 from blobtorrent.runtime.clock import SystemClock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import SelectorLoop
+from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.metrics import Registry
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.disk import DiskPool
@@ -72,8 +74,11 @@ class Engine:
     """
 
     def __init__(self, gateway: Gateway, supervisor: Supervisor, metrics: Registry, core: SelectorLoop,
-                 saved: Saved | None = None) -> None:
+                 saved: Saved | None = None, *, gates: Mapping[Gate, Mailbox[Any]] = MappingProxyType({})) -> None:
+        """`gates` has those who meet peers, and what they refuse by."""
         self.gateway = gateway
+        self.gates = tuple(gates)
+        self._gatekeepers = tuple(gates.values())
         self.metrics = metrics
         self._supervisor = supervisor
         self._core = core
@@ -97,6 +102,11 @@ class Engine:
             yield
         inbox.post(RestoreEnded(self._saved.past, tuple(self._saved.damages)))
         gc.freeze()
+
+    def use_filter(self, address_filter: AddressFilter | None) -> None:
+        """Have nothing to do with peers that it refuses, from now on."""
+        for gatekeeper in self._gatekeepers:
+            gatekeeper.post(UseFilter(address_filter))
 
     def dead_threads(self) -> list[str]:
         """Names of threads that died of a bug: the engine cannot go on then."""

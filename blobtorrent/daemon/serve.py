@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.config.load import Loaded
 from blobtorrent.core.session.commands import ApplySettings
+from blobtorrent.core.session.filters import FilterManager
 from blobtorrent.core.session.watcher import Watcher
 from blobtorrent.daemon.assemble import build_engine
 from blobtorrent.daemon.desk import DaemonDesk
@@ -47,6 +48,9 @@ def serve(
             _replace_overrides(launch, mended.text)
         watcher = Watcher(engine.gateway)
         watcher.apply(settings.watch)
+        filters = FilterManager(engine.use_filter, engine.gates)
+        filters.apply(settings.filters)
+        filters.measure(engine.metrics)
         chronicle, hooks = Chronicle(engine.gateway), HookManager(engine.gateway)
         chronicle.follow(hooks.on_told)
         hooks.apply(settings.hooks)
@@ -57,6 +61,7 @@ def serve(
             lambda new: logs.set_level(level_of(new.log)),
             lambda new: watcher.apply(new.watch),
             lambda new: hooks.apply(new.hooks),
+            lambda new: filters.apply(new.filters),
         ])
         desk = DaemonDesk(reloader, launch.origin, engine.gateway, launch.signals.wake)
         interfaces = Supervisor([
@@ -64,6 +69,7 @@ def serve(
                 settings, engine.gateway, desk, chronicle=chronicle, watcher=watcher, registry=engine.metrics,
                 state=launch.state, runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
             ),
+            Part("filters", filters.start, filters.stop, (), lambda: filters.troubles, filters.reload),
             Part("watch", watcher.start, watcher.stop),
             Part("hooks", hooks.start, hooks.stop, (hooks.heart,)),
             Part("chronicle", chronicle.start, chronicle.stop),
@@ -73,7 +79,8 @@ def serve(
         engine.abandon()
         raise
     service = Service(
-        engine, interfaces, reloader, desk, signals=launch.signals, logs=logs, notifier=launch.notifier
+        engine, interfaces, reloader, desk, signals=launch.signals, logs=logs, notifier=launch.notifier,
+        wait_for_filters=filters.wait,
     )
     return service.run()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from blobtorrent import __version__
 from blobtorrent.core.session.commands import NO_ANSWER, OpenListeners
@@ -32,6 +32,7 @@ EXIT_FAILED = 1
 STOP_LIMIT_S = 60.0                    # and for our end: trackers are told, disks finish what they write
 INTERFACE_STOP_S = 2.0
 CHECK_S = 5.0                          # between two looks at the threads
+FILTERS_LIMIT_S = 60.0                 # for filter lists to be read: half a million ranges take a second or two
 START_LOOK_S = 0.1                     # between two looks for signals while we start
 DRAIN_LOOK_S = 0.2                     # and whether the session is drained
 LOOKS_PER_WATCHDOG = 4                 # within the time that the service manager gives us
@@ -52,6 +53,7 @@ class Service:
         signals: Signals,
         logs: QueuedLogging,
         notifier: Notifier,
+        wait_for_filters: Callable[[float], bool] = lambda timeout_s: True,
     ) -> None:
         self._engine = engine
         self._interfaces = interfaces
@@ -60,6 +62,7 @@ class Service:
         self._signals = signals
         self._logs = logs
         self._notifier = notifier
+        self._wait_for_filters = wait_for_filters
         self._late: list[str] = []
         self._must_reload = False      # was asked for while we started
         self._check_s = CHECK_S
@@ -73,7 +76,7 @@ class Service:
             self._engine.start()
             self._interfaces.start()
             status = EXIT_OK
-            if self._restore() and self._open_listeners():
+            if self._restore() and self._load_filters() and self._open_listeners():
                 log.info("ready", version=__version__, seconds=round(time.monotonic() - started_s, 3))
                 self._notifier.ready(self._status_line())
                 status = self._serve()
@@ -84,6 +87,17 @@ class Service:
     def _restore(self) -> bool:
         """Read what is kept, while clients are answered; False when we are told to end before it is done."""
         return not any(self._is_told_to_end() for _ in self._engine.restore())
+
+    def _load_filters(self) -> bool:
+        """No peer is met before it is known who is refused; False when we are told to end before that."""
+        end_s = time.monotonic() + FILTERS_LIMIT_S
+        while not self._wait_for_filters(START_LOOK_S):
+            if self._is_told_to_end():
+                return False
+            if time.monotonic() >= end_s:
+                log.error("the filter lists take too long to read: peers are met before all are in force")
+                break
+        return True
 
     def _open_listeners(self) -> bool:
         """Wait for the last step of the start; False when we are told to end before it is done."""

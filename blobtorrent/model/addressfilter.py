@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from blobtorrent.model.blocklist import Ranges, number_of
+if TYPE_CHECKING:
+    from blobtorrent.model.blocklist import Ranges
+
+
+def number_of(host: str) -> tuple[bool, int]:
+    """Whether an address in text form is one of IPv6, and its number. A zone behind "%" does not count.
+
+    Raises ValueError when it is not an address.
+    """
+    if ":" in host:
+        number = int(ipaddress.IPv6Address(host.partition("%")[0]))
+        return (False, number & 0xFFFFFFFF) if number >> 32 == 0xFFFF else (True, number)
+    first, second, third, fourth = host.split(".")
+    return False, int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
 
 
 class AddressFilter:

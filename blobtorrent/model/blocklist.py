@@ -1,12 +1,11 @@
 """Address ranges by the hundred thousand: packed into arrays, found by bisection.
 
-A range of IPv4 costs 8 bytes, one of IPv6 32; a look-up takes about a microsecond, however many there are. An IPv4
-address in the clothes of IPv6 (::ffff:1.2.3.4) is taken for what it is.
+A range of IPv4 costs 8 bytes, one of IPv6 32; a look-up takes about a microsecond, however many there are. Addresses
+are numbers here, and an IPv4 address in the clothes of IPv6 (::ffff:1.2.3.4) is taken for what it is.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -18,18 +17,6 @@ SAMPLE = 128                           # of so many sorted ranges one is a candi
 
 _MAPPED = 0xFFFF << V4_BITS            # ::ffff:0:0/96
 _LOW_64 = (1 << 64) - 1
-
-
-def number_of(host: str) -> tuple[bool, int]:
-    """Whether an address in text form is one of IPv6, and its number. A zone behind "%" does not count.
-
-    Raises ValueError when it is not an address.
-    """
-    if ":" in host:
-        number = int(ipaddress.IPv6Address(host.partition("%")[0]))
-        return (False, number & 0xFFFFFFFF) if number >> V4_BITS == 0xFFFF else (True, number)
-    first, second, third, fourth = host.split(".")
-    return False, int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
 
 
 class Ranges:
@@ -51,7 +38,7 @@ class Ranges:
         return len(self._v6_first_highs)
 
     def covers(self, is_v6: bool, number: int) -> bool:
-        """Whether an address, as `number_of` tells it, lies in one of the ranges."""
+        """Whether an address, as `addressfilter.number_of` tells it, lies in one of the ranges."""
         if not is_v6:
             at = bisect_right(self._v4_firsts, number) - 1
             return at >= 0 and number <= self._v4_lasts[at]
@@ -83,7 +70,7 @@ class RangeBuilder:
         self._v6_runs: list[Sequence[int]] = []
 
     def add(self, is_v6: bool, first: int, last: int) -> None:
-        """Take the range from `first` to `last`, both included, as `number_of` tells addresses."""
+        """Take the range from `first` to `last`, both included."""
         self.count += 1
         if is_v6 and first >> V4_BITS == last >> V4_BITS == 0xFFFF:
             is_v6, first, last = False, first - _MAPPED, last - _MAPPED

@@ -46,7 +46,7 @@ class Dial(NamedTuple):
 class UseFilter(NamedTuple):
     """Have nothing to do with peers that this filter refuses, from now on; None: there is no filter any more.
 
-    Shards are told too: they drop the links that it refuses.
+    Shards are told too: they drop the links that it refuses, and dial nobody whom it refuses.
     """
 
     address_filter: AddressFilter | None
