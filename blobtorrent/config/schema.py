@@ -322,8 +322,8 @@ class Settings(NamedTuple):
 
     storage: StorageSettings
     network: NetworkSettings
-    filters: FilterSettings
     pex: PexSettings
+    filters: FilterSettings
     limits: LimitSettings
     queue: QueueSettings
     seeding: SeedingSettings
@@ -337,8 +337,8 @@ class Settings(NamedTuple):
 SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "storage": StorageSettings,
     "network": NetworkSettings,
-    "filters": FilterSettings,
     "pex": PexSettings,
+    "filters": FilterSettings,
     "limits": LimitSettings,
     "queue": QueueSettings,
     "seeding": SeedingSettings,
