@@ -75,6 +75,7 @@ class TorrentStatus(NamedTuple):
     max_peers: int | None = None
     goal: GoalStatus | None = None
     held_by: str = ""                  # why nothing moves: "pause", "queue", "space", "disk", "goal" (seeded enough)
+    lacks_metadata: bool = False       # it came as a link, and nobody has told yet what is in it
 
     @property
     def wanted_bytes(self) -> int:
@@ -83,7 +84,8 @@ class TorrentStatus(NamedTuple):
 
     @property
     def is_finished(self) -> bool:
-        return self.done_bytes >= self.wanted_bytes and self.state not in ("checking", "metadata")
+        is_here = self.done_bytes >= self.wanted_bytes and self.state not in ("checking", "metadata")
+        return is_here and not self.lacks_metadata
 
     @property
     def ratio(self) -> float:

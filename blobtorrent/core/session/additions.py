@@ -16,7 +16,7 @@ from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentState
 from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
-from blobtorrent.core.session.record import Place, TorrentRecord, facts_of, wishes_of
+from blobtorrent.core.session.record import Facts, Place, TorrentRecord, facts_of, facts_of_link, wishes_of
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.errors import Conflict, Invalid, StorageError
@@ -26,6 +26,7 @@ from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 
 if TYPE_CHECKING:
+    from blobtorrent.model.magnet import MagnetLink
     from blobtorrent.storage.state.library import TorrentKept
 
 log = get_logger(__name__)
@@ -60,22 +61,18 @@ class Additions:
     def begin(self, command: AddTorrent, reply: Reply[Any], then: Next) -> None:
         """Raises Conflict ("torrent.present", "torrent.removing"), Invalid ("torrent.no-piece-hashes",
         "torrent.no-such-file", "torrent.not-raw"), or StorageError for the folder."""
+        if command.magnet is not None:
+            self._begin_link(command, command.magnet, reply, then)
+            return
+        assert command.metainfo is not None
         metainfo = command.metainfo
         info_hash = metainfo.info_hash
         require_piece_hashes(metainfo)
-        there = self._roster.get(info_hash)
-        if there is not None:
-            raise _leaving(metainfo.name) if there.state is TorrentState.REMOVING else _present(metainfo.name)
-        if info_hash in self._pending:
-            self._pending[info_hash].latecomers.append(reply)
+        if self._is_there(info_hash, metainfo.name, reply):
             return
         if not all(0 <= number < len(metainfo.files) for number in command.file_priorities):
             raise Invalid("torrent.no-such-file", f"{metainfo.name} has {len(metainfo.files)} files")
-        record = TorrentRecord(
-            facts_of(metainfo, self._clock.wall()), wishes_of(command), self._place_of(command),
-            should_run=command.start)
-        torrent = Torrent(record)
-        torrent.skip_check = command.skip_check
+        torrent = self._new(command, facts_of(metainfo, self._clock.wall()))
         self._metainfos.provide(torrent, metainfo)
         if self._outlets.library is None:
             self._arrive(_Pending(torrent, reply, then, []))
@@ -89,7 +86,42 @@ class Additions:
         # What is deleted of one that was removed just now must not be what is written here.
         self._keeper.when_dropped(info_hash, lambda: library.post(keep))
 
+    def _begin_link(self, command: AddTorrent, link: "MagnetLink", reply: Reply[Any], then: Next) -> None:
+        """A torrent of which no more is known than its info-hash, and perhaps a name. The link itself is kept."""
+        from blobtorrent.model.magnet import format_magnet
+
+        facts = facts_of_link(link, self._clock.wall())
+        if self._is_there(link.info_hash, facts.name, reply):
+            return
+        torrent = self._new(command, facts)
+        torrent.record.magnet = format_magnet(link)
+        pending = _Pending(torrent, reply, then, [])
+        if self._outlets.library is None:
+            self._arrive(pending)
+            return
+        self._pending[link.info_hash] = pending
+        self._keeper.when_dropped(link.info_hash, lambda: self._keeper.save(
+            torrent, lambda error: self._on_saved(pending, error)))
+
+    def _new(self, command: AddTorrent, facts: Facts) -> Torrent:
+        torrent = Torrent(TorrentRecord(facts, wishes_of(command), self._place_of(command), should_run=command.start))
+        torrent.skip_check = command.skip_check
+        return torrent
+
+    def _is_there(self, info_hash: InfoHash, name: str, reply: Reply[Any]) -> bool:
+        """Whether it is just being added; then `reply` is given with the others. Raises Conflict when it is there."""
+        there = self._roster.like(info_hash)
+        if there is not None:
+            raise _leaving(name) if there.state is TorrentState.REMOVING else _present(name)
+        if info_hash in self._pending:
+            self._pending[info_hash].latecomers.append(reply)
+            return True
+        return False
+
     def on_kept(self, answer: "TorrentKept") -> None:
+        if answer.token is not None:   # of one that was added as a link
+            answer.token(answer)
+            return
         pending = self._pending[answer.info_hash]
         if answer.error is not None:
             self._refuse(pending, answer.error)

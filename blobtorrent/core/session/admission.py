@@ -39,7 +39,7 @@ class Admission:
     def enter(self, torrent: Torrent) -> None:
         """A stopped torrent should run; or only be checked, which needs no place."""
         if not torrent.record.should_run:
-            self._roster.fire(torrent, TorrentEvent.START)
+            self._start(torrent)
         elif self._queue.is_needed:
             self._hold(torrent, HELD_BY_QUEUE)
             self.look_soon()
@@ -98,7 +98,7 @@ class Admission:
 
     def _start(self, torrent: Torrent) -> None:
         torrent.held_by = _UNHELD
-        self._roster.fire(torrent, TorrentEvent.START)
+        self._roster.fire(torrent, TorrentEvent.FETCH if torrent.record.magnet else TorrentEvent.START)
 
     def _hold(self, torrent: Torrent, reason: str) -> None:
         torrent.held_by = reason

@@ -103,7 +103,11 @@ class AnnounceManager:
         return self._farewells == 0
 
     def begin(self, info_hash: InfoHash, urls: Tiers, left_bytes: int) -> None:
-        """The torrent runs: announce it to all its tiers."""
+        """The torrent runs: announce it to all its tiers. One that runs already has only these figures from now on."""
+        if info_hash in self._running:
+            self._running[info_hash].progress = _Progress(left_bytes)
+            self.change(info_hash, urls)
+            return
         self._unsaid = {key: query for key, query in self._unsaid.items() if key[0] != info_hash}
         self._running[info_hash] = _Announced(_Progress(left_bytes))
         self.change(info_hash, urls)
@@ -153,7 +157,9 @@ class AnnounceManager:
 
     def end(self, info_hash: InfoHash) -> None:
         """The torrent stops: tell every tracker that knows of us."""
-        announced = self._running.pop(info_hash)
+        announced = self._running.pop(info_hash, None)
+        if announced is None:
+            return
         for tier in announced.tiers:
             if tier.owes_completed and (tier.asked, tier.wire_hash) in self._lines:
                 self._unsaid[info_hash, tier.wire_hash, tier.asked] = self._query(

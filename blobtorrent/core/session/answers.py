@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from blobtorrent.core.session.announces import AnnounceManager
 from blobtorrent.core.session.commands import Reply
 from blobtorrent.core.session.lifecycle import TorrentState
-from blobtorrent.core.session.metainfos import Metainfos
+from blobtorrent.core.session.metainfos import Metainfos, no_metadata
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.queries import (
     ContentOf,
@@ -83,14 +83,16 @@ class Answers:
 
     # ---- from its metainfo
 
-    def trackers_of(self, query: TrackersOf, reply: Reply[Any]) -> Reply[Any]:
+    def trackers_of(self, query: TrackersOf, reply: Reply[Any]) -> Any:
         """Raises NotFound, StorageError."""
         torrent = self._roster.known(query.info_hash)
+        if torrent.record.magnet:      # its link has them
+            return self.trackers(torrent)
         self._with_metainfo(torrent, reply, lambda _: self.trackers(torrent))
         return reply
 
     def trackers(self, torrent: Torrent) -> tuple[TrackerStatus, ...]:
-        """Of a torrent whose metainfo is loaded."""
+        """Of a torrent whose metainfo, or link, is loaded."""
         return self._announces.statuses(torrent.info_hash, torrent.tiers)
 
     def web_seeds_of(self, query: WebSeedsOf, reply: Reply[Any]) -> Reply[Any]:
@@ -119,12 +121,14 @@ class Answers:
         return reply
 
     def metainfo_of(self, query: MetainfoOf, reply: Reply[Any]) -> Reply[Any]:
-        """Raises NotFound, StorageError."""
+        """Raises NotFound, Conflict ("torrent.no-metadata"), StorageError."""
         from blobtorrent.storage.state.library import ReadTorrent
 
         assert self._outlets.library is not None
-        info_hash = self._roster.known(query.info_hash).info_hash
-        self._outlets.library.post(ReadTorrent(info_hash, reply.give, self._outlets.inbox))
+        torrent = self._roster.known(query.info_hash)
+        if torrent.record.magnet:
+            raise no_metadata(torrent)
+        self._outlets.library.post(ReadTorrent(torrent.info_hash, reply.give, self._outlets.inbox))
         return reply
 
     def on_read(self, answer: TorrentRead) -> None:

@@ -28,6 +28,7 @@ from blobtorrent.core.session.commands import (
 )
 from blobtorrent.core.session.completions import Completions
 from blobtorrent.core.session.keeping import Forgetful, Keeper
+from blobtorrent.core.session.lifecycle import TorrentState
 from blobtorrent.core.session.loading import Loader
 from blobtorrent.core.session.losses import Losses
 from blobtorrent.core.session.metainfos import Metainfos
@@ -48,6 +49,7 @@ from blobtorrent.runtime.timers import TimerWheel
 from blobtorrent.storage.jobs import LostFound, PiecesChecked, StoreClosed, StorePrepared
 
 if TYPE_CHECKING:
+    from blobtorrent.core.session.metadata import MetadataFetcher
     from blobtorrent.core.session.resume import ResumeManager
 
 
@@ -113,6 +115,7 @@ class Parts:
         self.additions = Additions(self.roster, outlets, self.metainfos, keeper, settings.storage, clock)
         self.bandwidth = BandwidthManager(
             outlets.shards, settings.limits, settings.groups, clock=clock, timers=timers)
+        self.metadata: MetadataFetcher | None = None
         self.torrents = TorrentManager(
             self.roster, outlets, self.swarms, self.admission, self.additions, self.activity, keeper, self.sharing)
 
@@ -154,7 +157,20 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
         StoreClosed: closer.on_store_closed,
     })
     session.on_announced = activity.on_tracker_peers
+    parts.roster.at_entry(TorrentState.METADATA, lambda torrent, _: _metadata_of(around, parts, session).begin(torrent))
     return session
+
+
+def _metadata_of(around: Surroundings, parts: Parts, session: Session) -> "MetadataFetcher":
+    """Made when the first torrent comes that is no more than a link."""
+    if parts.metadata is None:
+        from blobtorrent.core.session.metadata import MetadataFetcher
+
+        parts.metadata = MetadataFetcher(
+            parts.roster, around.outlets, parts.swarms, parts.announces, parts.metainfos, parts.keeper,
+            on_idle=parts.closer.go_on)
+        session.messages.update(parts.metadata.messages)
+    return parts.metadata
 
 
 def _make_resume(around: Surroundings, parts: Parts) -> "ResumeManager":

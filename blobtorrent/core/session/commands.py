@@ -18,6 +18,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from blobtorrent.core.session.queries import Query
+    from blobtorrent.model.magnet import MagnetLink
 
 T = TypeVar("T")
 
@@ -76,13 +77,14 @@ class OpenListeners(NamedTuple):
 class AddTorrent(NamedTuple):
     """Prepare, check what lies on disk, then download and seed. Answered by the InfoHash; Conflict when it is there.
 
-    A session that keeps state answers when the torrent is safe on disk, and needs `raw`, the bytes of the .torrent
-    file. `download_dir` is the folder that gets the torrent's file or folder, None that of the settings, as for `goal`.
+    It is given by its `metainfo`, or by a `magnet` link: then its metadata is fetched from peers first. A session that
+    keeps state answers when the torrent is safe on disk, and needs `raw`, the bytes of the .torrent file.
+    `download_dir` is the folder that gets the torrent's file or folder, None that of the settings, as for `goal`.
     `peers` are tried for ever. `file_priorities` names the files, by number, that are not NORMAL. With `skip_check`
     what lies on disk is believed to be complete when all sizes are right.
     """
 
-    metainfo: Metainfo
+    metainfo: Metainfo | None
     download_dir: Path | None = None
     peers: tuple[Endpoint, ...] = ()
     goal: SeedGoal | None = None
@@ -98,6 +100,7 @@ class AddTorrent(NamedTuple):
     upload_slots: int | None = None    # None: as in the settings
     max_peers: int | None = None
     skip_check: bool = False
+    magnet: "MagnetLink | None" = None
 
 
 class AddPeers(NamedTuple):

@@ -42,6 +42,7 @@ SESSION = Table(
 
 class TorrentState(Enum):
     QUEUED = "queued"                  # it should run, and others have the places
+    METADATA = "metadata"              # it came as a link: peers are asked for what the torrent is
     LOADING = "loading"                # its metainfo is read, folders and empty files are made
     WAITING = "waiting"                # checking: other torrents of this device are hashed first
     HASHING = "hashing"                # checking: what lies on disk is hashed
@@ -61,6 +62,8 @@ class TorrentState(Enum):
 
 
 class TorrentEvent(Enum):
+    FETCH = "fetch"                    # it is to run, and its metadata is not here
+    KNOWN = "known"                    # its metadata is here, and safe
     FOUND = "found"                    # prepared; there are bytes to check
     TURN = "turn"                      # the hashers are free for this torrent
     LEECH = "leech"                    # the swarm opens with pieces missing, or with a finish that is yet to be told
@@ -82,6 +85,7 @@ _S, _E = TorrentState, TorrentEvent
 
 TORRENT = Table(
     {
+        _S.METADATA: {_E.KNOWN: _S.LOADING, _E.FAIL: _S.ERROR},
         _S.LOADING: {_E.FOUND: _S.WAITING, _E.LEECH: _S.DOWNLOADING, _E.SEED: _S.SEEDING, _E.FAIL: _S.ERROR},
         _S.WAITING: {_E.TURN: _S.HASHING},
         _S.HASHING: {_E.LEECH: _S.DOWNLOADING, _E.SEED: _S.SEEDING, _E.FAIL: _S.ERROR},
@@ -91,8 +95,8 @@ TORRENT = Table(
         _S.ERROR: {_E.RECOVER: _S.DOWNLOADING},
         _S.BUSY: {_E.STOP: _S.CLOSING},
         _S.CLOSING: {_E.CLOSED: _S.STOPPED},
-        _S.STOPPED: {_E.START: _S.LOADING, _E.QUEUE: _S.QUEUED, _E.MOVE: _S.MOVING},
-        _S.QUEUED: {_E.START: _S.LOADING, _E.CLOSED: _S.STOPPED},
+        _S.STOPPED: {_E.START: _S.LOADING, _E.FETCH: _S.METADATA, _E.QUEUE: _S.QUEUED, _E.MOVE: _S.MOVING},
+        _S.QUEUED: {_E.START: _S.LOADING, _E.FETCH: _S.METADATA, _E.CLOSED: _S.STOPPED},
         _S.MOVING: {_E.MOVED: _S.STOPPED, _E.FAIL: _S.ERROR},
         _S.PRESENT: {_E.REMOVE: _S.REMOVING},
         _S.REMOVING: {_E.CLOSED: _S.GONE},
@@ -104,7 +108,7 @@ TORRENT = Table(
     parents={
         _S.CHECKING: (_S.WAITING, _S.HASHING),
         _S.ACTIVE: (_S.DOWNLOADING, _S.SEEDING),
-        _S.BUSY: (_S.LOADING, _S.CHECKING, _S.ACTIVE, _S.ERROR),
+        _S.BUSY: (_S.METADATA, _S.LOADING, _S.CHECKING, _S.ACTIVE, _S.ERROR),
         _S.PRESENT: (_S.BUSY, _S.CLOSING, _S.STOPPED, _S.QUEUED),
     },
 )

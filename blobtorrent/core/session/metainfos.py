@@ -9,7 +9,7 @@ from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.wanted import skipped_pieces
-from blobtorrent.model.errors import BlobTorrentError, NotFound
+from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 
@@ -29,9 +29,12 @@ class Metainfos:
 
     def with_metainfo(self, torrent: Torrent, then: WithMetainfo) -> None:
         """Call `then(None)` when the torrent's metainfo and store are there, or `then(error)`: that is a StorageError,
-        or NotFound ("torrent.unknown") when the torrent was removed meanwhile."""
+        NotFound ("torrent.unknown") when the torrent was removed meanwhile, or Conflict ("torrent.no-metadata")."""
         if torrent.metainfo is not None:
             then(None)
+            return
+        if torrent.record.magnet:
+            then(no_metadata(torrent))
             return
         assert self._outlets.library is not None
         askers = self._askers.setdefault(torrent.info_hash, [])
@@ -61,7 +64,18 @@ class Metainfos:
             torrent.unload()           # it was read for those who asked only
 
     def provide(self, torrent: Torrent, metainfo: Metainfo) -> None:
-        """The torrent's metainfo is here: make its store."""
+        """The torrent's metainfo is here: make its store.
+
+        A torrent goes by the digests that its link had, even if its metadata has another one too.
+        """
+        if metainfo.info_hash != torrent.info_hash:
+            metainfo = metainfo._replace(info_hash=torrent.info_hash)
         torrent.metainfo = metainfo
         torrent.store = self._outlets.open_store(metainfo, torrent.record)
         torrent.skipped = skipped_pieces(metainfo, torrent.record.wishes.file_priorities)
+
+
+def no_metadata(torrent: Torrent) -> Conflict:
+    """Why something cannot be done with a torrent that is no more than a link yet."""
+    return Conflict("torrent.no-metadata", f"what is in {torrent.name} is not known yet: no peer has told so far. "
+                    "Wait, or add peers or trackers to it")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from blobtorrent.core.session.commands import MoveTorrent, RenamePath, Reply
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
-from blobtorrent.core.session.metainfos import Metainfos
+from blobtorrent.core.session.metainfos import Metainfos, no_metadata
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import Place
 from blobtorrent.core.session.roster import Roster
@@ -58,7 +58,7 @@ class MoveManager:
             # The files where it lies are not its own: it goes without them, and begins anew in the other folder.
             torrent.record.forget_pieces()
             self._leave(torrent, target, reply)
-        elif not command.move_files:
+        elif not command.move_files or torrent.record.magnet:
             self._leave(torrent, target, reply)
         else:
             self._sharing.who_shares(torrent, lambda others: self._move(command, reply, others))
@@ -106,6 +106,8 @@ class MoveManager:
         torrent = self._at_rest(command)
         for path in (command.old, command.new):
             split_path(path)           # before the torrent is stopped for nothing
+        if torrent.record.magnet:
+            raise no_metadata(torrent)
         if is_guest(torrent):
             raise Conflict(*torrent.record.error)
         self._sharing.who_shares(torrent, lambda others: self._rename(command, reply, others))

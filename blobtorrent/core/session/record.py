@@ -6,13 +6,16 @@
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.core.session.commands import AddTorrent, FilePriority, SeedGoal, Tiers
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
+
+if TYPE_CHECKING:
+    from blobtorrent.model.magnet import MagnetLink
 
 
 class Facts(NamedTuple):
@@ -102,8 +105,8 @@ class TorrentRecord:
 
     __slots__ = (
         "done_bytes", "durable", "error", "facts", "finished_at", "foreign", "has_given_enough", "have", "is_checked",
-        "is_forced", "is_paused", "is_suspect", "lifetime", "owes_finish", "place", "recent", "removal", "running",
-        "should_run", "skipped_bytes", "wishes",
+        "is_forced", "is_paused", "is_suspect", "lifetime", "magnet", "owes_finish", "place", "recent", "removal",
+        "running", "should_run", "skipped_bytes", "wishes",
     )
 
     def __init__(self, facts: Facts, wishes: Wishes, place: Place, *, should_run: bool = True) -> None:
@@ -114,6 +117,7 @@ class TorrentRecord:
         self.is_paused = False         # it should run, and is to transfer nothing
         self.is_forced = False         # it should run whatever the queue and its goal say
         self.has_given_enough = False  # it stopped because its goal was met
+        self.magnet = ""               # the link that it came as, until its metadata is here
         self.removal = ""              # REMOVAL_*: it is being removed
         self.error: tuple[str, str] = ("", "")             # code and detail: why it is in *error*
         self.is_checked = False
@@ -168,6 +172,11 @@ def facts_of(metainfo: Metainfo, added_at: float) -> Facts:
     geometry = metainfo.geometry
     return Facts(metainfo.info_hash, metainfo.name, metainfo.payload_bytes, geometry.num_pieces,
                  geometry.piece_length, metainfo.is_private, added_at)
+
+
+def facts_of_link(link: "MagnetLink", added_at: float) -> Facts:
+    """What is known before the metadata is here: little. A link's word on the size is no more than advice."""
+    return Facts(link.info_hash, link.name or link.info_hash.hex, 0, 0, 0, False, added_at)
 
 
 def wishes_of(command: AddTorrent) -> Wishes:

@@ -38,6 +38,7 @@ class Roster:
         self._torrents: dict[InfoHash, Torrent] = {}
         self._entries: dict[TorrentState, list[OnEnter]] = {}
         self._exits: dict[TorrentState, list[OnLeave]] = {}
+        self._by_digest: dict[bytes, Torrent] = {}
         self._num_busy = 0
 
     def at_entry(self, state: TorrentState, work: OnEnter) -> None:
@@ -65,6 +66,10 @@ class Roster:
     def get(self, info_hash: InfoHash) -> Torrent | None:
         return self._torrents.get(info_hash)
 
+    def like(self, info_hash: InfoHash) -> Torrent | None:
+        """The torrent that has one of these digests: of a hybrid, a link may have named only one."""
+        return self._by_digest.get(info_hash.v1) or self._by_digest.get(info_hash.v2)
+
     def known(self, info_hash: InfoHash) -> Torrent:
         """Raises NotFound ("torrent.unknown")."""
         torrent = self._torrents.get(info_hash)
@@ -74,10 +79,13 @@ class Roster:
 
     def add(self, torrent: Torrent) -> None:
         self._torrents[torrent.info_hash] = torrent
+        self._by_digest.update((digest, torrent) for digest in torrent.info_hash if digest)
         self.publish(torrent)
 
     def drop(self, torrent: Torrent) -> None:
         del self._torrents[torrent.info_hash]
+        for digest in filter(None, torrent.info_hash):
+            del self._by_digest[digest]
         self._board.withdraw(torrent.info_hash)
 
     def shown(self, torrent: Torrent) -> TorrentStatus:

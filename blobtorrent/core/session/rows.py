@@ -33,8 +33,8 @@ _USUAL_TORRENT: dict[str, Any] = {
     "v2": "", "private": False, "added_at": 0.0, "labels": (), "group": "", "priority": 0, "goal": None, "down": 0,
     "up": 0, "sequential": False, "slots": None, "max_peers": None, "trackers": None, "files": {}, "peers": [],
     "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False,
-    "unseen": False, "run": True, "paused": False, "beyond_queue": False, "given_enough": False, "removal": "",
-    "error": ("", ""), "finished_at": 0.0,
+    "unseen": False, "magnet": "", "run": True, "paused": False, "beyond_queue": False, "given_enough": False,
+    "removal": "", "error": ("", ""), "finished_at": 0.0,
 }
 _TORRENT_KEYS = _USUAL_TORRENT.keys() | {"v1", "name", "size", "pieces", "piece_length", "download_dir"}
 _USUAL_PROGRESS: dict[str, Any] = {
@@ -78,6 +78,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "renaming": place.renaming,
         "moving": place.is_moving,
         "unseen": place.is_unseen,
+        "magnet": record.magnet,
         "run": record.should_run,
         "paused": record.is_paused,
         "beyond_queue": record.is_forced,
@@ -209,6 +210,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
     record.is_paused = row["paused"]
     record.is_forced = row["beyond_queue"]
     record.has_given_enough = row["given_enough"]
+    record.magnet = row["magnet"]
     record.removal = row["removal"]
     record.error = _pair(row["error"]) or ("", "")
     record.finished_at = row["finished_at"]

@@ -23,8 +23,8 @@ PATH_TAKEN = "torrent.path-taken"
 Then = Callable[[list[Torrent]], None]
 Files = Callable[[Torrent], Collection[int]]
 
-_AT_REST = frozenset({TorrentState.STOPPED, TorrentState.QUEUED, TorrentState.ERROR, TorrentState.CLOSING,
-                      TorrentState.REMOVING})
+_AT_REST = frozenset({TorrentState.STOPPED, TorrentState.QUEUED, TorrentState.METADATA, TorrentState.ERROR,
+                      TorrentState.CLOSING, TorrentState.REMOVING})
 
 
 class Sharing:

@@ -57,6 +57,7 @@ class SwarmManager:
         totals = Totals(
             record.lifetime.downloaded_bytes, record.lifetime.uploaded_bytes, record.lifetime.wasted_bytes)
         torrent.swarm_is_open = True
+        torrent.metadata_is_open = False                   # its links go to the swarm
         torrent.losses = 0
         self._open[info_hash] = torrent
         self._connections.open(info_hash)
@@ -84,9 +85,32 @@ class SwarmManager:
         ))
         self.tell_peers(torrent, record.wishes.static_peers, PeerSource.STATIC)
 
+    def open_metadata(self, torrent: Torrent) -> None:
+        """Ask peers what the torrent is; MetadataFound comes to the inbox."""
+        from blobtorrent.core.swarm.metadatamessages import OpenMetadata
+
+        torrent.metadata_is_open = True
+        self._outlets.shard_of(torrent.info_hash).post(OpenMetadata(
+            info_hash=torrent.info_hash,
+            peer_id=self._peer_id,
+            report_to=self._outlets.inbox,
+            max_links=_max_links(torrent, self._settings.max_links),
+            listen_port=self.listen_port,
+            peers=torrent.peers,
+        ))
+        self.tell_peers(torrent, torrent.record.wishes.static_peers, PeerSource.STATIC)
+
+    def close_metadata(self, torrent: Torrent) -> None:
+        """Give that up, or the links that it left."""
+        from blobtorrent.core.swarm.metadatamessages import CloseMetadata
+
+        torrent.metadata_is_open = False
+        torrent.metadata = None
+        self._outlets.shard_of(torrent.info_hash).post(CloseMetadata(torrent.info_hash))
+
     def tell_peers(self, torrent: Torrent, peers: tuple[Endpoint, ...], source: PeerSource) -> None:
         """Hand addresses to the torrent's swarm, if it is open."""
-        if peers and torrent.swarm_is_open:
+        if peers and torrent.has_peers:
             self._outlets.shard_of(torrent.info_hash).post(PeersFound(torrent.info_hash, peers, source))
 
     def change(self, torrent: Torrent) -> None:

@@ -26,6 +26,7 @@ from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.messages import KnownAddress
+    from blobtorrent.core.swarm.metadatamessages import MetadataReport
     from blobtorrent.storage.live.recovery import Recovered
     from blobtorrent.storage.stamps import FileStamp
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _PUBLIC_NAMES = {
     TorrentState.STOPPED: "stopped",
     TorrentState.QUEUED: "queued",
+    TorrentState.METADATA: "metadata",
     TorrentState.LOADING: "checking",
     TorrentState.WAITING: "checking",
     TorrentState.HASHING: "checking",
@@ -55,9 +57,9 @@ class Torrent:
     __slots__ = (
         "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error", "goal_timer",
         "held_by", "held_since_s", "history", "is_adopting", "is_prepared", "is_stalled", "jobs_in_flight",
-        "last_given_s", "last_moved_s", "losses", "machine", "metainfo", "moved_bytes", "partial", "peers", "record",
-        "recovered", "report", "rescued", "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new",
-        "store", "store_is_open", "swarm_is_open", "wants_check", "was_adopted",
+        "last_given_s", "last_moved_s", "losses", "machine", "metadata", "metadata_is_open", "metainfo",
+        "moved_bytes", "partial", "peers", "record", "recovered", "report", "rescued", "seeding_since_s", "skip_check",
+        "skipped", "stamps", "stamps_are_new", "store", "store_is_open", "swarm_is_open", "wants_check", "was_adopted",
     )
 
     def __init__(self, record: TorrentRecord) -> None:
@@ -78,6 +80,8 @@ class Torrent:
         self.store_is_open = False
         self.is_prepared = False       # so is the store, and its files can be synced
         self.swarm_is_open = False
+        self.metadata_is_open = False  # peers are asked for its metadata, or hold on until its swarm opens
+        self.metadata: MetadataReport | None = None        # how that goes
         self.moved_bytes = 0           # by the move under way
         self.doubtful = 0              # the mask of pieces to hash
         self.check: CheckPlan | None = None
@@ -130,6 +134,11 @@ class Torrent:
         return self.recovered is not None and not self.was_adopted
 
     @property
+    def has_peers(self) -> bool:
+        """It is on the network, so that peers and trackers are of use."""
+        return self.swarm_is_open or self.metadata_is_open
+
+    @property
     def can_stop(self) -> bool:
         return self.machine.can(TorrentEvent.STOP)
 
@@ -141,8 +150,13 @@ class Torrent:
 
     @property
     def tiers(self) -> Tiers:
-        """Its trackers, tier by tier: those that its owner named, else those of its metainfo, which is loaded."""
+        """Its trackers, tier by tier: those that its owner named, else those of its metainfo, which is loaded, or of
+        its link."""
         own = self.record.wishes.trackers
+        if own is None and self.record.magnet:
+            from blobtorrent.model.magnet import parse_magnet
+
+            return parse_magnet(self.record.magnet).tiers
         if own is None:
             assert self.metainfo is not None
             return self.metainfo.tiers
@@ -248,7 +262,7 @@ class Torrent:
         """A snapshot of now, by both clocks."""
         record, check, lifetime = self.record, self.check, self.lifetime(now)
         facts, wishes = record.facts, record.wishes
-        live = self.report if self.swarm_is_open else None
+        live = self.report if self.swarm_is_open else self.metadata
         return TorrentStatus(
             info_hash=facts.info_hash,
             name=facts.name,
@@ -289,6 +303,7 @@ class Torrent:
             seeding_s=lifetime.seeding_s,
             counted_at=wall if self.active_since_s is not None else 0.0,
             held_by=self._holder,
+            lacks_metadata=bool(record.magnet),
         )
 
     @property

@@ -23,6 +23,7 @@ from blobtorrent.core.session.commands import (
 )
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
+from blobtorrent.core.session.metainfos import no_metadata
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP
 from blobtorrent.core.session.roster import Roster
@@ -167,10 +168,12 @@ class TorrentManager:
         return reply
 
     def recheck(self, command: RecheckTorrent, reply: Reply[Any]) -> Reply[Any]:
-        """Raises NotFound, or Conflict ("torrent.removing", "torrent.moving")."""
+        """Raises NotFound, or Conflict ("torrent.removing", "torrent.moving", "torrent.no-metadata")."""
         torrent = self.present(command)
         if torrent.state is TorrentState.MOVING:
             raise Conflict("torrent.moving", f"{torrent.name} is being moved")
+        if torrent.record.magnet:
+            raise no_metadata(torrent)
         torrent.wants_check = True
         self.come_home(torrent)
         reply.give(None)

@@ -39,7 +39,10 @@ class TrackerManager:
         """Raises what `set` does, or StorageError."""
         torrent = self._torrents.present(command)
         more = checked(command.tiers)
-        self._metainfos.with_metainfo(torrent, lambda error: self._add(torrent, more, reply, error))
+        if torrent.record.magnet:      # its link has them
+            self._add(torrent, more, reply, None)
+        else:
+            self._metainfos.with_metainfo(torrent, lambda error: self._add(torrent, more, reply, error))
         return reply
 
     def _add(self, torrent: Torrent, more: Tiers, reply: Reply[Any], error: BlobTorrentError | None) -> None:
@@ -56,7 +59,7 @@ class TrackerManager:
     def _use(self, torrent: Torrent, tiers: Tiers | None, reply: Reply[Any]) -> None:
         torrent.record.wishes = torrent.record.wishes._replace(trackers=tiers)
         self._keeper.save(torrent, reply.give)
-        if torrent.swarm_is_open:
+        if torrent.has_peers:
             self._announces.change(torrent.info_hash, torrent.tiers)
         self._roster.publish(torrent)
         self._roster.tell(TorrentChanged(torrent.info_hash))

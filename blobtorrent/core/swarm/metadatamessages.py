@@ -45,7 +45,7 @@ class MetadataReport(NamedTuple):
 
 
 class MetadataFound(NamedTuple):
-    """The info dictionary, as it matches the info-hash. `peers` are worth keeping, and are not connected."""
+    """The info dictionary, as it matches the info-hash. `peers` are worth keeping."""
 
     info_hash: InfoHash
     info: bytes

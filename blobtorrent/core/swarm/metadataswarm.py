@@ -243,11 +243,9 @@ class MetadataSwarm:
     def _finish(self, info: bytes) -> None:
         self._ends_at = self.now + LINGER_S
         self._report()
-        linked = {link.endpoint for link in self.links}
-        kept = (address for address in self.peers_to_keep() if address.endpoint not in linked)
-        self.order.report_to.post(MetadataFound(self.info_hash, info, tuple(kept)))
+        self.order.report_to.post(MetadataFound(self.info_hash, info, self._peers_to_keep()))
 
-    def peers_to_keep(self) -> tuple[KnownAddress, ...]:
+    def _peers_to_keep(self) -> tuple[KnownAddress, ...]:
         incoming = [Endpoint(link.endpoint.host, link.extended.port) for link in self.links
                     if link.is_incoming and link.extended.port]
         return self.peers.kept(incoming, self._outlets.wall(), seeding=False)

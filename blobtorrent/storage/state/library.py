@@ -297,9 +297,10 @@ def _read(path: Path) -> bytes | None:
 
 
 def parse_copy(raw: bytes, info_hash: InfoHash) -> Metainfo | None:
-    """The torrent, unless these bytes are not it."""
+    """The torrent, unless these bytes are not it. Of a hybrid one digest may be known."""
     try:
         metainfo = parse_torrent(raw)
     except FormatError:
         return None
-    return metainfo if metainfo.info_hash.hex == info_hash.hex else None
+    is_it = all(digest in (b"", own) for digest, own in zip(info_hash, metainfo.info_hash))
+    return metainfo if is_it else None
