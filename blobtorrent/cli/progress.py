@@ -91,17 +91,23 @@ def figures(status: TorrentStatus, chars: Charset) -> str:
     """The numbers behind the bar, as far as they mean something in this state."""
     if status.state == "checking":
         return f"checking {percent(status.checked_bytes, status.size_bytes)}"
+    if status.state == "metadata":
+        return f"metadata  {_peers(status)}"
     if status.state == "error":
         return f"error: {clean(status.error_detail)}"
     amount = f"{percent(status.done_bytes, status.size_bytes)} of {format_size(status.size_bytes)}"
     if status.state == "stopped":
         return f"{amount}  {'done' if status.is_finished else 'stopped'}"
     rates = f"{format_rate(status.down_bytes_per_s)} {chars.down}  {format_rate(status.up_bytes_per_s)} {chars.up}"
-    peers = f"{status.peers_connected} peer{'' if status.peers_connected == 1 else 's'}"
+    peers = _peers(status)
     if status.is_finished:
         return f"{amount}  {rates}  {peers}  seeding, ratio {status.ratio:.2f}"
     eta = "" if status.eta_s is None else f"  ETA {format_duration(status.eta_s)}"
     return f"{amount}  {rates}  {peers}{eta}"
+
+
+def _peers(status: TorrentStatus) -> str:
+    return f"{status.peers_connected} peer{'' if status.peers_connected == 1 else 's'}"
 
 
 def plain_line(status: TorrentStatus) -> str:

@@ -70,7 +70,7 @@ class Milestones:
 class JsonReporter(Reporter):
     """One object a line. Every line has the same figures; those of a line about no torrent are the sums of all."""
 
-    EVENTS = ("checking", "finished", "seeding", "stopped", "error")
+    EVENTS = ("metadata", "checking", "finished", "seeding", "stopped", "error")
 
     def __init__(self) -> None:
         self._milestones = Milestones()

@@ -49,6 +49,15 @@ def split_host_port(text: str) -> tuple[str, str]:
     return host, port
 
 
+def is_address(host: str) -> bool:
+    """Whether it is an IP address, and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def parse_endpoint(text: str) -> Endpoint:
     """Read "1.2.3.4:5" or "[::1]:5"; names are not resolved. Raises FormatError ("address.bad-endpoint")."""
     host, port = split_host_port(text)

@@ -24,7 +24,7 @@ def register(commands: Subcommands) -> None:
         parents=[client_options()],
     )
     parser.add_argument("source", nargs="+", metavar="SOURCE",
-                        help="a .torrent file, - for stdin, or the http or https URL of one")
+                        help="a .torrent file, - for stdin, the http or https URL of one, or a magnet link")
     parser.add_argument("--to", metavar="DIR", help="download folder, on the daemon's machine")
     parser.add_argument("--label", action="append", metavar="TEXT", help="a label; may be repeated")
     parser.add_argument("--group", metavar="NAME", help="the group whose limits it shares")

@@ -8,18 +8,23 @@ import math
 import os
 import socket
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobtorrent.cli.output import EXIT_OK, Subcommands, fail
 from blobtorrent.config.values import ListenSpec, listener
-from blobtorrent.model.address import Endpoint, parse_endpoint, split_host_port
+from blobtorrent.model.address import Endpoint, is_address, parse_endpoint, split_host_port
 from blobtorrent.model.errors import BlobTorrentError, FormatError, NetworkError
 from blobtorrent.model.units import parse_duration
 
 if TYPE_CHECKING:
     from blobtorrent.core.session.commands import SeedGoal
+    from blobtorrent.model.ids import InfoHash
+    from blobtorrent.model.magnet import MagnetLink
     from blobtorrent.model.metainfo import Metainfo
+
+    _Source = tuple[Metainfo | None, MagnetLink | None, tuple[Endpoint, ...]]      # one of the first two
 
 
 def register(commands: Subcommands) -> None:
@@ -29,7 +34,8 @@ def register(commands: Subcommands) -> None:
         description="Download torrents, check every byte, and stop; seed them first with --seed-for or --ratio. "
         "What lies in the folder already is checked and kept.",
     )
-    parser.add_argument("source", nargs="+", metavar="SOURCE", help="a .torrent file, or its http or https URL")
+    parser.add_argument("source", nargs="+", metavar="SOURCE",
+                        help="a .torrent file, its http or https URL, or a magnet link")
     parser.add_argument("--to", type=Path, metavar="DIR", help="download folder (default: the current one)")
     parser.add_argument("--peer", action="append", default=[], metavar="HOST:PORT", help="ask this peer; repeatable")
     parser.add_argument("--listen", type=_listen, action="append", metavar="HOST:PORT",
@@ -57,10 +63,10 @@ def run(args: Namespace) -> int:
     settings = load(environ=os.environ, assignments=args.set)
     set_folder = settings.storage.download_dir
     folder = args.to or (Path() if set_folder == StorageSettings().download_dir else set_folder)
-    torrents = _load_all(args.source)
     peers = tuple(peer for text in args.peer for peer in resolve(text))
     goal = goal_of(args)
-    orders = [AddTorrent(torrent, folder.absolute(), peers, goal) for torrent in torrents]
+    orders = [AddTorrent(metainfo, folder.absolute(), (*peers, *named), goal, magnet=link)
+              for metainfo, link, named in _load_all(args.source)]
 
     logs = QueuedLogging(level=logging.DEBUG if args.verbose else logging.ERROR)
     logs.start()
@@ -92,12 +98,31 @@ def resolve(text: str) -> tuple[Endpoint, ...]:
     return tuple(dict.fromkeys(Endpoint(str(address[0]).partition("%")[0], int(address[1])) for *_, address in found))
 
 
-def _load_all(sources: list[str]) -> list[Metainfo]:
+def _load_all(sources: list[str]) -> list[_Source]:
     """Every torrent once, in the order given."""
     from blobtorrent.core.session.sources import load_source
 
-    torrents = [load_source(source) for source in sources]
-    return list({torrent.info_hash: torrent for torrent in torrents}.values())
+    found: dict[InfoHash, _Source] = {}
+    for source in sources:
+        if source.lower().startswith("magnet:"):
+            from blobtorrent.model.magnet import parse_magnet
+
+            link = parse_magnet(source)
+            found.setdefault(link.info_hash, (None, link, tuple(_named_peers(link))))
+        else:
+            metainfo = load_source(source)
+            found.setdefault(metainfo.info_hash, (metainfo, None, ()))
+    return list(found.values())
+
+
+def _named_peers(link: MagnetLink) -> Iterator[Endpoint]:
+    """Peers of a link whose names have to be looked up. A name that nobody knows is no reason to give the link up."""
+    for host, port in link.peers:
+        if not is_address(host):
+            try:
+                yield from resolve(f"{host}:{port}")
+            except NetworkError:
+                continue
 
 
 def goal_of(args: Namespace) -> SeedGoal:

@@ -87,6 +87,16 @@ def _of_queued(situation: Situation) -> list[Cause]:
         f"raise queue.active_{kind}, raise its priority, or start it now, beyond the queue", situation.state_s)]
 
 
+def _of_metadata(situation: Situation) -> list[Cause]:
+    status = situation.status
+    if not status.peers_connected:
+        known = f"; {status.peers_known} addresses are known" if status.peers_known else ""
+        text = f"it came as a link, and no peer is connected that could tell what is in it{known}"
+        return [Cause("metadata.no-peers", text, "wait, or add peers or trackers to it", situation.state_s)]
+    return [Cause("metadata", f"{status.peers_connected} peers are asked what is in it", "wait; or add peers to it",
+                  situation.state_s)]
+
+
 def _of_loading(situation: Situation) -> list[Cause]:
     text = "its .torrent file is read and its files are looked at"
     if situation.ahead:
@@ -131,6 +141,7 @@ def _of_removing(situation: Situation) -> list[Cause]:
 _CAUSES: dict[TorrentState, Callable[[Situation], list[Cause]]] = {
     TorrentState.STOPPED: _of_stopped,
     TorrentState.QUEUED: _of_queued,
+    TorrentState.METADATA: _of_metadata,
     TorrentState.LOADING: _of_loading,
     TorrentState.WAITING: _of_waiting,
     TorrentState.HASHING: _of_hashing,

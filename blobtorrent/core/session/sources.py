@@ -27,7 +27,7 @@ def read_source(source: str, *, from_loopback: bool = True) -> bytes:
     """
     scheme = source.partition(":")[0].lower()
     if scheme == "magnet":
-        raise Invalid("source.magnet", "magnet links are not supported yet: give the .torrent file or its URL")
+        raise Invalid("source.magnet", "a magnet link is no .torrent file: give it to the commands get or add")
     if scheme in ("http", "https"):
         return _fetch(source, from_loopback=from_loopback)
     return read_file(source)

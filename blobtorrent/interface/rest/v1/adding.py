@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.core.session.commands import AddTorrent
 from blobtorrent.core.session.gateway import Gateway
@@ -31,16 +31,21 @@ from blobtorrent.interface.rest.schemas import (
     described,
     nullable,
 )
-from blobtorrent.interface.rest.v1.lookup import find_torrent
+from blobtorrent.interface.rest.v1.lookup import find_torrent, torrent_with
 from blobtorrent.model.errors import Conflict, Invalid
+from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.status import TorrentStatus
 from blobtorrent.protocol.metafile import parse_torrent
 
+if TYPE_CHECKING:
+    from blobtorrent.model.magnet import MagnetLink
+
 ADD_DEADLINE_S = 30.0                  # an addition is answered when it is safe on disk
 
 _ADDITION = body_object({
-    "source": described({"type": "string"}, "The URL of a torrent file, or its absolute path on the daemon's machine."),
+    "source": described({"type": "string"}, "A magnet link, the URL of a torrent file, or its absolute path on "
+                        "the daemon's machine."),
     "metainfo": described(BASE64, "The bytes of the torrent file."),
     "download_dir": nullable(FOLDER_OPTION),
     "start": described(nullable(BOOLEAN), "Whether it is to run; so it does when nothing is said."),
@@ -63,6 +68,13 @@ class Wanted(NamedTuple):
     raw: bytes | None
     metainfo: Metainfo | None
     options: Mapping[str, Any]
+    magnet: MagnetLink | None = None
+
+    @property
+    def info_hash(self) -> InfoHash | None:
+        if self.magnet is not None:
+            return self.magnet.info_hash
+        return None if self.metainfo is None else self.metainfo.info_hash
 
 
 def read_torrent(request: Request, reach: Reach, *, is_given: bool = True) -> Wanted:
@@ -77,6 +89,10 @@ def read_torrent(request: Request, reach: Reach, *, is_given: bool = True) -> Wa
     fields.end()
     if (source is None) == (encoded is None) and (is_given or source is not None):
         raise Invalid("option.bad-value", "give either source or metainfo")
+    if source is not None and source.lower().startswith("magnet:"):
+        from blobtorrent.model.magnet import parse_magnet
+
+        return Wanted(None, None, options, parse_magnet(source))
     raw = encoded if source is None else _read_source(request.grant, reach, source)
     return Wanted(raw, None if raw is None else parse_torrent(raw), options)
 
@@ -134,8 +150,8 @@ class Adder:
         Raises Refused (403) for labels, folders and trust beyond the grant, Conflict when it is there and none of the
         caller's business, and what AddTorrent does.
         """
-        assert wanted.raw is not None and wanted.metainfo is not None
-        metainfo = wanted.metainfo
+        info_hash = wanted.info_hash
+        assert info_hash is not None
         if "download_dir" in wanted.options:
             self.reach.require(grant, wanted.options["download_dir"])
         if wanted.options.get("skip_check"):
@@ -143,13 +159,14 @@ class Adder:
         options = {**wanted.options, "labels": allowed_labels(grant, wanted.options.get("labels", ()))}
         is_new = True
         try:
-            self._gateway.ask(AddTorrent(metainfo, raw=wanted.raw, **options), ADD_DEADLINE_S)
+            self._gateway.ask(AddTorrent(
+                wanted.metainfo, raw=wanted.raw or b"", magnet=wanted.magnet, **options), ADD_DEADLINE_S)
         except Conflict as error:
-            there = self._gateway.torrents.read(metainfo.info_hash)
+            there = torrent_with(self._gateway, info_hash.v1 or info_hash.v2)
             if error.code != "torrent.present" or there is None or not grant.sees(there.labels):
                 raise
             is_new = False
-        return find_torrent(self._gateway, grant, metainfo.info_hash.hex), is_new
+        return find_torrent(self._gateway, grant, info_hash.hex), is_new
 
 
 def _source(value: Any) -> str:

@@ -142,10 +142,10 @@ class TorrentResource:
     def put(self, request: Request, digits: str) -> Response:
         wanted = read_torrent(request, self._adder.reach, is_given=False)
         digest = digest_of(digits)
-        if wanted.metainfo is not None and digest not in wanted.metainfo.info_hash:
-            raise Invalid("torrent.other-hash", f"the body has the torrent {wanted.metainfo.info_hash.hex}")
+        if wanted.info_hash is not None and digest not in wanted.info_hash:
+            raise Invalid("torrent.other-hash", f"the body has the torrent {wanted.info_hash.hex}")
         there = torrent_with(self._gateway, digest)
-        if there is None and wanted.raw is not None:
+        if there is None and wanted.info_hash is not None:
             require_match(request.head, None)
             status, is_new = self._adder.add(request.grant, wanted)
             if is_new:
