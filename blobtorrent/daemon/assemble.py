@@ -171,13 +171,15 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     door = Door(clock, binding)
     shard = Shard(0, arena)
     host = SwarmHost(shard, arena, hashers.post, disks.post, door.mailbox, rng)
-    outcalls = Outcalls(clock=clock)
+    outcalls = Outcalls(clock=clock, binding=binding)
 
     def build_udp() -> UdpLoop:
+        from blobtorrent.discovery.udp_tracker import UdpTrackers
         from blobtorrent.network.udp import UdpLoop
 
         udp = UdpLoop(clock, binding)
         udp.measure(metrics)
+        UdpTrackers(udp, outcalls.mailbox.post, SystemRandom().getrandbits).measure(metrics)
         return udp
 
     datagrams = Datagrams(build_udp)

@@ -248,7 +248,8 @@ class SessionRig:
 
     def answer_announce(self, order: Announce, *peers: Endpoint, interval_s: int = 1800, **fields: Any) -> None:
         reply = AnnounceReply(endpoints=peers, interval_s=interval_s, **fields)
-        self.tell(AnnounceDone(order.info_hash, order.url, order.query, endpoints=peers, reply=reply))
+        self.tell(AnnounceDone(
+            order.info_hash, order.url, order.query, endpoints=peers, reply=reply, origin=order.origin))
 
     # ---- short ways to a state
 

@@ -111,7 +111,9 @@ class ActivityManager:
         record = torrent.record
         torrent.begin_run(self._clock.now())
         self._swarms.open(torrent)
-        self._announces.begin(torrent.info_hash, torrent.tiers, record.left_bytes + record.skipped_bytes)
+        self._announces.begin(
+            torrent.info_hash, torrent.tiers, record.left_bytes + record.skipped_bytes,
+            is_private=record.facts.is_private, added_at=record.facts.added_at)
         self._roster.fire(torrent, event)
         if not self._is_watching:
             self._is_watching = True

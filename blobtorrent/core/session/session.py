@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from blobtorrent.core.session.announces import AnnounceManager
+from blobtorrent.core.session.announcetier import origins_of
 from blobtorrent.core.session.commands import (
     AddTorrent,
     Ask,
@@ -215,6 +216,7 @@ class Session:
 
     def _post_listen(self, listen: Any) -> None:
         self._swarms.listen_port = self._announces.listen_port = self._ports.port
+        self._announces.origins = origins_of(self._ports.opened)
         if listen is not None:
             self._outlets.door.post(listen)
         elif self._machine.can(SessionEvent.READY):

@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol
 from blobtorrent.discovery.messages import AnnounceDone
 from blobtorrent.model.details import TrackerStatus
 from blobtorrent.model.text import clean
+from blobtorrent.protocol.tracker.announce import SwarmCounts
+from blobtorrent.protocol.tracker.faults import NEVER_S
 from blobtorrent.protocol.tracker.tiers import State, TrackerSchedule
 from blobtorrent.runtime.redact import redact
 
@@ -29,8 +31,11 @@ class Tier(Protocol):
     """The trackers that stand for each other in one swarm."""
 
     schedule: TrackerSchedule
-    asked: str
-    informed: list[str]
+
+    @property
+    def in_use(self) -> str: ...
+
+    def is_asking(self, url: str) -> bool: ...
 
 
 def answered(answer: AnnounceDone, before: Answered | None, wall: float) -> Answered:
@@ -40,12 +45,22 @@ def answered(answer: AnnounceDone, before: Answered | None, wall: float) -> Answ
         text = f"{len(answer.endpoints)} peer{'' if len(answer.endpoints) == 1 else 's'}"
         if reply.warning:
             text += f"; it warns: {reply.warning}"
-        return Answered(wall, _shown(text), seeds=reply.seeds, leeches=reply.leechers, downloads=reply.downloads,
+        known = None if before is None else before.downloads           # few announces tell it: scrapes do
+        return Answered(wall, _shown(text), seeds=reply.seeds, leeches=reply.leechers,
+                        downloads=known if reply.downloads is None else reply.downloads,
                         peers_got=len(answer.endpoints))
     assert answer.error is not None
     last = before or Answered(wall, "")
     return last._replace(at=wall, result=_shown(answer.error.detail), error_code=answer.error.code,
                          failures=last.failures + 1, peers_got=0)
+
+
+def with_counts(last: Answered, counts: SwarmCounts) -> Answered:
+    """The same with what a scrape told, as far as the announce did not."""
+    return last._replace(
+        seeds=counts.seeds if last.seeds is None else last.seeds,
+        leeches=counts.leechers if last.leeches is None else last.leeches,
+        downloads=last.downloads if counts.downloads is None else counts.downloads)
 
 
 def unspoken(number: int, swarm: str, url: str) -> TrackerStatus:
@@ -61,8 +76,9 @@ def tracker_status(
     """One tracker at this moment, by both clocks. `tier` is None while the torrent is not announced."""
     state = "idle" if tier is None else _state_of(url, tier)
     status = TrackerStatus(number, swarm, url, redact(url), state)
-    if tier is not None and tier.schedule.next_due_s is not None and state in ("waiting", "backoff"):
-        status = status._replace(next_announce_at=wall + max(0.0, tier.schedule.next_due_s - now))
+    due_s = None if tier is None else tier.schedule.next_due_s
+    if due_s is not None and due_s != NEVER_S and state in ("waiting", "backoff"):
+        status = status._replace(next_announce_at=wall + max(0.0, due_s - now))
     if last is not None:
         status = status._replace(
             result=last.result, error_code=last.error_code, failures=last.failures, last_announce_at=last.at,
@@ -74,9 +90,9 @@ def _state_of(url: str, tier: Tier) -> str:
     """A tier has one schedule: it is that of the tracker that is asked now, or that was the last to answer."""
     state = tier.schedule.state
     if state is State.ANNOUNCING:
-        return "announcing" if tier.asked == url else "idle"
+        return "announcing" if tier.is_asking(url) else "idle"
     if state is State.WAITING:
-        return "waiting" if tier.informed and tier.informed[-1] == url else "idle"
+        return "waiting" if tier.in_use == url else "idle"
     return "backoff" if state is State.BACKOFF else "idle"
 
 

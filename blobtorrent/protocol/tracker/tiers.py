@@ -138,11 +138,13 @@ class TrackerSchedule:
         self._interval_s = self._interval_s if interval_s is None else interval_s
         self.next_due_s = now + self._interval_s
 
-    def on_failure(self, now: float) -> None:
+    def on_failure(self, now: float, *, rest_s: float | None = None) -> None:
+        """It was not served; with `rest_s` the trackers want to be left alone for at least so long, inf for ever."""
         if not self.is_announcing:
             return
         self._machine.fire(Event.FAILURE)
-        self.next_due_s = now + min(FIRST_BACKOFF_S * 2.0 ** min(self.failures, 30), MAX_BACKOFF_S)
+        backoff_s = min(FIRST_BACKOFF_S * 2.0 ** min(self.failures, 30), MAX_BACKOFF_S)
+        self.next_due_s = now + max(backoff_s, rest_s or 0.0)
         self.failures += 1
 
     def stop(self) -> None:
