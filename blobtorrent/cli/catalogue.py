@@ -13,7 +13,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "add", "list", "start", "stop", "pause", "remove", "move", "rename", "files", "peers", "trackers", "limits",
         "label", "recheck", "announce", "why",
     )),
-    ("the daemon", ("top", "watch", "events", "stats", "settings", "token", "drain", "apply", "export")),
+    ("the daemon", ("top", "watch", "filters", "events", "stats", "settings", "token", "drain", "apply", "export")),
     ("what the daemon keeps, while it does not run", ("config", "tls", "doctor", "backup", "restore", "import")),
     ("the shell", ("completion",)),
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.config.schema import RestSettings, Settings
 from blobtorrent.config.values import HttpsSpec, ListenSpec, UnixSpec
+from blobtorrent.core.session.filters import FilterManager
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.watcher import Watcher
 from blobtorrent.daemon.supervisor import Part
@@ -34,7 +35,7 @@ log = get_logger(__name__)
 
 def build_interfaces(
     settings: Settings, gateway: Gateway, desk: Desk, *, chronicle: Chronicle, watcher: Watcher, registry: Registry,
-    state: Path, runtime: Path, inherited: Sequence[socket.socket],
+    filters: FilterManager, state: Path, runtime: Path, inherited: Sequence[socket.socket],
 ) -> list[Part]:
     """What the settings ask for. `inherited` are listening sockets that stand in for `rest.listen`.
 
@@ -48,7 +49,7 @@ def build_interfaces(
     feed = Feed(chronicle, gateway.torrents)
     jobs = JobBook()
     routes = all_routes(Sources(
-        gateway, desk, jobs, lambda: watcher.statuses, keyring, feed, registry, is_metrics_open=rest.metrics_open))
+        gateway, desk, jobs, lambda: watcher.statuses, keyring, feed, registry, filters, is_metrics_open=rest.metrics_open))
     # Another user's daemon has the usual port: nobody asked for it, so ours is content with its socket.
     is_usual = rest.listen == RestSettings().listen
     server = RestServer(

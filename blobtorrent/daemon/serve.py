@@ -67,6 +67,7 @@ def serve(
         interfaces = Supervisor([
             *build_interfaces(
                 settings, engine.gateway, desk, chronicle=chronicle, watcher=watcher, registry=engine.metrics,
+                filters=filters,
                 state=launch.state, runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
             ),
             Part("filters", filters.start, filters.stop, (), lambda: filters.troubles, filters.reload),

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.queries import StatsOf
-from blobtorrent.runtime.pacing import paced
 from blobtorrent.model.details import SessionStats
 from blobtorrent.model.errors import Unavailable
 from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
+from blobtorrent.runtime.pacing import paced
 
 STATES = ("stopped", "queued", "checking", "metadata", "downloading", "seeding", "moving", "error")
 STATS_TIMEOUT_S = 2.0                  # for the session; collectors wait for 10 s, and want the rest in any case

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-from blobtorrent.runtime import pacing
 from blobtorrent.interface.rest.http import Request, parse_head
+from blobtorrent.runtime import pacing
 from tests.bench.contestants import OURS
 from tests.bench.ground import RUN_TIMEOUT_S, Ground, note
 from tests.bench.results import Better, Measure

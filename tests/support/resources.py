@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from blobtorrent.core.session.commands import Command, Reply
+from blobtorrent.core.session.filters import FilterManager
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.watch import WatchStatus
 from blobtorrent.interface.chronicle import Chronicle
@@ -69,11 +70,12 @@ class Resources:
         self.desk = PlayedDesk(settings)
         self.jobs = JobBook(lambda: 1_700_000_000.0)
         self.watched: tuple[WatchStatus, ...] = ()
+        self.filters = FilterManager(lambda address_filter: None, ())
         gateway, clock = _DirectGateway(self.session), FakeClock()
         feed = Feed(Chronicle(gateway), self.session.board, clock=clock)
         keyring = Keyring(TOKEN, (), lambda data: None, clock)
         self.routes = all_routes(Sources(
-            gateway, self.desk, self.jobs, lambda: self.watched, keyring, feed, Registry()))
+            gateway, self.desk, self.jobs, lambda: self.watched, keyring, feed, Registry(), self.filters))
         self.router = Router(self.routes)
 
     @property

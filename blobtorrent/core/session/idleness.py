@@ -145,7 +145,12 @@ def _of_no_peers(situation: Situation) -> list[Cause]:
         tried = f"{insight.addresses_dialled} are being tried, {insight.addresses_resting} could not be reached"
         text = f"nobody is connected: {_count(known, 'address', 'addresses')} known, of which {tried}"
         advice = "wait for the next try; if all fail, look at the firewall and at network.interface"
-    causes = [Cause("no-peers", text, advice, situation.still_s), *_of_trackers(situation)]
+    causes = [Cause("no-peers", text, advice, situation.still_s)]
+    if insight.addresses_filtered:
+        times = _count(insight.addresses_filtered, "time")
+        causes.append(Cause("peers.filtered", f"filter lists refused addresses of it {times}",
+                            "if these are too many, look at filters.files, filters.block and filters.allow"))
+    causes += _of_trackers(situation)
     if not situation.session.listen:
         causes.append(Cause("listener.closed", "no port is open: peers cannot come to us",
                             "look at network.listen and at the log"))

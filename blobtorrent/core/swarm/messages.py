@@ -189,6 +189,7 @@ class Insight(NamedTuple):
     pieces_lacking: int                # wanted and not had
     pieces_unavailable: int            # of these: no connected peer has them
     waits_for_memory: bool
+    addresses_filtered: int = 0        # refused by filter lists; who comes again is counted again
 
 
 class PeersTold(NamedTuple):

@@ -34,6 +34,7 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
         pieces_lacking=lacking.bit_count(),
         pieces_unavailable=unavailable.bit_count(),
         waits_for_memory=waits_for_memory,
+        addresses_filtered=swarm.peers.filtered,
     )
 
 

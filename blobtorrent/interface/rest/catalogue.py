@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
+from blobtorrent.core.session.filters import FilterManager
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.watch import WatchStatus
 from blobtorrent.interface.desk import Desk
@@ -18,6 +19,7 @@ from blobtorrent.interface.rest.v1.adding import Adder
 from blobtorrent.interface.rest.v1.content import ContentResource
 from blobtorrent.interface.rest.v1.events import EventResource
 from blobtorrent.interface.rest.v1.files import FileResource
+from blobtorrent.interface.rest.v1.filters import FilterResource
 from blobtorrent.interface.rest.v1.groups import GroupResource
 from blobtorrent.interface.rest.v1.health import HealthResource
 from blobtorrent.interface.rest.v1.jobs import JobResource
@@ -52,6 +54,7 @@ class Sources(NamedTuple):
     keyring: Keyring
     feed: Feed
     registry: Registry
+    filters: FilterManager
     is_metrics_open: bool = False
 
 
@@ -76,6 +79,7 @@ def all_routes(sources: Sources) -> list[Route]:
         MetainfoResource(gateway),
         GroupResource(gateway, desk),
         WatchResource(sources.watched),
+        FilterResource(sources.filters),
         JobResource(sources.jobs),
         EventResource(sources.feed),
         TokenResource(sources.keyring),

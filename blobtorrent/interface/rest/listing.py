@@ -14,13 +14,13 @@ from heapq import merge
 from typing import Any, NamedTuple
 
 from blobtorrent.core.session.options import Fields, text
-from blobtorrent.runtime.pacing import paced
 from blobtorrent.interface.rest.encode import TORRENT, TORRENT_STATES
 from blobtorrent.interface.rest.routes import Schema
 from blobtorrent.interface.rest.selecting import read_names
 from blobtorrent.interface.rest.v1.lookup import digest_of
 from blobtorrent.model.errors import Invalid, NotFound
 from blobtorrent.model.status import TorrentStatus
+from blobtorrent.runtime.pacing import paced
 
 MAX_LIMIT = 10_000
 MAX_TOKEN = 4096                       # characters; a name is in it

@@ -9,7 +9,6 @@ from blobtorrent.config.schema import MAX_RATE, GroupSettings
 from blobtorrent.config.values import number, rate
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.desk import Desk
-from blobtorrent.runtime.pacing import paced
 from blobtorrent.interface.rest.encode import document
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Request, Response
@@ -28,6 +27,7 @@ from blobtorrent.interface.rest.schemas import (
     nullable,
 )
 from blobtorrent.model.errors import NotFound
+from blobtorrent.runtime.pacing import paced
 
 _GROUP = answer_object({
     "name": TEXT,

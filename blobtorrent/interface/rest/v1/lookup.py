@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from blobtorrent.core.session.gateway import Gateway
-from blobtorrent.runtime.pacing import paced
 from blobtorrent.interface.rest.grants import Grant
 from blobtorrent.model.errors import BlobTorrentError, Invalid, NotFound, Unavailable
 from blobtorrent.model.ids import V1_BYTES, V2_BYTES, InfoHash
 from blobtorrent.model.status import TorrentStatus
+from blobtorrent.runtime.pacing import paced
 
 _DIGEST = re.compile(rf"[0-9A-Fa-f]{{{2 * V1_BYTES}}}|[0-9A-Fa-f]{{{2 * V2_BYTES}}}")
 

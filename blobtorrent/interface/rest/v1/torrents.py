@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from blobtorrent.core.session.gateway import Gateway
-from blobtorrent.runtime.pacing import paced, paced_batches
 from blobtorrent.interface.rest.conditional import has_already, not_modified
 from blobtorrent.interface.rest.encode import TORRENT, TORRENT_STATES, document, json_bytes, torrent_fields
 from blobtorrent.interface.rest.grants import Grant, Scope
@@ -29,6 +28,7 @@ from blobtorrent.interface.rest.selecting import Selections
 from blobtorrent.interface.rest.v1.adding import ADDITION, Adder, read_torrent
 from blobtorrent.interface.rest.v1.lookup import require_torrents
 from blobtorrent.model.status import TorrentStatus
+from blobtorrent.runtime.pacing import paced, paced_batches
 
 ROWS_PER_PART = 32                     # of an answer: the parts are sent as they are and never joined
 
