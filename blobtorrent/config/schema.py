@@ -137,6 +137,34 @@ class FilterSettings(Section):
     )
 
 
+class WebSeedSettings(Section):
+    """HTTP servers with the files of a torrent, as the torrent names them (BEP 19). What they send counts against the
+    limits on what is received."""
+
+    policy: str = live(
+        "always",
+        values.one_of("always", "when-slow", "off"),
+        'When they are asked. "always": together with peers; "when-slow": while peers send less than slow_bytes_per_s; '
+        '"off": never.',
+    )
+    slow_bytes_per_s: int = live(
+        "64 KiB/s", values.rate(MAX_RATE), 'What the peers of a torrent send together when they are slow: see "policy".'
+    )
+    connections: int = at_start(
+        4, values.whole_number(1, 64), "Connections to web seeds, of all torrents together; each has a thread."
+    )
+    connections_per_seed: int = at_start(2, values.whole_number(1, 16), "Connections of a torrent to one web seed.")
+    down_bytes_per_s: int = at_start(
+        0, values.rate(MAX_RATE), "What all web seeds together may send, besides the other limits. 0: no limit."
+    )
+    headers_file: Path | None = at_start(
+        "",
+        values.optional_file,
+        "File with headers for web seeds, one a line: a URL that theirs begin with, at least https://HOST/, then NAME: "
+        "VALUE. Only its owner and group may read it; it is read again when it changes. Empty: none.",
+    )
+
+
 class LimitSettings(Section):
     """How fast, for all torrents together. A rate is bytes a second, or text such as "2 MiB/s"; 0 means no limit."""
 
@@ -327,6 +355,7 @@ class Settings(NamedTuple):
     limits: LimitSettings
     queue: QueueSettings
     seeding: SeedingSettings
+    webseeds: WebSeedSettings
     rest: RestSettings
     log: LogSettings
     groups: Mapping[str, GroupSettings]      # by name
@@ -342,6 +371,7 @@ SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "limits": LimitSettings,
     "queue": QueueSettings,
     "seeding": SeedingSettings,
+    "webseeds": WebSeedSettings,
     "rest": RestSettings,
     "log": LogSettings,
 }

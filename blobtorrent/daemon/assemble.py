@@ -25,6 +25,7 @@ from blobtorrent.core.session.session import DRAIN_S
 from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.daemon.datagrams import Datagrams
 from blobtorrent.daemon.measures import measure_engine
+from blobtorrent.daemon.seedthreads import SeedThreads
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
 from blobtorrent.model.addressfilter import AddressFilter, Gate
@@ -170,7 +171,8 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     binding = _bind(settings.network)
     door = Door(clock, binding)
     shard = Shard(0, arena)
-    host = SwarmHost(shard, arena, hashers.post, disks.post, door.mailbox, rng)
+    seed_threads = SeedThreads(arena, settings, clock, binding)
+    host = SwarmHost(shard, arena, hashers.post, disks.post, door.mailbox, rng, clock, seed_threads.open_desk)
     outcalls = Outcalls(clock=clock, binding=binding)
 
     def build_udp() -> UdpLoop:
@@ -223,6 +225,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         Part("disks", _start_later, disks.stop),
         Part("hashers", hashers.start, hashers.stop),
         Part("outcalls", outcalls.start, _leave(outcalls)),
+        Part("webseeds", _start_later, seed_threads.stop),
         Part("udp", _start_later, datagrams.stop, (datagrams,)),
         Part("door", door.start, door.stop, (door.heart,)),
         Part("shard", partial(shard.start, host), shard.stop, shard.hearts),

@@ -8,6 +8,7 @@ released because nothing came. So whoever asked may forget an order at any time.
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.model.errors import BlobTorrentError
+from blobtorrent.protocol.webseed import SeedContent
 from blobtorrent.runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -25,16 +26,19 @@ class Part(NamedTuple):
 
 
 class FetchParts:
-    """Read these parts, in this order, through `reader`, which is nobody else's until FetchEnded.
+    """Read these parts, in this order, from the web seed `seed`, which has `content`.
 
-    Answered on `reply_to` by any number of PartsFetched and one FetchEnded, all with `token`. `bytes_per_s` of 0 is no
+    Answered on `reply_to` by any number of PartsFetched and one FetchEnded, all with `token`. `reader` is the one that
+    came back with an earlier answer, and is nobody else's until FetchEnded brings it back. `bytes_per_s` of 0 is no
     limit. Whoever asked sets `is_cancelled` when it wants no more of it.
     """
 
-    __slots__ = ("bytes_per_s", "is_cancelled", "parts", "reader", "reply_to", "token")
+    __slots__ = ("bytes_per_s", "content", "is_cancelled", "parts", "reader", "reply_to", "seed", "token")
 
-    def __init__(self, reader: "SeedReader", parts: list[Part], reply_to: Mailbox[Any], token: Any,
-                 bytes_per_s: int = 0) -> None:
+    def __init__(self, seed: str, content: SeedContent, parts: list[Part], reply_to: Mailbox[Any], token: Any, *,
+                 reader: "SeedReader | None" = None, bytes_per_s: int = 0) -> None:
+        self.seed = seed
+        self.content = content
         self.reader = reader
         self.parts = parts
         self.reply_to = reply_to
@@ -58,6 +62,7 @@ class FetchEnded(NamedTuple):
     """
 
     token: Any
+    reader: "SeedReader"
     left: list[Part]
     error: BlobTorrentError | None = None
     file: int | None = None

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
-from blobtorrent.discovery.seedreader import Cancelled, Progress, Way
 from blobtorrent.model.errors import BlobTorrentError, BugError
+from blobtorrent.network.binding import ANYWHERE, Binding
 from blobtorrent.protocol.webseed import SecretHeader, read_headers
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.worker import Pool
@@ -31,19 +31,22 @@ class Memory(Protocol):
 
 
 class SeedPool:
-    """Takes FetchParts in its `mailbox`. `headers_file` names the file with secret headers, None: there is none."""
+    """Takes FetchParts by `post`; its threads start with the first. `headers_file` names the file with secret headers.
 
-    def __init__(self, memory: Memory, threads: int, clock: Clock, *, allow_local: bool = False,
-                 headers_file: Path | None = None) -> None:
+    `allow_local`: also URLs with a query may lead to loopback and private addresses.
+    """
+
+    def __init__(self, memory: Memory, threads: int, clock: Clock, binding: Binding = ANYWHERE, *,
+                 allow_local: bool = False, headers_file: Path | None = None) -> None:
         self._memory = memory
         self._clock = clock
-        self._way = Way(clock, HeaderFile(headers_file) if headers_file is not None else tuple, allow_local)
-        self._pool: Pool[FetchParts] = Pool("webseed", threads, self._fetch)
+        self._binding = binding
+        self._allow_local = allow_local
+        self._secret_headers = HeaderFile(headers_file) if headers_file is not None else _no_headers
         self._is_stopping = False
-        self.post = self._pool.post
-
-    def start(self) -> None:
+        self._pool: Pool[FetchParts] = Pool("webseed", threads, self._fetch)
         self._pool.start()
+        self.post = self._pool.post
 
     def stop(self, timeout_s: float) -> bool:
         """Give up what is being read, and end. True when that was done in time."""
@@ -51,17 +54,21 @@ class SeedPool:
         return self._pool.stop(timeout_s)
 
     def _fetch(self, order: FetchParts) -> None:
+        # Loaded here: whoever posts is a network thread, and must not wait for it.
+        from blobtorrent.discovery.seedreader import Cancelled, Progress, SeedReader, Way
+
         sink = _Slots(self._memory, order)
-        reader, file = order.reader, None
+        reader, file = order.reader or SeedReader(order.seed, order.content), None
         error: BlobTorrentError | None = BugError("bug.webseed", "reading from a web seed failed; the log says how")
         progress = Progress(lambda: order.is_cancelled or self._is_stopping, self._clock, order.bytes_per_s)
+        way = Way(self._clock, self._binding, self._secret_headers, self._allow_local)
         try:
-            for asked in reader.content.ranges((part.piece, part.begin, part.length) for part in order.parts):
+            for asked in order.content.ranges((part.piece, part.begin, part.length) for part in order.parts):
                 file = asked.file
                 if asked.is_pad:
                     sink.fill_with_zeros(asked.length)
                 else:
-                    reader.read(asked, sink, progress, self._way)
+                    reader.read(asked, sink, progress, way)
             error = None
         except Cancelled:
             reader.close()
@@ -73,7 +80,12 @@ class SeedPool:
             for part in left:
                 self._memory.release(part.slots)
             order.reply_to.post(FetchEnded(
-                order.token, left, error, None if error is None else file, reader.retry_after_s, reader.has_ranges))
+                order.token, reader, left, error, None if error is None else file, reader.retry_after_s,
+                reader.has_ranges))
+
+
+def _no_headers() -> Sequence[SecretHeader]:
+    return ()
 
 
 class _Slots:

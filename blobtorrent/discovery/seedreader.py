@@ -32,6 +32,7 @@ from blobtorrent.discovery.httpcall import (
 )
 from blobtorrent.discovery.httpget import may_ask
 from blobtorrent.model.errors import NetworkError, TimedOut, WebSeedError
+from blobtorrent.network.binding import Binding
 from blobtorrent.protocol.webseed import (
     MAX_SKIP_BYTES,
     REDIRECTS,
@@ -59,8 +60,6 @@ MAX_RECEIVE = 1 << 20                  # bytes at a time: what is limited comes 
 SCRATCH_BYTES = 64 << 10
 SAVED_S = 0.25                         # of a limit is kept while nothing comes
 
-Headers = Callable[[], Sequence[SecretHeader]]
-
 
 class Cancelled(Exception):
     """Nobody wants it any more."""
@@ -83,8 +82,9 @@ class Way(NamedTuple):
     """
 
     clock: Clock
-    secret_headers: Headers = tuple
-    allow_local: bool = False
+    binding: Binding
+    secret_headers: Callable[[], Sequence[SecretHeader]]
+    allow_local: bool
 
 
 class SeedReader:
@@ -225,7 +225,7 @@ class SeedReader:
         may_ask_here = partial(
             _may_ask, path=parts.path, came_from_public=hop.came_from_public,
             allow_local=way.allow_local or not parts.query)
-        sock = connect(parts, Deadline(way.clock, CONNECT_S), may_ask_here)
+        sock = connect(parts, Deadline(way.clock, CONNECT_S), may_ask_here, binding=way.binding)
         self._connection = _Connection(
             sock, _Stream(sock, progress), (parts.scheme, parts.netloc), address_of(sock.getpeername()[0]).is_global)
         return self._connection

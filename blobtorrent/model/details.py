@@ -91,11 +91,24 @@ class PieceReport(NamedTuple):
 
 
 class WebSeedStatus(NamedTuple):
-    """`state` is "unused": the metainfo names it, and nothing is fetched from it."""
+    """One web seed (BEP 19). `state` is "idle" (nothing is wanted of it now), "fetching", "resting" (it failed, or asked
+    to be left alone), "banned" (it sent what is not the torrent's), or "unused": nothing is fetched from any.
 
-    url: str
+    `result` says in words what went wrong last, untrusted text made fit for a screen; empty when all is well.
+    """
+
+    url: str                           # may hold a password or a signature
     url_shown: str                     # without secrets
     state: str
+    error_code: str = ""
+    result: str = ""
+    failures: int = 0                  # in a row
+    next_try_s: float | None = None    # until it is asked again, while it rests
+    connections: int = 0               # that something is read over now
+    down_bytes_per_s: int = 0
+    downloaded_bytes: int = 0          # in this run
+    wasted_bytes: int = 0              # of these: pieces that did not match their hashes
+    has_ranges: bool = True            # False: it sends whole files only
 
 
 class Cause(NamedTuple):

@@ -79,6 +79,9 @@ def swarm_settings(settings: Settings) -> SwarmSettings:
         upload_slots=network.upload_slots,
         exchanges_peers=settings.pex.enabled,
         allow_loopback=network.allow_loopback,
+        web_seeds=settings.webseeds.policy,
+        web_seed_slow_bytes_per_s=settings.webseeds.slow_bytes_per_s,
+        web_seed_lanes=settings.webseeds.connections_per_seed,
     )
 
 

@@ -88,6 +88,8 @@ class Completion:
         self._swarm.requests.forget([assembly])
         self._swarm.spoiled_pieces += 1
         self._swarm.on_waste(assembly.size)
+        if self._swarm.web_seeds is not None:
+            self._swarm.web_seeds.on_spoiled(assembly)
         if len(assembly.taken_from) == 1 and not assembly.is_restored:
             (link,) = assembly.taken_from
             self._swarm.peers.ban(link.endpoint, link.greeting.peer_id)            # even if it has left meanwhile

@@ -60,6 +60,11 @@ class FlowControl:
         self._retune(swarm)
         self._settle()
 
+    def meter_web_seeds(self, swarm: Swarm) -> None:
+        """What comes from the swarm's web seeds counts against the limits above it as they are now."""
+        if swarm.web_seeds is not None:
+            swarm.web_seeds.use_valve(self._down.new_valve(swarm, swarm.web_seeds.move))
+
     def remove(self, swarm: Swarm) -> None:
         """A swarm is closed; it has no links any more."""
         del self._swarms[swarm]
@@ -97,6 +102,7 @@ class FlowControl:
 
     def _retune(self, swarm: Swarm) -> None:
         """Limits of a swarm's links changed."""
+        self.meter_web_seeds(swarm)
         for link in list(swarm.links):
             self.admit(link)
         for link, valve in swarm.requests.valves.items():
@@ -168,6 +174,11 @@ class _Direction:
             valves[link] = Valve(branch, partial(self._move, link))
         elif not is_limited and link in valves:
             valves.pop(link).close()
+
+    def new_valve(self, swarm: Swarm, move: Callable[[int, float], int]) -> Valve | None:
+        """A valve for what comes otherwise than by links; None when nothing limits it."""
+        branch = self._torrents[swarm]
+        return Valve(branch, move) if branch.is_limited else None
 
     def _set_group(self, name: str) -> None:
         rates = self._rates.get(name) or GroupRates()

@@ -29,7 +29,9 @@ from blobtorrent.core.swarm.messages import (
     SwarmRetired,
     TellPeers,
     TellPieces,
+    TellWebSeeds,
     WantPieces,
+    WebSeedsTold,
 )
 from blobtorrent.core.swarm.outlets import KeptPiece
 from blobtorrent.core.swarm.phases import Event
@@ -67,6 +69,7 @@ from blobtorrent.storage.jobs import (
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.metadatahost import MetadataHost
+    from blobtorrent.core.swarm.seeddesk import SeedDesk
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +86,9 @@ class SwarmHost:
     """Implements network.handler.ShardHandler and core.swarm.swarm.Outlets."""
 
     def __init__(self, shard: Shard, arena: Arena, hash_job: Callable[[Any], None], disk_job: Callable[[Any], None],
-                 door: Mailbox[Any], rng: Rng, clock: Clock | None = None) -> None:
+                 door: Mailbox[Any], rng: Rng, clock: Clock | None = None,
+                 open_seed_desk: Callable[[Mailbox[Any]], SeedDesk] | None = None) -> None:
+        """Without `open_seed_desk`, which is called when the first torrent has web seeds, nothing is read from them."""
         self._shard = shard
         self._arena = arena
         self._hash_job = hash_job
@@ -100,6 +105,8 @@ class SwarmHost:
         self._waiting: dict[Swarm, None] = {}              # for memory
         self._closers: dict[Swarm, Mailbox[Any]] = {}      # who waits for SwarmClosed
         self._metadata: MetadataHost | None = None         # made when the first torrent lacks its metadata
+        self._open_seed_desk = open_seed_desk
+        self._seed_desk: SeedDesk | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
             Sent: self._on_sent,
             PieceVerdicts: self._on_verdicts,
@@ -119,6 +126,7 @@ class SwarmHost:
             PeersFound: self._on_peers,
             TellPeers: self._on_tell_peers,
             TellPieces: self._on_tell_pieces,
+            TellWebSeeds: self._on_tell_web_seeds,
             SetRates: self._on_rates,
             UseFilter: self._on_filter,
             RetireSwarm: self._on_retire,
@@ -254,6 +262,7 @@ class SwarmHost:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:
             swarm.change(message)
+            self._add_web_seeds(swarm)
             self._flow.change(swarm)
 
     def _on_rates(self, message: SetRates) -> None:
@@ -298,6 +307,25 @@ class SwarmHost:
         swarm = self._swarms.get(message.info_hash)
         counts = None if swarm is None else piece_counts(swarm)
         message.reply_to.post(PiecesTold(message.info_hash, message.token, counts))
+
+    def _on_tell_web_seeds(self, message: TellWebSeeds) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        seeds = None if swarm is None else swarm.web_seeds
+        message.reply_to.post(WebSeedsTold(
+            message.info_hash, message.token, () if seeds is None else seeds.statuses()))
+
+    def _add_web_seeds(self, swarm: Swarm) -> None:
+        """Have a swarm read from its web seeds, if it has any and may."""
+        is_wanted = swarm.order.metainfo.web_seeds and swarm.settings.web_seeds != "off"
+        if not is_wanted or swarm.web_seeds is not None or self._open_seed_desk is None:
+            return
+        from blobtorrent.core.swarm.webseeds import WebSeeds
+
+        if self._seed_desk is None:
+            self._seed_desk = self._open_seed_desk(self._shard.mailbox)
+            self._handlers.update(self._seed_desk.handlers)
+        swarm.web_seeds = WebSeeds(swarm, self._seed_desk, self._rng)
+        self._flow.meter_web_seeds(swarm)
 
     # ---- links
 
@@ -362,6 +390,7 @@ class SwarmHost:
         swarm.peers.gate = self.gate
         self._swarms[order.info_hash] = swarm
         self._flow.add(swarm)
+        self._add_web_seeds(swarm)
         self._door.post(Serve(order.info_hash, order.peer_id, self._shard.mailbox))
         if self._metadata is None:
             swarm.start()

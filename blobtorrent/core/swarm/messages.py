@@ -13,7 +13,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
-    from blobtorrent.model.details import PartialPiece, PeerStatus
+    from blobtorrent.model.details import PartialPiece, PeerStatus, WebSeedStatus
     from blobtorrent.storage.live.livefile import LiveTorrent
 
 
@@ -57,6 +57,9 @@ class SwarmSettings(NamedTuple):
     is_sequential: bool = False
     exchanges_peers: bool = True       # tells peers of others, and learns from them; never of a private torrent
     allow_loopback: bool = False       # anybody may send us to this machine and its network
+    web_seeds: str = "always"          # "always", "when-slow" or "off": when they are asked (BEP 19)
+    web_seed_slow_bytes_per_s: int = 64 << 10              # peers below this are slow
+    web_seed_lanes: int = 2            # connections to one of them
     may_download: bool = True          # False: only give what is there, for instance while the disk is short of room
     down_bytes_per_s: int = 0          # of this torrent alone
     up_bytes_per_s: int = 0
@@ -225,6 +228,22 @@ class PiecesTold(NamedTuple):
     info_hash: InfoHash
     token: Any
     counts: PieceCounts | None = None
+
+
+class TellWebSeeds(NamedTuple):
+    """Tell how the web seeds fare. Answered by WebSeedsTold, also when the swarm is closed already."""
+
+    info_hash: InfoHash
+    token: Any
+    reply_to: Mailbox[Any]
+
+
+class WebSeedsTold(NamedTuple):
+    """In the torrent's order; none when nothing is read from them."""
+
+    info_hash: InfoHash
+    token: Any
+    web_seeds: "tuple[WebSeedStatus, ...]" = ()
 
 
 class PeersFound(NamedTuple):

@@ -73,6 +73,10 @@ class RarestFirst:
                 return self._random_run(rarity & candidates, limit)
         return self._random_run(candidates, limit)
 
+    def foremost(self, missing: int) -> int:
+        """Of these pieces, those that are wanted most."""
+        return next((level & missing for level in self._levels if level & missing), missing)
+
     def _random_run(self, candidates: int, limit: int) -> range:
         return self._run(candidates, self._rng.randrange(candidates.bit_length()), limit)
 

@@ -17,6 +17,7 @@ from blobtorrent.storage.jobs import SPILLED
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.link import PeerLink
+    from blobtorrent.core.swarm.webseed import WebSeed
 
 DROPPED: Final = -3                    # in Assembly.slots: the piece was given up
 EMPTY: Final = -2                      # in Assembly.slots: the block is not here (SPILLED is -1, the rest are slots)
@@ -63,8 +64,8 @@ PIECE = Table({
 class Assembly:
     """One open piece: a list of slots that fills in any order, and what is still to be asked for."""
 
-    __slots__ = ("being_stored", "committed", "cursor", "index", "is_restored", "links", "missing", "num_blocks",
-                 "owner", "returned", "size", "slots", "state", "taken_from")
+    __slots__ = ("being_stored", "committed", "cursor", "giver", "index", "is_restored", "links", "missing",
+                 "num_blocks", "owner", "returned", "size", "slots", "state", "taken_from")
 
     def __init__(self, index: int, size: int) -> None:
         self.index = index
@@ -77,6 +78,7 @@ class Assembly:
         self.links = 0                         # links that work on it
         self.owner: PeerLink | None = None     # a suspect works alone
         self.taken_from: set[PeerLink] = set()
+        self.giver: WebSeed | None = None      # all of it came from there
         self.committed = 0                     # arena slots set aside for it
         self.being_stored = False              # its blocks are on their way to the part store
         self.is_restored = False               # some of its blocks came in an earlier run, nobody knows from whom

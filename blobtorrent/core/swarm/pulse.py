@@ -59,6 +59,8 @@ class Pulse:
         swarm = self._swarm
         if swarm.links or swarm.awaits_disk or swarm.unfinished.has_work or swarm.downloaded.rate + swarm.uploaded.rate:
             return swarm.now + INTERVAL_S
+        if swarm.web_seeds is not None and swarm.web_seeds.is_watched:
+            return swarm.now + INTERVAL_S
         dial_at = swarm.peers.next_dial_at(seeding=swarm.is_seeding)
         idle_until = swarm.now + IDLE_INTERVAL_S
         return idle_until if dial_at is None else max(swarm.now + INTERVAL_S, min(dial_at, idle_until))
@@ -72,6 +74,8 @@ class Pulse:
         self._swarm.refill()           # whatever it waited for: it may have come from somewhere else
         for link in list(self._swarm.links):
             self._tick_link(link, now, elapsed_s)
+        if self._swarm.web_seeds is not None:
+            self._swarm.web_seeds.tick(now, elapsed_s)
         self._swarm.downloaded.tick(elapsed_s)
         self._swarm.uploaded.tick(elapsed_s)
         self._swarm.unfinished.keep(now)

@@ -89,7 +89,7 @@ class RequestManager:
             others = self.endgame.forget(key)
             self._withdraw(link, key)
             if len(others) < 2:
-                self._give_back(assembly, [(key & 0xFFFFFFFF) >> 14])
+                self.give_back(assembly, [(key & 0xFFFFFFFF) >> 14])
                 link.current = link.current or assembly    # rather than a new piece
 
     def _paced_window(self, link: PeerLink, valve: Valve) -> int:
@@ -261,7 +261,7 @@ class RequestManager:
             if not self.endgame.leave(link, key):
                 returned.setdefault(assembly, []).append((key & 0xFFFFFFFF) >> 14)
         for assembly, blocks in returned.items():
-            self._give_back(assembly, blocks)
+            self.give_back(assembly, blocks)
         for assembly in link.working_on:
             assembly.links -= 1
             if assembly.owner is link:
@@ -290,7 +290,7 @@ class RequestManager:
             is_sending = other.arriving == link.arriving and not other.snubbed
             if other is not link and (is_sending or other.outstanding.get(key) is assembly):
                 return
-        self._give_back(assembly, [block])
+        self.give_back(assembly, [block])
 
     def settle(self, link: PeerLink, assembly: Assembly, block: int) -> None:
         """A block came that had been given up on: nobody else is to be asked for it, or to send it."""
@@ -317,7 +317,14 @@ class RequestManager:
         if link in self.valves:
             self.valves[link].give_back(blocks * BLOCK_SIZE)
 
-    def _give_back(self, assembly: Assembly, blocks: list[int]) -> None:
+    def claim(self, assembly: Assembly, limit: int) -> range:
+        """Up to `limit` neighbouring blocks of an open piece that no link is asked for: they come in another way."""
+        run = assembly.next_run(limit)
+        self._note(assembly)
+        return run
+
+    def give_back(self, assembly: Assembly, blocks: list[int]) -> None:
+        """Blocks that were claimed will not come."""
         if self._pieces.open.get(assembly.index) is assembly and assembly.missing:
             assembly.give_back(blocks)
             self._note(assembly)

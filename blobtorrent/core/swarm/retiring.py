@@ -61,6 +61,8 @@ class Retirements:
 
 def has_duties(swarm: Swarm) -> bool:
     """Whether it would be of use to wait: pieces are on their way here, or unique ones to somebody else."""
+    if swarm.web_seeds is not None and swarm.web_seeds.is_busy:
+        return True
     if swarm.awaits_disk or any(link.outstanding or link.arriving is not None for link in swarm.links):
         return True
     begun = swarm.pieces.partial_mask

@@ -49,6 +49,7 @@ from blobtorrent.storage.jobs import SpansRead
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.exchange import Exchange
     from blobtorrent.core.swarm.metadataserving import MetadataServer
+    from blobtorrent.core.swarm.webseeds import WebSeeds
 
 
 @owned
@@ -82,6 +83,7 @@ class Swarm:
         self._reporter = Reporter(self, outlets)
         self._metadata: MetadataServer | None = None       # made when a peer asks for some
 
+        self.web_seeds: WebSeeds | None = None             # the host makes it where there are any
         self.links: dict[PeerLink, None] = {}
         self.finished: list[Assembly] = []                 # all blocks are here
         self.active: dict[PeerLink, None] = {}             # got blocks in this pass
@@ -113,6 +115,8 @@ class Swarm:
         self.unfinished.restore(self.order.partial)
         self.peers.restore(self.order.peers, self.now)
         self.dial()
+        if self.web_seeds is not None:
+            self.web_seeds.fill()
         self.pulse.schedule()
         self.wake()
 
@@ -123,7 +127,7 @@ class Swarm:
         self.picker.is_sequential = settings.is_sequential
         for link in least_useful(self.links, len(self.links) - settings.max_links):
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
-        if settings.may_download != old.may_download:
+        if (settings.may_download, settings.web_seeds) != (old.may_download, old.web_seeds):
             self._on_other_wants()
         if settings.exchanges_peers != old.exchanges_peers:
             self._offer_exchange()
@@ -137,6 +141,8 @@ class Swarm:
         self.machine.fire(Event.CLOSE)
         for link in list(self.links):
             self.lose(link, NetworkError("net.closing", "the torrent is being closed"))
+        if self.web_seeds is not None:
+            self.web_seeds.close()
         self.completion.give_up()
         self.unfinished.give_up()
         self.uploads.close()
@@ -392,6 +398,8 @@ class Swarm:
                 self.fill(link)
                 if link in self.requests.hungry:
                     break              # nothing for this one yet, and it queues again behind the others
+        if self.web_seeds is not None:
+            self.web_seeds.fill()
         self.wake()
 
     def wake(self) -> None:
@@ -451,6 +459,8 @@ class Swarm:
             if not self.settings.may_download:
                 self.requests.cancel_all(link)
             self.fill(link)
+        if self.web_seeds is not None:
+            self.web_seeds.on_change()
         self.dial()
         self.report()
         self.wake()

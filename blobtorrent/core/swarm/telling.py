@@ -27,6 +27,8 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
     lacking = unavailable = swarm.pieces.lacking_mask
     for link in swarm.links:
         unavailable &= ~link.mask
+    if swarm.web_seeds is not None:
+        unavailable &= ~swarm.web_seeds.mask
     return Insight(
         upload_slots=swarm.settings.upload_slots,
         addresses_dialled=swarm.peers.dialing,

@@ -1,0 +1,59 @@
+"""SeedDesk: which swarms of a shard may read from web seeds now. Owned by a host, on its receive thread.
+
+So much is read at a time as there are threads for it: an order that waited would hold memory for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, PartsFetched
+from blobtorrent.runtime.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.webseeds import WebSeeds
+
+
+class SeedDesk:
+    """`post` hands an order to the threads, of which there are `limit`; answers come to `inbox`."""
+
+    def __init__(self, post: Callable[[FetchParts], None], limit: int, bytes_per_s: int, inbox: Mailbox[Any]) -> None:
+        self.limit = limit
+        self.inbox = inbox
+        self._post = post
+        self._bytes_per_s = bytes_per_s                    # of all of them together; 0 is no limit
+        self._running = 0
+        self._waiting: dict[WebSeeds, None] = {}
+        self.handlers: dict[type, Callable[[Any], None]] = {
+            PartsFetched: self._on_fetched, FetchEnded: self._on_ended}
+
+    def has_room(self, seeds: WebSeeds) -> bool:
+        """Whether one more may be posted; if not, `seeds.fill` is called when it may."""
+        if self._running < self.limit:
+            self._waiting.pop(seeds, None)
+            return True
+        self._waiting[seeds] = None
+        return False
+
+    def post(self, order: FetchParts) -> None:
+        self._running += 1
+        if self._bytes_per_s:
+            share = max(1, self._bytes_per_s // self._running)
+            order.bytes_per_s = min(order.bytes_per_s or share, share)
+        self._post(order)
+
+    def forget(self, seeds: WebSeeds) -> None:
+        """Its swarm closes."""
+        self._waiting.pop(seeds, None)
+
+    def _on_fetched(self, message: PartsFetched) -> None:
+        message.token.seeds.on_fetched(message.token, message)
+
+    def _on_ended(self, message: FetchEnded) -> None:
+        message.token.seeds.on_ended(message.token, message)           # who waited comes before the next of these
+        self._running -= 1
+        while self._waiting and self._running < self.limit:
+            seeds = next(iter(self._waiting))
+            del self._waiting[seeds]
+            seeds.fill()

@@ -1,0 +1,314 @@
+"""WebSeeds: which pieces of a torrent are read from its web seeds (BEP 19), and what becomes of them. Owned by a swarm.
+
+A web seed works on pieces that nobody else works on, in runs of several. The blocks of a run are claimed and their
+memory is promised before it is asked for; they come filled, and go the way of all blocks: to the hasher, then to the
+disk. What a web seed was asked for cannot be taken back, so peers leave it alone, in the endgame too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from blobtorrent.core.swarm.gaps import choose_run
+from blobtorrent.core.swarm.phases import State
+from blobtorrent.core.swarm.pieces import EMPTY, Assembly
+from blobtorrent.core.swarm.pieces import State as PieceState
+from blobtorrent.core.swarm.webseed import Lane, WebSeed
+from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
+from blobtorrent.model.details import WebSeedStatus
+from blobtorrent.model.geometry import BLOCK_SIZE
+from blobtorrent.protocol.webseed import SeedContent
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.picker import Rng
+    from blobtorrent.core.swarm.seeddesk import SeedDesk
+    from blobtorrent.core.swarm.swarm import Swarm
+    from blobtorrent.core.swarm.throttle import Valve
+
+OFF, ALWAYS, WHEN_SLOW = "off", "always", "when-slow"
+
+SLOW_AFTER_S = 4.0                     # peers are slow when they were for so long, ...
+SLOW_JITTER_S = 4                      # ... and up to so much longer: a thousand nodes do not begin at once
+LAST_SHARE = 20                        # in the last twentieth of a torrent ...
+LAST_RUN_BYTES = 1 << 20               # ... runs are short, so that none of them is waited for
+PACED_S = 2.0                          # under a limit a run is what comes within this time
+
+
+class WebSeeds:
+    """All web seeds of one torrent."""
+
+    def __init__(self, swarm: Swarm, desk: SeedDesk, rng: Rng) -> None:
+        self._swarm = swarm
+        self._desk = desk
+        self._rng = rng
+        self._content = SeedContent(swarm.order.metainfo)
+        self._seeds = [WebSeed(self, url, swarm.settings.web_seed_lanes) for url in swarm.order.metainfo.web_seeds]
+        self._valve: Valve | None = None
+        self._slow_after_s = SLOW_AFTER_S + rng.randrange(1000 * SLOW_JITTER_S) / 1000
+        self._fast_at = swarm.now      # when peers alone were fast enough
+        self._turn = 0                 # the seed that is looked at first
+        self._is_open = True
+
+    # ---- what the swarm sees
+
+    @property
+    def is_busy(self) -> bool:
+        """Something is being read."""
+        return any(seed.is_busy for seed in self._seeds)
+
+    @property
+    def is_watched(self) -> bool:
+        """Something is read, or may be before long."""
+        return self.is_busy or self._is_leeching and not all(seed.is_banned for seed in self._seeds)
+
+    @property
+    def mask(self) -> int:
+        """The pieces that can be had here."""
+        if self._swarm.settings.web_seeds == OFF:
+            return 0
+        mask = 0
+        for seed in self._seeds:
+            if not seed.is_banned:
+                mask |= self._swarm.all_mask & ~seed.absent_mask
+        return mask
+
+    def statuses(self) -> tuple[WebSeedStatus, ...]:
+        return tuple(seed.status(self._swarm.now) for seed in self._seeds)
+
+    def use_valve(self, valve: Valve | None) -> None:
+        """What comes counts against these limits from now on."""
+        if self._valve is not None:
+            self._valve.close()
+        self._valve = valve
+        self.fill()
+
+    def tick(self, now: float, elapsed_s: float) -> None:
+        """Once a second."""
+        for seed in self._seeds:
+            seed.tick(now, elapsed_s)
+        settings = self._swarm.settings
+        if sum(link.down.rate for link in self._swarm.links) >= max(1, settings.web_seed_slow_bytes_per_s):
+            self._fast_at = now
+        self.fill()
+        for seed in self._seeds:
+            if not seed.is_busy:
+                seed.close_idle()
+
+    def on_change(self) -> None:
+        """Settings, wishes or the state of the swarm changed."""
+        if not self._is_leeching:
+            self._cancel_all()
+        for order in self._orders():
+            if not any(self._is_claimed(part) for part in order.parts):
+                order.is_cancelled = True
+        self.fill()
+
+    def on_spoiled(self, assembly: Assembly) -> None:
+        """A piece does not match its hash. A seed that gave all of it is to blame."""
+        seed = assembly.giver
+        if seed is not None:
+            seed.wasted_bytes += assembly.size
+            for order in seed.spoiled(assembly.index):
+                order.is_cancelled = True
+
+    def close(self) -> None:
+        """The torrent closes: nobody waits for what is being read."""
+        self._is_open = False
+        self._cancel_all()
+        self._desk.forget(self)
+        if self._valve is not None:
+            self._valve.close()
+            self._valve = None
+        for seed in self._seeds:
+            seed.close_idle()
+
+    # ---- asking
+
+    @property
+    def _is_leeching(self) -> bool:
+        swarm = self._swarm
+        return (self._is_open and swarm.machine.state in (State.NORMAL, State.ENDGAME) and swarm.settings.may_download
+                and swarm.settings.web_seeds != OFF)
+
+    @property
+    def _may_fetch(self) -> bool:
+        if not self._is_leeching:
+            return False
+        return self._swarm.settings.web_seeds == ALWAYS or self._swarm.now - self._fast_at >= self._slow_after_s
+
+    def fill(self) -> None:
+        """Ask for as much as may be asked for."""
+        if not self._may_fetch:
+            return
+        if self._valve is not None:
+            self._valve.want()
+            return
+        while self._begin_one(0):
+            pass
+
+    def move(self, _budget: int, _now: float) -> int:
+        """It is the turn of what comes under a limit: ask for a run; returns its bytes."""
+        if not self._may_fetch or self._valve is None:
+            return 0
+        share = self._valve.share_bytes_per_s
+        return self._begin_one(0 if share == float("inf") else max(1, int(share)))
+
+    def _begin_one(self, bytes_per_s: int) -> int:
+        """Begin a run from whoever has one, each seed in its turn; returns its bytes, 0 when there is none."""
+        if not self._desk.has_room(self):
+            return 0
+        seeds = self._seeds
+        for place in range(len(seeds)):
+            seed = seeds[(self._turn + place) % len(seeds)]
+            lane = seed.free_lane()
+            parts = [] if lane is None else self._claim(seed, lane, bytes_per_s)
+            if lane is not None and parts:
+                self._turn += place + 1
+                lane.next_piece = parts[-1].piece + 1
+                order = FetchParts(seed.url, self._content, parts, self._desk.inbox, lane, reader=lane.reader,
+                                   bytes_per_s=bytes_per_s)
+                seed.begin(lane, order, self._swarm.now)
+                self._desk.post(order)
+                return sum(part.length for part in parts)
+        return 0
+
+    def _claim(self, seed: WebSeed, lane: Lane, bytes_per_s: int) -> list[Part]:
+        """Blocks for one run, with their slots; none when nothing is wanted or there is no memory."""
+        pieces = self._swarm.pieces
+        limit = self._run_blocks(seed, bytes_per_s)
+        fresh = pieces.missing_mask & ~seed.absent_mask if self._swarm.requests.begins_pieces else 0
+        per_piece = pieces.geometry.blocks_per_piece
+        if fresh and per_piece <= max(limit, self._most_blocks):
+            fresh = self._swarm.picker.foremost(fresh)
+            run = choose_run(fresh, lane.next_piece, max(1, limit // per_piece), self._rng,
+                             in_order=self._swarm.picker.is_sequential or not seed.has_ranges)
+            if not self._swarm.memory.reserve(sum(map(pieces.geometry.num_blocks, run))):
+                run = run[:1]
+                if not self._reserve(pieces.geometry.num_blocks(run.start)):
+                    return []
+            return [self._part(assembly, range(assembly.num_blocks)) for assembly in pieces.start_run(run)]
+        assembly = self._open_alone(seed, fresh)
+        if assembly is None:
+            return []
+        limit = min(limit, self._most_blocks, assembly.num_unrequested)
+        if not self._reserve(limit):
+            return []
+        blocks = self._swarm.requests.claim(assembly, limit)
+        self._swarm.memory.unreserve(limit - len(blocks))
+        return [self._part(assembly, blocks)]
+
+    def _open_alone(self, seed: WebSeed, fresh: int) -> Assembly | None:
+        """A piece that is open and that no link works on; else one that is too large to be asked for as a whole."""
+        pieces = self._swarm.pieces
+        partial = pieces.partial_mask & ~seed.absent_mask
+        while partial:
+            bit = partial & -partial
+            assembly = pieces.open[bit.bit_length() - 1]
+            if not assembly.links and assembly.owner is None:
+                return assembly
+            partial ^= bit
+        if not fresh or not self._swarm.memory.reserve(1):
+            return None
+        self._swarm.memory.unreserve(1)
+        return pieces.start((fresh & -fresh).bit_length() - 1)
+
+    def _run_blocks(self, seed: WebSeed, bytes_per_s: int) -> int:
+        """How long a run may be: a few seconds of what the seed gives, shorter when little is left."""
+        pieces = self._swarm.pieces
+        size = seed.run_bytes
+        if bytes_per_s:
+            size = min(size, int(PACED_S * bytes_per_s))
+        left = pieces.missing_mask.bit_count() * pieces.geometry.piece_length
+        if left * LAST_SHARE <= pieces.geometry.size:
+            size = min(size, LAST_RUN_BYTES)
+        lanes = sum(len(other.lanes) for other in self._seeds if not other.is_banned)
+        size = min(size, max(LAST_RUN_BYTES, left // (2 * max(1, lanes))))
+        return max(1, min(size // BLOCK_SIZE, self._most_blocks))
+
+    @property
+    def _most_blocks(self) -> int:
+        """All runs together hold no more than half of the memory."""
+        return max(1, self._swarm.memory.capacity // 2 // self._desk.limit)
+
+    def _reserve(self, count: int) -> bool:
+        memory = self._swarm.memory
+        return memory.reserve(count) or self._swarm.relieve() and memory.reserve(count)
+
+    def _part(self, assembly: Assembly, blocks: range) -> Part:
+        begin = blocks.start * BLOCK_SIZE
+        length = min(blocks.stop * BLOCK_SIZE, assembly.size) - begin
+        return Part(assembly.index, begin, length, self._swarm.memory.take(len(blocks)), assembly)
+
+    # ---- answers
+
+    def on_fetched(self, lane: Lane, message: PartsFetched) -> None:
+        """Parts of a run are here."""
+        swarm, count = self._swarm, 0
+        for part in message.parts:
+            count += part.length
+            if self._is_open and self._is_claimed(part):
+                self._place(lane.seed, part)
+            else:
+                swarm.memory.release(part.slots)
+                swarm.on_waste(part.length)
+        lane.seed.came(lane, count)
+        swarm.downloaded.add(count)
+        swarm.wake()
+
+    def _place(self, seed: WebSeed, part: Part) -> None:
+        """The blocks of a part get their places, unless they came in another way meanwhile."""
+        swarm, assembly = self._swarm, part.token
+        first, kept = part.begin // BLOCK_SIZE, []
+        for block, slot in enumerate(part.slots, first):
+            if assembly.slots[block] == EMPTY:
+                assembly.slots[block] = slot
+                kept.append((part.piece << 32 | block * BLOCK_SIZE, slot))
+            else:
+                swarm.memory.release((slot,))
+                swarm.on_waste(assembly.block_size(block))
+        assembly.missing -= len(kept)
+        assembly.giver = seed if len(kept) == assembly.num_blocks else None
+        if swarm.live is not None and kept:
+            swarm.live.note_blocks([key for key, _ in kept], [slot for _, slot in kept])
+        if kept and not assembly.missing:
+            swarm.finished.append(assembly)
+
+    def on_ended(self, lane: Lane, message: FetchEnded) -> None:
+        """A run is over. What did not come of it may be had elsewhere."""
+        swarm = self._swarm
+        if self._valve is not None:
+            self._valve.give_back(sum(part.length for part in message.left))
+        lane.seed.end(lane, message, swarm.now, self._rng)
+        if not self._is_open:
+            lane.seed.close_idle()
+            return
+        for part in message.left:
+            if self._is_claimed(part):
+                self._give_back(part)
+        swarm.refill()
+
+    def _give_back(self, part: Part) -> None:
+        """A part will not come. A piece of which nothing is here is as if it had never been opened."""
+        swarm, assembly = self._swarm, part.token
+        blocks = range(part.begin // BLOCK_SIZE, -(-(part.begin + part.length) // BLOCK_SIZE))
+        if assembly.is_untouched and len(blocks) == assembly.num_blocks:
+            swarm.pieces.drop(assembly)
+        else:
+            swarm.requests.give_back(assembly, list(blocks))
+
+    def _is_claimed(self, part: Part) -> bool:
+        """The piece is still open as it was when the part was asked for."""
+        assembly = part.token
+        is_open = self._swarm.pieces.open.get(part.piece) is assembly
+        return is_open and assembly.state is PieceState.PARTIAL
+
+    def _orders(self) -> Iterator[FetchParts]:
+        for seed in self._seeds:
+            for lane in seed.lanes:
+                if lane.order is not None:
+                    yield lane.order
+
+    def _cancel_all(self) -> None:
+        for order in self._orders():
+            order.is_cancelled = True
