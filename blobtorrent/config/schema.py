@@ -138,8 +138,7 @@ class FilterSettings(Section):
 
 
 class WebSeedSettings(Section):
-    """HTTP servers with the files of a torrent, as the torrent names them (BEP 19). What they send counts against the
-    limits on what is received."""
+    """HTTP servers that a torrent names because they have its files (BEP 19). All limits hold for them, too."""
 
     policy: str = live(
         "always",
