@@ -21,11 +21,12 @@ def sample(tmp_path: Path) -> Sample:
     return make_sample(tmp_path, "content.bin", 3 * MIB + 3, 256 * KIB)
 
 
-def test_two_of_us_find_each_other_by_opentracker(sample: Sample, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_udp", [False, True], ids=["http", "udp"])
+def test_two_of_us_find_each_other_by_opentracker(sample: Sample, tmp_path: Path, *, is_udp: bool) -> None:
     require_tool("opentracker")
     folder = _folder(tmp_path)
     with Opentracker([sample.info_hash]) as tracker:
-        torrent = with_tracker(sample.torrent, tracker.url, tmp_path)
+        torrent = with_tracker(sample.torrent, tracker.udp_url if is_udp else tracker.url, tmp_path)
         with BlobTorrentGet(Job(Role.SEED, torrent, sample.folder, sample.info_hash)) as seed:
             wait_until(lambda: tracker.count(sample.info_hash) == (1, 0), COMPLETE_S, "the announce of the seed")
             with BlobTorrentGet(Job(Role.LEECH, torrent, folder, sample.info_hash)) as leech:

@@ -81,6 +81,7 @@ class Opentracker(Program):
         whitelist.write_text("".join(f"{info_hash.hex()}\n" for info_hash in info_hashes))
         whitelist.chmod(0o644)
         self.url = f"http://{LOOPBACK}:{self._port}/announce"
+        self.udp_url = f"udp://{LOOPBACK}:{self._port}/announce"
         self._last_hash = info_hashes[-1]
 
     def wait_ready(self) -> None:
