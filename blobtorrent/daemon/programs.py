@@ -5,24 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from blobtorrent.core.session import from_transmission
+from blobtorrent.core.session import from_libtorrent, from_transmission
 from blobtorrent.core.session.from_rtorrent import left_by_rtorrent, locate
 from blobtorrent.core.session.record import Place
 from blobtorrent.daemon.importing import Find, Program, map_folder
-from blobtorrent.model.errors import FormatError, NotFound
-from blobtorrent.protocol import rtorrentsession, transmissionresume
+from blobtorrent.model.errors import Conflict, FormatError, NotFound
+from blobtorrent.protocol import fastresume, rtorrentsession, transmissionresume
 from blobtorrent.protocol.foreignvalues import text_of
 from blobtorrent.protocol.metafile import parse_torrent
+from blobtorrent.storage import qbittorrentdb
 from blobtorrent.storage.foreignsession import RtorrentSession
+from blobtorrent.storage.libtorrentsession import BackupFolder, DelugeState, Kept
+from blobtorrent.storage.qbittorrentdb import TorrentsDatabase
 from blobtorrent.storage.transmissionsession import TransmissionSession
 
 T = TypeVar("T")
 
 
 def open_program(program: str, path: Path) -> Program:
-    """The session of a program of PROGRAMS. Raises NotFound ("import.no-folder")."""
+    """The session of a program of PROGRAMS. Raises NotFound ("import.no-folder", "import.no-session"), Conflict
+    ("import.two-sessions"), FormatError or StorageError."""
     return PROGRAMS[program](path)
 
 
@@ -80,7 +84,89 @@ class Transmission(TransmissionSession):
         return Find(files.torrent, self.torrents.path / file, metainfo, left, places, from_transmission.SUFFIX)
 
 
-PROGRAMS: Mapping[str, Callable[[Path], Program]] = {"rtorrent": Rtorrent, "transmission": Transmission}
+class Libtorrent(Protocol):
+    """A session that keeps the resume data of libtorrent."""
+
+    def close(self) -> None: ...
+
+    def refuse_while_used(self) -> None: ...
+
+    def names(self) -> list[str]: ...
+
+    def read(self, name: str) -> Kept: ...
+
+
+class ByLibtorrent:
+    """qBittorrent or Deluge: `session` has the files of libtorrent for each torrent."""
+
+    def __init__(self, program: str, session: Libtorrent, suffix: str = "") -> None:
+        self._program = program
+        self._session = session
+        self._suffix = suffix
+        self.close = session.close
+        self.refuse_while_used = session.refuse_while_used
+        self.names = session.names
+
+    def find(self, name: str, moved: Mapping[str, str]) -> Find:
+        """As in Program."""
+        kept = self._session.read(name)
+        if not kept.torrent:
+            raise _no_metadata(f"magnet:?xt=urn:btih:{name}")
+        resume = fastresume.read_fastresume(kept.resume, kept.beside)
+        raw = fastresume.with_web_seeds(kept.torrent, resume.web_seeds)
+        metainfo = parse_torrent(raw)
+        info_hash = metainfo.info_hash
+        is_same = all(digest in info_hash for digest in resume.info_hashes)
+        if not is_same or bytes.fromhex(name) not in info_hash.wire_forms:
+            raise FormatError("import.other-torrent", f"{name} is another torrent, {info_hash.hex}")
+        save_path, final_path = (
+            map_folder(os.fsdecode(folder), moved) if folder else "" for folder in (resume.save_path, resume.final_path))
+        place = from_libtorrent.place_of(metainfo, resume, save_path, final_path)
+        progress, notes = _progress(
+            kept.resume, lambda raw: fastresume.read_progress(raw, metainfo.geometry.num_pieces))
+        left = from_libtorrent.left_by_libtorrent(
+            self._program, metainfo, resume, progress, saved_at=kept.saved_at, notes=notes)
+        path = kept.path if raw is kept.torrent else None
+        return Find(raw, path, metainfo, left, (place,), self._suffix)
+
+
+def _qbittorrent(path: Path) -> Program:
+    """Its folder BT_backup or its file torrents.db, or a folder that has one of them.
+
+    Raises NotFound ("import.no-folder", "import.no-session"), Conflict ("import.two-sessions"), StorageError.
+    """
+    if path.name == qbittorrentdb.FILE_NAME:
+        session: Libtorrent = TorrentsDatabase(path)
+    else:
+        folders = (path, path / "BT_backup", path / "data" / "BT_backup")
+        files = [path / qbittorrentdb.FILE_NAME, path / "data" / qbittorrentdb.FILE_NAME]
+        found = [*filter(_has_torrents, folders), *filter(Path.is_file, files)]
+        if not found:
+            raise NotFound("import.no-session", f"{path} has neither BT_backup with torrents nor torrents.db")
+        if len(found) > 1:
+            raise Conflict("import.two-sessions", f"{found[0]} and {found[1]} both have torrents: give one of them")
+        session = TorrentsDatabase(found[0]) if found[0] in files else BackupFolder(found[0])
+    return ByLibtorrent("qBittorrent", session, from_libtorrent.SUFFIX)
+
+
+def _has_torrents(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    with BackupFolder(folder) as session:
+        return bool(session.names())
+
+
+def _deluge(path: Path) -> Program:
+    """Its configuration folder, or the folder `state` in that.
+
+    Raises NotFound ("import.no-folder"), FormatError, StorageError.
+    """
+    state = path / "state"
+    return ByLibtorrent("Deluge", DelugeState(state if state.is_dir() else path, fastresume.read_collection))
+
+
+PROGRAMS: Mapping[str, Callable[[Path], Program]] = {
+    "rtorrent": Rtorrent, "transmission": Transmission, "qbittorrent": _qbittorrent, "deluge": _deluge}
 
 
 def _progress(raw: bytes | None, read: Callable[[bytes], T]) -> tuple[T | None, Sequence[str]]:

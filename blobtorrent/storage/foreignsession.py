@@ -18,6 +18,7 @@ MAX_LOCK_BYTES = 1024
 _TORRENT = re.compile(r"([0-9A-F]{40})\.torrent")
 _LOCK = re.compile(rb"(.*):\+([0-9]{1,9})\n?")
 _PROGRAM = b"rtorrent"
+_COPIED_AT_ONCE = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 F = TypeVar("F", bound="ForeignFolder")
@@ -53,6 +54,31 @@ class ForeignFolder:
             return os.stat(name, dir_fd=self._folder, follow_symlinks=False).st_mtime
         except OSError:
             return 0.0
+
+    def size_of(self, name: str) -> int:
+        """In bytes, 0 if it is not there."""
+        try:
+            return os.stat(name, dir_fd=self._folder, follow_symlinks=False).st_size
+        except OSError:
+            return 0
+
+    def require_file(self, name: str) -> None:
+        """Raises StorageError when it is no regular file."""
+        try:
+            os.close(open_in(self._folder, name, writable=False))
+        except OSError as error:
+            raise storage_error(error, self.path / name) from error
+
+    def copy_file(self, name: str, target: Path, limit: int) -> None:
+        """Raises StorageError as `read_file`."""
+        if self.size_of(name) > limit:
+            raise StorageError("import.too-large", f"{self.path / name} has more than {limit} bytes")
+        try:
+            with os.fdopen(open_in(self._folder, name, writable=False), "rb") as file, open(target, "xb") as copy:
+                while data := file.read(_COPIED_AT_ONCE):
+                    copy.write(data)
+        except OSError as error:
+            raise storage_error(error, self.path / name) from error
 
     def read_file(self, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
         """Raises StorageError, also for what is too large or no regular file."""

@@ -25,6 +25,7 @@ from blobtorrent.model.units import format_size
 if TYPE_CHECKING:
     from blobtorrent.daemon.importing import Reader, Source, Writer
 
+PROGRAMS = ("rtorrent", "transmission", "qbittorrent", "deluge")
 HASH_SHOWN = 12                        # digits
 
 _COLUMNS = (
@@ -44,8 +45,8 @@ def register(commands: Subcommands) -> None:
                     "torrents are written to a state directory whose daemon does not run.",
         parents=[client_options()],
     )
-    parser.add_argument("program", choices=("rtorrent", "transmission"), help="whose torrents they are")
-    parser.add_argument("session_dir", metavar="SESSION_DIR", type=Path, help="its session folder")
+    parser.add_argument("program", choices=PROGRAMS, help="whose torrents they are")
+    parser.add_argument("session_dir", metavar="SESSION_DIR", type=Path, help="the folder that it keeps them in")
     parser.add_argument("--state-dir", metavar="DIR", type=Path, help="the state directory to write to")
     parser.add_argument("--dry-run", action="store_true", help="only tell what would be done")
     parser.add_argument("--map", action="append", default=[], metavar="OLD=NEW", type=_moved_folder,
@@ -163,8 +164,8 @@ def _send(client: Client, args: Namespace, source: Source) -> bool:
         body["seeding"] = {**wishes.goal._asdict(), "action": wishes.goal.action.value}
     if len(source.raw) > MAX_SENT_BYTES:
         if source.path is None:
-            raise Invalid("import.too-large", "its .torrent is too large to be sent, and is no file: stop the daemon and "
-                          "import it into the state directory")
+            raise Invalid("import.too-large", "its .torrent is too large to be sent, and is no file: stop the daemon "
+                          "and import it into the state directory")
         body["source"] = os.path.abspath(source.path)
     else:
         body["metainfo"] = base64.b64encode(source.raw).decode("ascii")

@@ -23,7 +23,9 @@ SESSION_HEADER = "X-Transmission-Session-Id"
 class Rpc:
     """Its interface. `enter` calls a function where the network of the daemon is."""
 
-    def __init__(self, address: str, port: int, enter: Callable[[Callable[[], Any]], Any] = lambda call: call()) -> None:
+    def __init__(
+        self, address: str, port: int, enter: Callable[[Callable[[], Any]], Any] = lambda call: call()
+    ) -> None:
         self._address = address
         self._port = port
         self._enter = enter
