@@ -26,7 +26,7 @@ _OCTETS = rb"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})"
 _V4_LINE = re.compile(
     rb"(?:.*:)??\s*" + _OCTETS + rb"(?:\s*-\s*" + _OCTETS + rb"|/(\d{1,2}))?\s*(?:,\s*(\d{1,5})\s*(?:,.*)?|[#;].*)?")
 _V6_LINE = re.compile(
-    r"(?P<first>[^\s,#;/]+)(?:\s*-\s*(?P<last>[^\s,#;/]+)|/(?P<length>\d{1,3}))?\s*(?:,\s*(?P<level>\d{1,5})\s*(?:,.*)?"
+    r"(?P<first>[^\s,#;/-]+)(?:\s*-\s*(?P<last>[^\s,#;/-]+)|/(?P<length>\d{1,3}))?\s*(?:,\s*(?P<level>\d{1,5})\s*(?:,.*)?"
     r"|[#;].*)?")
 _V6_START = re.compile(rb"[0-9A-Fa-f:]*::[0-9A-Fa-f:.]*(?:[\s/%,#;-]|$)")     # also with an address of IPv4 in the end
 # A third of the time that int() takes. Leading zeros mean nothing: DAT pads with them.
@@ -70,24 +70,28 @@ def _read_v6(line: bytes) -> Line | None:
         return _read_named_v6(text)
     if found["level"] is not None and int(found["level"]) > MAX_LEVEL:
         return None
-    first = _v6(found["first"])
     if found["last"] is not None:
-        return True, *_in_order(first, _v6(found["last"]))
-    return True, *_network(first, V6_BITS, V6_BITS if found["length"] is None else int(found["length"]))
+        return _v6_range(found["first"], found["last"])
+    return True, *_network(_v6(found["first"]), V6_BITS, V6_BITS if found["length"] is None else int(found["length"]))
 
 
 def _read_named_v6(text: str) -> Line:
-    """P2P. Where a name ends in what could be the first group of the address, nobody can tell where that begins."""
+    """P2P."""
     start, dash, end = text.rpartition("-")
     name, colon, address = start.partition(":")
     while dash and colon:
         if _is_v6(address.strip()):
-            first, last = _in_order(_v6(address.strip()), _v6(end.strip()))
-            if first >> 112 != last >> 112:
-                raise _bad("it cannot be told where the name ends and the address begins")
-            return True, first, last
+            return _v6_range(address.strip(), end.strip())
         name, colon, address = address.partition(":")
     raise _bad("no address, network or range")
+
+
+def _v6_range(start: str, end: str) -> Line:
+    """Where a name ends in what could be the first group of the address, nobody can tell where that begins."""
+    first, last = _in_order(_v6(start), _v6(end))
+    if first >> 112 != last >> 112 and _is_v6(start.partition(":")[2]):
+        raise _bad("it cannot be told where the name ends and the address begins")
+    return True, first, last
 
 
 def _is_v6(text: str) -> bool:
