@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from blobtorrent.network.messages import BindUdp
+from blobtorrent.network.messages import BindUdp, RebindUdp
 
 if TYPE_CHECKING:
     from blobtorrent.network.udp import UdpLoop
@@ -31,6 +31,8 @@ class Datagrams:
         if self._udp is None:
             if isinstance(message, BindUdp):
                 self._ports.append(message)
+                return
+            if isinstance(message, RebindUdp):
                 return
             self._udp = self._build()
             self._udp.start()

@@ -264,7 +264,7 @@ class Door:
     def _send(self, visit: _Visit, data: bytes) -> bool:
         """Send our greeting, or words to a proxy. False when the connection broke, and is gone."""
         try:
-            # The buffer of a new connection is empty, so so few bytes fit or the connection is of no use.
+            # The buffer of a new connection is empty, so few bytes fit or the connection is of no use.
             if data and visit.sock.send(data) != len(data):
                 raise OSError("no room for a greeting")
         except OSError as error:

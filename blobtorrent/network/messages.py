@@ -52,6 +52,12 @@ class UseFilter(NamedTuple):
     address_filter: AddressFilter | None
 
 
+class DropLinks(NamedTuple):
+    """For shards: end the links from these addresses of ours. They are ours no more, so nothing comes back."""
+
+    hosts: frozenset[str]
+
+
 class WatchAddresses(NamedTuple):
     """Tell `reply_to` by AddressesChanged whenever this machine has other addresses."""
 
@@ -113,6 +119,10 @@ class BindUdp(NamedTuple):
     host: str
     port: int
     reply_to: Mailbox[Any]
+
+
+class RebindUdp(NamedTuple):
+    """Open all sockets anew: the policy leaves another way than before."""
 
 
 class UdpBound(NamedTuple):

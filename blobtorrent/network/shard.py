@@ -71,6 +71,11 @@ class Shard:
         self._sender.loop.mailbox.post(OpenLink(number, sock))
         return number
 
+    def own_host(self, number: int) -> str:
+        """The address of ours that a link is from; empty when it is closed."""
+        sock = self._sockets.get(number)
+        return "" if sock is None else str(sock.getsockname()[0])
+
     def attach(self, number: int, link: LinkHandler) -> None:
         self._receiver.attach(self._sockets[number], link)
 

@@ -18,7 +18,7 @@ from blobtorrent.model.errors import NetworkError
 from blobtorrent.network import transport
 from blobtorrent.network.binding import ANYWHERE, Binding
 from blobtorrent.network.handler import DatagramEndpoint
-from blobtorrent.network.messages import BindUdp, UdpBindFailed, UdpBound
+from blobtorrent.network.messages import BindUdp, RebindUdp, UdpBindFailed, UdpBound
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.heartbeat import Heart
 from blobtorrent.runtime.logs import get_logger
@@ -49,10 +49,17 @@ class UdpPort:
 
     def __init__(self, host: str, sock: socket.socket, *, is_ephemeral: bool) -> None:
         self.host = host
-        self.port: int = sock.getsockname()[1]
         self.is_ipv6 = sock.family == socket.AF_INET6
-        self.sock = sock
         self.is_ephemeral = is_ephemeral           # nobody asked for it: opened to have something to send from
+        self.use(sock)
+
+    def use(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.port: int = sock.getsockname()[1]
+
+    @property
+    def is_open(self) -> bool:
+        return self.sock.fileno() >= 0
 
 
 class UdpLoop:
@@ -67,7 +74,8 @@ class UdpLoop:
         self.mailbox: WakingMailbox[Any] = self._loop.mailbox
         self._ports: list[UdpPort] = []
         self._endpoints: dict[Traffic, DatagramEndpoint] = {}
-        self._handlers: dict[type[Any], Callable[[Any], None]] = {BindUdp: self._bind}
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            BindUdp: self._bind, RebindUdp: lambda _: self.rebind()}
         self._at_stop: list[Callable[[], None]] = []
         self.received = 0              # datagrams
         self.sent = 0
@@ -83,6 +91,12 @@ class UdpLoop:
     def handle(self, kind: type[Any], handler: Callable[[Any], None]) -> None:
         """Give messages of this type to `handler`."""
         self._handlers[kind] = handler
+
+    def rebind(self) -> None:
+        """The policy leaves another way: open all sockets anew, on the same ports if they are free. One without an
+        address now stays closed until the next time; drivers keep theirs whatever happens."""
+        for port in self._ports:
+            self._reopen(port, port.port)
 
     def at_stop(self, step: Callable[[], None]) -> None:
         """Call this on the thread before its sockets are closed."""
@@ -158,8 +172,14 @@ class UdpLoop:
         self._handlers[type(message)](message)
 
     def _bind(self, wish: BindUdp) -> None:
+        known = next((port for port in self._ports if port.host == wish.host and not port.is_ephemeral), None)
         try:
-            port = self._open(wish.host, wish.port, is_ephemeral=False)
+            if known is None:
+                port = self._open(wish.host, wish.port, is_ephemeral=False)
+            else:                      # its listener was opened anew
+                port = known
+                if not port.is_open or port.port != wish.port:
+                    self._reopen(port, wish.port)
         except NetworkError as error:
             wish.reply_to.post(UdpBindFailed(wish.host, error.code, error.detail))
         else:
@@ -174,6 +194,17 @@ class UdpLoop:
             self._ports.insert(asked_for, port)
         self._loop.register(port.sock, EVENT_READ, partial(self._receive, port))
         return port
+
+    def _reopen(self, port: UdpPort, number: int) -> None:
+        if port.is_open:
+            self._loop.unregister(port.sock)
+            port.sock.close()
+        try:
+            port.use(open_datagrams(port.host, number, self._binding))
+        except NetworkError as error:
+            log.warning("no datagrams", host=port.host, code=error.code, detail=error.detail)
+        else:
+            self._loop.register(port.sock, EVENT_READ, partial(self._receive, port))
 
     def _receive(self, port: UdpPort, _mask: int) -> None:
         for _ in range(DATAGRAMS_PER_PASS):

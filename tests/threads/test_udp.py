@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from blobtorrent.model.address import Endpoint
-from blobtorrent.network.messages import BindUdp, UdpBindFailed, UdpBound
+from blobtorrent.network.messages import BindUdp, RebindUdp, UdpBindFailed, UdpBound
 from blobtorrent.network.udp import Traffic, UdpLoop, UdpPort, traffic_of
 from blobtorrent.runtime.mailbox import Mailbox
 
@@ -80,9 +80,26 @@ def test_what_nobody_serves_and_what_a_driver_fails_at_do_not_make_it_deaf(
 
 
 def test_a_taken_port_is_replaced_by_a_free_one(udp: UdpLoop) -> None:
-    taken = bind(udp)
-    other = bind(udp, port=taken.port)
-    assert isinstance(other, UdpBound) and other.port not in (0, taken.port)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        other = bind(udp, port=port)
+    assert isinstance(other, UdpBound) and other.port not in (0, port)
+
+
+def test_a_host_that_is_bound_again_gets_no_second_socket(udp: UdpLoop) -> None:
+    assert bind(udp) == bind(udp, port=udp.ports[0].port)
+    assert len(udp.ports) == 1
+
+
+def test_sockets_are_opened_anew_on_their_ports(udp: UdpLoop, client: socket.socket) -> None:
+    bound = bind(udp)
+    port, sock = udp.ports[0], udp.ports[0].sock
+    udp.mailbox.post(RebindUdp())
+    assert bind(udp, port=bound.port) == bound
+    assert udp.ports == (port,) and port.sock is not sock
+    client.sendto(b"d-again", (bound.host, bound.port))
+    assert client.recv(100) == b"echo d-again"
 
 
 def test_an_address_that_is_not_ours_cannot_be_bound(udp: UdpLoop) -> None:

@@ -132,6 +132,10 @@ def build_session(around: Surroundings) -> Session:
         parts = Parts(around, lambda parts: _make_resume(around, parts))
         session = _make_session(around, parts)
         _add_lasting_parts(around, parts, session)
+    if around.outlets.state is not None or str(around.settings.network.interface):
+        from blobtorrent.core.session.addresses import follow_addresses
+
+        follow_addresses(around.outlets, session)
     session.at_begin.insert(0, parts.bandwidth.begin)
     around.outlets.inbox.post(Begin())
     return session

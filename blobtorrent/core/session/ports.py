@@ -1,4 +1,7 @@
-"""PortManager: opens the listeners one after the other and knows the port that peers are told. Owned by `core`."""
+"""PortManager: opens the listeners one after the other and knows the port that peers are told. Owned by `core`.
+
+Addresses come and go: the door opens again by itself what could not stay open, and tells of it at any time.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.mailbox import Mailbox
 
 log = get_logger(__name__)
+
+# That there is no listener now is what the settings ask for.
+_INTENDED = frozenset(("net.interface-gone", "net.proxy-only"))
 
 
 class PortManager:
@@ -45,13 +51,21 @@ class PortManager:
 
     def on_listening(self, message: Listening) -> Listen | None:
         log.info("listening", host=message.host, port=message.port)
+        if self._reply is None:
+            self._forget(message.host)
         self.opened.append((message.host, message.port))
         return self._advance()
 
     def on_failed(self, message: ListenFailed) -> Listen | None:
         log.warning("cannot listen", host=message.host, code=message.code, detail=message.detail)
-        self._failure = message
+        if self._reply is None:
+            self._forget(message.host)
+        elif message.code not in _INTENDED:
+            self._failure = message
         return self._advance()
+
+    def _forget(self, host: str) -> None:
+        self.opened = [(known, port) for known, port in self.opened if known != host]
 
     def _advance(self) -> Listen | None:
         if self._waiting:

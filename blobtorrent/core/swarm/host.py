@@ -43,7 +43,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.errors import NetworkError, PeerError, RemoteError
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.network.messages import Dial, DialFailed, PeerArrived, Serve, UseFilter, Withdraw
+from blobtorrent.network.messages import Dial, DialFailed, DropLinks, PeerArrived, Serve, UseFilter, Withdraw
 from blobtorrent.network.sender import LinkBroken, LinkClosed, Sent
 from blobtorrent.network.shard import Shard
 from blobtorrent.protocol.wire.decode import Decoder
@@ -129,6 +129,7 @@ class SwarmHost:
             TellWebSeeds: self._on_tell_web_seeds,
             SetRates: self._on_rates,
             UseFilter: self._on_filter,
+            DropLinks: self._on_drop_links,
             RetireSwarm: self._on_retire,
             CloseSwarm: self._on_close,
         }
@@ -274,6 +275,12 @@ class SwarmHost:
         for link in [link for link in self._links.values() if link.closing is None]:
             if link.swarm.peers.refuses(link.endpoint):
                 link.swarm.lose(link, PeerError("peer.filtered", "a filter list covers the peer's address"))
+
+    def _on_drop_links(self, message: DropLinks) -> None:
+        gone = NetworkError("net.interface-gone", "our address of this connection is gone")
+        for link in [link for link in self._links.values() if link.closing is None]:
+            if self._shard.own_host(link.number) in message.hosts:
+                link.swarm.lose(link, gone)
 
     def _on_want(self, message: WantPieces) -> None:
         swarm = self._swarms.get(message.info_hash)

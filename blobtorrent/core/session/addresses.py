@@ -1,0 +1,31 @@
+"""AddressManager: what follows when this machine gets other addresses, or loses some. Owned by `core`."""
+
+from __future__ import annotations
+
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.session import Session
+from blobtorrent.network.messages import AddressesChanged, DropLinks, RebindUdp, WatchAddresses
+
+
+def follow_addresses(outlets: Outlets, session: Session) -> None:
+    """Have the session hear of changes from its first moment."""
+    manager = AddressManager(outlets)
+    session.messages[AddressesChanged] = manager.on_changed
+    session.at_begin.append(manager.begin)
+
+
+class AddressManager:
+    """Ends what is dead, and has sockets that obey the policy opened anew."""
+
+    def __init__(self, outlets: Outlets) -> None:
+        self._outlets = outlets
+
+    def begin(self) -> None:
+        self._outlets.door.post(WatchAddresses(self._outlets.inbox))
+
+    def on_changed(self, message: AddressesChanged) -> None:
+        if message.lost:
+            for shard in self._outlets.shards:
+                shard.post(DropLinks(message.lost))
+        if message.rebind:
+            self._outlets.udp.post(RebindUdp())
