@@ -26,7 +26,15 @@ from blobtorrent.core.session.queries import (
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.availability import counts
-from blobtorrent.core.swarm.messages import PeersTold, PieceCounts, PiecesTold, TellPeers, TellPieces
+from blobtorrent.core.swarm.messages import (
+    PeersTold,
+    PieceCounts,
+    PiecesTold,
+    TellPeers,
+    TellPieces,
+    TellWebSeeds,
+    WebSeedsTold,
+)
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.details import PartialPiece, PieceReport, TrackerStatus, WebSeedStatus
 from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound
@@ -97,9 +105,23 @@ class Answers:
 
     def web_seeds_of(self, query: WebSeedsOf, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, StorageError."""
-        self._with_metainfo(self._roster.known(query.info_hash), reply, lambda metainfo: tuple(
-            WebSeedStatus(url, redact(url), "unused") for url in metainfo.web_seeds))
+        torrent = self._roster.known(query.info_hash)
+
+        def give(told: WebSeedsTold) -> None:
+            if told.web_seeds:
+                reply.give(told.web_seeds)
+            else:                      # none is asked for anything
+                self._with_metainfo(torrent, reply, lambda metainfo: tuple(
+                    WebSeedStatus(url, redact(url), "unused") for url in metainfo.web_seeds))
+
+        if torrent.swarm_is_open:
+            self._outlets.shard_of(torrent.info_hash).post(TellWebSeeds(torrent.info_hash, give, self._outlets.inbox))
+        else:
+            give(WebSeedsTold(torrent.info_hash, give))
         return reply
+
+    def on_web_seeds(self, told: WebSeedsTold) -> None:
+        told.token(told)
 
     def _with_metainfo(self, torrent: Torrent, reply: Reply[Any], make: Callable[[Metainfo], Any]) -> None:
 

@@ -43,7 +43,7 @@ from blobtorrent.core.session.spaces import SpaceManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.trackers import TrackerManager
 from blobtorrent.core.session.uptime import Uptime
-from blobtorrent.core.swarm.messages import PeersKept, PeersTold, PiecesTold, SwarmRetired
+from blobtorrent.core.swarm.messages import PeersKept, PeersTold, PiecesTold, SwarmRetired, WebSeedsTold
 from blobtorrent.model.events import SettingsApplied
 from blobtorrent.model.status import SessionStatus
 from blobtorrent.storage.filejobs import (
@@ -136,6 +136,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         RestoreEnded: restorer.on_end,
         PeersTold: answers.on_peers,
         PiecesTold: answers.on_pieces,
+        WebSeedsTold: answers.on_web_seeds,
         StateSaved: keeper.on_saved,
         StoreSynced: keeper.syncs.on_synced,
         PeersKept: keeper.on_peers,

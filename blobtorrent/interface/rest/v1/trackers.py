@@ -14,7 +14,9 @@ from blobtorrent.interface.rest.http import Request, Response
 from blobtorrent.interface.rest.jsonbody import read_fields
 from blobtorrent.interface.rest.routes import Answer, Body, Operation, Route
 from blobtorrent.interface.rest.schemas import (
+    BOOLEAN,
     COUNT,
+    NUMBER,
     TEXT,
     TIERS_OPTION,
     answer_object,
@@ -49,7 +51,16 @@ TRACKER: Shape[TrackerStatus] = Shape({
 })
 WEB_SEED: Shape[WebSeedStatus] = Shape({
     "url": (TEXT, lambda seed: seed.url_shown),
-    "state": TEXT,
+    "state": described(TEXT, '"idle", "fetching", "resting", "banned" or "unused".'),
+    "result": described(TEXT, "What went wrong last, in words; empty when all is well."),
+    "error_code": (nullable(TEXT), lambda seed: seed.error_code or None),
+    "failures": described(COUNT, "In a row."),
+    "next_try_s": described(nullable(NUMBER), "Until it is asked again, while it rests."),
+    "connections": described(COUNT, "That something is read over now."),
+    "down_bytes_per_s": COUNT,
+    "downloaded_bytes": described(COUNT, "Since the torrent was started last."),
+    "wasted_bytes": described(COUNT, "Of these, what did not match its hash."),
+    "has_ranges": described(BOOLEAN, "False when it sends whole files only."),
 })
 
 _LIST = (Answer(200, "The trackers, in the order of their tiers.",
