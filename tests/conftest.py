@@ -8,6 +8,8 @@ from pathlib import Path
 
 # Before the package is imported: @owned looks at it when a class is made. Child processes inherit it.
 os.environ.setdefault("BLOBTORRENT_DEBUG", "1")
+# Tests send nothing to the internet: those of the DHT name their own nodes.
+os.environ.setdefault("BLOBTORRENT_DHT__BOOTSTRAP", "[]")
 
 import hypothesis
 import pytest

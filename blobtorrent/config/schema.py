@@ -111,6 +111,30 @@ class NetworkSettings(Section):
     )
 
 
+# They answer everybody who asks for nodes, and keep nothing.
+PUBLIC_ROUTERS = (
+    "dht.libtorrent.org:25401", "router.bittorrent.com:6881", "router.utorrent.com:6881",
+    "dht.transmissionbt.com:6881",
+)
+
+
+class DhtSettings(Section):
+    """The distributed hash table: nodes of which each knows some peers. Never for private torrents."""
+
+    enabled: bool = at_start(
+        True, values.boolean, "Whether we take part in it, from the first torrent on that may be looked for there."
+    )
+    bootstrap: tuple[str, ...] = at_start(
+        list(PUBLIC_ROUTERS),
+        values.host_ports,
+        'Nodes that know others, for the beginning: a list of "HOST:PORT". Nodes of earlier runs are asked besides. '
+        "With other nodes than the public ones that stand here one has a table of one's own.",
+    )
+    read_only: bool = at_start(
+        False, values.boolean, "Whether we ask and announce only, and answer nobody: for hosts that count every packet."
+    )
+
+
 class PexSettings(Section):
     """Peer exchange: connected peers tell each other of others. Never of private torrents."""
 
@@ -349,6 +373,7 @@ class Settings(NamedTuple):
 
     storage: StorageSettings
     network: NetworkSettings
+    dht: DhtSettings
     pex: PexSettings
     filters: FilterSettings
     limits: LimitSettings
@@ -365,6 +390,7 @@ class Settings(NamedTuple):
 SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "storage": StorageSettings,
     "network": NetworkSettings,
+    "dht": DhtSettings,
     "pex": PexSettings,
     "filters": FilterSettings,
     "limits": LimitSettings,

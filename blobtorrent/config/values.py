@@ -299,6 +299,17 @@ def web_listeners(value: object) -> tuple[ListenSpec | HttpsSpec | UnixSpec, ...
     return tuple(map(_web_listener, value))
 
 
+def host_ports(value: object) -> tuple[str, ...]:
+    """A list of "HOST:PORT" whose hosts are names or addresses; IPv6 addresses in brackets."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError('must be a list of "HOST:PORT"')
+    for text in value:
+        ports = listener(text).ports
+        if len(ports) != 1 or not ports[0]:
+            raise ValueError(f"holds {text!r}, which has not one port between 1 and 65535")
+    return tuple(text.strip().lower() for text in value)
+
+
 def host_names(value: object) -> tuple[str, ...]:
     """A list of names without ports, in lower case."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):

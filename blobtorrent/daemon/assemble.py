@@ -182,6 +182,10 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         udp = UdpLoop(clock, binding)
         udp.measure(metrics)
         UdpTrackers(udp, outcalls.mailbox.post, SystemRandom().getrandbits).measure(metrics)
+        if settings.dht.enabled:
+            from blobtorrent.daemon.dhttable import build_dht
+
+            build_dht(udp, outcalls.mailbox.post, settings.dht, state).measure(metrics)
         return udp
 
     datagrams = Datagrams(build_udp)

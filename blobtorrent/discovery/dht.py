@@ -34,7 +34,7 @@ from blobtorrent.runtime.timers import Timer
 log = get_logger(__name__)
 
 KEEP_S = 600.0                         # between two times that the table is kept
-RESOLVE_AGAIN_S = 60.0                 # names that could not be looked up; doubled up to LAST_RESOLVE_S
+RESOLVE_AGAIN_S = 30.0                 # names that could not be looked up; a little longer every time
 LAST_RESOLVE_S = 900.0
 RESULTS = ("query", "answer", "unanswered", "refused", "dht.flood", "dht.unasked", "dht.bad-message")
 
@@ -79,6 +79,8 @@ class DhtDriver:
         self._retry_s = RESOLVE_AGAIN_S
         self._timer: Timer | None = None
         self._is_begun = False
+        self._unresolved: list[tuple[str, int]] = []
+        self._is_resolving = False
         answerer = Answerer(rng, udp.now)
         self.nodes = tuple(
             self._make_node(answerer, rng, of_before, is_ipv6=is_ipv6, is_read_only=is_read_only)
@@ -121,6 +123,8 @@ class DhtDriver:
     # ---- DatagramEndpoint
 
     def on_datagram(self, data: bytes, source: Endpoint, port: UdpPort) -> None:
+        if not self._is_begun:         # without a torrent for it we take no part, not even by answering
+            return
         node = self.nodes[source.is_ipv6]
         node.on_datagram(data, source, self._udp.now)
         for to, packet in node.take():
@@ -192,21 +196,31 @@ class DhtDriver:
                 names.append((host, int(port)))
         for node in self._connected:
             node.begin(self._udp.now)
-        self._look_up(names)
+        self._unresolved = names
+        self._look_up()
         self._udp.timers.at(self._udp.now + KEEP_S, self._save_again)
 
-    def _look_up(self, names: list[tuple[str, int]]) -> None:
-        for host, port in names:
+    def _look_up(self) -> None:
+        """One name after the other: while name servers are silent, trackers need the threads that wait for them."""
+        if self._unresolved and not self._is_resolving:
+            host, port = self._unresolved.pop(0)
+            self._is_resolving = True
             self._resolve(ResolveHost(host, port, self._names))
+
+    def _look_up_again(self, host: str, port: int) -> None:
+        if not any(node.machine.state is NodeState.READY for node in self.nodes):
+            self._unresolved.append((host, port))
+            self._look_up()
 
     def _on_resolved(self, message: BootstrapResolved) -> None:
         answer = message.answer
+        self._is_resolving = False
+        self._look_up()
         if answer.error is not None:
             log.info("bootstrap node not found", host=answer.host, code=answer.error.code)
-            if not any(node.machine.state is NodeState.READY for node in self.nodes):
-                self._udp.timers.at(
-                    self._udp.now + self._retry_s, lambda: self._look_up([(answer.host, answer.port)]))
-                self._retry_s = min(LAST_RESOLVE_S, 2 * self._retry_s)
+            self._udp.timers.at(
+                self._udp.now + self._retry_s, lambda: self._look_up_again(answer.host, answer.port))
+            self._retry_s = min(LAST_RESOLVE_S, 1.2 * self._retry_s)
             return
         self._add_bootstrap(f"{answer.host}:{answer.port}", answer.endpoints)
         for node in self._connected:
@@ -230,8 +244,6 @@ class DhtDriver:
         self._set_timer()
 
     def _set_timer(self) -> None:
-        if not self._is_begun:         # others may ask us, but we go nowhere yet
-            return
         deadline_s = min(node.deadline_s for node in self._connected)
         if self._timer is not None and self._timer.is_pending:
             if self._timer.deadline_s <= deadline_s:

@@ -27,6 +27,7 @@ from blobtorrent.core.session.commands import (
     StopTorrent,
 )
 from blobtorrent.core.session.completions import Completions
+from blobtorrent.core.session.dht import DhtManager
 from blobtorrent.core.session.keeping import Forgetful, Keeper
 from blobtorrent.core.session.lifecycle import TorrentState
 from blobtorrent.core.session.loading import Loader
@@ -38,6 +39,7 @@ from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.session import Begin, Session
 from blobtorrent.core.session.sharing import Sharing
 from blobtorrent.core.session.swarms import SwarmManager
+from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import TorrentManager
 from blobtorrent.core.swarm.messages import SwarmClosed, SwarmReport, SwarmSettings
 from blobtorrent.model.events import Event
@@ -97,6 +99,10 @@ class Parts:
             outlets, peer_id=around.peer_id, settings=swarm_settings(settings), max_links=settings.network.max_peers)
         self.announces = AnnounceManager(
             outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id, key=around.rng.getrandbits(32))
+        # Before those whose work may end what a state begins.
+        self.dht = DhtManager(
+            self.roster, outlets, self.swarms, clock=clock, timers=timers, rng=around.rng,
+        ) if settings.dht.enabled else None
         self.losses = Losses(self.roster, outlets, self.swarms)
         self.completions = Completions(self.roster, outlets, self.losses)
         keeper = self.keeper = make_keeper(self)
@@ -153,7 +159,7 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
         StopTorrent: torrents.stop,
         RemoveTorrent: torrents.remove,
         RecheckTorrent: torrents.recheck,
-        Reannounce: lambda command, _: parts.announces.again(torrents.present(command).info_hash),
+        Reannounce: lambda command, _: _announce_again(parts, torrents.present(command)),
     })
     session.messages.update({
         StorePrepared: loader.on_prepared,
@@ -164,8 +170,16 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
         StoreClosed: closer.on_store_closed,
     })
     session.on_announced = activity.on_tracker_peers
+    if parts.dht is not None:
+        parts.dht.messages = session.messages
     parts.roster.at_entry(TorrentState.METADATA, lambda torrent, _: _metadata_of(around, parts, session).begin(torrent))
     return session
+
+
+def _announce_again(parts: Parts, torrent: Torrent) -> None:
+    parts.announces.again(torrent.info_hash)
+    if parts.dht is not None:
+        parts.dht.again(torrent)
 
 
 def _metadata_of(around: Surroundings, parts: Parts, session: Session) -> "MetadataFetcher":

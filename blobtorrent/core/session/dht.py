@@ -1,0 +1,147 @@
+"""DhtManager: which torrents are looked for and announced in the DHT, and when; never private ones. Owned by `core`.
+
+Nothing of the DHT is loaded and no datagram sent before the first torrent that may use it has run for a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
+from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.swarms import SwarmManager
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.swarm.messages import PeerSource
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.timers import Timer, TimerWheel
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from blobtorrent.discovery.dhtmessages import DhtPeers, DhtSearched
+
+log = get_logger(__name__)
+
+FIRST_S = 0.3                          # a torrent that is done by then needed nobody
+REPEAT_S = 900.0                       # nodes forget who does not announce again within half an hour
+LONELY_S = 120.0                       # while it downloads and nobody was found
+FIRST_RETRY_S = 15.0                   # when no node answered; doubled up to REPEAT_S
+FORCED_S = 5.0                         # however often somebody wants it
+
+_RUNNING = (TorrentState.METADATA, TorrentState.DOWNLOADING, TorrentState.SEEDING)
+_ENDED = (TorrentState.STOPPED, TorrentState.CLOSING, TorrentState.REMOVING)
+
+
+class Sought:
+    """A torrent that runs, as the DHT knows it: how the last round of searches went, and when the next one is due."""
+
+    __slots__ = ("timer", "asked_s", "nodes", "peers", "announced", "retry_s")
+
+    def __init__(self) -> None:
+        self.timer: Timer | None = None
+        self.asked_s: float | None = None
+        self.nodes = 0                 # that answered
+        self.peers = 0                 # that they named
+        self.announced = 0             # nodes that know of us
+        self.retry_s = FIRST_RETRY_S
+
+
+class DhtManager:
+    """Every torrent is announced under each of its wire forms; those that begin are looked for before others."""
+
+    def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, *, clock: Clock, timers: TimerWheel,
+                 rng: Random) -> None:
+        # The session's table, set by who builds it: what takes the answers comes into it with the first question.
+        self.messages: dict[type[Any], Callable[[Any], None]] = {}
+        self._roster = roster
+        self._outlets = outlets
+        self._swarms = swarms
+        self._clock = clock
+        self._timers = timers
+        self._rng = rng
+        self._sought: dict[InfoHash, Sought] = {}
+        for state in _RUNNING:
+            roster.at_entry(state, self._begin)
+        for state in _ENDED:
+            roster.at_entry(state, self._end)
+        roster.at_entry(TorrentState.LOADING, self._on_known)
+
+    def sought(self, info_hash: InfoHash) -> Sought | None:
+        """How a torrent stands, if it is looked for."""
+        return self._sought.get(info_hash)
+
+    def again(self, torrent: Torrent) -> bool:
+        """Look for it now; False when it is not looked for at all."""
+        sought = self._sought.get(torrent.info_hash)
+        if sought is None:
+            return False
+        now = self._clock.now()
+        if sought.asked_s is None or now - sought.asked_s >= FORCED_S:
+            self._set_timer(torrent.info_hash, sought, 0.0)
+        return True
+
+    def _begin(self, torrent: Torrent, event: TorrentEvent) -> None:
+        if torrent.record.facts.is_private:
+            self._end(torrent, event)
+        elif torrent.info_hash not in self._sought:
+            sought = self._sought[torrent.info_hash] = Sought()
+            self._set_timer(torrent.info_hash, sought, FIRST_S)
+
+    def _on_known(self, torrent: Torrent, event: TorrentEvent) -> None:
+        """The metadata of a link may have told that it is private."""
+        if torrent.record.facts.is_private:
+            self._end(torrent, event)
+
+    def _end(self, torrent: Torrent, _event: TorrentEvent) -> None:
+        sought = self._sought.pop(torrent.info_hash, None)
+        if sought is not None and sought.timer is not None:
+            sought.timer.cancel()
+
+    def _set_timer(self, info_hash: InfoHash, sought: Sought, wait_s: float) -> None:
+        if sought.timer is not None:
+            sought.timer.cancel()
+        spread = 1.0 if wait_s <= FIRST_S else 0.9 + 0.2 * self._rng.random()
+        sought.timer = self._timers.at(self._clock.now() + wait_s * spread, lambda: self._ask(info_hash, sought))
+
+    def _ask(self, info_hash: InfoHash, sought: Sought) -> None:
+        from blobtorrent.discovery.dhtmessages import DhtPeers, DhtSearched, FindPeers
+
+        self.messages.update({DhtPeers: self._on_peers, DhtSearched: self._on_searched})
+        torrent = self._roster.known(info_hash)
+        is_urgent = sought.asked_s is None
+        sought.asked_s = self._clock.now()
+        sought.nodes = sought.peers = sought.announced = 0
+        is_seed = torrent.state is TorrentState.SEEDING
+        for wire_hash in info_hash.wire_forms:
+            self._outlets.udp.post(FindPeers(
+                info_hash, wire_hash, self._swarms.listen_port, is_seed, is_urgent, self._outlets.inbox))
+        self._set_timer(info_hash, sought, REPEAT_S)
+
+    # ---- answers
+
+    def _on_peers(self, message: DhtPeers) -> None:
+        torrent = self._roster.get(message.info_hash)
+        if torrent is not None and message.info_hash in self._sought:
+            self._swarms.tell_peers(torrent, message.endpoints, PeerSource.DHT)
+
+    def _on_searched(self, message: DhtSearched) -> None:
+        """One of the searches of a round has ended; several may, of two families and of two wire forms."""
+        sought = self._sought.get(message.info_hash)
+        if sought is None:
+            return
+        sought.nodes += message.nodes
+        sought.peers += message.peers
+        sought.announced += message.announced
+        log.debug("searched the DHT", torrent=message.info_hash, nodes=message.nodes, peers=message.peers,
+                  announced=message.announced, ipv6=message.is_ipv6)
+        if sought.nodes:
+            sought.retry_s = FIRST_RETRY_S
+            is_lonely = not sought.peers and self._roster.known(message.info_hash).state is not TorrentState.SEEDING
+            self._set_timer(message.info_hash, sought, LONELY_S if is_lonely else REPEAT_S)
+        else:
+            self._set_timer(message.info_hash, sought, sought.retry_s)
+            sought.retry_s = min(REPEAT_S, 2 * sought.retry_s)
