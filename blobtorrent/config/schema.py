@@ -135,6 +135,17 @@ class DhtSettings(Section):
     )
 
 
+class TrackerSettings(Section):
+    """Servers that torrents name, to find peers by."""
+
+    announce_to_all: bool = live(
+        False,
+        values.boolean,
+        "Whether all trackers of a torrent are told of us. Otherwise of each tier the first that answers is, and the "
+        "others stand in for it. A private torrent always has one at a time.",
+    )
+
+
 class PexSettings(Section):
     """Peer exchange: connected peers tell each other of others. Never of private torrents."""
 
@@ -374,6 +385,7 @@ class Settings(NamedTuple):
     storage: StorageSettings
     network: NetworkSettings
     dht: DhtSettings
+    trackers: TrackerSettings
     pex: PexSettings
     filters: FilterSettings
     limits: LimitSettings
@@ -391,6 +403,7 @@ SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "storage": StorageSettings,
     "network": NetworkSettings,
     "dht": DhtSettings,
+    "trackers": TrackerSettings,
     "pex": PexSettings,
     "filters": FilterSettings,
     "limits": LimitSettings,

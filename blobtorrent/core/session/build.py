@@ -98,7 +98,8 @@ class Parts:
         self.swarms = SwarmManager(
             outlets, peer_id=around.peer_id, settings=swarm_settings(settings), max_links=settings.network.max_peers)
         self.announces = AnnounceManager(
-            outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id, key=around.rng.getrandbits(32))
+            outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id,
+            key=around.rng.getrandbits(32), to_all=settings.trackers.announce_to_all)
         # Before those whose work may end what a state begins.
         self.dht = DhtManager(
             self.roster, outlets, self.swarms, clock=clock, timers=timers, rng=around.rng,

@@ -38,12 +38,14 @@ from blobtorrent.core.session.removals import Removals
 from blobtorrent.core.session.reserves import ReserveManager
 from blobtorrent.core.session.restoring import RestoreEnded, Restorer, TorrentsRestored
 from blobtorrent.core.session.resume import ResumeManager
+from blobtorrent.core.session.scrapes import ScrapeManager
 from blobtorrent.core.session.session import Session
 from blobtorrent.core.session.spaces import SpaceManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.trackers import TrackerManager
 from blobtorrent.core.session.uptime import Uptime
 from blobtorrent.core.swarm.messages import PeersKept, PeersTold, PiecesTold, SwarmRetired, WebSeedsTold
+from blobtorrent.discovery.messages import ScrapeDone
 from blobtorrent.model.events import SettingsApplied
 from blobtorrent.model.status import SessionStatus
 from blobtorrent.storage.filejobs import (
@@ -109,6 +111,8 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         torrent = roster.known(answer.info_hash)
         (parts.loader.on_sized if torrent.skip_check else parts.checker.on_stamped)(answer)
 
+    scrapes = parts.announces.scrapes = ScrapeManager(
+        outlets, parts.announces.on_scraped, clock=around.clock, timers=around.timers)
     session.commands.update({
         MoveTorrent: moves.move,
         RenamePath: moves.rename,
@@ -149,6 +153,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         PathsRenamed: moves.on_renamed,
         DataDeleted: removals.on_deleted,
         SpaceMeasured: reserves.on_measured,
+        ScrapeDone: scrapes.on_done,
     })
     uptime = Uptime(roster, outlets, ledger, clock=around.clock, timers=around.timers)
     session.at_begin += [keeper.begin, uptime.begin]
@@ -164,6 +169,7 @@ def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, rese
     parts.admission.apply(
         active_downloads=settings.queue.active_downloads, active_seeds=settings.queue.active_seeds)
     parts.activity.apply(settings.seeding, settings.queue.stalled_after_s)
+    parts.announces.apply(to_all=settings.trackers.announce_to_all)
     parts.additions.apply(settings.storage)
     reserves.apply(settings.storage.reserve)
     keeper.apply(settings.storage.sync)

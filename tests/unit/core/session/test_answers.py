@@ -141,7 +141,7 @@ def test_of_one_tier_the_tracker_that_serves_waits_and_the_others_are_idle(rig: 
 
 def test_failures_in_a_row_are_counted_and_the_counts_of_before_stay(rig: SessionRig, tmp_path: Path) -> None:
     torrent = begin_download(rig, torrent_of(4, tiers=((B,),)), tmp_path)
-    rig.answer_announce(only(Announce, rig.outcalls.drain()), seeds=3, interval_s=60)
+    rig.answer_announce(only(Announce, rig.outcalls.drain()), seeds=3, leechers=0, downloads=0, interval_s=60)
     error = TrackerError("tracker.refused", "full")
     for _ in range(2):
         rig.advance(60.0)
