@@ -18,6 +18,7 @@ from blobtorrent.storage.foreignsession import MAX_FILE_BYTES, ForeignFolder
 from blobtorrent.storage.libtorrentsession import QBITTORRENT, Kept, refuse_while_used
 
 FILE_NAME = "torrents.db"
+MAX_ROW_BYTES = 4 * MAX_FILE_BYTES
 MAX_COPIED_BYTES = 4 << 30
 MAX_STEPS = 1000                       # of STEP_OPERATIONS each, for one answer
 STEP_OPERATIONS = 100_000
@@ -58,7 +59,7 @@ class TorrentsDatabase:
             raise self._damaged(error) from error
         self._database.text_factory = bytes
         if sys.version_info >= (3, 11):
-            self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2 * MAX_FILE_BYTES)
+            self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW_BYTES)
         self._database.set_progress_handler(self._is_too_much, STEP_OPERATIONS)
         try:
             self._database.execute("PRAGMA trusted_schema = OFF")

@@ -1,4 +1,4 @@
-"""Torrents that real libtorrent left, kept as qBittorrent and Deluge keep them: taken over without being hashed again."""
+"""Torrents that real libtorrent left, kept as qBittorrent and Deluge keep them: taken over without being hashed."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ class Left:
             for sample in self.samples:
                 digits = sample.info_hash.hex()
                 database.execute(
-                    "INSERT INTO torrents VALUES (NULL, ?, 0, '', 'films', 'b,c', ?, '', 'Original', 2500, -1, -2, ?, ?,"
-                    " ?)", (digits, str(self.home / "content"), sample is self.half,
+                    "INSERT INTO torrents VALUES (NULL, ?, 0, '', 'films', 'b,c', ?, '', 'Original', 2500, -1, -2, ?,"
+                    " ?, ?)", (digits, str(self.home / "content"), sample is self.half,
                             bencodepy.encode(self.resumes[digits]), self.torrent(sample)))
             database.commit()
         return path
@@ -193,7 +193,8 @@ def test_everything_goes_on_where_qbittorrent_left_it(left: Left, box: Seedbox, 
 def test_everything_goes_on_where_deluge_left_it(left: Left, box: Seedbox) -> None:
     config = left.write_deluge()
     before = fingerprint(left.home)
-    assert {torrent["to_check_bytes"] for torrent in _import("deluge", config, "--state-dir", box.state).values()} == {0}
+    told = _import("deluge", config, "--state-dir", box.state)
+    assert [told[sample.info_hash.hex()]["to_check_bytes"] for sample in left.samples] == [0] * 3
     assert fingerprint(left.home) == before
     _goes_on(box, left)
 
