@@ -10,7 +10,7 @@ import pytest
 
 from blobtorrent.cli.commands import get
 from blobtorrent.cli.main import main
-from blobtorrent.cli.output import EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE
+from blobtorrent.cli.output import EXIT_CONFIG, EXIT_FAILED, EXIT_TIMEOUT, EXIT_USAGE
 from blobtorrent.config.values import ListenSpec
 from blobtorrent.core.session.commands import SeedGoal
 from blobtorrent.model.address import Endpoint
@@ -88,11 +88,20 @@ def test_an_unknown_name_of_a_peer_is_a_network_error() -> None:
         get.resolve("name..invalid:1")
 
 
-def test_a_magnet_link_is_refused_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["get", "magnet:?xt=urn:btih:" + "a" * 40, "--json"]) == EXIT_FAILED
+def test_a_magnet_link_that_nobody_answers_runs_out_of_time(capsys: pytest.CaptureFixture[str]) -> None:
+    link = "magnet:?xt=urn:btih:" + "a" * 40
+    assert main(["get", link, "--json", "--timeout", "0.3", "--listen", "127.0.0.1:0"]) == EXIT_TIMEOUT
+    out, _ = capsys.readouterr()
+    told = [json.loads(line) for line in out.splitlines()]
+    assert [line["event"] for line in told if "event" in line][:2] == ["listening", "metadata"]
+    assert told[-1]["error"]["code"] == "get.timeout"
+
+
+def test_a_magnet_link_without_a_torrent_is_refused_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["get", "magnet:?dn=x", "--json"]) == EXIT_FAILED
     out, err = capsys.readouterr()
-    assert json.loads(out)["error"]["code"] == "source.magnet"
-    assert "magnet" in err
+    assert json.loads(out)["error"]["code"] == "magnet.no-hash"
+    assert "names no torrent" in err
 
 
 @pytest.mark.parametrize("assignment", ["no.such=1", "network.max_peers=many", "network"])

@@ -131,8 +131,8 @@ def test_a_torrent_that_was_stopped_before_does_not_hold_the_end_up(tmp_path: Pa
 
 def test_a_mistake_of_ours_is_answered_before_it_reaches_the_log(tmp_path: Path) -> None:
     rig = SessionRig()
-    broken = AddTorrent(None, tmp_path)  # type: ignore[arg-type]
-    with pytest.raises(AttributeError):
+    broken = AddTorrent(None, tmp_path)
+    with pytest.raises(AssertionError):
         rig.command(broken)
     with pytest.raises(BugError):
         rig.last_reply.wait(0)

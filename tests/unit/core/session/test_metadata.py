@@ -1,0 +1,318 @@
+"""A torrent that came as a magnet link, until its metadata is here and safe."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha1, sha256
+
+import pytest
+
+from blobtorrent.core.session.commands import (
+    AddPeers,
+    AddTorrent,
+    AddTrackers,
+    FilePriority,
+    FilesOf,
+    MoveTorrent,
+    OpenListeners,
+    RecheckTorrent,
+    RemoveTorrent,
+    RenamePath,
+    StartTorrent,
+    StopTorrent,
+)
+from blobtorrent.core.session.metadata import LEFT_UNKNOWN, unselected
+from blobtorrent.core.session.queries import MetainfoOf, TrackersOf
+from blobtorrent.core.session.rows import read_record, torrent_body
+from blobtorrent.core.session.torrent import Torrent
+from blobtorrent.core.swarm.messages import KnownAddress, OpenSwarm, PeersFound, PeerSource
+from blobtorrent.core.swarm.metadatamessages import CloseMetadata, MetadataFound, MetadataReport, OpenMetadata
+from blobtorrent.discovery.messages import Announce
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import Conflict, StorageError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.magnet import MagnetLink
+from blobtorrent.protocol.bencode import encode
+from blobtorrent.protocol.metafile import parse_torrent
+from blobtorrent.storage.jobs import PrepareStore
+from blobtorrent.storage.state.library import KeepTorrent, TorrentKept
+from blobtorrent.storage.state.statethread import METAFILE, TORRENT, Row, row_key
+from tests.support.sessions import SessionRig
+
+TRACKER = "http://tracker.example/announce"
+ADDED = (Endpoint("127.0.0.9", 9),)
+
+
+def info_of(**changes):
+    return encode({b"name": b"content", b"piece length": 16384, b"length": 3 * 16384, b"pieces": bytes(60),
+                   **{key.replace("_", " ").encode(): value for key, value in changes.items()}})
+
+
+INFO = info_of()
+
+
+def link_to(info=INFO, **more):
+    return MagnetLink(InfoHash(v1=sha1(info).digest()), tiers=((TRACKER,),), peers=(("127.0.0.1", 7),), **more)
+
+
+LINK = link_to()
+
+
+def posted(mailbox, kind):
+    return [message for message in mailbox.drain() if isinstance(message, kind)]
+
+
+def status(rig, link=LINK):
+    found = rig.board.read(link.info_hash)
+    assert found is not None
+    return found
+
+
+def found(rig, info=INFO, link=LINK, peers=()):
+    rig.tell(MetadataFound(link.info_hash, info, tuple(peers)))
+
+
+def keep(rig, error=None):
+    """The library thread writes the .torrent file; returns it."""
+    (job,) = posted(rig.library, KeepTorrent)
+    row = None if error else Row(METAFILE, row_key(job.info_hash), b"digest")
+    rig.tell(TorrentKept(job.info_hash, job.token, row, error))
+    return job.raw
+
+
+@pytest.fixture
+def rig(tmp_path):
+    """An engine that keeps nothing, with the link on its way."""
+    made = SessionRig()
+    made.ask(AddTorrent(None, tmp_path, magnet=LINK))
+    return made
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """The same of a daemon, as far as the addition is answered."""
+    made = SessionRig(keeps=True)
+    reply = made.command(AddTorrent(None, tmp_path, magnet=LINK))
+    made.ask(OpenListeners(()))
+    made.rows = made.save()
+    assert reply.wait(0) == LINK.info_hash
+    return made
+
+
+def test_peers_are_asked_for_it_at_once(rig):
+    order, given = rig.shard.drain()
+    assert isinstance(order, OpenMetadata) and order.info_hash == LINK.info_hash
+    assert given == PeersFound(LINK.info_hash, (Endpoint("127.0.0.1", 7),), PeerSource.MAGNET)
+    assert status(rig).state == "metadata"
+    assert not status(rig).is_finished
+
+
+def test_trackers_of_the_link_are_told_that_something_is_left(rig):
+    (announce,) = posted(rig.outcalls, Announce)
+    assert (announce.url, announce.query.left) == (TRACKER, LEFT_UNKNOWN)
+
+
+def test_trackers_of_the_link_are_told_of(daemon):
+    assert [tracker.url for tracker in daemon.ask(TrackersOf(LINK.info_hash))] == [TRACKER]
+
+
+def test_addresses_and_trackers_that_come_later_are_of_use(rig):
+    rig.shard.drain()
+    rig.command(AddPeers(LINK.info_hash, ADDED))
+    assert rig.shard.drain() == [PeersFound(LINK.info_hash, ADDED, PeerSource.STATIC)]
+
+
+def test_how_it_goes_is_seen(rig):
+    rig.tell(MetadataReport(LINK.info_hash, links=3, peers_known=9))
+    assert (status(rig).peers_connected, status(rig).peers_known) == (3, 9)
+
+
+def test_with_the_metadata_it_goes_on_as_any_torrent(rig):
+    rig.shard.drain()
+    kept = (KnownAddress(Endpoint("1.2.3.4", 5), PeerSource.TRACKER),)
+    found(rig, peers=kept)
+    assert (status(rig).name, status(rig).size_bytes, status(rig).num_pieces) == ("content", 3 * 16384, 3)
+    rig.answer_prepare(has_data=False)
+    (opened,) = posted(rig.shard, OpenSwarm)
+    assert opened.metainfo.raw_info == INFO
+    assert opened.metainfo.tiers == ((TRACKER,),)
+    assert opened.peers == kept
+    assert status(rig).state == "downloading"
+
+
+def test_trackers_are_not_told_that_it_left_and_came_back(rig):
+    before = posted(rig.outcalls, Announce)
+    found(rig)
+    rig.answer_prepare(has_data=False)
+    assert [announce.query.event for announce in before + posted(rig.outcalls, Announce)] == [before[0].query.event]
+
+
+def test_a_name_of_the_link_is_shown_until_it_is_known(tmp_path):
+    rig, link = SessionRig(), link_to(name="a promise")
+    rig.ask(AddTorrent(None, tmp_path, magnet=link))
+    assert status(rig, link).name == "a promise"
+    found(rig)
+    assert status(rig, link).name == "content"
+
+
+def test_what_is_no_torrent_after_all_is_an_error(tmp_path):
+    info = encode({b"name": b"x"})
+    rig, link = SessionRig(), link_to(info)
+    rig.ask(AddTorrent(None, tmp_path, magnet=link))
+    rig.shard.drain()
+    found(rig, info, link)
+    assert (status(rig, link).state, status(rig, link).error_code) == ("error", "metainfo.bad-piece-length")
+    assert posted(rig.shard, CloseMetadata) == [CloseMetadata(link.info_hash)]
+
+
+def test_a_link_is_there_once(rig, tmp_path):
+    with pytest.raises(Conflict, match="there already"):
+        rig.ask(AddTorrent(None, tmp_path, magnet=LINK))
+
+
+def test_a_link_to_one_half_of_a_hybrid_is_the_same_torrent(rig, tmp_path):
+    with pytest.raises(Conflict, match="there already"):
+        rig.ask(AddTorrent(None, tmp_path, magnet=MagnetLink(InfoHash(LINK.info_hash.v1, bytes(32)))))
+    rig.ask(AddTorrent(None, tmp_path, magnet=MagnetLink(InfoHash(v2=bytes(32)))))
+
+
+@pytest.mark.parametrize("command", [
+    RecheckTorrent(LINK.info_hash), FilesOf(LINK.info_hash), MetainfoOf(LINK.info_hash),
+    RenamePath(LINK.info_hash, "content", "other"),
+])
+def test_what_needs_the_metadata_says_so(daemon, command):
+    with pytest.raises(Conflict) as caught:
+        daemon.ask(command)
+    assert caught.value.code == "torrent.no-metadata"
+
+
+def test_it_may_be_stopped_and_started(rig):
+    rig.shard.drain()
+    rig.ask(StopTorrent(LINK.info_hash))
+    assert status(rig).state == "stopped"
+    assert not status(rig).is_finished
+    assert posted(rig.shard, CloseMetadata) == [CloseMetadata(LINK.info_hash)]
+    rig.ask(StartTorrent(LINK.info_hash))
+    assert len(posted(rig.shard, OpenMetadata)) == 1
+
+
+def test_it_may_be_removed(daemon):
+    daemon.shard.drain()
+    daemon.command(RemoveTorrent(LINK.info_hash, with_data=True))
+    assert posted(daemon.shard, CloseMetadata) == [CloseMetadata(LINK.info_hash)]
+    assert daemon.board.read(LINK.info_hash) is None
+
+
+def test_metadata_that_comes_when_it_is_stopped_is_passed_over(rig):
+    rig.ask(StopTorrent(LINK.info_hash))
+    found(rig)
+    assert status(rig).num_pieces == 0
+
+
+# ---- what a daemon keeps
+
+def test_the_link_is_safe_before_the_addition_is_answered(daemon):
+    (row,) = [row for row in daemon.rows if row.kind == TORRENT]
+    assert json.loads(row.body)["magnet"].startswith("magnet:?xt=urn:btih:")
+
+
+def test_after_a_kill_it_goes_on_asking(daemon):
+    (row,) = [row for row in daemon.rows if row.kind == TORRENT]
+    again = SessionRig(keeps=True, saved=[Torrent(read_record(row.body, None))])
+    again.ask(OpenListeners(()))
+    assert status(again).state == "metadata"
+    assert len(posted(again.shard, OpenMetadata)) == 1
+
+
+def test_nothing_is_done_with_metadata_before_it_is_durable(daemon):
+    found(daemon)
+    assert status(daemon).state == "metadata"
+    assert parse_torrent(keep(daemon)).raw_info == INFO
+    assert status(daemon).state == "metadata"
+    rows = daemon.save()
+    assert {row.kind for row in rows} >= {TORRENT, METAFILE}
+    assert "magnet" not in json.loads(next(row.body for row in rows if row.kind == TORRENT))
+    assert status(daemon).state == "checking"
+    assert len(posted(daemon.disks, PrepareStore)) == 1
+
+
+def test_metadata_that_cannot_be_kept_is_an_error_and_the_link_stays(daemon):
+    found(daemon)
+    keep(daemon, StorageError("storage.disk-full", "full"))
+    assert (status(daemon).state, status(daemon).error_code) == ("error", "storage.disk-full")
+    assert status(daemon).lacks_metadata
+
+
+def test_it_may_be_stopped_while_its_metadata_is_being_kept(daemon):
+    found(daemon)
+    daemon.command(StopTorrent(LINK.info_hash))
+    keep(daemon)
+    daemon.save()                      # that it is stopped
+    daemon.save()                      # and what it is
+    assert status(daemon).state == "stopped"
+    assert not status(daemon).lacks_metadata
+    assert status(daemon).size_bytes == 3 * 16384
+
+
+def test_it_moves_without_files(daemon, tmp_path):
+    daemon.command(MoveTorrent(LINK.info_hash, tmp_path / "other"))
+    daemon.save()
+    assert status(daemon).download_dir == str(tmp_path / "other")
+    assert status(daemon).state == "metadata"
+
+
+def test_trackers_may_be_added(daemon):
+    daemon.command(AddTrackers(LINK.info_hash, (("http://other.example/announce",),)))
+    assert len(daemon.ask(TrackersOf(LINK.info_hash))) == 2
+
+
+# ---- what the metadata says
+
+def test_a_private_torrent_leaves_whom_it_found_elsewhere(tmp_path):
+    info = info_of(private=1)
+    rig, link = SessionRig(), link_to(info)
+    rig.ask(AddTorrent(None, tmp_path, magnet=link))
+    rig.shard.drain()
+    peers = [KnownAddress(Endpoint("1.2.3.4", port), source) for port, source in enumerate(PeerSource, 1)]
+    found(rig, info, link, peers)
+    rig.answer_prepare(has_data=False)
+    closed, opened = rig.shard.drain()
+    assert closed == CloseMetadata(link.info_hash)
+    assert {peer.source for peer in opened.peers} == {PeerSource.TRACKER, PeerSource.STATIC}
+    assert status(rig, link).is_private
+
+
+def test_a_hybrid_goes_by_the_digest_that_the_link_has(tmp_path):
+    tree = {b"content": {b"": {b"length": 3 * 16384, b"pieces root": bytes(range(32))}}}
+    info = info_of(meta_version=2, file_tree=tree)
+    for name in (InfoHash(v1=sha1(info).digest()), InfoHash(v2=sha256(info).digest())):
+        rig, link = SessionRig(), MagnetLink(name)
+        rig.ask(AddTorrent(None, tmp_path, magnet=link))
+        rig.shard.drain()
+        found(rig, info, link)
+        rig.answer_prepare(has_data=False)
+        (opened,) = posted(rig.shard, OpenSwarm)
+        assert opened.info_hash == opened.metainfo.info_hash == name
+
+
+def test_files_that_the_link_does_not_select_are_skipped(tmp_path):
+    info = encode({b"name": b"many", b"piece length": 16384, b"pieces": bytes(60), b"files": [
+        {b"length": 16384, b"path": [b"%d" % number]} for number in range(3)]})
+    rig, link = SessionRig(), link_to(info, selected_files=(range(1, 2),))
+    rig.ask(AddTorrent(None, tmp_path, magnet=link))
+    found(rig, info, link)
+    rig.answer_prepare(has_data=False)
+    (opened,) = posted(rig.shard, OpenSwarm)
+    assert opened.skipped == 0b101
+    assert unselected(opened.metainfo, link) == {0: FilePriority.SKIP, 2: FilePriority.SKIP}
+
+
+def test_a_selection_of_files_that_are_not_there_selects_all(tmp_path):
+    metainfo = parse_torrent(b"d4:info" + INFO + b"e")
+    assert unselected(metainfo, link_to(selected_files=(range(5, 900),))) == {}
+
+
+def test_the_link_survives_in_a_row(daemon):
+    (row,) = [row for row in daemon.rows if row.kind == TORRENT]
+    record = read_record(row.body, None)
+    assert read_record(torrent_body(record), None).magnet == record.magnet != ""
