@@ -36,6 +36,8 @@ log = get_logger(__name__)
 KEEP_S = 600.0                         # between two times that the table is kept
 RESOLVE_AGAIN_S = 30.0                 # names that could not be looked up; a little longer every time
 LAST_RESOLVE_S = 900.0
+SOUGHT_S = 1800.0                      # after the last search for it a torrent may have ended
+OWN_PEERS = 100                        # that were announced to us, told to our own torrent
 RESULTS = ("query", "answer", "unanswered", "refused", "dht.flood", "dht.unasked", "dht.bad-message")
 
 
@@ -81,7 +83,9 @@ class DhtDriver:
         self._is_begun = False
         self._unresolved: list[tuple[str, int]] = []
         self._is_resolving = False
-        answerer = Answerer(rng, udp.now)
+        answerer = self._answerer = Answerer(rng, udp.now)
+        answerer.on_announced = self._on_announced
+        self._sought: dict[bytes, tuple[FindPeers, float]] = {}        # by swarm: who wants its peers, until when
         self.nodes = tuple(
             self._make_node(answerer, rng, of_before, is_ipv6=is_ipv6, is_read_only=is_read_only)
             for is_ipv6, of_before in enumerate(unpack(kept)))
@@ -144,7 +148,18 @@ class DhtDriver:
 
             return PeerSearch(order.wire_hash, on_peers, on_done, port=order.port, is_seed=order.is_seed)
 
+        self._sought[order.wire_hash] = (order, self._udp.now + SOUGHT_S)
+        for is_ipv6 in (False, True):  # we may be the very node that keeps them
+            kept = self._answerer.peers.some(order.wire_hash, OWN_PEERS, is_ipv6=is_ipv6)
+            if kept:
+                on_peers(kept)
         self._search(begin, is_urgent=order.is_urgent)
+
+    def _on_announced(self, wire_hash: bytes, peer: Endpoint) -> None:
+        """Somebody announced itself to us, in a swarm that is ours perhaps."""
+        order, until_s = self._sought.get(wire_hash, (None, 0.0))
+        if order is not None and self._udp.now < until_s:
+            order.reply_to.post(DhtPeers(order.info_hash, (peer,)))
 
     def _get_item(self, order: GetItem) -> None:
         def begin(_node: Node) -> Search:
@@ -260,6 +275,8 @@ class DhtDriver:
 
     def _save_again(self) -> None:
         self._save()
+        now = self._udp.now
+        self._sought = {wire_hash: sought for wire_hash, sought in self._sought.items() if sought[1] > now}
         self._udp.timers.at(self._udp.now + KEEP_S, self._save_again)
 
     def _save(self) -> None:

@@ -36,6 +36,8 @@ class Answerer:
     """Answers queries. `tables` has the routing tables, IPv4 first; one may be None."""
 
     def __init__(self, rng: Randomness, now: float) -> None:
+        # Called with what is announced to us: in a small network it is we whom others announce to.
+        self.on_announced: Callable[[bytes, Endpoint], None] = lambda info_hash, peer: None
         self.tables: list[RoutingTable | None] = [None, None]
         self.limits = AnswerLimits(now)
         self.tokens = TokenMaker(rng, now)
@@ -122,6 +124,7 @@ class Answerer:
         peer = Endpoint(sender.host, port)
         if not self.peers.announce(info_hash, peer, is_seed=arguments.get(b"seed") == 1, now=now):
             raise QueryRefused(krpc.SERVER_ERROR, "no room")
+        self.on_announced(info_hash, peer)
         return {}
 
     def _get(self, query: Query, sender: Endpoint, room: int, now: float) -> Fields:
