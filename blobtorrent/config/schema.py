@@ -152,6 +152,16 @@ class PexSettings(Section):
     enabled: bool = live(True, values.boolean, "Whether we take part in it.")
 
 
+class LsdSettings(Section):
+    """Local discovery: peers on the same network find each other by multicast. Never of private torrents."""
+
+    enabled: bool = at_start(
+        True,
+        values.boolean,
+        "Whether we take part in it, on the interfaces of the addresses in network.listen; with a proxy we never do.",
+    )
+
+
 class FilterSettings(Section):
     """Peers by their addresses: whom we neither dial nor let in. Trackers and web seeds are not peers."""
 
@@ -387,6 +397,7 @@ class Settings(NamedTuple):
     dht: DhtSettings
     trackers: TrackerSettings
     pex: PexSettings
+    lsd: LsdSettings
     filters: FilterSettings
     limits: LimitSettings
     queue: QueueSettings
@@ -405,6 +416,7 @@ SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "dht": DhtSettings,
     "trackers": TrackerSettings,
     "pex": PexSettings,
+    "lsd": LsdSettings,
     "filters": FilterSettings,
     "limits": LimitSettings,
     "queue": QueueSettings,

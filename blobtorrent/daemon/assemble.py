@@ -182,6 +182,10 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         udp = UdpLoop(clock, binding)
         udp.measure(metrics)
         UdpTrackers(udp, outcalls.mailbox.post, SystemRandom().getrandbits).measure(metrics)
+        if settings.lsd.enabled:
+            from blobtorrent.discovery.lsd import LocalDiscovery
+
+            LocalDiscovery(udp, binding, cookie=os.urandom(8).hex()).measure(metrics)
         if settings.dht.enabled:
             from blobtorrent.daemon.dhttable import build_dht
 

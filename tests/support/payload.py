@@ -74,6 +74,7 @@ def make_sample(
     *,
     trackers: Sequence[str] = (),
     pad: bool = False,
+    private: bool = False,
     seed: int = 1,
 ) -> Sample:
     """Write content of pseudo-random bytes below `work/content` and its torrent beside it.
@@ -101,6 +102,8 @@ def make_sample(
         info["length"] = files
     else:
         info["files"] = [_file_entry(entry) for entry in listed]
+    if private:
+        info["private"] = 1
     metafile: dict[str, Any] = {"info": info}
     if trackers:
         metafile["announce"] = trackers[0]
@@ -119,6 +122,14 @@ def with_tracker(torrent: Path, url: str, folder: Path) -> Path:
     metafile.pop(b"announce-list", None)
     copy = folder / "with-tracker.torrent"
     copy.write_bytes(bencodepy.encode({**metafile, b"announce": url}))
+    return copy
+
+
+def with_web_seeds(torrent: Path, folder: Path, *urls: str) -> Path:
+    """A copy of a torrent that names these web seeds (BEP 19) and no others; its info-hash stays."""
+    metafile = bencodepy.decode(torrent.read_bytes())
+    copy = folder / "with-web-seeds.torrent"
+    copy.write_bytes(bencodepy.encode({**metafile, b"url-list": list(urls)}))
     return copy
 
 

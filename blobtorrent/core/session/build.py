@@ -171,6 +171,12 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
         StoreClosed: closer.on_store_closed,
     })
     session.on_announced = activity.on_tracker_peers
+    if around.settings.lsd.enabled:
+        from blobtorrent.core.session.locals import LocalManager
+
+        LocalManager(
+            parts.roster, around.outlets, parts.swarms, lambda: session.listeners, session.messages,
+            allow_loopback=around.settings.network.allow_loopback, clock=around.clock, timers=around.timers)
     if parts.dht is not None:
         parts.dht.messages = session.messages
     parts.roster.at_entry(TorrentState.METADATA, lambda torrent, _: _metadata_of(around, parts, session).begin(torrent))

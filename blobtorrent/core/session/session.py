@@ -121,6 +121,11 @@ class Session:
         return self._machine.state
 
     @property
+    def listeners(self) -> tuple[tuple[str, int], ...]:
+        """The addresses and ports where peers reach us now."""
+        return tuple(self._ports.opened)
+
+    @property
     def announce_results(self) -> Mapping[str, int]:
         """How often announces ended in each way: "ok", or the code of the error. Any thread may read it."""
         return self._announces.results

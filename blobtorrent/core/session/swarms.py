@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from blobtorrent.core.session.connections import ConnectionManager
 from blobtorrent.core.session.outlets import Outlets
@@ -39,6 +39,8 @@ class SwarmManager:
         self._peer_id = peer_id
         self._settings = settings
         self._connections = ConnectionManager(max_links, settings.max_links)
+        self.at_open: list[Callable[[Torrent], None]] = []             # a torrent wants peers, of its metadata or all
+        self.at_close: list[Callable[[Torrent], None]] = []            # it wants none any more
         self._open: dict[InfoHash, Torrent] = {}
         self._rates: dict[InfoHash, tuple[int, int]] = {}
 
@@ -83,7 +85,7 @@ class SwarmManager:
             live=live,
             keep_after_s=KEEP_AFTER_S if keeps else None,
         ))
-        self.tell_peers(torrent, record.wishes.static_peers, PeerSource.STATIC)
+        self._tell_open(torrent)
 
     def open_metadata(self, torrent: Torrent) -> None:
         """Ask peers what the torrent is; MetadataFound comes to the inbox."""
@@ -98,7 +100,7 @@ class SwarmManager:
             listen_port=self.listen_port,
             peers=torrent.peers,
         ))
-        self.tell_peers(torrent, torrent.record.wishes.static_peers, PeerSource.STATIC)
+        self._tell_open(torrent)
 
     def close_metadata(self, torrent: Torrent) -> None:
         """Give that up, or the links that it left."""
@@ -106,6 +108,7 @@ class SwarmManager:
 
         torrent.metadata_is_open = False
         torrent.metadata = None
+        self._tell_closed(torrent)
         self._outlets.shard_of(torrent.info_hash).post(CloseMetadata(torrent.info_hash))
 
     def tell_peers(self, torrent: Torrent, peers: tuple[Endpoint, ...], source: PeerSource) -> None:
@@ -147,6 +150,7 @@ class SwarmManager:
         if self._outlets.state is not None:
             self.ask_peers(torrent)
         torrent.swarm_is_open = False
+        self._tell_closed(torrent)
         del self._open[info_hash]
         self._forget_rates(info_hash)
         self._connections.close(info_hash)
@@ -174,6 +178,15 @@ class SwarmManager:
         """What these receive and send, together, in bytes a second."""
         rates = [self._rates.get(torrent.info_hash, (0, 0)) for torrent in torrents]
         return sum(down for down, _ in rates), sum(up for _, up in rates)
+
+    def _tell_open(self, torrent: Torrent) -> None:
+        self.tell_peers(torrent, torrent.record.wishes.static_peers, PeerSource.STATIC)
+        for step in self.at_open:
+            step(torrent)
+
+    def _tell_closed(self, torrent: Torrent) -> None:
+        for step in self.at_close:
+            step(torrent)
 
     def _forget_rates(self, info_hash: InfoHash) -> None:
         down, up = self._rates.pop(info_hash, (0, 0))

@@ -20,7 +20,7 @@ MAX_KEPT = 200                         # for the next run
 FIRST_RETRY_S = 1.0                    # after a failure, doubled each time
 LONGEST_RETRY_S = 1800.0
 STATIC_RETRY_S = 15.0                  # longest for an address that the user named
-MAX_HEARSAY = MAX_KNOWN // 2           # of these, on the word of other peers
+MAX_HEARSAY = {PeerSource.PEX: MAX_KNOWN // 2, PeerSource.LSD: 500}        # of these, on the word of anybody
 MAX_FAILURES = 8                       # in a row, then a found address is forgotten
 MAX_FAILURES_HEARSAY = 3               # the same for one that never worked: it may be a trick to have somebody dialled
 MAX_OWN = 64                           # addresses of our own that are remembered
@@ -75,8 +75,8 @@ class PeerManager:
         """Learn addresses; returns those that are new. The user's own are kept whatever happens, others up to a limit.
         """
         room = MAX_KNOWN - len(self._known)
-        if source is PeerSource.PEX:
-            room = min(room, MAX_HEARSAY - sum(known.source is source for known in self._known.values()))
+        if source in MAX_HEARSAY:
+            room = min(room, MAX_HEARSAY[source] - sum(known.source is source for known in self._known.values()))
         learned: list[Endpoint] = []
         for endpoint in endpoints:
             known = self._known.get(endpoint)
@@ -84,7 +84,7 @@ class PeerManager:
                 if source is PeerSource.STATIC:
                     known.source = source
             elif (source is PeerSource.STATIC or len(learned) < room) and self._may_learn(endpoint):
-                is_odd = source is PeerSource.PEX and endpoint.port < 1024
+                is_odd = source in MAX_HEARSAY and endpoint.port < 1024
                 self._known[endpoint] = KnownPeer(endpoint, source, next_dial_at=now + LOW_PORT_S * is_odd)
                 self.revision += 1
                 learned.append(endpoint)
@@ -239,7 +239,7 @@ class PeerManager:
 
 def _patience(known: KnownPeer) -> int:
     """How often in a row one that was found may fail."""
-    return MAX_FAILURES_HEARSAY if known.source is PeerSource.PEX and not known.last_good_at else MAX_FAILURES
+    return MAX_FAILURES_HEARSAY if known.source in MAX_HEARSAY and not known.last_good_at else MAX_FAILURES
 
 
 def _pause_s(known: KnownPeer) -> float:
