@@ -75,6 +75,7 @@ class WebSeed:
         self.lanes = [Lane(seeds, self) for _ in range(lanes)]
         self.down = RateMeter()
         self.has_ranges = True
+        self._is_known = False         # it has answered once, so that we know whether it has ranges
         self.absent_mask = 0           # pieces with bytes of files that it does not have
         self.run_bytes = FIRST_RUN_BYTES
         self.wasted_bytes = 0
@@ -93,7 +94,8 @@ class WebSeed:
 
     def free_lane(self) -> Lane | None:
         """A connection that may be used now. A server without ranges gets one: two would read the same bytes."""
-        if self.machine.state not in (State.IDLE, State.FETCHING) or not self.has_ranges and self.is_busy:
+        takes_several = self._is_known and self.has_ranges
+        if self.machine.state not in (State.IDLE, State.FETCHING) or not takes_several and self.is_busy:
             return None
         return next((lane for lane in self.lanes if lane.order is None), None)
 
@@ -113,6 +115,7 @@ class WebSeed:
         """An order is over, well or not."""
         knew_no_ranges, self.has_ranges = not self.has_ranges, self.has_ranges and ended.has_ranges
         lane.order, lane.reader = None, ended.reader
+        self._is_known = self._is_known or lane.bytes > 0
         elapsed_s = max(0.001, now - lane.begun_at)
         if lane.bytes:
             self.run_bytes = int(min(max(RUN_S * lane.bytes / elapsed_s, FIRST_RUN_BYTES), LONGEST_RUN_BYTES))
@@ -156,9 +159,10 @@ class WebSeed:
     def _rest(self, asked_s: float | None, now: float, rng: Rng) -> None:
         """Leave it alone, each node for another time: many may have failed at the same moment."""
         self.failures += 1
-        rest_s = min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** (min(self.failures, 16) - 1))
-        rest_s *= 0.75 + rng.randrange(500) / 1000
-        self.rest_until = now + max(rest_s, asked_s or 0.0)
+        longer = 2.0 ** (min(self.failures, 16) - 1)
+        rest_s = min(LONGEST_REST_S, FIRST_REST_S * longer) if asked_s is None else max(
+            asked_s, min(LONGEST_REST_S, longer))
+        self.rest_until = now + rest_s * (1.0 + rng.randrange(500) / 1000)
         self.machine.fire(Event.FAIL)
 
     def status(self, now: float) -> WebSeedStatus:
