@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blobtorrent.core.session.commands import SeedGoal, StopTorrent
+from blobtorrent.core.session.announces import HEDGE_S
+from blobtorrent.core.session.commands import Reannounce, SeedGoal, StopTorrent
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
-from blobtorrent.discovery.messages import Announce, AnnounceDone
+from blobtorrent.discovery.messages import Announce, AnnounceDone, Origin
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import NetworkError
+from blobtorrent.model.errors import TrackerError
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.network.messages import Listening
 from blobtorrent.protocol.tracker.announce import AnnounceEvent
+from blobtorrent.protocol.tracker.faults import NEVER_S, TrackerRefused
 from blobtorrent.protocol.tracker.tiers import FIRST_BACKOFF_S
 from tests.support.sessions import PIECE, SessionRig, only, torrent_of
 
@@ -19,8 +22,8 @@ PEER = Endpoint("127.0.0.1", 6881)
 
 
 def fail(rig: SessionRig, order: Announce) -> None:
-    error = NetworkError("net.timed-out", "no answer")
-    rig.tell(AnnounceDone(order.info_hash, order.url, order.query, error=error))
+    error = TrackerError("tracker.timed-out", "no answer")
+    rig.tell(AnnounceDone(order.info_hash, order.url, order.query, error=error, origin=order.origin))
 
 
 def asked(rig: SessionRig) -> list[tuple[str, AnnounceEvent]]:
@@ -171,7 +174,7 @@ def test_a_tracker_that_does_not_take_started_is_told_nothing_more(tmp_path: Pat
 
 def test_trackers_of_other_protocols_are_passed_over(tmp_path: Path) -> None:
     rig = SessionRig()
-    rig.add_downloading(torrent_of(4, tiers=(("udp://a.test:80/announce",), ("wss://b.test", C))), tmp_path)
+    rig.add_downloading(torrent_of(4, tiers=(("wss://a.test:80/announce",), ("wss://b.test", C))), tmp_path)
     assert asked(rig) == [(C, AnnounceEvent.STARTED)]
 
 
@@ -185,3 +188,115 @@ def test_a_hybrid_torrent_is_announced_under_both_of_its_names(tmp_path: Path) -
         rig.answer_announce(order, interval_s=600)
     rig.advance(600.0)
     assert [order.query.wire_hash for order in rig.outcalls.drain()] == [b"1" * 20, b"2" * 20]
+
+
+def done(rig: SessionRig, order: Announce, *peers: Endpoint, error: TrackerError | None = None) -> None:
+    if error is None:
+        rig.answer_announce(order, *peers)
+    else:
+        rig.tell(AnnounceDone(order.info_hash, order.url, order.query, error=error, origin=order.origin))
+
+
+def test_udp_trackers_are_asked_by_the_thread_of_that_name(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=(("udp://u.test:80/announce",),))
+    rig.add_downloading(torrent, tmp_path)
+    rig.shard.drain()
+    assert asked(rig) == []
+    order = only(Announce, [message for message in rig.udp.drain() if isinstance(message, Announce)])
+    done(rig, order, PEER)
+    assert rig.shard.drain() == [PeersFound(torrent.info_hash, (PEER,), PeerSource.TRACKER)]
+    rig.ask(StopTorrent(torrent.info_hash))
+    assert [order.query.event for order in rig.udp.drain()] == [AnnounceEvent.STOPPED]
+
+
+def test_the_next_of_a_tier_is_asked_when_the_first_takes_its_time(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A, B),))
+    rig.add_downloading(torrent, tmp_path)
+    slow = only(Announce, rig.outcalls.drain())
+    rig.advance(HEDGE_S)
+    quick = only(Announce, rig.outcalls.drain())
+    assert {slow.url, quick.url} == {A, B}
+    done(rig, quick)
+    rig.shard.drain()
+    done(rig, slow, PEER)
+    assert PeersFound(torrent.info_hash, (PEER,), PeerSource.TRACKER) in rig.shard.drain()
+    rig.advance(1800.0)
+    assert asked(rig) == [(quick.url, AnnounceEvent.NONE)]
+    rig.ask(StopTorrent(torrent.info_hash))
+    done(rig, quick)
+    assert {url for url, event in asked(rig) if event is AnnounceEvent.STOPPED} >= {slow.url}
+
+
+def listening_on_both(folder: Path, *tiers: tuple[str, ...]) -> SessionRig:
+    rig = SessionRig()
+    rig.session.messages[Listening](Listening("0.0.0.0", 6881))
+    rig.session.messages[Listening](Listening("::", 6881))
+    rig.add_downloading(torrent_of(4, tiers=tiers), folder)
+    return rig
+
+
+def test_a_tracker_is_told_by_each_family_that_we_listen_on(tmp_path: Path) -> None:
+    rig = listening_on_both(tmp_path, (A,))
+    four, six = rig.outcalls.drain()
+    assert [order.origin for order in (four, six)] == [Origin(4), Origin(6)]
+    assert four.query == six.query
+    done(rig, four, PEER)
+    done(rig, six, error=TrackerError("tracker.no-address", "a.test has no IPv6 address"))
+    assert asked(rig) == []
+    rig.advance(1800.0)
+    assert [order.query.event for order in rig.outcalls.drain()] == [AnnounceEvent.NONE, AnnounceEvent.STARTED]
+
+
+def test_a_tracker_that_answers_by_one_family_serves(tmp_path: Path) -> None:
+    rig = listening_on_both(tmp_path, (A, B))
+    four, six = rig.outcalls.drain()
+    done(rig, four, error=TrackerError("tracker.unreachable", "no way"))
+    assert asked(rig) == []
+    done(rig, six, PEER)
+    rig.advance(HEDGE_S)
+    assert asked(rig) == []
+
+
+def test_with_announce_to_all_every_tracker_of_a_tier_is_told(tmp_path: Path) -> None:
+    rig = SessionRig(trackers__announce_to_all=True)
+    rig.add_downloading(torrent_of(4, tiers=((A, B), (C,))), tmp_path)
+    assert {order.url for order in rig.outcalls.drain()} == {A, B, C}
+
+
+def test_a_private_torrent_has_one_tracker_of_a_tier_all_the_same(tmp_path: Path) -> None:
+    rig = SessionRig(trackers__announce_to_all=True)
+    rig.add_downloading(torrent_of(4, tiers=((A, B),))._replace(is_private=True), tmp_path)
+    assert len(rig.outcalls.drain()) == 1
+
+
+def test_a_tracker_that_wants_to_be_left_alone_is(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A,),))
+    rig.add_downloading(torrent, tmp_path)
+    order = only(Announce, rig.outcalls.drain())
+    done(rig, order, error=TrackerRefused("tracker.overloaded", "later", 600.0))
+    rig.advance(599.0)
+    assert asked(rig) == []
+    rig.advance(1.0)
+    assert asked(rig) == [(A, AnnounceEvent.STARTED)]
+
+
+def test_a_tracker_that_wants_to_be_left_alone_for_ever_is_until_somebody_asks(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A,),))
+    rig.add_downloading(torrent, tmp_path)
+    done(rig, only(Announce, rig.outcalls.drain()), error=TrackerRefused("tracker.unregistered", "go", NEVER_S))
+    rig.advance(10_000_000.0)
+    assert asked(rig) == []
+    rig.ask(Reannounce(torrent.info_hash))
+    rig.advance(0.0)
+    assert asked(rig) == [(A, AnnounceEvent.STARTED)]
+
+
+def test_of_a_tier_only_the_tracker_that_said_so_is_left_alone(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4, tiers=((A, B),))
+    rig.add_downloading(torrent, tmp_path)
+    tired = only(Announce, rig.outcalls.drain())
+    done(rig, tired, error=TrackerRefused("tracker.overloaded", "later", 3600.0))
+    other = only(Announce, rig.outcalls.drain())
+    done(rig, other, error=TrackerError("tracker.timed-out", "no answer"))
+    rig.advance(FIRST_BACKOFF_S)
+    assert asked(rig) == [(other.url, AnnounceEvent.STARTED)]
