@@ -13,6 +13,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import V1_BYTES, V2_BYTES
 from blobtorrent.protocol.bencode import decode, encode, read_document
 from blobtorrent.protocol.foreignvalues import MAX_PEERS, MAX_TIME_S, SIDE_LIMITS, Values, bits_of, text_of, usable_peer
+from blobtorrent.protocol.metafile import TORRENT_LIMITS
 
 PROGRAM = "fastresume"
 
@@ -140,9 +141,11 @@ def with_web_seeds(torrent: bytes, urls: Sequence[bytes]) -> bytes:
 
     Its `info` stays as it is, byte by byte. Raises FormatError when it is no dictionary.
     """
-    document = read_document(torrent, limits=SIDE_LIMITS, lenient=True)
+    if not urls:
+        return torrent
+    document = read_document(torrent, limits=TORRENT_LIMITS, lenient=True)
     top = Values(document.value if isinstance(document.value, dict) else {}, PROGRAM)
-    if not urls or b"url-list" in top or b"info" not in document.spans:
+    if b"url-list" in top or b"info" not in document.spans:
         return torrent
     start, end = document.spans[b"info"]
     parts = {key: encode(value) for key, value in top.members.items()}

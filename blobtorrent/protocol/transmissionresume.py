@@ -127,13 +127,16 @@ def read_progress(raw: bytes, geometry: PieceGeometry, files: Sequence[range]) -
     if len(times) != len(files):
         raise progress.other_shape(f"progress of {len(times)} files for a torrent of {len(files)}")
     if is_old:
-        checked_at = [_checked_at(time, pieces, have) for time, pieces in zip(times, files)]
+        owned = _digits(have)
+        checked_at = [_checked_at(time, pieces, owned) for time, pieces in zip(times, files)]
         changed = [(0, time) if time else _UNBELIEVED for time in checked_at]
     else:
         raw_checked = _bits(progress, b"pieces", geometry.num_pieces)
         checked = -int(raw_checked) if isinstance(raw_checked, bool) else bits_of(raw_checked, geometry.num_pieces)
-        changed = [(time, time) if _is_time(time) and not have & ~checked & _mask(pieces) else _UNBELIEVED
-                   for time, pieces in zip(times, files)]
+        unchecked = _digits(have & ~checked)
+        changed = [
+            (time, time) if _is_time(time) and unchecked.find("1", pieces.start, pieces.stop) < 0 else _UNBELIEVED
+            for time, pieces in zip(times, files)]
     return Progress(have, tuple(changed))
 
 
@@ -181,21 +184,22 @@ def _old_block_bytes(piece_length: int) -> int:
     return size
 
 
-def _checked_at(told: Any, pieces: range, have: int) -> int:
+def _checked_at(told: Any, pieces: range, owned: str) -> int:
     """When that piece of a file which was not checked for longest was checked, of those it has; 0 if one never was."""
     if isinstance(told, int):
         return told if _is_time(told) else 0
     if not isinstance(told, list) or len(told) != len(pieces) + 1 or not all(isinstance(time, int) for time in told):
         return 0
     base, *offsets = told              # an offset of 0 is no time
-    owned = [base + offset if offset else 0
-             for index, offset in zip(pieces, offsets) if have >> index & 1]
-    oldest = min(owned, default=0)
+    times = [base + offset if offset else 0
+             for index, offset in zip(pieces, offsets) if owned[index:index + 1] == "1"]
+    oldest = min(times, default=0)
     return oldest if _is_time(oldest) else 0
 
 
-def _mask(pieces: range) -> int:
-    return (1 << pieces.stop) - (1 << pieces.start)
+def _digits(mask: int) -> str:
+    """A character for each bit, the lowest first: looking at one costs no shift of them all."""
+    return bin(mask)[:1:-1]
 
 
 def _is_time(told: object) -> bool:

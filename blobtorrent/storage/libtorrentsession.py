@@ -12,7 +12,7 @@ from blobtorrent.storage.foreignsession import ForeignFolder
 from blobtorrent.storage.foreignuse import Habits, using_process
 
 QBITTORRENT = Habits(("qbittorrent",), ("--profile",), "QBT_PROFILE")
-DELUGE = Habits(("deluge",), ("-c", "--config"))
+DELUGE = Habits(("deluged", "deluge-gtk"), ("-c", "--config"))
 
 COLLECTION = "torrents.fastresume"     # of Deluge, for all its torrents
 MAX_COLLECTION_BYTES = 256 << 20

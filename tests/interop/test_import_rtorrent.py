@@ -120,7 +120,7 @@ def _upper(sample: Sample) -> str:
     return sample.info_hash.hex().upper()
 
 
-def _import(session: Path, *words: object, status: int = 0) -> dict[str, Any]:
+def _import(session: Path, *words: str | Path, status: int = 0) -> dict[str, Any]:
     """What it told, with the torrents by their hash."""
     done = run("import", "rtorrent", session, *words, "--json")
     assert done.returncode == status, done.stderr

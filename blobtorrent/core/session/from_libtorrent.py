@@ -62,7 +62,7 @@ def left_by_libtorrent(program: str, metainfo: Metainfo, resume: Fastresume, pro
 
 
 def _claims(metainfo: Metainfo, progress: Progress, saved_at: int) -> Claims:
-    unverified = files_of_mask(metainfo, progress.unverified)
+    unverified = files_of_mask(metainfo, progress.unverified) if progress.unverified else frozenset[int]()
     return Claims(progress.have, [NOT_VOUCHED_FOR if number in unverified else (0, saved_at)
                                   for number in range(len(metainfo.files))])
 

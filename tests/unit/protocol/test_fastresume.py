@@ -71,7 +71,7 @@ def test_what_is_kept_elsewhere_counts_more() -> None:
 
 
 def test_old_versions_have_the_ratio_as_text() -> None:
-    assert resume(**{"qBt-ratioLimit": "1.5"}).ratio == 1.5
+    assert read_fastresume(bencodepy.encode({**RESUME, "qBt-ratioLimit": "1.5"}), {}).ratio == 1.5
 
 
 @pytest.mark.parametrize("changes", [
