@@ -1,7 +1,14 @@
-"""Threads `outcall-k`: blocking calls to the outside (trackers, name servers), each under its own deadline."""
+"""Threads `outcall-k`: blocking calls to the outside (trackers, name servers), each under its own deadline.
+
+There is always one that waits for work: whoever of them takes the last free one's place starts another. So a host that
+does not answer holds up nobody, and a program that calls nobody has one thread for it.
+"""
 
 from __future__ import annotations
 
+import itertools
+import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.discovery.messages import (
@@ -16,36 +23,68 @@ from blobtorrent.model.errors import NetworkError, TrackerError
 from blobtorrent.network.binding import ANYWHERE, Binding
 from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
-from blobtorrent.runtime.worker import Pool
+from blobtorrent.runtime.worker import Worker
 
 if TYPE_CHECKING:
     from blobtorrent.discovery.http_tracker import HttpTrackers
 
-THREADS = 4
+MAX_THREADS = 32                       # more than are asked of a few hosts that do not answer
 RESOLVE_S = 20.0                       # for a name, where the time of asking can be limited
 
 
 class Outcalls:
     """Takes Announce, Scrape and ResolveHost in its `mailbox`."""
 
-    def __init__(self, threads: int = THREADS, clock: Clock | None = None, binding: Binding = ANYWHERE) -> None:
+    def __init__(self, max_threads: int = MAX_THREADS, clock: Clock | None = None, binding: Binding = ANYWHERE) -> None:
         self._clock: Clock = SystemClock() if clock is None else clock
         self._binding = binding
         self._http: HttpTrackers | None = None
-        self._pool: Pool[Announce | Scrape | ResolveHost] = Pool("outcall", threads, self._on_order)
-        self.mailbox: Mailbox[Announce | Scrape | ResolveHost] = self._pool.mailbox
+        self.mailbox: Mailbox[Announce | Scrape | ResolveHost] = Mailbox("outcall")
+        # Shared by the workers, by steps that are atomic: a count too many costs a thread too many, no more.
+        self._workers: deque[Worker[Announce | Scrape | ResolveHost]] = deque()
+        self._numbers = itertools.count()
+        self._max_threads = max_threads
+        self._free: deque[None] = deque()          # one entry for each worker that waits for work
+        self._is_stopping = False
+
+    @property
+    def threads(self) -> int:
+        """How many there are by now."""
+        return len(self._workers)
 
     def start(self) -> None:
-        self._pool.start()
+        self._start_one()
 
     def stop(self, timeout_s: float) -> bool:
         """Finish what was asked before, then end. True when that was done in time."""
-        is_done = self._pool.stop(timeout_s)
+        self._is_stopping = True
+        deadline_s = time.monotonic() + timeout_s
+        workers = list(self._workers)
+        for worker in workers:
+            worker.begin_stop()
+        is_done = all(worker.join(deadline_s - time.monotonic()) for worker in workers)
         if self._http is not None:
             self._http.connections.close()
         return is_done
 
+    def _start_one(self) -> None:
+        number = next(self._numbers)
+        if number < self._max_threads:
+            worker = Worker(f"outcall-{number}", self.mailbox, self._on_order)
+            self._workers.append(worker)
+            self._free.append(None)
+            worker.start()
+
     def _on_order(self, order: Any) -> None:
+        self._free.pop()
+        if not self._free and not self._is_stopping:
+            self._start_one()
+        try:
+            self._serve(order)
+        finally:
+            self._free.append(None)
+
+    def _serve(self, order: Any) -> None:
         if isinstance(order, Announce):
             order.reply_to.post(self._announce(order))
         elif isinstance(order, Scrape):

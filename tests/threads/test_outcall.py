@@ -8,6 +8,7 @@ import http.server
 import socket
 import ssl
 import threading
+import time
 import zlib
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
@@ -18,9 +19,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from blobtorrent.discovery.connections import Connections
 from blobtorrent.discovery.httpcall import Deadline
 from blobtorrent.discovery.httpget import http_get, may_ask
-from blobtorrent.discovery.messages import Announce
+from blobtorrent.discovery.messages import Announce, Origin
 from blobtorrent.discovery.outcall import Outcalls
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
@@ -82,7 +84,7 @@ class FakeServer:
 
 @pytest.fixture
 def outcalls():
-    outcalls = Outcalls(threads=2)
+    outcalls = Outcalls()
     outcalls.start()
     yield outcalls
     assert outcalls.stop(WAIT_S)
@@ -291,3 +293,95 @@ def test_the_parts_of_a_call_share_one_deadline():
     with pytest.raises(NetworkError) as caught:
         deadline.left_s()
     assert caught.value.code == "net.timed-out"
+
+
+def test_hosts_that_do_not_answer_hold_up_nobody(outcalls):
+    with socket.create_server(("127.0.0.1", 0)) as silent, FakeServer({"/announce": (200, {}, PEERS)}) as server:
+        box = Mailbox("test")
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/announce"
+        for _ in range(10):
+            outcalls.mailbox.post(Announce(TORRENT, url, QUERY, box, 1.0))
+        begun = time.monotonic()
+        assert announce(outcalls, server.url()).error is None
+        assert time.monotonic() - begun < 0.9
+        assert {box.get(WAIT_S).error.code for _ in range(10)} == {"tracker.timed-out"}
+        assert outcalls.threads <= 12
+
+
+class KeepingServer:
+    """Answers every request on a connection with PEERS and keeps the connection; counts both. With `closes_after` it
+    closes a connection without a word after so many answers."""
+
+    def __init__(self, closes_after=None):
+        self.connections = self.requests = 0
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                super().setup()
+                server.connections += 1
+                self.answered = 0
+
+            def do_GET(self):
+                server.requests += 1
+                self.answered += 1
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(PEERS)))
+                self.end_headers()
+                self.wfile.write(PEERS)
+                if self.answered == closes_after:
+                    self.close_connection = True
+
+            def log_message(self, format, *args):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/announce"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *raised):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def test_a_connection_is_used_again(outcalls):
+    with KeepingServer() as server:
+        for _ in range(50):
+            assert announce(outcalls, server.url).error is None
+    assert (server.connections, server.requests) == (1, 50)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_replaced(outcalls):
+    with KeepingServer(closes_after=3) as server:
+        for _ in range(30):
+            assert announce(outcalls, server.url).error is None
+    assert server.requests == 30
+    assert 10 <= server.connections <= 30
+
+
+def test_a_connection_is_not_used_again_for_a_path_that_may_not_be_asked():
+    connections = Connections(SystemClock())
+    with FakeServer({"/announce": (200, {"Content-Length": "2"}, b"de"), "/shutdown": (200, {}, b"")}) as server:
+        assert get(server.url(), loopback_path="/announce", connections=connections).body == b"de"
+        with pytest.raises(NetworkError) as caught:
+            get(server.url("/shutdown"), loopback_path="/announce", connections=connections)
+    assert caught.value.code == "net.forbidden-address"
+    assert [path for path, _ in server.requests] == ["/announce"]
+    connections.close()
+
+
+def test_a_tracker_is_asked_from_the_family_that_is_wanted(outcalls):
+    with FakeServer({"/announce": (200, {}, PEERS)}) as server:
+        box = Mailbox("test")
+        for origin in (Origin(4), Origin(4, "127.0.0.1"), Origin(6)):
+            outcalls.mailbox.post(Announce(TORRENT, server.url(), QUERY, box, WAIT_S, origin))
+        codes = {done.origin: done.error and done.error.code for done in (box.get(WAIT_S) for _ in range(3))}
+    assert codes == {Origin(4): None, Origin(4, "127.0.0.1"): None, Origin(6): "tracker.no-address"}

@@ -13,6 +13,15 @@ from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.units import format_duration, format_rate, format_size
 
 MAX_TRACKERS_TOLD = 5
+_TRACKER_ADVICE = {
+    "tracker.refused": "see that it knows this torrent, and you",
+    "tracker.unregistered": "see that its site still has this torrent, or use another tracker",
+    "tracker.passkey": "get the torrent file from its site once more: it does not know the key in its address",
+    "tracker.overloaded": "it has too much to do; add another tracker if it stays so",
+    "tracker.dns": "look at its name, and at the name server of this machine",
+    "tracker.tls": "its certificate is not valid, or the clock of this machine is wrong",
+    "tracker.forbidden-address": "its name leads to this machine or to its link: torrents may not send us there",
+}
 
 
 def of_download(situation: Situation) -> list[Cause]:
@@ -176,13 +185,13 @@ def _of_tracker(tracker: TrackerStatus, wall: float) -> Cause | None:
         again = "it is being asked again now"
     elif tracker.next_announce_at:
         again = f"it is asked again in {format_duration(max(0.0, tracker.next_announce_at - wall))}"
+    elif tracker.state == "backoff":
+        again = "it does not want to be asked again: it is when somebody announces the torrent"
     else:
         again = "it is asked again when the one that serves in its place fails"
     since_s = max(0.0, wall - tracker.last_announce_at)
     if tracker.error_code:
-        advice = f"{again}; look at its address and at the network"
-        if tracker.error_code == "tracker.refused":
-            advice = f"{again}; see that it knows this torrent, and you"
+        advice = f"{again}; {_TRACKER_ADVICE.get(tracker.error_code, 'look at its address and at the network')}"
         return Cause("tracker.failed", f"{tracker.url_shown}: {tracker.result} ({tracker.error_code})", advice, since_s)
     if tracker.last_announce_at:
         text = f"{tracker.url_shown} named {_count(tracker.peers_got, 'peer')}"
