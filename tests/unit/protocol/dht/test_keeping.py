@@ -222,7 +222,7 @@ def test_items_are_bounded_for_a_host_and_in_all_and_the_farthest_go():
         except Refused:
             refused += 1
     assert len(store) == MAX_ITEMS
-    nearest = min((immutable(-1 - number).target for number in range(2 * MAX_ITEMS)))
+    nearest = min(immutable(-1 - number).target for number in range(2 * MAX_ITEMS))
     assert store.get(nearest) is not None
     assert refused
 
