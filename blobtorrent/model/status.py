@@ -113,7 +113,8 @@ class TorrentStatus(NamedTuple):
 
 class SessionStatus(NamedTuple):
     """The whole engine. `state` is starting, running, draining or stopped; `listen` holds the real "HOST:PORT" of every
-    open listener; `damages` says in words what was found damaged when the state was read. `loaded` of the `total`
+    open listener; `external` the addresses that others see us at, as far as enough of them agree; `damages` says in words
+    what was found damaged when the state was read. `loaded` of the `total`
     torrents that were there when it ended last are known again; while that goes on, some may be missing from the board.
     """
 
@@ -127,3 +128,4 @@ class SessionStatus(NamedTuple):
     loaded: int = 0
     total: int = 0
     unique_pieces: int | None = None   # once it has been drained: pieces that no peer has who was connected
+    external: tuple[str, ...] = ()

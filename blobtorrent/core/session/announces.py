@@ -76,7 +76,7 @@ class AnnounceManager:
         self.listen_port = 0
         self.origins: tuple[Origin, ...] = (ANYWHERE,)
         self.scrapes: ScrapeManager | None = None
-        self.on_external: Callable[[str], None] = lambda host: None    # the address that a tracker sees us at
+        self.on_external: Callable[[str, str], None] = lambda host, url: None      # where a tracker sees us, and its URL
         self.results: Counter[str] = Counter()             # of announces: "ok", or the code of the error
         self._outlets = outlets
         self._clock = clock
@@ -341,7 +341,7 @@ class AnnounceManager:
         if reply.tracker_id:
             tier.tracker_ids[url] = reply.tracker_id
         if reply.external_host:
-            self.on_external(reply.external_host)
+            self.on_external(reply.external_host, url)
         if self.scrapes is not None:
             self.scrapes.on_served(info_hash, tier.wire_hash, url, reply)
         self._tell_completed(info_hash, tier)

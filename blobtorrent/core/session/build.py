@@ -8,6 +8,7 @@ does not even load them.
 from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.activity import ActivityManager
@@ -41,7 +42,7 @@ from blobtorrent.core.session.sharing import Sharing
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import TorrentManager
-from blobtorrent.core.swarm.messages import SwarmClosed, SwarmReport, SwarmSettings
+from blobtorrent.core.swarm.messages import AddressSeen, SwarmClosed, SwarmReport, SwarmSettings
 from blobtorrent.model.events import Event
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.status import SessionStatus, TorrentStatus
@@ -51,6 +52,7 @@ from blobtorrent.runtime.timers import TimerWheel
 from blobtorrent.storage.jobs import LostFound, PiecesChecked, StoreClosed, StorePrepared
 
 if TYPE_CHECKING:
+    from blobtorrent.core.session.externals import ExternalAddresses
     from blobtorrent.core.session.metadata import MetadataFetcher
     from blobtorrent.core.session.resume import ResumeManager
 
@@ -126,6 +128,7 @@ class Parts:
         self.bandwidth = BandwidthManager(
             outlets.shards, settings.limits, settings.groups, clock=clock, timers=timers)
         self.metadata: MetadataFetcher | None = None
+        self.externals: ExternalAddresses | None = None
         self.torrents = TorrentManager(
             self.roster, outlets, self.swarms, self.admission, self.additions, self.activity, keeper, self.sharing)
 
@@ -171,6 +174,9 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
         StoreClosed: closer.on_store_closed,
     })
     session.on_announced = activity.on_tracker_peers
+    session.messages[AddressSeen] = lambda seen: _externals_of(parts, session).on_seen(seen)
+    parts.announces.on_external = lambda host, url: _externals_of(parts, session).vote(
+        host, urlsplit(url).hostname or "")
     if around.settings.lsd.enabled:
         from blobtorrent.core.session.locals import LocalManager
 
@@ -199,6 +205,15 @@ def _metadata_of(around: Surroundings, parts: Parts, session: Session) -> "Metad
             on_idle=parts.closer.go_on)
         session.messages.update(parts.metadata.messages)
     return parts.metadata
+
+
+def _externals_of(parts: Parts, session: Session) -> "ExternalAddresses":
+    """Made for the first vote: most runs of `blobtorrent get` hear none."""
+    if parts.externals is None:
+        from blobtorrent.core.session.externals import ExternalAddresses
+
+        parts.externals = ExternalAddresses(session.tell_external)
+    return parts.externals
 
 
 def _make_resume(around: Surroundings, parts: Parts) -> "ResumeManager":

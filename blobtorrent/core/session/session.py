@@ -141,6 +141,11 @@ class Session:
         self._status = self._status._replace(damages=damages)
         self._publish()
 
+    def tell_external(self, hosts: tuple[str, ...]) -> None:
+        """Others see us at these addresses."""
+        self._status = self._status._replace(external=hosts)
+        self._publish()
+
     def retire(self) -> None:
         """Begin nothing new from now on. Raises Unavailable ("session.starting", "session.stopping")."""
         if self.state is SessionState.STARTING:

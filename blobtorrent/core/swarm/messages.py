@@ -254,6 +254,13 @@ class PeersFound(NamedTuple):
     source: PeerSource
 
 
+class AddressSeen(NamedTuple):
+    """A peer at `by` sees us at the address `host`, or says so."""
+
+    host: str
+    by: str
+
+
 class SwarmReport(NamedTuple):
     """A swarm's figures. `state` is "leeching", "endgame", "seeding", "starved", ...; `have_wire` in wire order."""
 

@@ -10,9 +10,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.messages import AddressSeen
 from blobtorrent.core.swarm.uploads import OUR_QUEUE
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import NetworkError, PeerError
+from blobtorrent.model.reach import Reach, reach_of
 from blobtorrent.model.text import clean
 from blobtorrent.protocol.wire import encode
 from blobtorrent.protocol.wire import messages as wire
@@ -201,7 +203,7 @@ class Talk:
             if handler is not None:    # else we did not offer it, or not any more
                 handler(link, message.payload)
             return
-        listened_at = link.extended.port
+        listened_at, saw_us_at = link.extended.port, link.extended.your_ip
         link.extended = link.extended.updated(ExtendedHandshake.decode(bytes(message.payload)))
         if link.is_incoming and link.extended.port != listened_at:
             self._swarm.peers.introduced()
@@ -209,4 +211,6 @@ class Talk:
             link.client = clean(link.extended.version.decode("utf-8", "replace"))
         if link.extended.max_requests:
             link.window.on_peer_queue(link.extended.max_requests)
+        if link.extended.your_ip != saw_us_at and reach_of(link.endpoint.host) is Reach.GLOBAL:
+            self._swarm.order.report_to.post(AddressSeen(str(ip_address(link.extended.your_ip)), link.endpoint.host))
         self._swarm.on_hello(link)

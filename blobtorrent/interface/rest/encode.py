@@ -142,6 +142,7 @@ SESSION: Shape[SessionStatus] = Shape({
     "version": (TEXT, lambda _: __version__),
     "state": one_of(("starting", "running", "draining", "stopped")),
     "listen": list_of(TEXT),
+    "external": described(list_of(TEXT), "Addresses that others see the daemon at, when enough of them agree."),
     "torrents": COUNT,
     "down_bytes_per_s": COUNT,
     "up_bytes_per_s": COUNT,

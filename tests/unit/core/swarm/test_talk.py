@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.core.swarm.messages import WantPieces
+from blobtorrent.core.swarm.messages import AddressSeen, WantPieces
+from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
@@ -228,3 +229,13 @@ def test_peers_are_told_that_we_want_nothing_more_and_that_we_do_again(torrent):
     assert hello_of(one.said()[link]).is_upload_only is True
     one.swarm.want(WantPieces(torrent.metainfo.info_hash, 0, {}))
     assert hello_of(one.said()[link]).is_upload_only is False
+
+
+def test_where_a_peer_on_the_internet_sees_us_is_told_once(torrent):
+    one = OneSwarm(torrent)
+    for host in ("10.9.9.9", "20.9.9.9"):
+        link = one.join([])
+        link.endpoint = Endpoint(host, 40000)
+        one.tell(link, handshake(your_ip=bytes((8, 1, 1, 1))), handshake(your_ip=bytes((8, 1, 1, 1))))
+    told = [message for message in one.swarm.order.report_to.drain() if isinstance(message, AddressSeen)]
+    assert told == [AddressSeen("8.1.1.1", "20.9.9.9")]
