@@ -128,12 +128,13 @@ class MetadataFetcher:
             record.wishes = record.wishes._replace(file_priorities=unselected(metainfo, link))
         torrent.metadata = None
         self._metainfos.provide(torrent, metainfo)
-        self._roster.publish(torrent)
-        self._roster.tell(TorrentChanged(torrent.info_hash))
 
     def _on_saved(self, torrent: Torrent, error: StorageError | None) -> None:
         """What could not be saved just now is saved with the next rows; without its .torrent file it cannot go on."""
         torrent.jobs_in_flight -= 1
+        if error is None:
+            self._roster.publish(torrent)
+            self._roster.tell(TorrentChanged(torrent.info_hash))
         if torrent.state is not TorrentState.METADATA:
             self._on_idle(torrent)
         elif error is not None:

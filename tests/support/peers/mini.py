@@ -68,7 +68,7 @@ class MiniSeed:
 
     def greet(self, link: socket.socket) -> bool:
         """Exchange handshakes and tell that everything is here; False ends the link."""
-        _receive_exactly(link, 68)
+        receive_exactly(link, 68)
         link.sendall(PROTOCOL + bytes(8) + self._sample.info_hash + b"-XX0001-" + random.randbytes(12))
         link.sendall(message(BITFIELD, self._bitfield()))
         return True
@@ -77,6 +77,9 @@ class MiniSeed:
         """Send one block that was asked for; False ends the link."""
         link.sendall(message(PIECE, struct.pack(">II", index, begin) + block))
         return True
+
+    def hear(self, link: socket.socket, kind: int, payload: bytes) -> None:
+        """Some other message came."""
 
     def _bitfield(self) -> bytes:
         count = self._sample.num_pieces
@@ -114,6 +117,8 @@ class MiniSeed:
                     if not self.answer(link, index, begin, self._content[start:start + length]):
                         return
                     self.blocks_served += 1
+                else:
+                    self.hear(link, kind, payload)
         except OSError:
             pass                       # the other side has gone, or the test is over
         finally:
@@ -170,13 +175,13 @@ class RavingSeed(MiniSeed):
 
 def _messages(link: socket.socket) -> Iterator[tuple[int, bytes]]:
     while True:
-        length = int.from_bytes(_receive_exactly(link, 4), "big")
+        length = int.from_bytes(receive_exactly(link, 4), "big")
         if length:
-            body = _receive_exactly(link, length)
+            body = receive_exactly(link, length)
             yield body[0], body[1:]
 
 
-def _receive_exactly(link: socket.socket, count: int) -> bytes:
+def receive_exactly(link: socket.socket, count: int) -> bytes:
     data = b""
     while len(data) < count:
         chunk = link.recv(count - len(data))

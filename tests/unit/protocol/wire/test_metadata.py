@@ -43,7 +43,8 @@ def test_keys_may_be_in_any_order_and_unknown_ones_are_passed_over():
 
 @pytest.mark.parametrize("payload", [
     b"", b"i5e", b"le", b"d8:msg_typei0ee", b"d5:piecei0ee", b"d8:msg_type1:x5:piecei0ee",
-    b"d8:msg_typei0e5:piecei-1ee", b"d8:msg_typei0e5:piecei0e", b"d" * 1000, b"d8:msg_typei1e5:piecei0ee" + bytes(PIECE_BYTES + 1),
+    b"d8:msg_typei0e5:piecei-1ee", b"d8:msg_typei0e5:piecei0e", b"d" * 1000,
+    b"d8:msg_typei1e5:piecei0ee" + bytes(PIECE_BYTES + 1),
 ])
 def test_what_makes_no_sense_is_refused(payload):
     with pytest.raises(PeerError) as caught:
