@@ -49,7 +49,8 @@ def build_interfaces(
     feed = Feed(chronicle, gateway.torrents)
     jobs = JobBook()
     routes = all_routes(Sources(
-        gateway, desk, jobs, lambda: watcher.statuses, keyring, feed, registry, filters, is_metrics_open=rest.metrics_open))
+        gateway, desk, jobs, lambda: watcher.statuses, keyring, feed, registry, filters,
+        is_metrics_open=rest.metrics_open))
     # Another user's daemon has the usual port: nobody asked for it, so ours is content with its socket.
     is_usual = rest.listen == RestSettings().listen
     server = RestServer(

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 
 V4_BITS = 32
 V6_BITS = 128
-RUN = 4096                             # ranges that are sorted in one step, so that no step is long
+RUN = 2048                             # ranges that are sorted in one step, so that no step is long
 SAMPLE = 128                           # of so many sorted ranges one is a candidate for a border between two steps
+STRIDE = 79                            # from the first candidate of one run to that of the next; odd, so all come by
 
 _MAPPED = 0xFFFF << V4_BITS            # ::ffff:0:0/96
 _LOW_64 = (1 << 64) - 1
@@ -37,6 +38,12 @@ class Ranges:
     def num_v6(self) -> int:
         return len(self._v6_first_highs)
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the ranges."""
+        arrays = (getattr(self, name) for name in self.__slots__)
+        return sum(packed.buffer_info()[1] * packed.itemsize for packed in arrays)
+
     def covers(self, is_v6: bool, number: int) -> bool:
         """Whether an address, as `addressfilter.number_of` tells it, lies in one of the ranges."""
         if not is_v6:
@@ -47,16 +54,16 @@ class Ranges:
         at = bisect_right(self._v6_first_lows, low, begin, end) - 1
         return at >= 0 and number <= self._v6_last_highs[at] << 64 | self._v6_last_lows[at]
 
-    def append(self, *, is_v6: bool, first: int, last: int) -> None:
-        """For RangeBuilder: a range above all others."""
+    def extend(self, firsts: Sequence[int], lasts: Sequence[int], *, is_v6: bool) -> None:
+        """For RangeBuilder: ranges above all others."""
         if not is_v6:
-            self._v4_firsts.append(first)
-            self._v4_lasts.append(last)
+            self._v4_firsts.extend(firsts)
+            self._v4_lasts.extend(lasts)
             return
-        self._v6_first_highs.append(first >> 64)
-        self._v6_first_lows.append(first & _LOW_64)
-        self._v6_last_highs.append(last >> 64)
-        self._v6_last_lows.append(last & _LOW_64)
+        self._v6_first_highs.extend(first >> 64 for first in firsts)
+        self._v6_first_lows.extend(first & _LOW_64 for first in firsts)
+        self._v6_last_highs.extend(last >> 64 for last in lasts)
+        self._v6_last_lows.extend(last & _LOW_64 for last in lasts)
 
 
 class RangeBuilder:
@@ -113,24 +120,28 @@ def _pack(runs: list[Sequence[int]], bits: int, ranges: Ranges) -> Iterator[None
             begins[number] = end
         chunk.sort()
         yield
+        firsts, lasts = [], []
         for value in chunk:
             if value >> bits > last + 1:
-                if first >= 0:
-                    ranges.append(is_v6=is_v6, first=first, last=last)
+                firsts.append(first)
+                lasts.append(last)
                 first, last = value >> bits, value & mask
             elif value & mask > last:
                 last = value & mask
+        begin = 1 if firsts and firsts[0] < 0 else 0       # there was none yet
+        ranges.extend(firsts[begin:], lasts[begin:], is_v6=is_v6)
         yield
     if first >= 0:
-        ranges.append(is_v6=is_v6, first=first, last=last)
+        ranges.extend((first,), (last,), is_v6=is_v6)
     runs.clear()
 
 
 def _borders(runs: list[Sequence[int]]) -> Iterator[int | None]:
     """Values that divide all ranges into parts of about the size of a run; at the end None, the border of the last."""
     samples: list[int] = []
-    for run in runs:
-        samples += run[SAMPLE - 1::SAMPLE]
+    for number, run in enumerate(runs):
+        # Not the same places of every run: these lie near each other when all runs spread over everything.
+        samples += run[number * STRIDE % SAMPLE::SAMPLE]
     samples.sort()
     yield from samples[RUN // SAMPLE - 1::RUN // SAMPLE]
     yield None

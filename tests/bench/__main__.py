@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.bench import api, checking, feeding, idling, leeching, limits, links, saving, seeding, starting
+from tests.bench import api, checking, feeding, filtering, idling, leeching, limits, links, saving, seeding, starting
 from tests.bench.contestants import CONTESTANTS, OURS, present
 from tests.bench.ground import Ground, note
 from tests.bench.results import Measure, table
@@ -35,13 +35,14 @@ ROWS: dict[str, Callable[[Ground], list[Measure]]] = {
     "start": starting.start,
     "state": saving.save,
     "idle": idling.idle,
+    "filters": filtering.filters,
     "feed": feeding.feed,
     "api-list": api.lists,
     "api-long": api.long_list,
     "api-slow": api.slow_clients,
     "api-start": api.early_answers,
 }
-OURS_ONLY = {"links-leech", "links-seed", "limits", "recheck", "memory", "start", "state", "idle", "feed",
+OURS_ONLY = {"links-leech", "links-seed", "limits", "recheck", "memory", "start", "state", "idle", "filters", "feed",
              "api-list", "api-long", "api-slow", "api-start"}
 
 

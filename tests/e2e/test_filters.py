@@ -59,8 +59,8 @@ def test_a_listed_seed_is_never_met_and_the_download_completes_from_another(samp
         why = daemon.call("GET", f"/v1/torrents/{sample.info_hash.hex()}/why")
         assert "peers.filtered" in {cause["code"] for cause in why["causes"]}
         daemon.call("POST", f"/v1/torrents/{sample.info_hash.hex()}/peers", {"peers": [good.endpoint]})
-        wait_until(lambda: daemon.call("GET", f"/v1/torrents/{sample.info_hash.hex()}")["state"] == "seeding", TIMEOUT_S,
-                   "the download")
+        path = f"/v1/torrents/{sample.info_hash.hex()}"
+        wait_until(lambda: daemon.call("GET", path)["state"] == "seeding", TIMEOUT_S, "the download")
         assert list_of(daemon)["malformed"] == 1
         shown = subprocess.run(
             [sys.executable, "-m", "blobtorrent", "filters", "--json", "--url", f"unix:{daemon.runtime / 'rest.sock'}",

@@ -57,9 +57,9 @@ class _Source:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.status = ListStatus(str(path))
-        self.ranges: "Ranges | None" = None
-        self.read: "Stamp | None" = None                   # the file as it was used, or found to be of no use
-        self.seen: "Stamp | None" = None                   # as the last look found it
+        self.ranges: Ranges | None = None
+        self.read: Stamp | None = None                     # the file as it was used, or found to be of no use
+        self.seen: Stamp | None = None                     # as the last look found it
 
 
 class _Reload:
@@ -129,7 +129,7 @@ class FilterManager:
         return self._loop is None or self._loop.stop(timeout_s)
 
     def refuser_of(self, host: str) -> str | None:
-        """The name of the list that has peers at this address refused. From any thread; raises ValueError."""
+        """The name of the list that has peers at this address refused. From any thread."""
         return None if self.in_force is None else self.in_force.refuser_of(host)
 
     @property
@@ -241,7 +241,7 @@ class FilterManager:
 
     def _publish(self) -> None:
         """Put in force what is there, on every thread that meets peers."""
-        lists: "dict[str, Ranges]" = {}
+        lists: dict[str, Ranges] = {}
         if self._settings.block:
             lists[OWN_LIST] = _ranges_of(self._settings.block)
         for source in self._sources:

@@ -109,11 +109,11 @@ class _Reader:
 
     def read_lines(self, chunks: Iterator[bytes]) -> Iterator[None]:
         """A step is a line. Raises FormatError for a list that is too long, Abandoned."""
-        add, number = self.builder.add, 0
+        add, before = self.builder.add, 0
         for lines in _lines_of(chunks):
             if self._must_end():
                 raise Abandoned
-            for number, line in enumerate(lines, number + 1):
+            for number, line in enumerate(lines, before + 1):
                 try:
                     found = read_line(line)
                 except FormatError as error:
@@ -124,6 +124,7 @@ class _Reader:
                     if found is not None:
                         add(*found)
                 yield
+            before += len(lines)
             if self.builder.count > MAX_RANGES:
                 raise FormatError("filters.too-long", f"more than {MAX_RANGES} ranges: make several lists of it")
 
@@ -156,7 +157,7 @@ def _text_of(file: BinaryIO) -> Iterator[bytes]:
 
 def _unpacked(data: bytes, file: BinaryIO) -> Iterator[bytes]:
     """The text in a gzip file, which may have several members; padding of zeros behind them is no matter."""
-    import zlib                        # few need it
+    import zlib
 
     unpacker = None
     try:

@@ -66,15 +66,17 @@ def test_more_ranges_than_one_run_holds_are_merged_in_order(is_v6):
 
 
 def test_no_step_of_packing_handles_many_more_ranges_than_a_run_has():
-    """However unlucky the order: here every run spreads over everything."""
-    builder, ranges = RangeBuilder(), Ranges()
-    for number in range(20 * RUN):
-        builder.add(False, number % RUN * 8000 + number // RUN * 2, number % RUN * 8000 + number // RUN * 2)
+    """Also when every run spreads over everything."""
+    builder, ranges, num_runs = RangeBuilder(), Ranges(), 100
+    for run in range(num_runs):
+        for number in range(RUN):
+            first = number * 2 * num_runs + 2 * run
+            builder.add(False, first, first)
     before, largest = 0, 0
     for _ in builder.pack(ranges):
         largest = max(largest, ranges.num_v4 - before)
         before = ranges.num_v4
-    assert ranges.num_v4 == 20 * RUN
+    assert ranges.num_v4 == num_runs * RUN
     assert largest <= 2 * RUN
 
 

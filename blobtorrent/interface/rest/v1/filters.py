@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 from blobtorrent.core.session.filters import OWN_LIST, FilterManager, ListStatus
 from blobtorrent.interface.rest.encode import Shape, document, whole_seconds
@@ -21,7 +22,9 @@ LIST: Shape[ListStatus] = Shape({
     "lines": described(COUNT, "Lines that name a range."),
     "malformed": described(COUNT, "Lines that are not understood, and were passed over."),
     "first_malformed": (
-        list_of(_BAD_LINE), lambda status: [{"line": bad.number, "reason": bad.reason} for bad in status.first_malformed]),
+        list_of(_BAD_LINE),
+        lambda status: [{"line": bad.number, "reason": bad.reason} for bad in status.first_malformed],
+    ),
     "read_at": (nullable(COUNT), lambda status: whole_seconds(status.read_at)),
     "error": (
         described(nullable(answer_object({"code": TEXT, "message": TEXT})),
@@ -62,7 +65,7 @@ class FilterResource:
 
     def read(self, _request: Request, address: str) -> Response:
         try:
-            refuser = self._filters.refuser_of(address)
+            host = str(ip_address(address))
         except ValueError:
             raise Invalid("filters.bad-address", f"{address!r} is not an IP address") from None
-        return document({"address": address, "refused_by": refuser})
+        return document({"address": host, "refused_by": self._filters.refuser_of(host)})

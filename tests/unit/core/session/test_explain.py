@@ -87,6 +87,12 @@ def test_peers_that_cannot_be_reached_are_counted():
     assert "7 addresses known" in found.text and "2 are being tried, 5 could not" in found.text
 
 
+def test_addresses_that_filter_lists_refuse_are_a_cause():
+    found = explain(situation(insight=SWARM._replace(addresses_filtered=3)))
+    assert [cause.code for cause in found.causes][:2] == ["no-peers", "peers.filtered"]
+    assert "refused addresses of it 3 times" in found.causes[1].text
+
+
 def test_a_closed_listener_is_told():
     assert "listener.closed" in codes(situation(session=SessionStatus("running")))
 
