@@ -18,8 +18,8 @@ CHUNK = 65536
 class TestProxy:
     """Used as a context manager. `asked` are the places that it was asked for, by name as they were given.
 
-    `kind` is "socks5" or "http"; with a `login` (user, password) it wants that one. `refusal` is what it says instead of
-    a connection: a result of SOCKS, or a status of HTTP.
+    `kind` is "socks5" or "http"; with a `login` (user, password) it wants that one. `refusal` is what it says instead
+    of a connection: a result of SOCKS, or a status of HTTP.
     """
 
     __test__ = False                   # pytest: this is no test
