@@ -240,6 +240,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         Part("core", core.start, core.stop, (core,)),
     ])
     metrics = measure_engine(arena, disks, hashers, door, shard, core, bus, outcalls, session.announce_results)
+    seed_threads.measure(metrics)
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
                   gates={door.gate: door.mailbox, host.gate: shard.mailbox})
 

@@ -180,7 +180,10 @@ def _facts(situation: Situation) -> dict[str, Any]:
             "choked_by_us": sum(peer.peer_interested and peer.am_choking for peer in peers),
             "blocks_asked": sum(peer.blocks_asked for peer in peers),
         },
-        "swarm": None if insight is None else insight._asdict(),
+        "swarm": None if insight is None else {
+            **insight._asdict(),
+            "web_seeds": [{**seed._asdict(), "url": seed.url_shown} for seed in insight.web_seeds],
+        },
         "limits": [{**limit._asdict(), "is_reached": limit.is_reached} for limit in situation.limits],
         "trackers": [
             {

@@ -13,6 +13,7 @@ from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.units import format_duration, format_rate, format_size
 
 MAX_TRACKERS_TOLD = 5
+MAX_WEB_SEEDS_TOLD = 5
 _TRACKER_ADVICE = {
     "tracker.refused": "see that it knows this torrent, and you",
     "tracker.unregistered": "see that its site still has this torrent, or use another tracker",
@@ -38,7 +39,7 @@ def of_download(situation: Situation) -> list[Cause]:
             "memory.short", "all memory for pieces is in use",
             "it goes on when the disk has written what waits; if that takes long, raise storage.memory_budget"))
     causes += _of_giving_peers(situation) if situation.peers else _of_no_peers(situation)
-    return causes
+    return [*causes, *_of_web_seeds(situation)]
 
 
 def of_seed(situation: Situation) -> list[Cause]:
@@ -138,6 +139,22 @@ def _of_taking_peers(situation: Situation) -> list[Cause]:
         text = f"{_count(len(served), 'peer')} may take what they want, and ask for nothing"
         cause = Cause("peers.idle", text, "nothing is to be done: they will ask when they can", situation.still_s)
     return [*_of_tight_limits(situation, "up"), cause]
+
+
+# ---- servers that have its files
+
+def _of_web_seeds(situation: Situation) -> Iterator[Cause]:
+    """What goes wrong with each of them."""
+    seeds = () if situation.insight is None else situation.insight.web_seeds
+    for seed in [seed for seed in seeds if seed.error_code][:MAX_WEB_SEEDS_TOLD]:
+        text = f"{seed.url_shown}: {seed.result} ({seed.error_code})"
+        if seed.state == "banned":
+            yield Cause("webseed.banned", text, "it is asked no more until the torrent is started anew")
+        elif seed.next_try_s is not None:
+            yield Cause("webseed.resting", text,
+                        f"it is asked again in {format_duration(seed.next_try_s)}; look at its address")
+        else:
+            yield Cause("webseed.failed", text, "see that it has the files of the torrent, and lets us have them")
 
 
 # ---- nobody is connected

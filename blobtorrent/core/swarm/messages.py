@@ -193,6 +193,7 @@ class Insight(NamedTuple):
     pieces_unavailable: int            # of these: no connected peer has them
     waits_for_memory: bool
     addresses_filtered: int = 0        # refused by filter lists; who comes again is counted again
+    web_seeds: "tuple[WebSeedStatus, ...]" = ()            # none when they are not asked
 
 
 class PeersTold(NamedTuple):

@@ -23,23 +23,25 @@ class SeedDesk:
         self.inbox = inbox
         self._post = post
         self._bytes_per_s = bytes_per_s                    # of all of them together; 0 is no limit
-        self._running = 0
+        self.running = 0               # orders that the threads have
+        self.received_bytes = 0
+        self.results: dict[str, int] = {}                  # how orders ended: ok, or the code of the error
         self._waiting: dict[WebSeeds, None] = {}
         self.handlers: dict[type, Callable[[Any], None]] = {
             PartsFetched: self._on_fetched, FetchEnded: self._on_ended}
 
     def has_room(self, seeds: WebSeeds) -> bool:
         """Whether one more may be posted; if not, `seeds.fill` is called when it may."""
-        if self._running < self.limit:
+        if self.running < self.limit:
             self._waiting.pop(seeds, None)
             return True
         self._waiting[seeds] = None
         return False
 
     def post(self, order: FetchParts) -> None:
-        self._running += 1
+        self.running += 1
         if self._bytes_per_s:
-            share = max(1, self._bytes_per_s // self._running)
+            share = max(1, self._bytes_per_s // self.running)
             order.bytes_per_s = min(order.bytes_per_s or share, share)
         self._post(order)
 
@@ -48,12 +50,15 @@ class SeedDesk:
         self._waiting.pop(seeds, None)
 
     def _on_fetched(self, message: PartsFetched) -> None:
+        self.received_bytes += sum(part.length for part in message.parts)
         message.token.seeds.on_fetched(message.token, message)
 
     def _on_ended(self, message: FetchEnded) -> None:
+        result = "ok" if message.error is None else message.error.code
+        self.results[result] = self.results.get(result, 0) + 1
         message.token.seeds.on_ended(message.token, message)           # who waited comes before the next of these
-        self._running -= 1
-        while self._waiting and self._running < self.limit:
+        self.running -= 1
+        while self._waiting and self.running < self.limit:
             seeds = next(iter(self._waiting))
             del self._waiting[seeds]
             seeds.fill()

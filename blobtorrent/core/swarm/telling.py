@@ -37,6 +37,7 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
         pieces_unavailable=unavailable.bit_count(),
         waits_for_memory=waits_for_memory,
         addresses_filtered=swarm.peers.filtered,
+        web_seeds=() if swarm.web_seeds is None else swarm.web_seeds.statuses(),
     )
 
 

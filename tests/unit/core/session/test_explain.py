@@ -14,7 +14,7 @@ from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.queueing import QueuePlace
 from blobtorrent.core.session.situation import Aims, Limit, Situation
 from blobtorrent.core.swarm.messages import Insight
-from blobtorrent.model.details import FilesystemStatus, PeerStatus, TrackerStatus
+from blobtorrent.model.details import FilesystemStatus, PeerStatus, TrackerStatus, WebSeedStatus
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import SessionStatus, TorrentStatus
 
@@ -50,6 +50,24 @@ def codes(of):
 
 def first(of):
     return explain(of).causes[0]
+
+
+# ---- web seeds
+
+def test_what_goes_wrong_with_web_seeds_is_told_without_their_secrets():
+    fine = WebSeedStatus("http://u:pw@a.test/", "http://***@a.test/", "idle")
+    seeds = (
+        fine,
+        fine._replace(state="banned", error_code="webseed.bad-piece", result="piece 3 does not match its hash"),
+        fine._replace(state="resting", error_code="webseed.busy", result="HTTP status 503", next_try_s=90.0),
+        fine._replace(error_code="webseed.no-file", result="HTTP status 404"),
+    )
+    told = explain(situation(insight=SWARM._replace(web_seeds=seeds)))
+    causes = [cause for cause in told.causes if cause.code.startswith("webseed.")]
+    assert [cause.code for cause in causes] == ["webseed.banned", "webseed.resting", "webseed.failed"]
+    assert "1m30s" in causes[1].advice.replace(" ", "") or "90" in causes[1].advice
+    assert "pw" not in json.dumps(told.facts) + str(told.causes)
+    assert [seed["state"] for seed in told.facts["swarm"]["web_seeds"]] == ["idle", "banned", "resting", "idle"]
 
 
 # ---- downloads that do not move
