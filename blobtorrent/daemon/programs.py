@@ -17,7 +17,7 @@ from blobtorrent.protocol.foreignvalues import text_of
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.storage import qbittorrentdb
 from blobtorrent.storage.foreignsession import RtorrentSession
-from blobtorrent.storage.libtorrentsession import BackupFolder, DelugeState, Kept
+from blobtorrent.storage.libtorrentsession import BackupFolder, DelugeState, Kept, read_categories
 from blobtorrent.storage.qbittorrentdb import TorrentsDatabase
 from blobtorrent.storage.transmissionsession import TransmissionSession
 
@@ -87,6 +87,8 @@ class Transmission(TransmissionSession):
 class Libtorrent(Protocol):
     """A session that keeps the resume data of libtorrent."""
 
+    path: Path
+
     def close(self) -> None: ...
 
     def refuse_while_used(self) -> None: ...
@@ -97,12 +99,19 @@ class Libtorrent(Protocol):
 
 
 class ByLibtorrent:
-    """qBittorrent or Deluge: `session` has the files of libtorrent for each torrent."""
+    """qBittorrent or Deluge: `session` has the files of libtorrent for each torrent.
 
-    def __init__(self, program: str, session: Libtorrent, suffix: str = "") -> None:
+    `suffix` is as in Find; `folders` are those of categories, where their torrents are to be when they are complete,
+    unless it was said of one of them.
+    """
+
+    def __init__(
+        self, program: str, session: Libtorrent, *, suffix: str = "", folders: Mapping[str, str] | None = None
+    ) -> None:
         self._program = program
         self._session = session
         self._suffix = suffix
+        self._folders = folders or {}
         self.close = session.close
         self.refuse_while_used = session.refuse_while_used
         self.names = session.names
@@ -119,11 +128,14 @@ class ByLibtorrent:
         is_same = all(digest in info_hash for digest in resume.info_hashes)
         if not is_same or bytes.fromhex(name) not in info_hash.wire_forms:
             raise FormatError("import.other-torrent", f"{name} is another torrent, {info_hash.hex}")
-        save_path, final_path = (
-            map_folder(os.fsdecode(folder), moved) if folder else "" for folder in (resume.save_path, resume.final_path))
-        place = from_libtorrent.place_of(metainfo, resume, save_path, final_path)
-        progress, notes = _progress(
-            kept.resume, lambda raw: fastresume.read_progress(raw, metainfo.geometry.num_pieces))
+        num_pieces = metainfo.geometry.num_pieces
+        progress, notes = _progress(kept.resume, lambda raw: fastresume.read_progress(raw, num_pieces))
+        final_path = os.fsdecode(resume.final_path)
+        if not final_path and progress is not None and progress.have.bit_count() < num_pieces:
+            final_path = self._folders.get(resume.category, "")
+        place = from_libtorrent.place_of(
+            metainfo, resume, map_folder(os.fsdecode(resume.save_path), moved),
+            map_folder(final_path, moved) if final_path else "")
         left = from_libtorrent.left_by_libtorrent(
             self._program, metainfo, resume, progress, saved_at=kept.saved_at, notes=notes)
         path = kept.path if raw is kept.torrent else None
@@ -133,7 +145,8 @@ class ByLibtorrent:
 def _qbittorrent(path: Path) -> Program:
     """Its folder BT_backup or its file torrents.db, or a folder that has one of them.
 
-    Raises NotFound ("import.no-folder", "import.no-session"), Conflict ("import.two-sessions"), StorageError.
+    Raises NotFound ("import.no-folder", "import.no-session"), Conflict ("import.two-sessions"), FormatError,
+    StorageError.
     """
     if path.name == qbittorrentdb.FILE_NAME:
         session: Libtorrent = TorrentsDatabase(path)
@@ -146,7 +159,12 @@ def _qbittorrent(path: Path) -> Program:
         if len(found) > 1:
             raise Conflict("import.two-sessions", f"{found[0]} and {found[1]} both have torrents: give one of them")
         session = TorrentsDatabase(found[0]) if found[0] in files else BackupFolder(found[0])
-    return ByLibtorrent("qBittorrent", session, from_libtorrent.SUFFIX)
+    try:
+        categories = fastresume.read_categories(read_categories(session.path) or b"{}")
+    except BaseException:
+        session.close()
+        raise
+    return ByLibtorrent("qBittorrent", session, suffix=from_libtorrent.SUFFIX, folders=categories)
 
 
 def _has_torrents(folder: Path) -> bool:

@@ -6,10 +6,12 @@ libtorrent; a value of a wrong type, which it never writes, makes the whole part
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import FormatError
 from blobtorrent.model.ids import V1_BYTES, V2_BYTES
 from blobtorrent.protocol.bencode import decode, encode, read_document
 from blobtorrent.protocol.foreignvalues import MAX_PEERS, MAX_TIME_S, SIDE_LIMITS, Values, bits_of, text_of, usable_peer
@@ -151,6 +153,20 @@ def with_web_seeds(torrent: bytes, urls: Sequence[bytes]) -> bytes:
     parts = {key: encode(value) for key, value in top.members.items()}
     parts |= {b"info": torrent[start:end], b"url-list": encode(list(urls))}
     return b"d" + b"".join(encode(key) + part for key, part in sorted(parts.items())) + b"e"
+
+
+def read_categories(raw: bytes) -> dict[str, str]:
+    """qBittorrent's categories.json: the folders of those categories that have one, by their names. Raises FormatError
+    ("fastresume.bad-categories").
+    """
+    try:
+        told = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise FormatError("fastresume.bad-categories", f"the categories cannot be read: {error}") from None
+    if not isinstance(told, dict):
+        raise FormatError("fastresume.bad-categories", "the categories are no object")
+    paths = {name: options.get("save_path") for name, options in told.items() if isinstance(options, dict)}
+    return {name: path for name, path in paths.items() if isinstance(path, str) and path.startswith("/")}
 
 
 def read_collection(raw: bytes) -> dict[str, bytes]:

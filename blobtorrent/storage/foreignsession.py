@@ -91,10 +91,10 @@ class ForeignFolder:
             raise StorageError("import.too-large", f"{self.path / name} has more than {limit} bytes")
         return raw
 
-    def read_if_there(self, name: str) -> bytes | None:
+    def read_if_there(self, name: str, limit: int = MAX_FILE_BYTES) -> bytes | None:
         """Raises StorageError as `read_file`."""
         try:
-            return self.read_file(name)
+            return self.read_file(name, limit)
         except FileMissing:
             return None
 

@@ -15,7 +15,9 @@ QBITTORRENT = Habits(("qbittorrent",), ("--profile",), "QBT_PROFILE")
 DELUGE = Habits(("deluged", "deluge-gtk"), ("-c", "--config"))
 
 COLLECTION = "torrents.fastresume"     # of Deluge, for all its torrents
+CATEGORIES = "categories.json"         # of qBittorrent
 MAX_COLLECTION_BYTES = 256 << 20
+MAX_CATEGORIES_BYTES = 4 << 20
 
 _FASTRESUME = re.compile(r"([0-9a-f]{40})\.fastresume")
 
@@ -75,6 +77,22 @@ class DelugeState(ForeignFolder):
         """Raises StorageError, also for what is too large or no regular file."""
         return Kept(self.read_if_there(f"{name}.torrent") or b"", self._resumes[name], {}, self.written_at(COLLECTION),
                     self.path / f"{name}.torrent")
+
+
+def read_categories(session: Path) -> bytes:
+    """What qBittorrent keeps of its categories, beside a session or with its settings; empty if nothing.
+
+    Raises StorageError, also for what is too large or no regular file.
+    """
+    data = session.absolute().parent
+    home = data.parents[min(2, len(data.parents) - 1)]     # when `data` is ~/.local/share/qBittorrent
+    for folder in (data, data.parent / "config", home / ".config" / data.name):
+        if folder.is_dir():
+            with ForeignFolder(folder) as settings:
+                found = settings.read_if_there(CATEGORIES, MAX_CATEGORIES_BYTES)
+            if found is not None:
+                return found
+    return b""
 
 
 def refuse_while_used(habits: Habits, program: str, path: Path) -> None:

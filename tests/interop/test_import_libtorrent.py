@@ -190,6 +190,19 @@ def test_everything_goes_on_where_qbittorrent_left_it(left: Left, box: Seedbox, 
     assert {torrent["result"] for torrent in again.values()} == {"present"}
 
 
+def test_an_unfinished_one_moves_to_the_folder_of_its_category_when_it_is_complete(left: Left, box: Seedbox) -> None:
+    folder = left.write_folder()
+    for path in folder.glob("*.fastresume"):
+        members = bencodepy.decode(path.read_bytes())
+        del members[b"qBt-savePath"]   # qBittorrent is to choose the folder
+        path.write_bytes(bencodepy.encode(members))
+    (left.home / "categories.json").write_text(json.dumps({"films": {"save_path": str(left.home / "films")}}))
+    assert len(_import("qbittorrent", folder, "--state-dir", box.state)) == 3
+    with box:
+        assert box.wait_state(left.many, "seeding")["download_dir"] == str(left.home / "content")
+        assert box.status(left.half)["download_dir"] == str(left.home / "films")
+
+
 def test_everything_goes_on_where_deluge_left_it(left: Left, box: Seedbox) -> None:
     config = left.write_deluge()
     before = fingerprint(left.home)

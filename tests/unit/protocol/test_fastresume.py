@@ -13,6 +13,7 @@ from blobtorrent.model.errors import FormatError
 from blobtorrent.protocol.fastresume import (
     AS_ALL,
     Progress,
+    read_categories,
     read_collection,
     read_fastresume,
     read_progress,
@@ -113,6 +114,18 @@ def test_web_seeds_come_into_the_torrent_whose_info_stays() -> None:
     with_one = b"d4:info" + info + b"8:url-list1:ye"
     assert with_web_seeds(with_one, [b"http://w/"]) == with_one
     assert with_web_seeds(b"5:other", [b"http://w/"]) == b"5:other"
+
+
+def test_categories_may_have_folders() -> None:
+    raw = b'{"a": {"save_path": "/x"}, "b": {"save_path": "rel"}, "c": {}, "d": 5, "e": {"save_path": 1}}'
+    assert read_categories(raw) == {"a": "/x"}
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
+def test_categories_that_cannot_be_read_are_told(raw: bytes) -> None:
+    with pytest.raises(FormatError) as caught:
+        read_categories(raw)
+    assert caught.value.code == "fastresume.bad-categories"
 
 
 def test_the_collection_of_deluge_is_taken_apart() -> None:

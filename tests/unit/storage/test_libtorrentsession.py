@@ -8,7 +8,7 @@ import pytest
 
 from blobtorrent.model.errors import Conflict, FileMissing, FormatError
 from blobtorrent.storage import libtorrentsession
-from blobtorrent.storage.libtorrentsession import BackupFolder, DelugeState
+from blobtorrent.storage.libtorrentsession import BackupFolder, DelugeState, read_categories
 
 NAME = "a" * 40
 
@@ -50,6 +50,17 @@ def test_a_collection_that_is_damaged_or_gone_is_told(tmp_path: Path) -> None:
     (tmp_path / "torrents.fastresume").touch()
     with pytest.raises(FormatError):
         DelugeState(tmp_path, refuse)
+
+
+@pytest.mark.parametrize(("session", "settings"), [
+    (".local/share/qBittorrent/BT_backup", ".config/qBittorrent"),
+    ("p/qBittorrent/data/BT_backup", "p/qBittorrent/config"), ("data/torrents.db", "data")])
+def test_categories_are_kept_with_the_settings(tmp_path: Path, session: str, settings: str) -> None:
+    (tmp_path / session).parent.mkdir(parents=True)
+    assert read_categories(tmp_path / session) == b""
+    (tmp_path / settings).mkdir(parents=True, exist_ok=True)
+    (tmp_path / settings / "categories.json").write_bytes(b"{}")
+    assert read_categories(tmp_path / session) == b"{}"
 
 
 def test_while_the_program_runs_on_it_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
