@@ -76,7 +76,8 @@ class AnnounceManager:
         self.listen_port = 0
         self.origins: tuple[Origin, ...] = (ANYWHERE,)
         self.scrapes: ScrapeManager | None = None
-        self.on_external: Callable[[str, str], None] = lambda host, url: None      # where a tracker sees us, and its URL
+        # Gets the address that a tracker sees us at, and the tracker's URL (BEP 24).
+        self.on_external: Callable[[str, str], None] = lambda host, url: None
         self.results: Counter[str] = Counter()             # of announces: "ok", or the code of the error
         self._outlets = outlets
         self._clock = clock
