@@ -96,6 +96,12 @@ class NetworkSettings(Section):
         "Whether nothing may go beside the proxy: no datagrams that it does not carry, no listening for peers, no "
         "question to another name server.",
     )
+    port_mapping: str = at_start(
+        "off",
+        values.one_of("off", "auto", "pcp", "nat-pmp", "upnp"),
+        'Whether the router of the network is asked to pass the port of the peers on to us, and how; "auto" tries all '
+        "ways.",
+    )
     allow_loopback: bool = at_start(
         False,
         values.boolean,

@@ -56,6 +56,7 @@ from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
     from blobtorrent.daemon.saved import Saved
+    from blobtorrent.discovery.portmap import PortMapper
     from blobtorrent.network.udp import UdpLoop
     from blobtorrent.storage.live.livefile import LiveDraft
 
@@ -193,6 +194,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         return udp
 
     datagrams = Datagrams(build_udp)
+    mapper = _port_mapper(settings.network, binding)
 
     def open_store(metainfo: Metainfo, record: TorrentRecord) -> Store:
         if saved is not None:
@@ -218,6 +220,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         state=saved.state.mailbox if saved is not None else None,
         files=saved.lanes if saved is not None else None,
         live=live,
+        portmap=mapper.mailbox if mapper is not None else None,
     )
     session = build_session(Surroundings(
         outlets, settings, board, sessions, bus.publish, clock, core.timers, rng,
@@ -235,6 +238,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         Part("outcalls", outcalls.start, _leave(outcalls)),
         Part("webseeds", _start_later, seed_threads.stop),
         Part("udp", _start_later, datagrams.stop, (datagrams,)),
+        *([] if mapper is None else [Part("portmap", mapper.start, mapper.stop)]),
         Part("door", door.start, door.stop, (door.heart,)),
         Part("shard", partial(shard.start, host), shard.stop, shard.hearts),
         Part("core", core.start, core.stop, (core,)),
@@ -248,6 +252,14 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
 def _bind(network: NetworkSettings) -> Binding:
     proxy = open_proxy(network.proxy, network.proxy_login_file, is_strict=network.proxy_strict)
     return Binding(network.interface, proxy=proxy, allow_loopback=network.allow_loopback)
+
+
+def _port_mapper(network: NetworkSettings, binding: Binding) -> PortMapper | None:
+    if network.port_mapping == "off":
+        return None
+    from blobtorrent.discovery.portmap import WAYS, PortMapper
+
+    return PortMapper(binding, WAYS if network.port_mapping == "auto" else (network.port_mapping,))
 
 
 def _open_saved(settings: Settings, state: Path, runtime: Path | None, draft: LiveDraft | None,

@@ -146,6 +146,10 @@ def build_session(around: Surroundings) -> Session:
         from blobtorrent.core.session.addresses import follow_addresses
 
         follow_addresses(around.outlets, session)
+    if around.outlets.portmap is not None:
+        from blobtorrent.core.session.mappings import map_ports
+
+        map_ports(around.outlets.portmap, around.outlets.inbox, session, clock=around.clock, timers=around.timers)
     session.at_begin.insert(0, parts.bandwidth.begin)
     around.outlets.inbox.post(Begin())
     return session

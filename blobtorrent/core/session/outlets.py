@@ -25,7 +25,7 @@ class Outlets(NamedTuple):
     """Answers come to `inbox`, the core thread's own mailbox.
 
     `library`, `state` and `files` are None in an engine that keeps nothing; `live` also where no memory outlives the
-    process.
+    process, and `portmap` where no router is asked.
     """
 
     inbox: Mailbox[Any]
@@ -40,6 +40,7 @@ class Outlets(NamedTuple):
     state: Outlet | None = None
     files: Outlet | None = None
     live: LiveFile | None = None
+    portmap: Outlet | None = None
 
     def post_file_job(self, job: Any) -> None:
         """For managers that only a daemon has."""

@@ -30,13 +30,19 @@ class PortManager:
         self._inbox = inbox
         self._waiting: list[ListenSpec] = []
         self.opened: list[tuple[str, int]] = []
+        self.external_port = 0         # outside of our router, if it passes another one on to ours
         self._failure: ListenFailed | None = None
         self._reply: Reply[Any] | None = None
 
     @property
     def port(self) -> int:
-        """What trackers and peers are told; 0 while nothing is open."""
+        """The port of our own that is open first; 0 while nothing is open."""
         return self.opened[0][1] if self.opened else 0
+
+    @property
+    def public_port(self) -> int:
+        """What trackers and peers are told; 0 while nothing is open."""
+        return self.external_port or self.port if self.opened else 0
 
     def open(self, addresses: tuple[ListenSpec, ...], reply: Reply[Any]) -> Listen | None:
         """Begin with the first address; None when there is nothing to open, which is answered at once.

@@ -66,7 +66,8 @@ class Session:
     """Owned by the core thread, except that it is built before that thread starts.
 
     Who builds it puts the managers' handlers into `commands` and `messages`, by type, what they do first into
-    `at_begin`, what they do last into `at_stop`, and says in `on_announced` who takes the peers that a tracker named.
+    `at_begin`, what they do last into `at_stop`, and says in `on_announced` who takes the peers that a tracker named,
+    in `on_port` who hears of the port that we listen on.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Session:
             AnnounceDone: self._on_announced,
         }
         self.on_announced: Callable[[InfoHash, tuple[Endpoint, ...]], None] = lambda info_hash, peers: None
+        self.on_port: Callable[[int], None] = lambda port: None
         self.at_begin: list[Callable[[], None]] = [self._tick]
         self.at_stop: list[Callable[[], None]] = []
         self.is_restoring = False      # torrents of earlier runs are still read
@@ -225,13 +227,22 @@ class Session:
         log.warning("no datagrams", host=message.host, code=message.code, detail=message.detail)
 
     def _post_listen(self, listen: Any) -> None:
-        self._swarms.listen_port = self._announces.listen_port = self._ports.port
+        self._tell_port()
         self._announces.origins = origins_of(self._ports.opened)
         if listen is not None:
             self._outlets.door.post(listen)
         elif self._machine.can(SessionEvent.READY):
             self._machine.fire(SessionEvent.READY)
             self._torrents.wake()
+
+    def use_external_port(self, port: int) -> None:
+        """Peers reach us at this port from now on; 0: at the one that we listen on."""
+        self._ports.external_port = port
+        self._tell_port()
+
+    def _tell_port(self) -> None:
+        self._swarms.listen_port = self._announces.listen_port = self._ports.public_port
+        self.on_port(self._ports.port)
 
     # ---- trackers
 

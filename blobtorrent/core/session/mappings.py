@@ -1,0 +1,166 @@
+"""MappingManager: has a router pass the port of the peers on to us, and keeps it so. Owned by `core`.
+
+Both transports are mapped to one port outside if the router agrees, since peers are told one. Leases are renewed at
+half their time, also those without an end: routers forget when they restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from blobtorrent.core.session.outlets import Outlet
+from blobtorrent.discovery.mapmessages import MapPort, PortMapFailed, PortMapped, UnmapPort
+from blobtorrent.protocol.portmap import Mapping, Transport
+from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.machine import Machine, Table
+from blobtorrent.runtime.timers import Timer, TimerWheel
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from blobtorrent.core.session.session import Session
+    from blobtorrent.runtime.mailbox import Mailbox
+
+log = get_logger(__name__)
+
+LIFETIME_S = 3600                      # that we ask for
+SHORTEST_LIFETIME_S = 120              # that we believe: nobody wants to be asked all the time
+FIRST_RETRY_S = 60.0                   # doubled with every failure
+LONGEST_RETRY_S = 3600.0
+
+
+def map_ports(router: Outlet, inbox: Mailbox[Any], session: Session, *, clock: Clock, timers: TimerWheel) -> None:
+    """Have the session's port mapped as long as it is open."""
+    manager = MappingManager(router, inbox, clock=clock, timers=timers, on_external=session.use_external_port)
+    session.on_port = manager.want
+    session.at_stop.append(manager.end)
+    session.messages.update({PortMapped: manager.on_mapped, PortMapFailed: manager.on_failed})
+
+
+class State(Enum):
+    UNMAPPED = "unmapped"
+    REQUESTING = "requesting"
+    MAPPED = "mapped"
+    RENEWING = "renewing"
+    BACKOFF = "backoff"
+    WANTED = "wanted"                  # parent of all but unmapped
+
+
+class Event(Enum):
+    WANT = "want"
+    GRANTED = "granted"
+    FAILED = "failed"
+    DUE = "due"
+    DROP = "drop"
+
+
+MAPPING: Table[State, Event] = Table(
+    {
+        State.UNMAPPED: {Event.WANT: State.REQUESTING},
+        State.REQUESTING: {Event.GRANTED: State.MAPPED, Event.FAILED: State.BACKOFF},
+        State.MAPPED: {Event.DUE: State.RENEWING},
+        State.RENEWING: {Event.GRANTED: State.MAPPED, Event.FAILED: State.BACKOFF},
+        State.BACKOFF: {Event.DUE: State.REQUESTING},
+        State.WANTED: {Event.DROP: State.UNMAPPED},
+    },
+    home=State.MAPPED,
+    start=State.UNMAPPED,
+    faults=(State.BACKOFF,),
+    parents={State.WANTED: (State.REQUESTING, State.MAPPED, State.RENEWING, State.BACKOFF)},
+)
+
+
+class MappingManager:
+    """`on_external(port)` is told where peers reach us from outside, 0 when that is not known any more."""
+
+    def __init__(self, router: Outlet, inbox: Mailbox[Any], *, clock: Clock, timers: TimerWheel,
+                 on_external: Callable[[int], None]) -> None:
+        self._router = router
+        self._inbox = inbox
+        self._clock = clock
+        self._timers = timers
+        self._on_external = on_external
+        self._leases = {transport: _Lease(transport) for transport in Transport}
+
+    def states(self) -> dict[Transport, State]:
+        return {transport: lease.machine.state for transport, lease in self._leases.items()}
+
+    def want(self, port: int) -> None:
+        """This port is to be reached; 0: none."""
+        for lease in self._leases.values():
+            if port != lease.port:
+                self._drop(lease)
+                lease.port = port
+                if port:
+                    lease.machine.fire(Event.WANT)
+                    self._ask(lease)
+
+    def end(self) -> None:
+        """We go."""
+        self.want(0)
+
+    def on_mapped(self, answer: PortMapped) -> None:
+        mapping = answer.mapping
+        lease = self._leases[mapping.transport]
+        if mapping.internal_port != lease.port or not lease.machine.can(Event.GRANTED):
+            return                     # for a port that is not wanted any more
+        if lease.mapping is None:
+            log.info("port mapped", way=answer.way, transport=mapping.transport.value, port=mapping.internal_port,
+                     external_port=mapping.external_port, external_host=mapping.external_host)
+        lease.mapping, lease.failures = mapping, 0
+        lease.machine.fire(Event.GRANTED)
+        lifetime_s = max(mapping.lifetime_s or LIFETIME_S, SHORTEST_LIFETIME_S)
+        self._wait(lease, lifetime_s / 2)
+        if mapping.transport is Transport.TCP:
+            self._on_external(mapping.external_port)
+
+    def on_failed(self, answer: PortMapFailed) -> None:
+        lease = self._leases[answer.transport]
+        if answer.port != lease.port or not lease.machine.can(Event.FAILED):
+            return
+        report = log.warning if not lease.failures else log.debug
+        report("port not mapped", transport=answer.transport.value, port=answer.port, code=answer.error.code,
+               detail=answer.error.detail)
+        had_one, lease.mapping = lease.mapping is not None, None
+        lease.machine.fire(Event.FAILED)
+        self._wait(lease, min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(lease.failures, 10)))
+        lease.failures += 1
+        if had_one and answer.transport is Transport.TCP:
+            self._on_external(0)
+
+    def _wait(self, lease: _Lease, pause_s: float) -> None:
+        lease.timer = self._timers.at(self._clock.now() + pause_s, lambda: self._come_due(lease))
+
+    def _come_due(self, lease: _Lease) -> None:
+        lease.machine.fire(Event.DUE)
+        self._ask(lease)
+
+    def _ask(self, lease: _Lease) -> None:
+        wished = lease.mapping.external_port if lease.mapping is not None else lease.port
+        self._router.post(MapPort(lease.transport, lease.port, wished, LIFETIME_S, self._inbox))
+
+    def _drop(self, lease: _Lease) -> None:
+        if lease.timer is not None:
+            lease.timer.cancel()
+        if lease.mapping is not None:
+            self._router.post(UnmapPort(lease.transport, lease.port, lease.mapping.external_port))
+        lease.mapping, lease.failures = None, 0
+        if lease.machine.can(Event.DROP):
+            lease.machine.fire(Event.DROP)
+
+
+class _Lease:
+    """What the router was asked for one transport."""
+
+    __slots__ = ("failures", "machine", "mapping", "port", "timer", "transport")
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.machine = Machine(MAPPING)
+        self.mapping: Mapping | None = None
+        self.port = 0
+        self.failures = 0
+        self.timer: Timer | None = None

@@ -1,0 +1,156 @@
+"""Thread `portmap`: asks the router of our network to pass ports on to us, by PCP, NAT-PMP or UPnP. Blocking.
+
+Only who is on our own network is believed: the default gateway, or a UPnP device whose address lies in one of our
+networks and that tells nothing of other hosts. Every conversation has an end in time.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from blobtorrent.discovery.mapmessages import MapPort, PortMapFailed, PortMapped, UnmapPort
+from blobtorrent.discovery.upnpcall import UpnpRouter, find_router
+from blobtorrent.model.errors import BlobTorrentError, FormatError, NetworkError
+from blobtorrent.network.binding import Binding
+from blobtorrent.network.interfaces import survey
+from blobtorrent.protocol import natpmp, pcp
+from blobtorrent.protocol.portmap import Mapping, Transport
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.worker import Worker
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+TRIES_S = (0.25, 0.5, 1.0, 2.0)        # between two datagrams to a router (RFC 6886, 3.1)
+LAST_TRY_S = (0.5,)                    # when we go
+MAX_STRAYS = 16                        # datagrams of a try that are no answer
+WAYS = ("pcp", "nat-pmp", "upnp")      # the better one first
+
+
+class Router(NamedTuple):
+    """The default gateway, and which address of ours is on its network."""
+
+    host: str
+    source: str
+
+
+class PortMapper:
+    """Takes MapPort and UnmapPort in its `mailbox`. `ways` are those that may be tried, in this order."""
+
+    def __init__(self, binding: Binding, ways: tuple[str, ...] = WAYS, find: Callable[[], Router] | None = None,
+                 ) -> None:
+        self._binding = binding
+        self._ways = ways
+        self._find = find or self._gateway
+        self._nonces: dict[tuple[Transport, int], bytes] = {}
+        self._good_way = ""            # that worked last
+        self._upnp: UpnpRouter | None = None
+        self.mailbox: Mailbox[MapPort | UnmapPort] = Mailbox("portmap")
+        self._worker: Worker[MapPort | UnmapPort] = Worker("portmap", self.mailbox, self._on_order)
+
+    def start(self) -> None:
+        self._worker.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Take back what is to be, then end. True when that was done in time."""
+        return self._worker.stop(timeout_s)
+
+    def _on_order(self, order: MapPort | UnmapPort) -> None:
+        if isinstance(order, UnmapPort):
+            try:
+                self._unmap(order)
+            except (NetworkError, FormatError, OSError) as error:
+                log.debug("the router keeps a mapping", port=order.port, detail=str(error))
+            return
+        try:
+            order.reply_to.post(self._map(order))
+        except NetworkError as error:
+            order.reply_to.post(PortMapFailed(order.transport, order.port, error))
+
+    def _map(self, order: MapPort) -> PortMapped:
+        """Raises NetworkError ("portmap.no-router", "portmap.no-answer", "portmap.refused")."""
+        failure = NetworkError("portmap.no-answer", "no router answers")
+        for way in sorted(self._ways, key=lambda way: way != self._good_way):
+            try:
+                mapping = self._map_by(way, order)
+            except BlobTorrentError as error:
+                # That somebody refused tells more than that nobody was there.
+                if failure.code == "portmap.no-answer":
+                    failure = NetworkError(error.code, f"{way}: {error.detail}")
+            except OSError as error:
+                if failure.code == "portmap.no-answer":
+                    failure = NetworkError("portmap.no-answer", f"{way}: {error.strerror or error}")
+            else:
+                self._good_way = way
+                return PortMapped(mapping, way)
+        self._good_way = ""
+        raise failure
+
+    def _map_by(self, way: str, order: MapPort) -> Mapping:
+        transport, port = order.transport, order.port
+        if way == "upnp":
+            if self._upnp is None or self._good_way != "upnp":
+                self._upnp = find_router(self._binding)
+            return self._upnp.map(transport, port, order.wished_port, order.lifetime_s)
+        router = self._find()
+        if way == "pcp":
+            nonce = self._nonces.setdefault((transport, port), os.urandom(pcp.NONCE_BYTES))
+            question = pcp.ask_mapping(
+                transport, port, order.wished_port, order.lifetime_s, source=router.source, nonce=nonce)
+            return self._ask(
+                router, question,
+                lambda data: pcp.read_mapping(data, transport, port, nonce))
+        mapping = self._ask(router, natpmp.ask_mapping(transport, port, order.wished_port, order.lifetime_s),
+                            lambda data: natpmp.read_mapping(data, transport, port))
+        host = self._ask(router, natpmp.ASK_ADDRESS, natpmp.read_address)
+        return mapping._replace(external_host=host)
+
+    def _unmap(self, order: UnmapPort) -> None:
+        transport, port = order.transport, order.port
+        if self._good_way == "upnp" and self._upnp is not None:
+            self._upnp.unmap(transport, order.external_port)
+        elif self._good_way == "pcp":
+            router, nonce = self._find(), self._nonces[transport, port]
+            self._ask(router, pcp.ask_mapping(transport, port, 0, 0, source=router.source, nonce=nonce),
+                      lambda data: pcp.read_mapping(data, transport, port, nonce), LAST_TRY_S)
+        elif self._good_way == "nat-pmp":
+            self._ask(self._find(), natpmp.ask_mapping(transport, port, 0, 0),
+                      lambda data: natpmp.read_mapping(data, transport, port), LAST_TRY_S)
+
+    def _ask(self, router: Router, question: bytes, read: Callable[[bytes], T], tries_s: tuple[float, ...] = TRIES_S,
+             ) -> T:
+        """Send until there is an answer; the socket hears nobody but the router. Raises what `read` does, OSError,
+        NetworkError ("portmap.no-answer")."""
+        with self._binding.open_at(router.source, 0, socket.SOCK_DGRAM) as sock:
+            sock.connect((router.host, pcp.PORT))
+            for pause_s in tries_s:
+                sock.send(question)
+                end_s = time.monotonic() + pause_s
+                for _ in range(MAX_STRAYS):
+                    sock.settimeout(max(0.001, end_s - time.monotonic()))
+                    try:
+                        return read(sock.recv(pcp.MAX_BYTES))
+                    except TimeoutError:
+                        break
+                    except FormatError:
+                        continue
+        raise NetworkError("portmap.no-answer", "the router does not answer")
+
+    def _gateway(self) -> Router:
+        """Raises NetworkError ("portmap.no-router", "net.no-netlink")."""
+        found = survey()
+        ours = self._binding.sources if self._binding.is_confined else tuple(own.host for own in found.addresses)
+        for gateway in sorted(found.gateways, key=lambda gateway: gateway.metric):
+            host = ipaddress.ip_address(gateway.host)
+            for own in found.addresses:
+                network = ipaddress.ip_interface(f"{own.host}/{own.prefix_bits}").network
+                if host.version == 4 and own.interface == gateway.interface and host in network and own.host in ours:
+                    return Router(gateway.host, own.host)
+        raise NetworkError("portmap.no-router", "no router is known that ports could be mapped at")
