@@ -333,6 +333,7 @@ class SwarmHost:
             self._handlers.update(self._seed_desk.handlers)
         swarm.web_seeds = WebSeeds(swarm, self._seed_desk, self._rng)
         self._flow.meter_web_seeds(swarm)
+        swarm.pulse.hurry()
 
     # ---- links
 

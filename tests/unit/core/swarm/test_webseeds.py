@@ -1,0 +1,339 @@
+"""Which pieces a swarm reads from web seeds, and what becomes of runs that fail, come late, or bring rubbish."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from blobtorrent.core.swarm.messages import ChangeSwarm, WantPieces
+from blobtorrent.core.swarm.seeddesk import SeedDesk
+from blobtorrent.core.swarm.webseed import FIRST_REST_S, FORGET_FILES_S, State, WebSeed
+from blobtorrent.core.swarm.webseeds import WebSeeds
+from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
+from blobtorrent.discovery.seedreader import SeedReader
+from blobtorrent.model.errors import BlobTorrentError, NetworkError, WebSeedError
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.storage.jobs import PieceVerdicts
+from tests.support.oneswarm import OneSwarm
+from tests.support.stored import StoredTorrent
+
+BLOCK = 1 << 14
+PIECE = 4 * BLOCK
+URLS = ("http://a.test/", "http://b.test/")
+
+
+class Rig:
+    """A swarm with web seeds; whatever is asked of them waits until the test answers it."""
+
+    def __init__(self, *, pieces: int = 32, urls: tuple[str, ...] = URLS[:1], limit: int = 4, slots: int = 1024,
+                 piece_length: int = PIECE, order: dict[str, Any] | None = None, **settings: Any) -> None:
+        torrent = StoredTorrent([pieces * piece_length - 5], piece_length)
+        torrent.metainfo = torrent.metainfo._replace(web_seeds=urls)
+        self.one = OneSwarm(torrent, slots=slots, order=order or {}, **settings)
+        self.swarm, self.arena, self.torrent = self.one.swarm, self.one.arena, torrent
+        self.posted: list[FetchParts] = []
+        self.desk = SeedDesk(self.posted.append, limit, 0, Mailbox("inbox"))
+        self.seeds = self.swarm.web_seeds = WebSeeds(self.swarm, self.desk, random.Random(1))
+        self.seeds.fill()
+        self.swarm.pulse.hurry()
+
+    @property
+    def states(self) -> list[str]:
+        return [status.state for status in self.seeds.statuses()]
+
+    def take(self) -> FetchParts:
+        return self.posted.pop(0)
+
+    def fill_in(self, parts: Iterable[Part], *, spoil: bool = False) -> None:
+        for part in parts:
+            data = self.torrent.piece(part.piece)[part.begin : part.begin + part.length]
+            for number, slot in enumerate(part.slots):
+                block = data[number * BLOCK : (number + 1) * BLOCK]
+                self.arena.views[slot][:len(block)] = bytes(len(block)) if spoil else block
+
+    def end(self, order: FetchParts, came: int | None = None, error: BlobTorrentError | None = None, *,
+            spoil: bool = False, **more: Any) -> None:
+        """The first `came` parts came, all without a number; then it is over."""
+        came = len(order.parts) if came is None else came
+        if came:
+            self.fill_in(order.parts[:came], spoil=spoil)
+            self.tell(PartsFetched(order.token, order.parts[:came]))
+        for part in order.parts[came:]:
+            self.arena.release(part.slots)
+        reader = order.reader or SeedReader(order.seed, order.content)
+        self.tell(FetchEnded(order.token, reader, order.parts[came:], error, **more))
+
+    def tell(self, message: PartsFetched | FetchEnded) -> None:
+        self.desk.handlers[type(message)](message)
+        self.swarm.flush(self.one.notes.now)
+
+    def judge(self) -> None:
+        """Hasher and disk do their work."""
+        self.swarm.flush(self.one.notes.now)
+        hashed, self.one.notes.hashed = self.one.notes.hashed, []
+        good, bad = [], []
+        for piece in hashed:
+            data = b"".join(self.arena.segments(piece.slots, piece.size))
+            (good if data == self.torrent.piece(piece.index) else bad).append(piece)
+            self.arena.release(piece.slots)
+        if hashed:
+            self.swarm.completion.on_verdicts(PieceVerdicts(self.swarm.info_hash, good, bad, []))
+            self.swarm.flush(self.one.notes.now)
+
+    def finish(self) -> None:
+        """Everything that is asked comes."""
+        for _ in range(200):
+            while self.posted:
+                self.end(self.take())
+            self.judge()
+            if self.swarm.is_seeding:
+                return
+            self.one.pass_time(1.0)
+        raise AssertionError("it does not end")
+
+
+def pieces_of(order: FetchParts) -> list[int]:
+    return [part.piece for part in order.parts]
+
+
+def test_a_web_seed_alone_completes_the_torrent() -> None:
+    rig = Rig()
+    rig.finish()
+    assert rig.arena.reserved == 0
+    (status,) = rig.seeds.statuses()
+    assert (status.state, status.downloaded_bytes) == ("idle", rig.torrent.geometry.size)
+    assert rig.swarm.downloaded.total == rig.torrent.geometry.size
+
+
+def test_a_second_connection_comes_with_the_first_answer_and_reads_other_pieces() -> None:
+    rig = Rig(pieces=64)
+    first = rig.take()
+    assert rig.posted == []
+    rig.end(first)
+    second, third = rig.take(), rig.take()
+    assert rig.posted == []
+    assert not set(pieces_of(second)) & set(pieces_of(third))
+    assert pieces_of(second) == list(range(second.parts[0].piece, second.parts[-1].piece + 1))
+
+
+def test_a_server_without_ranges_is_read_in_order_over_one_connection() -> None:
+    rig = Rig(pieces=64)
+    rig.end(rig.take(), has_ranges=False)
+    rig.judge()
+    order = rig.take()
+    assert rig.posted == []
+    assert order.parts[0].piece == (~rig.swarm.pieces.have.mask & rig.swarm.all_mask & -(
+        ~rig.swarm.pieces.have.mask & rig.swarm.all_mask)).bit_length() - 1
+    rig.posted.append(order)
+    rig.finish()
+
+
+def test_peers_and_web_seeds_are_not_asked_for_the_same() -> None:
+    rig = Rig()
+    order = rig.take()
+    link = rig.one.join()
+    asked = {piece for piece, _ in rig.one.asked(link)}
+    assert asked and not asked & set(pieces_of(order))
+
+
+def test_what_does_not_come_may_be_had_from_a_peer() -> None:
+    rig = Rig(pieces=4)
+    order = rig.take()
+    link = rig.one.join()
+    before = {piece for piece, _ in rig.one.asked(link)}
+    rig.end(order, 1, NetworkError("net.reset", "cut"))
+    assert rig.states == ["resting"]
+    rig.one.pass_time(2.0)
+    after = before | {piece for piece, _ in rig.one.asked(link)}
+    assert after == set(range(4)) - {order.parts[0].piece}
+
+
+def test_what_a_peer_began_is_finished_by_a_web_seed() -> None:
+    rig = Rig(pieces=2, web_seeds="off")
+    link = rig.one.join()
+    rig.one.give(link, [(0, 1)])
+    rig.swarm.lose(link, NetworkError("net.reset", "gone"))
+    rig.swarm.change(ChangeSwarm(rig.swarm.info_hash, rig.swarm.settings._replace(web_seeds="always")))
+    blocks = [(part.piece, part.begin // BLOCK, len(part.slots)) for order in rig.posted for part in order.parts]
+    assert (0, 1, 1) not in blocks
+    rig.finish()
+    assert rig.arena.reserved == 0
+
+
+def test_failures_are_followed_by_longer_and_longer_rests() -> None:
+    rig = Rig()
+    rests = []
+    for _ in range(3):
+        rig.end(rig.take(), 0, NetworkError("net.refused", "no"))
+        (status,) = rig.seeds.statuses()
+        assert (status.state, status.error_code, rig.posted) == ("resting", "net.refused", [])
+        assert status.next_try_s is not None
+        rests.append(status.next_try_s)
+        rig.one.pass_time(status.next_try_s + 2)
+    assert FIRST_REST_S <= rests[0] < rests[1] < rests[2] < 8 * FIRST_REST_S
+    rig.finish()
+    assert rig.seeds.statuses()[0].failures == 0
+
+
+def test_retry_after_counts_for_more_than_our_own_patience() -> None:
+    rig = Rig()
+    rig.end(rig.take(), 0, WebSeedError("webseed.busy", "HTTP status 503"), retry_after_s=300.0)
+    next_try_s = rig.seeds.statuses()[0].next_try_s
+    assert next_try_s is not None and 300.0 <= next_try_s <= 450.0
+
+
+def test_a_file_that_is_not_there_is_left_out_for_a_while_and_the_others_are_read() -> None:
+    torrent = StoredTorrent([4 * PIECE, 4 * PIECE], PIECE)
+    torrent.metainfo = torrent.metainfo._replace(web_seeds=URLS[:1])
+    rig = Rig()
+    rig.one = OneSwarm(torrent)
+    rig.swarm, rig.arena, rig.torrent = rig.one.swarm, rig.one.arena, torrent
+    rig.posted.clear()
+    rig.desk = SeedDesk(rig.posted.append, 4, 0, Mailbox("inbox"))
+    rig.seeds = rig.swarm.web_seeds = WebSeeds(rig.swarm, rig.desk, random.Random(1))
+    rig.seeds.fill()
+    rig.end(rig.take(), 0, WebSeedError("webseed.no-file", "HTTP status 404"), file=0)
+    assert rig.states == ["fetching"]
+    while rig.posted:
+        order = rig.take()
+        assert min(pieces_of(order)) >= 4
+        rig.end(order)
+    rig.judge()
+    assert rig.swarm.pieces.have.mask == 0b1111_0000
+    rig.one.pass_time(FORGET_FILES_S + 2)
+    rig.finish()
+
+
+def test_a_seed_that_spoils_a_piece_is_banned_and_what_is_under_way_cancelled() -> None:
+    rig = Rig(pieces=64, urls=URLS)
+    rig.end(rig.take(), spoil=True)
+    second = [order for order in rig.posted if order.seed == URLS[0]]
+    rig.judge()
+    assert rig.states[0] == "banned" and all(order.is_cancelled for order in second)
+    for order in list(rig.posted):
+        if order.seed == URLS[0]:
+            rig.posted.remove(order)
+            rig.end(order, 0)
+    rig.finish()
+    assert rig.states == ["banned", "idle"]
+
+
+def test_a_seed_that_gave_only_some_of_a_spoiled_piece_is_not_to_blame() -> None:
+    rig = Rig(pieces=1, web_seeds="off")
+    link = rig.one.join()
+    rig.one.give(link, [(0, 1)], spoil=True)
+    rig.swarm.lose(link, NetworkError("net.reset", "gone"))
+    rig.swarm.change(ChangeSwarm(rig.swarm.info_hash, rig.swarm.settings._replace(web_seeds="always")))
+    while rig.posted:
+        rig.end(rig.take())
+    rig.judge()
+    assert rig.swarm.spoiled_pieces == 1 and rig.states == ["fetching"]
+    rig.finish()
+
+
+def test_slow_peers_are_waited_for_before_web_seeds_are_asked_and_fast_ones_keep_them_away() -> None:
+    rig = Rig(web_seeds="when-slow", web_seed_slow_bytes_per_s=1000)
+    link = rig.one.join()
+    for _ in range(20):
+        link.down.rate = 5000.0
+        rig.one.pass_time(1.0)
+    assert rig.posted == []
+    for _ in range(4):
+        link.down.rate = 0.0
+        rig.one.pass_time(0.9)
+    assert rig.posted == []
+    rig.one.pass_time(10.0)
+    assert rig.posted
+
+
+def test_what_is_not_wanted_any_more_is_cancelled_and_dropped() -> None:
+    rig = Rig(pieces=8)
+    order = rig.take()
+    rig.swarm.want(WantPieces(rig.swarm.info_hash, rig.swarm.all_mask, {}))
+    assert order.is_cancelled
+    rig.end(order)                     # it came all the same
+    rig.judge()
+    assert rig.arena.reserved == 0
+    assert rig.swarm.wasted_bytes == sum(part.length for part in order.parts)
+
+
+def test_the_most_wanted_files_come_first() -> None:
+    rig = Rig(pieces=64, order={"priorities": dict.fromkeys(range(40, 44), 1)})
+    assert pieces_of(rig.take()) == [40, 41, 42, 43]
+
+
+def test_a_sequential_torrent_is_read_from_its_start() -> None:
+    assert pieces_of(Rig(pieces=64, is_sequential=True).take())[0] == 0
+
+
+def test_a_torrent_that_closes_waits_for_no_web_seed_and_loses_no_memory() -> None:
+    rig = Rig(pieces=64)
+    rig.end(rig.take())
+    orders = [rig.take(), rig.take()]
+    rig.judge()
+    rig.swarm.drain()
+    assert rig.swarm.is_drained and all(order.is_cancelled for order in orders)
+    rig.end(orders[0])
+    rig.end(orders[1], 0)
+    assert (rig.arena.reserved, rig.posted) == (0, [])
+
+
+def test_nobody_asks_for_more_than_there_are_threads_and_all_get_their_turn() -> None:
+    rig = Rig(pieces=64, urls=URLS, limit=1)
+    seen = []
+    for _ in range(4):
+        (order,) = rig.posted
+        seen.append(order.seed)
+        rig.end(rig.take())
+    assert seen == [URLS[0], URLS[1], URLS[0], URLS[1]]
+
+
+def test_pieces_that_are_larger_than_the_share_of_memory_come_in_parts() -> None:
+    rig = Rig(pieces=3, piece_length=64 * BLOCK, slots=160, limit=4)
+    assert all(len(part.slots) <= 20 for order in rig.posted for part in order.parts)
+    rig.finish()
+    assert rig.arena.reserved == 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_happens_no_memory_is_lost_and_the_torrent_completes(seed: int) -> None:
+    rng = random.Random(seed)
+    rig = Rig(pieces=rng.choice((3, 20, 50)), urls=URLS, limit=rng.choice((1, 2, 4)), slots=rng.choice((48, 256)),
+              piece_length=rng.choice((BLOCK, PIECE, 24 * BLOCK)))
+    for _ in range(60):
+        what = rng.randrange(8)
+        if what < 3 and rig.posted:
+            order = rig.posted.pop(rng.randrange(len(rig.posted)))
+            came = rng.randrange(len(order.parts) + 1)
+            error = rng.choice((None, NetworkError("net.reset", "x"), WebSeedError("webseed.busy", "x")))
+            rig.end(order, None if error is None else came, error)
+        elif what == 3 and len(rig.swarm.links) < 3:
+            rig.one.join(rng.sample(range(rig.torrent.geometry.num_pieces), rng.randrange(1, 3)))
+        elif what == 4 and rig.swarm.links:
+            link = rng.choice(list(rig.swarm.links))
+            asked = [(key >> 32, (key & 0xFFFFFFFF) >> 14) for key, _ in link.outstanding.items()]
+            rig.one.give(link, asked[:rng.randrange(5)])
+        elif what == 5 and rig.swarm.links:
+            rig.swarm.lose(rng.choice(list(rig.swarm.links)), NetworkError("net.reset", "gone"))
+        elif what == 6:
+            skipped = rng.getrandbits(rig.torrent.geometry.num_pieces) & rng.choice((0, rig.swarm.all_mask))
+            rig.swarm.want(WantPieces(rig.swarm.info_hash, skipped, {}))
+        else:
+            rig.judge()
+            rig.one.pass_time(rng.random() * 20)
+        rig.one.said()
+    for link in list(rig.swarm.links):
+        rig.swarm.lose(link, NetworkError("net.reset", "gone"))
+    rig.swarm.want(WantPieces(rig.swarm.info_hash, 0, {}))
+    rig.finish()
+    assert rig.arena.reserved == 0
+
+
+def test_a_free_connection_is_there_only_for_who_may_be_asked() -> None:
+    seed = WebSeed(Rig().seeds, URLS[0], 2)
+    assert seed.free_lane() is seed.lanes[0]
+    assert seed.spoiled(1) == [] == seed.spoiled(2)
+    assert (seed.machine.state, seed.free_lane()) == (State.BANNED, None)
