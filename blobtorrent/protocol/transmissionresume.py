@@ -24,6 +24,10 @@ MAX_RATIO = 1e6
 
 AS_ALL, OWN, NONE = 0, 1, 2            # whose limit of seeding counts: that of all torrents, its own, nobody's
 
+# Transmission notes the time of a file when it is complete, by a clock that ticks each second, and may write its last
+# bytes a little later: 3.00 did by 1 to 2 seconds when both it and the disk had nothing else to do.
+LAG_S = 60
+
 _UNBELIEVED = (1, 0)
 
 # A peer as the memory of a 32-bit or 64-bit Transmission before 4.1 holds it: the family in 4 bytes (0 for IPv4), the
@@ -128,15 +132,15 @@ def read_progress(raw: bytes, geometry: PieceGeometry, files: Sequence[range]) -
         raise progress.other_shape(f"progress of {len(times)} files for a torrent of {len(files)}")
     if is_old:
         owned = _digits(have)
-        checked_at = [_checked_at(time, pieces, owned) for time, pieces in zip(times, files)]
-        changed = [(0, time) if time else _UNBELIEVED for time in checked_at]
+        changed = [_before(_checked_at(time, pieces, owned), is_whole=owned.count("1", pieces.start, pieces.stop) ==
+                           len(pieces)) for time, pieces in zip(times, files)]
     else:
         raw_checked = _bits(progress, b"pieces", geometry.num_pieces)
         checked = -int(raw_checked) if isinstance(raw_checked, bool) else bits_of(raw_checked, geometry.num_pieces)
         unchecked = _digits(have & ~checked)
         changed = [
-            (time, time) if _is_time(time) and unchecked.find("1", pieces.start, pieces.stop) < 0 else _UNBELIEVED
-            for time, pieces in zip(times, files)]
+            (time - LAG_S, time + LAG_S) if _is_time(time) and unchecked.find("1", pieces.start, pieces.stop) < 0
+            else _UNBELIEVED for time, pieces in zip(times, files)]
     return Progress(have, tuple(changed))
 
 
@@ -182,6 +186,11 @@ def _old_block_bytes(piece_length: int) -> int:
     while size > MAX_BLOCK_BYTES:
         size //= 2
     return size
+
+
+def _before(checked_at: int, *, is_whole: bool) -> tuple[int, int]:
+    """A file that lacks pieces is written to after others of it were checked: only later checks count."""
+    return (0, checked_at + LAG_S * is_whole) if checked_at else _UNBELIEVED
 
 
 def _checked_at(told: Any, pieces: range, owned: str) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from blobtorrent.protocol.transmissionresume import LAG_S
 from tests.support.fingerprint import fingerprint
 from tests.support.payload import KIB, Sample, make_sample
 from tests.support.peers.blobtorrent import run
@@ -151,7 +152,8 @@ def test_a_file_that_changed_since_is_checked_and_no_other(left: Left, copy: Lef
     data = bytearray(changed.read_bytes())
     data[70_000] ^= 1
     changed.write_bytes(data)
-    os.utime(changed, (time.time() + 5, time.time() + 5))
+    later = time.time() + 2 * LAG_S
+    os.utime(changed, (later, later))
     told = _import(copy.config, "--state-dir", box.state, "--map", f"{left.home}={copy.home}")
     assert _each(told, left, "to_check_bytes") == [300_000, 0, 0, 0]
     with box:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from blobtorrent.model.errors import FormatError
 from blobtorrent.model.geometry import PieceGeometry
 from blobtorrent.protocol.transmissionresume import (
+    LAG_S,
     OWN,
     Progress,
     read_progress,
@@ -128,24 +129,27 @@ def test_blocks_of_other_pieces_are_counted_as_each_version_did(piece_length: in
         assert have == (1 << (count - 1) * block // piece_length) - 1
 
 
-def test_a_file_is_believed_up_to_the_time_it_was_checked() -> None:
-    assert progress(OLD).changed == ((0, 100), (0, 200))
+def test_a_file_is_believed_up_to_the_time_it_was_checked_and_a_whole_one_a_little_longer() -> None:
+    assert progress(OLD).changed == ((0, 100 + LAG_S), (0, 200 + LAG_S))
+    assert progress(OLD, blocks=bits("1111110000")).changed == ((0, 100 + LAG_S), (0, 200))
+    assert progress(OLD, blocks="none").changed == ((0, 100), (0, 200))
     assert progress(OLD, **{"time-checked": [0, -5]}).changed == ((1, 0), (1, 0))
 
 
 def test_of_the_pieces_a_file_has_the_one_checked_first_counts() -> None:
     told = {"time-checked": [[99, 3, 2, 4], 200]}
-    assert progress(OLD, **told).changed[0] == (0, 101)
+    assert progress(OLD, **told).changed[0] == (0, 101 + LAG_S)
     assert progress(OLD, blocks=bits("1100110000"), **told).changed[0] == (0, 102)
     assert progress(OLD, **{"time-checked": [[99, 3, 0, 4], 200]}).changed[0] == (1, 0)
     assert progress(OLD, **{"time-checked": [[99, 3], []]}).changed == ((1, 0), (1, 0))
 
 
 def test_later_versions_note_the_times_of_files_and_what_was_checked() -> None:
-    assert progress(NEW).changed == ((100, 100), (200, 200))
-    assert progress(NEW, pieces=bits("11110")).changed == ((100, 100), (1, 0))
+    both = ((100 - LAG_S, 100 + LAG_S), (200 - LAG_S, 200 + LAG_S))
+    assert progress(NEW).changed == both
+    assert progress(NEW, pieces=bits("11110")).changed == (both[0], (1, 0))
     assert progress(NEW, pieces="none").changed == ((1, 0), (1, 0))
-    assert progress(NEW, pieces="none", blocks="none").changed == ((100, 100), (200, 200))
+    assert progress(NEW, pieces="none", blocks="none").changed == both
     assert progress(NEW, mtimes=[0, "x"]).changed == ((1, 0), (1, 0))
 
 
