@@ -90,6 +90,27 @@ class PieceReport(NamedTuple):
     partial: tuple[PartialPiece, ...] = ()
 
 
+class BadLine(NamedTuple):
+    """A line of a filter list that is not understood; the first one is 1."""
+
+    number: int
+    reason: str
+
+
+class FilterListStatus(NamedTuple):
+    """A filter list that is in a file. The time is in seconds since 1970, 0 while none of it is in force."""
+
+    path: str
+    ranges_v4: int = 0                 # after what overlaps was joined
+    ranges_v6: int = 0
+    lines: int = 0                     # that name a range
+    malformed: int = 0
+    first_malformed: tuple[BadLine, ...] = ()
+    read_at: float = 0.0
+    error_code: str = ""               # why the file could not be used last; empty when it could
+    error_detail: str = ""
+
+
 class WebSeedStatus(NamedTuple):
     """One web seed (BEP 19). `state` is "idle" (nothing is wanted of it now), "fetching", "resting" (it failed, or asked
     to be left alone), "banned" (it sent what is not the torrent's), or "unused": nothing is fetched from any.

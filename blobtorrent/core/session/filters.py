@@ -4,15 +4,17 @@ A list that cannot be read, or is no list, leaves the one in force that was read
 at every few seconds; one that has changed is read when two looks found it the same, at a reload at once.
 """
 
-# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from __future__ import annotations
+
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from blobtorrent.config.schema import FilterSettings
 from blobtorrent.core.session.commands import Reply
 from blobtorrent.model.addressfilter import AddressFilter, Gate
+from blobtorrent.model.details import FilterListStatus
 from blobtorrent.model.errors import BlobTorrentError, Unavailable
 from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.logs import get_logger
@@ -20,7 +22,7 @@ from blobtorrent.runtime.loop import SelectorLoop
 from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
 
 if TYPE_CHECKING:
-    from blobtorrent.core.session.listfile import BadLine, ListRead, Stamp
+    from blobtorrent.core.session.listfile import ListRead, Stamp
     from blobtorrent.model.blocklist import Ranges
 
 log = get_logger(__name__)
@@ -37,26 +39,12 @@ _FIGURES = {
 }
 
 
-class ListStatus(NamedTuple):
-    """A filter list that is in a file. The time is in seconds since 1970, 0 while none of it is in force."""
-
-    name: str                          # the path of its file
-    ranges_v4: int = 0                 # after what overlaps was joined
-    ranges_v6: int = 0
-    lines: int = 0                     # that name a range
-    malformed: int = 0
-    first_malformed: "tuple[BadLine, ...]" = ()
-    read_at: float = 0.0
-    error_code: str = ""               # why the file could not be used last; empty when it could
-    error_detail: str = ""
-
-
 class _Source:
     """A file of the settings, and what is in force of it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.status = ListStatus(str(path))
+        self.status = FilterListStatus(str(path))
         self.ranges: Ranges | None = None
         self.read: Stamp | None = None                     # the file as it was used, or found to be of no use
         self.seen: Stamp | None = None                     # as the last look found it
@@ -76,7 +64,7 @@ class FilterManager:
 
     def __init__(self, use: Callable[[AddressFilter | None], None], gates: Sequence[Gate], *,
                  clock: Clock | None = None) -> None:
-        self.statuses: tuple[ListStatus, ...] = ()
+        self.statuses: tuple[FilterListStatus, ...] = ()
         self.in_force: AddressFilter | None = None
         self._use = use
         self._gates = gates
@@ -149,13 +137,13 @@ class FilterManager:
             yield Sample(_REFUSED, labelled(list=name), count, COUNTER)
         for status in self.statuses:
             for family, ranges in (("ipv4", status.ranges_v4), ("ipv6", status.ranges_v6)):
-                yield Sample(_RANGES, labelled(list=status.name, family=family), ranges, GAUGE)
-            yield Sample(_FAILED, labelled(list=status.name), int(bool(status.error_code)), GAUGE)
+                yield Sample(_RANGES, labelled(list=status.path, family=family), ranges, GAUGE)
+            yield Sample(_FAILED, labelled(list=status.path), int(bool(status.error_code)), GAUGE)
 
     @property
     def troubles(self) -> list[str]:
         """Lists that could not be used."""
-        return [f"filter list {status.name}: {status.error_code}" for status in self.statuses if status.error_code]
+        return [f"filter list {status.path}: {status.error_code}" for status in self.statuses if status.error_code]
 
     # ---- the thread
 
@@ -216,9 +204,9 @@ class FilterManager:
         assert self._loop is not None
         self._loop.timers.at(self._loop.now + delay_s, call)
 
-    def _take(self, source: _Source, read: "ListRead") -> None:
+    def _take(self, source: _Source, read: ListRead) -> None:
         source.ranges, source.read = read.ranges, read.stamp
-        source.status = ListStatus(
+        source.status = FilterListStatus(
             str(source.path), read.ranges.num_v4, read.ranges.num_v6, read.lines, read.malformed, read.first_malformed,
             read_at=self._clock.wall())
         log.info("a filter list is in force", list=source.path, ranges=read.ranges.num_v4 + read.ranges.num_v6,
@@ -246,7 +234,7 @@ class FilterManager:
             lists[OWN_LIST] = _ranges_of(self._settings.block)
         for source in self._sources:
             if source.ranges is not None:
-                lists[source.status.name] = source.ranges
+                lists[source.status.path] = source.ranges
         self.in_force = AddressFilter(lists, _ranges_of(self._settings.allow)) if lists else None
         self._use(self.in_force)
         self._tell()
@@ -255,7 +243,7 @@ class FilterManager:
         self.statuses = tuple(source.status for source in self._sources)
 
 
-def _ranges_of(lines: tuple[str, ...]) -> "Ranges":
+def _ranges_of(lines: tuple[str, ...]) -> Ranges:
     """Those that the settings name; they have been checked."""
     from blobtorrent.model.blocklines import read_line
     from blobtorrent.model.blocklist import RangeBuilder, Ranges

@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from blobtorrent.model.blocklines import MAX_LINE, read_line
 from blobtorrent.model.blocklist import RangeBuilder, Ranges
+from blobtorrent.model.details import BadLine
 from blobtorrent.model.errors import Denied, FileMissing, FormatError, StorageError
 from blobtorrent.runtime.pacing import paced, paced_batches
 
@@ -37,11 +38,6 @@ class Stamp(NamedTuple):
     size: int
     mtime_ns: int
     inode: int
-
-
-class BadLine(NamedTuple):
-    number: int                        # from 1
-    reason: str
 
 
 class ListRead(NamedTuple):

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from blobtorrent.core.session.filters import OWN_LIST, FilterManager, ListStatus
+from blobtorrent.core.session.filters import OWN_LIST, FilterManager
 from blobtorrent.interface.rest.encode import Shape, document, whole_seconds
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Request, Response
 from blobtorrent.interface.rest.routes import Answer, Operation, Route
 from blobtorrent.interface.rest.schemas import COUNT, TEXT, answer_object, described, list_of, nullable
+from blobtorrent.model.details import FilterListStatus
 from blobtorrent.model.errors import Invalid
 
 _BAD_LINE = answer_object({"line": COUNT, "reason": TEXT})
 
-LIST: Shape[ListStatus] = Shape({
-    "path": (TEXT, lambda status: status.name),
+LIST: Shape[FilterListStatus] = Shape({
+    "path": TEXT,
     "ranges_v4": described(COUNT, "Ranges in force, after what overlaps was joined."),
     "ranges_v6": COUNT,
     "lines": described(COUNT, "Lines that name a range."),
@@ -59,7 +60,7 @@ class FilterResource:
     def read_all(self, _request: Request) -> Response:
         hits = self._filters.hits
         return document({
-            "lists": [{**LIST.object_of(status), "refused": hits[status.name]} for status in self._filters.statuses],
+            "lists": [{**LIST.object_of(status), "refused": hits[status.path]} for status in self._filters.statuses],
             "refused_by_settings": hits[OWN_LIST],
         })
 

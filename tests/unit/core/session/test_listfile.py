@@ -8,8 +8,9 @@ import os
 import pytest
 
 from blobtorrent.core.session import listfile
-from blobtorrent.core.session.listfile import Abandoned, BadLine, read_list, stamp_of
+from blobtorrent.core.session.listfile import Abandoned, read_list, stamp_of
 from blobtorrent.model.addressfilter import number_of
+from blobtorrent.model.details import BadLine
 from blobtorrent.model.errors import BlobTorrentError
 
 LINES = b"# a list\n\none:192.0.2.0-192.0.2.9\nsome words\r\ntwo:192.0.2.5-192.0.2.20\r\n2001:db8::/32"

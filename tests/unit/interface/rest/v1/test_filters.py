@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.core.session.filters import ListStatus
-from blobtorrent.core.session.listfile import BadLine
+from blobtorrent.model.details import BadLine, FilterListStatus
 from tests.support.filters import filter_of
 from tests.support.resources import Resources, grant_of
 
@@ -17,8 +16,8 @@ def rest():
 
 def test_lists_are_told_with_what_came_of_them(rest):
     rest.filters.statuses = (
-        ListStatus("/a", 3, 1, 5, 1, (BadLine(4, "no address"),), read_at=1_700_000_000.7),
-        ListStatus("/b", error_code="filters.unreadable", error_detail="/b: no such file"),
+        FilterListStatus("/a", 3, 1, 5, 1, (BadLine(4, "no address"),), read_at=1_700_000_000.7),
+        FilterListStatus("/b", error_code="filters.unreadable", error_detail="/b: no such file"),
     )
     told = rest.ask("GET", "/v1/filters").json
     assert told["refused_by_settings"] == 0
