@@ -6,7 +6,8 @@ earlier runs, which can wait. What one tracker is told of one swarm goes in the 
 """
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -38,14 +39,22 @@ class Line(NamedTuple):
     origin: Origin
 
 
+Key = tuple[bool, str]                 # of a host: whether it is reached by datagrams, and its name
+
+
 class _Host:
     """The lines that wait for a place at one host, and how many have one."""
 
-    def __init__(self, is_udp: bool) -> None:
-        self.is_udp = is_udp
-        self.ready: tuple[deque[Line], ...] = tuple(deque() for _ in Turn)
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.ready: tuple[OrderedDict[Line, None], ...] = tuple(OrderedDict() for _ in Turn)
         self.open = 0
         self.is_silent = False         # it did not answer the last call
+        self.stands_in: dict[Key, _Host] | None = None     # who has room and something to send, by turn
+
+    @property
+    def is_udp(self) -> bool:
+        return self.key[0]
 
     def next_turn(self) -> Turn | None:
         return next((turn for turn in Turn if self.ready[turn]), None)
@@ -59,18 +68,21 @@ class _Host:
 
 
 class AnnounceQueue:
-    """`put` and `done` change it; `take` gives what may go."""
+    """`put` and `done` change it; `take` gives what may go. Each costs the same however much waits."""
 
     def __init__(self) -> None:
         self._lines: dict[Line, deque[tuple[Announce, Turn]]] = {}
-        self._hosts: dict[tuple[bool, str], _Host] = {}
-        self._waiting: dict[tuple[bool, str], None] = {}   # hosts with ready lines; one that was served goes to the end
-        self._open = {False: 0, True: 0}                   # calls under way, over HTTP and over UDP
+        self._hosts: dict[Key, _Host] = {}
+        # Hosts that can be sent something, over HTTP and over UDP, by turn; one that was served goes to the end.
+        self._standing: dict[bool, tuple[dict[Key, _Host], ...]] = {
+            is_udp: tuple({} for _ in Turn) for is_udp in (False, True)}
+        self._open = {False: 0, True: 0}                   # calls under way
         self._under_way: set[Line] = set()
+        self._size = 0
 
     def __len__(self) -> int:
         """Announces that are not answered yet."""
-        return sum(map(len, self._lines.values()))
+        return self._size
 
     def is_under_way(self, line: Line) -> bool:
         return line in self._under_way
@@ -79,29 +91,27 @@ class AnnounceQueue:
         line = line_of(announce)
         orders = self._lines.setdefault(line, deque())
         orders.append((announce, turn))
+        self._size += 1
         if len(orders) == 1:
             self._make_ready(line, turn)
 
     def take(self) -> list[Announce]:
         """What may go now; it is under way until it is `done`."""
         taken: list[Announce] = []
-        for turn in Turn:
-            found = True
-            while found:
-                found = False
-                for key in list(self._waiting):
-                    announce = self._take_one(key, turn)
-                    if announce is not None:
-                        taken.append(announce)
-                        found = True
+        for is_udp, limit in ((False, MAX_CALLS), (True, MAX_DATAGRAM_CALLS)):
+            while self._open[is_udp] < limit:
+                standing = next((hosts for hosts in self._standing[is_udp] if hosts), None)
+                if standing is None:
+                    break
+                taken.append(self._take_one(next(iter(standing.values()))))
         return taken
 
     def done(self, answer: AnnounceDone) -> None:
         """The answer to one that was taken has come."""
         line = Line(answer.url, answer.query.wire_hash, answer.origin)
-        key = _host_of(line.url)
-        host, orders = self._hosts[key], self._lines[line]
+        host, orders = self._hosts[_host_of(line.url)], self._lines[line]
         orders.popleft()
+        self._size -= 1
         self._under_way.discard(line)
         host.open -= 1
         self._open[host.is_udp] -= 1
@@ -111,13 +121,14 @@ class AnnounceQueue:
             self._make_ready(line, orders[0][1])
         else:
             del self._lines[line]
-        if not host.open and host.next_turn() is None:
-            del self._hosts[key]
+            self._place(host)
 
-    def withdraw(self, info_hash: InfoHash) -> None:
-        """The torrent stops: what was not sent need not be, except that it was completed and that we leave."""
-        for line, orders in list(self._lines.items()):
-            if orders[0][0].info_hash != info_hash and orders[-1][0].info_hash != info_hash:
+    def withdraw(self, info_hash: InfoHash, lines: Iterable[Line]) -> None:
+        """The torrent stops: what these lines have not sent need not be, except that it was completed and that we
+        leave."""
+        for line in lines:
+            orders = self._lines.get(line)
+            if orders is None:
                 continue
             is_open = line in self._under_way
             kept = deque(
@@ -126,6 +137,7 @@ class AnnounceQueue:
                 or announce.query.event in (AnnounceEvent.COMPLETED, AnnounceEvent.STOPPED))
             if len(kept) == len(orders):
                 continue
+            self._size -= len(orders) - len(kept)
             if not is_open:
                 self._make_unready(line)
             if kept:
@@ -135,42 +147,44 @@ class AnnounceQueue:
             else:
                 del self._lines[line]
 
-    def _take_one(self, key: tuple[bool, str], turn: Turn) -> Announce | None:
-        host = self._hosts[key]
-        if not host.ready[turn]:
-            return None
-        line = host.ready[turn][0]
-        announce = self._lines[line][0][0]
-        total = MAX_DATAGRAM_CALLS if host.is_udp else MAX_CALLS
-        if self._open[host.is_udp] >= total or host.open >= host.limit(announce.query.event):
-            return None
-        host.ready[turn].popleft()
-        del self._waiting[key]
-        if host.next_turn() is not None:
-            self._waiting[key] = None
+    def _take_one(self, host: _Host) -> Announce:
+        turn = host.next_turn()
+        assert turn is not None
+        line, _ = host.ready[turn].popitem(last=False)
         host.open += 1
         self._open[host.is_udp] += 1
         self._under_way.add(line)
-        return announce
+        self._place(host)
+        return self._lines[line][0][0]
 
     def _make_ready(self, line: Line, turn: Turn) -> None:
         key = _host_of(line.url)
         host = self._hosts.get(key)
         if host is None:
-            host = self._hosts[key] = _Host(is_udp=key[0])
-        host.ready[turn].append(line)
-        self._waiting[key] = None
+            host = self._hosts[key] = _Host(key)
+        host.ready[turn][line] = None
+        self._place(host)
 
     def _make_unready(self, line: Line) -> None:
-        key = _host_of(line.url)
-        host = self._hosts[key]
+        host = self._hosts[_host_of(line.url)]
         for ready in host.ready:
-            if line in ready:
-                ready.remove(line)
-        if host.next_turn() is None:
-            self._waiting.pop(key, None)
+            ready.pop(line, None)
+        self._place(host)
+
+    def _place(self, host: _Host) -> None:
+        """Have the host stand where its next turn is, at the end; nowhere when it has no room, or nothing to send."""
+        if host.stands_in is not None:
+            del host.stands_in[host.key]
+            host.stands_in = None
+        turn = host.next_turn()
+        if turn is None:
             if not host.open:
-                del self._hosts[key]
+                del self._hosts[host.key]
+            return
+        event = self._lines[next(iter(host.ready[turn]))][0][0].query.event
+        if host.open < host.limit(event):
+            host.stands_in = self._standing[host.is_udp][turn]
+            host.stands_in[host.key] = host
 
 
 def line_of(announce: Announce) -> Line:
@@ -181,6 +195,5 @@ def is_udp(url: str) -> bool:
     return url[:6].lower() == "udp://"
 
 
-def _host_of(url: str) -> tuple[bool, str]:
-    """Whether it is reached by datagrams, and its name."""
+def _host_of(url: str) -> Key:
     return is_udp(url), urlsplit(url).netloc.rpartition("@")[2].lower()

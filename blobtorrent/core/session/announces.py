@@ -178,7 +178,8 @@ class AnnounceManager:
                 for line in (Line(url, tier.wire_hash, origin) for origin in attempt.open):
                     if self._queue.is_under_way(line):
                         self._unsaid[info_hash, line] = query
-        self._queue.withdraw(info_hash)
+            self._queue.withdraw(info_hash, [
+                Line(url, tier.wire_hash, origin) for url, attempt in tier.attempts.items() for origin in attempt.open])
         for tier in announced.tiers:
             self._leave(info_hash, announced, tier)
         self._flush()

@@ -9,6 +9,7 @@ from blobtorrent.core.session.announcequeue import (
     PER_UDP_HOST,
     AnnounceQueue,
     Turn,
+    line_of,
 )
 from blobtorrent.discovery.messages import ANYWHERE, Announce, AnnounceDone, Origin
 from blobtorrent.model.errors import TrackerError
@@ -129,7 +130,7 @@ def test_what_was_not_sent_of_a_stopped_torrent_is_not_sent_any_more() -> None:
     taken = queue.take()
     queue.put(order(9, event=AnnounceEvent.COMPLETED), Turn.SOON)
     for number in (0, 8, 9):
-        queue.withdraw(InfoHash(v1=number.to_bytes(20, "big")))
+        queue.withdraw(order(number).info_hash, [line_of(order(number))])
     for one in taken:
         answer(queue, one)
     rest = drain(queue)

@@ -40,6 +40,8 @@ def answer(rig: SessionRig) -> list[tuple[str, AnnounceEvent]]:
     told = []
     while orders := rig.outcalls.drain():
         for order in orders:
+            if not isinstance(order, Announce):            # a scrape
+                continue
             told.append((order.url, order.query.event))
             rig.answer_announce(order, interval_s=600)
     return told
