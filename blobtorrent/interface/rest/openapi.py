@@ -27,6 +27,7 @@ _NAMES: dict[str, tuple[Schema, str]] = {
     "number": (COUNT, "The file's number, as the list of files has it."),
     "name": ({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}, "Its name."),
     "id": ({"type": "string", "pattern": "^[a-z0-9-]{1,32}$"}, "Its id, as it was given when it was made."),
+    "address": ({"type": "string", "pattern": "^[0-9A-Fa-f.:%]{2,64}$"}, "An IPv4 or IPv6 address."),
 }
 
 

@@ -55,6 +55,7 @@ class FilterResource:
         ))
         yield Route("GET", "/v1/filters/{address}", self.read, Scope.READ, Operation(
             "Whether peers at an address are refused.", (Answer(200, "Who refuses it, if anybody.", _TOLD),),
+            problems=(422,),
         ))
 
     def read_all(self, _request: Request) -> Response:
