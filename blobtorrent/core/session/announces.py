@@ -113,7 +113,12 @@ class AnnounceManager:
     def begin(self, info_hash: InfoHash, urls: Tiers, left_bytes: int, *, is_private: bool = False,
               added_at: float | None = None) -> None:
         """The torrent runs: announce it to all its tiers. Torrents of earlier runs, by when they were added, wait for
-        those of this one."""
+        those of this one. One that runs already, for its metadata, goes on with these figures."""
+        running = self._running.get(info_hash)
+        if running is not None:
+            running.progress, running.is_private = _Progress(left_bytes), is_private
+            self.change(info_hash, urls)
+            return
         self._unsaid = {key: query for key, query in self._unsaid.items() if key[0] != info_hash}
         first_turn = Turn.SOON if added_at is None or added_at >= self._born_at else Turn.LATER
         self._running[info_hash] = _Announced(_Progress(left_bytes), urls, first_turn, is_private=is_private)
@@ -170,8 +175,10 @@ class AnnounceManager:
             self._set_timer(info_hash, tier)
 
     def end(self, info_hash: InfoHash) -> None:
-        """The torrent stops: tell every tracker that knows of us."""
-        announced = self._running.pop(info_hash)
+        """The torrent stops: tell every tracker that knows of us. Nothing is to be said for one that does not run."""
+        announced = self._running.pop(info_hash, None)
+        if announced is None:
+            return
         for tier in announced.tiers:
             for url, attempt in tier.attempts.items() if tier.owes_completed else ():
                 query = self._query(announced, tier, url, AnnounceEvent.COMPLETED)

@@ -69,7 +69,8 @@ class MetadataFetcher:
         link = parse_magnet(torrent.record.magnet)
         self._swarms.open_metadata(torrent)
         self._swarms.tell_peers(torrent, endpoints_of(link), PeerSource.MAGNET)
-        self._announces.begin(torrent.info_hash, torrent.tiers, LEFT_UNKNOWN)
+        self._announces.begin(
+            torrent.info_hash, torrent.tiers, LEFT_UNKNOWN, added_at=torrent.record.facts.added_at)
 
     def _leave(self, torrent: Torrent) -> None:
         """It is stopped, or failed: give up what is open. On the way to its swarm all of that stays."""

@@ -146,7 +146,7 @@ class SwarmHost:
         from blobtorrent.core.swarm.metadatahost import MetadataHost
 
         if self._metadata is None:
-            self._metadata = MetadataHost(self._shard, self._door, self._clock)
+            self._metadata = MetadataHost(self._shard, self._door, self._clock, self.gate)
             self._handlers.update(self._metadata.handlers)
         return self._handlers[kind]
 
@@ -275,12 +275,16 @@ class SwarmHost:
         for link in [link for link in self._links.values() if link.closing is None]:
             if link.swarm.peers.refuses(link.endpoint):
                 link.swarm.lose(link, PeerError("peer.filtered", "a filter list covers the peer's address"))
+        if self._metadata is not None:
+            self._metadata.drop_filtered()
 
     def _on_drop_links(self, message: DropLinks) -> None:
         gone = NetworkError("net.interface-gone", "our address of this connection is gone")
         for link in [link for link in self._links.values() if link.closing is None]:
             if self._shard.own_host(link.number) in message.hosts:
                 link.swarm.lose(link, gone)
+        if self._metadata is not None:
+            self._metadata.drop_links(message.hosts, gone)
 
     def _on_want(self, message: WantPieces) -> None:
         swarm = self._swarms.get(message.info_hash)

@@ -145,12 +145,6 @@ class MetadataManager(Generic[P]):
                         askers.setdefault(chosen, []).append(now)
                         yield peer, chosen
 
-    def next_look_at(self, now: float) -> float | None:
-        """When `requests` could have something new by time alone; None while nobody offers anything."""
-        times = [asked_at + DOUBLE_AFTER_S for known in self._peers.values() for asked_at in known.asked.values()]
-        times += [known.rests_until for known in self._peers.values() if known.rests_until > now]
-        return min(times, default=None)
-
     def take_guilty(self) -> list[P]:
         """Who was found to have lied since the last call."""
         guilty, self._guilty = self._guilty, []

@@ -6,13 +6,13 @@ here runs on the shard's receive thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.metadatalink import MetadataLink
 from blobtorrent.core.swarm.metadatamessages import CloseMetadata, OpenMetadata
 from blobtorrent.core.swarm.metadataswarm import MetadataSwarm
-from blobtorrent.model.errors import NetworkError, RemoteError
+from blobtorrent.model.errors import NetworkError, PeerError, RemoteError
 from blobtorrent.network.messages import Dial, DialFailed, PeerArrived, Serve, Withdraw
 from blobtorrent.protocol.wire.decode import Decoder
 from blobtorrent.protocol.wire.shape import Intake
@@ -20,6 +20,7 @@ from blobtorrent.protocol.wire.shape import Intake
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.messages import PeersFound
     from blobtorrent.model.address import Endpoint
+    from blobtorrent.model.addressfilter import Gate
     from blobtorrent.model.ids import InfoHash
     from blobtorrent.network.outbox import Buffer
     from blobtorrent.network.sender import LinkBroken
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class MetadataHost:
     """Implements core.swarm.metadataswarm.Outlets. `handlers` are of the messages that only it knows."""
 
-    def __init__(self, shard: Shard, door: Mailbox[Any], clock: Clock) -> None:
+    def __init__(self, shard: Shard, door: Mailbox[Any], clock: Clock, gate: Gate) -> None:
+        self.gate = gate
         self.handlers: dict[type, Callable[[Any], None]] = {
             OpenMetadata: self._on_open,
             CloseMetadata: self._on_close,
@@ -128,6 +130,18 @@ class MetadataHost:
         link = self._links.get(message.link)
         if link is not None:
             link.swarm.lose(link, NetworkError(message.code, message.detail))
+
+    def drop_filtered(self) -> None:
+        """The filter is another one: links that it refuses end."""
+        for link in list(self._links.values()):
+            if link.swarm.peers.refuses(link.endpoint):
+                link.swarm.lose(link, PeerError("peer.filtered", "a filter list covers the peer's address"))
+
+    def drop_links(self, hosts: Container[str], error: NetworkError) -> None:
+        """These addresses of ours are gone, and the connections from them."""
+        for link in list(self._links.values()):
+            if self._shard.own_host(link.number) in hosts:
+                link.swarm.lose(link, error)
 
     def on_closed(self, number: int) -> bool:
         """A socket is closed: was it one of ours?"""

@@ -17,6 +17,7 @@ from blobtorrent.core.swarm.metadatalink import MetadataLink
 from blobtorrent.core.swarm.metadatamessages import MetadataFound, MetadataReport, OpenMetadata
 from blobtorrent.core.swarm.peers import PeerManager
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
 from blobtorrent.model.ids import PeerId
 from blobtorrent.network.outbox import Buffer
@@ -38,6 +39,8 @@ MAX_UNASKED = 16
 
 class Outlets(Protocol):
     """Where decisions go. The host implements it."""
+
+    gate: Gate
 
     @property
     def now(self) -> float: ...
@@ -63,6 +66,7 @@ class MetadataSwarm:
         self.links: dict[MetadataLink, None] = {}
         self.outgoing: list[tuple[int, list[Buffer], int, Any]] = []
         self.peers = PeerManager()
+        self.peers.gate = outlets.gate
         self.manager: MetadataManager[MetadataLink] = MetadataManager(order.info_hash)
         self._outlets = outlets
         self._given: dict[Endpoint, PeersFound] = {}       # addresses that nobody tells us of again
@@ -116,6 +120,8 @@ class MetadataSwarm:
         """Why a greeted peer may not join, if so. Of two links that cross, one is kept as in every swarm."""
         if self.peers.is_banned(endpoint, peer_id):
             return PeerError("peer.banned", "the peer sent bad data before")
+        if self.peers.refuses(endpoint):
+            return PeerError("peer.filtered", "a filter list covers the peer's address")
         if len(self.links) >= self._max_links and not self._make_room():
             return PeerError("peer.too-many", "as many links as allowed")
         for twin in [link for link in self.links if link.greeting.peer_id == peer_id]:
@@ -155,7 +161,7 @@ class MetadataSwarm:
     def on_dial_failed(self, endpoint: Endpoint, error: BlobTorrentError) -> None:
         self.peers.dialled()
         if error.code == "wire.self":
-            self.peers.forget(endpoint)
+            self.peers.is_us(endpoint)
         else:
             self.peers.failed(endpoint, self.now)
 
