@@ -45,8 +45,14 @@ class SeedPool:
         self._secret_headers = HeaderFile(headers_file) if headers_file is not None else _no_headers
         self._is_stopping = False
         self._pool: Pool[FetchParts] = Pool("webseed", threads, self._fetch)
-        self._pool.start()
-        self.post = self._pool.post
+        self._has_started = False
+
+    def post(self, order: FetchParts) -> None:
+        """For one thread only."""
+        if not self._has_started:
+            self._has_started = True
+            self._pool.start()
+        self._pool.post(order)
 
     def stop(self, timeout_s: float) -> bool:
         """Give up what is being read, and end. True when that was done in time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -252,6 +253,32 @@ def test_what_a_url_keeps_secret_is_in_no_log(sample: Sample, tmp_path: Path) ->
         add(daemon, with_web_seeds(sample.torrent, tmp_path, url))
         wait_done(daemon, sample)
         assert "geheim" not in daemon.output()
+
+
+def test_a_policy_that_is_changed_holds_at_once(sample: Sample, tmp_path: Path) -> None:
+    with SeedServer(sample.folder) as server, \
+            Daemon(tmp_path / "daemon", settings="[webseeds]\npolicy = 'off'\n") as daemon:
+        add(daemon, with_web_seeds(sample.torrent, tmp_path, server.url))
+        wait_until(lambda: daemon.call("GET", f"/v1/torrents/{sample.info_hash.hex()}")["state"] == "downloading",
+                   TIMEOUT_S, "the start")
+        assert [seed["state"] for seed in web_seeds_of(daemon, sample)] == ["unused"]
+        daemon.call("PATCH", "/v1/settings", {"webseeds": {"policy": "always"}})
+        wait_done(daemon, sample)
+    assert sample.differences(daemon.downloads) == []
+
+
+def test_a_daemon_that_is_killed_goes_on_where_it_was(large: Sample, tmp_path: Path) -> None:
+    with SeedServer(large.folder, lambda server, asked: server.serve(asked)._replace(bytes_per_s=3 * MIB)) as server:
+        with Daemon(tmp_path / "daemon") as daemon:
+            add(daemon, with_web_seeds(large.torrent, tmp_path, server.url))
+            wait_until(lambda: server.sent_bytes > 8 * MIB, TIMEOUT_S, "a part")
+            daemon.send_signal(signal.SIGKILL)
+            daemon.wait(TIMEOUT_S)
+        with Daemon(tmp_path / "daemon") as daemon:
+            wait_done(daemon, large)
+        # What was in the middle of arriving comes again: two runs at most, of 16 MiB in the worst case, here less.
+        assert server.sent_bytes < 1.8 * large.size_bytes
+    assert large.differences(daemon.downloads) == []
 
 
 def test_a_torrent_is_stopped_at_once_while_a_web_seed_stalls(sample: Sample, tmp_path: Path) -> None:

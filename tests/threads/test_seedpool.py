@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import bencodepy
 import pytest
 
+from blobtorrent.cli.selfsigned import make_identity
 from blobtorrent.discovery import seedreader
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
 from blobtorrent.discovery.seedpool import SeedPool
@@ -297,6 +299,20 @@ def test_a_file_with_secrets_that_all_may_read_is_not_used(
         assert server.asked[-1].headers["x-key"] == "secret"
         reading.pool.stop(TIMEOUT_S)
     assert "others than its owner" in caplog.text and "secret" not in caplog.text.replace(str(secrets), "")
+
+
+def test_a_server_that_cannot_prove_its_name_is_sent_nothing(
+    reading: Reading, sample: Sample, tmp_path: Path,
+) -> None:
+    identity = make_identity(["127.0.0.1"], 1)
+    pem = tmp_path / "identity.pem"
+    pem.write_bytes(identity.key + identity.certificate)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem)
+    with SeedServer(sample.folder, wrap=lambda sock: context.wrap_socket(sock, server_side=True)) as server:
+        ended = reading.read(server.url.replace("http:", "https:"), range(1))
+        assert ended.error is not None and ended.error.code == "net.tls"
+        assert server.asked == []
 
 
 def test_padding_is_made_here(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class SeedDesk:
             PartsFetched: self._on_fetched, FetchEnded: self._on_ended}
 
     def has_room(self, seeds: WebSeeds) -> bool:
-        """Whether one more may be posted; if not, `seeds.fill` is called when it may."""
+        """Whether one more may be posted; if not, `seeds.on_room` is called when it may."""
         if self.running < self.limit:
             self._waiting.pop(seeds, None)
             return True
@@ -61,4 +61,4 @@ class SeedDesk:
         while self._waiting and self.running < self.limit:
             seeds = next(iter(self._waiting))
             del self._waiting[seeds]
-            seeds.fill()
+            seeds.on_room()

@@ -32,6 +32,7 @@ SLOW_AFTER_S = 4.0                     # peers are slow when they were for so lo
 SLOW_JITTER_S = 4                      # ... and up to so much longer: a thousand nodes do not begin at once
 LAST_SHARE = 20                        # in the last twentieth of a torrent ...
 LAST_RUN_BYTES = 1 << 20               # ... runs are short, so that none of them is waited for
+LOOK_PAUSE_S = 0.25                    # memory comes free with every piece: most often nothing is to be asked for
 PACED_S = 2.0                          # under a limit a run is what comes within this time
 
 
@@ -48,6 +49,7 @@ class WebSeeds:
         self._slow_after_s = SLOW_AFTER_S + rng.randrange(1000 * SLOW_JITTER_S) / 1000
         self._fast_at = swarm.now      # when peers alone were fast enough
         self._turn = 0                 # the seed that is looked at first
+        self._look_at = 0.0            # not before then, after a look for something to ask for found nothing
         self._is_open = True
 
     # ---- what the swarm sees
@@ -85,6 +87,7 @@ class WebSeeds:
 
     def tick(self, now: float, elapsed_s: float) -> None:
         """Once a second."""
+        self._look_at = 0.0
         for seed in self._seeds:
             seed.tick(now, elapsed_s)
         settings = self._swarm.settings
@@ -97,6 +100,7 @@ class WebSeeds:
 
     def on_change(self) -> None:
         """Settings, wishes or the state of the swarm changed."""
+        self._look_at = 0.0
         if not self._is_leeching:
             self._cancel_all()
         for order in self._orders():
@@ -106,6 +110,7 @@ class WebSeeds:
 
     def on_spoiled(self, assembly: Assembly) -> None:
         """A piece does not match its hash. A seed that gave all of it is to blame."""
+        self._look_at = 0.0
         seed = assembly.giver
         if seed is not None:
             seed.wasted_bytes += assembly.size
@@ -139,13 +144,19 @@ class WebSeeds:
 
     def fill(self) -> None:
         """Ask for as much as may be asked for."""
-        if not self._may_fetch:
+        if self._swarm.now < self._look_at or not self._may_fetch:
             return
         if self._valve is not None:
             self._valve.want()
             return
         while self._begin_one(0):
             pass
+        self._look_at = self._swarm.now + LOOK_PAUSE_S
+
+    def on_room(self) -> None:
+        """There are threads again for what had to wait."""
+        self._look_at = 0.0
+        self.fill()
 
     def move(self, _budget: int, _now: float) -> int:
         """It is the turn of what comes under a limit: ask for a run; returns its bytes."""
@@ -276,7 +287,7 @@ class WebSeeds:
 
     def on_ended(self, lane: Lane, message: FetchEnded) -> None:
         """A run is over. What did not come of it may be had elsewhere."""
-        swarm = self._swarm
+        swarm, self._look_at = self._swarm, 0.0
         if self._valve is not None:
             self._valve.give_back(sum(part.length for part in message.left))
         lane.seed.end(lane, message, swarm.now, self._rng)
