@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from blobtorrent.core.session.gateway import Gateway
-from blobtorrent.interface.pacing import paced, paced_batches
+from blobtorrent.interface.pacing import paced
 from blobtorrent.interface.rest.conditional import has_already, not_modified
 from blobtorrent.interface.rest.encode import TORRENT, TORRENT_STATES, document, json_bytes, torrent_fields
 from blobtorrent.interface.rest.grants import Grant, Scope
@@ -148,7 +149,8 @@ def _wanted(found: Iterable[TorrentStatus], grant: Grant, listing: ListQuery) ->
 
 def _joined(members: Iterable[bytes]) -> Iterator[bytes]:
     """The members of a JSON list in parts that nobody has to join, with pauses for the threads of the network."""
+    members = paced(members)
     separator = b""
-    for batch in paced_batches(members, ROWS_PER_PART):
-        yield separator + b",".join(batch)
+    while part := b",".join(islice(members, ROWS_PER_PART)):
+        yield separator + part
         separator = b","
