@@ -138,7 +138,8 @@ class TorrentsResource:
         answer = document(torrent_fields(status, time.time()), 201 if is_new else 200)
         if not is_new:
             return answer
-        return answer._replace(headers=(("Location", path_of("torrents", status.info_hash.hex)),))
+        return answer._replace(
+            headers=(("Location", path_of("torrents", status.info_hash.hex)),), about={"torrent": status.info_hash.hex})
 
 
 def _wanted(found: Sequence[TorrentStatus], grant: Grant, listing: ListQuery) -> Sequence[TorrentStatus]:
