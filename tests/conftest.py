@@ -1,4 +1,4 @@
-"""What all tests share: debug mode is on, interop tests are marked, tools are asked for by `require_tool`."""
+"""What all tests share: debug mode is on, interop and slow tests are marked, tools are asked for by `require_tool`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("suite")
 
 INTEROP = Path(__file__).parent / "interop"
+SLOW = Path(__file__).parent / "e2e" / "crash"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,3 +55,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if INTEROP in item.path.parents:
             item.add_marker(pytest.mark.interop)
+        if SLOW in item.path.parents:
+            item.add_marker(pytest.mark.slow)

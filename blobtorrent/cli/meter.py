@@ -62,9 +62,14 @@ class Meter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.hide()
+
+    def hide(self) -> None:
+        """Make room for a line of output; what is shown next draws the bar again."""
         if self._is_drawn:
             self._out.write(_ERASE)
             self._out.flush()
+            self._is_drawn = False
 
     def show(self, done: int, size: int, note: str = "") -> None:
         """Bytes done of how many; `note` is text that a terminal may be given."""

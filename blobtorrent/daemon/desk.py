@@ -12,7 +12,7 @@ from blobtorrent.core.session.commands import NO_ANSWER, DrainSession, Reply
 from blobtorrent.core.session.gateway import COMMAND_DEADLINE_S, Gateway
 from blobtorrent.daemon.origin import OVERRIDES_MODE, Origin
 from blobtorrent.daemon.reload import Reloader
-from blobtorrent.interface.desk import ChangeResult
+from blobtorrent.interface.desk import ChangeResult, unconditional
 from blobtorrent.model.errors import BlobTorrentError, BugError, Conflict, Unavailable
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.mailbox import Mailbox
@@ -63,8 +63,8 @@ class DaemonDesk:
     def sources(self) -> Mapping[str, str]:
         return {setting.name: setting.source for setting in self.listing()}
 
-    def change(self, patch: Mapping[str, Any]) -> ChangeResult:
-        return self._ask(lambda: self._change(patch))
+    def change(self, patch: Mapping[str, Any], check: Callable[[], None] = unconditional) -> ChangeResult:
+        return self._ask(lambda: self._change(patch, check))
 
     def reload(self) -> ChangeResult:
         return self._ask(self._reloader.reload)
@@ -103,15 +103,13 @@ class DaemonDesk:
         for order in self._orders.drain():
             if time.monotonic() < order.end_s:
                 order.reply.give(_answer_of(order.work))
+        if self.is_draining and self._drained_s is None and self._gateway.session.unique_pieces is not None:
+            self._drained_s = time.monotonic()
 
     @property
     def is_drained(self) -> bool:
         """That was asked for, all is done that could be, and whoever waits for it had time to read what is left."""
-        if not self.is_draining or self._gateway.session.unique_pieces is None:
-            return False
-        if self._drained_s is None:
-            self._drained_s = time.monotonic()
-        return time.monotonic() - self._drained_s >= LAST_WORDS_S
+        return self._drained_s is not None and time.monotonic() - self._drained_s >= LAST_WORDS_S
 
     def _drain(self, timeout_s: float) -> None:
         try:
@@ -121,10 +119,11 @@ class DaemonDesk:
             raise
         self.is_draining = True
 
-    def _change(self, patch: Mapping[str, Any]) -> ChangeResult:
+    def _change(self, patch: Mapping[str, Any], check: Callable[[], None]) -> ChangeResult:
         """Check all, save, use; when that is refused, save what was there before."""
         from blobtorrent.config.overrides import check_patch, patched, read_overrides, write_overrides
 
+        check()
         named = check_patch(patch, PATCH)
         before = read_overrides(self._origin.overrides)
         text = write_overrides(patched(before.document(), patch))

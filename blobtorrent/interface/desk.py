@@ -1,7 +1,7 @@
 """Desk: what an interface may ask of the daemon as a whole: its settings, to read them again, to leave, to stop."""
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from blobtorrent.config.schema import Settings
@@ -15,6 +15,10 @@ class ChangeResult(NamedTuple):
 
     applied: tuple[str, ...]
     need_restart: tuple[str, ...]
+
+
+def unconditional() -> None:
+    """A change is made whatever there is."""
 
 
 class Desk(Protocol):
@@ -33,12 +37,13 @@ class Desk(Protocol):
     def sources(self) -> Mapping[str, str]:
         """Where each setting comes from, by its full name: a place such as FILE:LINE, or "default"."""
 
-    def change(self, patch: Mapping[str, Any]) -> ChangeResult:
+    def change(self, patch: Mapping[str, Any], check: Callable[[], None] = unconditional) -> ChangeResult:
         """Merge `patch` (RFC 7396) into the settings that were made at run time, and use them; all of it or nothing.
 
         It is a document as a settings file is, with null for what is to be as the files say, for one key, a table or
         all. They come after the files and before the environment and the command line. A list of tables, such as
-        `watch`, replaces that of the files.
+        `watch`, replaces that of the files. `check` is called right before, when no other change can come in between:
+        what it raises is raised here, and nothing is changed.
 
         Raises ConfigError as `config.load.load` does, Conflict ("config.overridden") for what the environment or the
         command line says otherwise, or StorageError when it cannot be saved.

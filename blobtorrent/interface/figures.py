@@ -46,7 +46,7 @@ def measure_session(registry: Registry, gateway: Gateway) -> None:
 def _torrents(gateway: Gateway) -> Iterator[Sample]:
     states, held, failed = Counter(dict.fromkeys(STATES, 0)), Counter[str](), Counter[str]()
     peers = seeds = 0
-    for status in paced(gateway.torrents.read_all().values()):
+    for status in paced(gateway.torrents.values()):
         states[status.state] += 1
         peers += status.peers_connected
         seeds += status.seeds_connected

@@ -72,6 +72,10 @@ class StatusBoard(Generic[K, V]):
         """All snapshots, in the order their keys were first published."""
         return self._latest.copy()
 
+    def values(self) -> list[V]:
+        """All snapshots, in that order. One step for the interpreter, and half of `read_all`."""
+        return list(self._latest.values())
+
     def read_since(self, revision: int) -> Changes[K, V]:
         """What changed after `revision`. Everything, for 0 and for a revision that is not of this board, or so old that
         it is not known any more what was withdrawn since."""

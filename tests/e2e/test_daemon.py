@@ -127,6 +127,21 @@ def test_the_service_manager_hears_the_whole_life(tmp_path: Path) -> None:
             assert hears(b"STOPPING=1")
 
 
+def test_threads_that_help_with_a_job_may_end(tmp_path: Path) -> None:
+    with DatagramSocket(tmp_path / "notify") as manager:
+        environ = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "40000"}     # it looks at its threads so often
+        with Daemon(tmp_path / "daemon", environ=environ) as daemon:
+            daemon.wait_ready()
+            content = tmp_path / "content"
+            content.write_bytes(bytes(64 * MIB))
+            job = {"kind": "create", "path": str(content), "piece_size": MIB}
+            for _ in range(10):
+                number = daemon.call("POST", "/v1/jobs", job)["id"]
+                while daemon.call("GET", f"/v1/jobs/{number}")["state"] != "done":
+                    manager.take()     # it waits for a manager that does not listen, and looks at nothing meanwhile
+            assert daemon.poll() is None
+
+
 def test_a_reload_applies_what_is_good_and_refuses_the_whole_of_what_is_not(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
         daemon.config.write_text("[log]\nlevel = 'debug'\n[storage]\nmemory_budget = '8 MiB'\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from blobtorrent.config.collect import Collector
@@ -10,7 +10,7 @@ from blobtorrent.config.listing import Setting, settings_in_force
 from blobtorrent.config.load import Loaded
 from blobtorrent.config.overrides import check_patch, patched
 from blobtorrent.config.schema import Settings
-from blobtorrent.interface.desk import ChangeResult
+from blobtorrent.interface.desk import ChangeResult, unconditional
 
 
 class PlayedDesk:
@@ -34,7 +34,8 @@ class PlayedDesk:
     def sources(self) -> Mapping[str, str]:
         return {setting.name: setting.source for setting in self.listing()}
 
-    def change(self, patch: Mapping[str, Any]) -> ChangeResult:
+    def change(self, patch: Mapping[str, Any], check: Callable[[], None] = unconditional) -> ChangeResult:
+        check()
         named = check_patch(patch, "in the change")
         self.document = patched(self.document, patch)
         self.wishes.append(("change", patch))

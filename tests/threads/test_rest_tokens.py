@@ -270,12 +270,22 @@ def test_every_change_is_told_with_who_and_what_came_of_it(rig, caplog):
     rig.request("POST", f"{ONE}/stop", token="wrong")
     told = records(caplog)
     assert told == [
-        {"who": "admin", "address": "127.0.0.1", "method": "POST", "path": "/v1/tokens", "status": 201},
+        {"who": "admin", "address": "127.0.0.1", "method": "POST", "path": "/v1/tokens", "status": 201,
+         "token": "tv", "scopes": "control"},
         {"who": "tv", "address": "127.0.0.1", "method": "POST", "path": f"{ONE}/start", "status": 200},
         {"who": "tv", "address": "127.0.0.1", "method": "DELETE", "path": ONE, "status": 422},
         {"who": "tv", "address": "127.0.0.1", "method": "PATCH", "path": "/v1/settings", "status": 403},
     ]
     assert control not in caplog.text and TOKEN not in caplog.text
+
+
+def test_it_is_told_which_torrents_were_changed_together(rig, caplog):
+    caplog.set_level(logging.INFO, "blobtorrent.audit")
+    rig.session.show(status_of(1), status_of(2))
+    words = [info_hash(number).hex for number in (1, 2, 3)]
+    rig.request("POST", "/v1/torrents/actions", {"action": "remove", "hashes": words, "with_data": True})
+    (told,) = records(caplog)
+    assert (told["action"], told["torrents"]) == ("remove with data", ",".join(words[:2]))
 
 
 def test_a_change_is_told_although_its_client_has_left(rig, caplog):

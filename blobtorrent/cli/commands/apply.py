@@ -21,6 +21,7 @@ from blobtorrent.cli.desired import (
     settings_that_differ,
     tracker_tiers,
 )
+from blobtorrent.cli.meter import Meter
 from blobtorrent.cli.output import EXIT_FAILED, EXIT_OK, Subcommands, clean, fail, print_json
 from blobtorrent.cli.paint import Painter, Style
 from blobtorrent.cli.screen import Screen
@@ -57,10 +58,11 @@ def run(args: Namespace) -> int:
         lambda digits: tracker_tiers(client.get(f"/v1/torrents/{digits}/trackers")["trackers"])))
     plan = plan._replace(prune=_pruned(args, desired, plan, present))
     differing = settings_that_differ(desired.settings, client.get("/v1/settings")) if desired.settings else ()
-    applier = _Applier(client, sources, Screen(args).paint, is_dry=args.dry_run, is_quiet=args.json)
-    if differing:
-        applier.change_settings(desired.settings, differing)
-    applier.carry_out(plan)
+    with Meter(is_wanted=not args.json) as meter:
+        applier = _Applier(client, sources, Screen(args).paint, meter, is_dry=args.dry_run, is_quiet=args.json)
+        if differing:
+            applier.change_settings(desired.settings, differing)
+        applier.carry_out(plan)
     return applier.finish(plan)
 
 
@@ -139,10 +141,13 @@ class _Sources:
 class _Applier:
     """Carries out a plan, or tells of it. What is refused for one torrent does not keep the others from it."""
 
-    def __init__(self, client: Client, sources: _Sources, paint: Painter, *, is_dry: bool, is_quiet: bool) -> None:
+    def __init__(
+        self, client: Client, sources: _Sources, paint: Painter, meter: Meter, *, is_dry: bool, is_quiet: bool
+    ) -> None:
         self._client = client
         self._sources = sources
         self._paint = paint
+        self._meter = meter
         self._is_dry = is_dry
         self._is_quiet = is_quiet
         self._settings: list[str] = []
@@ -157,13 +162,17 @@ class _Applier:
             self._tell("~", f"setting {name}", Style.WAITING)
 
     def carry_out(self, plan: Plan) -> None:
-        for step in plan.add:
+        total = len(plan.add) + len(plan.change) + len(plan.prune)
+        for number, step in enumerate(plan.add):
+            self._meter.show_count(number, total)
             if self._put(step, {"metainfo": self._sources.metainfo(step.hash)}):
                 self._tell("+", step.name, Style.GOOD)
-        for step in plan.change:
+        for number, step in enumerate(plan.change, len(plan.add)):
+            self._meter.show_count(number, total)
             if self._put(step, {}):
                 self._tell("~", f"{step.name}: {', '.join(step.differing)}", Style.WAITING)
-        for step in plan.prune:
+        for number, step in enumerate(plan.prune, len(plan.add) + len(plan.change)):
+            self._meter.show_count(number, total)
             if self._do("DELETE", step, ""):
                 self._tell("-", step.name, Style.BAD)
 
@@ -201,6 +210,7 @@ class _Applier:
 
     def _tell(self, mark: str, text: str, style: Style) -> None:
         if not self._is_quiet:
+            self._meter.hide()
             print(f"{self._paint(mark, style)} {clean(text)}", flush=True)
 
     def _done(self, steps: tuple[Step, ...]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from blobtorrent.cli.meter import Meter
 from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
 
 
@@ -24,7 +25,8 @@ def register(commands: Subcommands) -> None:
 def run(args: Namespace) -> int:
     from blobtorrent.storage.state.backup import back_up
 
-    num_files = back_up(args.state_dir, args.target)
+    with Meter(is_wanted=not args.json) as meter:
+        num_files = back_up(args.state_dir, args.target, meter.show_count)
     num_bytes = args.target.stat().st_size
     if args.json:
         print_json({"file": str(args.target), "files": num_files, "bytes": num_bytes})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from blobtorrent.cli.meter import Meter
 from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
 
 
@@ -25,7 +26,8 @@ def register(commands: Subcommands) -> None:
 def run(args: Namespace) -> int:
     from blobtorrent.storage.state.backup import restore
 
-    restore(args.archive, args.state_dir, force=args.force)
+    with Meter(is_wanted=not args.json) as meter:
+        restore(args.archive, args.state_dir, force=args.force, progress=meter.show)
     if args.json:
         print_json({"state_dir": str(args.state_dir)})
     else:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 1.0
 IDLE_INTERVAL_S = 15.0                 # at most, while there is nobody to look after
+IDLE_STEP_S = 1.0                      # idle swarms beat together: to wake for each of them is most of its work
 KEEP_ALIVE_S = 110.0
 IDLE_LINK_S = 240.0                    # nothing received for so long: gone
 STALLED_UPLOAD_S = 120.0               # a peer that takes no byte of what it asked for holds memory for nothing
@@ -62,7 +63,7 @@ class Pulse:
         if swarm.web_seeds is not None and swarm.web_seeds.is_watched:
             return swarm.now + INTERVAL_S
         dial_at = swarm.peers.next_dial_at(seeding=swarm.is_seeding)
-        idle_until = swarm.now + IDLE_INTERVAL_S
+        idle_until = (swarm.now + IDLE_INTERVAL_S) // IDLE_STEP_S * IDLE_STEP_S
         return idle_until if dial_at is None else max(swarm.now + INTERVAL_S, min(dial_at, idle_until))
 
     def _tick(self) -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Union
 from urllib.parse import parse_qsl, unquote
 
 from blobtorrent.interface.rest.grants import NOBODY, Grant
 from blobtorrent.interface.rest.streams import Pull, Push
 from blobtorrent.model.errors import BlobTorrentError
+
+NO_MORE: Mapping[str, str] = MappingProxyType({})
 
 MAX_LINE_BYTES = 8 << 10
 MAX_HEAD_BYTES = 64 << 10
@@ -93,12 +96,14 @@ ResponseBody = Union[bytes, tuple[bytes, ...], Pull, Push]
 
 
 class Response(NamedTuple):
-    """`body` may be in parts, which are sent one after the other and never joined, or come as it is sent."""
+    """`body` may be in parts, which are sent one after the other and never joined, or come as it is sent. `about` is
+    for the audit log, not for the client: what was changed, where the path does not say it."""
 
     status: int
     body: ResponseBody = b""
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
+    about: Mapping[str, str] = NO_MORE
 
 
 class RequestReader:

@@ -268,7 +268,7 @@ class RestServer:
 
     def _on_answered(self, job: _Job, response: Response) -> None:
         connection, request = job
-        audit.note(request.head, request.grant, connection.caller, response.status)
+        audit.note(request.head, request.grant, connection.caller, response.status, response.about)
         self._usage.note(self._router.name_of(request.head), response.status)
         try:
             connection.answer(response)

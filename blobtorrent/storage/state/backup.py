@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
@@ -37,11 +38,17 @@ _TORRENT_NAME_BYTES = 120              # longer than any name that we give
 _INCOMING = ".incoming"
 _TRIES = 3
 
+Progress = Callable[[int, int], None]  # how much is done, of how much
 Digests = dict[bytes, bytes | None]    # by the key of a torrent: of its .torrent file, if that is known
 
 
-def back_up(folder: Path, target: Path) -> int:
-    """Write the tar file `target`, readable by its owner only. Returns how many files it holds.
+def _tell_nobody(_done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+def back_up(folder: Path, target: Path, progress: Progress = _tell_nobody) -> int:
+    """Write the tar file `target`, readable by its owner only. Returns how many files it holds. `progress` counts
+    torrents.
 
     Raises NotFound, ResumeCorrupt when rows are damaged or both copies of a .torrent file are, StorageError.
     """
@@ -52,7 +59,7 @@ def back_up(folder: Path, target: Path) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix=".blobtorrent-backup-", dir=target.absolute().parent) as work:
             draft = Path(work) / "tar"
-            number = _make_draft(draft, folder, Path(work) / STATE_NAME, Seal(key))
+            number = _make_draft(draft, folder, Path(work) / STATE_NAME, Seal(key), progress)
             draft.replace(target)
         sync_folder(target.absolute().parent)
     except OSError as error:
@@ -60,8 +67,8 @@ def back_up(folder: Path, target: Path) -> int:
     return number
 
 
-def restore(archive: Path, folder: Path, *, force: bool) -> None:
-    """Make a state directory of a backup, after all in it was checked.
+def restore(archive: Path, folder: Path, *, force: bool, progress: Progress = _tell_nobody) -> None:
+    """Make a state directory of a backup, after all in it was checked. `progress` counts bytes of the backup.
 
     What is there already is refused (Conflict), or with `force` moved to quarantine. Raises Invalid for what is no
     backup, ResumeCorrupt when it is damaged, ConfigError when the directory is in use, StorageError.
@@ -77,7 +84,7 @@ def restore(archive: Path, folder: Path, *, force: bool) -> None:
             shutil.rmtree(incoming, ignore_errors=True)
             incoming.mkdir(mode=0o700)
             try:
-                _unpack(archive, incoming)
+                _unpack(archive, incoming, progress)
                 _settle(incoming)
                 _replace(folder, old, incoming)
             finally:
@@ -90,11 +97,11 @@ def restore(archive: Path, folder: Path, *, force: bool) -> None:
 
 # ---- making one
 
-def _make_draft(draft: Path, folder: Path, rows: Path, seal: Seal) -> int:
+def _make_draft(draft: Path, folder: Path, rows: Path, seal: Seal, progress: Progress) -> int:
     for _ in range(_TRIES):
         digests = _copy_rows(folder, seal, rows)
         try:
-            return _write_tar(draft, folder, rows, digests, seal)
+            return _write_tar(draft, folder, rows, digests, seal, progress)
         except ResumeCorrupt as error:                     # a torrent that was just removed looks the same
             failure = error
     raise failure
@@ -111,23 +118,24 @@ def _copy_rows(folder: Path, seal: Seal, target: Path) -> Digests:
         raise ResumeCorrupt("state.damaged", f"{folder / STATE_NAME}: {error}; run `blobtorrent doctor`") from error
 
 
-def _write_tar(draft: Path, folder: Path, rows: Path, digests: Digests, seal: Seal) -> int:
+def _write_tar(draft: Path, folder: Path, rows: Path, digests: Digests, seal: Seal, progress: Progress) -> int:
     with open(draft, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for name in _ALONE:
                 _add(tar, name, folder / name)
             _add(tar, STATE_NAME, rows)
-            for key, digest in digests.items():
+            for number, (key, digest) in enumerate(digests.items(), start=1):
                 name = f"torrents/{key.hex()}.torrent"
                 raw = _whole_copy(folder / name, digest, seal)
                 for copy in (name, f"{name}.1"):
                     tar.addfile(_member(copy, len(raw)), io.BytesIO(raw))
                 for name in (f"parts/{key.hex()}.parts", f"parts/{key.hex()}.kept"):
                     _add(tar, name, folder / name)
-            number = len(tar.getmembers())
+                progress(number, len(digests))
+            num_files = len(tar.getmembers())
         file.flush()
         os.fsync(file.fileno())
-    return number
+    return num_files
 
 
 def _whole_copy(path: Path, digest: bytes | None, seal: Seal) -> bytes:
@@ -164,11 +172,12 @@ class _Padded(io.RawIOBase):
 
 # ---- using one
 
-def _unpack(archive: Path, target: Path) -> None:
+def _unpack(archive: Path, target: Path, progress: Progress) -> None:
     """Write the files of a backup; whatever else is in the tar file is refused."""
     for name in _FOLDERS:
         (target / name).mkdir(mode=0o700)
     try:
+        size = archive.stat().st_size
         with tarfile.open(archive, "r:") as tar:
             for member in tar:
                 if not member.isreg() or not _is_ours(member.name):
@@ -180,6 +189,7 @@ def _unpack(archive: Path, target: Path) -> None:
                     shutil.copyfileobj(content, file)
                     file.flush()
                     os.fsync(file.fileno())
+                progress(tar.offset, size)
     except FileNotFoundError:
         raise NotFound("state.no-file", f"{archive}: no such file") from None
     except (tarfile.TarError, FileExistsError) as error:

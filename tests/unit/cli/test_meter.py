@@ -66,6 +66,19 @@ def test_a_bar_is_not_drawn_more_often_than_people_see(clock):
     assert out.getvalue().count("%") == 1
 
 
+def test_a_bar_makes_room_for_a_line_and_comes_back(clock):
+    out = Terminal()
+    with Meter(out=out) as meter:
+        meter.show_count(1, 4)
+        meter.hide()
+        meter.hide()
+        out.write("a line\n")
+        clock[0] += 1
+        meter.show_count(2, 4)
+    first, line, second, end = out.getvalue().split("\r\x1b[K")[1:]
+    assert ("25.0%" in first, line, "50.0%" in second, end) == (True, "a line\n", True, "")
+
+
 def test_things_are_counted_without_a_rate(clock):
     out = Terminal()
     with Meter(out=out) as meter:

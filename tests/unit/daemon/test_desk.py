@@ -230,6 +230,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return played
 
 
+def test_a_change_that_its_client_wants_no_more_is_not_made(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    before = office.desk.listing()
+
+    def check() -> None:
+        raise Conflict("rest.changed", "somebody was faster")
+
+    with pytest.raises(Conflict):
+        office.desk.change({"network": {"max_peers": 9}}, check)
+    assert office.desk.listing() == before
+
+
 def test_draining_is_over_when_the_session_says_so_and_clients_had_time_to_read_it(
     tmp_path: Path, clock: SimpleNamespace
 ) -> None:
@@ -239,6 +251,7 @@ def test_draining_is_over_when_the_session_says_so_and_clients_had_time_to_read_
     assert office.gateway.commands == [DrainSession(5.0)]
     assert (office.desk.is_draining, office.desk.is_drained) == (True, False)
     office.gateway.session = SessionStatus("draining", unique_pieces=0)
+    office.desk.serve()
     assert not office.desk.is_drained
     clock.now += desk.LAST_WORDS_S
     assert office.desk.is_drained
@@ -260,6 +273,7 @@ def test_a_session_that_is_too_busy_to_say_that_it_drains_is_waited_for(
     with pytest.raises(Unavailable):
         office.desk.drain(5.0)
     office.gateway.session = SessionStatus("draining", unique_pieces=0)
+    office.desk.serve()
     assert not office.desk.is_drained
     clock.now += desk.LAST_WORDS_S
     assert office.desk.is_drained

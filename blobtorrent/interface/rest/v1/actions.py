@@ -90,7 +90,10 @@ class ActionResource:
             for status in found
         ]
         end_s = time.monotonic() + COMMAND_DEADLINE_S
-        return document({"results": [_result(word, reply, end_s) for word, reply in zip(hashes, replies)]})
+        results = [_result(word, reply, end_s) for word, reply in zip(hashes, replies)]
+        done = [result["hash"] for result in results if result["ok"]]
+        about = {"action": f"{action} with data" if with_data else action, "torrents": ",".join(done)}
+        return document({"results": results})._replace(about=about)
 
 
 def _result(word: str, reply: Reply[Any] | BlobTorrentError, end_s: float) -> dict[str, Any]:

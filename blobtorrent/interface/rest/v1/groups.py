@@ -107,7 +107,7 @@ class GroupResource:
     def _sums(self) -> dict[str, tuple[int, int, int]]:
         """By group: torrents, and what they receive and send."""
         sums: dict[str, tuple[int, int, int]] = {}
-        for status in paced(self._gateway.torrents.read_all().values()):
+        for status in paced(self._gateway.torrents.values()):
             torrents, down, up = sums.get(status.group, (0, 0, 0))
             sums[status.group] = (torrents + 1, down + status.down_bytes_per_s, up + status.up_bytes_per_s)
         return sums

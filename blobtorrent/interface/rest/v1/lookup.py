@@ -40,7 +40,7 @@ def find_torrents(
     gateway: Gateway, grant: Grant, words: Iterable[str]
 ) -> Iterator[TorrentStatus | BlobTorrentError]:
     """As `find_torrent` for each of many; what that would raise takes the place of the torrent."""
-    torrents = paced(gateway.torrents.read_all().values())
+    torrents = paced(gateway.torrents.values())
     by_digest = {digest: status for status in torrents for digest in status.info_hash if digest}
     for word in words:
         try:

@@ -76,8 +76,8 @@ class SettingsResource:
 
     def change(self, request: Request) -> Response:
         patch = read_patch(request)
-        require_match(request.head, json_bytes(self._values(request.grant)))
-        result = self._desk.change(patch)
+        result = self._desk.change(
+            patch, lambda: require_match(request.head, json_bytes(self._values(request.grant))))
         return document({**changed_fields(result), "settings": self._values(request.grant)})
 
     def read_schema(self, _request: Request) -> Response:

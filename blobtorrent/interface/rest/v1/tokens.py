@@ -78,7 +78,8 @@ class TokenResource:
         expires_at = None if life_s is None else time.time() + life_s
         token, secret = self._keyring.create(name, scopes, bound_to, expires_at)
         answer = document({**_token_fields(token), "token": secret}, 201)
-        return answer._replace(headers=(("Location", f"/v1/tokens/{name}"),))
+        about = {"token": name, "scopes": ",".join(sorted(scope.value for scope in scopes))}
+        return answer._replace(headers=(("Location", f"/v1/tokens/{name}"),), about=about)
 
     def revoke(self, _request: Request, name: str) -> Response:
         self._keyring.revoke(name)

@@ -174,7 +174,7 @@ class TorrentResource:
         with_data = fields.take("with_data", boolean_word, False)
         fields.end()
         self._gateway.ask(RemoveTorrent(self._find(request, digits).info_hash, with_data))
-        return Response(204)
+        return Response(204, about={"with_data": str(with_data).lower()})
 
     def start(self, request: Request, digits: str) -> Response:
         fields = read_fields(request)

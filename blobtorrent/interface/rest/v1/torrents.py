@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.rest.conditional import has_already, not_modified
@@ -102,7 +103,7 @@ class TorrentsResource:
         tag = f'W/"{cursor}"'
         if has_already(request.head, tag):
             return not_modified(tag)
-        found = _wanted(self._gateway.torrents.read_all().values(), request.grant, listing)
+        found = _wanted(self._gateway.torrents.values(), request.grant, listing)
         page, next_page = one_page(found, listing)
         end = b'],"total":%d,"next_page":%b,"cursor":%b}' % (len(found), json_bytes(next_page), json_bytes(cursor))
         body = (b'{"torrents":[', *_joined(self._rows(page, listing)), end)
@@ -113,7 +114,7 @@ class TorrentsResource:
         is_ours = run == self._run and number.isascii() and number.isdigit() and len(number) < 18
         # Who sees some torrents only is not told the hashes of others that are gone: they get all that they see.
         changes = self._gateway.torrents.read_since(int(number) if is_ours and not grant.is_bound else 0)
-        found = _wanted(changes.changed.values(), grant, listing)
+        found = _wanted(list(changes.changed.values()), grant, listing)
         told = {status.info_hash for status in found}
         gone = () if changes.is_full else (*changes.withdrawn, *changes.changed)
         removed = (b'"%b"' % info_hash.hex.encode() for info_hash in gone if info_hash not in told)
@@ -137,18 +138,20 @@ class TorrentsResource:
         answer = document(torrent_fields(status, time.time()), 201 if is_new else 200)
         if not is_new:
             return answer
-        return answer._replace(headers=(("Location", path_of("torrents", status.info_hash.hex)),))
+        return answer._replace(
+            headers=(("Location", path_of("torrents", status.info_hash.hex)),), about={"torrent": status.info_hash.hex})
 
 
-def _wanted(found: Iterable[TorrentStatus], grant: Grant, listing: ListQuery) -> list[TorrentStatus]:
+def _wanted(found: Sequence[TorrentStatus], grant: Grant, listing: ListQuery) -> Sequence[TorrentStatus]:
     if not grant.is_bound and not listing.tests:
-        return list(found)
+        return found
     return [status for status in paced(found) if grant.sees(status.labels) and listing.wants(status)]
 
 
 def _joined(members: Iterable[bytes]) -> Iterator[bytes]:
     """The members of a JSON list in parts that nobody has to join, with pauses for the threads of the network."""
+    members = paced(members)
     separator = b""
-    for batch in paced_batches(members, ROWS_PER_PART):
-        yield separator + b",".join(batch)
+    while part := b",".join(islice(members, ROWS_PER_PART)):
+        yield separator + part
         separator = b","

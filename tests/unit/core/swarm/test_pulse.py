@@ -132,6 +132,15 @@ def test_a_swarm_with_nobody_to_look_after_beats_slowly(torrent):
     assert pulses(one, 10 * IDLE_INTERVAL_S) == idle <= 22
 
 
+@pytest.mark.parametrize("phase_s", [0.3, 0.6])
+def test_idle_swarms_beat_at_the_same_times_whenever_they_were_left(torrent, phase_s):
+    one = OneSwarm(torrent, have=range(10))
+    one.pass_time(phase_s)
+    one.swarm.lose(one.join([]), RuntimeError("gone"))
+    one.pass_time(40.0)
+    assert one.notes.timers.next_deadline() % 1.0 == 0.0
+
+
 def test_an_idle_swarm_dials_when_it_is_time_to(torrent):
     one = OneSwarm(torrent)
     one.pass_time(20.0)

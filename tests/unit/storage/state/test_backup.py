@@ -47,6 +47,16 @@ def test_a_restored_directory_has_all_rows_and_torrents_and_counts_as_killed(
     state_dir.close()
 
 
+def test_who_waits_is_told_how_far_it_is(saved: SavedState, tmp_path: Path) -> None:
+    written: list[tuple[int, int]] = []
+    read: list[tuple[int, int]] = []
+    back_up(saved.root, tmp_path / "tar", lambda done, total: written.append((done, total)))
+    restore(tmp_path / "tar", tmp_path / "restored", force=False, progress=lambda *how_far: read.append(how_far))
+    count = len(list((saved.root / "torrents").glob("*.torrent")))
+    assert written == [(number, count) for number in range(1, count + 1)] and count
+    assert read == sorted(read) and 0 < read[0][0] <= read[-1][0] <= read[-1][1] == (tmp_path / "tar").stat().st_size
+
+
 def test_a_backup_is_for_its_owner_alone(saved: SavedState, tmp_path: Path) -> None:
     (saved.root / "admin.token").write_text("secret")
     num_files = back_up(saved.root, tmp_path / "tar")
