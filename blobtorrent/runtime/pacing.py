@@ -16,10 +16,16 @@ ITEMS_PER_LOOK = 8                     # asking for the time takes a microsecond
 
 def paced(items: Iterable[T]) -> Iterator[T]:
     """The items, with a pause whenever those before it have taken a slice of time."""
+    for batch in paced_batches(items, ITEMS_PER_LOOK):
+        yield from batch
+
+
+def paced_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items, so many at a time, with a pause whenever those before have taken a slice of time."""
     rest = iter(items)
     begun_s = time.thread_time()
-    while batch := list(islice(rest, ITEMS_PER_LOOK)):
-        yield from batch
+    while batch := list(islice(rest, size)):
+        yield batch
         if time.thread_time() - begun_s >= SLICE_S:
             time.sleep(PAUSE_S)
             begun_s = time.thread_time()

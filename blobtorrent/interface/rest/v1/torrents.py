@@ -29,7 +29,7 @@ from blobtorrent.interface.rest.selecting import Selections
 from blobtorrent.interface.rest.v1.adding import ADDITION, Adder, read_torrent
 from blobtorrent.interface.rest.v1.lookup import require_torrents
 from blobtorrent.model.status import TorrentStatus
-from blobtorrent.runtime.pacing import paced, paced_batches
+from blobtorrent.runtime.pacing import paced
 
 ROWS_PER_PART = 32                     # of an answer: the parts are sent as they are and never joined
 
