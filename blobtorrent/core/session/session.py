@@ -97,7 +97,7 @@ class Session:
             UdpBindFailed: self._on_udp_failed,
             AnnounceDone: self._on_announced,
         }
-        self.on_announced: Callable[[InfoHash, tuple[Endpoint, ...]], None] = lambda info_hash, peers: None
+        self.on_announced: Callable[[InfoHash, tuple[Endpoint, ...], str], None] = lambda info_hash, peers, url: None
         self.on_port: Callable[[int], None] = lambda port: None
         self.at_begin: list[Callable[[], None]] = [self._tick]
         self.at_stop: list[Callable[[], None]] = []
@@ -247,7 +247,7 @@ class Session:
     # ---- trackers
 
     def _on_announced(self, answer: AnnounceDone) -> None:
-        self.on_announced(answer.info_hash, self._announces.on_done(answer))
+        self.on_announced(answer.info_hash, self._announces.on_done(answer), answer.url)
 
     # ---- the end
 

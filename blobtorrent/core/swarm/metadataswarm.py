@@ -113,7 +113,7 @@ class MetadataSwarm:
         for endpoint in message.endpoints[:MAX_LINKS]:
             if len(self._given) < MAX_LINKS:
                 self._given[endpoint] = message._replace(endpoints=(endpoint,))
-        self.peers.found(message.endpoints, message.source, self.now)
+        self.peers.found(message.endpoints, message.source, self.now, tracker=message.tracker)
         self._dial()
 
     def refusal(self, endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
@@ -276,7 +276,7 @@ class MetadataSwarm:
         if now >= self._asks_again_at:
             self._asks_again_at = now + ASK_AGAIN_S
             for message in self._given.values():
-                self.peers.found(message.endpoints, message.source, now)
+                self.peers.found(message.endpoints, message.source, now, tracker=message.tracker)
         self._dial()
         self._ask()
         self._report()
