@@ -96,6 +96,7 @@ class DhtDriver:
         udp.handle(TryNode, self._try_node)
         udp.handle(BootstrapResolved, self._on_resolved)
         udp.at_stop(self._save)
+        udp.at_rebind(self._on_rebind)
 
     def _make_node(
         self, answerer: Answerer, rng: Randomness, of_before: Kept, *, is_ipv6: int, is_read_only: bool
@@ -242,6 +243,13 @@ class DhtDriver:
             if node.machine.state is not NodeState.READY:
                 node.begin(self._udp.now)
         self._flush()
+
+    def _on_rebind(self) -> None:
+        """Our addresses are others: find the network again from here."""
+        if self._is_begun:
+            for node in self._connected:
+                node.begin(self._udp.now)
+            self._flush()
 
     def _add_bootstrap(self, text: str, endpoints: Sequence[Endpoint]) -> None:
         for endpoint in endpoints:

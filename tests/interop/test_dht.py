@@ -21,7 +21,7 @@ from blobtorrent.discovery.dhtmessages import (
 from blobtorrent.discovery.messages import ResolveHost
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.network.messages import BindUdp, UdpBound
+from blobtorrent.network.messages import BindUdp, RebindUdp, UdpBound
 from blobtorrent.network.udp import UdpLoop
 from blobtorrent.protocol.bencode import encode
 from blobtorrent.protocol.dht.items import immutable, signed, target_of_key
@@ -235,3 +235,11 @@ def test_what_was_kept_is_enough_to_come_back(ring, ours):
         assert searched.nodes >= 8
     finally:
         again.close()
+
+
+def test_the_network_is_found_again_when_our_addresses_change(ring, ours):
+    ours.find(bytes(20))
+    before = ours.driver.nodes[0].counts["answer"]
+    ours.udp.mailbox.post(RebindUdp())
+    ring.wait_until(lambda: ours.driver.nodes[0].counts["answer"] >= before + 4, "nobody is asked")
+    assert ours.find(bytes(20))[1].nodes >= 8
