@@ -22,6 +22,7 @@ from blobtorrent.runtime.timers import Timer, TimerWheel
 if TYPE_CHECKING:
     from random import Random
 
+    from blobtorrent.core.session.situation import DhtRound
     from blobtorrent.discovery.dhtmessages import DhtPeers, DhtSearched
 
 log = get_logger(__name__)
@@ -70,9 +71,18 @@ class DhtManager:
             roster.at_entry(state, self._end)
         roster.at_entry(TorrentState.LOADING, self._on_known)
 
-    def sought(self, info_hash: InfoHash) -> Sought | None:
+    def last_round(self, info_hash: InfoHash) -> DhtRound | None:
         """How a torrent stands, if it is looked for."""
-        return self._sought.get(info_hash)
+        from blobtorrent.core.session.situation import DhtRound
+
+        sought = self._sought.get(info_hash)
+        if sought is None:
+            return None
+        now = self._clock.now()
+        return DhtRound(
+            sought.nodes, sought.peers, sought.announced,
+            asked_s=None if sought.asked_s is None else now - sought.asked_s,
+            next_s=None if sought.timer is None else max(0.0, sought.timer.deadline_s - now))
 
     def again(self, torrent: Torrent) -> bool:
         """Look for it now; False when it is not looked for at all."""
