@@ -88,7 +88,7 @@ class PeerManager:
                 if source is PeerSource.STATIC:
                     known.source = source
                 known.tracker = tracker or known.tracker
-            elif (source is PeerSource.STATIC or len(learned) < room) and self._may_learn(endpoint):
+            elif (source is PeerSource.STATIC or len(learned) < room) and self._may_learn(endpoint, source):
                 is_odd = source in MAX_HEARSAY and endpoint.port < 1024
                 self._known[endpoint] = KnownPeer(endpoint, source, next_dial_at=now + LOW_PORT_S * is_odd)
                 self.revision += 1
@@ -96,8 +96,8 @@ class PeerManager:
                 learned.append(endpoint)
         return learned
 
-    def _may_learn(self, endpoint: Endpoint) -> bool:
-        return endpoint not in self._own and not self.refuses(endpoint)
+    def _may_learn(self, endpoint: Endpoint, source: PeerSource) -> bool:
+        return endpoint not in self._own and (source is PeerSource.STATIC or not self.refuses(endpoint))
 
     def wants_nothing(self, endpoint: Endpoint) -> None:
         """Who is at an address that was just learned is said to be complete: no reason to dial it while we are."""
@@ -153,11 +153,13 @@ class PeerManager:
         ready.sort(key=lambda known: (known.failures, known.next_dial_at))
         chosen = []
         for known in ready[:room]:
-            if self.refuses(known.endpoint):               # by a filter that came later than the address
-                self.forget(known.endpoint)
-            else:
+            if not self.refuses(known.endpoint):
                 known.is_busy = True
                 chosen.append(known.endpoint)
+            elif known.source is PeerSource.STATIC:
+                known.next_dial_at = now + STATIC_RETRY_S  # the filter may change
+            else:
+                self.forget(known.endpoint)
         self.dialing += len(chosen)
         return chosen
 
