@@ -10,7 +10,7 @@ import pytest
 from blobtorrent.core.session.commands import Reannounce, StopTorrent
 from blobtorrent.core.session.dht import FIRST_RETRY_S, FIRST_S, LONELY_S, REPEAT_S
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
-from blobtorrent.discovery.dhtmessages import DhtPeers, DhtSearched, FindPeers
+from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched, FindPeers
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.metainfo import Metainfo
 from tests.support.sessions import SessionRig, saved_torrent, torrent_of
@@ -103,3 +103,11 @@ def test_off_is_off(tmp_path: Path) -> None:
     rig, torrent = running(tmp_path, dht__enabled=False)
     rig.command(Reannounce(torrent.info_hash))
     assert asked(rig, 2 * REPEAT_S) == []
+
+
+def test_the_address_that_nodes_see_us_at_is_voted_for(tmp_path: Path) -> None:
+    rig, _ = running(tmp_path)
+    asked(rig, FIRST_S)
+    rig.tell(DhtAddress("90.1.2.3", ("20.1.0.0", "30.1.0.0", "40.1.0.0", "50.1.0.0")))
+    rig.advance(2.0)
+    assert rig.session._status.external == ("90.1.2.3",)
