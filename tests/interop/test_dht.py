@@ -27,6 +27,8 @@ from blobtorrent.protocol.bencode import encode
 from blobtorrent.protocol.dht.items import immutable, signed, target_of_key
 from blobtorrent.runtime.mailbox import Mailbox
 from tests.conftest import require_module
+from tests.support.payload import MIB, make_sample
+from tests.support.peers.blobtorrent import run
 
 RING = 30
 PATIENCE_S = 40.0
@@ -243,3 +245,19 @@ def test_the_network_is_found_again_when_our_addresses_change(ring, ours):
     ours.udp.mailbox.post(RebindUdp())
     ring.wait_until(lambda: ours.driver.nodes[0].counts["answer"] >= before + 4, "nobody is asked")
     assert ours.find(bytes(20))[1].nodes >= 8
+
+
+def test_a_torrent_that_libtorrent_seeds_is_found_and_fetched(ring, tmp_path):
+    sample = make_sample(tmp_path / "sample", "sample.bin", 2 * MIB)
+    seed = ring.sessions[11]
+    params = ring.lt.add_torrent_params()
+    params.ti, params.save_path = ring.lt.torrent_info(str(sample.torrent)), str(sample.folder)
+    handle = seed.add_torrent(params)
+    ring.wait_until(lambda: handle.status().is_seeding, "it does not seed")
+    handle.force_dht_announce()
+    done = run("get", f"magnet:?xt=urn:btih:{sample.info_hash.hex()}", "--to", tmp_path, "--listen", "127.0.0.1:0",
+               "--timeout", "60", "--quiet", "--set", "lsd.enabled=false",
+               "--set", f"dht.bootstrap={[str(endpoint) for endpoint in ring.endpoints[:2]]}")
+    seed.remove_torrent(handle)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sample.differences(tmp_path) == []
