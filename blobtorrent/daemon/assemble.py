@@ -244,6 +244,8 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         Part("core", core.start, core.stop, (core,)),
     ])
     metrics = measure_engine(arena, disks, hashers, door, shard, core, bus, outcalls, session.announce_results)
+    metrics.gauge("blobtorrent_tracker_announces_waiting", "Announces that are not answered yet.",
+                  lambda: session.announces_waiting)
     seed_threads.measure(metrics)
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
                   gates={door.gate: door.mailbox, host.gate: shard.mailbox})

@@ -128,6 +128,11 @@ class Session:
         return tuple(self._ports.opened)
 
     @property
+    def announces_waiting(self) -> int:
+        """Announces that are not answered yet, most of them not even sent. Any thread may read it."""
+        return self._announces.waiting
+
+    @property
     def announce_results(self) -> Mapping[str, int]:
         """How often announces ended in each way: "ok", or the code of the error. Any thread may read it."""
         return self._announces.results
