@@ -29,6 +29,7 @@ from blobtorrent.runtime.timers import Timer
 
 MAX_LINKS = 50                         # more peers make it no faster
 INTERVAL_S = 1.0
+SOONEST_S = 0.1                        # between two looks, when an address is due to be dialled
 KEEP_ALIVE_S = 110.0
 IDLE_LINK_S = 240.0
 USELESS_LINK_S = 30.0                  # one that offers no metadata makes room for others after this time
@@ -259,7 +260,11 @@ class MetadataSwarm:
     # ---- once a second
 
     def _schedule(self) -> None:
-        self._timer = self._outlets.at(self.now + INTERVAL_S, self._tick)
+        at_s = self.now + INTERVAL_S
+        dial_at_s = None if self.is_done else self.peers.next_dial_at(seeding=False)
+        if dial_at_s is not None and len(self.links) + self.peers.dialing < self._max_links:
+            at_s = min(at_s, max(dial_at_s, self.now + SOONEST_S))
+        self._timer = self._outlets.at(at_s, self._tick)
 
     def _tick(self) -> None:
         now = self.now
