@@ -37,7 +37,7 @@ from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.door import Door
 from blobtorrent.network.messages import UseFilter
-from blobtorrent.network.proxy import open_proxy
+from blobtorrent.network.policy import binding_of
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
 from blobtorrent.protocol.wire.peerid import RANDOM_BYTES, make_peer_id
@@ -169,7 +169,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     hash_threads = storage.hash_threads or default_size()
     hashers = HasherPool(arena, disks, hash_threads)
     files = FilePool(descriptor_share())
-    binding = _bind(settings.network)
+    binding = binding_of(settings.network)
     door = Door(clock, binding)
     shard = Shard(0, arena)
     seed_threads = SeedThreads(arena, settings, clock, binding)
@@ -182,7 +182,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
 
         udp = UdpLoop(clock, binding)
         udp.measure(metrics)
-        UdpTrackers(udp, outcalls.mailbox.post, SystemRandom().getrandbits).measure(metrics)
+        UdpTrackers(udp, outcalls.mailbox.post, SystemRandom().getrandbits, binding.admits).measure(metrics)
         if settings.lsd.enabled:
             from blobtorrent.discovery.lsd import LocalDiscovery
 
@@ -244,14 +244,11 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         Part("core", core.start, core.stop, (core,)),
     ])
     metrics = measure_engine(arena, disks, hashers, door, shard, core, bus, outcalls, session.announce_results)
+    metrics.gauge("blobtorrent_tracker_announces_waiting", "Announces that are not answered yet.",
+                  lambda: session.announces_waiting)
     seed_threads.measure(metrics)
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
                   gates={door.gate: door.mailbox, host.gate: shard.mailbox})
-
-
-def _bind(network: NetworkSettings) -> Binding:
-    proxy = open_proxy(network.proxy, network.proxy_login_file, is_strict=network.proxy_strict)
-    return Binding(network.interface, proxy=proxy, allow_loopback=network.allow_loopback)
 
 
 def _port_mapper(network: NetworkSettings, binding: Binding) -> PortMapper | None:

@@ -15,6 +15,7 @@ from blobtorrent.model.errors import Conflict, FormatError, NotFound
 from blobtorrent.protocol import fastresume, rtorrentsession, transmissionresume
 from blobtorrent.protocol.foreignvalues import text_of
 from blobtorrent.protocol.metafile import parse_torrent
+from blobtorrent.protocol.savedtrees import with_piece_layers
 from blobtorrent.storage import qbittorrentdb
 from blobtorrent.storage.foreignsession import RtorrentSession
 from blobtorrent.storage.libtorrentsession import BackupFolder, DelugeState, Kept, read_categories
@@ -122,8 +123,13 @@ class ByLibtorrent:
         if not kept.torrent:
             raise _no_metadata(f"magnet:?xt=urn:btih:{name}")
         resume = fastresume.read_fastresume(kept.resume, kept.beside)
-        raw = fastresume.with_web_seeds(kept.torrent, resume.web_seeds)
+        raw = kept.torrent
+        if resume.web_seeds:
+            raw = fastresume.with_members(raw, {b"url-list": list(resume.web_seeds)})
         metainfo = parse_torrent(raw)
+        if not metainfo.has_piece_hashes:
+            raw = with_piece_layers(raw, metainfo, kept.resume)
+            metainfo = parse_torrent(raw)
         info_hash = metainfo.info_hash
         is_same = all(digest in info_hash for digest in resume.info_hashes)
         if not is_same or bytes.fromhex(name) not in info_hash.wire_forms:

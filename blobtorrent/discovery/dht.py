@@ -8,6 +8,7 @@ from typing import Any
 
 from blobtorrent.discovery.dhtmessages import (
     BootstrapResolved,
+    DhtAddress,
     DhtPeers,
     DhtSearched,
     FindPeers,
@@ -22,7 +23,7 @@ from blobtorrent.model.address import Endpoint, parse_endpoint, split_host_port
 from blobtorrent.model.errors import FormatError
 from blobtorrent.network.udp import Traffic, UdpLoop, UdpPort
 from blobtorrent.protocol.dht.answers import Answerer
-from blobtorrent.protocol.dht.ids import Randomness
+from blobtorrent.protocol.dht.ids import Randomness, host_of
 from blobtorrent.protocol.dht.memory import KEPT_NODES, Kept, pack, unpack
 from blobtorrent.protocol.dht.node import Node, NodeState
 from blobtorrent.protocol.dht.search import ItemPut, ItemSearch, PeerSearch, Search, SearchResult
@@ -81,6 +82,7 @@ class DhtDriver:
         self._retry_s = RESOLVE_AGAIN_S
         self._timer: Timer | None = None
         self._is_begun = False
+        self._last_order: FindPeers | None = None
         self._unresolved: list[tuple[str, int]] = []
         self._is_resolving = False
         answerer = self._answerer = Answerer(rng, udp.now)
@@ -96,13 +98,14 @@ class DhtDriver:
         udp.handle(TryNode, self._try_node)
         udp.handle(BootstrapResolved, self._on_resolved)
         udp.at_stop(self._save)
+        udp.at_rebind(self._on_rebind)
 
     def _make_node(
         self, answerer: Answerer, rng: Randomness, of_before: Kept, *, is_ipv6: int, is_read_only: bool
     ) -> Node:
         node = Node(
             answerer, rng, self._udp.now, is_ipv6=bool(is_ipv6), node_id=of_before.node_id or None,
-            is_read_only=is_read_only)
+            is_read_only=is_read_only, on_address=lambda packed: self._on_address(node))
         node.hint(of_before.nodes)
         node.vote.address = of_before.address or None
         return node
@@ -148,12 +151,20 @@ class DhtDriver:
 
             return PeerSearch(order.wire_hash, on_peers, on_done, port=order.port, is_seed=order.is_seed)
 
+        self._last_order = order
         self._sought[order.wire_hash] = (order, self._udp.now + SOUGHT_S)
         for is_ipv6 in (False, True):  # we may be the very node that keeps them
             kept = self._answerer.peers.some(order.wire_hash, OWN_PEERS, is_ipv6=is_ipv6)
             if kept:
                 on_peers(kept)
         self._search(begin, is_urgent=order.is_urgent)
+
+    def _on_address(self, node: Node) -> None:
+        assert node.vote.address is not None
+        size = len(node.vote.address)
+        voters = tuple(host_of(provider.ljust(size, b"\0")) for provider in node.vote.voters)
+        if self._last_order is not None:
+            self._last_order.reply_to.post(DhtAddress(host_of(node.vote.address), voters))
 
     def _on_announced(self, wire_hash: bytes, peer: Endpoint) -> None:
         """Somebody announced itself to us, in a swarm that is ours perhaps."""
@@ -242,6 +253,13 @@ class DhtDriver:
             if node.machine.state is not NodeState.READY:
                 node.begin(self._udp.now)
         self._flush()
+
+    def _on_rebind(self) -> None:
+        """Our addresses are others: find the network again from here."""
+        if self._is_begun:
+            for node in self._connected:
+                node.begin(self._udp.now)
+            self._flush()
 
     def _add_bootstrap(self, text: str, endpoints: Sequence[Endpoint]) -> None:
         for endpoint in endpoints:

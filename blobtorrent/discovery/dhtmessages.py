@@ -42,6 +42,13 @@ class DhtSearched(NamedTuple):
     announced: int
 
 
+class DhtAddress(NamedTuple):
+    """Nodes at these addresses see us at `host`. Told to who wanted peers last."""
+
+    host: str
+    voters: tuple[str, ...]            # one of each provider, with zeros where addresses of it differ
+
+
 class GetItem(NamedTuple):
     """Look for a stored item (BEP 44). Answered by ItemFound, for each family one."""
 

@@ -38,19 +38,22 @@ class HttpTrackers:
 
     def announce(self, order: Announce) -> AnnounceDone:
         deadline = Deadline(self._clock, order.timeout_s)
-        reply = self._get(announce_url(order.url, order.query), deadline, LOOPBACK_PATH, read_reply, order.origin)
+        reply, by = self._get(announce_url(order.url, order.query), deadline, LOOPBACK_PATH, read_reply, order.origin)
         named = _look_up(reply.hostnames[:MAX_NAMES], deadline, self._binding)
-        endpoints = tuple(dict.fromkeys((*reply.endpoints, *named)))
+        endpoints = tuple(endpoint for endpoint in dict.fromkeys((*reply.endpoints, *named))
+                          if self._binding.admits(endpoint.host, by))
         return AnnounceDone(
             order.info_hash, order.url, order.query, endpoints=endpoints, reply=reply, origin=order.origin)
 
     def scrape(self, order: Scrape) -> ScrapeDone:
         deadline = Deadline(self._clock, order.timeout_s)
-        counts = self._get(scrape_url(order.url, order.wire_hashes), deadline, LOOPBACK_SCRAPE_PATH,
+        counts, _ = self._get(scrape_url(order.url, order.wire_hashes), deadline, LOOPBACK_SCRAPE_PATH,
                            partial(read_scrape, wire_hashes=order.wire_hashes), ANYWHERE)
         return ScrapeDone(order.url, order.wire_hashes, counts)
 
-    def _get(self, url: str, deadline: Deadline, loopback_path: str, read: Callable[[bytes], R], origin: Origin) -> R:
+    def _get(self, url: str, deadline: Deadline, loopback_path: str, read: Callable[[bytes], R], origin: Origin,
+             ) -> tuple[R, str | None]:
+        """What the tracker says, and its address as far as it is known."""
         try:
             response = http_get(
                 url, deadline, max_bytes=MAX_REPLY_BYTES, loopback_path=loopback_path, origin=origin,
@@ -58,7 +61,7 @@ class HttpTrackers:
         except NetworkError as error:
             raise of_network(error) from None
         try:
-            return read(response.body)
+            return read(response.body), response.by
         except TrackerRefused:         # a reason may come with any status, and is worth more than the status
             raise
         except TrackerError:

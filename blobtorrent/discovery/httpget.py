@@ -27,6 +27,7 @@ from blobtorrent.discovery.messages import ANYWHERE, Origin
 from blobtorrent.model.errors import NetworkError, TimedOut
 from blobtorrent.network.binding import ANYWHERE as FREE
 from blobtorrent.network.binding import Binding
+from blobtorrent.network.outgoing import known_address
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -40,6 +41,7 @@ _GZIP_WINDOW = 31                      # zlib: largest window, gzip header
 class Response(NamedTuple):
     status: int
     body: bytes                        # unpacked; never more than was allowed
+    by: str | None = None              # the address that answered, as far as it is known
 
 
 def http_get(url: str, deadline: Deadline, *, max_bytes: int, loopback_path: str | None = "/",
@@ -80,7 +82,8 @@ def http_get(url: str, deadline: Deadline, *, max_bytes: int, loopback_path: str
             else:
                 sock.close()
             if answer.location is None:
-                return Response(answer.status, _unpacked(answer.body, max_bytes))
+                by = known_address(parts.hostname or "") if binding.proxy is not None else answer.by
+                return Response(answer.status, _unpacked(answer.body, max_bytes), by)
         except OSError as error:
             raise failure_of(error) from None
         except http.client.HTTPException as error:
@@ -95,16 +98,17 @@ class _Answer(NamedTuple):
     body: bytes                        # as sent, at most one byte more than is allowed
     can_go_on: bool                    # the connection can be used again
     came_from_public: bool
+    by: str                            # the address of the server, or of a proxy
 
 
 def _ask(sock: socket.socket, parts: SplitResult, deadline: Deadline, max_bytes: int, *, is_last: bool) -> _Answer:
     """One request and its answer. The socket is closed when that fails."""
     try:
-        is_public = address_of(sock.getpeername()[0]).is_global
+        by = address_of(sock.getpeername()[0])
         response = exchange(sock, _request(parts, is_last=is_last), deadline, "GET")
         location = response.getheader("Location") if response.status in _REDIRECTS else None
         body = response.read(max_bytes + 1)
-        return _Answer(response.status, location, body, _can_go_on(response), is_public)
+        return _Answer(response.status, location, body, _can_go_on(response), by.is_global, str(by))
     except BaseException:
         sock.close()
         raise

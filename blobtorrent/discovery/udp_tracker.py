@@ -14,6 +14,7 @@ from typing import Any
 from blobtorrent.discovery.messages import Announce, AnnounceDone, HostResolved, ResolveHost, Scrape, ScrapeDone
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import TrackerError
+from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.network.udp import Traffic, UdpLoop, UdpPort
 from blobtorrent.protocol.tracker.announce import AnnounceReply
 from blobtorrent.protocol.tracker.faults import of_network
@@ -48,9 +49,12 @@ class _Name:
 
 
 class UdpTrackers:
-    """Takes Announce and Scrape for udp:// URLs. `resolve` takes ResolveHost; `randbits` as UdpTrackerClient says."""
+    """Takes Announce and Scrape for udp:// URLs. `resolve` takes ResolveHost; `randbits` as UdpTrackerClient says;
+    `admits(host, by)` tells whether a tracker at the address `by` may name a peer at `host`."""
 
-    def __init__(self, udp: UdpLoop, resolve: Callable[[ResolveHost], None], randbits: Callable[[int], int]) -> None:
+    def __init__(self, udp: UdpLoop, resolve: Callable[[ResolveHost], None], randbits: Callable[[int], int],
+                 admits: Callable[[str, str], bool] = ANYWHERE.admits) -> None:
+        self._admits = admits
         self._udp = udp
         self._resolve = resolve
         self._client = UdpTrackerClient(udp.timers, randbits, self._send)
@@ -140,6 +144,9 @@ class UdpTrackers:
         if isinstance(result, TrackerError) and result.code == "tracker.timed-out" and endpoint in name.endpoints:
             others = tuple(one for one in name.endpoints if one != endpoint)
             name.endpoints = (*others, endpoint)
+        if isinstance(result, AnnounceReply):
+            admitted = tuple(one for one in result.endpoints if self._admits(one.host, endpoint.host))
+            result = result._replace(endpoints=admitted)
         _answer(order, result)
 
     def _send(self, path: Path, packet: bytes) -> None:

@@ -14,12 +14,13 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from blobtorrent.config.values import InterfaceSpec
 from blobtorrent.model.errors import NetworkError
-from blobtorrent.model.reach import may_name
-from blobtorrent.network.proxy import Proxy
+
+if TYPE_CHECKING:
+    from blobtorrent.network.proxy import Proxy
 
 GONE = "net.interface-gone"
 _SO_BINDTODEVICE = 25                  # of Linux; `socket` does not name it on every Python
@@ -29,12 +30,10 @@ _NOT_ALLOWED = frozenset((errno.EPERM, errno.EACCES, errno.ENOPROTOOPT))
 _ANY_HOSTS = ("0.0.0.0", "::", "")
 
 
-class Presence(NamedTuple):
-    """An interface as it is now: another number means that it was made anew. No addresses: it is gone or down."""
+# An interface as it is now: its number, another one when it was made anew, and its addresses; none: gone or down.
+Presence = tuple[int, tuple[str, ...]]
 
-    number: int = 0
-    addresses: tuple[str, ...] = ()
-
+ABSENT: Presence = (0, ())
 
 # What there is of an interface, by its name.
 PresenceOf = Callable[[str], Presence]
@@ -49,7 +48,7 @@ class Binding:
         self.interface = InterfaceSpec() if interface is None else interface
         self._allow_loopback = allow_loopback
         self._presence_of = _system_presence_of if presence_of is None else presence_of
-        self._presence = Presence()    # replaced as a whole by `look`, read by any thread
+        self._presence = ABSENT        # replaced as a whole by `look`, read by any thread
         self.look()
 
     @property
@@ -63,7 +62,7 @@ class Binding:
     @property
     def sources(self) -> tuple[str, ...]:
         """The addresses that we may use; none when all may be used, or when the interface is gone."""
-        return self._presence.addresses
+        return self._presence[1]
 
     @property
     def is_there(self) -> bool:
@@ -76,11 +75,13 @@ class Binding:
         if self.interface.name:
             self._presence = self._presence_of(self.interface.name)
         else:
-            self._presence = Presence(0, tuple(filter(_is_ours, self.interface.addresses)))
+            self._presence = (0, tuple(filter(_is_ours, self.interface.addresses)))
         return before != self._presence
 
     def admits(self, host: str, by: str | None) -> bool:
         """Whether who is at the address `by` (None: unknown) may send us to the address `host`."""
+        from blobtorrent.model.reach import may_name
+
         return may_name(by, host, allow_loopback=self._allow_loopback)
 
     def stream_to(self, host: str) -> socket.socket:

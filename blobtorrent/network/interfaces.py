@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from blobtorrent.model.errors import NetworkError
-from blobtorrent.network.binding import Presence
+from blobtorrent.network.binding import ABSENT, Presence
 from blobtorrent.protocol.netlink import ASK_ADDRESSES, ASK_LINKS, ASK_ROUTES, GROUPS, Answer
 
 RECEIVE_BYTES = 64 * 1024
@@ -37,12 +37,12 @@ def presence_of(name: str) -> Presence:
     try:
         found = survey()
     except NetworkError:
-        return Presence()
+        return ABSENT
     for link in found.links:
         if link.name == name and link.is_up:
-            return Presence(link.number, tuple(
-                own.host for own in found.addresses if own.interface == link.number and not own.is_link_local))
-    return Presence()
+            return link.number, tuple(
+                own.host for own in found.addresses if own.interface == link.number and not own.is_link_local)
+    return ABSENT
 
 
 def open_watch() -> socket.socket:

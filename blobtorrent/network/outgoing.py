@@ -67,9 +67,15 @@ def look_up(binding: Binding, host: str, left_s: TimeLeft) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a host name"
+        reason = error.strerror if isinstance(error, OSError) else "no address is known for this name"
         raise NetworkError("net.no-such-host", f"{host}: {reason}") from None
     return list(dict.fromkeys(ipaddress.ip_address(str(info[4][0])) for info in found))
+
+
+def known_address(host: str) -> str | None:
+    """Where a host is as far as it can be told before somebody looks it up; None for most names."""
+    judged = _judged(host)
+    return None if judged is None else str(unmapped(judged))
 
 
 def _connect_through(binding: Binding, proxy: Proxy, host: str, port: int, left_s: TimeLeft) -> socket.socket:

@@ -20,7 +20,6 @@ class Proxy:
 
     def __init__(self, spec: ProxySpec, login: Login | None = None, *, is_strict: bool = True) -> None:
         self.endpoint = Endpoint(spec.host, spec.port)
-        self.carries_datagrams = spec.kind == "socks5"
         self.is_strict = is_strict
         self._spec = spec
         self.login = login
@@ -34,13 +33,6 @@ class Proxy:
         from blobtorrent.protocol.proxy.httpconnect import HttpConnect
 
         return HttpConnect(host, port, self.login)
-
-
-def open_proxy(spec: ProxySpec | None, login_file: Path | None, *, is_strict: bool) -> Proxy | None:
-    """What the settings say; None when they name no proxy. Raises ConfigError ("config.bad-login")."""
-    if spec is None:
-        return None
-    return Proxy(spec, None if login_file is None else read_login(login_file), is_strict=is_strict)
 
 
 def read_login(path: Path) -> Login:

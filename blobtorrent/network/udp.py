@@ -77,6 +77,7 @@ class UdpLoop:
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             BindUdp: self._bind, RebindUdp: lambda _: self.rebind()}
         self._at_stop: list[Callable[[], None]] = []
+        self._at_rebind: list[Callable[[], None]] = []
         self.received = 0              # datagrams
         self.sent = 0
         self.unknown = 0               # of no protocol that is served here
@@ -97,6 +98,12 @@ class UdpLoop:
         address now stays closed until the next time; drivers keep theirs whatever happens."""
         for port in self._ports:
             self._reopen(port, port.port)
+        for step in self._at_rebind:
+            step()
+
+    def at_rebind(self, step: Callable[[], None]) -> None:
+        """Call this when our addresses are other ones, with the sockets opened anew."""
+        self._at_rebind.append(step)
 
     def at_stop(self, step: Callable[[], None]) -> None:
         """Call this on the thread before its sockets are closed."""

@@ -7,7 +7,7 @@ libtorrent; a value of a wrong type, which it never writes, makes the whole part
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from blobtorrent.model.address import Endpoint
@@ -138,20 +138,17 @@ def read_progress(raw: bytes, num_pieces: int) -> Progress:
     return Progress(have, have & ~verified if top.get(b"seed_mode", 0) else 0)
 
 
-def with_web_seeds(torrent: bytes, urls: Sequence[bytes]) -> bytes:
-    """A .torrent file that names these web seeds too: its program may have kept them in the other file only.
-
-    Its `info` stays as it is, byte by byte. Raises FormatError when it is no dictionary.
+def with_members(torrent: bytes, members: Mapping[bytes, Any]) -> bytes:
+    """A .torrent file with these members too, beside `info`, if it does not have them: its program may have kept them
+    in the other file only. Its `info` stays as it is, byte by byte. Raises FormatError when it is no bencoding.
     """
-    if not urls:
-        return torrent
     document = read_document(torrent, limits=TORRENT_LIMITS, lenient=True)
-    top = Values(document.value if isinstance(document.value, dict) else {}, PROGRAM)
-    if b"url-list" in top or b"info" not in document.spans:
+    top = document.value if isinstance(document.value, dict) else {}
+    if b"info" not in document.spans or all(key in top for key in members):
         return torrent
     start, end = document.spans[b"info"]
-    parts = {key: encode(value) for key, value in top.members.items()}
-    parts |= {b"info": torrent[start:end], b"url-list": encode(list(urls))}
+    parts = {key: encode(value) for key, value in {**members, **top}.items()}
+    parts[b"info"] = torrent[start:end]
     return b"d" + b"".join(encode(key) + part for key, part in sorted(parts.items())) + b"e"
 
 

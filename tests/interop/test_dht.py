@@ -21,12 +21,14 @@ from blobtorrent.discovery.dhtmessages import (
 from blobtorrent.discovery.messages import ResolveHost
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.network.messages import BindUdp, UdpBound
+from blobtorrent.network.messages import BindUdp, RebindUdp, UdpBound
 from blobtorrent.network.udp import UdpLoop
 from blobtorrent.protocol.bencode import encode
 from blobtorrent.protocol.dht.items import immutable, signed, target_of_key
 from blobtorrent.runtime.mailbox import Mailbox
 from tests.conftest import require_module
+from tests.support.payload import MIB, make_sample
+from tests.support.peers.blobtorrent import run
 
 RING = 30
 PATIENCE_S = 40.0
@@ -235,3 +237,27 @@ def test_what_was_kept_is_enough_to_come_back(ring, ours):
         assert searched.nodes >= 8
     finally:
         again.close()
+
+
+def test_the_network_is_found_again_when_our_addresses_change(ring, ours):
+    ours.find(bytes(20))
+    before = ours.driver.nodes[0].counts["answer"]
+    ours.udp.mailbox.post(RebindUdp())
+    ring.wait_until(lambda: ours.driver.nodes[0].counts["answer"] >= before + 4, "nobody is asked")
+    assert ours.find(bytes(20))[1].nodes >= 8
+
+
+def test_a_torrent_that_libtorrent_seeds_is_found_and_fetched(ring, tmp_path):
+    sample = make_sample(tmp_path / "sample", "sample.bin", 2 * MIB)
+    seed = ring.sessions[11]
+    params = ring.lt.add_torrent_params()
+    params.ti, params.save_path = ring.lt.torrent_info(str(sample.torrent)), str(sample.folder)
+    handle = seed.add_torrent(params)
+    ring.wait_until(lambda: handle.status().is_seeding, "it does not seed")
+    handle.force_dht_announce()
+    done = run("get", f"magnet:?xt=urn:btih:{sample.info_hash.hex()}", "--to", tmp_path, "--listen", "127.0.0.1:0",
+               "--timeout", "60", "--quiet", "--set", "lsd.enabled=false",
+               "--set", f"dht.bootstrap={[str(endpoint) for endpoint in ring.endpoints[:2]]}")
+    seed.remove_torrent(handle)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sample.differences(tmp_path) == []

@@ -112,9 +112,7 @@ def left(tmp_path: Path) -> Left:
 def _load(made: Left) -> None:
     import libtorrent as lt
 
-    session = lt.session({
-        "listen_interfaces": "127.0.0.1:0", "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
-        "enable_natpmp": False, "alert_mask": lt.alert.category_t.all_categories})
+    session = _session()
     handles = {}
     for sample in made.samples:
         params = lt.load_torrent_file(str(sample.torrent))
@@ -135,16 +133,32 @@ def _load(made: Left) -> None:
     renamed.rename_file(1, "elsewhere/b.bin")
     wait_until(lambda: (made.home / "content" / "elsewhere" / "b.bin").exists() and half.status().flags & 0x10,
                TIMEOUT_S, "the renames and the pause")
-    for handle in handles.values():
+    made.resumes.update(_saved(session, list(handles.values())))
+
+
+def _session() -> Any:
+    import libtorrent as lt
+
+    return lt.session({
+        "listen_interfaces": "127.0.0.1:0", "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
+        "enable_natpmp": False, "alert_mask": lt.alert.category_t.all_categories})
+
+
+def _saved(session: Any, handles: list[Any]) -> dict[str, dict[bytes, Any]]:
+    """The resume data of torrents, by the info-hashes that qBittorrent calls them by."""
+    import libtorrent as lt
+
+    for handle in handles:
         handle.save_resume_data()
+    resumes = {}
     deadline = time.monotonic() + TIMEOUT_S
-    while len(made.resumes) < len(handles) and time.monotonic() < deadline:
+    while len(resumes) < len(handles) and time.monotonic() < deadline:
         session.wait_for_alert(100)
         for alert in session.pop_alerts():
             if isinstance(alert, lt.save_resume_data_alert):
-                digits = str(alert.handle.info_hashes().v1)
-                made.resumes[digits] = bencodepy.decode(lt.write_resume_data_buf(alert.params))
-    del session
+                digits = str(alert.handle.info_hashes().get_best())
+                resumes[digits] = bencodepy.decode(lt.write_resume_data_buf(alert.params))
+    return resumes
 
 
 @pytest.fixture
@@ -210,6 +224,35 @@ def test_everything_goes_on_where_deluge_left_it(left: Left, box: Seedbox) -> No
     assert [told[sample.info_hash.hex()]["to_check_bytes"] for sample in left.samples] == [0] * 3
     assert fingerprint(left.home) == before
     _goes_on(box, left)
+
+
+@pytest.mark.parametrize("is_hybrid", [True, False])
+def test_torrents_of_the_second_version_go_on(left: Left, box: Seedbox, is_hybrid: bool) -> None:
+    import libtorrent as lt
+
+    content = left.home / "content"
+    made = lt.create_torrent(lt.list_files(str(content / "renamed")), PIECE,
+                             0 if is_hybrid else lt.create_torrent.v2_only)
+    lt.set_piece_hashes(made, str(content))
+    torrent = left.home / "second.torrent"
+    torrent.write_bytes(lt.bencode(made.generate()))
+    params = lt.load_torrent_file(str(torrent))
+    params.save_path = str(content)
+    session = _session()
+    handle = session.add_torrent(params)
+    wait_until(lambda: handle.status().state in (3, 5), TIMEOUT_S, "libtorrent to check")
+    (name, resume), = _saved(session, [handle]).items()
+    folder = left.home / "BT_backup"
+    folder.mkdir()
+    (folder / f"{name}.fastresume").write_bytes(bencodepy.encode(resume))
+    info = bencodepy.decode(torrent.read_bytes())[b"info"]
+    (folder / f"{name}.torrent").write_bytes(bencodepy.encode({"info": info}))
+    (digits, told), = _import("qbittorrent", folder, "--state-dir", box.state).items()
+    assert (told["result"], told["to_check_bytes"], told["done_bytes"]) == ("imported", 0, told["size_bytes"])
+    assert digits.startswith(name) is not is_hybrid
+    with box:
+        box.call("POST", f"/v1/torrents/{digits}/recheck")
+        wait_until(lambda: re.search(r"torrent checked.* bad=0 missing=0", box.output()), TIMEOUT_S, "the check")
 
 
 def test_a_database_that_was_not_closed_is_read_with_its_log_and_not_changed(left: Left, box: Seedbox) -> None:

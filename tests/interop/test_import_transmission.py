@@ -16,11 +16,12 @@ import pytest
 
 from blobtorrent.protocol.transmissionresume import LAG_S
 from tests.support.fingerprint import fingerprint
-from tests.support.payload import KIB, Sample, make_sample
+from tests.support.payload import KIB, Sample, make_sample, with_web_seeds
 from tests.support.peers.blobtorrent import run
 from tests.support.peers.program import wait_until
 from tests.support.peers.seedbox import Seedbox
 from tests.support.peers.transmission import TransmissionSession
+from tests.support.seedserver import SeedServer
 from tests.support.tools import require_tool
 
 pytestmark = pytest.mark.interop
@@ -144,6 +145,21 @@ def test_everything_goes_on_where_transmission_left_it_and_nothing_is_hashed(lef
         assert (half["state"], half["done_bytes"]) == ("stopped", HALF_PIECES * PIECE)
         part = box.wait_state(left.part, "downloading")
         assert part["done_bytes"] == HALF_PIECES * PIECE
+        assert _good_pieces(box) == []
+
+
+def test_what_transmission_downloaded_itself_is_not_hashed(tmp_path: Path, box: Seedbox) -> None:
+    require_tool("transmission-daemon")
+    sample = make_sample(tmp_path / "origin", "dl", [("a", 3_000_000), ("b", 2_000_000)], PIECE)
+    home = tmp_path / "home"
+    (home / "content").mkdir(parents=True)
+    with SeedServer(sample.folder) as server, TransmissionSession(home) as transmission:
+        number = transmission.add(with_web_seeds(sample.torrent, home, server.url))
+        wait_until(lambda: transmission.torrents("percentDone")[number]["percentDone"] == 1, TIMEOUT_S, "the download")
+    told = _import(home / "config", "--state-dir", box.state)[sample.info_hash.hex()]
+    assert (told["done_bytes"], told["to_check_bytes"]) == (5_000_000, 0)
+    with box:
+        box.wait_state(sample, "seeding")
         assert _good_pieces(box) == []
 
 

@@ -7,9 +7,10 @@ import pytest
 from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.dht.ids import number_of
 from blobtorrent.protocol.dht.items import immutable, signed, target_of_key
+from blobtorrent.protocol.dht.krpc import NodeInfo
 from blobtorrent.protocol.dht.node import NodeState
 from blobtorrent.protocol.dht.search import ItemPut, ItemSearch, PeerSearch
-from tests.support.dhtnet import DhtNet
+from tests.support.dhtnet import DhtNet, random_host
 
 NODES = 350
 SYBILS = 150                           # 30 % of all
@@ -129,3 +130,33 @@ def test_nodes_of_an_earlier_run_are_enough_to_come_back():
     net.run(10.0)
     assert net.nodes[returned].machine.state is NodeState.READY
     assert len(net.nodes[returned].table) >= 8
+
+
+def test_when_the_nodes_of_an_earlier_run_are_gone_others_are_asked_soon():
+    net = DhtNet(seed=12)
+    honest = net.add_honest(30)
+    net.run(20.0)
+    returned = net.add_node()
+    net.nodes[returned].hint(
+        NodeInfo(net.rng.randbytes(20), Endpoint(random_host(net.rng), 6881)) for _ in range(60))
+    net.begin(returned)
+    net.run(0.5)
+    net.nodes[returned].routers = [honest[0]]              # their names were looked up meanwhile
+    net.begin(returned)
+    net.run(1.5)
+    assert net.nodes[returned].machine.state is NodeState.READY
+    assert net.nodes[returned].table.get(honest[0]) is None
+
+
+def test_a_network_of_ipv6_works_like_the_other():
+    net = DhtNet(seed=13)
+    honest = [net.add_node(f"2a01:{number:x}::1", is_ipv6=True) for number in range(1, 40)]
+    for endpoint in honest:
+        net.nodes[endpoint].bootstrap = honest[:2]
+        net.begin(endpoint)
+    net.run(20.0)
+    info_hash = net.rng.randbytes(20)
+    found: list[Endpoint] = []
+    net.find(honest[3], lambda done: PeerSearch(info_hash, lambda peers: None, done, port=1000))
+    net.find(honest[30], lambda done: PeerSearch(info_hash, found.extend, done))
+    assert found == [Endpoint(honest[3].host, 1000)]

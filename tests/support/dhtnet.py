@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from math import inf
 from random import Random
 from typing import Any
 
@@ -55,6 +56,7 @@ class DhtNet:
         self.sybils: dict[Endpoint, Sybil] = {}
         self.sent = 0
         self._loss = loss
+        self._ticks: dict[Endpoint, float] = {}            # when each node is told the time next
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._sequence = 0
 
@@ -128,14 +130,19 @@ class DhtNet:
 
     def _tick(self, endpoint: Endpoint) -> None:
         node = self.nodes.get(endpoint)
-        if node is not None:
+        if node is not None and self.now >= self._ticks.get(endpoint, 0.0):
+            self._ticks.pop(endpoint, None)
             node.tick(self.now)
             self._flush(endpoint)
-            self.at(max(self.now + 0.01, node.deadline_s), lambda: self._tick(endpoint))
 
     def _flush(self, endpoint: Endpoint) -> None:
-        for to, data in self.nodes[endpoint].take():
+        node = self.nodes[endpoint]
+        for to, data in node.take():
             self._send(endpoint, to, data)
+        when = max(self.now + 0.01, node.deadline_s)
+        if when < self._ticks.get(endpoint, inf):
+            self._ticks[endpoint] = when
+            self.at(when, lambda: self._tick(endpoint))
 
     def _send(self, source: Endpoint, to: Endpoint, data: bytes) -> None:
         self.sent += 1

@@ -6,7 +6,6 @@ import argparse
 import logging
 import math
 import os
-import socket
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +22,12 @@ if TYPE_CHECKING:
     from blobtorrent.model.ids import InfoHash
     from blobtorrent.model.magnet import MagnetLink
     from blobtorrent.model.metainfo import Metainfo
+    from blobtorrent.network.binding import Binding
 
     _Source = tuple[Metainfo | None, MagnetLink | None, tuple[Endpoint, ...]]      # one of the first two
+
+
+RESOLVE_S = 20.0                       # for a name, where the time of asking can be limited
 
 
 def register(commands: Subcommands) -> None:
@@ -57,16 +60,18 @@ def run(args: Namespace) -> int:
     from blobtorrent.config.schema import StorageSettings
     from blobtorrent.core.session.commands import AddTorrent
     from blobtorrent.daemon.assemble import build_engine
+    from blobtorrent.network.policy import binding_of
     from blobtorrent.runtime.clock import SystemClock
     from blobtorrent.runtime.logs import QueuedLogging
 
     settings = load(environ=os.environ, assignments=args.set)
+    binding = binding_of(settings.network)
     set_folder = settings.storage.download_dir
     folder = args.to or (Path() if set_folder == StorageSettings().download_dir else set_folder)
-    peers = tuple(peer for text in args.peer for peer in resolve(text))
+    peers = tuple(peer for text in args.peer for peer in resolve(text, binding))
     goal = goal_of(args)
     orders = [AddTorrent(metainfo, folder.absolute(), (*peers, *named), goal, magnet=link)
-              for metainfo, link, named in _load_all(args.source)]
+              for metainfo, link, named in _load_all(args.source, binding)]
 
     logs = QueuedLogging(level=logging.DEBUG if args.verbose else logging.ERROR)
     logs.start()
@@ -83,22 +88,23 @@ def run(args: Namespace) -> int:
     return EXIT_OK if not outcome.code else fail(outcome.code, outcome.message, args.json, outcome.status)
 
 
-def resolve(text: str) -> tuple[Endpoint, ...]:
-    """All addresses of "HOST:PORT". Raises FormatError, or NetworkError ("net.no-such-host")."""
+def resolve(text: str, binding: Binding | None = None) -> tuple[Endpoint, ...]:
+    """All addresses of "HOST:PORT", asked for where the policy allows. Raises FormatError, or NetworkError
+    ("net.no-such-host", "net.proxy-only")."""
     try:
         return (parse_endpoint(text),)
     except FormatError:
         host, port = split_host_port(text)
     if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
         raise FormatError("address.bad-endpoint", f"{text!r} has no port number")
-    try:
-        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise NetworkError("net.no-such-host", f"{host}: no address is known for this name") from None
-    return tuple(dict.fromkeys(Endpoint(str(address[0]).partition("%")[0], int(address[1])) for *_, address in found))
+    from blobtorrent.network.binding import ANYWHERE
+    from blobtorrent.network.outgoing import look_up
+
+    found = look_up(binding or ANYWHERE, host, lambda: RESOLVE_S)
+    return tuple(Endpoint(str(address), int(port)) for address in found)
 
 
-def _load_all(sources: list[str]) -> list[_Source]:
+def _load_all(sources: list[str], binding: Binding) -> list[_Source]:
     """Every torrent once, in the order given."""
     from blobtorrent.core.session.sources import load_source
 
@@ -108,19 +114,19 @@ def _load_all(sources: list[str]) -> list[_Source]:
             from blobtorrent.model.magnet import parse_magnet
 
             link = parse_magnet(source)
-            found.setdefault(link.info_hash, (None, link, tuple(_named_peers(link))))
+            found.setdefault(link.info_hash, (None, link, tuple(_named_peers(link, binding))))
         else:
-            metainfo = load_source(source)
+            metainfo = load_source(source, binding)
             found.setdefault(metainfo.info_hash, (metainfo, None, ()))
     return list(found.values())
 
 
-def _named_peers(link: MagnetLink) -> Iterator[Endpoint]:
+def _named_peers(link: MagnetLink, binding: Binding) -> Iterator[Endpoint]:
     """Peers of a link whose names have to be looked up. A name that nobody knows is no reason to give the link up."""
     for host, port in link.peers:
         if not is_address(host):
             try:
-                yield from resolve(f"{host}:{port}")
+                yield from resolve(f"{host}:{port}", binding)
             except NetworkError:
                 continue
 

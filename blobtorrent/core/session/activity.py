@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from blobtorrent.config.schema import SeedingSettings
 from blobtorrent.core.session.announces import AnnounceManager
@@ -139,10 +140,11 @@ class ActivityManager:
             self._look_at_goal(torrent)
         self._watch_pace(torrent, now)
 
-    def on_tracker_peers(self, info_hash: InfoHash, peers: tuple[Endpoint, ...]) -> None:
+    def on_tracker_peers(self, info_hash: InfoHash, peers: tuple[Endpoint, ...], url: str) -> None:
+        """The tracker of this URL named them."""
         torrent = self._roster.get(info_hash)
         if torrent is not None:
-            self._swarms.tell_peers(torrent, peers, PeerSource.TRACKER)
+            self._swarms.tell_peers(torrent, peers, PeerSource.TRACKER, urlsplit(url).hostname or "")
 
     # ---- what a report changes
 

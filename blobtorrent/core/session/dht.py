@@ -22,7 +22,8 @@ from blobtorrent.runtime.timers import Timer, TimerWheel
 if TYPE_CHECKING:
     from random import Random
 
-    from blobtorrent.discovery.dhtmessages import DhtPeers, DhtSearched
+    from blobtorrent.core.session.situation import DhtRound
+    from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched
 
 log = get_logger(__name__)
 
@@ -57,6 +58,7 @@ class DhtManager:
                  rng: Random) -> None:
         # The session's table, set by who builds it: what takes the answers comes into it with the first question.
         self.messages: dict[type[Any], Callable[[Any], None]] = {}
+        self.on_address: Callable[[str, str], None] = lambda host, by: None        # who sees us at which address
         self._roster = roster
         self._outlets = outlets
         self._swarms = swarms
@@ -70,9 +72,18 @@ class DhtManager:
             roster.at_entry(state, self._end)
         roster.at_entry(TorrentState.LOADING, self._on_known)
 
-    def sought(self, info_hash: InfoHash) -> Sought | None:
+    def last_round(self, info_hash: InfoHash) -> DhtRound | None:
         """How a torrent stands, if it is looked for."""
-        return self._sought.get(info_hash)
+        from blobtorrent.core.session.situation import DhtRound
+
+        sought = self._sought.get(info_hash)
+        if sought is None:
+            return None
+        now = self._clock.now()
+        return DhtRound(
+            sought.nodes, sought.peers, sought.announced,
+            asked_s=None if sought.asked_s is None else now - sought.asked_s,
+            next_s=None if sought.timer is None else max(0.0, sought.timer.deadline_s - now))
 
     def again(self, torrent: Torrent) -> bool:
         """Look for it now; False when it is not looked for at all."""
@@ -108,9 +119,10 @@ class DhtManager:
         sought.timer = self._timers.at(self._clock.now() + wait_s * spread, lambda: self._ask(info_hash, sought))
 
     def _ask(self, info_hash: InfoHash, sought: Sought) -> None:
-        from blobtorrent.discovery.dhtmessages import DhtPeers, DhtSearched, FindPeers
+        from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched, FindPeers
 
-        self.messages.update({DhtPeers: self._on_peers, DhtSearched: self._on_searched})
+        self.messages.update({
+            DhtPeers: self._on_peers, DhtSearched: self._on_searched, DhtAddress: self._on_address})
         torrent = self._roster.known(info_hash)
         is_urgent = sought.asked_s is None
         sought.asked_s = self._clock.now()
@@ -127,6 +139,10 @@ class DhtManager:
         torrent = self._roster.get(message.info_hash)
         if torrent is not None and message.info_hash in self._sought:
             self._swarms.tell_peers(torrent, message.endpoints, PeerSource.DHT)
+
+    def _on_address(self, message: DhtAddress) -> None:
+        for voter in message.voters:
+            self.on_address(message.host, voter)
 
     def _on_searched(self, message: DhtSearched) -> None:
         """One of the searches of a round has ended; several may, of two families and of two wire forms."""

@@ -185,6 +185,7 @@ def _facts(situation: Situation) -> dict[str, Any]:
             "web_seeds": [{**seed._asdict(), "url": seed.url_shown} for seed in insight.web_seeds],
         },
         "limits": [{**limit._asdict(), "is_reached": limit.is_reached} for limit in situation.limits],
+        "dht": None if situation.dht is None else situation.dht._asdict(),
         "trackers": [
             {
                 "url": tracker.url_shown,

@@ -11,6 +11,7 @@ from blobtorrent.core.session.answers import Answers
 from blobtorrent.core.session.bandwidth import BandwidthManager
 from blobtorrent.core.session.checking import CheckManager
 from blobtorrent.core.session.commands import Reply
+from blobtorrent.core.session.dht import DhtManager
 from blobtorrent.core.session.explain import explain
 from blobtorrent.core.session.goals import met_goal
 from blobtorrent.core.session.history import since_s
@@ -42,6 +43,7 @@ class Explainer:
         swarms: SwarmManager,
         bandwidth: BandwidthManager,
         reserves: ReserveManager,
+        dht: DhtManager | None,
         *,
         session: Callable[[], SessionStatus],
         clock: Clock,
@@ -55,6 +57,7 @@ class Explainer:
         self._swarms = swarms
         self._bandwidth = bandwidth
         self._reserves = reserves
+        self._dht = dht
         self._session = session
         self._clock = clock
 
@@ -91,6 +94,7 @@ class Explainer:
             ahead=self._num_ahead_of(torrent),
             aims=self._aims_of(torrent, now),
             trackers=self._answers.trackers(torrent) if is_open else (),
+            dht=None if self._dht is None else self._dht.last_round(torrent.info_hash),
             peers=told.peers,
             insight=told.insight,
             limits=tuple(self._limits_of(torrent)) if is_open else (),

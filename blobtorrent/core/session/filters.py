@@ -80,6 +80,7 @@ class FilterManager:
         self._is_looking = False       # another look is due
         self._is_reading = False
         self._was_read = False         # all of the first settings
+        self._is_urgent = True         # no peer is met before that
 
     def apply(self, settings: FilterSettings) -> None:
         """Use these lists from now on and no others."""
@@ -88,6 +89,7 @@ class FilterManager:
                 return
             self._loop = SelectorLoop("filters", self._on_message, clock=self._clock)
             if self._is_started:
+                self._is_urgent = False
                 self._loop.start()
         self._loop.mailbox.post(settings)
 
@@ -184,14 +186,14 @@ class FilterManager:
             return
         self._is_reading = False
         if not self._was_read:
-            self._was_read = True
+            self._was_read, self._is_urgent = True, False
             self._first.give(None)
 
     def _read(self, source: _Source) -> None:
         from blobtorrent.core.session.listfile import Abandoned, read_list
 
         try:
-            read = read_list(source.path, lambda: self._is_ending)
+            read = read_list(source.path, lambda: self._is_ending, is_urgent=self._is_urgent)
         except Abandoned:
             return
         except BlobTorrentError as error:

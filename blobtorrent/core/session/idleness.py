@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from blobtorrent.core.session.situation import Limit, Situation
+from blobtorrent.core.session.situation import DhtRound, Limit, Situation
 from blobtorrent.model.details import Cause, PeerStatus, TrackerStatus
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.units import format_duration, format_rate, format_size
@@ -177,6 +177,8 @@ def _of_no_peers(situation: Situation) -> list[Cause]:
         causes.append(Cause("peers.filtered", f"filter lists refused addresses of it {times}",
                             "if these are too many, look at filters.files, filters.block and filters.allow"))
     causes += _of_trackers(situation)
+    if situation.dht is not None and situation.dht.asked_s is not None:
+        causes.append(_of_dht(situation.dht))
     if not situation.session.listen:
         causes.append(Cause("listener.closed", "no port is open: peers cannot come to us",
                             "look at network.listen and at the log"))
@@ -193,6 +195,15 @@ def _of_trackers(situation: Situation) -> Iterator[Cause]:
         cause = _of_tracker(tracker, situation.wall)
         if cause is not None:
             yield cause
+
+
+def _of_dht(last: DhtRound) -> Cause:
+    again = "" if last.next_s is None else f"it is asked again in {format_duration(last.next_s)}"
+    if not last.nodes:
+        return Cause("dht.silent", "no node of the DHT has answered",
+                     f"{again}; look at dht.bootstrap, and whether the firewall lets UDP through", last.asked_s)
+    text = f"{_count(last.nodes, 'node')} of the DHT answered and named {_count(last.peers, 'peer')}"
+    return Cause("dht.answered", text, again, last.asked_s)
 
 
 def _of_tracker(tracker: TrackerStatus, wall: float) -> Cause | None:

@@ -99,7 +99,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
 
         explainer = Explainer(
             roster, answers, parts.admission, parts.loader, parts.checker, parts.activity, parts.swarms,
-            parts.bandwidth, reserves, clock=around.clock,
+            parts.bandwidth, reserves, parts.dht, clock=around.clock,
             session=lambda: around.sessions.read(SESSION_KEY) or SessionStatus("starting"))
         return explainer.explain(query, reply)
 

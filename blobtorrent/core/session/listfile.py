@@ -62,8 +62,10 @@ def stamp_of(path: Path) -> Stamp | None:
         return None
 
 
-def read_list(path: Path, must_end: Callable[[], bool] = lambda: False) -> ListRead:
-    """Raises StorageError ("filters.unreadable", "filters.changing"), FormatError ("filters.not-a-list",
+def read_list(path: Path, must_end: Callable[[], bool] = lambda: False, *, is_urgent: bool = False) -> ListRead:
+    """Without pauses when it `is_urgent`: the others wait for it anyway.
+
+    Raises StorageError ("filters.unreadable", "filters.changing"), FormatError ("filters.not-a-list",
     "filters.too-long", "filters.bad-gzip"), or Abandoned when `must_end()`.
     """
     try:
@@ -72,7 +74,8 @@ def read_list(path: Path, must_end: Callable[[], bool] = lambda: False) -> ListR
             if not stat.S_ISREG(before.st_mode):
                 raise StorageError("filters.unreadable", f"{path}: not a regular file")
             reader = _Reader(must_end)
-            for _ in paced(reader.read_lines(_text_of(file))):
+            steps = reader.read_lines(_text_of(file))
+            for _ in steps if is_urgent else paced(steps):
                 pass
             if _stamp(os.fstat(file.fileno())) != _stamp(before):
                 raise StorageError("filters.changing", f"{path}: it was written to while it was read")
@@ -88,7 +91,8 @@ def read_list(path: Path, must_end: Callable[[], bool] = lambda: False) -> ListR
         first = f"; line {reader.bad[0].number}: {reader.bad[0].reason}" if reader.bad else ""
         raise FormatError("filters.not-a-list", f"{path}: no line of it names an address, network or range{first}")
     ranges = Ranges()
-    for _ in paced_batches(reader.builder.pack(ranges), 1):
+    packing = reader.builder.pack(ranges)
+    for _ in packing if is_urgent else paced_batches(packing, 1):
         if must_end():
             raise Abandoned
     return ListRead(ranges, reader.builder.count, reader.malformed, tuple(reader.bad), _stamp(before))

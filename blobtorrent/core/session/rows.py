@@ -153,15 +153,17 @@ def read_past(body: bytes) -> Past:
 
 
 def peers_body(peers: Iterable[KnownAddress]) -> bytes:
-    return _dump([[str(peer.endpoint), peer.source.value, peer.failures, peer.last_good_at] for peer in peers])
+    return _dump([
+        [str(peer.endpoint), peer.source.value, peer.failures, peer.last_good_at, *filter(None, [peer.tracker])]
+        for peer in peers])
 
 
 def read_peers(body: bytes) -> tuple[KnownAddress, ...]:
     """Empty when the row is not there or makes no sense: peers are found anew then."""
     try:
         return tuple(
-            KnownAddress(parse_endpoint(endpoint), PeerSource(source), failures, last_good_at)
-            for endpoint, source, failures, last_good_at in json.loads(body or b"[]")
+            KnownAddress(parse_endpoint(endpoint), PeerSource(source), failures, last_good_at, *tracker)
+            for endpoint, source, failures, last_good_at, *tracker in json.loads(body or b"[]")
         )
     except (ValueError, TypeError, AttributeError, BlobTorrentError):
         return ()

@@ -97,7 +97,7 @@ class Session:
             UdpBindFailed: self._on_udp_failed,
             AnnounceDone: self._on_announced,
         }
-        self.on_announced: Callable[[InfoHash, tuple[Endpoint, ...]], None] = lambda info_hash, peers: None
+        self.on_announced: Callable[[InfoHash, tuple[Endpoint, ...], str], None] = lambda info_hash, peers, url: None
         self.on_port: Callable[[int], None] = lambda port: None
         self.at_begin: list[Callable[[], None]] = [self._tick]
         self.at_stop: list[Callable[[], None]] = []
@@ -126,6 +126,11 @@ class Session:
     def listeners(self) -> tuple[tuple[str, int], ...]:
         """The addresses and ports where peers reach us now."""
         return tuple(self._ports.opened)
+
+    @property
+    def announces_waiting(self) -> int:
+        """Announces that are not answered yet, most of them not even sent. Any thread may read it."""
+        return self._announces.waiting
 
     @property
     def announce_results(self) -> Mapping[str, int]:
@@ -247,7 +252,7 @@ class Session:
     # ---- trackers
 
     def _on_announced(self, answer: AnnounceDone) -> None:
-        self.on_announced(answer.info_hash, self._announces.on_done(answer))
+        self.on_announced(answer.info_hash, self._announces.on_done(answer), answer.url)
 
     # ---- the end
 

@@ -39,6 +39,16 @@ class Aims(NamedTuple):
     met: str                           # which of them is reached, in words; empty when none is
 
 
+class DhtRound(NamedTuple):
+    """The last search for the torrent in the DHT: nodes that answered, peers that they named, nodes that know of us."""
+
+    nodes: int
+    peers: int
+    announced: int
+    asked_s: float | None              # since it began; None before the first
+    next_s: float | None               # until the next one
+
+
 class Situation(NamedTuple):
     """Seconds named `x_s` are those until now. `ahead` counts the others that are loaded or hashed before it; `insight`
     is None while it has no swarm."""
@@ -59,6 +69,7 @@ class Situation(NamedTuple):
     ahead: int = 0
     aims: Aims | None = None
     trackers: tuple[TrackerStatus, ...] = ()
+    dht: DhtRound | None = None        # of one that is looked for there
     peers: tuple[PeerStatus, ...] = ()
     insight: Insight | None = None
     limits: tuple[Limit, ...] = ()

@@ -6,19 +6,20 @@ from pathlib import Path
 
 from blobtorrent.model.errors import FormatError, Invalid, NetworkError, NotFound
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.network.binding import ANYWHERE, Binding
 from blobtorrent.protocol.metafile import TORRENT_LIMITS, parse_torrent
 
 FETCH_MAX_BYTES = 10 << 20             # of a torrent behind a URL, as sent and unpacked
 FETCH_TIMEOUT_S = 20.0
 
 
-def load_source(source: str) -> Metainfo:
+def load_source(source: str, binding: Binding = ANYWHERE) -> Metainfo:
     """A torrent from a file or from an http or https URL. Raises what `read_source` does, FormatError when it is none.
     """
-    return parse_torrent(read_source(source))
+    return parse_torrent(read_source(source, binding=binding))
 
 
-def read_source(source: str, *, from_loopback: bool = True) -> bytes:
+def read_source(source: str, *, from_loopback: bool = True, binding: Binding = ANYWHERE) -> bytes:
     """The bytes of a .torrent file, from its path or from an http or https URL, which may lead to this machine itself
     `from_loopback`.
 
@@ -29,7 +30,7 @@ def read_source(source: str, *, from_loopback: bool = True) -> bytes:
     if scheme == "magnet":
         raise Invalid("source.magnet", "a magnet link is no .torrent file: give it to the commands get or add")
     if scheme in ("http", "https"):
-        return _fetch(source, from_loopback=from_loopback)
+        return _fetch(source, from_loopback=from_loopback, binding=binding)
     return read_file(source)
 
 
@@ -54,7 +55,7 @@ def read_file(path: str) -> bytes:
     return data
 
 
-def _fetch(url: str, *, from_loopback: bool) -> bytes:
+def _fetch(url: str, *, from_loopback: bool, binding: Binding) -> bytes:
     # Most runs fetch nothing: the modules for it are loaded by those that do.
     from blobtorrent.discovery.httpcall import Deadline
     from blobtorrent.discovery.httpget import http_get
@@ -62,7 +63,8 @@ def _fetch(url: str, *, from_loopback: bool) -> bytes:
 
     loopback_path = "/" if from_loopback else None
     response = http_get(
-        url, Deadline(SystemClock(), FETCH_TIMEOUT_S), max_bytes=FETCH_MAX_BYTES, loopback_path=loopback_path)
+        url, Deadline(SystemClock(), FETCH_TIMEOUT_S), max_bytes=FETCH_MAX_BYTES, loopback_path=loopback_path,
+        binding=binding)
     if response.status != 200:
         raise NetworkError("source.http-status", f"{url}: HTTP status {response.status}")
     return response.body

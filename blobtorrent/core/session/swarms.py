@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
 
 from blobtorrent.core.session.connections import ConnectionManager
 from blobtorrent.core.session.outlets import Outlets
@@ -12,6 +13,7 @@ from blobtorrent.core.swarm.messages import (
     AskPeers,
     ChangeSwarm,
     CloseSwarm,
+    KnownAddress,
     LosePieces,
     OpenSwarm,
     PeersFound,
@@ -80,7 +82,7 @@ class SwarmManager:
             partial=torrent.partial,
             skipped=torrent.skipped,
             priorities=piece_priorities(torrent.metainfo, record.wishes.file_priorities),
-            peers=torrent.peers,
+            peers=_kept_peers(torrent),
             totals=totals,
             live=live,
             keep_after_s=KEEP_AFTER_S if keeps else None,
@@ -111,10 +113,10 @@ class SwarmManager:
         self._tell_closed(torrent)
         self._outlets.shard_of(torrent.info_hash).post(CloseMetadata(torrent.info_hash))
 
-    def tell_peers(self, torrent: Torrent, peers: tuple[Endpoint, ...], source: PeerSource) -> None:
-        """Hand addresses to the torrent's swarm, if it is open."""
+    def tell_peers(self, torrent: Torrent, peers: tuple[Endpoint, ...], source: PeerSource, tracker: str = "") -> None:
+        """Hand addresses to the torrent's swarm, if it is open; `tracker` is the host of the one that named them."""
         if peers and torrent.has_peers:
-            self._outlets.shard_of(torrent.info_hash).post(PeersFound(torrent.info_hash, peers, source))
+            self._outlets.shard_of(torrent.info_hash).post(PeersFound(torrent.info_hash, peers, source, tracker))
 
     def change(self, torrent: Torrent) -> None:
         """Tell the torrent's swarm its settings anew, if it is open."""
@@ -205,6 +207,16 @@ class SwarmManager:
             up_bytes_per_s=wishes.up_bytes_per_s,
             group=wishes.group,
         )
+
+
+def _kept_peers(torrent: Torrent) -> tuple[KnownAddress, ...]:
+    """Whom an earlier run knew. Of a private torrent only those that its owner or one of its trackers has named (BEP 27).
+    """
+    if not torrent.record.facts.is_private:
+        return torrent.peers
+    trackers = {urlsplit(url).hostname for tier in torrent.tiers for url in tier}
+    return tuple(peer for peer in torrent.peers
+                 if peer.source is PeerSource.STATIC or peer.source is PeerSource.TRACKER and peer.tracker in trackers)
 
 
 def _max_links(torrent: Torrent, granted: int) -> int:

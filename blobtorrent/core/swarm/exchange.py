@@ -118,6 +118,8 @@ class Exchange:
             fit.append(endpoint)
         for endpoint in self._swarm.peers.found(tuple(fit), PeerSource.PEX, now):
             share.unproven[endpoint] = None
+            if told.added[endpoint] & UPLOAD_ONLY:
+                self._swarm.peers.wants_nothing(endpoint)
         if fit:
             self._swarm.dial()
             self._swarm.pulse.hurry()

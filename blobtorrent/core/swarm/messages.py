@@ -45,6 +45,7 @@ class KnownAddress(NamedTuple):
     source: PeerSource
     failures: int = 0
     last_good_at: float = 0.0
+    tracker: str = ""                  # host name of the tracker that named it
 
 
 class SwarmSettings(NamedTuple):
@@ -253,6 +254,7 @@ class PeersFound(NamedTuple):
     info_hash: InfoHash
     endpoints: tuple[Endpoint, ...]
     source: PeerSource
+    tracker: str = ""                  # host name of the tracker that named them
 
 
 class AddressSeen(NamedTuple):

@@ -29,6 +29,7 @@ from blobtorrent.runtime.timers import Timer
 
 MAX_LINKS = 50                         # more peers make it no faster
 INTERVAL_S = 1.0
+SOONEST_S = 0.1                        # between two looks, when an address is due to be dialled
 KEEP_ALIVE_S = 110.0
 IDLE_LINK_S = 240.0
 USELESS_LINK_S = 30.0                  # one that offers no metadata makes room for others after this time
@@ -113,7 +114,7 @@ class MetadataSwarm:
         for endpoint in message.endpoints[:MAX_LINKS]:
             if len(self._given) < MAX_LINKS:
                 self._given[endpoint] = message._replace(endpoints=(endpoint,))
-        self.peers.found(message.endpoints, message.source, self.now)
+        self.peers.found(message.endpoints, message.source, self.now, tracker=message.tracker)
         self._dial()
 
     def refusal(self, endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
@@ -259,7 +260,11 @@ class MetadataSwarm:
     # ---- once a second
 
     def _schedule(self) -> None:
-        self._timer = self._outlets.at(self.now + INTERVAL_S, self._tick)
+        at_s = self.now + INTERVAL_S
+        dial_at_s = None if self.is_done else self.peers.next_dial_at(seeding=False)
+        if dial_at_s is not None and len(self.links) + self.peers.dialing < self._max_links:
+            at_s = min(at_s, max(dial_at_s, self.now + SOONEST_S))
+        self._timer = self._outlets.at(at_s, self._tick)
 
     def _tick(self) -> None:
         now = self.now
@@ -276,7 +281,7 @@ class MetadataSwarm:
         if now >= self._asks_again_at:
             self._asks_again_at = now + ASK_AGAIN_S
             for message in self._given.values():
-                self.peers.found(message.endpoints, message.source, now)
+                self.peers.found(message.endpoints, message.source, now, tracker=message.tracker)
         self._dial()
         self._ask()
         self._report()

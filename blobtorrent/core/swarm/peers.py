@@ -20,6 +20,7 @@ MAX_KEPT = 200                         # for the next run
 FIRST_RETRY_S = 1.0                    # after a failure, doubled each time
 LONGEST_RETRY_S = 1800.0
 STATIC_RETRY_S = 15.0                  # longest for an address that the user named
+OF_PRIVATE = (PeerSource.TRACKER, PeerSource.STATIC)       # where peers of private torrents may come from (BEP 27)
 MAX_HEARSAY = {PeerSource.PEX: MAX_KNOWN // 2, PeerSource.LSD: 500}        # of these, on the word of anybody
 MAX_FAILURES = 8                       # in a row, then a found address is forgotten
 MAX_FAILURES_HEARSAY = 3               # the same for one that never worked: it may be a trick to have somebody dialled
@@ -32,11 +33,13 @@ REDIAL_TWIN_S = 300.0                  # while the same peer is connected by ano
 class KnownPeer:
     """One address. `next_dial_at` is monotonic seconds, `last_good_at` seconds since 1970."""
 
-    __slots__ = ("endpoint", "failures", "is_busy", "is_linked", "is_useless", "last_good_at", "next_dial_at", "source")
+    __slots__ = ("endpoint", "failures", "is_busy", "is_linked", "is_useless", "last_good_at", "next_dial_at", "source",
+                 "tracker")
 
     def __init__(self, endpoint: Endpoint, source: PeerSource, next_dial_at: float) -> None:
         self.endpoint = endpoint
         self.source = source
+        self.tracker = ""              # host name of the one that named it last
         self.failures = 0
         self.next_dial_at = next_dial_at
         self.last_good_at = 0.0        # a link to it worked
@@ -71,7 +74,8 @@ class PeerManager:
         return sum(known.failures > 0 and known.next_dial_at > now and not known.is_busy
                    for known in self._known.values())
 
-    def found(self, endpoints: tuple[Endpoint, ...], source: PeerSource, now: float) -> list[Endpoint]:
+    def found(self, endpoints: tuple[Endpoint, ...], source: PeerSource, now: float, *,
+              tracker: str = "") -> list[Endpoint]:
         """Learn addresses; returns those that are new. The user's own are kept whatever happens, others up to a limit.
         """
         room = MAX_KNOWN - len(self._known)
@@ -83,15 +87,21 @@ class PeerManager:
             if known is not None:
                 if source is PeerSource.STATIC:
                     known.source = source
-            elif (source is PeerSource.STATIC or len(learned) < room) and self._may_learn(endpoint):
+                known.tracker = tracker or known.tracker
+            elif (source is PeerSource.STATIC or len(learned) < room) and self._may_learn(endpoint, source):
                 is_odd = source in MAX_HEARSAY and endpoint.port < 1024
                 self._known[endpoint] = KnownPeer(endpoint, source, next_dial_at=now + LOW_PORT_S * is_odd)
                 self.revision += 1
+                self._known[endpoint].tracker = tracker
                 learned.append(endpoint)
         return learned
 
-    def _may_learn(self, endpoint: Endpoint) -> bool:
-        return endpoint not in self._own and not self.refuses(endpoint)
+    def _may_learn(self, endpoint: Endpoint, source: PeerSource) -> bool:
+        return endpoint not in self._own and (source is PeerSource.STATIC or not self.refuses(endpoint))
+
+    def wants_nothing(self, endpoint: Endpoint) -> None:
+        """Who is at an address that was just learned is said to be complete: no reason to dial it while we are."""
+        self._known[endpoint].is_useless = True
 
     def was_good(self, endpoint: Endpoint) -> bool | None:
         """Whether an address that was found led to a peer; None while that is open."""
@@ -105,6 +115,7 @@ class PeerManager:
         for address in sorted(addresses, key=lambda address: -address.last_good_at)[:MAX_KNOWN]:
             known = KnownPeer(address.endpoint, address.source, now)
             known.last_good_at = address.last_good_at
+            known.tracker = address.tracker
             known.failures = min(address.failures, MAX_FAILURES)
             if known.failures:
                 known.next_dial_at = now + _pause_s(known)
@@ -119,7 +130,8 @@ class PeerManager:
         for known in self._known.values():
             if not (self.is_banned(known.endpoint) or seeding and known.is_useless):
                 good_at = wall if known.is_linked or known.endpoint in kept else known.last_good_at
-                kept[known.endpoint] = KnownAddress(known.endpoint, known.source, known.failures, good_at)
+                kept[known.endpoint] = KnownAddress(
+                    known.endpoint, known.source, known.failures, good_at, known.tracker)
         best = sorted(kept.values(), key=lambda address: (-address.last_good_at, address.failures))
         return tuple(best[:MAX_KEPT])
 
@@ -141,11 +153,13 @@ class PeerManager:
         ready.sort(key=lambda known: (known.failures, known.next_dial_at))
         chosen = []
         for known in ready[:room]:
-            if self.refuses(known.endpoint):               # by a filter that came later than the address
-                self.forget(known.endpoint)
-            else:
+            if not self.refuses(known.endpoint):
                 known.is_busy = True
                 chosen.append(known.endpoint)
+            elif known.source is PeerSource.STATIC:
+                known.next_dial_at = now + STATIC_RETRY_S  # the filter may change
+            else:
+                self.forget(known.endpoint)
         self.dialing += len(chosen)
         return chosen
 

@@ -22,7 +22,7 @@ from blobtorrent.core.swarm.messages import (
     WantPieces,
 )
 from blobtorrent.core.swarm.outlets import Outlets
-from blobtorrent.core.swarm.peers import PeerManager
+from blobtorrent.core.swarm.peers import OF_PRIVATE, PeerManager
 from blobtorrent.core.swarm.phases import SWARM, Event, State
 from blobtorrent.core.swarm.picker import RarestFirst, Rng
 from blobtorrent.core.swarm.pieces import Assembly, PieceManager
@@ -295,7 +295,9 @@ class Swarm:
             self.uploads.on_sent(None, token)
 
     def on_peers(self, message: PeersFound) -> None:
-        self.peers.found(message.endpoints, message.source, self.now)
+        if self.order.metainfo.is_private and message.source not in OF_PRIVATE:
+            return
+        self.peers.found(message.endpoints, message.source, self.now, tracker=message.tracker)
         self.dial()
         self.pulse.hurry()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FIRST_REST_S = 10.0                    # after a failure; twice as long after each that follows, ...
 LONGEST_REST_S = 600.0                 # ... up to this
+KEEP_S = 10.0                          # a connection stays open for more; without ranges it is far into a file
 FORGET_FILES_S = 600.0                 # a file that was not there is asked for again after so long
 FIRST_RUN_BYTES = 1 << 20
 RUN_S = 4.0                            # a run is as long as the seed takes so many seconds for, ...
@@ -75,6 +76,7 @@ class WebSeed:
         self.lanes = [Lane(seeds, self) for _ in range(lanes)]
         self.down = RateMeter()
         self.has_ranges = True
+        self._busy_at = 0.0            # when an order ended last
         self._is_known = False         # it has answered once, so that we know whether it has ranges
         self.absent_mask = 0           # pieces with bytes of files that it does not have
         self.run_bytes = FIRST_RUN_BYTES
@@ -114,7 +116,7 @@ class WebSeed:
     def end(self, lane: Lane, ended: FetchEnded, now: float, rng: Rng) -> None:
         """An order is over, well or not."""
         knew_no_ranges, self.has_ranges = not self.has_ranges, self.has_ranges and ended.has_ranges
-        lane.order, lane.reader = None, ended.reader
+        lane.order, lane.reader, self._busy_at = None, ended.reader, now
         self._is_known = self._is_known or lane.bytes > 0
         elapsed_s = max(0.001, now - lane.begun_at)
         if lane.bytes:
@@ -143,6 +145,8 @@ class WebSeed:
             self.machine.fire(Event.RESTED)
         if self.absent_mask and now >= self._forget_files_at:
             self.absent_mask = 0
+        if not self.is_busy and (self.machine.state is not State.IDLE or now - self._busy_at >= KEEP_S):
+            self.close_idle()
 
     def close_idle(self) -> None:
         """Nothing is to be had from it for now: connections that are kept for more go."""

@@ -94,9 +94,6 @@ class WebSeeds:
         if sum(link.down.rate for link in self._swarm.links) >= max(1, settings.web_seed_slow_bytes_per_s):
             self._fast_at = now
         self.fill()
-        for seed in self._seeds:
-            if not seed.is_busy:
-                seed.close_idle()
 
     def on_change(self) -> None:
         """Settings, wishes or the state of the swarm changed."""

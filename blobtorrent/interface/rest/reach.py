@@ -13,6 +13,8 @@ from pathlib import Path
 from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.rest.grants import Grant, Scope
 from blobtorrent.interface.rest.http import Refused
+from blobtorrent.network.binding import Binding
+from blobtorrent.network.policy import binding_of
 
 
 class Reach:
@@ -20,6 +22,10 @@ class Reach:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+
+    def binding(self) -> Binding:
+        """How the daemon reaches the network: what it fetches for callers takes no other way."""
+        return binding_of(self._desk.settings().network)
 
     def require(self, grant: Grant, path: Path) -> None:
         """Raises Refused (403, "rest.scope") for a file or folder that the caller may not name. Links are followed."""

@@ -62,7 +62,8 @@ class Answerer:
 
     def answer(self, query: Query, data: bytes, sender: Endpoint, own_id: bytes, now: float) -> bytes:
         """The datagram that answers a query, an error if it is a bad one."""
-        room = self.limits.room_for(packed_host(sender), len(data), krpc.MAX_ANSWER_BYTES, now)
+        most = krpc.MAX_ITEM_ANSWER_BYTES if query.method == b"get" else krpc.MAX_ANSWER_BYTES
+        room = self.limits.room_for(packed_host(sender), len(data), most, now)
         # The frame around the values: the transaction is echoed, the address of the sender is told.
         room -= len(krpc.write_response(query.transaction, {b"id": own_id}, sender))
         try:
@@ -141,10 +142,9 @@ class Answerer:
             found: Fields = {b"v": decode(item.value)}
             if item.key:
                 found.update({b"k": item.key, b"sig": item.signature})
-            # Who proved its address gets the item even where that makes a longer answer than others are.
-            if len(item.value) + 130 <= room or room > 3 * krpc.MAX_ANSWER_BYTES // 4:
+            if _cost(found) <= room:   # else it is for those only who proved that they are where they say
                 values.update(found)
-                room -= len(item.value) + 130
+                room -= _cost(found)
         return values | self._nodes(query, sender, target, room)
 
     def _put(self, query: Query, data: bytes, sender: Endpoint, own_id: bytes, now: float) -> Fields:

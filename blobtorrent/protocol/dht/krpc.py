@@ -9,7 +9,8 @@ from blobtorrent.protocol.bencode import Limits, decode, encode
 from blobtorrent.protocol.dht.ids import ID_BYTES, host_of, may_name, pack_host
 
 MAX_DATAGRAM_BYTES = 2048              # that are read; honest nodes send at most 1,024 and an item
-MAX_ANSWER_BYTES = 1024                # that are sent, with an item 1,500
+MAX_ANSWER_BYTES = 1024                # that are sent
+MAX_ITEM_ANSWER_BYTES = 1400           # the same, to who asks for an item: still one packet
 LIMITS = Limits(size_bytes=MAX_DATAGRAM_BYTES, depth=12, tokens=1500)
 MAX_NODES = 32                         # of one answer that are looked at
 MAX_VALUES = 200

@@ -64,6 +64,7 @@ class Lookup:
         self._seen: set[Endpoint] = set()
         self._doubtful = 0
         self._num_invented = 0
+        self._has_answer = False
         self._goal: list[Candidate] | None = None          # as of the last change
 
     def add(self, node_id: bytes, endpoint: Endpoint) -> None:
@@ -98,8 +99,8 @@ class Lookup:
         goal = self._find_goal()
         chosen = [one for one in goal if one.stage is Stage.FRESH]
         chosen += self._asides(goal)
-        if len(self._candidates) < K:
-            chosen += [one for one in self._doors if one.stage is Stage.FRESH]
+        if self._needs_doors():        # they alone: others who may be gone shall not take the room of whom they name
+            chosen = [one for one in self._doors if one.stage is Stage.FRESH] or chosen
         chosen = chosen[:free]
         for one in chosen:
             one.stage, one.asked_s = Stage.ASKED, now
@@ -108,6 +109,7 @@ class Lookup:
 
     def on_answer(self, candidate: Candidate, node_id: bytes, token: bytes | None) -> None:
         """It answered. One that is not who it was said to be is nobody's neighbour."""
+        self._has_answer = True
         if not candidate.node_id:
             candidate.stage = Stage.ANSWERED
             return
@@ -137,6 +139,11 @@ class Lookup:
     def closest(self) -> list[Candidate]:
         """The nearest that answered: whom to announce to."""
         return [one for one in self._find_goal() if one.stage is Stage.ANSWERED]
+
+    def _needs_doors(self) -> bool:
+        """Few are known, or those of an earlier run seem to be gone."""
+        alive = sum(one.stage is not Stage.FAILED for one in self._candidates)
+        return alive < K or (self.asked >= self._alpha and not self._has_answer)
 
     def _find_goal(self) -> list[Candidate]:
         """The nearest eight that may be the goal, asked or not; others than secure ones only if those are too few."""

@@ -129,6 +129,7 @@ class Node:
         self._pending: dict[bytes, _Pending] = {}          # by transaction, the oldest first
         self._pinged: set[Endpoint] = set()
         self._walks: list[Walk] = []
+        self._bootstrap_walk: Walk | None = None           # the last one
         self._waiting: deque[tuple[Search, float]] = deque()           # and how long each waits
         self._hints: list[NodeInfo] = []
         self._retry_s = FIRST_RETRY_S
@@ -143,10 +144,14 @@ class Node:
 
     def begin(self, now: float) -> None:
         """Find the network, or find it again when our own address is another."""
-        if self.machine.state is NodeState.BOOTSTRAPPING and self._walks:
-            return
         self._retry_s = FIRST_RETRY_S
-        self._begin(now)
+        walk = self._bootstrap_walk
+        if walk is None or walk not in self._walks:
+            self._begin(now)
+            return
+        for endpoint in (*self.bootstrap, *self.routers):  # some may be known only now
+            walk.lookup.add_door(endpoint)
+        self._step(now)
 
     def search(self, search: Search, now: float, *, is_urgent: bool = False) -> bool:
         """Begin a search, or have it wait for others to end; False when too many wait. Then it never calls back."""
@@ -295,7 +300,8 @@ class Node:
             lookup.add(node_id, endpoint)
         for endpoint in (*self.bootstrap, *self.routers):
             lookup.add_door(endpoint)
-        self._walks.append(Walk(Search(self.node_id, self._on_begun), lookup))
+        self._bootstrap_walk = Walk(Search(self.node_id, self._on_begun), lookup)
+        self._walks.append(self._bootstrap_walk)
         self._step(now)
 
     def _on_begun(self, _result: SearchResult) -> None:

@@ -10,10 +10,11 @@ MAX_VOTES = 64                         # then they are counted anew: addresses c
 
 
 class AddressVote:
-    """`address` is what was agreed on last, packed; None before."""
+    """`address` is what was agreed on last, packed, None before; `voters` are the providers that agreed."""
 
     def __init__(self, address: bytes | None = None) -> None:
         self.address = address
+        self.voters: frozenset[bytes] = frozenset()
         self._votes: dict[bytes, set[bytes]] = {}          # address -> providers that told it
         self._counted = 0
 
@@ -33,4 +34,5 @@ class AddressVote:
         self._votes.clear()
         self._counted = 0
         self.address = address
+        self.voters = frozenset(voters)
         return True

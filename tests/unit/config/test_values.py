@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config import values
-from blobtorrent.config.values import HttpsSpec, ListenSpec, TimeWindow, UnixSpec
+from blobtorrent.config.values import HttpsSpec, InterfaceSpec, ListenSpec, ProxySpec, TimeWindow, UnixSpec
 
 read_size = values.size(1024, 1 << 30)
 read_number = values.whole_number(1, 10)
@@ -195,3 +195,44 @@ def test_times_of_the_week_are_days_and_minutes(text, days, first_min, end_min):
 def test_a_time_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match="holds"):
         values.time_window(text)
+
+
+@pytest.mark.parametrize(("text", "spec"), [
+    ("", InterfaceSpec()),
+    ("tun0", InterfaceSpec("tun0")),
+    ("wg-vpn.7@x", InterfaceSpec("wg-vpn.7@x")),
+    ("10.8.0.2", InterfaceSpec(addresses=("10.8.0.2",))),
+    ("10.8.0.2, FD00::2", InterfaceSpec(addresses=("10.8.0.2", "fd00::2"))),
+])
+def test_an_interface_is_a_name_or_its_addresses(text, spec):
+    assert values.interface(text) == spec
+
+
+@pytest.mark.parametrize("value", ["a/b", "x" * 16, "tun0, tun1", "10.8.0.2, 10.8.0.3", "10.8.0.2, tun0", "-x", 7, ","])
+def test_what_can_be_no_interface_is_refused(value):
+    with pytest.raises(ValueError, match="must|neither"):
+        values.interface(value)
+
+
+@pytest.mark.parametrize(("text", "spec", "written"), [
+    ("socks5://10.0.0.1:1080", ProxySpec("socks5", "10.0.0.1", 1080), "socks5://10.0.0.1:1080"),
+    ("http://[FD00::1]:3128/", ProxySpec("http", "fd00::1", 3128), "http://[fd00::1]:3128"),
+    ("socks5://localhost:9050", ProxySpec("socks5", "127.0.0.1", 9050), "socks5://127.0.0.1:9050"),
+])
+def test_a_proxy_is_a_language_and_an_address(text, spec, written):
+    assert values.proxy(text) == spec
+    assert str(spec) == written
+
+
+@pytest.mark.parametrize("value", [
+    "10.0.0.1:1080", "socks4://10.0.0.1:1080", "socks5://proxy.example:1080", "socks5://me:secret@10.0.0.1:1080",
+    "socks5://10.0.0.1", "socks5://10.0.0.1:0", "http://10.0.0.1:1-2", "https://10.0.0.1:1", 5,
+])
+def test_what_can_be_no_proxy_is_refused_and_no_password_repeated(value):
+    with pytest.raises(ValueError, match="must|names|holds") as caught:
+        values.proxy(value)
+    assert "secret" not in str(caught.value)
+
+
+def test_without_text_there_is_no_proxy():
+    assert values.proxy("") is None

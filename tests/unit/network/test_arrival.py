@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import PeerError
+from blobtorrent.model.errors import PeerError, ProxyFailed
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network.arrival import Arrival, State
 from blobtorrent.network.messages import Dial, Serve
+from blobtorrent.protocol.proxy.socks5 import Socks5
 from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
 from blobtorrent.runtime.mailbox import Mailbox
 
@@ -86,3 +87,24 @@ def test_meeting_ourselves_is_noticed_by_both_ends(arrive):
     with pytest.raises(PeerError) as caught:
         arrival.admit()
     assert caught.value.code == "wire.self"
+
+
+def test_through_a_proxy_the_greeting_follows_its_consent():
+    arrival = Arrival(DIAL, {}.get, Socks5("127.0.0.1", 1))
+    assert arrival.connected() == b"\x05\x01\x00"
+    assert arrival.state is State.TUNNELLING
+    assert arrival.feed(b"\x05\x00") == b"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x01"
+    ours = arrival.feed(b"\x05\x00\x00\x01" + bytes(6) + greeting().encode()[:40])
+    assert ours == greeting(peer_id=OURS).encode()
+    assert arrival.state is State.GREETING
+    arrival.feed(greeting().encode()[40:] + b"more")
+    assert arrival.admit() == (greeting(), b"more")
+
+
+def test_a_refusal_of_the_proxy_ends_the_arrival():
+    arrival = Arrival(DIAL, {}.get, Socks5("127.0.0.1", 1))
+    arrival.connected()
+    with pytest.raises(ProxyFailed):
+        arrival.feed(b"\x05\xff")
+    arrival.refuse()
+    assert arrival.state is State.REFUSED

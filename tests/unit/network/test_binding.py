@@ -8,7 +8,7 @@ import pytest
 
 from blobtorrent.config.values import InterfaceSpec
 from blobtorrent.model.errors import NetworkError
-from blobtorrent.network.binding import Binding, Presence
+from blobtorrent.network.binding import ABSENT, Binding
 
 NOBODYS_ADDRESS = "192.0.2.77"         # for documentation: no machine has it
 
@@ -76,8 +76,7 @@ def test_an_interface_that_nobody_has_gives_no_sockets():
 
 
 def test_a_look_tells_whether_something_changed():
-    presences = [Presence(7, ("10.8.0.2",)), Presence(7, ("10.8.0.2",)), Presence(), Presence(9, ("10.8.0.2",)),
-                 Presence(11, ("10.8.0.2",))]
+    presences = [(7, ("10.8.0.2",)), (7, ("10.8.0.2",)), ABSENT, (9, ("10.8.0.2",)), (11, ("10.8.0.2",))]
     binding = Binding(InterfaceSpec("tun0"), presence_of=lambda _name: presences.pop(0))
     assert binding.sources == ("10.8.0.2",)
     looks = [(binding.look(), binding.is_there) for _ in range(4)]

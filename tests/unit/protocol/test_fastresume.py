@@ -17,7 +17,7 @@ from blobtorrent.protocol.fastresume import (
     read_collection,
     read_fastresume,
     read_progress,
-    with_web_seeds,
+    with_members,
 )
 
 RESUME: dict[str, Any] = {
@@ -105,15 +105,15 @@ def test_progress_that_does_not_fit_the_torrent_is_refused(told: dict[str, Any])
         progress(**told)
 
 
-def test_web_seeds_come_into_the_torrent_whose_info_stays() -> None:
+def test_members_come_into_the_torrent_whose_info_stays() -> None:
     info = b"d4:name1:x1:ai1ee"              # unsorted, so that encoding it again would change it
     torrent = b"d8:announce1:t4:info" + info + b"e"
-    assert with_web_seeds(torrent, [b"http://w/"]) == (
-        b"d8:announce1:t4:info" + info + b"8:url-listl9:http://w/ee")
-    assert with_web_seeds(torrent, []) == torrent
+    seeds = {b"url-list": [b"http://w/"]}
+    assert with_members(torrent, seeds) == b"d8:announce1:t4:info" + info + b"8:url-listl9:http://w/ee"
     with_one = b"d4:info" + info + b"8:url-list1:ye"
-    assert with_web_seeds(with_one, [b"http://w/"]) == with_one
-    assert with_web_seeds(b"5:other", [b"http://w/"]) == b"5:other"
+    assert with_members(with_one, seeds) == with_one
+    assert with_members(with_one, {**seeds, b"a": 1}) == b"d1:ai1e" + with_one[1:]
+    assert with_members(b"5:other", seeds) == b"5:other"
 
 
 def test_categories_may_have_folders() -> None:
@@ -153,7 +153,7 @@ def test_nothing_but_a_format_error_comes_of_odd_bytes(raw: bytes) -> None:
     for read in (lambda: read_fastresume(raw, {}), lambda: read_progress(raw, 10)):
         with pytest.raises(FormatError):
             read()
-    for lenient in (lambda: with_web_seeds(raw, [b"w"]), lambda: read_collection(raw)):
+    for lenient in (lambda: with_members(raw, {b"w": 1}), lambda: read_collection(raw)):
         try:
             lenient()
         except FormatError:

@@ -102,7 +102,7 @@ def _read_source(grant: Grant, reach: Reach, source: str) -> bytes:
         reach.require(grant, Path(source))
         if _is_no_file(source):
             raise Invalid("option.bad-value", "source is no file")
-    return read_source(source, from_loopback=is_everywhere(grant))
+    return read_source(source, from_loopback=is_everywhere(grant), binding=reach.binding())
 
 
 def _read_form(request: Request) -> Fields:

@@ -33,7 +33,7 @@ def main(source: str, folder: str, *peers: str) -> None:
     for peer in peers:
         host, _, port = peer.rpartition(":")
         handle.connect_peer((host, int(port)))
-    while not session.listen_port():
+    while not session.listen_port() or params.ti and not handle.status().is_seeding:
         time.sleep(0.005)
     tell(ready=f"127.0.0.1:{session.listen_port()}")
     told: set[str] = set()

@@ -42,7 +42,7 @@ def test_peers_of_a_tracker_go_to_the_swarm(tmp_path: Path) -> None:
     rig.add_downloading(torrent, tmp_path)
     rig.shard.drain()
     rig.answer_announce(only(Announce, rig.outcalls.drain()), PEER)
-    assert rig.shard.drain() == [PeersFound(torrent.info_hash, (PEER,), PeerSource.TRACKER)]
+    assert rig.shard.drain() == [PeersFound(torrent.info_hash, (PEER,), PeerSource.TRACKER, "a.test")]
 
 
 def test_the_next_announce_comes_after_the_interval_with_the_figures_of_the_time(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_udp_trackers_are_asked_by_the_thread_of_that_name(tmp_path: Path) -> No
     assert asked(rig) == []
     order = only(Announce, [message for message in rig.udp.drain() if isinstance(message, Announce)])
     done(rig, order, PEER)
-    assert rig.shard.drain() == [PeersFound(torrent.info_hash, (PEER,), PeerSource.TRACKER)]
+    assert rig.shard.drain() == [PeersFound(torrent.info_hash, (PEER,), PeerSource.TRACKER, "u.test")]
     rig.ask(StopTorrent(torrent.info_hash))
     assert [order.query.event for order in rig.udp.drain()] == [AnnounceEvent.STOPPED]
 
@@ -219,7 +219,8 @@ def test_the_next_of_a_tier_is_asked_when_the_first_takes_its_time(tmp_path: Pat
     done(rig, quick)
     rig.shard.drain()
     done(rig, slow, PEER)
-    assert PeersFound(torrent.info_hash, (PEER,), PeerSource.TRACKER) in rig.shard.drain()
+    tracker = slow.url.split("/")[2]
+    assert PeersFound(torrent.info_hash, (PEER,), PeerSource.TRACKER, tracker) in rig.shard.drain()
     rig.advance(1800.0)
     assert asked(rig) == [(quick.url, AnnounceEvent.NONE)]
     rig.ask(StopTorrent(torrent.info_hash))

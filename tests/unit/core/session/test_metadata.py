@@ -273,7 +273,8 @@ def test_a_private_torrent_leaves_whom_it_found_elsewhere(tmp_path):
     rig, link = SessionRig(), link_to(info)
     rig.ask(AddTorrent(None, tmp_path, magnet=link))
     rig.shard.drain()
-    peers = [KnownAddress(Endpoint("1.2.3.4", port), source) for port, source in enumerate(PeerSource, 1)]
+    peers = [KnownAddress(Endpoint("1.2.3.4", port), source, tracker="tracker.example")
+             for port, source in enumerate(PeerSource, 1)]
     found(rig, info, link, peers)
     rig.answer_prepare(has_data=False)
     closed, opened = rig.shard.drain()

@@ -14,7 +14,7 @@ from blobtorrent.core.swarm.exchange import (
     MAX_SHARE,
     RECENT_S,
 )
-from blobtorrent.core.swarm.messages import ChangeSwarm, PeerSource, SwarmSettings
+from blobtorrent.core.swarm.messages import ChangeSwarm, PeersFound, PeerSource, SwarmSettings
 from blobtorrent.core.swarm.peers import LOW_PORT_S, MAX_FAILURES_HEARSAY
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError, PeerError
@@ -239,6 +239,15 @@ def test_what_leads_nowhere_is_forgotten_soon_and_its_teller_not_believed_any_mo
     assert len(known(one)) == 5
 
 
+def test_those_who_are_complete_are_not_dialled_while_we_are(torrent):
+    seed, leech = addresses(2)
+    for have, dialled in ((range(COUNT), [leech]), ((), [seed, leech])):
+        one = OneSwarm(torrent, have=have)
+        told_of = PeerExchange({seed: UPLOAD_ONLY, leech: 0})
+        one.tell(join(one), wire.Extended(OUR_IDS[UT_PEX], told_of.encode()))
+        assert one.notes.dialled == dialled
+
+
 def test_where_we_met_ourselves_is_not_learned_again(torrent):
     one = OneSwarm(torrent)
     (ours,) = addresses(1)
@@ -282,3 +291,12 @@ def test_it_can_be_switched_off_and_on(torrent):
     assert told(one, 2 * INTERVAL_S) == {} and not known(one)
     one.swarm.change(ChangeSwarm(torrent.metainfo.info_hash, SwarmSettings()))
     assert set(told(one)) == {first, second}
+
+
+@pytest.mark.parametrize("source", PeerSource)
+def test_a_private_torrent_takes_peers_of_trackers_and_its_owner_only(source):
+    private = StoredTorrent([COUNT * 16 * K], 16 * K)
+    private.metainfo = private.metainfo._replace(is_private=True)
+    one = OneSwarm(private)
+    one.swarm.on_peers(PeersFound(private.metainfo.info_hash, tuple(addresses(1)), source))
+    assert bool(known(one)) is (source in (PeerSource.TRACKER, PeerSource.STATIC))

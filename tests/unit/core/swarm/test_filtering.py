@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blobtorrent.core.swarm.messages import KnownAddress, PeersFound, PeerSource
-from blobtorrent.core.swarm.peers import PeerManager
+from blobtorrent.core.swarm.peers import STATIC_RETRY_S, PeerManager
 from blobtorrent.core.swarm.telling import insight
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import PeerId
@@ -23,7 +23,7 @@ def peers():
     return peers
 
 
-@pytest.mark.parametrize("source", list(PeerSource))
+@pytest.mark.parametrize("source", [source for source in PeerSource if source is not PeerSource.STATIC])
 def test_a_refused_address_is_not_learned_whoever_names_it(peers, source):
     peers.found((BAD, GOOD), source, now=0.0)
     assert len(peers) == 1
@@ -36,6 +36,16 @@ def test_what_an_earlier_run_kept_is_not_dialled_when_it_is_refused_by_now(peers
     assert peers.to_dial(10, 60.0, seeding=False) == [GOOD]
     assert len(peers) == 1
     assert peers.dialing == 1
+
+
+def test_what_the_user_named_is_refused_too_but_tried_when_the_filter_is_gone(peers):
+    peers.found((BAD, GOOD), PeerSource.STATIC, now=0.0)
+    assert peers.to_dial(10, 0.0, seeding=False) == [GOOD]
+    assert (len(peers), peers.filtered) == (2, 1)
+    assert peers.to_dial(10, 1.0, seeding=False) == []
+    assert peers.filtered == 1, "it is not asked about all the time"
+    peers.gate.use(None)
+    assert peers.to_dial(10, STATIC_RETRY_S, seeding=False) == [BAD]
 
 
 def test_what_was_refused_may_be_found_again_without_the_filter(peers):

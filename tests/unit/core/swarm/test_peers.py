@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.core.swarm.peers import (
     FIRST_RETRY_S,
     MAX_DIALS,
     MAX_FAILURES,
+    MAX_FAILURES_HEARSAY,
+    MAX_HEARSAY,
     MAX_KEPT,
     MAX_KNOWN,
     REDIAL_S,
@@ -219,3 +223,28 @@ def test_known_addresses_and_failures_are_no_other_revision():
     peers.found((A, B), PeerSource.TRACKER, 0.0)
     peers.failed(A, 0.0)
     assert peers.revision == 0
+
+
+def test_the_tracker_that_named_an_address_last_is_kept_with_it():
+    peers = PeerManager()
+    peers.found((A,), PeerSource.TRACKER, 0.0, tracker="one.example")
+    peers.found((A,), PeerSource.TRACKER, 0.0, tracker="two.example")
+    peers.found((A,), PeerSource.PEX, 0.0)
+    kept = peers.kept([], WALL, seeding=False)
+    assert kept == (KnownAddress(A, PeerSource.TRACKER, tracker="two.example"),)
+    again = PeerManager()
+    again.restore(kept, 0.0)
+    assert again.kept([], WALL, seeding=False) == kept
+
+
+@pytest.mark.parametrize("source", MAX_HEARSAY)
+def test_hearsay_leaves_room_and_is_given_up_sooner_unless_it_proved_good(source):
+    many = tuple(Endpoint(f"20.{number >> 8}.{number & 255}.1", 6881) for number in range(MAX_KNOWN))
+    peers = PeerManager()
+    assert len(peers.found(many, source, 0.0)) == MAX_HEARSAY[source]
+    first, second = many[:2]
+    peers.ended(second, 0.0, WALL, useless=False)
+    for endpoint in (first, second):
+        for _ in range(MAX_FAILURES_HEARSAY + 1):
+            peers.failed(endpoint, 0.0)
+    assert (peers.was_good(first), peers.was_good(second), peers.was_good(many[2])) == (False, True, None)

@@ -10,7 +10,7 @@ import pytest
 
 from blobtorrent.core.swarm.messages import ChangeSwarm, WantPieces
 from blobtorrent.core.swarm.seeddesk import SeedDesk
-from blobtorrent.core.swarm.webseed import FIRST_REST_S, FORGET_FILES_S, State, WebSeed
+from blobtorrent.core.swarm.webseed import FIRST_REST_S, FORGET_FILES_S, KEEP_S, State, WebSeed
 from blobtorrent.core.swarm.webseeds import WebSeeds
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
 from blobtorrent.discovery.seedreader import SeedReader
@@ -339,3 +339,13 @@ def test_a_free_connection_is_there_only_for_who_may_be_asked() -> None:
     assert seed.free_lane() is seed.lanes[0]
     assert seed.spoiled(1) == [] == seed.spoiled(2)
     assert (seed.machine.state, seed.free_lane()) == (State.BANNED, None)
+
+
+def test_a_connection_is_kept_for_some_seconds_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[float] = []
+    rig = Rig(pieces=4, slots=1024)
+    monkeypatch.setattr(SeedReader, "close", lambda reader: closed.append(rig.one.notes.now))
+    rig.finish()
+    ended_at = rig.one.notes.now
+    rig.one.pass_time(40.0)
+    assert closed and min(closed) >= ended_at + 0.5 * KEEP_S

@@ -114,6 +114,15 @@ def test_an_item_is_told_with_its_signature_and_only_if_it_is_newer():
     assert b"v" not in again
 
 
+def test_a_large_item_goes_to_those_only_who_proved_their_address():
+    node = make_node()
+    item = signed(b"x" * 900, b"s" * 32, seq=1)
+    node.answerer.items.put(item, b"host", node.node_id, 0.0)
+    assert b"v" not in ask(node, b"get", target=item.target).values
+    node.answerer.limits.prove(bytes([20, 1, 2, 3]), 0.0)
+    assert ask(node, b"get", target=item.target).values[b"v"] == b"x" * 900
+
+
 def test_a_sample_is_told_even_when_it_is_empty():
     assert ask(make_node(), b"sample_infohashes", target=TARGET).values[b"samples"] == b""
 

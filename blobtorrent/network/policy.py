@@ -1,0 +1,17 @@
+"""From the settings of the network to the policy that its sockets obey."""
+
+from __future__ import annotations
+
+from blobtorrent.config.schema import NetworkSettings
+from blobtorrent.network.binding import Binding
+
+
+def binding_of(network: NetworkSettings) -> Binding:
+    """Raises ConfigError ("config.bad-login") when the login for the proxy cannot be read."""
+    proxy = None
+    if network.proxy is not None:
+        from blobtorrent.network.proxy import Proxy, read_login
+
+        login = None if network.proxy_login_file is None else read_login(network.proxy_login_file)
+        proxy = Proxy(network.proxy, login, is_strict=network.proxy_strict)
+    return Binding(network.interface, proxy=proxy, allow_loopback=network.allow_loopback)

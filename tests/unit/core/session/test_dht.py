@@ -1,0 +1,113 @@
+"""DhtManager: which torrents are looked for in the DHT, when, and what becomes of the answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blobtorrent.core.session.commands import Reannounce, StopTorrent
+from blobtorrent.core.session.dht import FIRST_RETRY_S, FIRST_S, LONELY_S, REPEAT_S
+from blobtorrent.core.swarm.messages import PeersFound, PeerSource
+from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched, FindPeers
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.metainfo import Metainfo
+from tests.support.sessions import SessionRig, saved_torrent, torrent_of
+from tests.unit.core.session.test_lasting import prepared
+
+PEER = Endpoint("20.1.2.3", 7)
+
+
+def running(tmp_path: Path, *, is_private: bool = False, **settings: Any) -> tuple[SessionRig, Metainfo]:
+    torrent = torrent_of(4)._replace(is_private=is_private)
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], **settings)
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig)
+    return rig, torrent
+
+
+def asked(rig: SessionRig, after_s: float) -> list[FindPeers]:
+    rig.advance(after_s)
+    return [message for message in rig.udp.drain() if isinstance(message, FindPeers)]
+
+
+def answer(rig: SessionRig, order: FindPeers, *, nodes: int, peers: int = 0) -> None:
+    rig.tell(DhtSearched(order.info_hash, order.wire_hash, False, nodes, peers, nodes))
+
+
+def test_a_torrent_that_runs_is_looked_for_and_announced(tmp_path: Path) -> None:
+    rig, torrent = running(tmp_path)
+    assert asked(rig, FIRST_S / 2) == []
+    (order,) = asked(rig, FIRST_S)
+    assert (order.wire_hash, order.is_urgent, order.is_seed) == (torrent.info_hash.v1, True, False)
+    assert order.port == rig.session._swarms.listen_port
+
+
+def test_peers_that_are_found_are_told_to_its_swarm(tmp_path: Path) -> None:
+    rig, torrent = running(tmp_path)
+    asked(rig, FIRST_S)
+    rig.shard.drain()
+    rig.tell(DhtPeers(torrent.info_hash, (PEER,)))
+    (found,) = [message for message in rig.shard.drain() if isinstance(message, PeersFound)]
+    assert (found.endpoints, found.source) == ((PEER,), PeerSource.DHT)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "peers", "wait_s"), [(20, 5, REPEAT_S), (20, 0, LONELY_S), (0, 0, FIRST_RETRY_S)])
+def test_it_is_looked_for_again_sooner_when_less_was_found(
+    tmp_path: Path, nodes: int, peers: int, wait_s: float
+) -> None:
+    rig, _ = running(tmp_path)
+    (order,) = asked(rig, FIRST_S)
+    answer(rig, order, nodes=nodes, peers=peers)
+    assert asked(rig, 0.89 * wait_s) == []
+    (again,) = asked(rig, 0.25 * wait_s)
+    assert not again.is_urgent
+
+
+def test_a_search_that_nobody_answers_is_repeated_all_the_same(tmp_path: Path) -> None:
+    rig, _ = running(tmp_path)
+    asked(rig, FIRST_S)
+    assert len(asked(rig, 1.1 * REPEAT_S)) == 1
+
+
+def test_who_wants_it_announced_again_has_it_looked_for_at_once(tmp_path: Path) -> None:
+    rig, torrent = running(tmp_path)
+    (order,) = asked(rig, FIRST_S)
+    answer(rig, order, nodes=20, peers=5)
+    rig.advance(60.0)
+    rig.command(Reannounce(torrent.info_hash))
+    assert len(asked(rig, 0.01)) == 1
+
+
+def test_a_torrent_that_is_stopped_is_looked_for_no_more(tmp_path: Path) -> None:
+    rig, torrent = running(tmp_path)
+    (order,) = asked(rig, FIRST_S)
+    rig.command(StopTorrent(torrent.info_hash))
+    answer(rig, order, nodes=0)
+    rig.shard.drain()
+    rig.tell(DhtPeers(torrent.info_hash, (PEER,)))
+    assert not any(isinstance(message, PeersFound) for message in rig.shard.drain())
+    assert asked(rig, 2 * REPEAT_S) == []
+
+
+def test_a_private_torrent_is_never_looked_for(tmp_path: Path) -> None:
+    rig, torrent = running(tmp_path, is_private=True)
+    rig.command(Reannounce(torrent.info_hash))
+    assert asked(rig, 2 * REPEAT_S) == []
+
+
+def test_off_is_off(tmp_path: Path) -> None:
+    rig, torrent = running(tmp_path, dht__enabled=False)
+    rig.command(Reannounce(torrent.info_hash))
+    assert asked(rig, 2 * REPEAT_S) == []
+
+
+def test_the_address_that_nodes_see_us_at_is_voted_for(tmp_path: Path) -> None:
+    rig, _ = running(tmp_path)
+    asked(rig, FIRST_S)
+    rig.tell(DhtAddress("90.1.2.3", ("20.1.0.0", "30.1.0.0", "40.1.0.0", "50.1.0.0")))
+    rig.advance(2.0)
+    assert rig.session._status.external == ("90.1.2.3",)
