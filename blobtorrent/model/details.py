@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 class PeerStatus(NamedTuple):
     """One connected peer. `client` is untrusted text, made fit for a screen.
 
-    `source` says how we learned of it: "static" (the owner named it), "tracker", "incoming" (it dialled us), "cache"
-    (it dialled us in an earlier run). The owner's choking and interest are those of this program.
+    `source` says how we learned of it: "static" (the owner named it), "tracker", "dht", "pex" (other peers told of it),
+    "lsd" (it announced itself on our network), "dns", "incoming" (it dialled us), "cache" (it dialled us in an earlier
+    run). The owner's choking and interest are those of this program.
     """
 
     host: str

@@ -29,8 +29,8 @@ log = get_logger(__name__)
 
 FIRST_S = 0.3                          # a torrent that is done by then needed nobody
 REPEAT_S = 900.0                       # nodes forget who does not announce again within half an hour
-LONELY_S = 120.0                       # while it downloads and nobody was found
-FIRST_RETRY_S = 15.0                   # when no node answered; doubled up to REPEAT_S
+FIRST_RETRY_S = 15.0                   # when no node answered, or a download found nobody; doubled every time
+LONELY_S = 120.0                       # at most, for a download that found nobody
 FORCED_S = 5.0                         # however often somebody wants it
 
 _RUNNING = (TorrentState.METADATA, TorrentState.DOWNLOADING, TorrentState.SEEDING)
@@ -154,10 +154,10 @@ class DhtManager:
         sought.announced += message.announced
         log.debug("searched the DHT", torrent=message.info_hash, nodes=message.nodes, peers=message.peers,
                   announced=message.announced, ipv6=message.is_ipv6)
-        if sought.nodes:
+        is_lonely = not sought.peers and self._roster.known(message.info_hash).state is not TorrentState.SEEDING
+        if sought.nodes and not is_lonely:
             sought.retry_s = FIRST_RETRY_S
-            is_lonely = not sought.peers and self._roster.known(message.info_hash).state is not TorrentState.SEEDING
-            self._set_timer(message.info_hash, sought, LONELY_S if is_lonely else REPEAT_S)
-        else:
+            self._set_timer(message.info_hash, sought, REPEAT_S)
+        else:                          # who has it may come to the network only now, as we may
             self._set_timer(message.info_hash, sought, sought.retry_s)
-            sought.retry_s = min(REPEAT_S, 2 * sought.retry_s)
+            sought.retry_s = min(LONELY_S if sought.nodes else REPEAT_S, 2 * sought.retry_s)

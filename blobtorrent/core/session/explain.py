@@ -5,6 +5,7 @@ The codes are stable; the words may change. An error's own code stands where the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -172,6 +173,7 @@ def _facts(situation: Situation) -> dict[str, Any]:
         "peers": {
             "connected": status.peers_connected,
             "known": status.peers_known,
+            "connected_from": dict(Counter(peer.source for peer in peers)),
             "seeds": sum(peer.is_seed for peer in peers),
             "have_what_we_lack": sum(peer.am_interested for peer in peers),
             "choke_us": sum(peer.am_interested and peer.peer_choking for peer in peers),

@@ -195,6 +195,7 @@ class Insight(NamedTuple):
     waits_for_memory: bool
     addresses_filtered: int = 0        # refused by filter lists; who comes again is counted again
     web_seeds: "tuple[WebSeedStatus, ...]" = ()            # none when they are not asked
+    known_by_source: Mapping[str, int] = {}                # addresses to try, by what told of them (PeerSource)
 
 
 class PeersTold(NamedTuple):

@@ -6,6 +6,7 @@ next run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from ipaddress import ip_address
 
@@ -68,6 +69,10 @@ class PeerManager:
         """Where an address came from; None for one that is not known."""
         known = self._known.get(endpoint)
         return None if known is None else known.source
+
+    def num_by_source(self) -> dict[str, int]:
+        """How many addresses are known of each source that told of any."""
+        return dict(Counter(known.source.value for known in self._known.values()))
 
     def num_resting(self, now: float) -> int:
         """Addresses that failed and wait for the next try."""

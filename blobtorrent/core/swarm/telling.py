@@ -33,6 +33,7 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
         upload_slots=swarm.settings.upload_slots,
         addresses_dialled=swarm.peers.dialing,
         addresses_resting=swarm.peers.num_resting(swarm.now),
+        known_by_source=swarm.peers.num_by_source(),
         pieces_lacking=lacking.bit_count(),
         pieces_unavailable=unavailable.bit_count(),
         waits_for_memory=waits_for_memory,

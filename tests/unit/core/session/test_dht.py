@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from blobtorrent.core.session.commands import Reannounce, StopTorrent
-from blobtorrent.core.session.dht import FIRST_RETRY_S, FIRST_S, LONELY_S, REPEAT_S
+from blobtorrent.core.session.dht import FIRST_RETRY_S, FIRST_S, REPEAT_S
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
 from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched, FindPeers
 from blobtorrent.model.address import Endpoint
@@ -55,7 +55,7 @@ def test_peers_that_are_found_are_told_to_its_swarm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "peers", "wait_s"), [(20, 5, REPEAT_S), (20, 0, LONELY_S), (0, 0, FIRST_RETRY_S)])
+    ("nodes", "peers", "wait_s"), [(20, 5, REPEAT_S), (20, 0, FIRST_RETRY_S), (0, 0, FIRST_RETRY_S)])
 def test_it_is_looked_for_again_sooner_when_less_was_found(
     tmp_path: Path, nodes: int, peers: int, wait_s: float
 ) -> None:

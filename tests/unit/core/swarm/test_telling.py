@@ -92,6 +92,7 @@ def test_addresses_that_failed_wait_for_the_next_try(torrent):
     one.swarm.on_dial_failed(first, NetworkError("net.refused", "refused"))
     told = insight(one.swarm, waits_for_memory=False)
     assert (told.addresses_dialled, told.addresses_resting) == (1, 1)
+    assert told.known_by_source == {"tracker": 2}
 
 
 def test_pieces_are_told_as_had_had_by_peers_and_begun(torrent):
