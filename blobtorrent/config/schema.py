@@ -176,7 +176,7 @@ class FilterSettings(Section):
         values.list_files,
         "Files with addresses that are refused, one range a line, as P2P (PeerGuardian), DAT (eMule), CIDR or plain "
         "ranges, also packed with gzip; absolute paths. They are read again when they change. Lines that are not "
-        "understood are counted and passed over; a file that cannot be used leaves in force what was read of it before.",
+        "understood are counted and passed over; of a file that cannot be used, what was read before stays in force.",
     )
     block: tuple[str, ...] = live(
         [],

@@ -113,8 +113,8 @@ class FilterListStatus(NamedTuple):
 
 
 class WebSeedStatus(NamedTuple):
-    """One web seed (BEP 19). `state` is "idle" (nothing is wanted of it now), "fetching", "resting" (it failed, or asked
-    to be left alone), "banned" (it sent what is not the torrent's), or "unused": nothing is fetched from any.
+    """One web seed (BEP 19). `state` is "idle" (nothing is wanted of it now), "fetching", "resting" (it failed, or
+    asked to be left alone), "banned" (it sent what is not the torrent's), or "unused": nothing is fetched from any.
 
     `result` says in words what went wrong last, untrusted text made fit for a screen; empty when all is well.
     """

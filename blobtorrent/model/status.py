@@ -113,9 +113,9 @@ class TorrentStatus(NamedTuple):
 
 class SessionStatus(NamedTuple):
     """The whole engine. `state` is starting, running, draining or stopped; `listen` holds the real "HOST:PORT" of every
-    open listener; `external` the addresses that others see us at, as far as enough of them agree; `damages` says in words
-    what was found damaged when the state was read. `loaded` of the `total`
-    torrents that were there when it ended last are known again; while that goes on, some may be missing from the board.
+    open listener; `external` the addresses that others see us at, as far as enough of them agree; `damages` says in
+    words what was found damaged when the state was read. `loaded` of the `total` torrents that were there when it ended
+    last are known again; while that goes on, some may be missing from the board.
     """
 
     state: str

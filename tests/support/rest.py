@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from blobtorrent.config.values import ListenSpec
 from blobtorrent.core.session.commands import AddTorrent, Ask, FilesOf, RemoveTorrent
+from blobtorrent.core.session.filters import FilterManager
 from blobtorrent.core.session.gateway import SESSION_KEY, Gateway
 from blobtorrent.core.session.watch import WatchStatus
 from blobtorrent.interface.chronicle import Chronicle
@@ -132,7 +133,8 @@ class RestRig:
         self.watched: tuple[WatchStatus, ...] = ()
         self.registry = Registry()
         sources = Sources(
-            self.session.gateway, self.desk, self.jobs, lambda: self.watched, self.keyring, feed, self.registry)
+            self.session.gateway, self.desk, self.jobs, lambda: self.watched, self.keyring, feed, self.registry,
+            FilterManager(lambda address_filter: None, ()))
         router = Router([*all_routes(sources), *routes])
         self.server = RestServer(router, places or (ANY_LOOPBACK_PORT,), self.keyring, **options)
         feed.serve_on(self.server)

@@ -210,8 +210,7 @@ class SwarmManager:
 
 
 def _kept_peers(torrent: Torrent) -> tuple[KnownAddress, ...]:
-    """Whom an earlier run knew. Of a private torrent only those that its owner or one of its trackers has named (BEP 27).
-    """
+    """Whom an earlier run knew. Of a private torrent only those named by its owner or its trackers (BEP 27)."""
     if not torrent.record.facts.is_private:
         return torrent.peers
     trackers = {urlsplit(url).hostname for tier in torrent.tiers for url in tier}

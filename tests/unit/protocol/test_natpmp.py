@@ -31,8 +31,8 @@ def test_a_refusal_is_told_as_one(result):
 
 
 @pytest.mark.parametrize("data", [
-    b"", MAPPED[:7], MAPPED[:15], b"\2" + MAPPED[1:], MAPPED[:1] + b"\x81" + MAPPED[2:], MAPPED[:1] + b"\2" + MAPPED[2:],
-    MAPPED[:8] + b"\0\1" + MAPPED[10:],
+    b"", MAPPED[:7], MAPPED[:15], b"\2" + MAPPED[1:], MAPPED[:1] + b"\x81" + MAPPED[2:],
+    MAPPED[:1] + b"\2" + MAPPED[2:], MAPPED[:8] + b"\0\1" + MAPPED[10:],
 ])
 def test_what_is_no_answer_to_the_question_is_passed_over(data):
     with pytest.raises(FormatError):

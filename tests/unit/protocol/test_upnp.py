@@ -78,8 +78,8 @@ def test_xml_that_is_broken_or_could_grow_is_refused(data):
 def test_a_request_says_what_is_wanted():
     action, body = upnp.ask_mapping(CONTROL, Transport.TCP, 6881, 16881, 3600, "192.168.0.9")
     assert action == f'"{WAN_IP}#AddPortMapping"'
-    for part in (b"<NewExternalPort>16881<", b"<NewInternalPort>6881<", b"<NewProtocol>TCP<", b"<NewLeaseDuration>3600<",
-                 b"<NewInternalClient>192.168.0.9<"):
+    for part in (b"<NewExternalPort>16881<", b"<NewInternalPort>6881<", b"<NewProtocol>TCP<",
+                 b"<NewLeaseDuration>3600<", b"<NewInternalClient>192.168.0.9<"):
         assert part in body
 
 
