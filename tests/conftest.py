@@ -24,7 +24,7 @@ hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("suite")
 
 INTEROP = Path(__file__).parent / "interop"
-SLOW = Path(__file__).parent / "e2e" / "crash"
+SLOW = frozenset(Path(__file__).parent / "e2e" / name for name in ("crash", "life", "test_steering.py", "test_top.py"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,5 +55,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if INTEROP in item.path.parents:
             item.add_marker(pytest.mark.interop)
-        if SLOW in item.path.parents:
+        if not SLOW.isdisjoint((item.path, *item.path.parents)):
             item.add_marker(pytest.mark.slow)

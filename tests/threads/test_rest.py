@@ -174,6 +174,11 @@ def test_what_the_session_refuses_keeps_its_code(rig, error, status):
     assert (answer.status, answer.json["code"], answer.json["detail"]) == (status, error.code, error.detail)
 
 
+def test_a_bug_is_told_on_the_thread_of_the_connections_too(rig, monkeypatch):
+    monkeypatch.setattr("blobtorrent.interface.rest.v1.torrents.read_list_query", lambda query: 1 / 0)
+    assert (rig.request("GET", "/v1/torrents").status, rig.request("GET", "/v1/session").status) == (500, 200)
+
+
 def test_a_bug_of_ours_is_a_500_and_the_server_goes_on(rig):
     rig.session.board.publish(info_hash(1), "no status")
     assert (rig.request("GET", ONE).status, rig.request("GET", "/v1/session").status) == (500, 200)

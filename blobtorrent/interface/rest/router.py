@@ -43,7 +43,7 @@ class Router:
     def is_answered_at_once(self, head: Head) -> bool:
         """Whether `answer` neither waits nor takes long."""
         try:
-            return self._find(head)[0].at_once()
+            return self._find(head)[0].at_once(head)
         except Refused:
             return True
 

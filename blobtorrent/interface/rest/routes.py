@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from blobtorrent.interface.rest.grants import Scope
-from blobtorrent.interface.rest.http import Response
+from blobtorrent.interface.rest.http import Head, Response
 
 JSON_TYPE = "application/json"
 MERGE_PATCH_TYPE = "application/merge-patch+json"
@@ -50,21 +50,21 @@ class Operation(NamedTuple):
     problems: tuple[int, ...] = ()
 
 
-def always() -> bool:
+def always(_head: Head) -> bool:
     return True
 
 
-def never() -> bool:
+def never(_head: Head) -> bool:
     return False
 
 
 class Route(NamedTuple):
     """`pattern` is a path whose segments `{name}` stand for any one.
 
-    `scope` is what a token must have, None: nobody needs one. `at_once`: whether the handler waits for nothing now, and
-    does not take long: then it is called on the thread `rest`, which saves the way to another one and back. Tokens that
-    are bound to labels may use only routes `for_labels`: these look at the grant, and show and change nothing but its
-    torrents.
+    `scope` is what a token must have, None: nobody needs one. `at_once`: whether the handler waits for nothing for
+    this request, and does not take long: then it is called on the thread `rest`, which saves the way to another one and
+    back. Tokens that are bound to labels may use only routes `for_labels`: these look at the grant, and show and change
+    nothing but its torrents.
     """
 
     method: str
@@ -72,7 +72,7 @@ class Route(NamedTuple):
     handler: Handler
     scope: Scope | None
     doc: Operation
-    at_once: Callable[[], bool] = never
+    at_once: Callable[[Head], bool] = never
     for_labels: bool = False
 
     @property

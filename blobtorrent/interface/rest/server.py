@@ -262,9 +262,16 @@ class RestServer:
         if self._is_draining:
             self._on_answered(job, _STOPPING)
         elif self._router.is_answered_at_once(head):
-            self._on_answered(job, self._router.answer(request))
+            self._answer_now(job)
         else:
             self._pool.post(job)
+
+    def _answer_now(self, job: _Job) -> None:
+        response = _FAILED
+        try:
+            response = self._router.answer(job.request)
+        finally:                       # what it raises is logged by the loop, and the connection is closed then
+            self._on_answered(job, response)
 
     def _on_answered(self, job: _Job, response: Response) -> None:
         connection, request = job

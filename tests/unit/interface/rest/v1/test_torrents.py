@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from blobtorrent.core.session.commands import AddTorrent
+from blobtorrent.interface.rest.http import parse_head
 from blobtorrent.interface.rest.v1.torrents import ROWS_PER_PART
 from blobtorrent.protocol.metafile import parse_torrent
 from tests.support.resources import Resources, grant_of
@@ -36,6 +37,15 @@ def test_the_list_is_whole_json_whatever_its_length(rest, count):
     told = rest.ask("GET", "/v1/torrents")
     assert len(hashes(told)) == told.json["total"] == count
     assert told.json["next_page"] is None
+
+
+@pytest.mark.parametrize(("count", "query", "is_short"), [
+    (300, "", True), (400, "", False), (6000, "?fields=hash,name", True), (6001, "?fields=hash,name", False),
+])
+def test_only_lists_with_few_values_are_made_on_the_thread_of_the_connections(rest, count, query, is_short):
+    rest.session.show(*map(status_of, range(1, count + 1)))
+    head = parse_head(f"GET /v1/torrents{query} HTTP/1.1\r\nHost: localhost")
+    assert rest.router.is_answered_at_once(head) is is_short
 
 
 def test_the_total_counts_all_pages_and_the_filter_holds(rest):
