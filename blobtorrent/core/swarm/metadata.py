@@ -17,31 +17,46 @@ from blobtorrent.model.ids import InfoHash
 from blobtorrent.protocol.wire.metadata import MetadataMessage, metadata_piece_size, num_metadata_pieces
 
 P = TypeVar("P", bound=Hashable)
+_Key = tuple[int, P | None]             # the size, and who fetches it alone
 
 MAX_ASKED = 2                          # requests of one peer at once
-MAX_ATTEMPTS = 4                       # buffers that are filled at once, ...
-MAX_ATTEMPT_BYTES = 20 << 20           # ... and their sizes together, as claimed
+MAX_ATTEMPTS = 4                       # buffers that are filled at once
+SMALL_BYTES = 1 << 20                  # most dictionaries are no longer: whatever larger sizes are claimed, these fit
+MAX_LARGE_BYTES = 20 << 20             # claimed sizes above that, together
 MAX_ASKERS = 3                         # peers that are asked for the same piece
 REQUEST_TIMEOUT_S = 10.0
 DOUBLE_AFTER_S = 2.0                   # a piece that has not come by then may be asked of another peer too
 FIRST_REST_S = 5.0                     # for a peer that did not answer, doubled each time
 LONGEST_REST_S = 300.0
+MAX_MISSES = 3                         # then others may have its place
 REJECT_REST_S = 20.0                   # for one that has nothing yet
 ATTEMPT_S = 30.0                       # for a buffer to be filled, while others wait, ...
 ATTEMPT_S_PER_PIECE = 0.5              # ... and for each of its pieces
+STALL_S = 30.0                         # without a new piece it is over as well
+MAX_STANDINGS = 1000                   # origins of peers that are remembered
+
+
+class _Standing:
+    """How all that came from one place has fared so far; to connect again changes nothing about it."""
+
+    __slots__ = ("lapses", "misses")
+
+    def __init__(self) -> None:
+        self.lapses = 0                # attempts of its peers that others had to wait for in vain
+        self.misses = 0                # requests in a row that were left unanswered
 
 
 class _Peer:
     """What one peer offers, and how it fares."""
 
-    __slots__ = ("asked", "is_suspect", "late", "misses", "rests_until", "size")
+    __slots__ = ("asked", "is_suspect", "late", "rests_until", "size", "standing")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, standing: _Standing) -> None:
         self.size = size
+        self.standing = standing
         self.asked: dict[int, float] = {}          # pieces, and when it was asked for each
         self.late: set[int] = set()    # was asked for and given up: may still come
         self.is_suspect = False        # had a share in something that did not match
-        self.misses = 0                # requests in a row that it left unanswered
         self.rests_until = 0.0
 
     def rest(self, now: float, seconds: float) -> None:
@@ -53,7 +68,7 @@ class _Peer:
             if piece not in self.late:
                 return False
             self.late.discard(piece)
-        self.misses, self.rests_until = 0, 0.0
+        self.standing.misses, self.rests_until = 0, 0.0
         return True
 
 
@@ -66,36 +81,64 @@ class _Attempt(Generic[P]):
         self.pieces: dict[int, bytes] = {}
         self.senders: dict[P, None] = {}
         self.ends_at = now + ATTEMPT_S + ATTEMPT_S_PER_PIECE * self.count
+        self.stalls_at = now + STALL_S
+
+    def add(self, piece: int, data: bytes, sender: P, now: float) -> bool:
+        """Keep a piece, if it is lacking. Whether all are here now."""
+        if piece in self.pieces:
+            return False
+        self.pieces[piece] = data
+        self.senders[sender] = None
+        self.stalls_at = now + STALL_S
+        return len(self.pieces) == self.count
+
+    def is_over(self, now: float) -> bool:
+        """It had its time, if others wait."""
+        return now >= min(self.ends_at, self.stalls_at)
 
 
 class MetadataManager(Generic[P]):
-    """`info` is the verified dictionary, once it is there. Peers are named by whatever the caller likes."""
+    """`info` is the verified dictionary, once it is there. Peers, and where they come from, are named by whatever the
+    caller likes."""
 
     def __init__(self, info_hash: InfoHash) -> None:
         self.info: bytes | None = None
         self._info_hash = info_hash
         self._peers: dict[P, _Peer] = {}
-        self._attempts: dict[tuple[int, P | None], _Attempt[P]] = {}
+        self._attempts: dict[_Key[P], _Attempt[P]] = {}
         self._guilty: list[P] = []
+        self._standings: dict[Hashable, _Standing] = {}    # by origin
 
     # ---- what peers say
 
-    def offer(self, peer: P, size: int) -> None:
-        """The peer has the dictionary, and says how long it is. Raises PeerError ("metadata.other-size") when it said
-        something else before."""
+    def offer(self, peer: P, size: int, origin: Hashable = None) -> None:
+        """The peer has the dictionary, and says how long it is. Peers of the same `origin` answer for each other; None:
+        it stands for itself. Raises PeerError ("metadata.other-size") when it said something else before."""
         known = self._peers.get(peer)
         if known is None:
-            self._peers[peer] = _Peer(size)
+            self._peers[peer] = _Peer(size, self._standing_of(peer if origin is None else origin))
         elif known.size != size:
             raise PeerError("metadata.other-size", f"metadata of {known.size} bytes, then of {size}")
 
+    def _standing_of(self, origin: Hashable) -> _Standing:
+        standing = self._standings.pop(origin, None) or _Standing()
+        self._standings[origin] = standing
+        if len(self._standings) > MAX_STANDINGS:
+            del self._standings[next(iter(self._standings))]
+        return standing
+
+    def is_silent(self, peer: P) -> bool:
+        """Whether nothing is to be hoped of a peer for now: it leaves requests unanswered."""
+        known = self._peers.get(peer)
+        return known is not None and known.standing.misses >= MAX_MISSES
+
     def leave(self, peer: P) -> None:
-        """The peer is gone; what it sent stays."""
+        """The peer is gone; what it sent stays while nobody else needs the room."""
         known = self._peers.pop(peer, None)
         if known is not None and known.is_suspect:
             self._attempts.pop((known.size, peer), None)
 
-    def on_data(self, peer: P, message: MetadataMessage) -> bool:
+    def on_data(self, peer: P, message: MetadataMessage, now: float) -> bool:
         """A piece came. False when the peer was not asked for it.
 
         Raises PeerError ("metadata.bad-piece") when it contradicts what the peer said of the size.
@@ -107,11 +150,8 @@ class MetadataManager(Generic[P]):
         if len(message.data) != size or message.total_size not in (0, known.size):
             raise PeerError("metadata.bad-piece", f"{len(message.data)} bytes for metadata piece {message.piece}")
         attempt = self._attempts.get(self._key(peer, known))
-        if attempt is not None and message.piece not in attempt.pieces:
-            attempt.pieces[message.piece] = message.data
-            attempt.senders[peer] = None
-            if len(attempt.pieces) == attempt.count:
-                self._judge(self._key(peer, known), attempt)
+        if attempt is not None and attempt.add(message.piece, message.data, peer, now):
+            self._judge(self._key(peer, known), attempt)
         return True
 
     def on_reject(self, peer: P, piece: int, now: float) -> None:
@@ -153,12 +193,15 @@ class MetadataManager(Generic[P]):
     @property
     def progress(self) -> tuple[int, int]:
         """Pieces that are here, and of how many, in the attempt that is furthest; (0, 0) before the first."""
+        if self.info is not None:
+            count = num_metadata_pieces(len(self.info))
+            return count, count
         best = max(self._attempts.values(), key=lambda attempt: len(attempt.pieces), default=None)
         return (0, 0) if best is None else (len(best.pieces), best.count)
 
     # ---- attempts
 
-    def _key(self, peer: P, known: _Peer) -> tuple[int, P | None]:
+    def _key(self, peer: P, known: _Peer) -> _Key[P]:
         return known.size, peer if known.is_suspect else None
 
     def _expire(self, now: float) -> None:
@@ -168,39 +211,47 @@ class MetadataManager(Generic[P]):
                 del known.asked[piece]
                 known.late.add(piece)
             if late:
-                known.rest(now, min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(known.misses, 10)))
-                known.misses += 1
+                misses = known.standing.misses
+                known.rest(now, min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(misses, 10)))
+                known.standing.misses = misses + 1
 
-    def _choose(self, now: float) -> list[tuple[tuple[int, P | None], list[P]]]:
+    def _choose(self, now: float) -> list[tuple[_Key[P], list[P]]]:
         """The attempts to work on, and who may be asked for each. Others lose what they had."""
-        helpers: dict[tuple[int, P | None], list[P]] = {}
+        helpers: dict[_Key[P], list[P]] = {}
         for peer, known in self._peers.items():
             if known.rests_until <= now:
                 helpers.setdefault(self._key(peer, known), []).append(peer)
-        is_crowded = len(helpers.keys() | self._attempts.keys()) > MAX_ATTEMPTS
-        for key, attempt in list(self._attempts.items()):
-            if attempt.ends_at <= now and is_crowded:
-                del self._attempts[key]            # it had its time: who filled it so slowly stands behind the others
+        chosen = self._best(helpers)
+        over = [key for key in chosen if key in self._attempts and self._attempts[key].is_over(now)]
+        if over and not helpers.keys() <= set(chosen):
+            for key in over:
+                del self._attempts[key]            # who filled it so slowly stands behind those who wait
                 for peer in helpers.pop(key, ()):
                     self._peers[peer].rest(now, ATTEMPT_S)
-        chosen: list[tuple[tuple[int, P | None], list[P]]] = []
-        room = MAX_ATTEMPT_BYTES
+                    self._peers[peer].standing.lapses += 1
+            chosen = self._best(helpers)
+        self._attempts = {key: self._attempts.get(key) or _Attempt(key[0], now) for key in chosen}
+        return [(key, helpers.get(key, [])) for key in chosen]
+
+    def _best(self, helpers: Mapping[_Key[P], list[P]]) -> list[_Key[P]]:
+        """As many of the attempts that there are, or could be, as there is room for."""
+        chosen: list[_Key[P]] = []
+        room = MAX_LARGE_BYTES
         for key in sorted({**helpers, **self._attempts}, key=lambda key: self._rank(key, helpers.get(key, ()))):
-            if len(chosen) < MAX_ATTEMPTS and key[0] <= room:
-                room -= key[0]
-                chosen.append((key, helpers.get(key, [])))
-                if key not in self._attempts:
-                    self._attempts[key] = _Attempt(key[0], now)
-            else:
-                self._attempts.pop(key, None)
+            charge = key[0] if key[0] > SMALL_BYTES else 0
+            if len(chosen) < MAX_ATTEMPTS and charge <= room:
+                room -= charge
+                chosen.append(key)
         return chosen
 
-    def _rank(self, key: tuple[int, P | None], helpers: Iterable[P]) -> tuple[bool, int, int, int]:
-        """What has begun goes on; then what most peers agree on and few of them failed at, small ones first."""
-        misses = [self._peers[peer].misses for peer in helpers]
-        return key not in self._attempts, min(misses, default=MAX_ATTEMPTS), -len(misses), key[0]
+    def _rank(self, key: _Key[P], helpers: Iterable[P]) -> tuple[bool, bool, int, int, int, int]:
+        """What nobody helps with comes last. What has begun goes on; then what most peers agree on and few of them
+        failed at, small ones first."""
+        standings = [self._peers[peer].standing for peer in helpers]
+        return (not standings, key not in self._attempts, min((standing.lapses for standing in standings), default=0),
+                min((standing.misses for standing in standings), default=0), -len(standings), key[0])
 
-    def _judge(self, key: tuple[int, P | None], attempt: _Attempt[P]) -> None:
+    def _judge(self, key: _Key[P], attempt: _Attempt[P]) -> None:
         """All pieces are here."""
         info = b"".join(attempt.pieces[piece] for piece in range(attempt.count))
         del self._attempts[key]

@@ -227,7 +227,7 @@ class MetadataSwarm:
 
     def _on_data(self, link: MetadataLink, message: MetadataMessage) -> None:
         self._downloaded.add(len(message.data))
-        if not self.manager.on_data(link, message):
+        if not self.manager.on_data(link, message, self.now):
             link.unasked += 1
             if link.unasked > MAX_UNASKED:
                 raise PeerError("metadata.unasked", "metadata that nobody asked for")

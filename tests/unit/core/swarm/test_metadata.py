@@ -12,8 +12,8 @@ from blobtorrent.core.swarm.metadata import (
     DOUBLE_AFTER_S,
     MAX_ASKED,
     MAX_ASKERS,
-    MAX_ATTEMPT_BYTES,
     MAX_ATTEMPTS,
+    MAX_LARGE_BYTES,
     REJECT_REST_S,
     REQUEST_TIMEOUT_S,
     MetadataManager,
@@ -28,8 +28,8 @@ NAME = InfoHash(v1=sha1(INFO).digest())
 LIE = random.Random(2).randbytes(len(INFO))
 
 
-def answer(manager, peer, piece, info=INFO):
-    return manager.on_data(peer, MetadataMessage(DATA, piece, len(info), metadata_piece(info, piece)))
+def answer(manager, peer, piece, info=INFO, now=0.0):
+    return manager.on_data(peer, MetadataMessage(DATA, piece, len(info), metadata_piece(info, piece)), now)
 
 
 def asked(manager, now=0.0):
@@ -154,7 +154,7 @@ def test_a_liar_that_trickles_loses_its_place_in_time():
             if peer == "honest":
                 answer(manager, peer, piece)
             elif int(now) % 5 == 0:
-                manager.on_data(peer, MetadataMessage(DATA, piece, 0, bytes(PIECE_BYTES)))
+                manager.on_data(peer, MetadataMessage(DATA, piece, 0, bytes(PIECE_BYTES)), now)
             else:
                 questions.append((peer, piece))
         now += 1.0
@@ -167,7 +167,94 @@ def test_what_is_held_for_all_claims_together_is_bounded():
     sizes = [10 << 20, (10 << 20) - 1, (10 << 20) - 2, (10 << 20) - 3]
     for number, size in enumerate(sizes):
         manager.offer(number, size)
-    assert len({peer for peer, _ in asked(manager)}) == MAX_ATTEMPT_BYTES // (10 << 20)
+    assert len({peer for peer, _ in asked(manager)}) == MAX_LARGE_BYTES // (10 << 20)
+
+
+def seconds_until_known(manager, honest, limit_s=3600.0):
+    """Only honest peers answer; seconds until the metadata is here."""
+    now = 0.0
+    while manager.info is None and now < limit_s:
+        for peer, piece in asked(manager, now):
+            if peer in honest:
+                answer(manager, peer, piece, now=now)
+        now += 1.0
+    assert manager.info == INFO
+    return now
+
+
+@pytest.mark.parametrize("sizes", [(10 << 20, (10 << 20) - 1), (9 << 20, 10 << 20, 8 << 20), (10 << 20,) * 5])
+@pytest.mark.parametrize("leave", [False, True])
+def test_few_large_claims_do_not_keep_honest_peers_waiting(sizes, leave):
+    manager = MetadataManager(NAME)
+    for number, size in enumerate(sizes):
+        manager.offer(f"l{number}", size)
+    asked(manager, 0.0)
+    for number in range(len(sizes)):
+        if leave:
+            manager.leave(f"l{number}")
+    honest = {f"h{number}" for number in range(20)}
+    for peer in honest:
+        manager.offer(peer, len(INFO))
+    assert seconds_until_known(manager, honest) < 10.0
+
+
+def test_what_peers_left_behind_makes_room_for_those_that_are_there():
+    manager = MetadataManager(NAME)
+    for number in range(MAX_ATTEMPTS):
+        manager.offer(f"l{number}", 50_000 + number)
+    for peer, piece in asked(manager, 0.0):
+        manager.on_data(peer, MetadataMessage(DATA, piece, 0, bytes(PIECE_BYTES)), 0.0)
+    for number in range(MAX_ATTEMPTS):
+        manager.leave(f"l{number}")
+    manager.offer("honest", len(INFO))
+    assert seconds_until_known(manager, {"honest"}) < 10.0
+
+
+def test_large_metadata_is_found_behind_large_claims_that_trickle():
+    large = random.Random(3).randbytes(3 << 20)
+    manager = MetadataManager(InfoHash(v1=sha1(large).digest()))
+    for number in range(4):
+        manager.offer(f"l{number}", (10 << 20) - number)
+    asked(manager, 0.0)
+    for number in range(3):
+        manager.offer(f"h{number}", len(large))
+    now, owed = 0.0, []
+    while manager.info is None and now < 3600.0:
+        for peer, piece in asked(manager, now):
+            if peer.startswith("h"):
+                answer(manager, peer, piece, large, now)
+            else:
+                owed.append((peer, piece))
+        if int(now) % 8 == 0:          # each keeps its promises just often enough
+            for peer, piece in owed:
+                manager.on_data(peer, MetadataMessage(DATA, piece, 0, bytes(PIECE_BYTES)), now)
+            owed.clear()
+        now += 1.0
+    assert manager.info == large
+    assert now < 500.0
+
+
+def test_to_come_again_does_not_make_a_silent_peer_new():
+    manager = MetadataManager(NAME)
+    now, ranks = 0.0, []
+    for number in range(10):
+        manager.offer(number, 1000 + number, "the same host")
+        asked(manager, now)
+        now += REQUEST_TIMEOUT_S
+        asked(manager, now)
+        ranks.append(manager.is_silent(number))
+        manager.leave(number)
+    assert ranks == [False, False] + [True] * 8
+    manager.offer("other", len(INFO), "another host")
+    assert not manager.is_silent("other")
+
+
+def test_how_far_it_is_stays_true_when_all_is_here():
+    manager = MetadataManager(NAME)
+    assert manager.progress == (0, 0)
+    manager.offer("a", len(INFO))
+    serve(manager, {"a": INFO})
+    assert manager.progress == (6, 6)
 
 
 def test_a_peer_that_says_two_sizes_lies_about_one():
@@ -187,7 +274,7 @@ def test_a_piece_that_contradicts_its_sender_is_an_offence(message):
     manager.offer("a", len(INFO))
     asked(manager)
     with pytest.raises(PeerError) as caught:
-        manager.on_data("a", message)
+        manager.on_data("a", message, 0.0)
     assert caught.value.code == "metadata.bad-piece"
 
 
@@ -270,7 +357,8 @@ def test_the_metadata_comes_as_long_as_one_peer_is_honest(seed):
     manager = MetadataManager(NAME)
     kinds = {"honest": "honest"} | {f"p{number}": rng.choice(("liar", "mute", "rejects", "size", "flaky", "honest"))
                                     for number in range(rng.randrange(1, 30))}
-    sizes = {peer: rng.randrange(1, 200_000) if kind == "size" else len(INFO) for peer, kind in kinds.items()}
+    sizes = {peer: rng.randrange(1, rng.choice((200_000, 10 << 20))) if kind == "size" else len(INFO)
+             for peer, kind in kinds.items()}
     peers = list(kinds)
     rng.shuffle(peers)
     now, banned, gone = 0.0, set(), dict.fromkeys(peers, 0.0)
@@ -287,7 +375,7 @@ def test_the_metadata_comes_as_long_as_one_peer_is_honest(seed):
                 manager.on_reject(peer, piece, now)
             elif kind == "size":
                 data = rng.randbytes(min(PIECE_BYTES, sizes[peer] - piece * PIECE_BYTES))
-                manager.on_data(peer, MetadataMessage(DATA, piece, 0, data))
+                manager.on_data(peer, MetadataMessage(DATA, piece, 0, data), now)
             else:
                 answer(manager, peer, piece, LIE if kind == "liar" else INFO)
             for liar in manager.take_guilty():
@@ -296,6 +384,6 @@ def test_the_metadata_comes_as_long_as_one_peer_is_honest(seed):
                 manager.leave(liar)
         if kinds[leaver := rng.choice(peers)] != "honest" and rng.random() < 0.05 and leaver not in gone:
             manager.leave(leaver)
-            gone[leaver] = now + 20.0
+            gone[leaver] = now + rng.choice((20.0, 1e9))
         now += 0.5
     assert manager.info == INFO
