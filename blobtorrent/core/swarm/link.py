@@ -62,9 +62,8 @@ class PeerLink:
 
     __slots__ = (
         "arriving", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint", "extended",
-        "ghosts",
-        "given", "greeting", "haves_told", "intake", "is_incoming", "is_optimistic", "is_suspect", "last_block_at",
-        "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
+        "ghosts", "given", "greeting", "handshakes_spent_s", "haves_told", "intake", "is_incoming", "is_optimistic",
+        "is_suspect", "last_block_at", "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
         "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked", "up", "wanted", "window",
         "working_on",
     )
@@ -83,6 +82,7 @@ class PeerLink:
         self.mask = 0                          # pieces the peer has
         self.said_pieces = False               # a bitfield is only right as the first message
         self.extended = ExtendedHandshake()    # what the peer said of itself (BEP 10)
+        self.handshakes_spent_s = 0.0          # see protocol.wire.extended.handshake_counted
         self.last_block_at = self.last_heard_at = self.last_sent_at = self.last_taken_at = now
         self.linked_at = now
         self.closing: BlobTorrentError | None = None

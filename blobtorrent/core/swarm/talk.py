@@ -19,7 +19,7 @@ from blobtorrent.model.text import clean
 from blobtorrent.protocol.wire import encode
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import HaveRun, RequestRun
-from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, OUR_IDS, ExtendedHandshake
+from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, OUR_IDS, ExtendedHandshake, handshake_counted
 from blobtorrent.protocol.wire.peerid import client_name
 
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ class Talk:
             if handler is not None:    # else we did not offer it, or not any more
                 handler(link, message.payload)
             return
+        link.handshakes_spent_s = handshake_counted(link.handshakes_spent_s, self._swarm.now)
         listened_at, saw_us_at = link.extended.port, link.extended.your_ip
         link.extended = link.extended.updated(ExtendedHandshake.decode(bytes(message.payload)))
         if link.is_incoming and link.extended.port != listened_at:

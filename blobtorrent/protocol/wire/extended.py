@@ -1,7 +1,7 @@
 """The handshake of the extension protocol (BEP 10): which extensions, under which ids, and facts about the sender.
 
-It may come any number of times; a later one changes only what it names. Foreign ones are read key by key: what has a
-wrong type is as if it had not been said.
+It may come again; a later one changes only what it names, and some facts stay as they were said first. Foreign ones
+are read key by key: what has a wrong type is as if it had not been said.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ HANDSHAKE_ID = 0
 UT_PEX = b"ut_pex"                     # BEP 11
 UT_METADATA = b"ut_metadata"           # BEP 9
 OUR_IDS = {UT_PEX: 1, UT_METADATA: 2}  # under which peers send them to us, whenever we offer them
-MAX_EXTENSIONS = 64                    # entries of "m" that are looked at
+HANDSHAKE_INTERVAL_S = 1.0             # between two of one peer, on average ...
+HANDSHAKE_BURST = 20                   # ... over so many
 MAX_METADATA_BYTES = 10 << 20          # a larger claim is not believed
 MAX_VERSION_BYTES = 256                # of the sender's name for itself
 _LIMITS = bencode.Limits(size_bytes=64 << 10, depth=8, tokens=2000)
@@ -26,7 +27,7 @@ _LIMITS = bencode.Limits(size_bytes=64 << 10, depth=8, tokens=2000)
 class ExtendedHandshake(NamedTuple):
     """Absent facts are None or empty, so that a later handshake does not undo them."""
 
-    ids: Mapping[bytes, int] = {}                         # extension -> id its sender wants; 0 switches it off
+    ids: Mapping[bytes, int] = {}                         # extension that we know -> id its sender wants; 0: off
     version: bytes = b""                                       # name of the program: untrusted text
     port: int | None = None                                    # where the sender listens
     max_requests: int | None = None                            # how many requests it will queue ("reqq")
@@ -78,13 +79,14 @@ class ExtendedHandshake(NamedTuple):
         )
 
     def updated(self, later: ExtendedHandshake) -> ExtendedHandshake:
-        """What holds after a later handshake of the same peer."""
+        """What holds after a later handshake of the same peer. While a link lasts its ends do not move: where the
+        sender listens, and how it sees us, is not said twice."""
         return ExtendedHandshake(
             ids={**self.ids, **later.ids},
             version=later.version or self.version,
-            port=self.port if later.port is None else later.port,
+            port=later.port if self.port is None else self.port,
             max_requests=self.max_requests if later.max_requests is None else later.max_requests,
-            your_ip=later.your_ip or self.your_ip,
+            your_ip=self.your_ip or later.your_ip,
             ipv4=later.ipv4 or self.ipv4,
             ipv6=later.ipv6 or self.ipv6,
             metadata_size=self.metadata_size if later.metadata_size is None else later.metadata_size,
@@ -97,14 +99,23 @@ class ExtendedHandshake(NamedTuple):
         return Extended(number, payload).encode() if number else None
 
 
+def handshake_counted(spent_s: float, now: float) -> float:
+    """Count one handshake of a peer: what it has spent by then, from `spent_s` before; 0 before the first.
+
+    Raises PeerError ("wire.extended-flood") when it says too often what it can.
+    """
+    spent_s = max(spent_s, now) + HANDSHAKE_INTERVAL_S
+    if spent_s > now + HANDSHAKE_BURST * HANDSHAKE_INTERVAL_S:
+        raise PeerError("wire.extended-flood", "extension handshakes all the time")
+    return spent_s
+
+
 def _extension_ids(offered: object) -> dict[bytes, int]:
+    """Those of extensions that we take part in: what else a peer offers is never asked for."""
     if not isinstance(offered, dict):
         return {}
-    return {
-        name: number
-        for name, number in list(offered.items())[:MAX_EXTENSIONS]
-        if isinstance(number, int) and 0 <= number <= 255
-    }
+    return {name: number for name in OUR_IDS
+            if isinstance(number := offered.get(name), int) and 0 <= number <= 255}
 
 
 def _address(value: object, *lengths: int) -> bytes:

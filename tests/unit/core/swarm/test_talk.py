@@ -156,6 +156,19 @@ def test_a_later_handshake_adds_to_the_first(torrent):
     assert (link.extended.version, link.extended.max_requests, link.extended.port) == (b"A", 100, 4000)
 
 
+def test_a_flood_of_handshakes_ends_the_link_and_gives_one_vote(torrent):
+    one = OneSwarm(torrent)
+    link = one.join([])
+    link.endpoint = Endpoint("8.9.9.9", 40000)
+    with pytest.raises(PeerError) as caught:
+        for number in range(100):
+            one.tell(link, handshake(your_ip=bytes((8, 1, 1, number)), port=1 + number))
+    assert caught.value.code == "wire.extended-flood"
+    votes = [message for message in one.swarm.order.report_to.drain() if isinstance(message, AddressSeen)]
+    assert votes == [AddressSeen("8.1.1.0", "8.9.9.9")]
+    assert link.extended.port == 1
+
+
 def test_new_pieces_are_told_to_everybody_but_seeds_also_when_they_have_them(torrent):
     one = OneSwarm(torrent)
     seed, leech = one.join(), one.join([3])

@@ -8,12 +8,14 @@ from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol import bencode
 from blobtorrent.protocol.wire.decode import Decoder
 from blobtorrent.protocol.wire.extended import (
+    HANDSHAKE_BURST,
     HANDSHAKE_ID,
-    MAX_EXTENSIONS,
+    HANDSHAKE_INTERVAL_S,
     MAX_METADATA_BYTES,
     OUR_IDS,
     UT_PEX,
     ExtendedHandshake,
+    handshake_counted,
 )
 
 FULL = ExtendedHandshake(
@@ -43,7 +45,8 @@ def test_what_is_not_said_is_not_in_the_message():
 @pytest.mark.parametrize("facts", [
     {"m": 1, "v": 2, "p": b"6881", "reqq": [], "yourip": 7, "metadata_size": {}, "upload_only": b"1",
      "ipv4": bytes(16), "ipv6": bytes(4)},
-    {"m": {"a": -1, "b": 256, "c": b"3", "d": []}, "p": 65536, "reqq": -5, "yourip": b"123", "metadata_size": -1},
+    {"m": {"ut_pex": 256, "ut_metadata": b"3", "d": []}, "p": 65536},
+    {"m": {"ut_pex": -1, "ut_metadata": []}, "p": 65536, "reqq": -5, "yourip": b"123", "metadata_size": -1},
     {"p": 0, "reqq": 0, "metadata_size": MAX_METADATA_BYTES + 1, "unheard_of": {"x": [1]}},
 ])
 def test_facts_of_a_wrong_kind_are_as_if_unsaid(facts):
@@ -62,9 +65,30 @@ def test_what_is_no_dictionary_of_a_sane_size_is_a_peer_error(payload):
     assert caught.value.code == "wire.bad-extended"
 
 
-def test_only_so_many_extensions_are_looked_at():
-    offered = {f"x{number:03}": number % 256 for number in range(200)}
-    assert len(ExtendedHandshake.decode(bencode.encode({"m": offered})).ids) == MAX_EXTENSIONS
+def test_what_peers_offer_takes_no_more_room_than_what_we_know():
+    both = ExtendedHandshake()
+    for first in range(0, 200, 50):
+        offered = {f"x{number:03}": number % 256 for number in range(first, first + 50)} | {"ut_pex": 7}
+        both = both.updated(ExtendedHandshake.decode(bencode.encode({"m": offered})))
+    assert both.ids == {b"ut_pex": 7}
+
+
+def test_the_ends_of_a_link_do_not_move():
+    later = ExtendedHandshake(port=1, your_ip=b"\x08\1\1\1", version=b"2")
+    assert FULL.updated(later) == FULL._replace(version=b"2")
+    assert ExtendedHandshake().updated(later) == later
+
+
+def test_a_peer_that_says_all_the_time_what_it_can_is_stopped():
+    spent_s = 0.0
+    for number in range(5000):         # one a second is no offence, however long
+        spent_s = handshake_counted(spent_s, 1000.0 + number * HANDSHAKE_INTERVAL_S)
+    spent_s = 0.0
+    for _ in range(HANDSHAKE_BURST):
+        spent_s = handshake_counted(spent_s, 5.0)
+    with pytest.raises(PeerError) as caught:
+        handshake_counted(spent_s, 5.0)
+    assert caught.value.code == "wire.extended-flood"
 
 
 def test_a_later_handshake_changes_only_what_it_names():
