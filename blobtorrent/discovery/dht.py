@@ -12,6 +12,7 @@ from blobtorrent.discovery.dhtmessages import (
     DhtPeers,
     DhtSearched,
     FindPeers,
+    ForgetPeers,
     GetItem,
     ItemFound,
     ItemStored,
@@ -93,6 +94,7 @@ class DhtDriver:
             for is_ipv6, of_before in enumerate(unpack(kept)))
         udp.serve(Traffic.DHT, self)
         udp.handle(FindPeers, self._find_peers)
+        udp.handle(ForgetPeers, self._forget_peers)
         udp.handle(GetItem, self._get_item)
         udp.handle(PutItem, self._put_item)
         udp.handle(TryNode, self._try_node)
@@ -158,6 +160,12 @@ class DhtDriver:
             if kept:
                 on_peers(kept)
         self._search(begin, is_urgent=order.is_urgent)
+
+    def _forget_peers(self, order: ForgetPeers) -> None:
+        for wire_hash in order.info_hash.wire_forms:
+            self._sought.pop(wire_hash, None)
+            for node in self.nodes:
+                node.forget(PeerSearch.method, wire_hash)
 
     def _on_address(self, node: Node) -> None:
         assert node.vote.address is not None

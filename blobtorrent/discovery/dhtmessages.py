@@ -24,6 +24,15 @@ class FindPeers(NamedTuple):
     reply_to: Mailbox[Any]
 
 
+class ForgetPeers(NamedTuple):
+    """A torrent was stopped, is gone or turned out private: look for its peers no more, and announce it no more.
+
+    Searches that wait or are under way end at once, without an answer.
+    """
+
+    info_hash: InfoHash
+
+
 class DhtPeers(NamedTuple):
     """Some peers that were found."""
 

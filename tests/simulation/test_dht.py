@@ -61,6 +61,33 @@ def test_what_is_announced_goes_to_the_nearest_nodes():
     assert len(set(keepers) & set(nearest)) >= 6
 
 
+@pytest.mark.parametrize("after_s", [0.0, 0.15, 0.25])
+def test_what_turns_out_private_during_the_search_is_announced_to_nobody(after_s):
+    net = DhtNet(seed=14)
+    honest = net.add_honest(30)
+    net.run(10.0)
+    info_hash = net.rng.randbytes(20)
+    results = []
+    net.search(honest[3], PeerSearch(info_hash, lambda peers: None, results.append, port=1000))
+    net.run(after_s)
+    net.nodes[honest[3]].forget(b"get_peers", info_hash)
+    net.run(20.0)
+    assert results == []
+    assert not any(node.answerer.peers.info_hashes() for node in net.nodes.values())
+    assert not net.nodes[honest[3]]._walks
+
+
+def test_a_search_that_waits_is_forgotten_alone():
+    net = DhtNet(seed=15)
+    (lonely,) = net.add_honest(1)
+    secret, other = bytes(20), bytes([1] * 20)
+    results = []
+    for target in (secret, other):
+        net.search(lonely, PeerSearch(target, lambda peers: None, results.append, port=1000))
+    net.nodes[lonely].forget(b"get_peers", secret)
+    assert [search.target for search, _ in net.nodes[lonely]._waiting] == [other]
+
+
 def test_items_come_back_from_a_lossy_network_with_churn():
     net = DhtNet(seed=7, loss=0.1)
     honest = net.add_honest(80)

@@ -109,8 +109,14 @@ class DhtManager:
 
     def _end(self, torrent: Torrent, _event: TorrentEvent) -> None:
         sought = self._sought.pop(torrent.info_hash, None)
-        if sought is not None and sought.timer is not None:
+        if sought is None:
+            return
+        if sought.timer is not None:
             sought.timer.cancel()
+        if sought.asked_s is not None:
+            from blobtorrent.discovery.dhtmessages import ForgetPeers
+
+            self._outlets.udp.post(ForgetPeers(torrent.info_hash))
 
     def _set_timer(self, info_hash: InfoHash, sought: Sought, wait_s: float) -> None:
         if sought.timer is not None:

@@ -165,6 +165,15 @@ class Node:
         self._step(now)
         return True
 
+    def forget(self, method: bytes, target: bytes) -> None:
+        """End searches where they are: nobody is told anything from now on, and they never call back."""
+        self._waiting = deque(
+            waiter for waiter in self._waiting if (waiter[0].method, waiter[0].target) != (method, target))
+        for walk in list(self._walks):
+            if (walk.search.method, walk.search.target) == (method, target):
+                walk.search.machine.fire(SearchEvent.ENOUGH)
+                self._walks.remove(walk)
+
     def add_contact(self, endpoint: Endpoint, now: float) -> None:
         """Somebody who may be a node, such as a peer that said so: find out."""
         if self.table.get(endpoint) is None and endpoint.is_ipv6 == self.is_ipv6:

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from blobtorrent.core.session.commands import Reannounce, StopTorrent
+from blobtorrent.core.session.commands import AddTorrent, Reannounce, StopTorrent
 from blobtorrent.core.session.dht import FIRST_RETRY_S, FIRST_S, REPEAT_S
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
-from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched, FindPeers
+from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched, FindPeers, ForgetPeers
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.metainfo import Metainfo
 from tests.support.sessions import SessionRig, saved_torrent, torrent_of
 from tests.unit.core.session.test_lasting import prepared
+from tests.unit.core.session.test_metadata import found, info_of, link_to
 
 PEER = Endpoint("20.1.2.3", 7)
 
@@ -90,6 +91,32 @@ def test_a_torrent_that_is_stopped_is_looked_for_no_more(tmp_path: Path) -> None
     rig.shard.drain()
     rig.tell(DhtPeers(torrent.info_hash, (PEER,)))
     assert not any(isinstance(message, PeersFound) for message in rig.shard.drain())
+    assert asked(rig, 2 * REPEAT_S) == []
+
+
+def test_the_search_under_way_ends_with_the_torrent(tmp_path: Path) -> None:
+    rig, torrent = running(tmp_path)
+    asked(rig, FIRST_S)
+    rig.command(StopTorrent(torrent.info_hash))
+    assert rig.udp.drain()[-1] == ForgetPeers(torrent.info_hash)
+
+
+def test_nothing_is_to_be_forgotten_of_what_was_never_looked_for(tmp_path: Path) -> None:
+    rig, torrent = running(tmp_path)
+    rig.command(StopTorrent(torrent.info_hash))
+    assert not any(isinstance(message, ForgetPeers) for message in rig.udp.drain())
+
+
+def test_the_search_for_a_link_ends_when_it_turns_out_private(tmp_path: Path) -> None:
+    rig = SessionRig()
+    rig.open_listeners()
+    info = info_of(private=1)
+    link = link_to(info)
+    rig.ask(AddTorrent(None, tmp_path, magnet=link))
+    (order,) = asked(rig, FIRST_S)
+    assert order.wire_hash == link.info_hash.v1
+    found(rig, info, link)
+    assert ForgetPeers(link.info_hash) in rig.udp.drain()
     assert asked(rig, 2 * REPEAT_S) == []
 
 
