@@ -10,10 +10,11 @@ from blobtorrent.protocol.bencode import encode
 from blobtorrent.protocol.dht.answers import Answerer
 from blobtorrent.protocol.dht.items import MAX_ITEMS, signed
 from blobtorrent.protocol.dht.krpc import read_message, write_query, write_response
-from blobtorrent.protocol.dht.node import MAX_PENDING, Node, NodeState
+from blobtorrent.protocol.dht.node import MAX_PENDING, MAX_SEARCHES, SEARCH_S, Node, NodeState
 from blobtorrent.protocol.dht.peerstore import MAX_SWARMS
 from blobtorrent.protocol.dht.search import ItemSearch, PeerSearch
 from tests.support.dhtnet import random_host
+from tests.unit.protocol.dht.test_routing import assert_consistent
 
 IN_THE_SUITE = 100_000
 IN_A_FULL_RUN = 1_000_000
@@ -91,6 +92,7 @@ def test_a_node_survives_any_datagrams_within_its_bounds(is_full_run):
     node.begin(0.0)
     crowd = Crowd(2, node)
     ended = []
+    begun = 0
     for number in range(IN_A_FULL_RUN if is_full_run else IN_THE_SUITE):
         now = number * 0.005
         data, sender = crowd.datagram()
@@ -100,14 +102,22 @@ def test_a_node_survives_any_datagrams_within_its_bounds(is_full_run):
         if number % 2000 == 0:
             node.search(PeerSearch(rng.randbytes(20), lambda peers: None, ended.append, port=1), now)
             node.search(ItemSearch(rng.randbytes(20), ended.append), now)
+            begun += 2
         crowd.hear()
         if number % 10_000 == 0:
             assert len(node._pending) <= MAX_PENDING
             assert len(node.answerer.peers) <= MAX_SWARMS
             assert len(node.answerer.items) <= MAX_ITEMS
             assert len(node.table) < 1000
+            assert_consistent(node.table)
     assert node.counts["query"] > 10_000
     assert node.counts["answer"] > 100
     assert node.counts["dht.bad-message"] > 1000
     assert node.machine.state is NodeState.READY
-    assert len(ended) > 10
+    last = now + SEARCH_S * (len(node._waiting) // MAX_SEARCHES + 2)
+    while node._waiting or node._walks:
+        now += 0.5
+        node.tick(now)
+        crowd.hear()
+        assert now < last
+    assert len(ended) == begun

@@ -37,6 +37,7 @@ ANSWER_S = 4.0                         # a query that is not answered by then ha
 STEP_S = 0.25                          # between two looks at searches under way
 UPKEEP_S = 5.0                         # between two looks at the table
 MAX_SEARCHES = 8                       # at the same time
+SEARCH_S = 60.0                        # then it has to be content with whom it found
 MAX_WAITING = 10_000                   # searches that wait for others to end
 PATIENCE_S = 20.0                      # that they wait for the network to be found
 MAX_PENDING = 500                      # queries that wait for an answer
@@ -246,10 +247,10 @@ class Node:
         sender = pending.endpoint
         packed = packed_host(sender)
         self.answerer.limits.prove(packed, now)
+        if pending.on_end is not None:                     # first of all: who waits for it waits for nothing else
+            pending.on_end(response, data)
         if sender not in self.routers and self.table.on_answer(response.sender_id, sender, now) is not None:
             self._note(NodeEvent.FOUND)
-        if pending.on_end is not None:
-            pending.on_end(response, data)
         if response.seen_as is not None and self.vote.add(response.seen_as, packed):
             self._on_address(response.seen_as)
             if not is_secure(self.node_id, response.seen_as):
@@ -309,7 +310,7 @@ class Node:
             lookup.add(node_id, endpoint)
         for endpoint in (*self.bootstrap, *self.routers):
             lookup.add_door(endpoint)
-        self._bootstrap_walk = Walk(Search(self.node_id, self._on_begun), lookup)
+        self._bootstrap_walk = Walk(Search(self.node_id, self._on_begun), lookup, now + SEARCH_S)
         self._walks.append(self._bootstrap_walk)
         self._step(now)
 
@@ -357,7 +358,7 @@ class Node:
         self._stepped_s = now
         while self._waiting and len(self._walks) < MAX_SEARCHES and self.machine.state is NodeState.READY:
             search, _ = self._waiting.popleft()
-            self._walks.append(Walk(search, self._lookup(search.target)))
+            self._walks.append(Walk(search, self._lookup(search.target), now + SEARCH_S))
         for walk in list(self._walks):
             self._go_on(walk, now)
 
@@ -367,15 +368,16 @@ class Node:
             if not search.is_satisfied:
                 for candidate in lookup.next(now):
                     self._ask_candidate(walk, candidate, now)
-            if search.is_satisfied or lookup.is_done:
+            if search.is_satisfied or lookup.is_done or now >= walk.until_s:
                 self._arrive(walk, now)
-        if search.machine.state is SearchState.TELLING and not search.untold:
+        if search.machine.state is SearchState.TELLING and (not search.untold or now >= walk.until_s + ANSWER_S):
             self._walks.remove(walk)
             search.finish()
 
     def _arrive(self, walk: Walk, now: float) -> None:
         """Tell the nearest nodes what there is to tell."""
         walk.search.machine.fire(SearchEvent.ARRIVED)
+        walk.until_s = now
         for candidate in walk.lookup.closest():
             told = walk.search.tell(candidate) if candidate.token is not None else None
             if told is None:

@@ -27,7 +27,8 @@ GIVE_UP_FAILURES = 8                   # then it goes, whether there is another 
 class Contact:
     """A node that answered us at least once, with the id that it has."""
 
-    __slots__ = ("node_id", "number", "endpoint", "packed", "is_secure", "answered_s", "heard_s", "failures")
+    __slots__ = ("node_id", "number", "endpoint", "packed", "is_secure", "is_spare", "answered_s", "heard_s",
+                 "failures")
 
     def __init__(self, node_id: bytes, endpoint: Endpoint, now: float) -> None:
         self.node_id = node_id
@@ -35,6 +36,7 @@ class Contact:
         self.endpoint = endpoint
         self.packed = pack_host(endpoint.host)
         self.is_secure = is_secure(node_id, self.packed)
+        self.is_spare = False          # it waits for a place
         self.answered_s = now
         self.heard_s = now             # its last answer or query
         self.failures = 0              # to answer, in a row
@@ -59,24 +61,25 @@ class Bucket:
 
 
 class RoutingTable:
-    """All contacts of one family, as seen from `own_id`."""
+    """All contacts of one family, as seen from `own_id`.
+
+    Who has a place and who waits for one is known by endpoint, too: an endpoint is in the buckets once at most.
+    """
 
     def __init__(self, own_id: bytes, now: float) -> None:
         self.own_number = number_of(own_id)
         self.buckets = [Bucket(now)]
-        self._by_endpoint: dict[Endpoint, Contact] = {}
+        self._by_endpoint: dict[Endpoint, Contact] = {}                # spares, too
 
     def __len__(self) -> int:
-        return len(self._by_endpoint)
+        return sum(len(bucket.contacts) for bucket in self.buckets)
 
     def __iter__(self) -> Iterator[Contact]:
-        return iter(list(self._by_endpoint.values()))
+        return iter([contact for bucket in self.buckets for contact in bucket.contacts])
 
     def get(self, endpoint: Endpoint) -> Contact | None:
-        return self._by_endpoint.get(endpoint)
-
-    def num_good(self, now: float) -> int:
-        return sum(contact.is_good(now) for contact in self._by_endpoint.values())
+        contact = self._by_endpoint.get(endpoint)
+        return None if contact is None or contact.is_spare else contact
 
     def has_room_for(self, node_id: bytes) -> bool:
         """Whether it is worth while to find out if a node answers."""
@@ -88,26 +91,26 @@ class RoutingTable:
     def on_answer(self, node_id: bytes, endpoint: Endpoint, now: float) -> Contact | None:
         """A node answered: take it, or note that it is there. None when it has no place in the table.
 
-        A contact that answers with another id than it had has lost its place.
+        Who answers with another id than it had has lost its place.
         """
         known = self._by_endpoint.get(endpoint)
-        if known is not None and known.node_id != node_id:
+        if known is not None and (known.is_spare or known.node_id != node_id):
             self._remove(known)
             known = None
-        if known is not None:
-            known.answered_s = known.heard_s = now
-            known.failures = 0
-            bucket = self.buckets[self._index(known.number)]
-            bucket.contacts.remove(known)
-            bucket.contacts.append(known)
-            bucket.touched_s = now
-            return known
-        contact = Contact(node_id, endpoint, now)
-        return contact if contact.number != self.own_number and self._insert(contact, now) else None
+        if known is None:
+            contact = Contact(node_id, endpoint, now)
+            return contact if contact.number != self.own_number and self._insert(contact, now) else None
+        known.answered_s = known.heard_s = now
+        known.failures = 0
+        bucket = self.buckets[self._index(known.number)]
+        bucket.contacts.remove(known)
+        bucket.contacts.append(known)
+        bucket.touched_s = now
+        return known
 
     def on_query(self, node_id: bytes, endpoint: Endpoint, now: float) -> bool:
         """A node asked us something; False when it is none of our contacts."""
-        contact = self._by_endpoint.get(endpoint)
+        contact = self.get(endpoint)
         if contact is None or contact.node_id != node_id:
             return False
         contact.heard_s = now
@@ -119,13 +122,21 @@ class RoutingTable:
         contact = self._by_endpoint.get(endpoint)
         if contact is None:
             return
-        contact.failures += 1
-        bucket = self.buckets[self._index(contact.number)]
-        if contact.is_bad and bucket.spares:
+        if contact.is_spare:
             self._remove(contact)
-            spare = bucket.spares.pop()
-            self._insert(spare, spare.heard_s)
-        elif contact.failures >= GIVE_UP_FAILURES:
+            return
+        contact.failures += 1
+        if contact.is_bad:
+            bucket = self.buckets[self._index(contact.number)]
+            others = [one for one in bucket.contacts if one is not contact]
+            for spare in reversed(bucket.spares):
+                if not _is_crowded(others, spare):
+                    self._remove(contact)
+                    bucket.spares.remove(spare)
+                    bucket.contacts.append(spare)
+                    spare.is_spare = False
+                    return
+        if contact.failures >= GIVE_UP_FAILURES:
             self._remove(contact)
 
     def closest(self, target: int, most: int = K, *, only_secure: bool = False) -> list[Contact]:
@@ -170,6 +181,7 @@ class RoutingTable:
         return min(shared_bits(number, self.own_number), len(self.buckets) - 1)
 
     def _insert(self, contact: Contact, now: float) -> bool:
+        """Give it a place, or have it wait for one; its endpoint is not in the table."""
         while True:
             index = self._index(contact.number)
             bucket = self.buckets[index]
@@ -183,7 +195,7 @@ class RoutingTable:
             loser = _loser(bucket.contacts, contact)
             if loser is None:
                 if not _is_crowded(bucket.spares, contact):
-                    bucket.spares = [*bucket.spares[-SPARES + 1:], contact]
+                    self._have_wait(bucket, [contact])
                 return False
             self._remove(loser)
             break
@@ -191,6 +203,14 @@ class RoutingTable:
         bucket.touched_s = now
         self._by_endpoint[contact.endpoint] = contact
         return True
+
+    def _have_wait(self, bucket: Bucket, newcomers: list[Contact]) -> None:
+        for contact in newcomers:
+            contact.is_spare = True
+            self._by_endpoint[contact.endpoint] = contact
+        bucket.spares += newcomers
+        for surplus in bucket.spares[:-SPARES]:
+            self._remove(surplus)
 
     def _split(self) -> None:
         last = self.buckets[-1]
@@ -203,14 +223,14 @@ class RoutingTable:
             setattr(last, name, [one for one in both if shared_bits(one.number, self.own_number) < index])
         # The next bucket may be smaller than this one was: what it has no place for waits.
         capacity = _capacity(index)
-        for surplus in deeper.contacts[capacity:]:
-            del self._by_endpoint[surplus.endpoint]
-        deeper.spares = (deeper.spares + deeper.contacts[capacity:])[-SPARES:]
+        surplus = deeper.contacts[capacity:]
         del deeper.contacts[capacity:]
+        self._have_wait(deeper, surplus)
 
     def _remove(self, contact: Contact) -> None:
         del self._by_endpoint[contact.endpoint]
-        self.buckets[self._index(contact.number)].contacts.remove(contact)
+        bucket = self.buckets[self._index(contact.number)]
+        (bucket.spares if contact.is_spare else bucket.contacts).remove(contact)
 
 
 def _capacity(index: int) -> int:

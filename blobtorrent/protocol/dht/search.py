@@ -193,10 +193,11 @@ class ItemPut(Search):
 
 
 class Walk:
-    """A search and where it is."""
+    """A search, where it is, and how long it may look for more."""
 
-    __slots__ = ("search", "lookup")
+    __slots__ = ("search", "lookup", "until_s")
 
-    def __init__(self, search: Search, lookup: Lookup) -> None:
+    def __init__(self, search: Search, lookup: Lookup, until_s: float) -> None:
         self.search = search
         self.lookup = lookup
+        self.until_s = until_s

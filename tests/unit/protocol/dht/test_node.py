@@ -13,7 +13,7 @@ from blobtorrent.protocol.dht.answers import Answerer
 from blobtorrent.protocol.dht.items import signed
 from blobtorrent.protocol.dht.krpc import Failure, Query, Response, read_message, write_query, write_response
 from blobtorrent.protocol.dht.limits import AMPLIFICATION, HEADER_BYTES, HOST_BURST, TOTAL_BURST
-from blobtorrent.protocol.dht.node import ANSWER_S, MAX_PINGS, Node, NodeState
+from blobtorrent.protocol.dht.node import ANSWER_S, MAX_PINGS, SEARCH_S, Node, NodeState
 from blobtorrent.protocol.dht.search import PeerSearch
 from blobtorrent.protocol.dht.voting import QUORUM, AddressVote
 from tests.support.dhtnet import random_host
@@ -271,3 +271,16 @@ def test_our_address_is_what_several_providers_agree_on():
     assert [vote.add(mine, voter) for voter in voters] == [False] * (QUORUM - 1) + [True]
     assert vote.address == mine
     assert not any(vote.add(bytes([10, 0, 0, 1]), voter) for voter in voters)
+
+
+def test_a_search_whose_answers_get_lost_inside_ends_all_the_same():
+    node = make_node()
+    ((to, query),) = begin(node, ASKER)
+    node.on_datagram(write_response(query.transaction, {b"id": ID}, to), to, 0.1)
+    results = []
+    node.search(PeerSearch(TARGET, lambda peers: None, results.append), 0.2)
+    node._pending.clear()
+    for second in range(1, int(SEARCH_S) + 10):
+        node.tick(float(second))
+    assert len(results) == 1
+    assert TARGET not in [walk.search.target for walk in node._walks]

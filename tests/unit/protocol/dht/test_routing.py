@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.dht.ids import make_node_id, number_of, pack_host, shared_bits
 from blobtorrent.protocol.dht.routing import FIRST_BUCKET, GIVE_UP_FAILURES, REFRESH_S, RoutingTable
 from tests.support.dhtnet import random_host
 
 OWN = bytes(20)
+
+
+def assert_consistent(table: RoutingTable) -> None:
+    """Every endpoint is in the buckets once, and where its id belongs."""
+    placed = [one for bucket in table.buckets for one in bucket.contacts]
+    waiting = [one for bucket in table.buckets for one in bucket.spares]
+    assert {id(one) for one in placed + waiting} == {id(one) for one in table._by_endpoint.values()}
+    assert len(placed) + len(waiting) == len(table._by_endpoint)
+    assert all(table._by_endpoint[one.endpoint] is one for one in placed + waiting)
+    assert not any(one.is_spare for one in placed)
+    assert all(one.is_spare for one in waiting)
+    for index, bucket in enumerate(table.buckets):
+        assert all(table._index(one.number) == index for one in bucket.contacts + bucket.spares)
 
 
 def endpoint(rng: Random) -> Endpoint:
@@ -146,3 +161,82 @@ def test_a_bucket_where_nothing_happens_is_looked_through_once():
     targets = [table.stale_target(REFRESH_S, rng.randbytes(20)) for _ in range(len(table.buckets))]
     assert [table._index(target) for target in targets] == list(range(len(table.buckets)))
     assert table.stale_target(REFRESH_S, rng.randbytes(20)) is None
+
+
+# ---- those that wait
+
+def test_who_waits_and_comes_with_another_id_waits_no_more():
+    rng = Random(12)
+    table = full_bucket(rng)
+    for _ in range(8):
+        table.on_answer(bytes([64]) + rng.randbytes(19), endpoint(rng), 0.0)
+    where = endpoint(rng)
+    assert table.on_answer(far_id(rng), where, 1.0) is None
+    nearer = table.on_answer(bytes([32]) + rng.randbytes(19), where, 2.0)
+    assert table.get(where) is nearer
+    gone = table.buckets[0].contacts[0].endpoint
+    for _ in range(2):
+        table.on_failure(gone)
+    assert table.get(where) is nearer
+    assert table.get(gone) is not None                     # nobody waits for its place any more
+    assert_consistent(table)
+    for _ in range(GIVE_UP_FAILURES):
+        table.on_failure(where)
+    assert where not in [one.endpoint for one in table.closest(nearer.number, 200)]
+
+
+def test_who_waits_is_as_fresh_as_its_last_answer():
+    rng = Random(13)
+    table = full_bucket(rng)
+    node_id, where = far_id(rng), endpoint(rng)
+    table.on_answer(node_id, where, 0.0)
+    touched_s = table.buckets[0].touched_s = 700.0
+    table.on_answer(node_id, where, 800.0)
+    gone = table.buckets[0].contacts[0].endpoint
+    for _ in range(2):
+        table.on_failure(gone)
+    contact = table.get(where)
+    assert contact is not None
+    assert contact.heard_s == 800.0
+    assert table.buckets[0].touched_s == touched_s
+
+
+def test_the_one_who_fits_takes_the_place_even_if_the_last_who_came_does_not():
+    rng = Random(14)
+    table = full_bucket(rng)
+    fits = endpoint(rng)
+    table.on_answer(far_id(rng), fits, 0.0)
+    table.buckets[0].contacts[0].is_secure = table.buckets[0].contacts[1].is_secure = False
+    last = endpoint(rng)
+    table.on_answer(far_id(rng), last, 0.0)
+    neighbour = Endpoint(last.host.rpartition(".")[0] + ".77", 1)
+    for loser in table.buckets[0].contacts[:1]:
+        table._remove(loser)
+    assert table.on_answer(far_id(rng), neighbour, 0.0)
+    gone = table.buckets[0].contacts[0].endpoint
+    for _ in range(2):
+        table.on_failure(gone)
+    assert table.get(gone) is None
+    assert table.get(fits) is not None
+    assert_consistent(table)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_order_of_answers_and_failures_leaves_a_table_in_order(seed):
+    rng = Random(seed)
+    table = RoutingTable(rng.randbytes(20), 0.0)
+    endpoints = [endpoint(rng) for _ in range(400)]
+    secure = {one: make_node_id(pack_host(one.host), rng) for one in endpoints}
+    for step in range(20_000):
+        where = rng.choice(endpoints)
+        what = rng.random()
+        if what < 0.4:
+            table.on_answer(secure[where], where, float(step))
+        elif what < 0.7:
+            table.on_answer(rng.randbytes(20), where, float(step))
+        else:
+            table.on_failure(where)
+        if step % 500 == 0:
+            assert_consistent(table)
+    assert_consistent(table)
+    assert len(table) > 100
