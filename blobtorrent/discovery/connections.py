@@ -38,6 +38,7 @@ class Connections:
 
     def take(self, place: Place) -> socket.socket | None:
         """A connection that is idle and was not closed by the other side, as far as can be seen."""
+        self._sweep()
         idle = self._idle.get(place, deque())
         while True:
             try:

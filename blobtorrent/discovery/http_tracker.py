@@ -12,7 +12,6 @@ from blobtorrent.discovery.httpget import http_get
 from blobtorrent.discovery.messages import ANYWHERE, Announce, AnnounceDone, Origin, Scrape, ScrapeDone
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError, TimedOut, TrackerError
-from blobtorrent.network.binding import ANYWHERE as FREE
 from blobtorrent.network.binding import Binding
 from blobtorrent.protocol.tracker.announce import is_dialable
 from blobtorrent.protocol.tracker.faults import TrackerRefused, of_network
@@ -31,8 +30,8 @@ _OVERLOADED = frozenset((429, 503))
 class HttpTrackers:
     """Blocking; any thread may call. What fails raises TrackerError: of a refusal, of nonsense, or of no answer."""
 
-    def __init__(self, clock: Clock, binding: Binding = FREE) -> None:
-        self.connections = Connections(clock)
+    def __init__(self, clock: Clock, binding: Binding, connections: Connections) -> None:
+        self._connections = connections
         self._clock = clock
         self._binding = binding
 
@@ -57,7 +56,7 @@ class HttpTrackers:
         try:
             response = http_get(
                 url, deadline, max_bytes=MAX_REPLY_BYTES, loopback_path=loopback_path, origin=origin,
-                binding=self._binding, connections=self.connections)
+                binding=self._binding, connections=self._connections)
         except NetworkError as error:
             raise of_network(error) from None
         try:

@@ -6,12 +6,11 @@ its name is looked up, so a name that changes its address gains nothing either.
 
 from __future__ import annotations
 
-import io
+import errno
 import ipaddress
 import re
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from blobtorrent import __version__
@@ -22,14 +21,11 @@ from blobtorrent.network import outgoing, transport
 from blobtorrent.network.binding import ANYWHERE as FREE
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.outgoing import connect_to
+from blobtorrent.protocol.httpanswer import HttpAnswer
 from blobtorrent.runtime.clock import Clock
 
-if TYPE_CHECKING:
-    from http.client import HTTPResponse
-
-    from typing_extensions import Buffer
-
 USER_AGENT = f"BlobTorrent/{__version__}"
+RECEIVE_BYTES = 64 << 10
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
@@ -69,18 +65,25 @@ def split_url(url: str) -> SplitResult:
     return parts._replace(netloc=netloc if port is None else f"{netloc}:{port}")
 
 
-def exchange(sock: socket.socket, request: bytes, deadline: Deadline, method: str) -> HTTPResponse:
-    """Send the request; the answer up to its body, which is still to be read, in the same time.
+def exchange(sock: socket.socket, request: bytes, deadline: Deadline, max_bytes: int | None) -> HttpAnswer:
+    """Send a GET or POST and read its answer, with a body of at most `max_bytes`; with None the head alone.
 
-    Raises TimedOut, OSError, or http.client.HTTPException.
+    Raises TimedOut, NetworkError ("net.bad-http", "net.too-large"), or OSError.
     """
-    import http.client  # here and not above: most starts of the program fetch nothing
-
     sock.settimeout(deadline.left_s())
     sock.sendall(request)
-    response = http.client.HTTPResponse(_Stream(sock, deadline), method=method)  # type: ignore[arg-type]
-    response.begin()
-    return response
+    answer = HttpAnswer(max_bytes)
+    data = b"."
+    while data and not answer.is_done:
+        sock.settimeout(deadline.left_s())
+        data = sock.recv(RECEIVE_BYTES)
+        if data:
+            answer.feed(data)
+        elif answer.status:
+            answer.end()
+        else:
+            raise ConnectionResetError(errno.ECONNRESET, "closed without an answer")
+    return answer
 
 
 def target_of(parts: SplitResult) -> str:
@@ -138,27 +141,3 @@ def failure_of(error: OSError) -> NetworkError:
     if isinstance(error, ssl.SSLError):
         return NetworkError("net.tls", error.reason or str(error))
     return DialFailed(transport.error_code(error), error.strerror or str(error))
-
-
-class _Stream:
-    """What HTTPResponse reads from: a socket whose every wait ends by the deadline."""
-
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock = sock
-        self._deadline = deadline
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._sock, self._deadline))
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock = sock
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Buffer, /) -> int:
-        self._sock.settimeout(self._deadline.left_s())
-        return self._sock.recv_into(buffer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin
 
 from blobtorrent.discovery.connections import Connections, Place
@@ -28,9 +28,6 @@ from blobtorrent.model.errors import NetworkError, TimedOut
 from blobtorrent.network.binding import ANYWHERE as FREE
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.outgoing import known_address
-
-if TYPE_CHECKING:
-    from http.client import HTTPResponse
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -58,8 +55,6 @@ def http_get(url: str, deadline: Deadline, *, max_bytes: int, loopback_path: str
     "net.reset", "net.tls", "net.bad-http", "net.too-large", "net.too-many-redirects", "net.forbidden-address",
     "net.no-address", "net.interface-gone".
     """
-    import http.client  # here and not above: most starts of the program fetch nothing
-
     came_from_public = came_from_tls = False
     for _ in range(1 + MAX_REDIRECTS):
         parts = split_url(url)
@@ -86,8 +81,6 @@ def http_get(url: str, deadline: Deadline, *, max_bytes: int, loopback_path: str
                 return Response(answer.status, _unpacked(answer.body, max_bytes), by)
         except OSError as error:
             raise failure_of(error) from None
-        except http.client.HTTPException as error:
-            raise NetworkError("net.bad-http", f"not an HTTP answer ({type(error).__name__})") from None
         url = _joined(url, answer.location)
     raise NetworkError("net.too-many-redirects", f"more than {MAX_REDIRECTS} redirects")
 
@@ -95,7 +88,7 @@ def http_get(url: str, deadline: Deadline, *, max_bytes: int, loopback_path: str
 class _Answer(NamedTuple):
     status: int
     location: str | None               # of a redirect
-    body: bytes                        # as sent, at most one byte more than is allowed
+    body: bytes                        # as sent
     can_go_on: bool                    # the connection can be used again
     came_from_public: bool
     by: str                            # the address of the server, or of a proxy
@@ -105,10 +98,9 @@ def _ask(sock: socket.socket, parts: SplitResult, deadline: Deadline, max_bytes:
     """One request and its answer. The socket is closed when that fails."""
     try:
         by = address_of(sock.getpeername()[0])
-        response = exchange(sock, _request(parts, is_last=is_last), deadline, "GET")
-        location = response.getheader("Location") if response.status in _REDIRECTS else None
-        body = response.read(max_bytes + 1)
-        return _Answer(response.status, location, body, _can_go_on(response), by.is_global, str(by))
+        answer = exchange(sock, _request(parts, is_last=is_last), deadline, max_bytes)
+        location = answer.headers.get("location") if answer.status in _REDIRECTS else None
+        return _Answer(answer.status, location, bytes(answer.body), answer.can_go_on, by.is_global, str(by))
     except BaseException:
         sock.close()
         raise
@@ -117,8 +109,6 @@ def _ask(sock: socket.socket, parts: SplitResult, deadline: Deadline, max_bytes:
 def _ask_again(sock: socket.socket | None, parts: SplitResult, deadline: Deadline, may_ask_here: Callable[
         [Address], bool], max_bytes: int) -> _Answer | None:
     """As `_ask`, on a connection that was idle. None when that is of no use any more: it was closed meanwhile."""
-    import http.client
-
     if sock is None:
         return None
     try:
@@ -126,15 +116,10 @@ def _ask_again(sock: socket.socket | None, parts: SplitResult, deadline: Deadlin
             return _ask(sock, parts, deadline, max_bytes, is_last=False)
     except TimedOut:
         raise
-    except (OSError, http.client.HTTPException):
+    except OSError:
         deadline.left_s()
     sock.close()
     return None
-
-
-def _can_go_on(response: HTTPResponse) -> bool:
-    """Whether the answer was read to its end, and the server keeps the connection."""
-    return response.isclosed() and not response.will_close
 
 
 def may_ask(address: Address, path: str, *, loopback_path: str | None, came_from_public: bool) -> bool:

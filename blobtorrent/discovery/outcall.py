@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from blobtorrent.discovery.connections import Connections
 from blobtorrent.discovery.messages import (
     Announce,
     AnnounceDone,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 MAX_THREADS = 32                       # more than are asked of a few hosts that do not answer
 RESOLVE_S = 20.0                       # for a name, where the time of asking can be limited
+OURS = "a failure of ours; the log has the reason"
 
 
 class Outcalls:
@@ -38,6 +40,7 @@ class Outcalls:
     def __init__(self, max_threads: int = MAX_THREADS, clock: Clock | None = None, binding: Binding = ANYWHERE) -> None:
         self._clock: Clock = SystemClock() if clock is None else clock
         self._binding = binding
+        self._connections = Connections(self._clock)
         self._http: HttpTrackers | None = None
         self.mailbox: Mailbox[Announce | Scrape | ResolveHost] = Mailbox("outcall")
         # Shared by the workers, by steps that are atomic: a count too many costs a thread too many, no more.
@@ -63,8 +66,7 @@ class Outcalls:
         for worker in workers:
             worker.begin_stop()
         is_done = all(worker.join(deadline_s - time.monotonic()) for worker in workers)
-        if self._http is not None:
-            self._http.connections.close()
+        self._connections.close()
         return is_done
 
     def _start_one(self) -> None:
@@ -85,37 +87,42 @@ class Outcalls:
             self._free.append(None)
 
     def _serve(self, order: Any) -> None:
-        if isinstance(order, Announce):
-            order.reply_to.post(self._announce(order))
-        elif isinstance(order, Scrape):
-            order.reply_to.post(self._scrape(order))
-        else:
-            order.reply_to.post(self._resolve(order))
-
-    def _announce(self, order: Announce) -> AnnounceDone:
+        """Whatever happens, whoever asked is answered: it keeps a place for the answer."""
+        answer = _failed(order)
         try:
-            return self._trackers().announce(order)
-        except TrackerError as error:
-            return AnnounceDone(order.info_hash, order.url, order.query, error=error, origin=order.origin)
+            answer = self._answer(order)
+        finally:                       # what it raises is logged by the worker
+            order.reply_to.post(answer)
 
-    def _scrape(self, order: Scrape) -> ScrapeDone:
+    def _answer(self, order: Any) -> AnnounceDone | ScrapeDone | HostResolved:
         try:
-            return self._trackers().scrape(order)
-        except TrackerError as error:
-            return ScrapeDone(order.url, order.wire_hashes, error=error)
+            if isinstance(order, Announce):
+                return self._trackers().announce(order)
+            if isinstance(order, Scrape):
+                return self._trackers().scrape(order)
+            return self._resolve(order)
+        except (TrackerError, NetworkError) as error:
+            return _failed(order, error)
 
     def _trackers(self) -> HttpTrackers:
         if self._http is None:         # loaded with the first call: many runs make none
             from blobtorrent.discovery.http_tracker import HttpTrackers
 
-            self._http = HttpTrackers(self._clock, self._binding)
+            self._http = HttpTrackers(self._clock, self._binding, self._connections)
         return self._http
 
     def _resolve(self, order: ResolveHost) -> HostResolved:
         from blobtorrent.discovery.httpcall import Deadline, look_up
 
-        try:
-            found = look_up(order.host, order.port, Deadline(self._clock, RESOLVE_S), self._binding)
-        except NetworkError as error:
-            return HostResolved(order.host, order.port, error=error)
+        found = look_up(order.host, order.port, Deadline(self._clock, RESOLVE_S), self._binding)
         return HostResolved(order.host, order.port, tuple(found))
+
+
+def _failed(order: Any, error: Any = None) -> AnnounceDone | ScrapeDone | HostResolved:
+    """The answer that tells of an error; without one, of a failure of ours."""
+    if isinstance(order, ResolveHost):
+        return HostResolved(order.host, order.port, error=error or NetworkError("net.failed", OURS))
+    error = error or TrackerError("tracker.failed", OURS)
+    if isinstance(order, Scrape):
+        return ScrapeDone(order.url, order.wire_hashes, error=error)
+    return AnnounceDone(order.info_hash, order.url, order.query, error=error, origin=order.origin)

@@ -99,18 +99,14 @@ def _search(binding: Binding, own: OwnAddress) -> dict[str, str]:
 
 def _exchange(url: str, host: str, binding: Binding, method: str, body: bytes = b"", headers: tuple[str, ...] = (),
               ) -> bytes:
-    """Any answer's body. Nobody but `host` is asked. Raises NetworkError, FormatError ("portmap.bad-answer")."""
-    import http.client
-
+    """Any answer's body. Nobody but `host` is asked. Raises NetworkError."""
     parts = split_url(url)
     deadline = Deadline(SystemClock(), CALL_S)
     lines = [f"{method} {target_of(parts)} HTTP/1.1", f"Host: {parts.netloc}", f"User-Agent: {USER_AGENT}",
              f"Content-Length: {len(body)}", *headers, "Connection: close", "", ""]
     try:
         with connect(parts, deadline, lambda address: str(address) == host, binding=binding) as sock:
-            return exchange(sock, "\r\n".join(lines).encode("ascii") + body, deadline, method).read(upnp.MAX_BYTES + 1)
-    except http.client.HTTPException as error:
-        raise FormatError("portmap.bad-answer", f"not an HTTP answer ({type(error).__name__})") from None
+            return bytes(exchange(sock, "\r\n".join(lines).encode("ascii") + body, deadline, upnp.MAX_BYTES).body)
     except OSError as error:
         raise failure_of(error) from None
 

@@ -22,7 +22,15 @@ from cryptography.x509.oid import NameOID
 from blobtorrent.discovery.connections import Connections
 from blobtorrent.discovery.httpcall import Deadline
 from blobtorrent.discovery.httpget import http_get, may_ask
-from blobtorrent.discovery.messages import Announce, Origin
+from blobtorrent.discovery.messages import (
+    Announce,
+    AnnounceDone,
+    HostResolved,
+    Origin,
+    ResolveHost,
+    Scrape,
+    ScrapeDone,
+)
 from blobtorrent.discovery.outcall import Outcalls
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
@@ -257,6 +265,45 @@ def test_what_does_not_speak_http_is_told_from_what_does(said):
             get(f"http://127.0.0.1:{server.getsockname()[1]}/")
         answering.join()
     assert caught.value.code == "net.bad-http"
+
+
+@pytest.mark.parametrize("said", [
+    b"Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n-1\r\n" + bytes(3 << 20),
+    b"X: " + b"x" * 70_000,
+])
+def test_an_answer_that_breaks_its_framing_is_refused_and_told(outcalls, said):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def answer():
+            sock, _ = server.accept()
+            with sock:
+                sock.recv(4096)
+                try:
+                    sock.sendall(b"HTTP/1.1 200 OK\r\n" + said)
+                except OSError:
+                    pass
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        done = announce(outcalls, f"http://127.0.0.1:{server.getsockname()[1]}/announce")
+        answering.join()
+    assert done.error.code == "tracker.bad-reply"
+
+
+class BrokenBinding:
+    def __getattr__(self, name):
+        raise RuntimeError("a failure of ours")
+
+
+def test_whoever_asks_is_answered_whatever_happens():
+    outcalls, box = Outcalls(binding=BrokenBinding()), Mailbox("test")
+    outcalls.start()
+    outcalls.mailbox.post(Announce(TORRENT, "http://tracker.invalid/announce", QUERY, box))
+    outcalls.mailbox.post(Scrape("http://tracker.invalid/announce", (TORRENT.v1,), box))
+    outcalls.mailbox.post(ResolveHost("tracker.invalid", 80, box))
+    answers = {type(answer): answer.error.code for answer in (box.get(WAIT_S) for _ in range(3))}
+    assert outcalls.stop(WAIT_S)
+    assert answers == {AnnounceDone: "tracker.failed", ScrapeDone: "tracker.failed", HostResolved: "net.failed"}
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path):
