@@ -17,7 +17,7 @@ MAX_TRACKERS = 200                     # of one torrent; a file may list thousan
 MAX_WEB_SEEDS = 100
 
 _URL = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
-_AUTHORITY = re.compile(rb"(?:[^@\s]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_AUTHORITY = re.compile(rb"(?:[^@\s\[\]]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 _CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
 _TO_ESCAPE = re.compile(rb"[^\x21-\x7e]")
 
@@ -35,13 +35,25 @@ def usable_url(raw: bytes, schemes: frozenset[str]) -> str | None:
     if scheme not in schemes or authority is None:
         return None
     parts = _AUTHORITY.fullmatch(authority)
-    if parts is None:
+    if parts is None or not _is_host(parts.group(1).decode()):
         return None
     port = int(parts.group(2) or 0)
     if port > 0xffff or (port == 0 and (scheme == "udp" or parts.group(2))):
         return None
     escaped = _TO_ESCAPE.sub(lambda character: b"%%%02X" % character.group()[0], rest)
     return f"{scheme}://{authority.decode()}{escaped.decode()}"
+
+
+def authority_of(url: str) -> str:
+    """Host and port of any text that was taken for a URL, in small letters; empty when it has none. Never fails:
+    records of earlier versions hold URLs that are not usable any more."""
+    return re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2].lower()
+
+
+def host_of(url: str) -> str:
+    """The same without the port; an IPv6 address without its brackets."""
+    authority = authority_of(url)
+    return authority[1:].partition("]")[0] if authority.startswith("[") else authority.partition(":")[0]
 
 
 def usable_tiers(tiers: Iterable[Iterable[bytes]]) -> tuple[tuple[str, ...], ...]:
@@ -64,6 +76,19 @@ def usable_web_seeds(urls: Iterable[bytes]) -> tuple[str, ...]:
     """Web seeds (BEP 19) without unusable and repeated URLs, at most MAX_WEB_SEEDS."""
     usable = (usable_url(raw, WEB_SEED_SCHEMES) for raw in urls)
     return tuple(dict.fromkeys(url for url in usable if url is not None))[:MAX_WEB_SEEDS]
+
+
+def _is_host(host: str) -> bool:
+    """Whether what stands in brackets is an IPv6 address: others fail far from here, in who takes the URL apart."""
+    if not host.startswith("["):
+        return True
+    from ipaddress import IPv6Address
+
+    try:
+        IPv6Address(host[1:-1])
+    except ValueError:
+        return False
+    return True
 
 
 def _ascii_authority(authority: bytes) -> bytes | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from blobtorrent.config.schema import SeedingSettings
 from blobtorrent.core.session.announces import AnnounceManager
@@ -21,6 +20,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import Conflict, StorageError
 from blobtorrent.model.events import TorrentFinished
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.urls import host_of
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.timers import TimerWheel
@@ -144,7 +144,7 @@ class ActivityManager:
         """The tracker of this URL named them."""
         torrent = self._roster.get(info_hash)
         if torrent is not None:
-            self._swarms.tell_peers(torrent, peers, PeerSource.TRACKER, urlsplit(url).hostname or "")
+            self._swarms.tell_peers(torrent, peers, PeerSource.TRACKER, host_of(url))
 
     # ---- what a report changes
 

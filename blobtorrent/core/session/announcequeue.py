@@ -10,10 +10,10 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from blobtorrent.discovery.messages import Announce, AnnounceDone, Origin
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.urls import authority_of
 from blobtorrent.protocol.tracker.announce import AnnounceEvent
 
 PER_HOST = 4                           # calls under way to one host
@@ -196,4 +196,4 @@ def is_udp(url: str) -> bool:
 
 
 def _host_of(url: str) -> Key:
-    return is_udp(url), urlsplit(url).netloc.rpartition("@")[2].lower()
+    return is_udp(url), authority_of(url)

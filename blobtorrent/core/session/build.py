@@ -8,7 +8,6 @@ does not even load them.
 from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.activity import ActivityManager
@@ -41,11 +40,12 @@ from blobtorrent.core.session.session import Begin, Session
 from blobtorrent.core.session.sharing import Sharing
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
-from blobtorrent.core.session.torrents import TorrentManager
+from blobtorrent.core.session.torrents import CloseTorrent, TorrentManager
 from blobtorrent.core.swarm.messages import AddressSeen, SwarmClosed, SwarmReport, SwarmSettings
 from blobtorrent.model.events import Event
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.status import SessionStatus, TorrentStatus
+from blobtorrent.model.urls import host_of
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.timers import TimerWheel
@@ -170,6 +170,7 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
         Reannounce: lambda command, _: _announce_again(parts, torrents.present(command)),
     })
     session.messages.update({
+        CloseTorrent: torrents.on_close,
         StorePrepared: loader.on_prepared,
         PiecesChecked: checker.on_checked,
         LostFound: lambda answer: closer.go_on(parts.completions.on_lost_found(answer)),
@@ -179,8 +180,7 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
     })
     session.on_announced = activity.on_tracker_peers
     session.messages[AddressSeen] = lambda seen: _externals_of(parts, session).on_seen(seen)
-    parts.announces.on_external = lambda host, url: _externals_of(parts, session).vote(
-        host, urlsplit(url).hostname or "")
+    parts.announces.on_external = lambda host, url: _externals_of(parts, session).vote(host, host_of(url))
     if around.settings.lsd.enabled:
         from blobtorrent.core.session.locals import LocalManager
 

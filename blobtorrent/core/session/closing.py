@@ -39,8 +39,8 @@ class Closer:
     def _close(self, torrent: Torrent, _event: TorrentEvent) -> None:
         if torrent.swarm_is_open:
             torrent.jobs_in_flight += 1
-            self._announces.end(torrent.info_hash)
             self._swarms.close(torrent)
+            self._announces.end(torrent.info_hash)
         self.go_on(torrent)
 
     def on_swarm_closed(self, answer: SwarmClosed) -> None:

@@ -265,15 +265,15 @@ class Session:
             self._machine.fire(SessionEvent.STOP)
             now = self._clock.now()
             self._announces_end_s = now + ANNOUNCE_DRAIN_S
+            self._timers.at(self._announces_end_s, self._end_when_drained)
+            self._timers.at(now + DRAIN_S, self._end)
             self._torrents.rest()
             for step in self.at_stop:
                 step()
-            self._timers.at(self._announces_end_s, self._end_when_drained)
-            self._timers.at(now + DRAIN_S, self._end)
         return reply
 
     def _end_when_drained(self) -> None:
-        if not self._roster.is_quiet:
+        if not (self._torrents.has_closed_all and self._roster.is_quiet):
             return
         self._keeper.flush()
         told = self._announces.is_quiet or self._clock.now() >= self._announces_end_s

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
 
 from blobtorrent.core.session.connections import ConnectionManager
 from blobtorrent.core.session.outlets import Outlets
@@ -26,6 +25,7 @@ from blobtorrent.core.swarm.messages import (
 )
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.model.urls import host_of
 
 KEEP_AFTER_S = 3.0                     # unfinished pieces are made durable when they are so old
 
@@ -213,7 +213,7 @@ def _kept_peers(torrent: Torrent) -> tuple[KnownAddress, ...]:
     """Whom an earlier run knew. Of a private torrent only those named by its owner or its trackers (BEP 27)."""
     if not torrent.record.facts.is_private:
         return torrent.peers
-    trackers = {urlsplit(url).hostname for tier in torrent.tiers for url in tier}
+    trackers = {host_of(url) for tier in torrent.tiers for url in tier}
     return tuple(peer for peer in torrent.peers
                  if peer.source is PeerSource.STATIC or peer.source is PeerSource.TRACKER and peer.tracker in trackers)
 

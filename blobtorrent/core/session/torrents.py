@@ -7,7 +7,7 @@ takes the next step; so a command has only to write the wish down and bring the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from blobtorrent.core.session.activity import ActivityManager
 from blobtorrent.core.session.additions import Additions
@@ -39,6 +39,13 @@ from blobtorrent.runtime.ownership import owned
 log = get_logger(__name__)
 
 
+class CloseTorrent(NamedTuple):
+    """The session ends: close this one. A message to ourselves, so that what goes wrong with one torrent keeps none of
+    the others open."""
+
+    torrent: Torrent
+
+
 @owned
 class TorrentManager:
     """Commands answer when what they changed is safe: `reply` is given then, and is what they return."""
@@ -64,6 +71,7 @@ class TorrentManager:
         self._activity = activity
         self._keeper = keeper
         self._sharing = sharing
+        self._num_to_close = 0         # CloseTorrent that are on their way
         self._is_awake = outlets.library is None           # saved torrents wait for the session to be ready
         roster.at_entry(TorrentState.STOPPED, lambda torrent, _: self._settle(torrent))
         roster.at_entry(TorrentState.ERROR, lambda torrent, _: self._remember_error(torrent))
@@ -86,11 +94,22 @@ class TorrentManager:
         """The session ends: close all, and begin nothing more. What should run does so again after the next start."""
         self._is_awake = False
         self._admission.rest()
-        for torrent in list(self._roster):
+        for torrent in self._roster:
             if torrent.record.is_suspect:
                 self._keeper.touch(torrent)                # our clean end says nothing of the one before
             if torrent.can_stop:
-                self._roster.fire(torrent, TorrentEvent.STOP)
+                self._num_to_close += 1
+                self._outlets.inbox.post(CloseTorrent(torrent))
+
+    @property
+    def has_closed_all(self) -> bool:
+        """Every torrent has been told to close since `rest`."""
+        return self._num_to_close == 0
+
+    def on_close(self, message: CloseTorrent) -> None:
+        self._num_to_close -= 1
+        if message.torrent.can_stop:
+            self._roster.fire(message.torrent, TorrentEvent.STOP)
 
     def retire(self) -> None:
         """The session will end: begin nothing more, and close what has not begun. Swarms stay for now."""

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config.values import ListenSpec
-from blobtorrent.core.session.commands import AddTorrent, OpenListeners, StopSession, StopTorrent
+from blobtorrent.core.session.commands import AddTorrent, Ask, OpenListeners, Reply, StopSession, StopTorrent
 from blobtorrent.core.session.lifecycle import SessionState
 from blobtorrent.core.session.session import ANNOUNCE_DRAIN_S, DRAIN_S
-from blobtorrent.core.swarm.messages import OpenSwarm
-from blobtorrent.discovery.messages import Announce
-from blobtorrent.model.errors import BugError, Conflict, NetworkError, Unavailable
+from blobtorrent.core.swarm.messages import CloseSwarm, OpenSwarm
+from blobtorrent.discovery.messages import Announce, AnnounceDone
+from blobtorrent.model.errors import BugError, Conflict, NetworkError, TrackerError, Unavailable
 from blobtorrent.network.messages import Listen, ListenFailed, Listening
 from blobtorrent.protocol.tracker.announce import AnnounceEvent
 from tests.support.sessions import SessionRig, only, torrent_of
@@ -127,6 +127,50 @@ def test_a_torrent_that_was_stopped_before_does_not_hold_the_end_up(tmp_path: Pa
     rig.ask(StopTorrent(torrent.info_hash))
     rig.answer_close(torrent, have=0)
     assert rig.ask(StopSession()) is True
+
+
+def test_a_torrent_that_cannot_be_closed_keeps_no_other_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig, bad, good = SessionRig(), torrent_of(4), torrent_of(5)
+    for torrent in (bad, good):
+        rig.add_downloading(torrent, tmp_path / str(torrent.geometry.num_pieces))
+    announces = rig.session._announces
+    end = announces.end
+    monkeypatch.setattr(announces, "end", lambda info_hash: 1 // 0 if info_hash == bad.info_hash else end(info_hash))
+    reply: Reply[bool] = Reply()
+    rig.session.on_message(Ask(StopSession(), reply))
+    first, second = rig.inbox.drain()
+    with pytest.raises(ZeroDivisionError):
+        rig.tell(first)
+    assert [type(order) for order in rig.shard.drain()][-1:] == [CloseSwarm]
+    rig.tell(second)
+    assert rig.session.state is SessionState.DRAINING
+    for torrent in (bad, good):
+        rig.report_last(torrent, have=0)
+        rig.answer_close_store()
+    assert reply.wait(0) is True
+
+
+@pytest.mark.parametrize("url", ["http://[1:2:3]/announce", "http://a]b@h/announce", "udp://[:::]:80/a", "http://[@x/a"])
+def test_a_tracker_of_a_former_version_that_is_no_url_hinders_nobody(tmp_path: Path, url: str) -> None:
+    rig, bad, good = SessionRig(), torrent_of(4, tiers=((TRACKER,), (url,), (TRACKER + "/2",))), torrent_of(5)
+    for torrent in (bad, good):
+        rig.add_downloading(torrent, tmp_path / str(torrent.geometry.num_pieces))
+    orders = [order for order in (*rig.outcalls.drain(), *rig.udp.drain()) if isinstance(order, Announce)]
+    assert {order.url for order in orders} == {TRACKER, url, TRACKER + "/2"}
+    for order in orders:
+        if order.url == url:
+            rig.tell(AnnounceDone(order.info_hash, url, order.query, error=TrackerError("tracker.bad-url", "no")))
+        else:
+            rig.answer_announce(order)
+    reply = rig.command(StopSession())
+    for torrent in (bad, good):
+        rig.report_last(torrent, have=0)
+        rig.answer_close_store()
+    farewells = rig.outcalls.drain()
+    assert {order.url for order in farewells} == {TRACKER, TRACKER + "/2"}
+    for order in farewells:
+        rig.answer_announce(order)
+    assert reply.wait(0) is True
 
 
 def test_a_mistake_of_ours_is_answered_before_it_reaches_the_log(tmp_path: Path) -> None:
