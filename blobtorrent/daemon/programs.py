@@ -13,7 +13,6 @@ from blobtorrent.core.session.record import Place
 from blobtorrent.daemon.importing import Find, Program, map_folder
 from blobtorrent.model.errors import Conflict, FormatError, NotFound
 from blobtorrent.protocol import fastresume, rtorrentsession, transmissionresume
-from blobtorrent.protocol.foreignvalues import text_of
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.protocol.savedtrees import with_piece_layers
 from blobtorrent.storage import qbittorrentdb
@@ -37,9 +36,8 @@ class Rtorrent(RtorrentSession):
     def find(self, name: str, moved: Mapping[str, str]) -> Find:
         """As in Program."""
         raw, wanted_raw, progress_raw = self.read(name)
-        link = rtorrentsession.unresolved_magnet(raw)
-        if link is not None:
-            raise _no_metadata(link)
+        if rtorrentsession.unresolved_magnet(raw):
+            raise _no_metadata(f"the link that {self.path / name}.torrent holds")
         metainfo = parse_torrent(raw)
         if metainfo.info_hash.v1.hex().upper() != name:
             raise FormatError("import.other-torrent", f"{name}.torrent is another torrent, {metainfo.info_hash.hex}")
@@ -62,7 +60,7 @@ class Transmission(TransmissionSession):
         """As in Program."""
         files = self.read(name)
         if not files.torrent:
-            raise _no_metadata(text_of(files.magnet))
+            raise _no_metadata(f"the link that {self.torrents.path / name}.magnet holds")
         if transmissionresume.unresolved_magnet(files.torrent):
             raise _no_metadata(f"magnet:?xt=urn:btih:{name}")
         metainfo = parse_torrent(files.torrent)
@@ -81,7 +79,7 @@ class Transmission(TransmissionSession):
             files.resume, lambda raw: transmissionresume.read_progress(raw, metainfo.geometry, spans))
         file = f"{name}.torrent"
         left = from_transmission.left_by_transmission(
-            metainfo, resume, progress, written_at=self.torrents.written_at(file), notes=notes)
+            metainfo, resume, progress, written_at=self.torrents.written_at(file), saved_at=files.saved_at, notes=notes)
         return Find(files.torrent, self.torrents.path / file, metainfo, left, places, from_transmission.SUFFIX)
 
 
@@ -204,4 +202,5 @@ def _progress(raw: bytes | None, read: Callable[[bytes], T]) -> tuple[T | None, 
 
 
 def _no_metadata(link: str) -> NotFound:
-    return NotFound("import.magnet", f"its torrent had not come yet: add the link again: {link}")
+    """Links are not repeated in full: their trackers may know a person by a secret in their addresses."""
+    return NotFound("import.magnet", f"its torrent had not come yet: add it again by {link}")

@@ -134,16 +134,13 @@ def read_progress(raw: bytes, num_pieces: int, num_files: int) -> Progress:
     )
 
 
-def unresolved_magnet(raw: bytes) -> str | None:
-    """The magnet link that HASH.torrent stands for while its metadata has not come; None when it is a torrent."""
+def unresolved_magnet(raw: bytes) -> bool:
+    """Whether HASH.torrent stands for a magnet link, whose metadata has not come."""
     try:
-        top = _dictionary(raw)
+        info = _dictionary(raw).get(b"info")
     except FormatError:
-        return None
-    info, link = top.get(b"info"), top.get(b"magnet-uri", b"")
-    if not isinstance(info, dict) or b"meta_download" not in info or not isinstance(link, bytes):
-        return None
-    return _text(link)
+        return False
+    return isinstance(info, dict) and b"meta_download" in info
 
 
 # ---- parts of the two files

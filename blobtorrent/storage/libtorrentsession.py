@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from blobtorrent.model.errors import Conflict
 from blobtorrent.storage.foreignsession import ForeignFolder
-from blobtorrent.storage.foreignuse import Habits, using_process
+from blobtorrent.storage.foreignuse import Habits, lock_holder, using_process
 
 QBITTORRENT = Habits(("qbittorrent",), ("--profile",), "QBT_PROFILE")
 DELUGE = Habits(("deluged", "deluge-gtk"), ("-c", "--config"))
 
 COLLECTION = "torrents.fastresume"     # of Deluge, for all its torrents
 CATEGORIES = "categories.json"         # of qBittorrent
+LOCK = "lockfile"                      # of qBittorrent, locked while it runs
 MAX_COLLECTION_BYTES = 256 << 20
 MAX_CATEGORIES_BYTES = 4 << 20
 
@@ -38,7 +39,7 @@ class BackupFolder(ForeignFolder):
 
     def refuse_while_used(self) -> None:
         """Raises Conflict ("import.qbittorrent-runs")."""
-        refuse_while_used(QBITTORRENT, "qBittorrent", self.path)
+        refuse_while_locked(self.path)
 
     def names(self) -> list[str]:
         """The torrents' info-hashes, of which those of the second version are cut."""
@@ -84,9 +85,7 @@ def read_categories(session: Path) -> bytes:
 
     Raises StorageError, also for what is too large or no regular file.
     """
-    data = session.absolute().parent
-    home = data.parents[min(2, len(data.parents) - 1)]     # when `data` is ~/.local/share/qBittorrent
-    for folder in (data, data.parent / "config", home / ".config" / data.name):
+    for folder in _settings_folders(session):
         if folder.is_dir():
             with ForeignFolder(folder) as settings:
                 found = settings.read_if_there(CATEGORIES, MAX_CATEGORIES_BYTES)
@@ -95,8 +94,33 @@ def read_categories(session: Path) -> bytes:
     return b""
 
 
+def refuse_while_locked(session: Path) -> None:
+    """Whether qBittorrent uses it: by the lock that it holds, or by its processes.
+
+    Raises Conflict ("import.qbittorrent-runs").
+    """
+    for folder in _settings_folders(session):
+        number = lock_holder(folder / LOCK)
+        if number is not None:
+            raise _runs("qBittorrent", session, number)
+    refuse_while_used(QBITTORRENT, "qBittorrent", session)
+
+
 def refuse_while_used(habits: Habits, program: str, path: Path) -> None:
     """Raises Conflict ("import.PROGRAM-runs")."""
     number = using_process(habits, path)
     if number is not None:
-        raise Conflict(f"import.{program.lower()}-runs", f"{program} runs on {path} (process {number}): end it first")
+        raise _runs(program, path, number)
+
+
+def _settings_folders(session: Path) -> tuple[Path, ...]:
+    """Where the settings of qBittorrent may be, by its folder BT_backup or its torrents.db."""
+    data = session.absolute().parent
+    home = data.parents[min(2, len(data.parents) - 1)]     # when `data` is ~/.local/share/qBittorrent
+    return (data, data.parent / "config", home / ".config" / data.name)
+
+
+def _runs(program: str, path: Path, number: int) -> Conflict:
+    shown = f"process {number}" if number else "in a container"
+    return Conflict(f"import.{program.lower()}-runs",
+                    f"{program} seems to run on {path} ({shown}): end it first; if it does not use it, say --force")

@@ -15,7 +15,7 @@ from typing import Any
 
 from blobtorrent.model.errors import NotFound, StorageError
 from blobtorrent.storage.foreignsession import MAX_FILE_BYTES, ForeignFolder
-from blobtorrent.storage.libtorrentsession import QBITTORRENT, Kept, refuse_while_used
+from blobtorrent.storage.libtorrentsession import Kept, refuse_while_locked
 
 FILE_NAME = "torrents.db"
 MAX_ROW_BYTES = 4 * MAX_FILE_BYTES
@@ -77,7 +77,7 @@ class TorrentsDatabase:
 
     def refuse_while_used(self) -> None:
         """Raises Conflict ("import.qbittorrent-runs")."""
-        refuse_while_used(QBITTORRENT, "qBittorrent", self.path)
+        refuse_while_locked(self.path)
 
     def names(self) -> list[str]:
         """The torrents' info-hashes, of which those of the second version are cut. Raises StorageError."""

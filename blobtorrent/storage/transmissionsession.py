@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from blobtorrent.model.errors import Conflict, NotFound
+from blobtorrent.model.errors import NotFound
 from blobtorrent.storage.foreignsession import ForeignFolder
-from blobtorrent.storage.foreignuse import Habits, using_process
+from blobtorrent.storage.foreignuse import Habits
+from blobtorrent.storage.libtorrentsession import refuse_while_used
 
 HABITS = Habits(("transmission-da", "transmission-gt", "transmission-qt"), ("-g", "--config-dir"), "TRANSMISSION_HOME")
 
@@ -22,6 +23,7 @@ class SessionFiles(NamedTuple):
     torrent: bytes
     magnet: bytes                      # the link that it came of, else empty
     resume: bytes | None
+    saved_at: float                    # when `resume` was written: seconds since 1970, 0 if that cannot be told
 
 
 class TransmissionSession:
@@ -43,10 +45,7 @@ class TransmissionSession:
 
     def refuse_while_used(self) -> None:
         """Raises Conflict ("import.transmission-runs")."""
-        number = using_process(HABITS, self.path)
-        if number is not None:
-            raise Conflict("import.transmission-runs",
-                           f"Transmission runs on {self.path} (process {number}): end it first")
+        refuse_while_used(HABITS, "Transmission", self.path)
 
     def names(self) -> list[str]:
         """Of the torrents: info-hashes in lower case, and other names of old versions."""
@@ -58,4 +57,6 @@ class TransmissionSession:
         magnet = self.torrents.read_if_there(f"{name}.magnet")
         torrent = self.torrents.read_if_there(f"{name}.torrent") if magnet is not None else \
             self.torrents.read_file(f"{name}.torrent")
-        return SessionFiles(torrent or b"", magnet or b"", self._resume.read_if_there(f"{name}.resume"))
+        file = f"{name}.resume"
+        return SessionFiles(
+            torrent or b"", magnet or b"", self._resume.read_if_there(file), self._resume.written_at(file))

@@ -194,7 +194,8 @@ def test_only_the_pieces_of_a_file_that_changed_are_hashed(left: Left, copy: Lef
 def test_a_torrent_whose_disk_is_away_is_not_downloaded_again(left: Left, copy: Left, box: Seedbox) -> None:
     (copy.content / "single.bin").unlink()
     told = _import(copy.session, "--state-dir", box.state, "--map", f"{left.content}={copy.content}")
-    assert told["torrents"][left.single.info_hash.hex()]["notes"] == ["files that are gone: 1"]
+    assert told["torrents"][left.single.info_hash.hex()]["notes"] == [
+        "none of its files is there: they are checked when they are"]
     with box:
         assert box.wait_state(left.single, "error")["error"]["code"] == "storage.files-gone"
         box.remove(left.single)

@@ -49,6 +49,7 @@ def register(commands: Subcommands) -> None:
     parser.add_argument("session_dir", metavar="SESSION_DIR", type=Path, help="the folder that it keeps them in")
     parser.add_argument("--state-dir", metavar="DIR", type=Path, help="the state directory to write to")
     parser.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    parser.add_argument("--force", action="store_true", help="take them though the program seems to run on its session")
     parser.add_argument("--map", action="append", default=[], metavar="OLD=NEW", type=_moved_folder,
                         help="files that were in the folder OLD are in NEW now; may be repeated")
     starting = parser.add_mutually_exclusive_group()
@@ -64,7 +65,7 @@ def run(args: Namespace) -> int:
 
     results: list[_Result] = []
     with closing(open_program(args.program, args.session_dir)) as session, Meter(is_wanted=not args.json) as meter:
-        if not args.dry_run:
+        if not args.dry_run and not args.force:
             session.refuse_while_used()
         reader = Reader(session, dict(args.map), start=args.start)
         names = session.names()
@@ -142,7 +143,7 @@ def _send(client: Client, args: Namespace, source: Source) -> bool:
     if place.root != place.download_dir:
         raise Invalid("import.unfinished-folder", f"it is to move from {place.root} to {place.download_dir} when it is "
                       "complete: stop the daemon and import it into the state directory")
-    if len(record.have) and not source.imported.stamps:    # a daemon that is not told would download it all again
+    if source.imported.is_gone:        # a daemon that is not told would download it all again
         raise Invalid("import.files-gone", "none of its files is there: mount their disk first")
     if args.dry_run:
         return True

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal
 from blobtorrent.core.session.importing import (
     NOT_VOUCHED_FOR,
+    SETTLED_S,
     Claims,
     Left,
     changed_tiers,
@@ -45,7 +46,10 @@ def place_of(metainfo: Metainfo, resume: Fastresume, save_path: str, final_path:
 
 def left_by_libtorrent(program: str, metainfo: Metainfo, resume: Fastresume, progress: Progress | None, *,
                        saved_at: float, notes: Sequence[str] = ()) -> Left:
-    """`saved_at` is when the file with its progress was written: a file that changed later is not believed."""
+    """`saved_at` is when the file with its progress was written: a file that changed later is not believed.
+
+    Where that file is the one of all torrents, this one may have been saved long before.
+    """
     told = list(notes)
     return Left(
         program=program,
@@ -63,8 +67,8 @@ def left_by_libtorrent(program: str, metainfo: Metainfo, resume: Fastresume, pro
 
 def _claims(metainfo: Metainfo, progress: Progress, saved_at: int) -> Claims:
     unverified = files_of_mask(metainfo, progress.unverified) if progress.unverified else frozenset[int]()
-    return Claims(progress.have, [NOT_VOUCHED_FOR if number in unverified else (0, saved_at)
-                                  for number in range(len(metainfo.files))])
+    changed = [NOT_VOUCHED_FOR if number in unverified else (0, saved_at) for number in range(len(metainfo.files))]
+    return Claims(progress.have, changed, saved_at=saved_at, settling_s=SETTLED_S)
 
 
 def _wishes(metainfo: Metainfo, resume: Fastresume, notes: list[str]) -> Wishes:

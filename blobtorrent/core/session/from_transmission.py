@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from blobtorrent.config.values import label
 from blobtorrent.core.session.commands import FilePriority, SeedGoal
-from blobtorrent.core.session.importing import Claims, Left, renames_of, usable_folder, usable_labels
+from blobtorrent.core.session.importing import SETTLED_S, Claims, Left, renames_of, usable_folder, usable_labels
 from blobtorrent.core.session.record import Lifetime, Place, Wishes
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.metainfo import Metainfo
@@ -35,8 +35,8 @@ def places_of(metainfo: Metainfo, resume: Resume, destination: str, incomplete_d
 
 
 def left_by_transmission(metainfo: Metainfo, resume: Resume, progress: Progress | None, *, written_at: float,
-                         notes: Sequence[str] = ()) -> Left:
-    """`written_at` is when its .torrent file was written."""
+                         saved_at: float, notes: Sequence[str] = ()) -> Left:
+    """`written_at` is when its .torrent file was written, `saved_at` the file with its progress."""
     told = list(notes)
     return Left(
         program=PROGRAM,
@@ -47,7 +47,8 @@ def left_by_transmission(metainfo: Metainfo, resume: Resume, progress: Progress 
         lifetime=Lifetime(
             resume.downloaded_bytes, resume.uploaded_bytes, resume.corrupt_bytes,
             float(resume.downloading_s + resume.seeding_s), float(resume.seeding_s)),
-        claims=None if progress is None else Claims(progress.have, progress.changed),
+        claims=None if progress is None else Claims(
+            progress.have, progress.changed, saved_at=int(saved_at), settling_s=SETTLED_S),
         peers=tuple(KnownAddress(peer, PeerSource.TRACKER) for peer in resume.peers),
         notes=tuple(told),
     )

@@ -31,6 +31,9 @@ NS_PER_S = 1_000_000_000
 
 NOT_VOUCHED_FOR = (1, 0)               # as in Claims.changed: no time lies between these
 
+# A kernel writes what programs do not sync within 35 seconds of its own accord (dirty_expire and dirty_writeback).
+SETTLED_S = 60
+
 _NEVER = FileStamp(size=0, mtime_ns=-1, inode=0)           # no file looks like this: it is checked
 
 
@@ -39,13 +42,14 @@ class Claims(NamedTuple):
 
     `changed` has for each file the earliest and the latest second at which its last change may have been: later ones
     are somebody else's. `uncertain` are pieces that may not have been on disk at the time `saved_at`, if the machine
-    went down since.
+    went down since; so are all of files that changed `settling_s` before or later, for a program that syncs nothing.
     """
 
     have: int
     changed: Sequence[tuple[int, int]]
     uncertain: int = 0
     saved_at: int = 0
+    settling_s: int = 0
 
 
 class Left(NamedTuple):
@@ -71,29 +75,33 @@ class Belief(NamedTuple):
 
     have: int
     stamps: dict[int, FileStamp]
+    unsettled: int                     # pieces that are not there if the machine went down since they were noted
     num_strange: int                   # files that do not look as they were left
     num_gone: int                      # files that had pieces, and are not there
 
 
 class Imported(NamedTuple):
-    """What becomes rows. `to_check_bytes` is payload of files that are hashed at the first start, `notes` are for
-    people."""
+    """What becomes rows. `to_check_bytes` is payload that is hashed at the first start, `notes` are for people.
+
+    `is_gone`: it had pieces, and none of its files is there.
+    """
 
     record: TorrentRecord
     stamps: Mapping[int, FileStamp]
     peers: tuple[KnownAddress, ...]
     to_check_bytes: int
     notes: tuple[str, ...]
+    is_gone: bool = False
 
 
 def weigh(metainfo: Metainfo, claims: Claims, found: Mapping[int, FileStamp]) -> Belief:
     """Believe the pieces of files whose size and time are still those that were noted; `found` is what is there.
 
     When no file is there at all, its claims are kept: a disk that is not mounted must not have everything downloaded
-    again, and the start says that they are gone.
+    again, and the start says that they are gone. Nothing of them is vouched for: they are hashed once they are there.
     """
     stamps: dict[int, FileStamp] = {}
-    strange, gone = [], []
+    strange, gone, fresh = [], [], []
     claimed = claimed_sizes(metainfo, Bitfield.from_mask(metainfo.geometry.num_pieces, claims.have), found)
     for number, entry in enumerate(metainfo.files):
         if entry.is_pad or not entry.length:
@@ -106,12 +114,18 @@ def weigh(metainfo: Metainfo, claims: Claims, found: Mapping[int, FileStamp]) ->
         is_whole = claimed.get(number, 0) <= stamp.size <= entry.length
         if is_whole and earliest <= stamp.mtime_ns // NS_PER_S <= latest:
             stamps[number] = stamp
+            if claims.settling_s and stamp.mtime_ns // NS_PER_S >= claims.saved_at - claims.settling_s:
+                fresh.append(number)
         else:
             strange.append(number)
             stamps[number] = _NEVER._replace(inode=stamp.inode)
-    num_gone = sum(1 for number in gone if claims.have & mask_of_files(metainfo, [number]))
-    have = claims.have if not found else claims.have & ~mask_of_files(metainfo, [*strange, *gone])
-    return Belief(have, stamps, len(strange), num_gone)
+    missed = [number for number in gone if claims.have & mask_of_files(metainfo, [number])]
+    if found:
+        have = claims.have & ~mask_of_files(metainfo, [*strange, *gone])
+    else:
+        have, stamps = claims.have, dict.fromkeys(missed, _NEVER)
+    unsettled = (claims.uncertain | mask_of_files(metainfo, fresh)) & have
+    return Belief(have, stamps, unsettled, len(strange), len(missed))
 
 
 def import_record(metainfo: Metainfo, left: Left, place: Place, found: Mapping[int, FileStamp], *, booted_at: float,
@@ -131,19 +145,22 @@ def import_record(metainfo: Metainfo, left: Left, place: Place, found: Mapping[i
     if left.claims is None:
         return Imported(record, {}, (), _bytes_of(metainfo, found), tuple(notes))
     belief = weigh(metainfo, left.claims, found)
-    if belief.num_gone:
+    is_gone = bool(belief.num_gone) and not found
+    if is_gone:
+        notes.append("none of its files is there: they are checked when they are")
+    elif belief.num_gone:
         notes.append(f"files that are gone: {belief.num_gone}")
     if belief.num_strange:
         notes.append(f"files that are not as {left.program} noted, and are checked: {belief.num_strange}")
     _claim(record, metainfo, belief.have)
     if record.is_complete:
         record.finished_at = left.finished_at
-    doubtful = left.claims.uncertain & belief.have
-    if doubtful and left.claims.saved_at < booted_at:
-        record.is_suspect, record.recent = True, doubtful  # as after a power cut of our own
+    to_check_bytes = _bytes_of(metainfo, [number for number, stamp in belief.stamps.items() if stamp.mtime_ns < 0])
+    if belief.unsettled and not is_gone and left.claims.saved_at < booted_at:
+        record.is_suspect, record.recent = True, belief.unsettled          # as after a power cut of our own
         notes.append("its last pieces may not have reached the disk: checked")
-    strange = [number for number, stamp in belief.stamps.items() if stamp.mtime_ns < 0]
-    return Imported(record, belief.stamps, left.peers, _bytes_of(metainfo, strange), tuple(notes))
+        to_check_bytes += PayloadMap(metainfo).of_mask(belief.unsettled)
+    return Imported(record, belief.stamps, left.peers, to_check_bytes, tuple(notes), is_gone)
 
 
 # ---- what all translators need

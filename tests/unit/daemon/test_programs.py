@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from blobtorrent.cli.commands.import_ import PROGRAMS as OFFERED
 from blobtorrent.daemon.programs import PROGRAMS, open_program
-from blobtorrent.model.errors import BlobTorrentError
+from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound
 
 NAME = "a" * 40
 
@@ -73,3 +75,33 @@ def test_the_state_of_deluge_is_found(tmp_path: Path) -> None:
     for path in (tmp_path, state):
         with closing(open_program("deluge", path)) as session:
             assert session.names() == [NAME]
+
+
+def test_the_link_of_a_torrent_that_never_came_is_not_told_with_its_secrets(tmp_path: Path) -> None:
+    for folder in ("torrents", "resume"):
+        (tmp_path / folder).mkdir()
+    file = tmp_path / "torrents" / f"{NAME}.magnet"
+    file.write_text("magnet:?xt=urn:btih:" + NAME + "&tr=http://t/secret/announce")
+    with closing(open_program("transmission", tmp_path)) as session, pytest.raises(NotFound) as caught:
+        session.find(NAME, {})
+    assert str(file) in caught.value.detail and "secret" not in caught.value.detail
+
+
+def test_a_session_whose_settings_are_locked_is_in_use(tmp_path: Path) -> None:
+    put_folder(tmp_path / "BT_backup")
+    put_database(tmp_path / "data")
+    (tmp_path / "lockfile").touch()
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "lockfile").touch()
+    code = ("import fcntl, sys; files = [open(name, 'r+') for name in sys.argv[1:]]; "
+            "[fcntl.lockf(file, fcntl.LOCK_EX) for file in files]; print(); input()")
+    files = [str(tmp_path / "lockfile"), str(tmp_path / "config" / "lockfile")]
+    with subprocess.Popen([sys.executable, "-c", code, *files], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline()
+        for path in (tmp_path / "BT_backup", tmp_path / "data"):
+            with closing(open_program("qbittorrent", path)) as session, pytest.raises(Conflict, match=str(holder.pid)):
+                session.refuse_while_used()
+        holder.communicate(b"\n")
+    with closing(open_program("qbittorrent", tmp_path / "BT_backup")) as session:
+        session.refuse_while_used()

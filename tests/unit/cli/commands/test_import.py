@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import socket
+import subprocess
 from pathlib import Path
 
 import bencodepy
@@ -82,3 +85,19 @@ def test_no_session_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(words(tmp_path / "none")) == 1
     assert "import.no-folder" in capsys.readouterr().err
     assert not (tmp_path / "state").exists()
+
+
+def test_a_session_in_use_is_taken_only_by_force(session: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = session.parent / "rtorrent"
+    program.symlink_to(shutil.which("sleep") or "")
+    process = subprocess.Popen([program, "100"])
+    try:
+        (session / "rtorrent.lock").write_text(f"{socket.gethostname()}:+{process.pid}\n")
+        assert main(words(session)) == 1
+        assert "import.rtorrent-runs" in capsys.readouterr().err
+        assert not (session.parent / "state").exists()
+        main(words(session, "--force"))
+        assert "1 imported" in capsys.readouterr().out
+    finally:
+        process.kill()
+        process.wait()

@@ -10,7 +10,7 @@ import pytest
 
 from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal
 from blobtorrent.core.session.from_libtorrent import left_by_libtorrent, place_of
-from blobtorrent.core.session.importing import NOT_VOUCHED_FOR, Claims, Left
+from blobtorrent.core.session.importing import NOT_VOUCHED_FOR, SETTLED_S, Claims, Left
 from blobtorrent.core.session.record import Lifetime, Place
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.address import Endpoint
@@ -40,7 +40,8 @@ def test_figures_times_and_peers_are_kept() -> None:
 
 
 def test_files_are_believed_that_did_not_change_after_the_last_save() -> None:
-    assert left(Progress(0b111, 0)).claims == Claims(0b111, [(0, 500)] * 4)
+    assert left(Progress(0b111, 0)).claims == Claims(
+        0b111, [(0, 500)] * 4, saved_at=500, settling_s=SETTLED_S)
 
 
 def test_files_that_were_never_verified_are_not_believed() -> None:

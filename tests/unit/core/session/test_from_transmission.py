@@ -10,7 +10,7 @@ import pytest
 
 from blobtorrent.core.session.commands import FilePriority, SeedGoal
 from blobtorrent.core.session.from_transmission import left_by_transmission, places_of
-from blobtorrent.core.session.importing import Claims
+from blobtorrent.core.session.importing import SETTLED_S, Claims
 from blobtorrent.core.session.record import Lifetime, Place, Wishes
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.address import Endpoint
@@ -27,22 +27,22 @@ def resume(**said: Any) -> Any:
 
 
 def wishes(**said: Any) -> Wishes:
-    return left_by_transmission(TORRENT, resume(**said), None, written_at=500.0).wishes
+    return left_by_transmission(TORRENT, resume(**said), None, written_at=500.0, saved_at=600.0).wishes
 
 
 def test_figures_times_and_peers_are_kept() -> None:
     told = resume(uploaded=5, downloaded=6, corrupt=7, **{
         "downloading-time-seconds": 8, "seeding-time-seconds": 9, "added-date": 10, "done-date": 11},
         peers2=[{"socket-address": b"\x0a\0\0\1\x1a\xe1"}])
-    left = left_by_transmission(TORRENT, told, Progress(0b1, ((0, 5),)), written_at=500.0)
+    left = left_by_transmission(TORRENT, told, Progress(0b1, ((0, 5),)), written_at=500.0, saved_at=600.9)
     assert left.lifetime == Lifetime(6, 5, 7, 17.0, 9.0)
     assert (left.added_at, left.finished_at, left.is_started) == (10.0, 11.0, True)
-    assert left.claims == Claims(0b1, ((0, 5),))
+    assert left.claims == Claims(0b1, ((0, 5),), saved_at=600, settling_s=SETTLED_S)
     assert left.peers == (KnownAddress(Endpoint("10.0.0.1", 6881), PeerSource.TRACKER),)
 
 
 def test_one_of_which_no_time_is_known_was_added_when_its_file_was_written() -> None:
-    left = left_by_transmission(TORRENT, resume(paused=1), None, written_at=500.0)
+    left = left_by_transmission(TORRENT, resume(paused=1), None, written_at=500.0, saved_at=600.0)
     assert (left.added_at, left.is_started, left.claims) == (500.0, False, None)
 
 

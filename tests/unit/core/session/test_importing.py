@@ -12,6 +12,7 @@ from blobtorrent.core.session.from_rtorrent import Location, left_by_rtorrent, l
 from blobtorrent.core.session.importing import (
     NOT_VOUCHED_FOR,
     NS_PER_S,
+    SETTLED_S,
     Claims,
     Imported,
     import_record,
@@ -106,7 +107,14 @@ def test_pieces_of_a_file_that_is_gone_are_not_there() -> None:
 def test_when_all_files_are_gone_their_pieces_stay_claimed_for_the_start_to_miss() -> None:
     result = imported(found={})
     assert result.record.have.is_full and result.record.is_checked
-    assert result.notes == ("files that are gone: 3",)
+    assert result.notes == ("none of its files is there: they are checked when they are",)
+    assert result.is_gone and result.to_check_bytes == TORRENT.payload_bytes
+
+
+def test_files_that_nobody_could_look_at_are_hashed_when_they_are_there() -> None:
+    result = imported(found={}, told=progress(0b1011))
+    assert list(result.record.have) == [0, 1, 3]
+    assert hashed(result, FOUND) == [0, 1, 3, 4, 5]        # nothing was claimed of file 1
 
 
 def test_a_file_that_was_never_begun_is_not_missed() -> None:
@@ -140,6 +148,18 @@ def test_pieces_that_may_not_have_reached_the_disk_are_hashed_after_the_machine_
 def test_pieces_that_may_not_have_reached_the_disk_are_believed_while_the_machine_is_up() -> None:
     result = imported(told=progress(uncertain=0b10, saved_at=int(BOOTED_AT) + 1))
     assert (hashed(result, FOUND), result.record.is_suspect, result.notes) == ([], False, ())
+
+
+@pytest.mark.parametrize(("saved_at", "booted_at", "pieces"), [
+    (103, 1000, [0, 1, 2, 3, 4, 5]), (162, 1000, [3, 4, 5]), (163, 1000, [3, 4, 5]), (164, 1000, []), (162, 100, [])])
+def test_files_that_nobody_synced_are_hashed_if_the_machine_went_down_since(
+    saved_at: int, booted_at: float, pieces: list[int]
+) -> None:
+    found = Claims(ALL, [(0, 200)] * 4, saved_at=saved_at, settling_s=SETTLED_S)
+    left = left_by_rtorrent(TORRENT, WANTED, progress(), written_at=WRITTEN_AT)._replace(claims=found)
+    result = import_record(TORRENT, left, PLACE, FOUND, booted_at=booted_at)
+    assert (hashed(result, FOUND), bool(result.notes)) == (pieces, bool(pieces))
+    assert bool(result.to_check_bytes) == bool(pieces)     # so that a daemon is not told to believe it
 
 
 def test_without_progress_all_is_hashed() -> None:
