@@ -107,9 +107,8 @@ class DhtDriver:
     ) -> Node:
         node = Node(
             answerer, rng, self._udp.now, is_ipv6=bool(is_ipv6), node_id=of_before.node_id or None,
-            is_read_only=is_read_only, on_address=lambda packed: self._on_address(node))
+            address=of_before.address or None, is_read_only=is_read_only, on_address=lambda packed: self._on_address(node))
         node.hint(of_before.nodes)
-        node.vote.address = of_before.address or None
         return node
 
     def measure(self, registry: Registry) -> None:
@@ -308,6 +307,6 @@ class DhtDriver:
     def _save(self) -> None:
         if self._is_begun:
             v4, v6 = (
-                Kept(node.node_id, node.vote.address or b"", tuple(node.known_nodes(KEPT_NODES)))
+                Kept(node.node_id, node.address or b"", tuple(node.known_nodes(KEPT_NODES)))
                 for node in self.nodes)
             self._keep(pack(v4, v6))

@@ -46,6 +46,7 @@ BOOTSTRAP_ALPHA = 8
 FIRST_RETRY_S = 5.0                    # of the bootstrap; doubled with every failure
 LAST_RETRY_S = 300.0
 FIRST_ASKED = 16                       # contacts of ours that a search begins with
+SETTLED_S = 1800.0                     # that an id is kept, whatever becomes of our address
 WIDE_SEARCHES = 3                      # after it, for nodes that are far from us
 MAX_HINTS = 60                         # nodes of an earlier run that the bootstrap begins with
 
@@ -103,7 +104,9 @@ class _Pending:
 
 
 class Node:
-    """`on_address(packed)` is called when the world agrees on our outer address."""
+    """`on_address(packed)` is called when the world agrees on our outer address, once at least in every run; `address`
+    is what it was in an earlier one.
+    """
 
     def __init__(
         self,
@@ -113,6 +116,7 @@ class Node:
         *,
         is_ipv6: bool = False,
         node_id: bytes | None = None,
+        address: bytes | None = None,
         is_read_only: bool = False,
         on_address: Callable[[bytes], None] = lambda packed: None,
     ) -> None:
@@ -137,6 +141,8 @@ class Node:
         self._begins_s: float | None = None
         self._upkeep_s = now
         self._stepped_s = now
+        self._settles_s = now          # not before that the id may change
+        self.address = address
         self.node_id = node_id or make_node_id(None, rng)
         self.table = RoutingTable(self.node_id, now)
         answerer.tables[is_ipv6] = self.table
@@ -252,10 +258,9 @@ class Node:
         if sender not in self.routers and self.table.on_answer(response.sender_id, sender, now) is not None:
             self._note(NodeEvent.FOUND)
         if response.seen_as is not None and self.vote.add(response.seen_as, packed):
+            self.address = response.seen_as
             self._on_address(response.seen_as)
-            if not is_secure(self.node_id, response.seen_as):
-                self._settle(make_node_id(response.seen_as, self._rng), now)
-                self._begin(now)
+            self._settle(now)
 
     # ---- time
 
@@ -277,6 +282,7 @@ class Node:
 
     def _keep_up(self, now: float) -> None:
         self.answerer.expire(now)
+        self._settle(now)
         if self._begins_s is not None and now >= self._begins_s:
             self._begin(now)
         if self.machine.state is NodeState.READY and not any(not one.failures for one in self.table):
@@ -334,14 +340,21 @@ class Node:
             self.machine.fire(event)
             self._begins_s = None
 
-    def _settle(self, node_id: bytes, now: float) -> None:
-        """Have this id, and the contacts that we have in the places they have as seen from it."""
+    def _settle(self, now: float) -> None:
+        """Have an id that fits our address, and the contacts that we have in the places they have as seen from it.
+
+        Not often: whatever is announced to us is looked for where we were.
+        """
+        if self.address is None or now < self._settles_s or is_secure(self.node_id, self.address):
+            return
+        self._settles_s = now + SETTLED_S
         contacts = list(self.table)
-        self.node_id = node_id
-        self.table = RoutingTable(node_id, now)
+        self.node_id = make_node_id(self.address, self._rng)
+        self.table = RoutingTable(self.node_id, now)
         self.answerer.tables[self.is_ipv6] = self.table
         for contact in contacts:
             self.table.on_answer(contact.node_id, contact.endpoint, contact.answered_s)
+        self._waiting.appendleft((Search(self.node_id, _ignore), inf))
 
     # ---- searches
 

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from blobtorrent.protocol.dht.ids import is_local, is_usable, provider_of
 
 QUORUM = 4                             # providers that must agree
-MAX_ADDRESSES = 16                     # that are voted on at the same time
-MAX_VOTES = 64                         # then they are counted anew: addresses change
+LEAD = 2                               # times as many as those who name any other address
+MAX_VOTERS = 64                        # providers whose word counts, those heard last: addresses change
 
 
 class AddressVote:
-    """`address` is what was agreed on last, packed, None before; `voters` are the providers that agreed."""
+    """`address` is what was agreed on last, packed, None before; `voters` are the providers that agreed.
 
-    def __init__(self, address: bytes | None = None) -> None:
-        self.address = address
+    With two ways out of our network half of the world sees us at either address: then the first that was agreed on
+    stays, as neither of them has a lead.
+    """
+
+    def __init__(self) -> None:
+        self.address: bytes | None = None
         self.voters: frozenset[bytes] = frozenset()
-        self._votes: dict[bytes, set[bytes]] = {}          # address -> providers that told it
-        self._counted = 0
+        self._words: dict[bytes, bytes] = {}               # provider -> the address that it told last
 
     def add(self, address: bytes, voter: bytes) -> bool:
         """One answer's word; True when that changes `address`. Neighbours see us as nobody outside does."""
         if is_local(voter) or is_local(address) or not is_usable(address) or len(address) != len(voter):
             return False
-        if self._counted >= MAX_VOTES or (address not in self._votes and len(self._votes) >= MAX_ADDRESSES):
-            self._votes.clear()
-            self._counted = 0
-        voters = self._votes.setdefault(address, set())
-        voters.add(provider_of(voter))
-        self._counted += 1
-        most = max(map(len, self._votes.values()))
-        if address == self.address or len(voters) < max(QUORUM, most):
+        provider = provider_of(voter)
+        self._words.pop(provider, None)
+        self._words[provider] = address
+        if len(self._words) > MAX_VOTERS:
+            del self._words[next(iter(self._words))]
+        votes = Counter(self._words.values())
+        others = max((number for other, number in votes.items() if other != address), default=0)
+        if address == self.address or votes[address] < max(QUORUM, LEAD * others):
             return False
-        self._votes.clear()
-        self._counted = 0
         self.address = address
-        self.voters = frozenset(voters)
+        self.voters = frozenset(provider for provider, told in self._words.items() if told == address)
         return True

@@ -10,10 +10,11 @@ import pytest
 from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.bencode import decode, encode
 from blobtorrent.protocol.dht.answers import Answerer
+from blobtorrent.protocol.dht.ids import is_secure, make_node_id
 from blobtorrent.protocol.dht.items import signed
 from blobtorrent.protocol.dht.krpc import Failure, Query, Response, read_message, write_query, write_response
 from blobtorrent.protocol.dht.limits import AMPLIFICATION, HEADER_BYTES, HOST_BURST, TOTAL_BURST
-from blobtorrent.protocol.dht.node import ANSWER_S, MAX_PINGS, SEARCH_S, Node, NodeState
+from blobtorrent.protocol.dht.node import ANSWER_S, MAX_PINGS, SEARCH_S, SETTLED_S, Node, NodeState
 from blobtorrent.protocol.dht.search import PeerSearch
 from blobtorrent.protocol.dht.voting import QUORUM, AddressVote
 from tests.support.dhtnet import random_host
@@ -271,6 +272,69 @@ def test_our_address_is_what_several_providers_agree_on():
     assert [vote.add(mine, voter) for voter in voters] == [False] * (QUORUM - 1) + [True]
     assert vote.address == mine
     assert not any(vote.add(bytes([10, 0, 0, 1]), voter) for voter in voters)
+
+
+def voters(number: int) -> list[bytes]:
+    return [bytes([20 + index % 60, index // 60, 1, 1]) for index in range(number)]
+
+
+def test_of_two_addresses_that_are_both_ours_one_stays():
+    rng, vote = Random(7), AddressVote()
+    ways = [bytes([81, 1, 1, 1]), bytes([82, 2, 2, 2])]
+    paths = {voter: rng.choice(ways) for voter in voters(600)}
+    changes = sum(vote.add(path, voter) for _ in range(10) for voter, path in rng.sample(sorted(paths.items()), 600))
+    assert changes <= 3
+
+
+def test_three_liars_of_ten_change_nothing():
+    rng, vote = Random(8), AddressVote()
+    mine, lie = bytes([81, 1, 1, 1]), bytes([66, 6, 6, 6])
+    for voter in voters(10):
+        vote.add(mine, voter)
+    assert not any(vote.add(lie if rng.random() < 0.3 else mine, voter) for voter in voters(2000))
+
+
+def test_an_address_that_is_another_one_now_is_found_out():
+    vote = AddressVote()
+    before, now = bytes([81, 1, 1, 1]), bytes([81, 1, 1, 2])
+    for voter in voters(100):
+        vote.add(before, voter)
+    assert sum(vote.add(now, voter) for voter in voters(100)) == 1
+    assert vote.address == now
+
+
+def seen_as(node: Node, address: bytes, now: float, number: int = QUORUM) -> None:
+    """So many nodes tell a node that it is at this address."""
+    rng = Random(int(now))
+    for _ in range(number):
+        where = Endpoint(random_host(rng), 6881)
+        node.add_contact(where, now)
+        data = next(data for to, data in node.take() if to == where)
+        answer = write_response(read_message(data).transaction, {b"id": rng.randbytes(20)}, ASKER)
+        node.on_datagram(answer.replace(ASKER.compact, address + b"\x00\x01"), where, now)
+
+
+def test_an_address_that_did_not_change_is_told_in_every_run():
+    address, told = bytes([90, 1, 2, 3]), []
+    node = make_node(node_id=make_node_id(address, Random(1)), address=address, on_address=told.append)
+    before = node.node_id
+    seen_as(node, address, 1.0)
+    assert told == [address]
+    assert node.node_id == before
+
+
+def test_the_id_changes_with_the_address_but_not_often():
+    node = make_node()
+    seen_as(node, bytes([90, 1, 2, 3]), 1.0)
+    first = node.node_id
+    assert is_secure(first, bytes([90, 1, 2, 3]))
+    for minute in range(1, 29):
+        seen_as(node, bytes([90, minute, 9, 9]), 60.0 * minute, 100)
+        node.tick(60.0 * minute)
+        assert node.address == bytes([90, minute, 9, 9])
+        assert node.node_id == first
+    node.tick(1.0 + SETTLED_S)
+    assert is_secure(node.node_id, bytes([90, 28, 9, 9]))
 
 
 def test_a_search_whose_answers_get_lost_inside_ends_all_the_same():
