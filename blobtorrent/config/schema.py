@@ -78,8 +78,9 @@ class NetworkSettings(Section):
         "",
         values.interface,
         'The only way that traffic may take: the name of an interface such as "tun0", or addresses of one, such as '
-        '"10.8.0.2, fd00::2". Peers, trackers and name servers are reached by it, and only by it: while it is gone '
-        "nothing is sent. Empty: as the system routes.",
+        '"10.8.0.2, fd00::2". Peers, trackers and name servers are reached by it, and only by it, also by the one that '
+        "has the addresses: while it is gone nothing is sent. It takes Linux 5.7, or the capability CAP_NET_RAW. Empty: "
+        "as the system routes.",
     )
     proxy: ProxySpec | None = at_start(
         "",

@@ -145,7 +145,7 @@ class PortMapper:
 
     def _gateway(self) -> Router:
         """Raises NetworkError ("portmap.no-router", "net.no-netlink")."""
-        found = survey()
+        found = survey(with_routes=True)
         ours = self._binding.sources if self._binding.is_confined else tuple(own.host for own in found.addresses)
         for gateway in sorted(found.gateways, key=lambda gateway: gateway.metric):
             host = ipaddress.ip_address(gateway.host)

@@ -106,7 +106,7 @@ def _connect_through(binding: Binding, proxy: Proxy, host: str, port: int, left_
 
 
 def _connect(binding: Binding, host: str, port: int, timeout_s: float, source: str = "") -> socket.socket:
-    sock = binding.stream_to(host)
+    sock = binding.stream_to(host, port)
     try:
         sock.settimeout(timeout_s)
         if source and not binding.is_confined:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from blobtorrent.config.schema import NetworkSettings
-from blobtorrent.network.binding import Binding
+from blobtorrent.model.errors import ConfigError
+from blobtorrent.network.binding import NEEDS, Binding, may_confine
 
 
 def binding_of(network: NetworkSettings) -> Binding:
-    """Raises ConfigError ("config.bad-login") when the login for the proxy cannot be read."""
+    """Raises ConfigError: "config.bad-login" when the login for the proxy cannot be used, "config.cannot-confine" when
+    the kernel does not let us keep to an interface."""
     proxy = None
     if network.proxy is not None:
         from blobtorrent.network.proxy import Proxy, read_login
 
         login = None if network.proxy_login_file is None else read_login(network.proxy_login_file)
         proxy = Proxy(network.proxy, login, is_strict=network.proxy_strict)
+    interface = network.interface
+    if (interface.name or interface.addresses) and not may_confine():
+        raise ConfigError("config.cannot-confine", f"network.interface: {interface}: {NEEDS}")
     return Binding(network.interface, proxy=proxy, allow_loopback=network.allow_loopback)

@@ -81,7 +81,7 @@ def _ask(binding: Binding, server: str, name: str, kind: Kind, timeout_s: float)
 
 
 def _ask_by_tcp(binding: Binding, server: str, question: bytes, timeout_s: float) -> Reply:
-    with binding.stream_to(server) as sock:
+    with binding.stream_to(server, PORT) as sock:
         sock.settimeout(timeout_s)
         sock.connect((server, PORT))
         sock.sendall(len(question).to_bytes(_LENGTH_BYTES, "big") + question)

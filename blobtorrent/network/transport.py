@@ -51,9 +51,9 @@ def is_shortage(error: OSError) -> bool:
 def begin_dial(endpoint: Endpoint, binding: Binding = ANYWHERE) -> socket.socket:
     """A tuned socket that is connecting; it becomes writable when that has ended, well or not.
 
-    Raises OSError, or NetworkError ("net.interface-gone").
+    Raises OSError, or NetworkError ("net.interface-gone", "net.cannot-confine", "net.proxy-only").
     """
-    sock = binding.stream_to(endpoint.host)
+    sock = binding.stream_to(endpoint.host, endpoint.port)
     try:
         tune(sock)
         status = sock.connect_ex((endpoint.host, endpoint.port))
@@ -69,7 +69,7 @@ def open_listener(host: str, ports: range, binding: Binding = ANYWHERE) -> socke
     """A non-blocking listener on the first free port; port 0 is any. An IPv6 one leaves IPv4 alone.
 
     Raises NetworkError: "net.bad-address" when `host` is no address, "net.cannot-listen" when no port could be had,
-    "net.interface-gone", "net.off-interface".
+    "net.interface-gone", "net.cannot-confine", "net.off-interface", "net.proxy-only".
     """
     reason = "no port was given"
     for port in ports:

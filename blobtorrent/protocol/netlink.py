@@ -5,9 +5,12 @@ the kernel is no enemy, but grows.
 """
 
 import ipaddress
+import os
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from blobtorrent.model.errors import NetworkError
 
 _HEADER = struct.Struct("=IHHII")      # length with the header, type, flags, sequence number, port
 _ATTRIBUTE = struct.Struct("=HH")      # length with these four bytes, type
@@ -17,8 +20,10 @@ _ROUTE = struct.Struct("=BBBBBBBBI")   # family, bits of the destination and of 
 _NUMBER = struct.Struct("=I")
 
 _DUMP = 0x301                          # a request for everything there is
+_TORN = 0x10                           # a flag: what was asked for changed meanwhile
 _DONE = 3
 _ERROR = 2
+_RESULT = struct.Struct("=i")
 _NEW_LINK, _GET_LINK = 16, 18
 _NEW_ADDRESS, _GET_ADDRESS = 20, 22
 _NEW_ROUTE, _GET_ROUTE = 24, 26
@@ -28,6 +33,7 @@ _OUT_INTERFACE, _GATEWAY, _METRIC = 4, 5, 6
 _IS_UP, _IS_LOOPBACK, _IS_MULTICAST = 0x1, 0x8, 0x1000
 _TENTATIVE = 0x40                      # an IPv6 address that may turn out to be taken cannot be bound yet
 _SCOPE_LINK = 253
+_MAIN_TABLE = 254
 
 GROUPS = 0x1 | 0x10 | 0x100            # links, IPv4 addresses, IPv6 addresses: what to be told of when it changes
 
@@ -54,7 +60,7 @@ class OwnAddress(NamedTuple):
 
 
 class Gateway(NamedTuple):
-    """A default route: whom to send to what is on no network of ours. Lower metrics come first."""
+    """A default route of the main table: whom to send to what is on no network of ours. Lower metrics come first."""
 
     interface: int
     host: str
@@ -62,18 +68,27 @@ class Gateway(NamedTuple):
 
 
 class Answer:
-    """What came of an answer yet; `is_complete` when nothing more will come."""
+    """What came of an answer yet; `is_complete` when nothing more will come.
+
+    It `is_torn` when things changed while they were told, so that some may be missing.
+    """
 
     def __init__(self) -> None:
         self.links: list[Link] = []
         self.addresses: list[OwnAddress] = []
         self.gateways: list[Gateway] = []
         self.is_complete = False
+        self.is_torn = False
 
     def feed(self, datagram: bytes) -> None:
-        for kind, body in _messages(datagram):
-            if kind in (_DONE, _ERROR):
+        """Raises NetworkError ("net.no-netlink") when the kernel refuses to answer."""
+        for kind, flags, body in _messages(datagram):
+            self.is_torn |= bool(flags & _TORN)
+            if kind == _DONE:
                 self.is_complete = True
+            elif kind == _ERROR:
+                number = -_RESULT.unpack_from(body)[0] if len(body) >= _RESULT.size else 0
+                raise NetworkError("net.no-netlink", f"the system does not tell its addresses: {os.strerror(number)}")
             elif kind == _NEW_LINK and len(body) >= _LINK.size:
                 self._take_link(body)
             elif kind == _NEW_ADDRESS and len(body) >= _ADDRESS.size:
@@ -97,21 +112,22 @@ class Answer:
                 OwnAddress(index, str(ipaddress.ip_address(packed)), prefix_bits, scope == _SCOPE_LINK))
 
     def _take_route(self, body: bytes) -> None:
-        destination_bits = body[1]
+        destination_bits, table = body[1], body[4]
         attributes = _attributes(body[_ROUTE.size:])
         packed = attributes.get(_GATEWAY, b"")
-        if destination_bits == 0 and len(packed) in (4, 16):
+        if destination_bits == 0 and table == _MAIN_TABLE and len(packed) in (4, 16):
             self.gateways.append(Gateway(
                 _number(attributes, _OUT_INTERFACE), str(ipaddress.ip_address(packed)), _number(attributes, _METRIC)))
 
 
-def _messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+def _messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Type, flags and content of each."""
     at = 0
     while at + _HEADER.size <= len(datagram):
-        length, kind, *_ = _HEADER.unpack_from(datagram, at)
+        length, kind, flags, *_ = _HEADER.unpack_from(datagram, at)
         if length < _HEADER.size:
             return
-        yield kind, datagram[at + _HEADER.size:at + length]
+        yield kind, flags, datagram[at + _HEADER.size:at + length]
         at += _padded(length)
 
 

@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 
 from blobtorrent.cli.output import EXIT_OK
+from blobtorrent.config.values import InterfaceSpec
+from blobtorrent.network.binding import Binding
+from blobtorrent.network.interfaces import survey
 from tests.support.payload import MIB, Sample, make_sample, with_tracker
 from tests.support.peers.blobtorrent import command_line, environment
 from tests.support.peers.tracker import ListTracker
@@ -83,6 +86,15 @@ def wait_until(what: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> None:
         time.sleep(0.05)
 
 
+def settled(leech: Get) -> int:
+    """How far it got when what was under way has arrived."""
+    before = -1
+    while before != leech.done_bytes:
+        before = leech.done_bytes
+        time.sleep(1.0)
+    return before
+
+
 def seed_of(ways: TwoWays, sample: Sample, *options: str) -> Get:
     return Get(ways.world.prefix, sample.torrent, "--to", sample.folder, "--listen", f"{WORLD}:{PORT}",
                "--seed-for", "inf", *options)
@@ -97,14 +109,41 @@ def test_nothing_takes_the_other_way_and_a_lost_interface_means_no_traffic(
         wait_until(lambda: seed.has("seeding"))
         wait_until(lambda: 0 < leech.done_bytes < sample.size_bytes)
         ways.take("tun0")
-        time.sleep(1.0)                # what was under way has arrived
-        before = leech.done_bytes
+        before = settled(leech)
         time.sleep(2.0)
         assert leech.done_bytes == before < sample.size_bytes
         ways.bring("tun0")
         wait_until(lambda: leech.has("finished"))
         assert beside.packets == []
     assert sample.differences(tmp_path) == []
+
+
+@pytest.mark.parametrize("how", ["datagram", "connection"])
+@pytest.mark.parametrize("far", ["10.7.0.9", "fd07::9"])
+def test_what_is_sent_freely_is_seen_on_the_other_way_and_what_is_bound_is_not(
+        far: str, how: str, ways: TwoWays) -> None:
+    """The first half is the control: a capture that sees nothing would make every other test here pass."""
+    bound = [Binding(), Binding(InterfaceSpec("tun0"), survey=lambda: ways.machine.call(survey)),
+             Binding(InterfaceSpec(addresses=("10.9.0.2", "fd09::2")), survey=lambda: ways.machine.call(survey))]
+    seen = []
+    for binding in bound:
+        with Capture(ways, "plain0") as beside, Capture(ways, "tun0") as through:
+            ways.machine.call(lambda binding=binding: send_to(binding, far, how))   # type: ignore[misc]
+            wait_until(lambda: bool(beside.packets or through.packets))
+            time.sleep(0.1)            # for what leaves by both
+        seen.append((bool(beside.packets), bool(through.packets)))
+    assert seen == [(True, False), (False, True), (False, True)]
+
+
+def send_to(binding: Binding, host: str, how: str) -> None:
+    if how == "datagram":
+        with binding.open_at("::" if ":" in host else "0.0.0.0", 0, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae", (host, PORT))
+    else:
+        with binding.stream_to(host, PORT) as sock:
+            sock.setblocking(False)
+            sock.connect_ex((host, PORT))
+            time.sleep(0.05)           # to close it takes the question back
 
 
 def test_an_interface_that_comes_later_is_waited_for(ways: TwoWays, sample: Sample, tmp_path: Path) -> None:
@@ -119,7 +158,7 @@ def test_an_interface_that_comes_later_is_waited_for(ways: TwoWays, sample: Samp
         ways.bring("tun0")
         wait_until(lambda: leech.has("finished"))
         assert beside.packets == []
-    assert leech.process.returncode == EXIT_OK
+        assert leech.process.wait(TIMEOUT_S) == EXIT_OK
 
 
 @pytest.mark.parametrize("interface", ["tun0", "10.9.0.2"])
@@ -128,8 +167,6 @@ def test_trackers_and_name_servers_are_asked_by_the_interface_too(
     (tmp_path / "resolv.conf").write_text(f"nameserver {WORLD}\n")
     with_names = ("unshare", "--mount", "sh", "-c",
                   f'mount --bind {tmp_path}/resolv.conf /etc/resolv.conf && exec "$@"', "-")
-    if interface != "tun0":            # addresses alone decide no route, so a router of this machine has to
-        subprocess.run([*ways.machine.prefix, "ip", "route", "replace", f"{WORLD}/32", "via", "10.9.0.1"], check=True)
     with (
         NameServer(ways) as names, Capture(ways, "plain0") as beside, seed_of(ways, sample) as seed,
         ListTracker([f"{WORLD}:{PORT}"], address=WORLD, namespace=ways.world) as tracker,

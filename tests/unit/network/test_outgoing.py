@@ -49,9 +49,9 @@ def test_a_proxy_that_is_not_there_is_told_from_a_peer_that_is_not():
 
 def test_a_strict_proxy_is_the_only_one_that_is_connected_to():
     with pytest.raises(NetworkError) as caught:
-        STRICT.stream_to("192.0.2.1")
+        STRICT.stream_to("192.0.2.1", 9)
     assert caught.value.code == "net.proxy-only"
-    STRICT.stream_to("127.0.0.1").close()
+    STRICT.stream_to("127.0.0.1", 9).close()
 
 
 def test_a_family_that_a_host_lacks_is_said_to_be_missing():

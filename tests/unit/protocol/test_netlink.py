@@ -6,7 +6,8 @@ import struct
 
 import pytest
 
-from blobtorrent.network.interfaces import presence_of, survey
+from blobtorrent.model.errors import NetworkError
+from blobtorrent.network.interfaces import survey
 from blobtorrent.protocol.netlink import Answer, Gateway, Link, OwnAddress
 
 
@@ -14,8 +15,8 @@ def attribute(kind, data):
     return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
 
 
-def message(kind, body):
-    return struct.pack("=IHHII", 16 + len(body), kind, 0, 1, 0) + body + bytes(-len(body) % 4)
+def message(kind, body, flags=0):
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body + bytes(-len(body) % 4)
 
 
 LINK = message(16, struct.pack("=BxHiII", 0, 1, 7, 0x1043, 0) + attribute(3, b"tun0\0"))
@@ -40,9 +41,19 @@ def test_links_addresses_and_gateways_are_read():
     assert not answer.is_complete
 
 
-@pytest.mark.parametrize("kind", [2, 3])
-def test_an_answer_ends_by_its_own_word(kind):
-    assert read(message(kind, bytes(4))).is_complete
+def test_an_answer_ends_by_its_own_word():
+    assert read(message(3, bytes(4))).is_complete
+
+
+def test_a_refusal_is_no_empty_answer():
+    with pytest.raises(NetworkError) as caught:
+        read(message(2, struct.pack("=i", -1) + bytes(16)))
+    assert caught.value.code == "net.no-netlink"
+
+
+def test_an_answer_that_things_changed_under_is_known_as_torn():
+    assert not read(LINK).is_torn
+    assert read(LINK, message(3, bytes(4), flags=0x12)).is_torn
 
 
 def test_an_address_that_may_be_taken_is_not_ours_yet():
@@ -59,8 +70,12 @@ def test_a_route_to_one_network_is_no_gateway():
     assert read(ROUTE[:17] + b"\x18" + ROUTE[18:]).gateways == []
 
 
+def test_a_route_of_another_table_is_no_gateway():
+    assert read(ROUTE[:20] + b"\xfd" + ROUTE[21:]).gateways == []
+
+
 def test_this_machine_has_loopback():
     found = survey()
     assert any(link.is_loopback and link.is_up for link in found.links)
-    assert "127.0.0.1" in presence_of("lo")[1]
-    assert presence_of("nosuch0") == (0, ())
+    assert "127.0.0.1" in [own.host for own in found.addresses]
+    assert found.gateways == []        # nobody asked for routes
