@@ -33,13 +33,13 @@ class Completion:
     def hash_finished(self) -> None:
         """Hand on the pieces that became complete in this pass."""
         swarm = self._swarm
+        finished, swarm.finished = swarm.finished, []      # once each, whatever becomes of one of them
         ready = []
-        for assembly in swarm.finished:
+        for assembly in finished:
             assembly.fire(PieceEvent.COMPLETE)
             swarm.requests.close(assembly)
             if not assembly.being_stored:
                 ready.append(assembly)
-        swarm.finished.clear()
         self.hash(ready)
 
     def hash(self, assemblies: Sequence[Assembly]) -> None:

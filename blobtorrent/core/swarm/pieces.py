@@ -250,7 +250,7 @@ class PieceManager:
         self._close(assembly)
 
     def drop(self, assembly: Assembly) -> None:
-        """Give an open piece up; its slots are the caller's business."""
+        """Forget an open piece; its slots and requests are the caller's business (`UnfinishedPieces.abandon`)."""
         assembly.fire(Event.DROP)
         self._close(assembly)
 

@@ -164,7 +164,7 @@ class UnfinishedPieces:
                 self._drop(assembly)
         else:
             for assembly in self._copy(assemblies):
-                self._close(assembly)
+                self.abandon(assembly)
 
     def _on_stored(self, assemblies: list[Assembly], *, is_over: bool) -> None:
         """The disk thread is done with the slots of these. `is_over`: those that are not whole are given up."""
@@ -184,13 +184,16 @@ class UnfinishedPieces:
             self.let_go(left)
 
     def _drop(self, assembly: Assembly) -> None:
-        """Give up what is here of an open piece. A block in the middle of arriving finds no place and is dropped."""
+        """Give up what is here of an open piece, in the part store too."""
         self._swarm.order.store.parts.drop(assembly.index)
         self._swarm.on_waste((assembly.num_blocks - assembly.missing) * BLOCK_SIZE)
-        self._close(assembly)
+        self.abandon(assembly)
 
-    def _close(self, assembly: Assembly) -> None:
-        """What is here of an open piece stays in the part store, if anywhere."""
+    def abandon(self, assembly: Assembly) -> None:
+        """Give an open piece up: the one way to do so. What is here of it stays in the part store, if anywhere.
+
+        A block of it in the middle of arriving finds no place and is dropped.
+        """
         self._swarm.memory.release([slot for _, slot in assembly.held_slots])
         assembly.slots = [DROPPED] * assembly.num_blocks
         self._copies.pop(assembly, None)

@@ -301,7 +301,7 @@ class WebSeeds:
         swarm, assembly = self._swarm, part.token
         blocks = range(part.begin // BLOCK_SIZE, -(-(part.begin + part.length) // BLOCK_SIZE))
         if assembly.is_untouched and len(blocks) == assembly.num_blocks:
-            swarm.pieces.drop(assembly)
+            swarm.unfinished.abandon(assembly)
         else:
             swarm.requests.give_back(assembly, list(blocks))
 

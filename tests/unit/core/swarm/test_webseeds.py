@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import ChangeSwarm, WantPieces
 from blobtorrent.core.swarm.seeddesk import SeedDesk
 from blobtorrent.core.swarm.webseed import FIRST_REST_S, FORGET_FILES_S, KEEP_S, State, WebSeed
@@ -15,9 +16,11 @@ from blobtorrent.core.swarm.webseeds import WebSeeds
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
 from blobtorrent.discovery.seedreader import SeedReader
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, WebSeedError
+from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.jobs import PieceVerdicts
-from tests.support.oneswarm import OneSwarm
+from tests.support.accounts import check_pieces
+from tests.support.oneswarm import OneSwarm, outstanding
 from tests.support.stored import StoredTorrent
 
 BLOCK = 1 << 14
@@ -84,10 +87,12 @@ class Rig:
             self.swarm.flush(self.one.notes.now)
 
     def finish(self) -> None:
-        """Everything that is asked comes."""
+        """Everything that is asked comes, from peers too."""
         for _ in range(200):
             while self.posted:
                 self.end(self.take())
+            for link in list(self.swarm.links):
+                self.one.give(link, outstanding(link))
             self.judge()
             if self.swarm.is_seeding:
                 return
@@ -298,6 +303,36 @@ def test_pieces_that_are_larger_than_the_share_of_memory_come_in_parts() -> None
     assert rig.arena.reserved == 0
 
 
+@pytest.mark.parametrize("blocks", [1, 4, 20])
+def test_the_rest_of_a_block_comes_when_a_web_seed_gave_its_piece_back(blocks: int) -> None:
+    rig = Rig(pieces=2, piece_length=blocks * BLOCK, web_seeds="off")
+    link = rig.one.join([0])
+    message = wire.Piece(0, 0, rig.torrent.piece(0)[:BLOCK]).encode()
+    link.intake.feed(message[:113])
+    while not link.snubbed:
+        rig.one.pass_time(1.0)
+    rig.swarm.want(WantPieces(rig.swarm.info_hash, 0b10, {}))
+    rig.swarm.change(ChangeSwarm(rig.swarm.info_hash, rig.swarm.settings._replace(web_seeds="always")))
+    while rig.posted:
+        rig.end(rig.take(), 0, NetworkError("net.reset", "cut"))
+    assert not rig.swarm.pieces.open
+    link.intake.feed(message[113:])
+    rig.swarm.flush(rig.one.notes.now)
+    rig.swarm.want(WantPieces(rig.swarm.info_hash, 0, {}))
+    rig.swarm.lose(link, NetworkError("net.reset", "gone"))
+    rig.finish()
+    assert (rig.arena.reserved, rig.swarm.requests._committed) == (0, 0)
+
+
+def test_a_piece_that_a_web_seed_gave_back_holds_no_promise_of_memory() -> None:
+    rig = Rig(pieces=2, piece_length=20 * BLOCK, web_seeds="off")
+    rig.swarm.lose(rig.one.join([0]), NetworkError("net.reset", "gone"))
+    rig.swarm.want(WantPieces(rig.swarm.info_hash, 0b10, {}))
+    rig.swarm.change(ChangeSwarm(rig.swarm.info_hash, rig.swarm.settings._replace(web_seeds="always")))
+    rig.end(rig.take(), 0, WebSeedError("webseed.busy", "HTTP status 503"))
+    assert (list(rig.swarm.pieces.open), rig.swarm.requests._committed) == ([], 0)
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_whatever_happens_no_memory_is_lost_and_the_torrent_completes(seed: int) -> None:
     rng = random.Random(seed)
@@ -305,33 +340,43 @@ def test_whatever_happens_no_memory_is_lost_and_the_torrent_completes(seed: int)
     slots, piece_length = rng.choice(((48, BLOCK), (48, PIECE), (256, PIECE), (256, 24 * BLOCK)))
     rig = Rig(pieces=rng.choice((3, 20, 50)), urls=URLS, limit=rng.choice((1, 2, 4)), slots=slots,
               piece_length=piece_length)
+    halves: dict[PeerLink, bytes] = {}                     # what is yet to come of a block in the middle of arriving
     for _ in range(60):
-        what = rng.randrange(8)
+        what = rng.randrange(10)
+        link = rng.choice(list(rig.swarm.links)) if rig.swarm.links else None
         if what < 3 and rig.posted:
             order = rig.posted.pop(rng.randrange(len(rig.posted)))
             came = rng.randrange(len(order.parts) + 1)
             error = rng.choice((None, NetworkError("net.reset", "x"), WebSeedError("webseed.busy", "x")))
-            rig.end(order, None if error is None else came, error)
+            rig.end(order, None if error is None else came, error, spoil=not rng.randrange(10))
         elif what == 3 and len(rig.swarm.links) < 3:
             rig.one.join(rng.sample(range(rig.torrent.geometry.num_pieces), rng.randrange(1, 3)))
-        elif what == 4 and rig.swarm.links:
-            link = rng.choice(list(rig.swarm.links))
-            asked = [(key >> 32, (key & 0xFFFFFFFF) >> 14) for key, _ in link.outstanding.items()]
-            rig.one.give(link, asked[:rng.randrange(5)])
-        elif what == 5 and rig.swarm.links:
-            rig.swarm.lose(rng.choice(list(rig.swarm.links)), NetworkError("net.reset", "gone"))
-        elif what == 6:
+        elif what in (4, 5) and link is not None:
+            link.intake.feed(halves.pop(link, b""))
+            rig.one.give(link, outstanding(link)[:rng.randrange(5)], spoil=not rng.randrange(5))
+        elif what == 6 and link is not None and link not in halves:
+            for piece, block in outstanding(link)[:1]:
+                data = rig.torrent.piece(piece)[block * BLOCK : (block + 1) * BLOCK]
+                message = wire.Piece(piece, block * BLOCK, data).encode()
+                cut = rng.randrange(14, len(message))
+                link.intake.feed(message[:cut])
+                halves[link] = message[cut:]
+        elif what == 7 and link is not None:
+            rig.swarm.lose(link, NetworkError("net.reset", "gone"))
+        elif what == 8:
             skipped = rng.getrandbits(rig.torrent.geometry.num_pieces) & rng.choice((0, rig.swarm.all_mask))
             rig.swarm.want(WantPieces(rig.swarm.info_hash, skipped, {}))
         else:
             rig.judge()
-            rig.one.pass_time(rng.random() * 20)
+            rig.one.pass_time(rng.random() * 30)
         rig.one.said()
+        check_pieces(rig.swarm)
     for link in list(rig.swarm.links):
         rig.swarm.lose(link, NetworkError("net.reset", "gone"))
     rig.swarm.want(WantPieces(rig.swarm.info_hash, 0, {}))
+    rig.one.join()                     # all web seeds may be banned
     rig.finish()
-    assert rig.arena.reserved == 0
+    assert (rig.arena.reserved, rig.swarm.requests._committed) == (0, 0)
 
 
 def test_a_free_connection_is_there_only_for_who_may_be_asked() -> None:
