@@ -9,23 +9,73 @@ from __future__ import annotations
 import ipaddress
 from enum import IntEnum
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_MAPPED, _NAT64 = 0xFFFF, 0x64FF9B << 64           # ::ffff:0:0/96, 64:ff9b::/96: all bits but the last 32
+_6TO4 = 0x2002                                     # 2002::/16: the first 16 bits
+# They hand out the credentials of a virtual machine to whoever asks. Those of other providers are link-local.
+_METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "fd00:ec2::254")))
+
 
 class Reach(IntEnum):
     """Wider is more."""
 
-    LOOPBACK = 0
+    NOWHERE = -1                       # of no single host: groups, and what is reserved
+    LOOPBACK = 0                       # and the unspecified address, which leads there
     LOCAL = 1                          # link-local, private, shared by a provider's customers: not of the internet
     GLOBAL = 2
 
 
+def address_of(host: str) -> Address:
+    """The address that a text stands for, as `true_address` has it; a zone is left out. Raises ValueError."""
+    return true_address(ipaddress.ip_address(host.partition("%")[0]))
+
+
+def true_address(address: Address) -> Address:
+    """Where packets to an address come out: what holds an IPv4 address (mapped, compatible, NAT64, 6to4) is that one."""
+    if address.version == 4:
+        return address
+    number = int(address)
+    head = number >> 32
+    if head in (_MAPPED, _NAT64) or head == 0 and number > 1:
+        return ipaddress.IPv4Address(number & 0xFFFFFFFF)
+    if number >> 112 == _6TO4:
+        return ipaddress.IPv4Address(number >> 80 & 0xFFFFFFFF)
+    return address
+
+
 def reach_of(host: str) -> Reach:
-    """`host` is an address in text form; an IPv4 address written as IPv6 counts as what it is."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if address.is_loopback:
+    """`host` is an address in text form."""
+    return _reach_of(address_of(host))
+
+
+def is_public(address: Address | None) -> bool:
+    """Whether a host is one of the internet; who is unknown (None) counts as such."""
+    return address is None or _reach_of(true_address(address)) is Reach.GLOBAL
+
+
+def _reach_of(address: Address) -> Reach:
+    if address.is_multicast or address.version == 4 and address.is_reserved:
+        return Reach.NOWHERE
+    if address.is_loopback or address.is_unspecified:
         return Reach.LOOPBACK
-    return Reach.GLOBAL if address.is_global else Reach.LOCAL
+    is_site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+    return Reach.GLOBAL if address.is_global and not is_site_local else Reach.LOCAL
+
+
+def may_ask(address: Address, *, came_from_public: bool, on_loopback: bool) -> bool:
+    """Whether a stranger's URL may lead to `address`: not to groups, nor to the link, where services trust everybody
+    and clouds keep their metadata; on this machine only `on_loopback`.
+
+    `came_from_public`: a host of the internet sent us there, which has no business with what is nearer.
+    """
+    address = true_address(address)
+    reach = _reach_of(address)
+    if reach is Reach.NOWHERE or address.is_unspecified or address.is_link_local or address in _METADATA:
+        return False
+    if came_from_public and reach is not Reach.GLOBAL:
+        return False
+    return reach is not Reach.LOOPBACK or on_loopback
 
 
 def may_name(by: str | None, host: str, *, allow_loopback: bool) -> bool:
@@ -37,3 +87,20 @@ def may_name(by: str | None, host: str, *, allow_loopback: bool) -> bool:
         return True
     return by is not None and reach_of(by) is Reach.LOOPBACK or reach_of(host) >= (
         Reach.GLOBAL if by is None else reach_of(by))
+
+
+def site_of(host: str) -> str:
+    """What counts as one host where hosts are counted: an IPv6 subnet of the internet, for whoever has one of its
+    addresses has them all, and else the host itself."""
+    if ":" not in host or reach_of(host) is not Reach.GLOBAL:
+        return host
+    address = ipaddress.IPv6Address(host)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+
+
+def neighbourhood_of(host: str) -> str:
+    """The network around a host, of which one owner easily has many sites: a /24 of IPv4, a /48 of IPv6."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    return str(ipaddress.ip_network(f"{address}/{48 if address.version == 6 else 24}", strict=False))

@@ -101,12 +101,14 @@ class OneSwarm:
         self.swarm.start()
         self._numbers = 0
 
-    def join(self, pieces: Iterable[int] | None = None, *, unchoked: bool = True) -> PeerLink:
-        """A peer that has these pieces (None: all), says so and, unless told otherwise, unchokes us."""
+    def join(self, pieces: Iterable[int] | None = None, *, unchoked: bool = True,
+             dialled: Endpoint | None = None) -> PeerLink:
+        """A peer that has these pieces (None: all), says so and, unless told otherwise, unchokes us. It dialled us, or
+        we `dialled` it there."""
         self._numbers += 1
         greeting = Greeting(OUR_RESERVED, self.torrent.metainfo.info_hash.v1, PeerId(self._numbers.to_bytes(20, "big")))
-        endpoint = Endpoint(f"10.1.{self._numbers >> 8}.{self._numbers & 255}", 6881)
-        link = PeerLink(self.swarm, self._numbers, endpoint, greeting, True, self.notes.now)
+        endpoint = dialled or Endpoint(f"10.1.{self._numbers >> 8}.{self._numbers & 255}", 6881)
+        link = PeerLink(self.swarm, self._numbers, endpoint, greeting, dialled is None, self.notes.now)
         link.intake = Intake(link, Decoder(), self.scatter)
         self.swarm.admit(link)
         num_pieces = self.torrent.geometry.num_pieces

@@ -154,16 +154,22 @@ def read_past(body: bytes) -> Past:
 
 def peers_body(peers: Iterable[KnownAddress]) -> bytes:
     return _dump([
-        [str(peer.endpoint), peer.source.value, peer.failures, peer.last_good_at, *filter(None, [peer.tracker])]
-        for peer in peers])
+        [str(peer.endpoint), peer.source.value, peer.failures, peer.last_good_at, *_merits(peer)] for peer in peers])
+
+
+def _merits(peer: KnownAddress) -> tuple[str | int, ...]:
+    """What most do not have is left out."""
+    if peer.received_bytes:
+        return peer.tracker, peer.received_bytes
+    return (peer.tracker,) if peer.tracker else ()
 
 
 def read_peers(body: bytes) -> tuple[KnownAddress, ...]:
     """Empty when the row is not there or makes no sense: peers are found anew then."""
     try:
         return tuple(
-            KnownAddress(parse_endpoint(endpoint), PeerSource(source), failures, last_good_at, *tracker)
-            for endpoint, source, failures, last_good_at, *tracker in json.loads(body or b"[]")
+            KnownAddress(parse_endpoint(endpoint), PeerSource(source), failures, last_good_at, *merits)
+            for endpoint, source, failures, last_good_at, *merits in json.loads(body or b"[]")
         )
     except (ValueError, TypeError, AttributeError, BlobTorrentError):
         return ()

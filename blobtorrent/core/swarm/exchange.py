@@ -6,17 +6,18 @@ it has no business itself, and is not listened to any more when those that it na
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from blobtorrent.core.swarm.knownpeer import CLAIM_S
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import PeerSource
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, PeerError
-from blobtorrent.model.reach import may_name, reach_of
+from blobtorrent.model.reach import Reach, may_name, neighbourhood_of, reach_of, site_of
 from blobtorrent.protocol.wire.extended import UT_PEX
 from blobtorrent.protocol.wire.pex import IS_REACHABLE, MAX_ENTRIES, UPLOAD_ONLY, PeerExchange
 
@@ -30,8 +31,10 @@ MAX_EXCESS = 20                        # messages beyond that which are passed o
 FEW = 25                               # live peers of a family; while there are fewer, some that left are told too
 RECENT_S = 300.0                       # for so long after they left
 MAX_SHARE = 200                        # addresses of one host that were not proven yet
-MAX_SHARES = 500                       # hosts that are remembered
 MAX_DEAD = 50                          # addresses of a host that led nowhere, while less than a tenth were good
+AROUND = 3                             # times as much of both for all hosts of one network of the internet
+MAX_SHARES = 1000                      # hosts and networks that are remembered
+MAX_OF_SITE = 4                        # addresses in one message that may be one host's
 _LEFT_IN_PEACE = frozenset(("net.both-seeds", "net.too-many", "net.crossed"))
 
 _reach_of = lru_cache(4096)(reach_of)
@@ -43,7 +46,9 @@ class Exchange:
     def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm
         self._partners: dict[PeerLink, _Partner] = {}
-        self._shares: dict[str, _Share] = {}               # by host, those that spoke last at the end
+        self._shares: dict[str, _Share] = {}               # by host and network, those that spoke last at the end
+        self._present: dict[Endpoint, int] = {}            # who is worth telling of, with flags
+        self._revision = 1                                 # of that
         self._recent: deque[_Recent] = deque(maxlen=2 * FEW)
 
     def meet(self, link: PeerLink) -> None:
@@ -54,7 +59,7 @@ class Exchange:
     def left(self, link: PeerLink, error: BlobTorrentError) -> None:
         """A link ended. Those who parted because both were complete, or for want of room, are still worth a dial."""
         self._partners.pop(link, None)
-        endpoint = listening_at(link)
+        endpoint = link.listening_at
         if endpoint is not None and error.code in _LEFT_IN_PEACE:
             self._recent.append(_Recent(endpoint, _flags(link), self._swarm.now))
 
@@ -62,30 +67,39 @@ class Exchange:
 
     def tick(self, now: float) -> None:
         """Tell those whose minute is over what is new."""
-        due = [(link, partner) for link, partner in self._partners.items() if partner.tell_at <= now]
-        if due:
-            present = self._present(now)
-            for link, partner in due:
-                self._tell(link, partner, present, now)
+        present = self._worth_telling(now)
+        if present != self._present:
+            self._present = present
+            self._revision += 1
+        fit: dict[Reach, dict[Endpoint, int]] = {}         # whom a peer of that reach may be told of
+        for link, partner in self._partners.items():
+            if partner.tell_at <= now and partner.seen != self._revision and link.extended.ids.get(UT_PEX):
+                reach = _reach_of(link.endpoint.host)
+                if reach not in fit:
+                    fit[reach] = {peer: flags for peer, flags in present.items() if _reach_of(peer.host) >= reach}
+                self._tell(link, partner, fit[reach], now)
 
-    def _tell(self, link: PeerLink, partner: _Partner, present: dict[Endpoint, int], now: float) -> None:
-        itself, reach = listening_at(link), _reach_of(link.endpoint.host)
-        fit = {peer: flags for peer, flags in present.items()
-               if peer != itself and _reach_of(peer.host) >= reach}
-        added = dict([(peer, flags) for peer, flags in fit.items() if peer not in partner.told][:MAX_ENTRIES])
-        dropped = tuple(peer for peer in partner.told if peer not in fit)[:MAX_ENTRIES]
-        message = link.extended.message(UT_PEX, PeerExchange(added, dropped).encode()) if added or dropped else None
+    def _tell(self, link: PeerLink, partner: _Partner, fit: dict[Endpoint, int], now: float) -> None:
+        itself = link.listening_at
+        added = [(peer, flags) for peer, flags in fit.items() if peer not in partner.told and peer != itself]
+        dropped = [peer for peer in partner.told if peer not in fit or peer == itself]
+        if len(added) <= MAX_ENTRIES and len(dropped) <= MAX_ENTRIES:
+            partner.seen = self._revision
+        if not added and not dropped:
+            return
+        told = PeerExchange(dict(added[:MAX_ENTRIES]), tuple(dropped[:MAX_ENTRIES]))
+        message = link.extended.message(UT_PEX, told.encode())
         if message is not None:
-            partner.told.update(added)
-            for peer in dropped:
+            partner.told.update(told.added)
+            for peer in told.dropped:
                 del partner.told[peer]
             partner.tell_at = now + INTERVAL_S
             link.send(message)
 
-    def _present(self, now: float) -> dict[Endpoint, int]:
+    def _worth_telling(self, now: float) -> dict[Endpoint, int]:
         """Who is worth telling of, with flags: the connected, and while these are few some that left in peace."""
         present = {endpoint: _flags(link) for link in self._swarm.links
-                   if (endpoint := listening_at(link)) is not None}
+                   if (endpoint := link.listening_at) is not None}
         while self._recent and self._recent[0].at <= now - RECENT_S:
             self._recent.popleft()
         for is_ipv6 in (False, True):
@@ -107,36 +121,43 @@ class Exchange:
                 raise PeerError("wire.pex-flood", "it tells of peers all the time")
             return
         told = PeerExchange.decode(payload)
-        share = self._share_of(link.endpoint.host)
-        share.settle(self._swarm)
-        if share.is_hopeless:
+        shares = self._shares_of(link.endpoint.host)
+        for share in shares:
+            share.settle(self._swarm)
+        if any(share.is_hopeless for share in shares):
             return
-        fit: list[Endpoint] = []
-        for endpoint in self._worth_trying(link, told):
-            if len(share.unproven) + len(fit) >= MAX_SHARE:
-                break
-            fit.append(endpoint)
-        for endpoint in self._swarm.peers.found(tuple(fit), PeerSource.PEX, now):
-            share.unproven[endpoint] = None
-            if told.added[endpoint] & UPLOAD_ONLY:
-                self._swarm.peers.wants_nothing(endpoint)
+        room = min(share.room for share in shares)
+        fit = tuple(endpoint for endpoint, _ in zip(self._worth_trying(link, told), range(room)))
+        peers = self._swarm.peers
+        new = dict.fromkeys(peers.found(fit, PeerSource.PEX, now))
+        for share in shares:
+            share.unproven.update(new)
+        for endpoint in fit:
+            if not told.added[endpoint] & UPLOAD_ONLY:
+                peers.doubt_complete(endpoint)
+            elif endpoint in new:
+                peers.claim_complete(endpoint, now + CLAIM_S)
         if fit:
             self._swarm.dial()
             self._swarm.pulse.hurry()
 
     def _worth_trying(self, link: PeerLink, told: PeerExchange) -> Iterator[Endpoint]:
-        """Without what its teller has no business with, and with one port of a host: behind many there is one peer that
-        moved, or a trick to have somebody scanned. On loopback all share one host."""
+        """Without what its teller has no business with, and with one port of a host and few hosts of a subnet: behind
+        many there is one peer that moved, or a trick to have somebody scanned. On loopback all share one host."""
         allow_loopback = self._swarm.settings.allow_loopback
-        by, hosts = link.endpoint.host, set()
+        by, hosts, sites = link.endpoint.host, set[str](), Counter[str]()
         for endpoint in told.added:
             address = ip_address(endpoint.host)
             if address.is_multicast or address.is_unspecified or address.is_reserved:
                 continue
-            if endpoint.host in hosts or not may_name(by, endpoint.host, allow_loopback=allow_loopback):
+            site = site_of(endpoint.host)
+            if endpoint.host in hosts or sites[site] >= MAX_OF_SITE:
+                continue
+            if not may_name(by, endpoint.host, allow_loopback=allow_loopback):
                 continue
             if not address.is_loopback:
                 hosts.add(endpoint.host)
+                sites[site] += 1
             yield endpoint
 
     def _partner_of(self, link: PeerLink) -> _Partner:
@@ -145,22 +166,30 @@ class Exchange:
             partner = self._partners[link] = _Partner(self._swarm.now)
         return partner
 
-    def _share_of(self, host: str) -> _Share:
-        share = self._shares.pop(host, None) or _Share()
-        self._shares[host] = share
-        if len(self._shares) > MAX_SHARES:
+    def _shares_of(self, host: str) -> list[_Share]:
+        """That of a host, and on the internet that of the network around it."""
+        sizes = {site_of(host): 1}
+        if _reach_of(host) is Reach.GLOBAL:
+            sizes[neighbourhood_of(host)] = AROUND
+        found = []
+        for key, size in sizes.items():
+            share = self._shares.pop(key) if key in self._shares else _Share(size)
+            self._shares[key] = share
+            found.append(share)
+        while len(self._shares) > MAX_SHARES:
             del self._shares[next(iter(self._shares))]
-        return share
+        return found
 
 
 class _Partner:
     """A peer that takes part: what it was told, and how much it says."""
 
-    __slots__ = ("excess", "quiet_until", "tell_at", "told")
+    __slots__ = ("excess", "quiet_until", "seen", "tell_at", "told")
 
     def __init__(self, now: float) -> None:
         self.told: dict[Endpoint, int] = {}
         self.tell_at = now
+        self.seen = 0                  # the revision of which it knows everything
         self.quiet_until = now         # when it would have spoken as often as it may
         self.excess = 0
 
@@ -173,11 +202,12 @@ class _Partner:
 
 
 class _Share:
-    """What one host told of that was new to us, and what became of it."""
+    """What one host, or `size` hosts, told of that was new to us, and what became of it."""
 
-    __slots__ = ("dead", "good", "unproven")
+    __slots__ = ("dead", "good", "size", "unproven")
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self.size = size
         self.unproven: dict[Endpoint, None] = {}
         self.dead = 0
         self.good = 0
@@ -192,8 +222,13 @@ class _Share:
                 self.dead += not was_good
 
     @property
+    def room(self) -> int:
+        """How many more it may tell of before some were tried."""
+        return max(0, MAX_SHARE * self.size - len(self.unproven))
+
+    @property
     def is_hopeless(self) -> bool:
-        return self.dead >= MAX_DEAD and self.good < self.dead // 10
+        return self.dead >= MAX_DEAD * self.size and self.good < self.dead // 10
 
 
 class _Recent:
@@ -205,13 +240,6 @@ class _Recent:
         self.endpoint = endpoint
         self.flags = flags
         self.at = at
-
-
-def listening_at(link: PeerLink) -> Endpoint | None:
-    """Where a connected peer takes connections, as far as it is known: never the port that it dialled from."""
-    if not link.is_incoming:
-        return link.endpoint
-    return Endpoint(link.endpoint.host, link.extended.port) if link.extended.port else None
 
 
 def _flags(link: PeerLink) -> int:

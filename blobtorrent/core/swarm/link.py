@@ -63,9 +63,9 @@ class PeerLink:
     __slots__ = (
         "arriving", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint", "extended",
         "ghosts", "given", "greeting", "handshakes_spent_s", "haves_told", "intake", "is_incoming", "is_optimistic",
-        "is_suspect", "last_block_at", "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
-        "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked", "up", "wanted", "window",
-        "working_on",
+        "is_suspect", "last_block_at", "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number",
+        "outstanding", "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked", "up",
+        "wanted", "window", "working_on",
     )
 
     intake: Intake
@@ -108,6 +108,13 @@ class PeerLink:
         self.haves_told = 0                    # how far into the swarm's list of new pieces the peer was told
         self.batch: list[Buffer] = []          # what this pass wants sent
         self.batch_bytes = 0
+
+    @property
+    def listening_at(self) -> Endpoint | None:
+        """Where the peer takes connections, as far as it is known: never the port that it dialled from."""
+        if not self.is_incoming:
+            return self.endpoint
+        return Endpoint(self.endpoint.host, self.extended.port) if self.extended.port else None
 
     # ---- network.handler.LinkHandler
 

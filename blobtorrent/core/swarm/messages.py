@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class PeerSource(Enum):
-    """Where an address came from; a peer keeps it for life."""
+    """Where an address came from: of several, the one that is trusted most."""
 
     STATIC = "static"
     TRACKER = "tracker"
@@ -39,13 +39,15 @@ class Totals(NamedTuple):
 
 
 class KnownAddress(NamedTuple):
-    """A peer as it is kept between runs. `last_good_at` is seconds since 1970, 0 when it never was."""
+    """A peer as it is kept between runs. `last_good_at` is seconds since 1970, 0 when it never was; `received_bytes` is
+    the payload that it gave us, that of earlier runs halved with each of them."""
 
     endpoint: Endpoint
     source: PeerSource
     failures: int = 0
     last_good_at: float = 0.0
     tracker: str = ""                  # host name of the tracker that named it
+    received_bytes: int = 0
 
 
 class SwarmSettings(NamedTuple):

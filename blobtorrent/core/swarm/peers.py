@@ -7,9 +7,10 @@ next run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from ipaddress import ip_address
+from collections.abc import Iterable, Iterator, Mapping
 
+from blobtorrent.core.swarm.bans import Bans
+from blobtorrent.core.swarm.knownpeer import HEARSAY, MAX_FAILURES, STATIC_RETRY_S, TRUST, KnownPeer
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
@@ -17,36 +18,14 @@ from blobtorrent.model.ids import PeerId
 
 MAX_DIALS = 50                         # of one torrent at once
 MAX_KNOWN = 4000
+MAX_OF_SOURCE = MAX_KNOWN // 2         # so that none of them fills the list alone; the user's own are not counted
+MAX_LOCAL = 500                        # the same for the local network
 MAX_KEPT = 200                         # for the next run
-FIRST_RETRY_S = 1.0                    # after a failure, doubled each time
-LONGEST_RETRY_S = 1800.0
-STATIC_RETRY_S = 15.0                  # longest for an address that the user named
 OF_PRIVATE = (PeerSource.TRACKER, PeerSource.STATIC)       # where peers of private torrents may come from (BEP 27)
-MAX_HEARSAY = {PeerSource.PEX: MAX_KNOWN // 2, PeerSource.LSD: 500}        # of these, on the word of anybody
-MAX_FAILURES = 8                       # in a row, then a found address is forgotten
-MAX_FAILURES_HEARSAY = 3               # the same for one that never worked: it may be a trick to have somebody dialled
 MAX_OWN = 64                           # addresses of our own that are remembered
 LOW_PORT_S = 30.0                      # hearsay of a port below 1024, where no peer listens, waits so long
 REDIAL_S = 10.0                        # after a link that had been fine
 REDIAL_TWIN_S = 300.0                  # while the same peer is connected by another link
-
-
-class KnownPeer:
-    """One address. `next_dial_at` is monotonic seconds, `last_good_at` seconds since 1970."""
-
-    __slots__ = ("endpoint", "failures", "is_busy", "is_linked", "is_useless", "last_good_at", "next_dial_at", "source",
-                 "tracker")
-
-    def __init__(self, endpoint: Endpoint, source: PeerSource, next_dial_at: float) -> None:
-        self.endpoint = endpoint
-        self.source = source
-        self.tracker = ""              # host name of the one that named it last
-        self.failures = 0
-        self.next_dial_at = next_dial_at
-        self.last_good_at = 0.0        # a link to it worked
-        self.is_busy = False           # being dialled, or connected
-        self.is_linked = False         # connected
-        self.is_useless = False        # a seed while we seed: no reason to dial
 
 
 class PeerManager:
@@ -56,7 +35,8 @@ class PeerManager:
         self.gate = Gate()             # the host puts that of its thread here
         self.filtered = 0              # how often it refused an address
         self._known: dict[Endpoint, KnownPeer] = {}
-        self._banned: set[Endpoint | str | bytes | None] = set()       # endpoints, hosts and peer ids
+        self._num_known: Counter[PeerSource] = Counter()
+        self._bans = Bans()
         self._twins: dict[PeerId, dict[Endpoint, None]] = {}           # other addresses of peers that are connected
         self._own: dict[Endpoint, None] = {}               # where we met ourselves
         self.dialing = 0
@@ -72,41 +52,89 @@ class PeerManager:
 
     def num_by_source(self) -> dict[str, int]:
         """How many addresses are known of each source that told of any."""
-        return dict(Counter(known.source.value for known in self._known.values()))
+        return {source.value: number for source, number in self._num_known.items() if number}
 
     def num_resting(self, now: float) -> int:
         """Addresses that failed and wait for the next try."""
         return sum(known.failures > 0 and known.next_dial_at > now and not known.is_busy
                    for known in self._known.values())
 
+    # ---- what is known
+
     def found(self, endpoints: tuple[Endpoint, ...], source: PeerSource, now: float, *,
               tracker: str = "") -> list[Endpoint]:
-        """Learn addresses; returns those that are new. The user's own are kept whatever happens, others up to a limit.
+        """Learn addresses; returns those that are new.
+
+        The user's own are kept whatever happens. Of every other source there are so many, and when the list is full, a
+        better source takes the places of hearsay that nobody has tried.
         """
-        room = MAX_KNOWN - len(self._known)
-        if source in MAX_HEARSAY:
-            room = min(room, MAX_HEARSAY[source] - sum(known.source is source for known in self._known.values()))
         learned: list[Endpoint] = []
+        worse = self._replaceable_by(source)
         for endpoint in endpoints:
             known = self._known.get(endpoint)
             if known is not None:
-                if source is PeerSource.STATIC:
-                    known.source = source
-                known.tracker = tracker or known.tracker
-            elif (source is PeerSource.STATIC or len(learned) < room) and self._may_learn(endpoint, source):
-                is_odd = source in MAX_HEARSAY and endpoint.port < 1024
-                self._known[endpoint] = KnownPeer(endpoint, source, next_dial_at=now + LOW_PORT_S * is_odd)
+                self._named_again(known, source, tracker)
+            elif self._may_learn(endpoint, source) and (source is PeerSource.STATIC or self._make_place(worse)):
+                is_odd = source in HEARSAY and endpoint.port < 1024
+                known = KnownPeer(endpoint, source, next_dial_at=now + LOW_PORT_S * is_odd)
+                known.tracker = tracker
+                self._add(known)
                 self.revision += 1
-                self._known[endpoint].tracker = tracker
                 learned.append(endpoint)
         return learned
 
     def _may_learn(self, endpoint: Endpoint, source: PeerSource) -> bool:
-        return endpoint not in self._own and (source is PeerSource.STATIC or not self.refuses(endpoint))
+        if endpoint in self._own:
+            return False
+        if source is PeerSource.STATIC:
+            return True
+        limit = MAX_LOCAL if source is PeerSource.LSD else MAX_OF_SOURCE
+        return self._num_known[source] < limit and not self.refuses(endpoint)
 
-    def wants_nothing(self, endpoint: Endpoint) -> None:
-        """Who is at an address that was just learned is said to be complete: no reason to dial it while we are."""
-        self._known[endpoint].is_useless = True
+    def _make_place(self, worse: Iterator[KnownPeer]) -> bool:
+        if len(self._known) < MAX_KNOWN:
+            return True
+        loser = next(worse, None)
+        if loser is not None:
+            self._drop(loser)
+        return loser is not None
+
+    def _named_again(self, known: KnownPeer, source: PeerSource, tracker: str) -> None:
+        """It is as good as the best who named it; what one peer claims of it stands while nobody else knows it."""
+        if TRUST[source] < TRUST[known.source]:
+            self._num_known[known.source] -= 1
+            self._num_known[source] += 1
+            known.source = source
+        if source is not PeerSource.PEX:
+            known.claimed_until = 0.0
+        known.tracker = tracker or known.tracker
+
+    def _replaceable_by(self, source: PeerSource) -> Iterator[KnownPeer]:
+        """Hearsay of worse sources that has led to nobody so far, the worst first. Looked for when it is needed."""
+        for worse in reversed(HEARSAY):
+            if TRUST[worse] > TRUST[source]:
+                for known in [known for known in self._known.values() if known.source is worse and known.is_untried]:
+                    if known.source is worse:              # nobody better has named it meanwhile
+                        yield known
+
+    def _add(self, known: KnownPeer) -> None:
+        self._known[known.endpoint] = known
+        self._num_known[known.source] += 1
+
+    def _drop(self, known: KnownPeer) -> None:
+        del self._known[known.endpoint]
+        self._num_known[known.source] -= 1
+
+    def claim_complete(self, endpoint: Endpoint, until: float) -> None:
+        """A peer says of another one, of which it told first, that it is complete: no reason to dial it while we are.
+        """
+        self._known[endpoint].claimed_until = until
+
+    def doubt_complete(self, endpoint: Endpoint) -> None:
+        """Another peer says that it is not."""
+        known = self._known.get(endpoint)
+        if known is not None:
+            known.claimed_until = 0.0
 
     def was_good(self, endpoint: Endpoint) -> bool | None:
         """Whether an address that was found led to a peer; None while that is open."""
@@ -116,57 +144,104 @@ class PeerManager:
         return True if known.is_linked or known.last_good_at else None
 
     def restore(self, addresses: Iterable[KnownAddress], now: float) -> None:
-        """Know again what an earlier run kept. Those that worked last go first; one that failed waits its time."""
-        for address in sorted(addresses, key=lambda address: -address.last_good_at)[:MAX_KNOWN]:
+        """Know again what an earlier run kept. Those that gave us most go first, then those that worked last; one that
+        failed waits its time."""
+        for address in sorted(addresses, key=_merit)[:MAX_KNOWN]:
             known = KnownPeer(address.endpoint, address.source, now)
             known.last_good_at = address.last_good_at
             known.tracker = address.tracker
+            known.received_bytes = address.received_bytes // 2
             known.failures = min(address.failures, MAX_FAILURES)
             if known.failures:
-                known.next_dial_at = now + _pause_s(known)
-            self._known.setdefault(address.endpoint, known)
+                known.next_dial_at = now + known.pause_s
+            if address.endpoint not in self._known:
+                self._add(known)
 
-    def kept(self, incoming: Iterable[Endpoint], wall: float, *, seeding: bool) -> tuple[KnownAddress, ...]:
+    def kept(self, connected: Mapping[Endpoint, int], wall: float, *, seeding: bool) -> tuple[KnownAddress, ...]:
         """What is worth keeping for the next run, best first.
 
-        `incoming` are where connected peers that dialled us say that they listen; `wall` is seconds since 1970.
+        `connected` are where connected peers take connections, those too that dialled us and say so, with the bytes of
+        payload that each gave us; `wall` is seconds since 1970.
         """
-        kept = {endpoint: KnownAddress(endpoint, PeerSource.INCOMING, 0, wall) for endpoint in incoming}
+        kept = {endpoint: KnownAddress(endpoint, PeerSource.INCOMING, 0, wall, received_bytes=received_bytes)
+                for endpoint, received_bytes in connected.items()}
         for known in self._known.values():
             if not (self.is_banned(known.endpoint) or seeding and known.is_useless):
-                good_at = wall if known.is_linked or known.endpoint in kept else known.last_good_at
+                good_at = wall if known.is_linked or known.endpoint in connected else known.last_good_at
                 kept[known.endpoint] = KnownAddress(
-                    known.endpoint, known.source, known.failures, good_at, known.tracker)
-        best = sorted(kept.values(), key=lambda address: (-address.last_good_at, address.failures))
+                    known.endpoint, known.source, known.failures, good_at, known.tracker,
+                    known.received_bytes + connected.get(known.endpoint, 0))
+        best = sorted(kept.values(), key=lambda address: (*_merit(address), address.failures))
         return tuple(best[:MAX_KEPT])
+
+    # ---- whom to dial
 
     def next_dial_at(self, *, seeding: bool) -> float | None:
         """When somebody is to be dialled next, as far as it is known now."""
-        return min((known.next_dial_at for known in self._known.values() if self._may_dial(known, seeding)),
+        return min((known.dial_at(seeding=seeding) for known in self._known.values() if self._may_dial(known, seeding)),
                    default=None)
 
     def _may_dial(self, known: KnownPeer, seeding: bool) -> bool:
         return not (known.is_busy or seeding and known.is_useless or self.is_banned(known.endpoint))
 
     def to_dial(self, room: int, now: float, *, seeding: bool) -> list[Endpoint]:
-        """Up to `room` addresses to dial now; they count as being dialled from here on."""
+        """Up to `room` addresses to dial now; they count as being dialled from here on.
+
+        No source but the user gets more than half of the places that are filled by dialling while another one has
+        somebody for them.
+        """
+        places, busy = self._places(room)
         room = min(room, MAX_DIALS - self.dialing)
         if room <= 0:
             return []
-        ready = [known for known in self._known.values()
-                 if known.next_dial_at <= now and self._may_dial(known, seeding)]
+        ready = self._ready(now, seeding=seeding)
         ready.sort(key=lambda known: (known.failures, known.next_dial_at))
-        chosen = []
-        for known in ready[:room]:
-            if not self.refuses(known.endpoint):
-                known.is_busy = True
+        chosen: list[Endpoint] = []
+        surplus: list[KnownPeer] = []
+        for known in ready:
+            if len(chosen) == room:
+                break
+            if known.source is not PeerSource.STATIC and busy[known.source] >= places // 2:
+                surplus.append(known)
+            elif self._begin(known, now):
+                busy[known.source] += 1
                 chosen.append(known.endpoint)
-            elif known.source is PeerSource.STATIC:
-                known.next_dial_at = now + STATIC_RETRY_S  # the filter may change
-            else:
-                self.forget(known.endpoint)
+        for known in surplus:
+            if len(chosen) == room:
+                break
+            if self._begin(known, now):
+                chosen.append(known.endpoint)
         self.dialing += len(chosen)
         return chosen
+
+    def crowding(self, now: float, *, seeding: bool) -> PeerSource | None:
+        """The source that has more than half of the places that are filled by dialling, all of them being taken, while
+        another one has somebody for them."""
+        places, busy = self._places(0)
+        source, number = max(busy.items(), key=lambda item: item[1], default=(PeerSource.STATIC, 0))
+        if source is PeerSource.STATIC or number <= (places + 1) // 2:
+            return None
+        is_other = any(known.source is not source for known in self._ready(now, seeding=seeding))
+        return source if is_other else None
+
+    def _places(self, room: int) -> tuple[int, Counter[PeerSource]]:
+        """How many places are filled by dialling, `room` of them being free, and who has them."""
+        busy = Counter(known.source for known in self._known.values() if known.is_busy)
+        return max(2, room + sum(busy.values())), busy
+
+    def _ready(self, now: float, *, seeding: bool) -> list[KnownPeer]:
+        return [known for known in self._known.values()
+                if known.dial_at(seeding=seeding) <= now and self._may_dial(known, seeding)]
+
+    def _begin(self, known: KnownPeer, now: float) -> bool:
+        """It is dialled, unless the filter lists are against it by now."""
+        if not self.refuses(known.endpoint):
+            known.is_busy = True
+        elif known.source is PeerSource.STATIC:
+            known.next_dial_at = now + STATIC_RETRY_S      # the filter may change
+        else:
+            self.forget(known.endpoint)
+        return known.is_busy
 
     def dialled(self) -> None:
         """A dial ended, one way or the other."""
@@ -181,12 +256,15 @@ class PeerManager:
 
     def adopt(self, endpoint: Endpoint, source: PeerSource, now: float) -> None:
         """A link that somebody else dialled comes here: as if we had."""
-        known = self._known.setdefault(endpoint, KnownPeer(endpoint, source, now))
+        known = self._known.get(endpoint)
+        if known is None:
+            known = KnownPeer(endpoint, source, now)
+            self._add(known)
         known.is_busy = True
         self.dialing += 1
 
     def introduced(self) -> None:
-        """A peer that dialled us has said where it listens."""
+        """A peer that dialled us has said where it listens, or one has given us so much that it is worth keeping."""
         self.revision += 1
 
     def failed(self, endpoint: Endpoint, now: float) -> None:
@@ -196,19 +274,20 @@ class PeerManager:
             return
         known.is_busy = known.is_linked = False
         known.failures += 1
-        if known.source is not PeerSource.STATIC and known.failures > _patience(known):
-            del self._known[endpoint]
+        if known.source is not PeerSource.STATIC and known.failures > known.patience:
+            self._drop(known)
             return
-        known.next_dial_at = now + _pause_s(known)
+        known.next_dial_at = now + known.pause_s
 
-    def ended(self, endpoint: Endpoint, now: float, wall: float, *, useless: bool) -> None:
-        """A link that worked ended."""
+    def ended(self, endpoint: Endpoint, now: float, wall: float, *, useless: bool, received_bytes: int = 0) -> None:
+        """A link that worked ended; it brought so much payload."""
         known = self._known.get(endpoint)
         if known is not None:
             known.is_busy = known.is_linked = False
             known.failures = 0
             known.last_good_at = wall
             known.is_useless = useless
+            known.received_bytes += received_bytes
             known.next_dial_at = now + REDIAL_S
             self.revision += 1
 
@@ -235,16 +314,15 @@ class PeerManager:
 
     def forget(self, endpoint: Endpoint) -> None:
         """The address is our own, or filtered."""
-        self._known.pop(endpoint, None)
+        known = self._known.get(endpoint)
+        if known is not None:
+            self._drop(known)
         self.revision += 1
 
     def ban(self, endpoint: Endpoint, peer_id: PeerId) -> None:
-        """Never dial or admit this peer again: its host, but on loopback, where all share one, just the peer."""
+        """Never dial or admit this peer again, nor its host."""
         self.revision += 1
-        self._banned.add(peer_id)
-        self._banned.add(endpoint)
-        if not ip_address(endpoint.host).is_loopback:
-            self._banned.add(endpoint.host)
+        self._bans.add(endpoint, peer_id)
 
     def refuses(self, endpoint: Endpoint) -> bool:
         """Whether the filter lists let us have nothing to do with an address; a refusal is counted."""
@@ -253,15 +331,9 @@ class PeerManager:
         return is_refused
 
     def is_banned(self, endpoint: Endpoint, peer_id: PeerId | None = None) -> bool:
-        return endpoint in self._banned or endpoint.host in self._banned or peer_id in self._banned
+        return self._bans.has(endpoint, peer_id)
 
 
-def _patience(known: KnownPeer) -> int:
-    """How often in a row one that was found may fail."""
-    return MAX_FAILURES_HEARSAY if known.source in MAX_HEARSAY and not known.last_good_at else MAX_FAILURES
-
-
-def _pause_s(known: KnownPeer) -> float:
-    """How long one that failed is left alone."""
-    longest = STATIC_RETRY_S if known.source is PeerSource.STATIC else LONGEST_RETRY_S
-    return min(longest, FIRST_RETRY_S * 2.0 ** min(known.failures - 1, 16))
+def _merit(address: KnownAddress) -> tuple[int, float]:
+    """To sort by, best first."""
+    return -address.received_bytes, -address.last_good_at

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.phases import Event, State
+from blobtorrent.core.swarm.shedding import least_useful
 from blobtorrent.model.errors import NetworkError, PeerError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.protocol.wire import encode
@@ -25,6 +26,8 @@ KEEP_ALIVE_S = 110.0
 IDLE_LINK_S = 240.0                    # nothing received for so long: gone
 STALLED_UPLOAD_S = 120.0               # a peer that takes no byte of what it asked for holds memory for nothing
 MAX_UNASKED = 16                       # unasked blocks of one link, then it goes
+PROVEN_BYTES = 1 << 20                 # a peer that gave us so much is worth keeping for the next run
+UNPROVEN_S = 60.0                      # a link so old that moves nothing may make room for a peer of another source
 
 
 class Pulse:
@@ -82,6 +85,7 @@ class Pulse:
         self._swarm.unfinished.keep(now)
         if self._swarm.choker.is_due(now):
             self.choke_round(now)
+            self._make_room(now)
         self._watch_endgame()
         if self._swarm.exchange is not None:
             self._swarm.exchange.tick(now)
@@ -95,6 +99,8 @@ class Pulse:
         given = link.up.tick(elapsed_s)
         if given or not link.queued_upload_bytes:
             link.last_taken_at = now
+        if link.down.total - came < PROVEN_BYTES <= link.down.total:
+            self._swarm.peers.introduced()
         link.window.on_tick(came // BLOCK_SIZE, elapsed_s)
         if link.unasked > MAX_UNASKED:
             self._swarm.lose(link, PeerError("wire.unasked-blocks", f"{link.unasked} blocks that nobody asked for"))
@@ -115,6 +121,21 @@ class Pulse:
             self._swarm.lose(link, NetworkError("net.peer-reads-nothing", "it asks for blocks and does not read them"))
             return
         self._swarm.fill(link)
+
+    def _make_room(self, now: float) -> None:
+        """One source of addresses must not keep the others out: of those that it filled all places with, the worst goes
+        while somebody else's wait to be tried. Who is complete has no need of others."""
+        swarm = self._swarm
+        if swarm.is_seeding or len(swarm.links) < swarm.settings.max_links:
+            return
+        source = swarm.peers.crowding(now, seeding=False)
+        if source is None:
+            return
+        idle = [link for link in swarm.links
+                if not link.is_incoming and swarm.peers.source_of(link.endpoint) is source
+                and now - link.linked_at > UNPROVEN_S and not link.down.rate + link.up.rate]
+        for link in least_useful(idle, 1):
+            swarm.lose(link, NetworkError("net.too-many", "peers that others told of wait for the place"))
 
     def _watch_endgame(self) -> None:
         state = self._swarm.machine.state

@@ -6,10 +6,12 @@ host collects once a pass. No locks, no I/O.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.choker import ChokeManager
+from blobtorrent.core.swarm.company import dial_failed, dial_refused, refusal_by
 from blobtorrent.core.swarm.completion import Completion
 from blobtorrent.core.swarm.haves import Haves
 from blobtorrent.core.swarm.link import PeerLink, RateMeter
@@ -106,7 +108,12 @@ class Swarm:
 
     # ---- life
 
-    def start(self) -> None:
+    @property
+    def own_id(self) -> PeerId:
+        return self.order.peer_id
+
+    def start(self, brought: Iterable[PeerLink] = ()) -> None:
+        """Begin, with the links that brought the metadata."""
         self._offer_exchange()
         if not self.order.metainfo.is_private:             # else it is nobody's business but the tracker's
             self.talk.metadata_size = len(self.order.metainfo.raw_info)
@@ -114,6 +121,8 @@ class Swarm:
         self.machine.fire(Event.COMPLETE if self.pieces.is_complete else Event.START)
         self.unfinished.restore(self.order.partial)
         self.peers.restore(self.order.peers, self.now)
+        for link in brought:
+            self._adopt(link)
         self.dial()
         if self.web_seeds is not None:
             self.web_seeds.fill()
@@ -215,30 +224,22 @@ class Swarm:
         self.pulse.hurry()
         self.talk.greet(link)
 
+    def _adopt(self, link: PeerLink) -> None:
+        """A peer that brought the metadata stays; whoever dialled it has counted that."""
+        self.links[link] = None
+        self._share()
+        self.talk.greet_again(link)
+
     def _share(self) -> None:
         self.requests.share_among(len(self.links))
         self.uploads.share_among(len(self.links))
 
     def refusal(self, endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
-        """Why a greeted peer may not join, if so.
+        """Why a greeted peer may not join, if so."""
+        return refusal_by(self, endpoint, peer_id, is_incoming=is_incoming)
 
-        Of two links that cross, each side keeps the one that the greater peer id dialled: both agree without a word.
-        """
-        if not self.is_open:
-            return PeerError("peer.closing", "the torrent is being closed")
-        if len(self.links) >= self.settings.max_links:
-            return PeerError("peer.too-many", "as many links as allowed")
-        if self.peers.refuses(endpoint):
-            return PeerError("peer.filtered", "a filter list covers the peer's address")
-        if self.peers.is_banned(endpoint, peer_id):
-            return PeerError("peer.banned", "the peer sent bad data before")
-        twins = [link for link in self.links if link.greeting.peer_id == peer_id]
-        is_rightful = is_incoming == (peer_id > self.order.peer_id)
-        for link in twins:
-            if link.is_incoming == is_incoming or not is_rightful:
-                return PeerError("peer.duplicate", "connected already")
-            self.lose(link, NetworkError("net.crossed", "another link to the same peer is kept"))
-        return None
+    def has_room_for(self, endpoint: Endpoint, *, is_incoming: bool) -> bool:
+        return len(self.links) < self.settings.max_links
 
     def lose(self, link: PeerLink, error: BlobTorrentError) -> None:
         """A link ends, whoever is to blame."""
@@ -278,7 +279,8 @@ class Swarm:
                 self.peers.failed(endpoint, self.now)
             else:
                 is_useless = link.is_seed and self.is_seeding
-                self.peers.ended(endpoint, self.now, self._outlets.wall(), useless=is_useless)
+                self.peers.ended(
+                    endpoint, self.now, self._outlets.wall(), useless=is_useless, received_bytes=link.down.total)
 
     def on_sent(self, link: PeerLink, token: Batch) -> None:
         """A batch of blocks is with the kernel."""
@@ -303,26 +305,17 @@ class Swarm:
 
     def peers_to_keep(self) -> tuple[KnownAddress, ...]:
         """Whom to dial first in the next run."""
-        incoming = [Endpoint(link.endpoint.host, link.extended.port) for link in self.links
-                    if link.is_incoming and link.extended.port]
-        return self.peers.kept(incoming, self._outlets.wall(), seeding=self.is_seeding)
+        connected = {endpoint: link.down.total for link in self.links if (endpoint := link.listening_at) is not None}
+        return self.peers.kept(connected, self._outlets.wall(), seeding=self.is_seeding)
 
     def on_dial_failed(self, endpoint: Endpoint, error: BlobTorrentError | None) -> None:
         """A dial led to nobody."""
-        self.peers.dialled()
-        if error is not None and error.code == "wire.self":
-            self.peers.is_us(endpoint)
-        else:
-            self.peers.failed(endpoint, self.now)
+        dial_failed(self, endpoint, error)
         self.pulse.hurry()
 
     def on_dial_refused(self, endpoint: Endpoint, peer_id: PeerId, refusal: PeerError) -> None:
         """A dial led to a peer that may not join."""
-        if refusal.code != "peer.duplicate":
-            self.on_dial_failed(endpoint, refusal)
-            return
-        self.peers.dialled()
-        self.peers.is_here(endpoint, peer_id, self.now)
+        dial_refused(self, endpoint, peer_id, refusal)
         self.pulse.hurry()
 
     def dial(self) -> None:

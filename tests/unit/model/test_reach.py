@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.model.reach import Reach, may_name, reach_of
+from blobtorrent.model.reach import Reach, may_name, neighbourhood_of, reach_of, site_of
 
 
 @pytest.mark.parametrize(("host", "reach"), [
@@ -41,3 +41,25 @@ def test_an_address_reaches_as_far_as_its_network(host, reach):
 def test_nobody_names_what_lies_nearer_than_he_is(by, host, admitted):
     assert may_name(by, host, allow_loopback=False) is admitted
     assert may_name(by, host, allow_loopback=True)
+
+
+@pytest.mark.parametrize(("host", "site"), [
+    ("20.1.2.3", "20.1.2.3"),
+    ("10.1.2.3", "10.1.2.3"),
+    ("2a00:1:2:3:4::5", "2a00:1:2:3::/64"),
+    ("::ffff:20.1.2.3", "20.1.2.3"),
+    ("fd00::1", "fd00::1"),
+    ("fe80::1%eth0", "fe80::1%eth0"),
+    ("::1", "::1"),
+])
+def test_on_the_internet_a_subnet_of_ipv6_counts_as_one_host(host, site):
+    assert site_of(host) == site
+
+
+@pytest.mark.parametrize(("host", "network"), [
+    ("20.1.2.3", "20.1.2.0/24"),
+    ("2a00:1:2:3:4::5", "2a00:1:2::/48"),
+    ("fe80::1%eth0", "fe80::/48"),
+])
+def test_the_network_around_a_host(host, network):
+    assert neighbourhood_of(host) == network

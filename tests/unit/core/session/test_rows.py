@@ -134,7 +134,8 @@ def test_progress_that_makes_no_sense_is_corrupt(have: object) -> None:
 def test_stamps_and_peers_survive_and_nonsense_is_nothing() -> None:
     stamps = {0: FileStamp(1, 2, 3), 7: FileStamp(4, 5, 6)}
     assert read_stamps(stamps_body(stamps)) == stamps
-    peers = (KnownAddress(PEER, PeerSource.TRACKER, 2, 99.5, "tracker.example"), KnownAddress(PEER, PeerSource.PEX))
+    peers = (KnownAddress(PEER, PeerSource.TRACKER, 2, 99.5, "tracker.example"), KnownAddress(PEER, PeerSource.PEX),
+             KnownAddress(PEER, PeerSource.DHT, received_bytes=7))
     assert read_peers(peers_body(peers)) == peers
     for body in (b"", b"nonsense", b"5", b'{"a": 1}'):
         assert (read_stamps(body), read_peers(body)) == ({}, ())

@@ -5,17 +5,20 @@ from __future__ import annotations
 import pytest
 
 from blobtorrent.core.swarm.exchange import (
+    AROUND,
     FEW,
     HEAR_BURST,
     HEAR_INTERVAL_S,
     INTERVAL_S,
     MAX_DEAD,
     MAX_EXCESS,
+    MAX_OF_SITE,
     MAX_SHARE,
     RECENT_S,
 )
+from blobtorrent.core.swarm.knownpeer import CLAIM_S, MAX_FAILURES_HEARSAY
 from blobtorrent.core.swarm.messages import ChangeSwarm, PeersFound, PeerSource, SwarmSettings
-from blobtorrent.core.swarm.peers import LOW_PORT_S, MAX_FAILURES_HEARSAY
+from blobtorrent.core.swarm.peers import LOW_PORT_S
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError, PeerError
 from blobtorrent.protocol.wire import messages as wire
@@ -76,7 +79,7 @@ def listening(link):
 
 
 def known(one):
-    return {address.endpoint for address in one.swarm.peers.kept([], 0.0, seeding=False)}
+    return {address.endpoint for address in one.swarm.peers.kept({}, 0.0, seeding=False)}
 
 
 def addresses(number, first=1):
@@ -163,6 +166,21 @@ def test_a_peer_on_the_internet_is_not_told_of_those_on_our_network(torrent):
     assert told(one) == {local: PeerExchange({listening(far): 0})}
 
 
+def test_a_quiet_swarm_is_not_looked_at_again_and_again(torrent, monkeypatch):
+    one = OneSwarm(torrent)
+    for _ in range(9):
+        join(one)
+    told(one, INTERVAL_S + 3)
+    looks, exchange = [], one.swarm.exchange
+    tell = exchange._tell
+    monkeypatch.setattr(exchange, "_tell", lambda link, *rest: (looks.append(link), tell(link, *rest)))
+    told(one, 3 * INTERVAL_S)
+    assert not looks
+    late = join(one)
+    told(one, 1.1)
+    assert len(looks) == 10 and late in looks, "all are told of the new one at once, and it of all"
+
+
 # ---- what we are told
 
 
@@ -216,6 +234,26 @@ def test_a_host_fills_no_more_than_its_share_however_often_it_comes_back(torrent
     assert len(one.swarm.peers) == MAX_SHARE + 10
 
 
+@pytest.mark.parametrize(("hosts", "bound"), [
+    ([f"2a00:1:2:3::{number:x}" for number in range(1, 21)], MAX_SHARE),
+    ([f"2a00:1:2:{number:x}::1" for number in range(1, 21)], AROUND * MAX_SHARE),
+    ([f"20.9.9.{number}" for number in range(1, 21)], AROUND * MAX_SHARE),
+])
+def test_all_addresses_of_one_owner_have_one_share(torrent, hosts, bound):
+    one = OneSwarm(torrent)
+    for number, host in enumerate(hosts):
+        link = join(one)
+        link.endpoint = Endpoint(host, 40000)
+        tell_of(one, link, *addresses(90, first=number * 90))
+    assert len(one.swarm.peers) == bound
+
+
+def test_of_one_subnet_only_a_few_hosts_are_tried_at_once(torrent):
+    one = OneSwarm(torrent)
+    tell_of(one, join(one), *[Endpoint(f"2a00:1:2:3::{number:x}", 6881) for number in range(1, 30)])
+    assert len(known(one)) == MAX_OF_SITE
+
+
 def test_all_that_peers_tell_of_leaves_room_for_what_trackers_do(torrent):
     one = OneSwarm(torrent)
     for number in range(60):
@@ -246,6 +284,20 @@ def test_those_who_are_complete_are_not_dialled_while_we_are(torrent):
         told_of = PeerExchange({seed: UPLOAD_ONLY, leech: 0})
         one.tell(join(one), wire.Extended(OUR_IDS[UT_PEX], told_of.encode()))
         assert one.notes.dialled == dialled
+
+
+def test_one_peer_cannot_hide_others_from_a_seed(torrent):
+    one = OneSwarm(torrent, have=range(COUNT))
+    named, doubted, patient = addresses(3)
+    lie = PeerExchange(dict.fromkeys((named, doubted, patient), UPLOAD_ONLY))
+    one.tell(join(one), wire.Extended(OUR_IDS[UT_PEX], lie.encode()))
+    assert one.notes.dialled == []
+    one.swarm.on_peers(PeersFound(torrent.metainfo.info_hash, (named,), PeerSource.TRACKER))
+    assert one.notes.dialled == [named]
+    tell_of(one, join(one), doubted)
+    assert one.notes.dialled == [named, doubted]
+    one.pass_time(CLAIM_S + 20)
+    assert one.notes.dialled == [named, doubted, patient]
 
 
 def test_where_we_met_ourselves_is_not_learned_again(torrent):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from blobtorrent.core.swarm.knownpeer import STATIC_RETRY_S
 from blobtorrent.core.swarm.messages import KnownAddress, PeersFound, PeerSource
-from blobtorrent.core.swarm.peers import STATIC_RETRY_S, PeerManager
+from blobtorrent.core.swarm.peers import PeerManager
 from blobtorrent.core.swarm.telling import insight
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import PeerId

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
-from blobtorrent.core.swarm.peers import (
+from blobtorrent.core.swarm.bans import MAX_OF_SITE
+from blobtorrent.core.swarm.knownpeer import (
     FIRST_RETRY_S,
-    MAX_DIALS,
+    HEARSAY,
     MAX_FAILURES,
     MAX_FAILURES_HEARSAY,
-    MAX_HEARSAY,
+    STATIC_RETRY_S,
+)
+from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
+from blobtorrent.core.swarm.peers import (
+    MAX_DIALS,
     MAX_KEPT,
     MAX_KNOWN,
+    MAX_LOCAL,
+    MAX_OF_SOURCE,
     REDIAL_S,
-    STATIC_RETRY_S,
     PeerManager,
 )
 from blobtorrent.model.address import Endpoint
@@ -23,6 +28,9 @@ from blobtorrent.model.ids import PeerId
 A, B, C = [Endpoint(f"10.0.0.{number}", 6881) for number in (1, 2, 3)]
 ID = PeerId(b"x" * 20)
 WALL = 1_700_000_000.0                 # the time of day
+
+
+MANY = tuple(Endpoint(f"20.{number >> 8}.{number & 255}.1", 6881) for number in range(2 * MAX_KNOWN))
 
 
 def knowing(*endpoints, source=PeerSource.TRACKER):
@@ -114,12 +122,120 @@ def test_on_loopback_a_ban_is_for_the_one_port():
     assert not peers.is_banned(Endpoint("127.0.0.1", 2))
 
 
-def test_found_addresses_are_bounded_and_the_users_own_are_not():
-    peers = knowing(*[Endpoint(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 1)
-                      for number in range(MAX_KNOWN + 5)])
-    assert len(peers) == MAX_KNOWN
-    peers.found((Endpoint("192.0.2.1", 1),), PeerSource.STATIC, 0.0)
-    assert len(peers) == MAX_KNOWN + 1
+def test_a_banned_subnet_of_the_internet_is_one_when_some_of_its_hosts_were_banned():
+    peers = PeerManager()
+    hosts = [Endpoint(f"2a00:1:2:3::{number:x}", 6881) for number in range(1, MAX_OF_SITE + 2)]
+    for number, endpoint in enumerate(hosts[:-1]):
+        assert not peers.is_banned(hosts[-1])
+        peers.ban(endpoint, PeerId(bytes([number]) * 20))
+    assert peers.is_banned(hosts[-1])
+    assert not peers.is_banned(Endpoint("2a00:1:2:4::1", 6881))
+
+
+def test_in_our_own_network_a_ban_is_for_the_one_host():
+    peers = PeerManager()
+    for number in range(1, 10):
+        peers.ban(Endpoint(f"fd00::{number}", 6881), PeerId(bytes([number]) * 20))
+    assert not peers.is_banned(Endpoint("fd00::99", 6881))
+
+
+# ---- how much is known
+
+
+def limit_of(source):
+    return MAX_LOCAL if source is PeerSource.LSD else MAX_OF_SOURCE
+
+
+@pytest.mark.parametrize("source", [source for source in PeerSource if source is not PeerSource.STATIC])
+def test_no_source_fills_the_list_alone(source):
+    peers = PeerManager()
+    assert len(peers.found(MANY, source, 0.0)) == limit_of(source)
+    assert peers.num_by_source() == {source.value: limit_of(source)}
+
+
+def test_the_users_own_addresses_are_kept_whatever_happens():
+    peers = knowing(*MANY, source=PeerSource.STATIC)
+    assert len(peers) == len(MANY)
+
+
+def test_when_the_list_is_full_a_better_source_takes_the_place_of_hearsay():
+    peers = knowing(*MANY[:MAX_OF_SOURCE], source=PeerSource.DHT)
+    peers.found(MANY[MAX_OF_SOURCE:MAX_KNOWN], PeerSource.PEX, 0.0)
+    peers.ended(MANY[MAX_OF_SOURCE], 0.0, WALL, useless=False)
+    tracked = MANY[MAX_KNOWN:MAX_KNOWN + MAX_OF_SOURCE]
+    assert peers.found(tracked, PeerSource.TRACKER, 0.0) == list(tracked)
+    assert peers.num_by_source() == {"dht": MAX_OF_SOURCE - 1, "pex": 1, "tracker": MAX_OF_SOURCE}
+    assert peers.was_good(MANY[MAX_OF_SOURCE]), "it had led to a peer"
+
+
+def test_a_worse_source_takes_the_place_of_nobody():
+    peers = knowing(*MANY[:MAX_OF_SOURCE], source=PeerSource.DHT)
+    peers.found(MANY[MAX_OF_SOURCE:MAX_KNOWN], PeerSource.TRACKER, 0.0)
+    assert peers.found(MANY[MAX_KNOWN:MAX_KNOWN + 9], PeerSource.PEX, 0.0) == []
+
+
+def test_who_is_named_while_places_are_made_keeps_its_own():
+    peers = knowing(*MANY[:MAX_OF_SOURCE], source=PeerSource.TRACKER)
+    peers.found(MANY[MAX_OF_SOURCE:MAX_KNOWN], PeerSource.PEX, 0.0)
+    second = MANY[MAX_OF_SOURCE + 1]
+    peers.found((MANY[-1], second, MANY[-2]), PeerSource.INCOMING, 0.0)
+    assert peers.source_of(second) is PeerSource.INCOMING
+    assert len(peers) == MAX_KNOWN == sum(peers.num_by_source().values())
+
+
+def test_of_several_sources_that_name_an_address_the_best_counts():
+    peers = knowing(A, source=PeerSource.PEX)
+    peers.found((A,), PeerSource.TRACKER, 0.0)
+    peers.found((A,), PeerSource.DHT, 0.0)
+    assert peers.source_of(A) is PeerSource.TRACKER
+    assert peers.num_by_source() == {"tracker": 1}
+    for _ in range(MAX_FAILURES_HEARSAY + 1):
+        peers.failed(A, 0.0)
+    assert len(peers) == 1, "more than hearsay"
+
+
+# ---- whose places
+
+
+def test_no_source_gets_more_than_half_of_the_places_while_another_has_somebody():
+    peers = knowing(*MANY[:30], source=PeerSource.DHT)
+    peers.found(MANY[30:60], PeerSource.TRACKER, 0.0)
+    first = dial(peers, 0.0, room=20)
+    assert first == [*MANY[:10], *MANY[30:40]]
+    assert dial(peers, 0.0, room=4) == [*MANY[10:12], *MANY[40:42]]
+
+
+def test_what_others_leave_free_is_given_to_whoever_can_fill_it():
+    peers = knowing(*MANY[:30], source=PeerSource.PEX)
+    peers.found(MANY[30:33], PeerSource.TRACKER, 0.0)
+    chosen = dial(peers, 0.0, room=20)
+    assert len(chosen) == 20 and set(MANY[30:33]) <= set(chosen)
+
+
+def test_who_holds_more_than_half_of_the_places_is_known_when_somebody_else_waits():
+    peers = knowing(*MANY[:30], source=PeerSource.PEX)
+    dial(peers, 0.0, room=20)
+    assert peers.crowding(1.0, seeding=False) is None
+    peers.found(MANY[30:33], PeerSource.TRACKER, 1.0)
+    assert peers.crowding(1.0, seeding=False) is PeerSource.PEX
+    assert knowing(*MANY[:9], source=PeerSource.STATIC).crowding(1.0, seeding=False) is None
+
+
+def test_whom_another_peer_calls_complete_is_dialled_later_while_we_are():
+    peers = knowing(A, source=PeerSource.PEX)
+    peers.claim_complete(A, 100.0)
+    assert peers.next_dial_at(seeding=True) == 100.0 and peers.next_dial_at(seeding=False) == 0.0
+    assert dial(peers, 99.0, seeding=True) == [] and dial(peers, 100.0, seeding=True) == [A]
+
+
+@pytest.mark.parametrize("source", [PeerSource.TRACKER, PeerSource.DHT, PeerSource.LSD])
+def test_what_a_peer_claims_of_another_is_forgotten_when_somebody_else_names_it(source):
+    peers = knowing(A, source=PeerSource.PEX)
+    peers.claim_complete(A, 100.0)
+    peers.found((A,), PeerSource.PEX, 1.0)
+    assert dial(peers, 1.0, seeding=True) == []
+    peers.found((A,), source, 1.0)
+    assert dial(peers, 1.0, seeding=True) == [A]
 
 
 def test_our_own_address_is_forgotten():
@@ -154,11 +270,11 @@ def test_what_is_kept_is_known_again():
     peers = knowing(A, B, C)
     peers.failed(B, 0.0)
     peers.ended(C, 5.0, WALL, useless=False)
-    kept = peers.kept([], WALL + 60, seeding=False)
+    kept = peers.kept({}, WALL + 60, seeding=False)
     assert kept == (address(C, last_good_at=WALL), address(A), address(B, failures=1))
     again = PeerManager()
     again.restore(kept, 0.0)
-    assert again.kept([], WALL + 99, seeding=False) == kept
+    assert again.kept({}, WALL + 99, seeding=False) == kept
 
 
 def test_connected_peers_are_good_now_also_those_that_dialled_us():
@@ -166,25 +282,25 @@ def test_connected_peers_are_good_now_also_those_that_dialled_us():
     dial(peers, 0.0)
     peers.dialled()
     peers.linked(A)
-    kept = peers.kept([B, C], WALL, seeding=False)
+    kept = peers.kept({B: 0, C: 0}, WALL, seeding=False)
     assert set(kept) == {address(A, last_good_at=WALL), address(B, last_good_at=WALL),
                          address(C, source=PeerSource.INCOMING, last_good_at=WALL)}
     peers.failed(A, 0.0)
-    assert address(A, failures=1) in peers.kept([], WALL, seeding=False)
+    assert address(A, failures=1) in peers.kept({}, WALL, seeding=False)
 
 
 def test_banned_peers_and_fellow_seeds_are_not_kept():
     peers = knowing(A, B, C)
     peers.ban(A, ID)
     peers.ended(B, 0.0, WALL, useless=True)
-    assert {kept.endpoint for kept in peers.kept([], WALL, seeding=True)} == {C}
-    assert {kept.endpoint for kept in peers.kept([], WALL, seeding=False)} == {B, C}
+    assert {kept.endpoint for kept in peers.kept({}, WALL, seeding=True)} == {C}
+    assert {kept.endpoint for kept in peers.kept({}, WALL, seeding=False)} == {B, C}
 
 
 def test_only_the_best_are_kept():
     peers = knowing(*[Endpoint("10.0.0.9", port) for port in range(1, 2 * MAX_KEPT)])
     peers.ended(Endpoint("10.0.0.9", 2 * MAX_KEPT - 1), 0.0, WALL, useless=False)
-    kept = peers.kept([], WALL, seeding=False)
+    kept = peers.kept({}, WALL, seeding=False)
     assert len(kept) == MAX_KEPT
     assert kept[0].endpoint.port == 2 * MAX_KEPT - 1
 
@@ -230,21 +346,31 @@ def test_the_tracker_that_named_an_address_last_is_kept_with_it():
     peers.found((A,), PeerSource.TRACKER, 0.0, tracker="one.example")
     peers.found((A,), PeerSource.TRACKER, 0.0, tracker="two.example")
     peers.found((A,), PeerSource.PEX, 0.0)
-    kept = peers.kept([], WALL, seeding=False)
+    kept = peers.kept({}, WALL, seeding=False)
     assert kept == (KnownAddress(A, PeerSource.TRACKER, tracker="two.example"),)
     again = PeerManager()
     again.restore(kept, 0.0)
-    assert again.kept([], WALL, seeding=False) == kept
+    assert again.kept({}, WALL, seeding=False) == kept
 
 
-@pytest.mark.parametrize("source", MAX_HEARSAY)
-def test_hearsay_leaves_room_and_is_given_up_sooner_unless_it_proved_good(source):
-    many = tuple(Endpoint(f"20.{number >> 8}.{number & 255}.1", 6881) for number in range(MAX_KNOWN))
-    peers = PeerManager()
-    assert len(peers.found(many, source, 0.0)) == MAX_HEARSAY[source]
-    first, second = many[:2]
-    peers.ended(second, 0.0, WALL, useless=False)
-    for endpoint in (first, second):
+@pytest.mark.parametrize("source", HEARSAY)
+def test_hearsay_is_given_up_sooner_unless_it_proved_good(source):
+    peers = knowing(A, B, C, source=source)
+    peers.ended(B, 0.0, WALL, useless=False)
+    for endpoint in (A, B):
         for _ in range(MAX_FAILURES_HEARSAY + 1):
             peers.failed(endpoint, 0.0)
-    assert (peers.was_good(first), peers.was_good(second), peers.was_good(many[2])) == (False, True, None)
+    assert (peers.was_good(A), peers.was_good(B), peers.was_good(C)) == (False, True, None)
+
+
+def test_those_that_gave_us_most_are_dialled_first_in_the_next_run():
+    peers = knowing(A, B, C)
+    peers.ended(A, 0.0, WALL, useless=False, received_bytes=1000)
+    peers.ended(B, 0.0, WALL - 99, useless=False, received_bytes=5000)
+    peers.ended(B, 0.0, WALL - 90, useless=False, received_bytes=5000)
+    kept = peers.kept({C: 7000}, WALL, seeding=False)
+    assert [(each.endpoint, each.received_bytes) for each in kept] == [(B, 10_000), (C, 7000), (A, 1000)]
+    again = PeerManager()
+    again.restore(kept, 0.0)
+    assert dial(again, 0.0) == [B, C, A]
+    assert [each.received_bytes for each in again.kept({}, WALL, seeding=False)] == [5000, 3500, 500]

@@ -6,8 +6,16 @@ import pytest
 
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
 from blobtorrent.core.swarm.phases import State
-from blobtorrent.core.swarm.pulse import IDLE_INTERVAL_S, IDLE_LINK_S, KEEP_ALIVE_S, MAX_UNASKED, STALLED_UPLOAD_S
+from blobtorrent.core.swarm.pulse import (
+    IDLE_INTERVAL_S,
+    IDLE_LINK_S,
+    KEEP_ALIVE_S,
+    MAX_UNASKED,
+    STALLED_UPLOAD_S,
+    UNPROVEN_S,
+)
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import NetworkError
 from blobtorrent.protocol.wire import messages as wire
 from tests.support.oneswarm import OneSwarm, outstanding
 from tests.support.stored import StoredTorrent
@@ -159,3 +167,39 @@ def test_rates_begin_when_a_peer_comes_to_an_idle_swarm(torrent):
     one.give(link, outstanding(link)[:4])
     one.pass_time(1.1)
     assert link.down.rate > 4 * 16 * K * 0.3, "it is measured over one second, not over the fourteen before"
+
+
+def addresses(number, first):
+    return tuple(Endpoint(f"20.1.{first}.{index}", 6881) for index in range(1, number + 1))
+
+
+@pytest.mark.parametrize(("have", "is_replaced"), [((), True), (range(10), False)])
+def test_one_source_does_not_keep_the_peers_of_others_out(torrent, have, is_replaced):
+    one = OneSwarm(torrent, have=have, max_links=4)
+    one.swarm.on_peers(PeersFound(torrent.metainfo.info_hash, addresses(4, 1), PeerSource.PEX))
+    links = [one.join([], dialled=endpoint) for endpoint in list(one.notes.dialled)]
+    (better,) = addresses(1, 2)
+    one.swarm.on_peers(PeersFound(torrent.metainfo.info_hash, (better,), PeerSource.TRACKER))
+    one.pass_time(UNPROVEN_S - 1)
+    assert better not in one.notes.dialled
+    one.pass_time(12)
+    assert (better in one.notes.dialled) is is_replaced
+    assert [link.closing.code for link in links if link.closing] == ["net.too-many"] * is_replaced
+
+
+def test_who_has_given_us_much_is_worth_another_save(torrent):
+    one = OneSwarm(torrent)
+    (endpoint,) = addresses(1, 1)
+    one.swarm.on_peers(PeersFound(torrent.metainfo.info_hash, (endpoint,), PeerSource.DHT))
+    link = one.join([], dialled=endpoint)
+    revision = one.swarm.peers.revision
+    link.down.add(1 << 19)
+    one.pass_time(1.1)
+    assert one.swarm.peers.revision == revision
+    link.down.add(1 << 19)
+    one.pass_time(1.1)
+    one.pass_time(1.1)
+    assert one.swarm.peers.revision == revision + 1
+    assert [(kept.endpoint, kept.received_bytes) for kept in one.swarm.peers_to_keep()] == [(endpoint, 1 << 20)]
+    one.swarm.lose(link, NetworkError("net.reset", "gone"))
+    assert [(kept.endpoint, kept.received_bytes) for kept in one.swarm.peers_to_keep()] == [(endpoint, 1 << 20)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from blobtorrent.core.swarm.knownpeer import FIRST_RETRY_S
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
-from blobtorrent.core.swarm.peers import FIRST_RETRY_S, REDIAL_S, REDIAL_TWIN_S
+from blobtorrent.core.swarm.peers import REDIAL_S, REDIAL_TWIN_S
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError, PeerError
 from blobtorrent.model.ids import PeerId
