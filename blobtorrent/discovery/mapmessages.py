@@ -19,11 +19,11 @@ class MapPort(NamedTuple):
 
 
 class UnmapPort(NamedTuple):
-    """We go: the router may forget it. Not answered."""
+    """Have the router forget what it agreed to for this port, if it did, also to what was asked just before. Not
+    answered."""
 
     transport: Transport
     port: int
-    external_port: int
 
 
 class PortMapped(NamedTuple):

@@ -41,6 +41,15 @@ class Router(NamedTuple):
     source: str
 
 
+class _Held(NamedTuple):
+    """What a router agreed to, and how it is asked to forget it."""
+
+    way: str
+    external_port: int
+    nonce: bytes
+    upnp: UpnpRouter | None
+
+
 class PortMapper:
     """Takes MapPort and UnmapPort in its `mailbox`. `ways` are those that may be tried, in this order."""
 
@@ -49,9 +58,7 @@ class PortMapper:
         self._binding = binding
         self._ways = ways
         self._find = find or self._gateway
-        self._nonces: dict[tuple[Transport, int], bytes] = {}
-        self._good_way = ""            # that worked last
-        self._upnp: UpnpRouter | None = None
+        self._held: dict[tuple[Transport, int], _Held] = {}
         self.mailbox: Mailbox[MapPort | UnmapPort] = Mailbox("portmap")
         self._worker: Worker[MapPort | UnmapPort] = Worker("portmap", self.mailbox, self._on_order)
 
@@ -69,17 +76,25 @@ class PortMapper:
             except (NetworkError, FormatError, OSError) as error:
                 log.debug("the router keeps a mapping", port=order.port, detail=str(error))
             return
+        answer: PortMapped | PortMapFailed = PortMapFailed(
+            order.transport, order.port, NetworkError("portmap.failed", "our own mistake; the log has it"))
         try:
-            order.reply_to.post(self._map(order))
+            answer = self._map(order)
         except NetworkError as error:
-            order.reply_to.post(PortMapFailed(order.transport, order.port, error))
+            answer = PortMapFailed(order.transport, order.port, error)
+        finally:
+            order.reply_to.post(answer)        # whatever happens, or it would be waited for for ever
 
     def _map(self, order: MapPort) -> PortMapped:
         """Raises NetworkError ("portmap.no-router", "portmap.no-answer", "portmap.refused")."""
         failure = NetworkError("portmap.no-answer", "no router answers")
-        for way in sorted(self._ways, key=lambda way: way != self._good_way):
+        held = self._held.get((order.transport, order.port))
+        for way in sorted(self._ways, key=lambda way: held is None or way != held.way):
+            same = held if held is not None and held.way == way else _Held(way, 0, os.urandom(pcp.NONCE_BYTES), None)
             try:
-                mapping = self._map_by(way, order)
+                mapping, upnp = self._map_by(same, order)
+                if not mapping.external_port:
+                    raise NetworkError("portmap.refused", "the router names no port outside")
             except BlobTorrentError as error:
                 # That somebody refused tells more than that nobody was there.
                 if failure.code == "portmap.no-answer":
@@ -88,39 +103,47 @@ class PortMapper:
                 if failure.code == "portmap.no-answer":
                     failure = NetworkError("portmap.no-answer", f"{way}: {error.strerror or error}")
             else:
-                self._good_way = way
+                self._held[order.transport, order.port] = same._replace(
+                    external_port=mapping.external_port, upnp=upnp)
                 return PortMapped(mapping, way)
-        self._good_way = ""
         raise failure
 
-    def _map_by(self, way: str, order: MapPort) -> Mapping:
+    def _map_by(self, held: _Held, order: MapPort) -> tuple[Mapping, UpnpRouter | None]:
         transport, port = order.transport, order.port
-        if way == "upnp":
-            if self._upnp is None or self._good_way != "upnp":
-                self._upnp = find_router(self._binding)
-            return self._upnp.map(transport, port, order.wished_port, order.lifetime_s)
+        if held.way == "upnp":
+            if held.upnp is not None:
+                try:
+                    return held.upnp.map(transport, port, order.wished_port, order.lifetime_s), held.upnp
+                except (NetworkError, FormatError):
+                    pass               # another router by now, or elsewhere
+            upnp = find_router(self._binding)
+            return upnp.map(transport, port, order.wished_port, order.lifetime_s), upnp
         router = self._find()
-        if way == "pcp":
-            nonce = self._nonces.setdefault((transport, port), os.urandom(pcp.NONCE_BYTES))
+        if held.way == "pcp":
             question = pcp.ask_mapping(
-                transport, port, order.wished_port, order.lifetime_s, source=router.source, nonce=nonce)
+                transport, port, order.wished_port, order.lifetime_s, source=router.source, nonce=held.nonce)
             return self._ask(
-                router, question,
-                lambda data: pcp.read_mapping(data, transport, port, nonce))
+                router, question, lambda data: pcp.read_mapping(data, transport, port, held.nonce)), None
         mapping = self._ask(router, natpmp.ask_mapping(transport, port, order.wished_port, order.lifetime_s),
                             lambda data: natpmp.read_mapping(data, transport, port))
-        host = self._ask(router, natpmp.ASK_ADDRESS, natpmp.read_address)
-        return mapping._replace(external_host=host)
+        try:
+            host = self._ask(router, natpmp.ASK_ADDRESS, natpmp.read_address)
+        except (NetworkError, OSError):            # the port is mapped all the same
+            host = ""
+        return mapping._replace(external_host=host), None
 
     def _unmap(self, order: UnmapPort) -> None:
         transport, port = order.transport, order.port
-        if self._good_way == "upnp" and self._upnp is not None:
-            self._upnp.unmap(transport, order.external_port)
-        elif self._good_way == "pcp":
-            router, nonce = self._find(), self._nonces[transport, port]
+        held = self._held.pop((transport, port), None)
+        if held is None:
+            return
+        if held.upnp is not None:
+            held.upnp.unmap(transport, held.external_port)
+        elif held.way == "pcp":
+            router, nonce = self._find(), held.nonce
             self._ask(router, pcp.ask_mapping(transport, port, 0, 0, source=router.source, nonce=nonce),
                       lambda data: pcp.read_mapping(data, transport, port, nonce), LAST_TRY_S)
-        elif self._good_way == "nat-pmp":
+        else:
             self._ask(self._find(), natpmp.ask_mapping(transport, port, 0, 0),
                       lambda data: natpmp.read_mapping(data, transport, port), LAST_TRY_S)
 

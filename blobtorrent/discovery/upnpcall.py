@@ -7,7 +7,8 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from blobtorrent.discovery.httpcall import USER_AGENT, Deadline, connect, exchange, failure_of, split_url, target_of
+from blobtorrent.discovery.httpcall import USER_AGENT, Deadline, exchange, failure_of, split_url, target_of
+from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import FormatError, NetworkError
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.interfaces import survey
@@ -20,6 +21,8 @@ SEARCH_S = 2.5                         # for gateways to answer: they wait up to
 CALL_S = 5.0                           # for one request
 MAX_ANSWERS = 64                       # to a search
 MAX_DATAGRAM = 2048
+HTTP_OK = 200
+PORT = 80
 _TTL = 2
 
 
@@ -33,23 +36,33 @@ class UpnpRouter:
         self._binding = binding
 
     def map(self, transport: Transport, port: int, wished_port: int, lifetime_s: int) -> Mapping:
-        """Raises NetworkError ("portmap.refused", and those of HTTP), FormatError."""
+        """Raises NetworkError ("portmap.refused", and those of connections), FormatError."""
         answer = self._call(*upnp.ask_mapping(self._control, transport, port, wished_port, lifetime_s, self._source))
         if upnp.wants_permanent(answer):
             lifetime_s = 0
             answer = self._call(*upnp.ask_mapping(self._control, transport, port, wished_port, 0, self._source))
         mapping = upnp.mapping_of(answer, transport, port, wished_port, lifetime_s)
-        told = self._call(*upnp.ask_address(self._control)).values.get("NewExternalIPAddress", "")
-        return mapping._replace(external_host=_address_or_nothing(told))
+        return mapping._replace(external_host=self._external_host())
 
     def unmap(self, transport: Transport, external_port: int) -> None:
         """Raises as `map` does."""
         self._call(*upnp.ask_removal(self._control, transport, external_port))
 
+    def _external_host(self) -> str:
+        """Nothing when the router does not tell: the port is mapped all the same."""
+        try:
+            told = self._call(*upnp.ask_address(self._control)).values.get("NewExternalIPAddress", "")
+            return str(ipaddress.ip_address(told))
+        except (NetworkError, FormatError, ValueError):
+            return ""
+
     def _call(self, action: str, body: bytes) -> upnp.Answer:
-        data = _exchange(self._control.url, self._host, self._binding, "POST", body, (
+        status, data = _exchange(self._control.url, self._host, self._binding, "POST", body, (
             'Content-Type: text/xml; charset="utf-8"', f"SOAPAction: {action}"))
-        return upnp.read_answer(data)
+        answer = upnp.read_answer(data, action)
+        if status != HTTP_OK and not answer.error:
+            raise FormatError("portmap.bad-answer", f"the router: HTTP status {status}")
+        return answer
 
 
 def find_router(binding: Binding) -> UpnpRouter:
@@ -61,7 +74,7 @@ def find_router(binding: Binding) -> UpnpRouter:
     for address in own:
         for host, location in _search(binding, address).items():
             try:
-                control = upnp.read_description(_exchange(location, host, binding, "GET"), location)
+                control = upnp.read_description(_exchange(location, host, binding, "GET")[1], location)
             except (NetworkError, FormatError) as error:
                 failure = error
             else:
@@ -98,21 +111,23 @@ def _search(binding: Binding, own: OwnAddress) -> dict[str, str]:
 
 
 def _exchange(url: str, host: str, binding: Binding, method: str, body: bytes = b"", headers: tuple[str, ...] = (),
-              ) -> bytes:
-    """Any answer's body. Nobody but `host` is asked. Raises NetworkError."""
+              ) -> tuple[int, bytes]:
+    """Any answer's status and body. Raises NetworkError.
+
+    Nobody but `host` is asked, which is an address, and without a proxy: that one has other neighbours than we.
+    """
     parts = split_url(url)
+    if parts.hostname != host:
+        raise NetworkError("net.forbidden-address", f"the gateway {host} sends us to {parts.hostname}")
+    endpoint = Endpoint(host, parts.port or PORT)
     deadline = Deadline(SystemClock(), CALL_S)
     lines = [f"{method} {target_of(parts)} HTTP/1.1", f"Host: {parts.netloc}", f"User-Agent: {USER_AGENT}",
              f"Content-Length: {len(body)}", *headers, "Connection: close", "", ""]
     try:
-        with connect(parts, deadline, lambda address: str(address) == host, binding=binding) as sock:
-            return bytes(exchange(sock, "\r\n".join(lines).encode("ascii") + body, deadline, upnp.MAX_BYTES).body)
+        with binding.stream_to(endpoint.host, endpoint.port) as sock:
+            sock.settimeout(deadline.left_s())
+            sock.connect(endpoint)
+            answer = exchange(sock, "\r\n".join(lines).encode("ascii") + body, deadline, upnp.MAX_BYTES)
+            return answer.status, bytes(answer.body)
     except OSError as error:
         raise failure_of(error) from None
-
-
-def _address_or_nothing(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return ""

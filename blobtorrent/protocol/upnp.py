@@ -81,7 +81,7 @@ def read_description(data: bytes, location: str) -> Control:
             service, control = "", ""
     for service in _SERVICES:
         if found.get(service):
-            url = urljoin(base, found[service])
+            url = _joined(base, found[service])
             if is_plain_http(url) and urlsplit(url).hostname == urlsplit(location).hostname:
                 return Control(url, service)
     raise FormatError("portmap.bad-answer", "the gateway maps no ports")
@@ -106,12 +106,20 @@ def ask_address(control: Control) -> tuple[str, bytes]:
     return _request(control, "GetExternalIPAddress", {})
 
 
-def read_answer(data: bytes) -> Answer:
-    """Raises FormatError ("portmap.bad-answer")."""
+def read_answer(data: bytes, action: str) -> Answer:
+    """What came of a request, whose action is named as it was sent.
+
+    Raises FormatError ("portmap.bad-answer") for what is neither its answer nor an error.
+    """
     values = dict(_elements(data))
-    code = values.get("errorCode", "0").strip()
-    return Answer(values, int(code) if code.isascii() and code.isdigit() and len(code) < 6 else 1,
-                  values.get("errorDescription", ""))
+    name = action.strip('"').rpartition("#")[2]
+    if "errorCode" in values:
+        code = values["errorCode"]
+        return Answer(values, int(code) if code.isascii() and code.isdigit() and len(code) < 6 and int(code) else 1,
+                      values.get("errorDescription", ""))
+    if f"{name}Response" not in values:
+        raise FormatError("portmap.bad-answer", f"no answer to {name}")
+    return Answer(values)
 
 
 def wants_permanent(answer: Answer) -> bool:
@@ -124,6 +132,14 @@ def mapping_of(answer: Answer, transport: Transport, port: int, external_port: i
     if answer.error:
         raise NetworkError("portmap.refused", f"the router: error {answer.error} {answer.reason[:80]}")
     return Mapping(transport, port, external_port, lifetime_s)
+
+
+def _joined(base: str, url: str) -> str:
+    """Nothing for what cannot be joined."""
+    try:
+        return urljoin(base, url)
+    except ValueError:
+        return ""
 
 
 def _request(control: Control, action: str, arguments: dict[str, str]) -> tuple[str, bytes]:
@@ -168,7 +184,7 @@ def _elements(data: bytes) -> list[tuple[str, str]]:
     parser.CharacterDataHandler = text
     try:
         parser.Parse(data, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:       # also for encodings that there are none of
         raise FormatError("portmap.bad-answer", f"not XML: {error}") from None
     return found
 

@@ -47,7 +47,7 @@ def map_port(ways: TwoWays, *methods: str, then_unmap: bool = False) -> PortMapp
         mapper = PortMapper(Binding(), methods)
         mapper._on_order(MapPort(Transport.TCP, PORT, PORT, 600, box))
         if then_unmap:
-            mapper._on_order(UnmapPort(Transport.TCP, PORT, PORT + 10000))
+            mapper._on_order(UnmapPort(Transport.TCP, PORT))
 
     ways.machine.call(ask)
     return box.get(0)

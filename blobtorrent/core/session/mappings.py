@@ -106,13 +106,14 @@ class MappingManager:
         mapping = answer.mapping
         lease = self._leases[mapping.transport]
         if mapping.internal_port != lease.port or not lease.machine.can(Event.GRANTED):
-            return                     # for a port that is not wanted any more
+            return                     # for a port that is not wanted any more: it was taken back meanwhile
         if lease.mapping is None:
             log.info("port mapped", way=answer.way, transport=mapping.transport.value, port=mapping.internal_port,
                      external_port=mapping.external_port, external_host=mapping.external_host)
         lease.mapping, lease.failures = mapping, 0
         lease.machine.fire(Event.GRANTED)
-        lifetime_s = max(mapping.lifetime_s or LIFETIME_S, SHORTEST_LIFETIME_S)
+        # Not later either: the router may have been started anew, and forgotten it.
+        lifetime_s = min(max(mapping.lifetime_s or LIFETIME_S, SHORTEST_LIFETIME_S), LIFETIME_S)
         self._wait(lease, lifetime_s / 2)
         if mapping.transport is Transport.TCP:
             self._on_external(mapping.external_port)
@@ -145,8 +146,8 @@ class MappingManager:
     def _drop(self, lease: _Lease) -> None:
         if lease.timer is not None:
             lease.timer.cancel()
-        if lease.mapping is not None:
-            self._router.post(UnmapPort(lease.transport, lease.port, lease.mapping.external_port))
+        if lease.port:                 # also what is being asked for: the router may be about to agree
+            self._router.post(UnmapPort(lease.transport, lease.port))
         lease.mapping, lease.failures = None, 0
         if lease.machine.can(Event.DROP):
             lease.machine.fire(Event.DROP)

@@ -57,7 +57,8 @@ def test_a_base_of_the_same_host_is_obeyed_and_another_one_is_not():
         upnp.read_description(elsewhere, LOCATION)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1/ctl", "file:///ctl", "//192.0.2.1/ctl", ""])
+@pytest.mark.parametrize("url", [
+    "http://127.0.0.1/ctl", "file:///ctl", "//192.0.2.1/ctl", "", "http://[x/", "//["])
 def test_a_gateway_sends_us_to_nobody_else(url):
     with pytest.raises(FormatError):
         upnp.read_description(description((WAN_IP, url)), LOCATION)
@@ -68,11 +69,13 @@ BOMB = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "xxxxxxxxxx"><!ENTITY c "&
 
 @pytest.mark.parametrize("data", [
     b"", b"<a>", b"not xml", BOMB, b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>", b"<a>" * 33 + b"</a>" * 33,
-    b"<a>" + b" " * upnp.MAX_BYTES + b"</a>",
+    b"<a>" + b" " * upnp.MAX_BYTES + b"</a>", b'<?xml version="1.0" encoding="foo"?><a/>',
+    b'<?xml version="1.0" encoding="shift_jis"?><a/>', b'<?xml version="1.0" encoding="rot13"?><a/>',
+    b"<html><head><title>404</title></head></html>", b"<u:DeletePortMappingResponse xmlns:u='y'/>",
 ])
-def test_xml_that_is_broken_or_could_grow_is_refused(data):
+def test_what_is_no_answer_or_could_grow_is_refused(data):
     with pytest.raises(FormatError):
-        upnp.read_answer(data)
+        upnp.read_answer(data, f'"{WAN_IP}#AddPortMapping"')
 
 
 def test_a_request_says_what_is_wanted():
@@ -90,15 +93,18 @@ def test_a_service_with_markup_in_its_name_cannot_change_the_request():
 
 def test_an_answer_is_read_without_its_prefixes():
     answer = upnp.read_answer(
-        b"<s:Envelope xmlns:s='x'><s:Body><u:R xmlns:u='y'><NewExternalIPAddress>203.0.113.5</NewExternalIPAddress>"
-        b"</u:R></s:Body></s:Envelope>")
+        b"<s:Envelope xmlns:s='x'><s:Body><u:GetExternalIPAddressResponse xmlns:u='y'>"
+        b"<NewExternalIPAddress>203.0.113.5</NewExternalIPAddress>"
+        b"</u:GetExternalIPAddressResponse></s:Body></s:Envelope>", upnp.ask_address(CONTROL)[0])
     assert answer.values["NewExternalIPAddress"] == "203.0.113.5"
     assert upnp.mapping_of(answer, Transport.UDP, 1, 2, 3) == Mapping(Transport.UDP, 1, 2, 3)
 
 
-@pytest.mark.parametrize(("code", "is_permanent"), [("718", False), ("725", True), ("x", False)])
+@pytest.mark.parametrize(("code", "is_permanent"), [
+    ("718", False), ("725", True), ("x", False), ("0", False)])
 def test_an_error_is_told_as_one(code, is_permanent):
-    answer = upnp.read_answer(f"<a><errorCode>{code}</errorCode><errorDescription>No</errorDescription></a>".encode())
+    text = f"<a><errorCode>{code}</errorCode><errorDescription>No</errorDescription></a>"
+    answer = upnp.read_answer(text.encode(), "x#y")
     assert upnp.wants_permanent(answer) is is_permanent
     with pytest.raises(NetworkError) as caught:
         upnp.mapping_of(answer, Transport.TCP, 1, 2, 3)
