@@ -120,6 +120,10 @@ class SimShard:
     def attach(self, number: int, link: LinkHandler) -> None:
         self._readers[number] = link
 
+    def reattach(self, number: int, link: LinkHandler) -> None:
+        assert number in self._readers, "only what is read can be read by another"
+        self._readers[number] = link
+
     def close_link(self, number: int) -> None:
         del self._readers[number]
         self._closing.append(number)

@@ -1,11 +1,10 @@
 """SwarmHost: all swarms of one shard. Routes the receive thread's mailbox and gathers what a pass decided.
 
-Everything here runs on the shard's receive thread.
+Everything here runs on the shard's receive thread. A bug in one swarm closes that one: the others go on.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ from blobtorrent.core.swarm.messages import (
     OpenSwarm,
     PeersFound,
     PeersKept,
-    PeerSource,
     PeersTold,
     PiecesTold,
     RetireSwarm,
@@ -44,11 +42,13 @@ from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.errors import NetworkError, PeerError, RemoteError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.network.messages import Dial, DialFailed, DropLinks, PeerArrived, Serve, UseFilter, Withdraw
+from blobtorrent.network.outbox import Buffer
 from blobtorrent.network.sender import LinkBroken, LinkClosed, Sent
 from blobtorrent.network.shard import Shard
 from blobtorrent.protocol.wire.decode import Decoder
 from blobtorrent.protocol.wire.shape import Intake
 from blobtorrent.runtime.clock import Clock, SystemClock
+from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.ownership import owned
 from blobtorrent.runtime.timers import Timer
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from blobtorrent.core.swarm.metadatahost import MetadataHost
     from blobtorrent.core.swarm.seeddesk import SeedDesk
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 WANTED_AT_ONCE = 64                    # slots: nobody reserves more in one step
@@ -104,6 +104,7 @@ class SwarmHost:
         self._touched: dict[Swarm, None] = {}
         self._waiting: dict[Swarm, None] = {}              # for memory
         self._closers: dict[Swarm, Mailbox[Any]] = {}      # who waits for SwarmClosed
+        self._failed: dict[Swarm, None] = {}               # closed because of a bug; the core has yet to say so
         self._metadata: MetadataHost | None = None         # made when the first torrent lacks its metadata
         self._open_seed_desk = open_seed_desk
         self._seed_desk: SeedDesk | None = None
@@ -151,22 +152,44 @@ class SwarmHost:
         return self._handlers[kind]
 
     def on_pass(self, now: float) -> None:
-        outgoing = []
-        while self._touched:
-            touched, self._touched = self._touched, {}
-            for swarm in touched:
-                swarm.flush(now)
-                if swarm.uploads.to_read:
-                    spans, swarm.uploads.to_read = swarm.uploads.to_read, []
-                    self._disk_job(ReadSpans(swarm.info_hash, swarm.order.store, spans, self._shard.mailbox))
-                outgoing += swarm.outgoing
-                swarm.outgoing.clear()
-                if swarm in self._closers and swarm.is_drained:
-                    self._end(swarm)
-            self._flow.serve(now)
-        if self._metadata is not None:
-            outgoing += self._metadata.take_outgoing()
-        self._shard.end_pass(outgoing)
+        outgoing: list[tuple[int, list[Buffer], int, Any]] = []
+        try:
+            while self._touched:
+                touched, self._touched = self._touched, {}
+                for swarm in touched:
+                    try:
+                        self._flush(swarm, now)
+                    except Exception:
+                        log.exception("a swarm failed: its torrent is closed", torrent=swarm.info_hash)
+                        self._fail(swarm)
+                    outgoing += swarm.outgoing
+                    swarm.outgoing.clear()
+                    if swarm in self._closers and swarm.is_drained:
+                        self._end(swarm)
+                self._flow.serve(now)
+            if self._metadata is not None:
+                outgoing += self._metadata.take_outgoing()
+        finally:                       # what was decided holds memory until it is sent
+            self._shard.end_pass(outgoing)
+
+    def _flush(self, swarm: Swarm, now: float) -> None:
+        if swarm in self._failed and swarm.is_open:
+            swarm.drain()
+        swarm.flush(now)
+        if swarm.uploads.to_read:
+            spans, swarm.uploads.to_read = swarm.uploads.to_read, []
+            self._disk_job(ReadSpans(swarm.info_hash, swarm.order.store, spans, self._shard.mailbox))
+
+    def _fail(self, swarm: Swarm) -> None:
+        """There is a bug in what a swarm does. It is closed before it does more, and waits for CloseSwarm."""
+        if swarm in self._failed or swarm in self._closers:
+            return
+        swarm.order.report_to.post(swarm.make_report()._replace(
+            error_code="bug.swarm", error_detail="a bug in the program; the log has the reason"))
+        self._failed[swarm] = None
+        self._retirements.end(swarm)
+        self._door.post(Withdraw(swarm.info_hash))
+        self.touch(swarm)
 
     def on_stop(self) -> None:
         self._links.clear()
@@ -229,7 +252,8 @@ class SwarmHost:
         self._waiting.pop(swarm, None)
 
     def report(self, swarm: Swarm, report: SwarmReport) -> None:
-        swarm.order.report_to.post(report)
+        if swarm not in self._failed:
+            swarm.order.report_to.post(report)
 
     # ---- messages
 
@@ -411,29 +435,26 @@ class SwarmHost:
 
     def _take_over(self, metadata: MetadataHost, swarm: Swarm) -> None:
         """Open a swarm with the links that brought its metadata. What their peers have said is heard now."""
-        before, links = metadata.hand_over(swarm.info_hash)
-        if before is not None:
-            for old in links:
-                if not old.is_incoming:
-                    source = before.peers.source_of(old.endpoint) or PeerSource.MAGNET
-                    swarm.peers.adopt(old.endpoint, source, self.now)
-        swarm.start()
-        for old in links:
-            link = PeerLink(swarm, old.number, old.endpoint, old.greeting, old.is_incoming, self.now)
+        known, brought = metadata.hand_over(swarm.info_hash, swarm.settings.max_links)
+        if known is not None:
+            swarm.peers = known        # with dials that are under way, and who is banned
+        links = [PeerLink(swarm, old.number, old.endpoint, old.greeting, old.is_incoming, self.now) for old in brought]
+        for link, old in zip(links, brought):
             link.intake = old.intake
             link.intake.hand_to(link)
             self._links[link.number] = link
             self._shard.reattach(link.number, link)
-            swarm.admit(link)
+        swarm.start(links)
+        for link, old in zip(links, brought):
             self._flow.admit(link)
             try:
-                swarm.on_messages(link, old.kept)
+                swarm.on_messages(link, old.messages(swarm.geometry.num_pieces))
             except RemoteError as error:
                 swarm.lose(link, error)
 
     def _on_retire(self, message: RetireSwarm) -> None:
         swarm = self._swarms.get(message.info_hash)
-        if swarm is None or swarm in self._closers:
+        if swarm is None or not swarm.is_open:
             message.reply_to.post(SwarmRetired(message.info_hash, 0, is_complete=True))
         else:
             self._retirements.begin(swarm, message)
@@ -442,10 +463,11 @@ class SwarmHost:
         swarm = self._swarms.get(message.info_hash)
         if swarm is None or swarm in self._closers:
             return
-        self._retirements.end(swarm)
         self._closers[swarm] = message.reply_to
-        self._door.post(Withdraw(message.info_hash))
-        swarm.drain()
+        if swarm.is_open:
+            self._retirements.end(swarm)
+            self._door.post(Withdraw(message.info_hash))
+            swarm.drain()
         self.touch(swarm)
 
     def _end(self, swarm: Swarm) -> None:
@@ -455,4 +477,5 @@ class SwarmHost:
         del self._swarms[swarm.info_hash]
         self._flow.remove(swarm)
         self._waiting.pop(swarm, None)
+        self._failed.pop(swarm, None)
         self._closers.pop(swarm).post(SwarmClosed(swarm.info_hash, swarm.make_report()))

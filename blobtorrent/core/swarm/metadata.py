@@ -49,13 +49,14 @@ class _Standing:
 class _Peer:
     """What one peer offers, and how it fares."""
 
-    __slots__ = ("asked", "is_suspect", "late", "rests_until", "size", "standing")
+    __slots__ = ("asked", "delivered", "is_suspect", "late", "rests_until", "size", "standing")
 
     def __init__(self, size: int, standing: _Standing) -> None:
         self.size = size
         self.standing = standing
         self.asked: dict[int, float] = {}          # pieces, and when it was asked for each
         self.late: set[int] = set()    # was asked for and given up: may still come
+        self.delivered = 0             # pieces that came
         self.is_suspect = False        # had a share in something that did not match
         self.rests_until = 0.0
 
@@ -69,6 +70,7 @@ class _Peer:
                 return False
             self.late.discard(piece)
         self.standing.misses, self.rests_until = 0, 0.0
+        self.delivered += 1
         return True
 
 
@@ -127,10 +129,15 @@ class MetadataManager(Generic[P]):
             del self._standings[next(iter(self._standings))]
         return standing
 
-    def is_silent(self, peer: P) -> bool:
-        """Whether nothing is to be hoped of a peer for now: it leaves requests unanswered."""
+    def is_useless(self, peer: P) -> bool:
+        """Whether little is to be hoped of a peer: it, or who came from there before, kept others waiting in vain."""
         known = self._peers.get(peer)
-        return known is not None and known.standing.misses >= MAX_MISSES
+        return known is not None and (known.standing.misses >= MAX_MISSES or known.standing.lapses > 0)
+
+    def delivered(self, peer: P) -> int:
+        """How many pieces came from a peer."""
+        known = self._peers.get(peer)
+        return 0 if known is None else known.delivered
 
     def leave(self, peer: P) -> None:
         """The peer is gone; what it sent stays while nobody else needs the room."""

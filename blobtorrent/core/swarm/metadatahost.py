@@ -10,7 +10,7 @@ from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.metadatalink import MetadataLink
-from blobtorrent.core.swarm.metadatamessages import CloseMetadata, OpenMetadata
+from blobtorrent.core.swarm.metadatamessages import ChangeMetadata, CloseMetadata, OpenMetadata
 from blobtorrent.core.swarm.metadataswarm import MetadataSwarm
 from blobtorrent.model.errors import NetworkError, PeerError, RemoteError
 from blobtorrent.network.messages import Dial, DialFailed, PeerArrived, Serve, Withdraw
@@ -19,6 +19,7 @@ from blobtorrent.protocol.wire.shape import Intake
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.messages import PeersFound
+    from blobtorrent.core.swarm.peers import PeerManager
     from blobtorrent.model.address import Endpoint
     from blobtorrent.model.addressfilter import Gate
     from blobtorrent.model.ids import InfoHash
@@ -37,6 +38,7 @@ class MetadataHost:
         self.gate = gate
         self.handlers: dict[type, Callable[[Any], None]] = {
             OpenMetadata: self._on_open,
+            ChangeMetadata: self._on_change,
             CloseMetadata: self._on_close,
         }
         self._shard = shard
@@ -67,9 +69,6 @@ class MetadataHost:
         self._closing.add(link.number)
         self._shard.close_link(link.number)
 
-    def give_up(self, swarm: MetadataSwarm) -> None:
-        self._on_close(CloseMetadata(swarm.info_hash))
-
     # ---- what SwarmHost passes on
 
     def take_outgoing(self) -> list[tuple[int, list[Buffer], int, Any]]:
@@ -81,16 +80,17 @@ class MetadataHost:
                 swarm.outgoing.clear()
         return outgoing
 
-    def hand_over(self, info_hash: InfoHash) -> tuple[MetadataSwarm | None, list[MetadataLink]]:
-        """The torrent's metadata is here and its swarm opens: it takes these links over."""
+    def hand_over(self, info_hash: InfoHash, max_links: int) -> tuple[PeerManager | None, list[MetadataLink]]:
+        """The torrent's metadata is here and its swarm opens: it takes over whom we know, and these links. None when
+        nobody was asked for it."""
         swarm = self._swarms.pop(info_hash, None)
         if swarm is None:
             return None, []
+        links = swarm.hand_over(max_links)
         self._outgoing += swarm.outgoing
-        links = swarm.hand_over()
         for link in links:
             del self._links[link.number]
-        return swarm, links
+        return swarm.peers, links
 
     def on_arrived(self, message: PeerArrived) -> None:
         swarm = self._swarms.get(message.info_hash)
@@ -157,9 +157,15 @@ class MetadataHost:
         self._door.post(Serve(order.info_hash, order.peer_id, self._shard.mailbox))
         swarm.start()
 
+    def _on_change(self, message: ChangeMetadata) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            swarm.change(message.max_links)
+
     def _on_close(self, message: CloseMetadata) -> None:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:
             self._door.post(Withdraw(message.info_hash))
             swarm.close()
+            self._outgoing += swarm.outgoing
             del self._swarms[message.info_hash]

@@ -8,28 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from blobtorrent.core.swarm.said import Said
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.protocol.wire import messages as wire
-from blobtorrent.protocol.wire.decode import HaveRun
-from blobtorrent.protocol.wire.extended import ExtendedHandshake
+from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, ExtendedHandshake, handshake_counted
 from blobtorrent.protocol.wire.greeting import Greeting
 from blobtorrent.protocol.wire.shape import Intake
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.metadataswarm import MetadataSwarm
 
-MAX_KEPT_BYTES = 96 << 10              # of messages for later: a bitfield of 800,000 pieces
-_MESSAGE_BYTES = 64                    # what a short one weighs
-
-_FOR_LATER = (wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested, wire.BitfieldMessage, HaveRun)
-
 
 class MetadataLink:
     """Implements network.handler.LinkHandler and protocol.wire.shape.Sink."""
 
-    __slots__ = ("_kept_bytes", "endpoint", "extended", "greeting", "intake", "is_incoming", "is_suitable", "kept",
-                 "last_heard_at", "last_sent_at", "linked_at", "number", "swarm", "unasked")
+    __slots__ = ("_handshakes_spent_s", "endpoint", "extended", "greeting", "intake", "is_incoming", "last_heard_at",
+                 "last_sent_at", "linked_at", "number", "said", "swarm", "unasked")
 
     expected_blocks = 0
 
@@ -44,23 +39,27 @@ class MetadataLink:
         self.extended = ExtendedHandshake()
         self.linked_at = self.last_heard_at = self.last_sent_at = now
         self.unasked = 0               # metadata pieces that nobody asked for
-        self.kept: list[Any] = []      # messages for the swarm to come
-        self._kept_bytes = 0
-        self.is_suitable = True        # False: it said more than was kept, so its link cannot be handed on
+        self.said = Said()             # for the swarm to come
+        self._handshakes_spent_s = 0.0
+
+    @property
+    def is_introduced(self) -> bool:
+        """It has said what it can."""
+        return self._handshakes_spent_s > 0
+
+    def introduce(self, payload: bytes) -> None:
+        """Its extension handshake came, perhaps not the first. Raises PeerError ("wire.bad-extended",
+        "wire.extended-flood")."""
+        self._handshakes_spent_s = handshake_counted(self._handshakes_spent_s, self.swarm.now)
+        self.extended = self.extended.updated(ExtendedHandshake.decode(payload))
+
+    def messages(self, num_pieces: int) -> list[Any]:
+        """What the peer has said so far, for the swarm of a torrent of so many pieces."""
+        introduction = [wire.Extended(HANDSHAKE_ID, self.extended.payload())] if self.is_introduced else []
+        return [*introduction, *self.said.messages(num_pieces)]
 
     def on_lost(self, error: BlobTorrentError) -> None:
         self.swarm.lose(self, error)
-
-    def keep(self, message: Any) -> None:
-        """Put by what only a swarm understands."""
-        if not isinstance(message, (*_FOR_LATER, wire.Extended)):
-            return
-        self._kept_bytes += _weight(message)
-        if self._kept_bytes > MAX_KEPT_BYTES:
-            self.is_suitable = False
-            self.kept.clear()
-        elif self.is_suitable:
-            self.kept.append(message)
 
     def send(self, data: bytes) -> None:
         self.last_sent_at = self.swarm.now
@@ -79,14 +78,3 @@ class MetadataLink:
 
     def on_messages(self, messages: list[Any]) -> None:
         self.swarm.on_messages(self, messages)
-
-
-def _weight(message: Any) -> int:
-    match message:
-        case wire.BitfieldMessage():
-            return len(message.data)
-        case wire.Extended():
-            return len(message.payload)
-        case HaveRun():
-            return 8 * len(message.indices)
-    return _MESSAGE_BYTES

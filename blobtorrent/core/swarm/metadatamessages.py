@@ -11,7 +11,8 @@ from blobtorrent.runtime.mailbox import Mailbox
 class OpenMetadata(NamedTuple):
     """Fetch the info dictionary of a torrent from peers. MetadataReports go to `report_to`, in the end MetadataFound.
 
-    Addresses come as for any swarm, by PeersFound. The links that there are then wait for the torrent's OpenSwarm.
+    Addresses come as for any swarm, by PeersFound. All that it has then waits for the torrent's OpenSwarm, or for
+    CloseMetadata.
     """
 
     info_hash: InfoHash
@@ -21,6 +22,13 @@ class OpenMetadata(NamedTuple):
     listen_port: int = 0
     client_version: bytes = b""
     peers: tuple[KnownAddress, ...] = ()
+
+
+class ChangeMetadata(NamedTuple):
+    """At most so many links from now on."""
+
+    info_hash: InfoHash
+    max_links: int
 
 
 class CloseMetadata(NamedTuple):

@@ -1,7 +1,7 @@
 """MetadataSwarm: the live side of a torrent that is no more than an info-hash yet (BEP 9).
 
-It finds peers, fetches the info dictionary from them, and then holds the links for the swarm that takes them over.
-Runs on its shard's receive thread.
+It finds peers, fetches the info dictionary from them, and then holds the links for the swarm that takes them over, or
+until it is told to close. Runs on its shard's receive thread.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Protocol
 
+from blobtorrent.core.swarm.company import dial_failed, dial_refused, refusal_by
 from blobtorrent.core.swarm.link import RateMeter
 from blobtorrent.core.swarm.messages import KnownAddress, PeersFound
 from blobtorrent.core.swarm.metadata import MetadataManager
 from blobtorrent.core.swarm.metadatalink import MetadataLink
 from blobtorrent.core.swarm.metadatamessages import MetadataFound, MetadataReport, OpenMetadata
 from blobtorrent.core.swarm.peers import PeerManager
+from blobtorrent.core.swarm.pulse import IDLE_LINK_S, KEEP_ALIVE_S
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
 from blobtorrent.model.ids import PeerId
+from blobtorrent.model.reach import Reach, neighbourhood_of, reach_of, site_of
 from blobtorrent.network.outbox import Buffer
 from blobtorrent.protocol.wire import encode
 from blobtorrent.protocol.wire import messages as wire
@@ -30,11 +33,10 @@ from blobtorrent.runtime.timers import Timer
 MAX_LINKS = 50                         # more peers make it no faster
 INTERVAL_S = 1.0
 SOONEST_S = 0.1                        # between two looks, when an address is due to be dialled
-KEEP_ALIVE_S = 110.0
-IDLE_LINK_S = 240.0
+MAX_NEIGHBOURS = 3                     # links of one network, once others want the places of the rest
+MAX_INCOMING_SHARE = 2 / 3             # of the links: the rest is for those whom we dial
 USELESS_LINK_S = 30.0                  # one that offers no metadata makes room for others after this time
 ASK_AGAIN_S = 300.0                    # addresses of the link are learned anew, if they were given up
-LINGER_S = 60.0                        # for the torrent's swarm to come and take the links
 MAX_UNASKED = 16
 
 
@@ -54,9 +56,6 @@ class Outlets(Protocol):
 
     def close_link(self, link: MetadataLink) -> None: ...
 
-    def give_up(self, swarm: MetadataSwarm) -> None:
-        """Its metadata is found, and nobody came for its links."""
-
 
 class MetadataSwarm:
     """`outgoing` is what a pass wants sent; the host collects it."""
@@ -64,6 +63,7 @@ class MetadataSwarm:
     def __init__(self, order: OpenMetadata, outlets: Outlets) -> None:
         self.order = order
         self.info_hash = order.info_hash
+        self.max_links = min(MAX_LINKS, order.max_links)
         self.links: dict[MetadataLink, None] = {}
         self.outgoing: list[tuple[int, list[Buffer], int, Any]] = []
         self.peers = PeerManager()
@@ -76,12 +76,20 @@ class MetadataSwarm:
         self._told: MetadataReport | None = None
         self._last_tick = outlets.now
         self._asks_again_at = outlets.now + ASK_AGAIN_S
-        self._ends_at: float | None = None                 # once it is found
+        self._is_open = True
         self._timer: Timer | None = None
 
     @property
     def now(self) -> float:
         return self._outlets.now
+
+    @property
+    def own_id(self) -> PeerId:
+        return self.order.peer_id
+
+    @property
+    def is_open(self) -> bool:
+        return self._is_open
 
     @property
     def is_done(self) -> bool:
@@ -93,20 +101,31 @@ class MetadataSwarm:
         self._schedule()
 
     def close(self) -> None:
+        self._is_open = False
         if self._timer is not None:
             self._timer.cancel()
         for link in list(self.links):
             self.lose(link, NetworkError("net.closing", "the torrent is being closed"))
 
-    def hand_over(self) -> list[MetadataLink]:
-        """The links, for the torrent's swarm; they are none of ours any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        links = [link for link in self.links if link.is_suitable]
+    def change(self, max_links: int) -> None:
+        """So many links from now on; those that are of least use go."""
+        self.max_links = min(MAX_LINKS, max_links)
+        self._shed(self.max_links)
+        self._dial()
+
+    def hand_over(self, max_links: int) -> list[MetadataLink]:
+        """At most so many links, for the torrent's swarm; they are none of ours any more."""
+        self._shed(max_links)
+        links = [link for link in self.links if not link.said.is_too_much]
         for link in links:
             del self.links[link]
         self.close()
         return links
+
+    def _shed(self, max_links: int) -> None:
+        by_use = sorted(self.links, key=self.manager.delivered)
+        for link in by_use[:max(0, len(by_use) - max_links)]:
+            self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
 
     # ---- peers
 
@@ -118,18 +137,8 @@ class MetadataSwarm:
         self._dial()
 
     def refusal(self, endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
-        """Why a greeted peer may not join, if so. Of two links that cross, one is kept as in every swarm."""
-        if self.peers.is_banned(endpoint, peer_id):
-            return PeerError("peer.banned", "the peer sent bad data before")
-        if self.peers.refuses(endpoint):
-            return PeerError("peer.filtered", "a filter list covers the peer's address")
-        if len(self.links) >= self._max_links and not self._make_room():
-            return PeerError("peer.too-many", "as many links as allowed")
-        for twin in [link for link in self.links if link.greeting.peer_id == peer_id]:
-            if twin.is_incoming == is_incoming or is_incoming != (peer_id > self.order.peer_id):
-                return PeerError("peer.duplicate", "connected already")
-            self.lose(twin, NetworkError("net.crossed", "another link to the same peer is kept"))
-        return None
+        """Why a greeted peer may not join, if so."""
+        return refusal_by(self, endpoint, peer_id, is_incoming=is_incoming)
 
     def admit(self, link: MetadataLink) -> None:
         self.links[link] = None
@@ -153,43 +162,64 @@ class MetadataSwarm:
         link.intake.close()
         self._outlets.close_link(link)
         if not link.is_incoming:
-            if isinstance(error, PeerError) or not link.extended.ids:
+            is_fault = isinstance(error, PeerError) or error.code == "net.useless" or not link.is_introduced
+            if is_fault:
                 self.peers.failed(link.endpoint, self.now)
             else:
                 self.peers.ended(link.endpoint, self.now, self._outlets.wall(), useless=False)
         self._ask()
 
     def on_dial_failed(self, endpoint: Endpoint, error: BlobTorrentError) -> None:
-        self.peers.dialled()
-        if error.code == "wire.self":
-            self.peers.is_us(endpoint)
-        else:
-            self.peers.failed(endpoint, self.now)
+        dial_failed(self, endpoint, error)
 
     def on_dial_refused(self, endpoint: Endpoint, peer_id: PeerId, refusal: PeerError) -> None:
-        if refusal.code != "peer.duplicate":
-            self.on_dial_failed(endpoint, refusal)
-            return
-        self.peers.dialled()
-        self.peers.is_here(endpoint, peer_id, self.now)
-
-    @property
-    def _max_links(self) -> int:
-        return min(self.order.max_links, MAX_LINKS)
+        dial_refused(self, endpoint, peer_id, refusal)
 
     def _dial(self) -> None:
         if not self.is_done:
-            room = self._max_links - len(self.links) - self.peers.dialing
+            room = self.max_links - len(self.links) - self.peers.dialing
             for endpoint in self.peers.to_dial(room, self.now, seeding=False):
                 self._outlets.dial(self, endpoint)
 
-    def _make_room(self) -> bool:
-        """Drop a peer that has had time to offer metadata and did not."""
-        for link in self.links:
-            if link.extended.metadata_size is None and self.now - link.linked_at > USELESS_LINK_S:
-                self.lose(link, NetworkError("net.useless", "it has no metadata, and others wait"))
-                return True
-        return False
+    # ---- room
+
+    def has_room_for(self, endpoint: Endpoint, *, is_incoming: bool) -> bool:
+        """While there is none, who is of no use goes; but not for one more from where most of them come."""
+        if len(self.links) < self.max_links and not (is_incoming and self._num_incoming() >= self._max_incoming):
+            return True
+        return len(self._neighbours_of(endpoint)) < MAX_NEIGHBOURS and self._make_room(is_incoming=is_incoming)
+
+    @property
+    def _max_incoming(self) -> int:
+        return max(1, int(self.max_links * MAX_INCOMING_SHARE))
+
+    def _num_incoming(self) -> int:
+        return sum(link.is_incoming for link in self.links)
+
+    def _make_room(self, *, is_incoming: bool) -> bool:
+        """Drop a link for another one: for one that dialled us, one that did so too."""
+        candidates = [link for link in self.links if link.is_incoming or not is_incoming]
+        best = max(((self._uselessness(link), -self.manager.delivered(link), number, link)
+                    for number, link in enumerate(candidates)), default=None, key=lambda entry: entry[:3])
+        if best is None or not best[0]:
+            return False
+        self.lose(best[3], NetworkError("net.useless", "it gives no metadata, and others wait"))
+        return True
+
+    def _uselessness(self, link: MetadataLink) -> int:
+        """0 for a link that others do not get the place of."""
+        if link.extended.metadata_size is None:
+            return 3 if self.now - link.linked_at > USELESS_LINK_S else 0
+        if self.manager.is_useless(link):
+            return 2
+        return int(not self.manager.delivered(link) and len(self._neighbours_of(link.endpoint)) > MAX_NEIGHBOURS)
+
+    def _neighbours_of(self, endpoint: Endpoint) -> list[MetadataLink]:
+        """Links that one owner of addresses may well have made. On loopback all have the same, whoever they are."""
+        if reach_of(endpoint.host) is Reach.LOOPBACK:
+            return []
+        near = neighbourhood_of(endpoint.host)
+        return [link for link in self.links if neighbourhood_of(link.endpoint.host) == near]
 
     # ---- what peers say
 
@@ -197,21 +227,23 @@ class MetadataSwarm:
         """Raises PeerError when the peer breaks the rules."""
         link.last_heard_at = self.now
         for message in messages:
-            if isinstance(message, wire.Extended) and message.sub_id == OUR_IDS[UT_METADATA]:
-                self._on_metadata(link, MetadataMessage.decode(message.payload))
+            if isinstance(message, wire.Extended):
+                self._on_extended(link, message)
             else:
-                if isinstance(message, wire.Extended) and message.sub_id == HANDSHAKE_ID:
-                    self._on_handshake(link, ExtendedHandshake.decode(message.payload))
-                link.keep(message)
+                link.said.hear(message)
             if link not in self.links:
                 return
 
-    def _on_handshake(self, link: MetadataLink, news: ExtendedHandshake) -> None:
-        link.extended = link.extended.updated(news)
-        size = link.extended.metadata_size
-        if size is not None and link.extended.ids.get(UT_METADATA) and not self.is_done:
-            self.manager.offer(link, size)
-            self._ask()
+    def _on_extended(self, link: MetadataLink, message: wire.Extended) -> None:
+        if message.sub_id == HANDSHAKE_ID:
+            link.introduce(message.payload)
+            size = link.extended.metadata_size
+            if size is not None and link.extended.ids.get(UT_METADATA) and not self.is_done:
+                is_alone = reach_of(link.endpoint.host) is Reach.LOOPBACK
+                self.manager.offer(link, size, None if is_alone else site_of(link.endpoint.host))
+                self._ask()
+        elif message.sub_id == OUR_IDS[UT_METADATA]:
+            self._on_metadata(link, MetadataMessage.decode(message.payload))
 
     def _on_metadata(self, link: MetadataLink, message: MetadataMessage) -> None:
         if message.kind == REQUEST:
@@ -248,13 +280,12 @@ class MetadataSwarm:
                 link.send(request)
 
     def _finish(self, info: bytes) -> None:
-        self._ends_at = self.now + LINGER_S
         self._report()
         self.order.report_to.post(MetadataFound(self.info_hash, info, self._peers_to_keep()))
 
     def _peers_to_keep(self) -> tuple[KnownAddress, ...]:
-        incoming = [Endpoint(link.endpoint.host, link.extended.port) for link in self.links
-                    if link.is_incoming and link.extended.port]
+        incoming = {Endpoint(link.endpoint.host, link.extended.port): 0 for link in self.links
+                    if link.is_incoming and link.extended.port}
         return self.peers.kept(incoming, self._outlets.wall(), seeding=False)
 
     # ---- once a second
@@ -262,15 +293,12 @@ class MetadataSwarm:
     def _schedule(self) -> None:
         at_s = self.now + INTERVAL_S
         dial_at_s = None if self.is_done else self.peers.next_dial_at(seeding=False)
-        if dial_at_s is not None and len(self.links) + self.peers.dialing < self._max_links:
+        if dial_at_s is not None and len(self.links) + self.peers.dialing < self.max_links:
             at_s = min(at_s, max(dial_at_s, self.now + SOONEST_S))
         self._timer = self._outlets.at(at_s, self._tick)
 
     def _tick(self) -> None:
         now = self.now
-        if self._ends_at is not None and now >= self._ends_at:
-            self._outlets.give_up(self)
-            return
         self._downloaded.tick(max(0.001, now - self._last_tick))
         self._last_tick = now
         for link in list(self.links):
@@ -283,9 +311,16 @@ class MetadataSwarm:
             for message in self._given.values():
                 self.peers.found(message.endpoints, message.source, now, tracker=message.tracker)
         self._dial()
+        if not self.is_done and self._is_crowded_out(now):
+            self._make_room(is_incoming=False)             # one a second
         self._ask()
         self._report()
         self._schedule()
+
+    def _is_crowded_out(self, now: float) -> bool:
+        """Whether somebody is to be dialled and all places are taken."""
+        dial_at_s = self.peers.next_dial_at(seeding=False)
+        return len(self.links) >= self.max_links and dial_at_s is not None and dial_at_s <= now
 
     def _report(self) -> None:
         here, total = self.manager.progress

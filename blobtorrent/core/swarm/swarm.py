@@ -138,6 +138,8 @@ class Swarm:
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
         if (settings.may_download, settings.web_seeds) != (old.may_download, old.web_seeds):
             self._on_other_wants()
+        if settings.listen_port != old.listen_port and settings.listen_port:
+            self.talk.say_again(ExtendedHandshake(port=settings.listen_port))
         if settings.exchanges_peers != old.exchanges_peers:
             self._offer_exchange()
         if settings.upload_slots != old.upload_slots:

@@ -51,16 +51,27 @@ class Talk:
 
     def greet(self, link: PeerLink) -> None:
         """Right behind the handshake: what we have and what we can."""
+        have = self._swarm.pieces.have
+        if len(have):
+            link.send(wire.BitfieldMessage(have.to_wire()).encode())
+        self._introduce(link)
+
+    def greet_again(self, link: PeerLink) -> None:
+        """The same to who was greeted when we had nothing: a bitfield may be the first word only (BEP 3)."""
+        have = self._swarm.pieces.have
+        if len(have):
+            link.send(encode.haves(list(have)))
+        self._introduce(link)
+
+    def _introduce(self, link: PeerLink) -> None:
         swarm = self._swarm
         link.client = client_name(link.greeting.peer_id)
         swarm.haves.join(link)
-        if len(swarm.pieces.have):
-            link.send(wire.BitfieldMessage(swarm.pieces.have.to_wire()).encode())
         if link.greeting.has_extensions:
             link.send(ExtendedHandshake(
                 ids=self._offers,
                 version=swarm.order.client_version,
-                port=swarm.order.listen_port or None,
+                port=swarm.settings.listen_port or None,
                 max_requests=OUR_QUEUE,
                 your_ip=ip_address(link.endpoint.host).packed,
                 metadata_size=self.metadata_size,

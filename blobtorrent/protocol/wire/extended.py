@@ -39,6 +39,10 @@ class ExtendedHandshake(NamedTuple):
 
     def encode(self) -> bytes:
         """The whole message, ready to send."""
+        return Extended(HANDSHAKE_ID, self.payload()).encode()
+
+    def payload(self) -> bytes:
+        """What the message carries; `decode` reads it."""
         facts: dict[bytes, Any] = {
             b"m": dict(self.ids),
             b"v": self.version,
@@ -50,8 +54,7 @@ class ExtendedHandshake(NamedTuple):
             b"metadata_size": self.metadata_size,
             b"upload_only": None if self.is_upload_only is None else int(self.is_upload_only),
         }
-        said = {key: value for key, value in facts.items() if value is not None and value != b""}
-        return Extended(HANDSHAKE_ID, bencode.encode(said)).encode()
+        return bencode.encode({key: value for key, value in facts.items() if value is not None and value != b""})
 
     @classmethod
     def decode(cls, payload: bytes) -> ExtendedHandshake:

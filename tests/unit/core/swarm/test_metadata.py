@@ -242,11 +242,11 @@ def test_to_come_again_does_not_make_a_silent_peer_new():
         asked(manager, now)
         now += REQUEST_TIMEOUT_S
         asked(manager, now)
-        ranks.append(manager.is_silent(number))
+        ranks.append(manager.is_useless(number))
         manager.leave(number)
     assert ranks == [False, False] + [True] * 8
     manager.offer("other", len(INFO), "another host")
-    assert not manager.is_silent("other")
+    assert not manager.is_useless("other")
 
 
 def test_how_far_it_is_stays_true_when_all_is_here():

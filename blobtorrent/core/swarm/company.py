@@ -1,0 +1,92 @@
+"""The rules of a swarm's company: who may join, and what becomes of dials that led to nobody.
+
+They are the same while a torrent's metadata is still to come, so both kinds of swarms go by them.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from blobtorrent.core.swarm.peers import PeerManager
+from blobtorrent.model.address import Endpoint
+from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
+from blobtorrent.model.ids import PeerId
+from blobtorrent.protocol.wire.greeting import Greeting
+
+
+class Member(Protocol):
+    """A link."""
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+    @property
+    def greeting(self) -> Greeting: ...
+
+    @property
+    def is_incoming(self) -> bool: ...
+
+
+M = TypeVar("M", bound=Member)
+
+
+class Company(Protocol[M]):
+    """What the rules want to know of a swarm."""
+
+    peers: PeerManager
+
+    @property
+    def links(self) -> dict[M, None]: ...
+
+    @property
+    def own_id(self) -> PeerId: ...
+
+    @property
+    def now(self) -> float: ...
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def has_room_for(self, endpoint: Endpoint, *, is_incoming: bool) -> bool:
+        """It may make room, too."""
+
+    def lose(self, link: M, error: BlobTorrentError) -> None: ...
+
+
+def refusal_by(company: Company[M], endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
+    """Why a greeted peer may not join, if so.
+
+    Of two links that cross, each side keeps the one that the greater peer id dialled: both agree without a word.
+    """
+    if not company.is_open:
+        return PeerError("peer.closing", "the torrent is being closed")
+    if company.peers.is_banned(endpoint, peer_id):
+        return PeerError("peer.banned", "the peer sent bad data before")
+    if company.peers.refuses(endpoint):
+        return PeerError("peer.filtered", "a filter list covers the peer's address")
+    if not company.has_room_for(endpoint, is_incoming=is_incoming):
+        return PeerError("peer.too-many", "as many links as allowed")
+    is_rightful = is_incoming == (peer_id > company.own_id)
+    for twin in [link for link in company.links if link.greeting.peer_id == peer_id]:
+        if twin.is_incoming == is_incoming or not is_rightful:
+            return PeerError("peer.duplicate", "connected already")
+        company.lose(twin, NetworkError("net.crossed", "another link to the same peer is kept"))
+    return None
+
+
+def dial_failed(company: Company[M], endpoint: Endpoint, error: BlobTorrentError | None) -> None:
+    """A dial led to nobody."""
+    company.peers.dialled()
+    if error is not None and error.code == "wire.self":
+        company.peers.is_us(endpoint)
+    else:
+        company.peers.failed(endpoint, company.now)
+
+
+def dial_refused(company: Company[M], endpoint: Endpoint, peer_id: PeerId, refusal: PeerError) -> None:
+    """A dial led to a peer that may not join."""
+    if refusal.code == "peer.duplicate":
+        company.peers.dialled()
+        company.peers.is_here(endpoint, peer_id, company.now)
+    else:
+        dial_failed(company, endpoint, refusal)
