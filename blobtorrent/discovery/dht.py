@@ -27,7 +27,7 @@ from blobtorrent.protocol.dht.answers import Answerer
 from blobtorrent.protocol.dht.ids import Randomness, host_of
 from blobtorrent.protocol.dht.memory import KEPT_NODES, Kept, pack, unpack
 from blobtorrent.protocol.dht.node import Node, NodeState
-from blobtorrent.protocol.dht.search import ItemPut, ItemSearch, PeerSearch, Search, SearchResult
+from blobtorrent.protocol.dht.search import ItemPut, ItemSearch, PeerSearch, Search, SearchResult, peers_of
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
@@ -38,7 +38,6 @@ log = get_logger(__name__)
 KEEP_S = 600.0                         # between two times that the table is kept
 RESOLVE_AGAIN_S = 30.0                 # names that could not be looked up; a little longer every time
 LAST_RESOLVE_S = 900.0
-SOUGHT_S = 1800.0                      # after the last search for it a torrent may have ended
 OWN_PEERS = 100                        # that were announced to us, told to our own torrent
 RESULTS = ("query", "answer", "unanswered", "refused", "dht.flood", "dht.unasked", "dht.bad-message")
 
@@ -88,7 +87,7 @@ class DhtDriver:
         self._is_resolving = False
         answerer = self._answerer = Answerer(rng, udp.now)
         answerer.on_announced = self._on_announced
-        self._sought: dict[bytes, tuple[FindPeers, float]] = {}        # by swarm: who wants its peers, until when
+        self._sought: dict[bytes, FindPeers] = {}          # by swarm: who wants its peers
         self.nodes = tuple(
             self._make_node(answerer, rng, of_before, is_ipv6=is_ipv6, is_read_only=is_read_only)
             for is_ipv6, of_before in enumerate(unpack(kept)))
@@ -107,7 +106,8 @@ class DhtDriver:
     ) -> Node:
         node = Node(
             answerer, rng, self._udp.now, is_ipv6=bool(is_ipv6), node_id=of_before.node_id or None,
-            address=of_before.address or None, is_read_only=is_read_only, on_address=lambda packed: self._on_address(node))
+            address=of_before.address or None, is_read_only=is_read_only,
+            on_address=lambda packed: self._on_address(node))
         node.hint(of_before.nodes)
         return node
 
@@ -145,15 +145,22 @@ class DhtDriver:
         def on_peers(found: list[Endpoint]) -> None:
             order.reply_to.post(DhtPeers(order.info_hash, tuple(found)))
 
-        def begin(node: Node) -> Search:
-            def on_done(result: SearchResult) -> None:
-                order.reply_to.post(DhtSearched(
-                    order.info_hash, order.wire_hash, node.is_ipv6, result.answered, result.peers, result.told))
+        results: list[SearchResult] = []
+        num_families = len(self._connected)
 
-            return PeerSearch(order.wire_hash, on_peers, on_done, port=order.port, is_seed=order.is_seed)
+        def on_done(result: SearchResult) -> None:
+            results.append(result)
+            if len(results) == num_families:
+                order.reply_to.post(DhtSearched(
+                    order.info_hash, order.wire_hash, order.round, sum(one.answered for one in results),
+                    sum(one.peers for one in results), sum(one.told for one in results)))
+
+        def begin(node: Node) -> Search:
+            port = order.port_ipv6 if node.is_ipv6 else order.port
+            return PeerSearch(order.wire_hash, on_peers, on_done, port=port, is_seed=order.is_seed)
 
         self._last_order = order
-        self._sought[order.wire_hash] = (order, self._udp.now + SOUGHT_S)
+        self._sought[order.wire_hash] = order
         for is_ipv6 in (False, True):  # we may be the very node that keeps them
             kept = self._answerer.peers.some(order.wire_hash, OWN_PEERS, is_ipv6=is_ipv6)
             if kept:
@@ -164,7 +171,7 @@ class DhtDriver:
         for wire_hash in order.info_hash.wire_forms:
             self._sought.pop(wire_hash, None)
             for node in self.nodes:
-                node.forget(PeerSearch.method, wire_hash)
+                node.forget(peers_of(wire_hash))
 
     def _on_address(self, node: Node) -> None:
         assert node.vote.address is not None
@@ -175,8 +182,8 @@ class DhtDriver:
 
     def _on_announced(self, wire_hash: bytes, peer: Endpoint) -> None:
         """Somebody announced itself to us, in a swarm that is ours perhaps."""
-        order, until_s = self._sought.get(wire_hash, (None, 0.0))
-        if order is not None and self._udp.now < until_s:
+        order = self._sought.get(wire_hash)
+        if order is not None:
             order.reply_to.post(DhtPeers(order.info_hash, (peer,)))
 
     def _get_item(self, order: GetItem) -> None:
@@ -300,8 +307,6 @@ class DhtDriver:
 
     def _save_again(self) -> None:
         self._save()
-        now = self._udp.now
-        self._sought = {wire_hash: sought for wire_hash, sought in self._sought.items() if sought[1] > now}
         self._udp.timers.at(self._udp.now + KEEP_S, self._save_again)
 
     def _save(self) -> None:

@@ -11,14 +11,17 @@ from blobtorrent.runtime.mailbox import Mailbox
 
 
 class FindPeers(NamedTuple):
-    """Look for peers of one swarm of a torrent, and announce us there unless `port` is 0.
+    """Look for peers of one swarm of a torrent, and announce us there to nodes of each family with a port.
 
-    Answered by any number of DhtPeers and, for each family of addresses, one DhtSearched.
+    Answered by any number of DhtPeers and, unless ForgetPeers or the same order for a later round comes before the
+    end, by one DhtSearched.
     """
 
     info_hash: InfoHash
     wire_hash: bytes                   # 20 bytes
-    port: int                          # where peers reach us
+    round: int                         # whatever the asker counts by
+    port: int                          # where peers reach us by IPv4; 0 for nowhere
+    port_ipv6: int
     is_seed: bool
     is_urgent: bool                    # before others that wait
     reply_to: Mailbox[Any]
@@ -41,11 +44,12 @@ class DhtPeers(NamedTuple):
 
 
 class DhtSearched(NamedTuple):
-    """The search in one family has ended: `nodes` answered, named so many `peers`, and so many took our announce."""
+    """The search has ended, in both families: `nodes` answered, named so many `peers`, and so many took our announce.
+    """
 
     info_hash: InfoHash
     wire_hash: bytes
-    is_ipv6: bool
+    round: int
     nodes: int
     peers: int
     announced: int

@@ -21,6 +21,7 @@ from blobtorrent.discovery.dhtmessages import (
 from blobtorrent.discovery.messages import ResolveHost
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.network.messages import BindUdp, RebindUdp, UdpBound
 from blobtorrent.network.udp import UdpLoop
 from blobtorrent.protocol.bencode import encode
@@ -92,7 +93,7 @@ class Ours:
     def __init__(self, bootstrap: list[Endpoint], kept: bytes = b"") -> None:
         self.inbox: Mailbox[Any] = Mailbox("test")
         self.kept: list[bytes] = []
-        self.udp = UdpLoop()
+        self.udp = UdpLoop(ANYWHERE)
         self.driver = DhtDriver(
             self.udp, self._resolve, bootstrap=[str(endpoint) for endpoint in bootstrap], kept=kept,
             keep=self.kept.append)
@@ -111,7 +112,7 @@ class Ours:
                 return message
 
     def find(self, wire_hash: bytes, port: int = 0) -> tuple[set[Endpoint], DhtSearched]:
-        self.udp.mailbox.post(FindPeers(InfoHash(v1=wire_hash), wire_hash, port, False, True, self.inbox))
+        self.udp.mailbox.post(FindPeers(InfoHash(v1=wire_hash), wire_hash, 1, port, 0, False, True, self.inbox))
         found: set[Endpoint] = set()
         while True:
             message = self.inbox.get(PATIENCE_S)

@@ -9,7 +9,7 @@ from blobtorrent.protocol.dht.ids import number_of
 from blobtorrent.protocol.dht.items import immutable, signed, target_of_key
 from blobtorrent.protocol.dht.krpc import NodeInfo
 from blobtorrent.protocol.dht.node import NodeState
-from blobtorrent.protocol.dht.search import ItemPut, ItemSearch, PeerSearch
+from blobtorrent.protocol.dht.search import ItemPut, ItemSearch, PeerSearch, peers_of
 from tests.support.dhtnet import DhtNet, random_host
 
 NODES = 350
@@ -70,11 +70,35 @@ def test_what_turns_out_private_during_the_search_is_announced_to_nobody(after_s
     results = []
     net.search(honest[3], PeerSearch(info_hash, lambda peers: None, results.append, port=1000))
     net.run(after_s)
-    net.nodes[honest[3]].forget(b"get_peers", info_hash)
+    net.nodes[honest[3]].forget(peers_of(info_hash))
     net.run(20.0)
     assert results == []
     assert not any(node.answerer.peers.info_hashes() for node in net.nodes.values())
     assert not net.nodes[honest[3]]._walks
+
+
+def test_a_long_queue_is_worked_off_at_two_a_second():
+    net = DhtNet(seed=16, loss=0.1)
+    honest = net.add_honest(50)
+    net.run(20.0)
+    results = []
+    for _ in range(300):
+        net.search(honest[3], PeerSearch(net.rng.randbytes(20), lambda peers: None, results.append, port=1))
+    net.run(120.0)
+    assert len(results) >= 240
+    net.run(60.0)
+    assert len(results) == 300
+    assert sum(result.told >= 4 for result in results) >= 290
+
+
+def test_of_two_searches_for_the_same_one_waits():
+    net = DhtNet(seed=17)
+    (lonely,) = net.add_honest(1)
+    results = []
+    for _ in range(5):
+        net.search(lonely, PeerSearch(TARGET, lambda peers: None, results.append))
+    net.run(60.0)
+    assert len(results) == 1
 
 
 def test_a_search_that_waits_is_forgotten_alone():
@@ -84,8 +108,8 @@ def test_a_search_that_waits_is_forgotten_alone():
     results = []
     for target in (secret, other):
         net.search(lonely, PeerSearch(target, lambda peers: None, results.append, port=1000))
-    net.nodes[lonely].forget(b"get_peers", secret)
-    assert [search.target for search, _ in net.nodes[lonely]._waiting] == [other]
+    net.nodes[lonely].forget(peers_of(secret))
+    assert [search.target for search, _ in net.nodes[lonely]._waiting.values()] == [other]
 
 
 def test_items_come_back_from_a_lossy_network_with_churn():

@@ -189,6 +189,7 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
             allow_loopback=around.settings.network.allow_loopback, clock=around.clock, timers=around.timers)
     if parts.dht is not None:
         parts.dht.messages = session.messages
+        parts.dht.public_ports = lambda: session.public_ports
         parts.dht.on_address = lambda host, by: _externals_of(parts, session).vote(host, by)
     parts.roster.at_entry(TorrentState.METADATA, lambda torrent, _: _metadata_of(around, parts, session).begin(torrent))
     return session

@@ -30,7 +30,7 @@ log = get_logger(__name__)
 FIRST_S = 0.3                          # a torrent that is done by then needed nobody
 REPEAT_S = 900.0                       # nodes forget who does not announce again within half an hour
 FIRST_RETRY_S = 15.0                   # when no node answered, or a download found nobody; doubled every time
-LONELY_S = 120.0                       # at most, for a download that found nobody
+SEARCHES_PER_S = 2.0                   # of all torrents together: what a node does beside other work
 FORCED_S = 5.0                         # however often somebody wants it
 
 _RUNNING = (TorrentState.METADATA, TorrentState.DOWNLOADING, TorrentState.SEEDING)
@@ -40,11 +40,13 @@ _ENDED = (TorrentState.STOPPED, TorrentState.CLOSING, TorrentState.REMOVING)
 class Sought:
     """A torrent that runs, as the DHT knows it: how the last round of searches went, and when the next one is due."""
 
-    __slots__ = ("timer", "asked_s", "nodes", "peers", "announced", "retry_s")
+    __slots__ = ("timer", "asked_s", "round", "unanswered", "nodes", "peers", "announced", "retry_s")
 
     def __init__(self) -> None:
         self.timer: Timer | None = None
         self.asked_s: float | None = None
+        self.round = 0
+        self.unanswered = 0            # searches of the round under way
         self.nodes = 0                 # that answered
         self.peers = 0                 # that they named
         self.announced = 0             # nodes that know of us
@@ -58,6 +60,7 @@ class DhtManager:
                  rng: Random) -> None:
         # The session's table, set by who builds it: what takes the answers comes into it with the first question.
         self.messages: dict[type[Any], Callable[[Any], None]] = {}
+        self.public_ports: Callable[[], tuple[int, int]] = lambda: (0, 0)          # by IPv4 and by IPv6; 0 for none
         self.on_address: Callable[[str, str], None] = lambda host, by: None        # who sees us at which address
         self._roster = roster
         self._outlets = outlets
@@ -133,11 +136,18 @@ class DhtManager:
         is_urgent = sought.asked_s is None
         sought.asked_s = self._clock.now()
         sought.nodes = sought.peers = sought.announced = 0
+        sought.round += 1
+        sought.unanswered = len(info_hash.wire_forms)
         is_seed = torrent.state is TorrentState.SEEDING
         for wire_hash in info_hash.wire_forms:
             self._outlets.udp.post(FindPeers(
-                info_hash, wire_hash, self._swarms.listen_port, is_seed, is_urgent, self._outlets.inbox))
-        self._set_timer(info_hash, sought, REPEAT_S)
+                info_hash, wire_hash, sought.round, *self.public_ports(), is_seed, is_urgent, self._outlets.inbox))
+        self._set_timer(info_hash, sought, self._repeat_s)
+
+    @property
+    def _repeat_s(self) -> float:
+        """Where there are too many torrents for that, each has its turn later rather than some never."""
+        return max(REPEAT_S, len(self._sought) / SEARCHES_PER_S)
 
     # ---- answers
 
@@ -151,19 +161,22 @@ class DhtManager:
             self.on_address(message.host, voter)
 
     def _on_searched(self, message: DhtSearched) -> None:
-        """One of the searches of a round has ended; several may, of two families and of two wire forms."""
+        """One search of a round has ended; hybrids have two."""
         sought = self._sought.get(message.info_hash)
-        if sought is None:
+        if sought is None or message.round != sought.round:
             return
         sought.nodes += message.nodes
         sought.peers += message.peers
         sought.announced += message.announced
+        sought.unanswered -= 1
         log.debug("searched the DHT", torrent=message.info_hash, nodes=message.nodes, peers=message.peers,
-                  announced=message.announced, ipv6=message.is_ipv6)
+                  announced=message.announced)
+        if sought.unanswered:
+            return
         is_lonely = not sought.peers and self._roster.known(message.info_hash).state is not TorrentState.SEEDING
         if sought.nodes and not is_lonely:
             sought.retry_s = FIRST_RETRY_S
-            self._set_timer(message.info_hash, sought, REPEAT_S)
+            self._set_timer(message.info_hash, sought, self._repeat_s)
         else:                          # who has it may come to the network only now, as we may
             self._set_timer(message.info_hash, sought, sought.retry_s)
-            sought.retry_s = min(LONELY_S if sought.nodes else REPEAT_S, 2 * sought.retry_s)
+            sought.retry_s = min(self._repeat_s, 2 * sought.retry_s)

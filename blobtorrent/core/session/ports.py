@@ -44,6 +44,11 @@ class PortManager:
         """What trackers and peers are told; 0 while nothing is open."""
         return self.external_port or self.port if self.opened else 0
 
+    def public_port_of(self, *, is_ipv6: bool) -> int:
+        """What peers of one family are told; 0 when they do not reach us. Only IPv4 passes through a mapping."""
+        own = next((port for host, port in self.opened if (":" in host) == is_ipv6), 0)
+        return own if is_ipv6 or not own else self.external_port or own
+
     def open(self, addresses: tuple[ListenSpec, ...], reply: Reply[Any]) -> Listen | None:
         """Begin with the first address; None when there is nothing to open, which is answered at once.
 

@@ -67,7 +67,7 @@ class Session:
 
     Who builds it puts the managers' handlers into `commands` and `messages`, by type, what they do first into
     `at_begin`, what they do last into `at_stop`, and says in `on_announced` who takes the peers that a tracker named,
-    in `on_port` who hears of the port that we listen on.
+    in `on_port` who hears of the port that we listen on, in `on_listeners` who hears that the listeners are others.
     """
 
     def __init__(
@@ -99,6 +99,7 @@ class Session:
         }
         self.on_announced: Callable[[InfoHash, tuple[Endpoint, ...], str], None] = lambda info_hash, peers, url: None
         self.on_port: Callable[[int], None] = lambda port: None
+        self.on_listeners: Callable[[], None] = lambda: None
         self.at_begin: list[Callable[[], None]] = [self._tick]
         self.at_stop: list[Callable[[], None]] = []
         self.is_restoring = False      # torrents of earlier runs are still read
@@ -126,6 +127,11 @@ class Session:
     def listeners(self) -> tuple[tuple[str, int], ...]:
         """The addresses and ports where peers reach us now."""
         return tuple(self._ports.opened)
+
+    @property
+    def public_ports(self) -> tuple[int, int]:
+        """The ports where peers reach us by IPv4 and by IPv6; 0 where they do not."""
+        return self._ports.public_port_of(is_ipv6=False), self._ports.public_port_of(is_ipv6=True)
 
     @property
     def announces_waiting(self) -> int:
@@ -248,6 +254,7 @@ class Session:
     def _tell_port(self) -> None:
         self._swarms.listen_port = self._announces.listen_port = self._ports.public_port
         self.on_port(self._ports.port)
+        self.on_listeners()
 
     # ---- trackers
 

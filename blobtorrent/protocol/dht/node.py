@@ -6,8 +6,8 @@ Two of them, one for IPv4 and one for IPv6, share what they keep for others (`An
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
 from math import inf
 from typing import Any
@@ -36,11 +36,12 @@ TRANSACTION_BYTES = 4
 ANSWER_S = 4.0                         # a query that is not answered by then has failed
 STEP_S = 0.25                          # between two looks at searches under way
 UPKEEP_S = 5.0                         # between two looks at the table
-MAX_SEARCHES = 8                       # at the same time
+MIN_SEARCHES, MAX_SEARCHES = 8, 32     # that look at the same time, as many others wait
+WAITING_FOR_ONE = 25                   # so many more that wait let one more look
 SEARCH_S = 60.0                        # then it has to be content with whom it found
-MAX_WAITING = 10_000                   # searches that wait for others to end
+MAX_WAITING = 20_000                   # searches that wait for others to end
 PATIENCE_S = 20.0                      # that they wait for the network to be found
-MAX_PENDING = 500                      # queries that wait for an answer
+MAX_PENDING = 1000                     # queries that wait for an answer
 MAX_PINGS = 16                         # of these, to nodes that may come into the table
 BOOTSTRAP_ALPHA = 8
 FIRST_RETRY_S = 5.0                    # of the bootstrap; doubled with every failure
@@ -93,14 +94,16 @@ def _ignore(_result: SearchResult) -> None:
 class _Pending:
     """A query of ours that is not answered yet."""
 
-    __slots__ = ("endpoint", "expires_s", "on_end")
+    __slots__ = ("endpoint", "expires_s", "on_end", "walk")
 
     def __init__(
-        self, endpoint: Endpoint, expires_s: float, on_end: Callable[[Response | None, bytes], None] | None
+        self, endpoint: Endpoint, expires_s: float, on_end: Callable[[Response | None, bytes], None] | None,
+        walk: Walk | None,
     ) -> None:
         self.endpoint = endpoint
         self.expires_s = expires_s
         self.on_end = on_end           # the answer and its datagram, or None; None itself for a mere ping
+        self.walk = walk               # that it is a step of
 
 
 class Node:
@@ -135,7 +138,7 @@ class Node:
         self._pinged: set[Endpoint] = set()
         self._walks: list[Walk] = []
         self._bootstrap_walk: Walk | None = None           # the last one
-        self._waiting: deque[tuple[Search, float]] = deque()           # and how long each waits
+        self._waiting: OrderedDict[Hashable, tuple[Search, float]] = OrderedDict()         # and how long each waits
         self._hints: list[NodeInfo] = []
         self._retry_s = FIRST_RETRY_S
         self._begins_s: float | None = None
@@ -161,23 +164,19 @@ class Node:
         self._step(now)
 
     def search(self, search: Search, now: float, *, is_urgent: bool = False) -> bool:
-        """Begin a search, or have it wait for others to end; False when too many wait. Then it never calls back."""
-        if len(self._waiting) >= MAX_WAITING:
+        """Begin a search, or have it wait for others to end; False when too many wait. Then it never calls back, nor
+        does one that waits while another comes with its key."""
+        if len(self._waiting) >= MAX_WAITING and search.key not in self._waiting:
             return False
-        waiter = (search, now + PATIENCE_S)
-        if is_urgent:
-            self._waiting.appendleft(waiter)
-        else:
-            self._waiting.append(waiter)
-        self._step(now)
+        self._wait(search, now + PATIENCE_S, is_urgent=is_urgent)
+        self._begin_waiting(now)
         return True
 
-    def forget(self, method: bytes, target: bytes) -> None:
+    def forget(self, key: Hashable) -> None:
         """End searches where they are: nobody is told anything from now on, and they never call back."""
-        self._waiting = deque(
-            waiter for waiter in self._waiting if (waiter[0].method, waiter[0].target) != (method, target))
+        self._waiting.pop(key, None)
         for walk in list(self._walks):
-            if (walk.search.method, walk.search.target) == (method, target):
+            if walk.search.key == key:
                 walk.search.machine.fire(SearchEvent.ENOUGH)
                 self._walks.remove(walk)
 
@@ -233,7 +232,9 @@ class Node:
                 pending.on_end(None, data)
         else:
             self._on_response(message, data, pending, now)
-        self._step(now)
+        if pending.walk is not None:
+            self._go_on(pending.walk, now)
+            self._begin_waiting(now)
 
     def _on_query(self, query: Query, data: bytes, sender: Endpoint, now: float) -> None:
         if self.is_read_only or query.sender_id == self.node_id:
@@ -293,17 +294,16 @@ class Node:
         doubtful = self.table.questionable(now)
         if doubtful is not None:
             self._try_out(doubtful.endpoint, now)
-        if self.machine.state is NodeState.READY and not self._walks:
+        if self.machine.state is NodeState.READY:
             target = self.table.stale_target(now, self._rng.randbytes(ID_BYTES))
             if target is not None:
                 self.search(Search(target.to_bytes(ID_BYTES, "big"), _ignore), now)
 
     def _give_up_waiting(self, now: float) -> None:
         """There is no network yet: searches end without anything found rather than never."""
-        late = [search for search, until_s in self._waiting if until_s <= now]
-        if late:
-            self._waiting = deque(waiter for waiter in self._waiting if waiter[1] > now)
-            for search in late:
+        for search, until_s in list(self._waiting.values()):
+            if until_s <= now:
+                del self._waiting[search.key]
                 search.finish()
 
     # ---- the bootstrap
@@ -325,7 +325,7 @@ class Node:
             self._retry_s = FIRST_RETRY_S
             self._note(NodeEvent.FOUND)
             for _ in range(WIDE_SEARCHES):
-                self._waiting.append((Search(self._rng.randbytes(ID_BYTES), _ignore), inf))
+                self._wait(Search(self._rng.randbytes(ID_BYTES), _ignore), inf)
         elif self.machine.can(NodeEvent.FAILED):
             self.machine.fire(NodeEvent.FAILED)
             self._begin_later(self._stepped_s)
@@ -354,7 +354,7 @@ class Node:
         self.answerer.tables[self.is_ipv6] = self.table
         for contact in contacts:
             self.table.on_answer(contact.node_id, contact.endpoint, contact.answered_s)
-        self._waiting.appendleft((Search(self.node_id, _ignore), inf))
+        self._wait(Search(self.node_id, _ignore), inf, is_urgent=True)
 
     # ---- searches
 
@@ -366,14 +366,30 @@ class Node:
             lookup.add(contact.node_id, contact.endpoint)
         return lookup
 
+    def _wait(self, search: Search, until_s: float, *, is_urgent: bool = False) -> None:
+        self._waiting[search.key] = (search, until_s)
+        if is_urgent:
+            self._waiting.move_to_end(search.key, last=False)
+
+    def _begin_waiting(self, now: float) -> None:
+        """Those that tell only do not count: what they wait for costs nothing."""
+        if self.machine.state is not NodeState.READY or not self._waiting:
+            return
+        most = min(MAX_SEARCHES, MIN_SEARCHES + len(self._waiting) // WAITING_FOR_ONE)
+        free = most - sum(walk.search.machine.state is SearchState.LOOKING for walk in self._walks)
+        while free > 0 and self._waiting:
+            free -= 1
+            _, (search, _) = self._waiting.popitem(last=False)
+            walk = Walk(search, self._lookup(search.target), now + SEARCH_S)
+            self._walks.append(walk)
+            self._go_on(walk, now)
+
     def _step(self, now: float) -> None:
         """Ask whom the searches want to ask next; end those that are over."""
         self._stepped_s = now
-        while self._waiting and len(self._walks) < MAX_SEARCHES and self.machine.state is NodeState.READY:
-            search, _ = self._waiting.popleft()
-            self._walks.append(Walk(search, self._lookup(search.target), now + SEARCH_S))
         for walk in list(self._walks):
             self._go_on(walk, now)
+        self._begin_waiting(now)
 
     def _go_on(self, walk: Walk, now: float) -> None:
         search, lookup = walk.search, walk.lookup
@@ -400,7 +416,7 @@ class Node:
                 walk.search.untold -= 1
                 walk.search.told += response is not None
 
-            if self._ask(candidate.endpoint, told[0], told[1], on_end, now):
+            if self._ask(candidate.endpoint, told[0], told[1], on_end, now, walk):
                 walk.search.untold += 1
 
     def _ask_candidate(self, walk: Walk, candidate: Candidate, now: float) -> None:
@@ -415,7 +431,7 @@ class Node:
             walk.lookup.on_answer(candidate, response.sender_id, token_of(response))
             walk.search.on_answer(response, data, candidate)
 
-        if not self._ask(candidate.endpoint, walk.search.method, walk.search.arguments(), on_end, now):
+        if not self._ask(candidate.endpoint, walk.search.method, walk.search.arguments(), on_end, now, walk):
             walk.lookup.on_failure(candidate)
 
     # ---- queries
@@ -428,14 +444,14 @@ class Node:
 
     def _ask(
         self, endpoint: Endpoint, method: bytes, arguments: dict[bytes, Any],
-        on_end: Callable[[Response | None, bytes], None] | None, now: float,
+        on_end: Callable[[Response | None, bytes], None] | None, now: float, walk: Walk | None = None,
     ) -> bool:
         if len(self._pending) >= MAX_PENDING:
             return False
         transaction = self._rng.randbytes(TRANSACTION_BYTES)
         while transaction in self._pending:
             transaction = self._rng.randbytes(TRANSACTION_BYTES)
-        self._pending[transaction] = _Pending(endpoint, now + ANSWER_S, on_end)
+        self._pending[transaction] = _Pending(endpoint, now + ANSWER_S, on_end, walk)
         self._outbox.append((endpoint, write_query(
             transaction, method, {b"id": self.node_id, **arguments}, is_read_only=self.is_read_only)))
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -71,6 +71,11 @@ class Search:
         self._on_done = on_done
 
     @property
+    def key(self) -> Hashable:
+        """Of two searches with the same key one is enough."""
+        return self
+
+    @property
     def result(self) -> SearchResult:
         return SearchResult(self.answered, self.peers, self.told, self.item)
 
@@ -101,6 +106,11 @@ def token_of(response: Response) -> bytes | None:
     return token if isinstance(token, bytes) and len(token) <= MAX_TOKEN_BYTES else None
 
 
+def peers_of(info_hash: bytes) -> Hashable:
+    """The key of searches for the peers of a torrent."""
+    return PeerSearch.method, info_hash
+
+
 class PeerSearch(Search):
     """Finds peers of a torrent, and announces us to the nearest nodes if `port` is not 0.
 
@@ -118,6 +128,10 @@ class PeerSearch(Search):
         self._port = port
         self._is_seed = is_seed
         self._known: set[Endpoint] = set()
+
+    @property
+    def key(self) -> Hashable:
+        return peers_of(self.target)
 
     def arguments(self) -> dict[bytes, Any]:
         return {b"info_hash": self.target}

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from blobtorrent.core.session.commands import AddTorrent, Reannounce, StopTorrent
-from blobtorrent.core.session.dht import FIRST_RETRY_S, FIRST_S, REPEAT_S
+from blobtorrent.core.session.dht import FIRST_RETRY_S, FIRST_S, REPEAT_S, SEARCHES_PER_S, Sought
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
 from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched, FindPeers, ForgetPeers
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.network.messages import Listening
 from tests.support.sessions import SessionRig, saved_torrent, torrent_of
 from tests.unit.core.session.test_lasting import prepared
 from tests.unit.core.session.test_metadata import found, info_of, link_to
@@ -20,8 +22,12 @@ from tests.unit.core.session.test_metadata import found, info_of, link_to
 PEER = Endpoint("20.1.2.3", 7)
 
 
-def running(tmp_path: Path, *, is_private: bool = False, **settings: Any) -> tuple[SessionRig, Metainfo]:
+def running(
+    tmp_path: Path, *, is_private: bool = False, is_hybrid: bool = False, **settings: Any
+) -> tuple[SessionRig, Metainfo]:
     torrent = torrent_of(4)._replace(is_private=is_private)
+    if is_hybrid:
+        torrent = torrent._replace(info_hash=InfoHash(v1=torrent.info_hash.v1, v2=bytes(range(32))))
     rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], **settings)
     rig.open_listeners()
     rig.answer_load(torrent)
@@ -35,7 +41,7 @@ def asked(rig: SessionRig, after_s: float) -> list[FindPeers]:
 
 
 def answer(rig: SessionRig, order: FindPeers, *, nodes: int, peers: int = 0) -> None:
-    rig.tell(DhtSearched(order.info_hash, order.wire_hash, False, nodes, peers, nodes))
+    rig.tell(DhtSearched(order.info_hash, order.wire_hash, order.round, nodes, peers, nodes))
 
 
 def test_a_torrent_that_runs_is_looked_for_and_announced(tmp_path: Path) -> None:
@@ -43,7 +49,15 @@ def test_a_torrent_that_runs_is_looked_for_and_announced(tmp_path: Path) -> None
     assert asked(rig, FIRST_S / 2) == []
     (order,) = asked(rig, FIRST_S)
     assert (order.wire_hash, order.is_urgent, order.is_seed) == (torrent.info_hash.v1, True, False)
-    assert order.port == rig.session._swarms.listen_port
+
+
+def test_each_family_is_told_the_port_where_it_reaches_us(tmp_path: Path) -> None:
+    rig, _ = running(tmp_path)
+    assert [(order.port, order.port_ipv6) for order in asked(rig, FIRST_S)] == [(0, 0)]
+    for host, port in (("0.0.0.0", 6881), ("::", 6882)):
+        rig.tell(Listening(host, port))
+    rig.session.use_external_port(50_000)
+    assert [(order.port, order.port_ipv6) for order in asked(rig, 1.1 * REPEAT_S)] == [(50_000, 6882)]
 
 
 def test_peers_that_are_found_are_told_to_its_swarm(tmp_path: Path) -> None:
@@ -66,6 +80,56 @@ def test_it_is_looked_for_again_sooner_when_less_was_found(
     assert asked(rig, 0.89 * wait_s) == []
     (again,) = asked(rig, 0.25 * wait_s)
     assert not again.is_urgent
+
+
+def test_a_download_that_finds_nobody_asks_as_seldom_as_others_in_the_end(tmp_path: Path) -> None:
+    rig, _ = running(tmp_path)
+    times = []
+    (order,) = asked(rig, FIRST_S)
+    while len(times) < 10:
+        answer(rig, order, nodes=20)
+        waited_s = 0
+        while not (orders := asked(rig, 1.0)):
+            waited_s += 1
+        (order,) = orders
+        times.append(waited_s)
+    assert times[0] <= 1.1 * FIRST_RETRY_S
+    assert min(times[7:]) >= 0.8 * REPEAT_S
+
+
+def test_an_answer_to_an_older_question_counts_for_nothing(tmp_path: Path) -> None:
+    rig, torrent = running(tmp_path)
+    (first,) = asked(rig, FIRST_S)
+    rig.advance(60.0)
+    rig.command(Reannounce(torrent.info_hash))
+    (second,) = asked(rig, 0.01)
+    answer(rig, first, nodes=0)
+    assert asked(rig, 2 * FIRST_RETRY_S) == []
+    answer(rig, second, nodes=0)
+    assert len(asked(rig, 1.2 * FIRST_RETRY_S)) == 1
+
+
+def test_a_round_is_over_when_both_halves_of_a_hybrid_were_looked_for(tmp_path: Path) -> None:
+    rig, hybrid = running(tmp_path, is_hybrid=True)
+    first, second = asked(rig, FIRST_S)
+    assert (first.wire_hash, second.wire_hash) == hybrid.info_hash.wire_forms
+    answer(rig, first, nodes=20)
+    assert asked(rig, 1.2 * FIRST_RETRY_S) == []
+    answer(rig, second, nodes=20)
+    assert asked(rig, 0.8 * FIRST_RETRY_S) == []
+    assert len(asked(rig, 0.4 * FIRST_RETRY_S)) == 2
+
+
+def test_many_torrents_have_their_turns_later(tmp_path: Path) -> None:
+    rig, _ = running(tmp_path)
+    (order,) = asked(rig, FIRST_S)
+    manager = rig.session.messages[DhtSearched].__self__
+    manager._sought |= {torrent_of(1, seed=seed).info_hash: Sought() for seed in range(2, 4)}
+    assert manager._repeat_s == REPEAT_S
+    manager._sought |= {InfoHash(v1=seed.to_bytes(20, "big")): Sought() for seed in range(3600)}
+    answer(rig, order, nodes=20, peers=5)
+    assert asked(rig, 0.89 * 3600 / SEARCHES_PER_S) == []
+    assert len(asked(rig, 0.25 * 3600 / SEARCHES_PER_S)) == 1
 
 
 def test_a_search_that_nobody_answers_is_repeated_all_the_same(tmp_path: Path) -> None:

@@ -52,3 +52,11 @@ def test_the_port_outside_is_told_while_there_is_one_inside(ports):
     assert ports.public_port == 0
     opening(ports, Listening("0.0.0.0", 6881))
     assert (ports.port, ports.public_port) == (6881, 16881)
+
+
+def test_only_ipv4_passes_through_a_mapping(ports):
+    opening(ports, Listening("0.0.0.0", 6881))
+    assert ports.public_port_of(is_ipv6=True) == 0
+    ports.on_listening(Listening("::", 6881))
+    ports.external_port = 16881
+    assert (ports.public_port_of(is_ipv6=False), ports.public_port_of(is_ipv6=True)) == (16881, 6881)
