@@ -22,6 +22,7 @@ from blobtorrent.core.swarm.messages import (
     SwarmSettings,
     Totals,
 )
+from blobtorrent.core.swarm.metadatamessages import MetadataFound, MetadataReport, OpenMetadata
 from blobtorrent.core.swarm.swarm import Swarm
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
@@ -59,7 +60,13 @@ class Node:
         self.latest: dict[InfoHash, SwarmReport] = {}
         self.closed: list[SwarmClosed] = []
         self.peers_kept: dict[InfoHash, tuple[KnownAddress, ...]] = {}
+        self.metadata: dict[InfoHash, MetadataFound] = {}
         self._closing: set[InfoHash] = set()
+
+    def ask_what_it_is(self, torrent: StoredTorrent, *, max_links: int = 50) -> None:
+        """Fetch the metadata, as for a magnet link; `open` takes it from there."""
+        self.shard.mailbox.post(OpenMetadata(
+            torrent.metainfo.info_hash, PeerId(b"-BT0000-" + self.rng.randbytes(12)), self.reports, max_links))
 
     def open(
         self, torrent: StoredTorrent, *, have: bool = False, order: Mapping[str, Any] = {}, **settings: Any
@@ -131,7 +138,9 @@ class Node:
                 self.closed.append(message)
             elif isinstance(message, PeersKept):
                 self.peers_kept[message.info_hash] = message.peers
-            else:
+            elif isinstance(message, MetadataFound):
+                self.metadata[message.info_hash] = message
+            elif not isinstance(message, MetadataReport):
                 self.latest[message.info_hash] = message
         if not self._closing:
             audit(self.arena, len(shard.scatter.slots), list(self.host._swarms.values()), self.disk.reading)
@@ -178,6 +187,14 @@ class World:
         peer = ScriptedSeed(torrent, self._endpoint(), manners or Manners(), random.Random(self.rng.random()))
         self.peers[peer.endpoint] = peer
         return peer
+
+    def add_peer(self, peer: ScriptedSeed, dials: Node | None = None) -> None:
+        """Somebody who can be dialled from now on, and who dials `dials` itself."""
+        self.peers[peer.endpoint] = peer
+        if dials is not None:
+            ours, theirs = socket_pair(self.rng)
+            peer.accept(theirs)
+            self._arrive(dials, peer.torrent.metainfo.info_hash, ours, peer.endpoint, peer.greeting, is_incoming=True)
 
     def deaf_leech(self, torrent: StoredTorrent, node: Node) -> DeafLeech:
         """A leech that dials `node` by itself."""
