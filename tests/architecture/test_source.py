@@ -15,7 +15,11 @@ LOCKS = {"Lock", "RLock", "Condition", "Semaphore", "BoundedSemaphore", "Barrier
 MAY_LOCK = {"blobtorrent.storage.arena", "blobtorrent.storage.filepool"}
 MAY_USE_THE_LOCK_OF_A_QUEUE = {"blobtorrent.runtime.mailbox"}
 
-MAY_SWALLOW = {"blobtorrent.runtime.loop", "blobtorrent.runtime.worker", "blobtorrent.daemon.desk"}     # main thread
+MAY_SWALLOW = {
+    "blobtorrent.runtime.loop", "blobtorrent.runtime.worker",
+    "blobtorrent.daemon.desk",         # main thread
+    "blobtorrent.core.swarm.host",     # one swarm's bug is not the others'
+}
 
 SHAPELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 

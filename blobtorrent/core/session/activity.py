@@ -17,7 +17,7 @@ from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import HELD_BY_DISK, Torrent
 from blobtorrent.core.swarm.messages import PeerSource, SwarmReport
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import Conflict, StorageError
+from blobtorrent.model.errors import BugError, Conflict, StorageError
 from blobtorrent.model.events import TorrentFinished
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.urls import host_of
@@ -151,7 +151,8 @@ class ActivityManager:
     def _follow(self, torrent: Torrent, report: SwarmReport) -> None:
         """Bring the torrent to the state that the swarm is in."""
         if report.error_code and torrent.state is not TorrentState.ERROR:
-            self._roster.fail(torrent, StorageError(report.error_code, report.error_detail))
+            kind = BugError if report.error_code.startswith("bug.") else StorageError
+            self._roster.fail(torrent, kind(report.error_code, report.error_detail))
         elif not report.error_code and torrent.state is TorrentState.ERROR and torrent.held_by != HELD_BY_DISK:
             torrent.error = None
             self._roster.fire(torrent, TorrentEvent.RECOVER)

@@ -384,3 +384,18 @@ def test_a_running_torrent_that_is_started_now_passes_its_goal_by(tmp_path: Path
     rig.command(StartTorrent(TORRENT.info_hash, now=True))
     rig.advance(61.0)
     assert (rig.state(TORRENT), is_closing(rig)) == ("seeding", False)
+
+
+# ---- a swarm that failed
+
+def test_a_torrent_whose_swarm_failed_is_in_error_until_it_is_stopped(tmp_path: Path) -> None:
+    rig = SessionRig()
+    rig.open_listeners()
+    rig.add_downloading(TORRENT, tmp_path)
+    rig.shard.drain()
+    rig.report(TORRENT, have=2, error_code="bug.swarm", error_detail="a bug in the program; the log has the reason")
+    rig.report(TORRENT, have=3, error_code="bug.swarm", error_detail="a bug in the program; the log has the reason")
+    assert (rig.state(TORRENT), rig.status(TORRENT).error_code) == ("error", "bug.swarm")
+    rig.command(StopTorrent(TORRENT.info_hash))
+    rig.answer_close(TORRENT, have=2)
+    assert rig.state(TORRENT) == "stopped"
