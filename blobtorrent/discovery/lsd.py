@@ -138,7 +138,8 @@ class LocalDiscovery:
         at = self._plan.next_at(self._udp.now)
         if at is not None:
             # Looking at the interfaces now and then finds one that came, also while nothing is to be said.
-            self._timer = self._udp.timers.at(min(at, self._udp.now + SURVEY_S), self._on_time)
+            look_at = max(self._udp.now, self._surveyed_at + SURVEY_S)
+            self._timer = self._udp.timers.at(min(at, look_at), self._on_time)
 
     def _on_time(self) -> None:
         now = self._udp.now
@@ -235,7 +236,10 @@ class LocalDiscovery:
         host = ipaddress.ip_address(address[0].partition("%")[0])
         if self._reply_to is None or not any(host in network.addresses for network in self._networks):
             return
-        endpoint = Endpoint(_with_zone(host, address), told.port)
+        try:
+            endpoint = Endpoint(_with_zone(host, address), told.port)
+        except OSError:                # the interface went in between
+            return
         for info_hash in dict.fromkeys(self._wanted(told)):
             self.found += 1
             self._reply_to.post(FoundLocally(info_hash, endpoint))
@@ -275,7 +279,7 @@ def _join(sock: socket.socket, interface: int, *, is_ipv6: bool) -> None:
 
 
 def _with_zone(host: ipaddress.IPv4Address | ipaddress.IPv6Address, address: tuple[Any, ...]) -> str:
-    """A link-local address is one only together with its link."""
+    """A link-local address is one only together with its link. Raises OSError when that is gone."""
     if host.version == 4 or not host.is_link_local or len(address) < 4 or not address[3]:
         return str(host)
     return f"{host}%{socket.if_indextoname(address[3])}"

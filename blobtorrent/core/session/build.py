@@ -180,17 +180,18 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
     })
     session.on_announced = activity.on_tracker_peers
     session.messages[AddressSeen] = lambda seen: _externals_of(parts, session).on_seen(seen)
-    parts.announces.on_external = lambda host, url: _externals_of(parts, session).vote(host, host_of(url))
+    parts.announces.on_external = lambda host, url: _externals_of(parts, session).on_tracker(host, host_of(url))
     if around.settings.lsd.enabled:
         from blobtorrent.core.session.locals import LocalManager
 
-        LocalManager(
+        session.on_listeners = LocalManager(
             parts.roster, around.outlets, parts.swarms, lambda: session.listeners, session.messages,
-            allow_loopback=around.settings.network.allow_loopback, clock=around.clock, timers=around.timers)
+            allow_loopback=around.settings.network.allow_loopback, clock=around.clock, timers=around.timers,
+        ).on_listeners
     if parts.dht is not None:
         parts.dht.messages = session.messages
         parts.dht.public_ports = lambda: session.public_ports
-        parts.dht.on_address = lambda host, by: _externals_of(parts, session).vote(host, by)
+        parts.dht.on_address = lambda host, by: _externals_of(parts, session).on_node(host, by)
     parts.roster.at_entry(TorrentState.METADATA, lambda torrent, _: _metadata_of(around, parts, session).begin(torrent))
     return session
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.session.outlets import Outlets
@@ -11,7 +12,6 @@ from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeerSource
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.model.reach import Reach, reach_of
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.timers import Timer, TimerWheel
 
@@ -40,6 +40,7 @@ class LocalManager:
         self._timers = timers
         self._new: dict[InfoHash, None] = {}
         self._announced: dict[InfoHash, None] = {}
+        self._told: tuple[tuple[str, int], ...] = ()       # the listeners that were announced
         self._timer: Timer | None = None
         swarms.at_open.append(self.begin)
         swarms.at_close.append(self.end)
@@ -50,8 +51,7 @@ class LocalManager:
             self.end(torrent)
         elif torrent.info_hash not in self._announced:
             self._new[torrent.info_hash] = None
-            if self._timer is None:
-                self._timer = self._timers.at(self._clock.now() + GATHER_S, self._announce)
+            self._soon()
 
     def end(self, torrent: Torrent) -> None:
         """A torrent runs no more."""
@@ -61,20 +61,30 @@ class LocalManager:
 
             self._outlets.udp.post(HushLocally((torrent.info_hash,)))
 
+    def on_listeners(self) -> None:
+        """Peers reach us elsewhere, perhaps: what was announced is true no more, or what could not be can be now."""
+        if self._new or self._announced:
+            self._soon()
+
+    def _soon(self) -> None:
+        if self._timer is None:
+            self._timer = self._timers.at(self._clock.now() + GATHER_S, self._announce)
+
     def _announce(self) -> None:
         self._timer = None
-        new, self._new = self._new, {}
         listeners = tuple(listener for listener in self._listeners() if self._may_come_to(listener[0]))
-        if new and listeners:
-            # A few milliseconds that nobody's start waits for.
-            from blobtorrent.discovery.lsdmessages import AnnounceLocally, FoundLocally
+        if not listeners or not self._new and listeners == self._told:
+            return
+        # A few milliseconds that nobody's start waits for.
+        from blobtorrent.discovery.lsdmessages import AnnounceLocally, FoundLocally
 
-            self._messages[FoundLocally] = self._on_found
-            self._announced.update(new)
-            self._outlets.udp.post(AnnounceLocally(tuple(new), listeners, self._outlets.inbox))
+        self._messages[FoundLocally] = self._on_found
+        new, self._new, self._told = self._new, {}, listeners
+        self._announced.update(new)
+        self._outlets.udp.post(AnnounceLocally(tuple(new), listeners, self._outlets.inbox))
 
     def _may_come_to(self, host: str) -> bool:
-        return self._allow_loopback or reach_of(host) is not Reach.LOOPBACK
+        return self._allow_loopback or not ip_address(host).is_loopback
 
     def _on_found(self, message: FoundLocally) -> None:
         torrent = self._roster.get(message.info_hash)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from blobtorrent import __version__
 from blobtorrent.core.session.connections import ConnectionManager
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.torrent import HELD_BY_DISK, HELD_BY_SPACE, Torrent
@@ -27,6 +28,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.urls import host_of
 
+CLIENT_VERSION = f"BlobTorrent {__version__}".encode()     # as peers are told (BEP 10)
 KEEP_AFTER_S = 3.0                     # unfinished pieces are made durable when they are so old
 
 
@@ -34,7 +36,7 @@ class SwarmManager:
     """All swarms together have at most `max_links` connections, one of them `settings.max_links`."""
 
     def __init__(self, outlets: Outlets, *, peer_id: PeerId, settings: SwarmSettings, max_links: int) -> None:
-        self.listen_port = 0           # told to the swarms that are opened from now on
+        self._listen_port = 0
         self.down_bytes_per_s = 0      # of all open swarms, as of their last reports
         self.up_bytes_per_s = 0
         self._outlets = outlets
@@ -45,6 +47,18 @@ class SwarmManager:
         self.at_close: list[Callable[[Torrent], None]] = []            # it wants none any more
         self._open: dict[InfoHash, Torrent] = {}
         self._rates: dict[InfoHash, tuple[int, int]] = {}
+
+    @property
+    def listen_port(self) -> int:
+        """Where peers reach us; all swarms tell theirs."""
+        return self._listen_port
+
+    @listen_port.setter
+    def listen_port(self, port: int) -> None:
+        if port != self._listen_port:
+            self._listen_port = port
+            for torrent in self._open.values():
+                self.change(torrent)
 
     def apply(self, settings: SwarmSettings, max_links: int) -> None:
         """Other settings for all swarms."""
@@ -78,7 +92,7 @@ class SwarmManager:
             peer_id=self._peer_id,
             settings=self._settings_of(torrent),
             report_to=self._outlets.inbox,
-            listen_port=self.listen_port,
+            client_version=CLIENT_VERSION,
             partial=torrent.partial,
             skipped=torrent.skipped,
             priorities=piece_priorities(torrent.metainfo, record.wishes.file_priorities),
@@ -100,6 +114,7 @@ class SwarmManager:
             report_to=self._outlets.inbox,
             max_links=_max_links(torrent, self._settings.max_links),
             listen_port=self.listen_port,
+            client_version=CLIENT_VERSION,
             peers=torrent.peers,
         ))
         self._tell_open(torrent)
@@ -206,6 +221,7 @@ class SwarmManager:
             down_bytes_per_s=wishes.down_bytes_per_s,
             up_bytes_per_s=wishes.up_bytes_per_s,
             group=wishes.group,
+            listen_port=self._listen_port,
         )
 
 

@@ -67,6 +67,7 @@ class SwarmSettings(NamedTuple):
     down_bytes_per_s: int = 0          # of this torrent alone
     up_bytes_per_s: int = 0
     weight: float = 1.0                # its share of what its group may use
+    listen_port: int = 0               # where peers reach us, told to them (BEP 10); 0 when they do not
     group: str = ""
 
 
@@ -87,7 +88,6 @@ class OpenSwarm(NamedTuple):
     peer_id: PeerId
     settings: SwarmSettings
     report_to: Mailbox[Any]
-    listen_port: int = 0               # told to peers (BEP 10); 0 when we do not listen
     client_version: bytes = b""        # our name for ourselves (BEP 10)
     partial: Mapping[int, tuple[int, ...]] = {}
     skipped: int = 0

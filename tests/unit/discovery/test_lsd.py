@@ -108,3 +108,15 @@ def test_of_a_torrent_that_was_hushed_nobody_is_found(discovery):
     discovery.udp.tell(HushLocally((TORRENT,)))
     assert hear(discovery, "192.168.1.9") == []
     assert discovery.udp.timers.next_deadline() is None
+
+
+def test_other_listeners_count_at_once(discovery):
+    discovery.udp.tell(AnnounceLocally((), (("10.8.0.2", 7),), discovery.inbox))
+    discovery.udp.timers.expire(discovery.udp.now)
+    assert hear(discovery, "192.168.1.9") == []
+    assert hear(discovery, "10.8.9.9") == [FoundLocally(TORRENT, Endpoint("10.8.9.9", 6881))]
+
+
+def test_a_datagram_from_an_interface_that_has_gone_is_dropped(discovery):
+    assert hear(discovery, "fe80::9", zone=999_999) == []
+    assert hear(discovery, "192.168.1.9") != []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.core.session.externals import ENOUGH, MAX_VOTES, ExternalAddresses
+from blobtorrent.core.session.externals import ENOUGH, MANY, MAX_VOTES, ExternalAddresses
 from blobtorrent.core.swarm.messages import AddressSeen
 
 OURS, OTHER = "8.1.1.1", "8.2.2.2"
@@ -20,8 +20,12 @@ class Vote(ExternalAddresses):
         super().__init__(self.told.append)
 
     def by(self, host, voters):
-        for voter in voters:
-            self.on_seen(AddressSeen(host, voter))
+        """Peers and nodes in turn."""
+        for number, voter in enumerate(voters):
+            if number % 2:
+                self.on_node(host, voter)
+            else:
+                self.on_seen(AddressSeen(host, voter))
 
 
 def test_enough_networks_that_agree_decide_and_that_is_told_once():
@@ -30,6 +34,16 @@ def test_enough_networks_that_agree_decide_and_that_is_told_once():
     assert vote.hosts == ()
     vote.by(OURS, voters(10))
     assert vote.told == [(OURS,)] and vote.hosts == (OURS,)
+
+
+def test_while_all_are_of_one_kind_it_takes_more_of_them():
+    for vote_by in (lambda vote, by: vote.on_seen(AddressSeen(OURS, by)), lambda vote, by: vote.on_node(OURS, by)):
+        vote = Vote()
+        for voter in voters(MANY - 1):
+            vote_by(vote, voter)
+        assert vote.hosts == ()
+        vote_by(vote, "60.1.1.1")
+        assert vote.hosts == (OURS,)
 
 
 def test_one_network_has_one_vote_however_many_addresses_it_has():
@@ -84,9 +98,21 @@ def test_who_is_on_our_own_network_sees_our_inner_side_and_has_no_vote():
     assert vote.hosts == ()
 
 
-def test_a_tracker_votes_by_its_name():
+def test_the_trackers_of_one_domain_have_one_vote():
     vote = Vote()
-    vote.by(OURS, ["one.example", "two.example", "ONE.example"])
+    vote.on_seen(AddressSeen(OURS, "20.5.5.5"))
+    for name in ("a.one.example", "b.one.example", "ONE.example"):
+        vote.on_tracker(OURS, name)
     assert vote.hosts == ()
-    vote.by(OURS, ["three.example"])
+    vote.on_tracker(OURS, "two.example")
+    assert vote.hosts == (OURS,)
+
+
+def test_trackers_alone_decide_nothing():
+    vote = Vote()
+    for number in range(30):
+        vote.on_tracker(OURS, f"{number}.example")
+        vote.on_tracker(OURS, f"{20 + number}.1.1.1")
+    assert vote.hosts == ()
+    vote.on_node(OURS, "90.1.1.1")
     assert vote.hosts == (OURS,)

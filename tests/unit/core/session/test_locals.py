@@ -25,11 +25,11 @@ class Running:
     def __init__(self, listeners=EVERYWHERE, *, allow_loopback=False):
         self.udp, self.inbox = Mailbox("udp"), Mailbox("core")
         self.torrents, self.messages, self.told = {}, {}, []
-        self.clock, self.timers = FakeClock(), TimerWheel()
+        self.clock, self.timers, self.listeners = FakeClock(), TimerWheel(), listeners
         self.swarms = SimpleNamespace(
             at_open=[], at_close=[], tell_peers=lambda *told: self.told.append(told))
         self.manager = LocalManager(
-            self.torrents, SimpleNamespace(udp=self.udp, inbox=self.inbox), self.swarms, lambda: listeners,
+            self.torrents, SimpleNamespace(udp=self.udp, inbox=self.inbox), self.swarms, lambda: self.listeners,
             self.messages, allow_loopback=allow_loopback, clock=self.clock, timers=self.timers)
 
     def open(self, number, *, is_private=False):
@@ -92,6 +92,33 @@ def test_it_is_announced_where_somebody_could_come(listeners, allow_loopback, an
     running = Running(listeners, allow_loopback=allow_loopback)
     running.open(1)
     assert [message.listeners for message in running.later()] == [announced] * bool(announced)
+
+
+def test_what_could_not_be_announced_is_when_somebody_can_come():
+    running = Running(())
+    torrent = running.open(1)
+    assert running.later() == []
+    running.listeners = EVERYWHERE
+    running.manager.on_listeners()
+    assert running.later() == [AnnounceLocally((torrent.info_hash,), EVERYWHERE, running.inbox)]
+
+
+def test_other_listeners_are_told_at_once_and_the_same_ones_not_again():
+    running = Running()
+    running.open(1)
+    running.later()
+    running.manager.on_listeners()
+    assert running.later() == []
+    running.listeners = (("0.0.0.0", 7000),)
+    running.manager.on_listeners()
+    assert running.later() == [AnnounceLocally((), (("0.0.0.0", 7000),), running.inbox)]
+
+
+def test_without_torrents_listeners_are_nobodys_business():
+    running = Running(())
+    running.listeners = EVERYWHERE
+    running.manager.on_listeners()
+    assert running.later() == []
 
 
 def test_who_is_found_is_told_to_the_torrent_while_it_runs():

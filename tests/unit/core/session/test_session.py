@@ -72,7 +72,7 @@ def test_swarms_and_trackers_are_told_the_port_that_is_open(tmp_path: Path) -> N
     rig.command(OpenListeners(EVERYWHERE[:1]))
     rig.tell(Listening("0.0.0.0", 6890))
     rig.add_downloading(torrent_of(4, tiers=((TRACKER,),)), tmp_path)
-    assert only(OpenSwarm, rig.shard.drain()).listen_port == 6890
+    assert only(OpenSwarm, rig.shard.drain()).settings.listen_port == 6890
     assert only(Announce, rig.outcalls.drain()).query.port == 6890
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.core.swarm.messages import AddressSeen, WantPieces
+from blobtorrent.core.swarm.messages import AddressSeen, ChangeSwarm, SwarmSettings, WantPieces
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import PeerError
@@ -210,13 +210,23 @@ def hello_of(messages):
 
 
 def test_our_handshake_tells_the_peer_how_we_see_it_and_how_much_it_may_ask_for(torrent):
-    one = OneSwarm(torrent, order={"listen_port": 6881, "client_version": b"BlobTorrent 9"})
+    one = OneSwarm(torrent, order={"client_version": b"BlobTorrent 9"}, listen_port=6881)
     one.swarm.talk.metadata_size = 700
     link = one.join([])
     told = hello_of(one.said()[link])
     assert (told.your_ip, told.port, told.version, told.metadata_size) == (
         bytes((10, 1, 0, 1)), 6881, b"BlobTorrent 9", 700)
     assert told.max_requests and told.is_upload_only is None
+
+
+def test_connected_peers_are_told_when_we_are_reached_at_another_port(torrent):
+    one = OneSwarm(torrent, listen_port=6881)
+    link = one.join([])
+    one.said()
+    one.swarm.change(ChangeSwarm(torrent.metainfo.info_hash, SwarmSettings(listen_port=7000)))
+    assert hello_of(one.said()[link]).port == 7000
+    late = one.join([])
+    assert hello_of(one.said()[late]).port == 7000
 
 
 def test_an_extension_is_taken_from_when_it_is_offered_until_it_is_withdrawn(torrent):
