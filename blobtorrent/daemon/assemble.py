@@ -72,13 +72,15 @@ CORE_LOOK_S = 0.1                      # between two looks whether the session's
 class Engine:
     """Everything that runs. `gateway` works between `start` and `stop`; `saved` is what outlives it, if anything.
 
-    `core` is the thread that answers at the gateway.
+    `core` is the thread that answers at the gateway, `binding` what all sockets to the outside obey.
     """
 
     def __init__(self, gateway: Gateway, supervisor: Supervisor, metrics: Registry, core: SelectorLoop,
-                 saved: Saved | None = None, *, gates: Mapping[Gate, Mailbox[Any]] = MappingProxyType({})) -> None:
+                 saved: Saved | None = None, *, binding: Binding,
+                 gates: Mapping[Gate, Mailbox[Any]] = MappingProxyType({})) -> None:
         """`gates` has those who meet peers, and what they refuse by."""
         self.gateway = gateway
+        self.binding = binding
         self.gates = tuple(gates)
         self._gatekeepers = tuple(gates.values())
         self.metrics = metrics
@@ -170,17 +172,17 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     hashers = HasherPool(arena, disks, hash_threads)
     files = FilePool(descriptor_share())
     binding = binding_of(settings.network)
-    door = Door(clock, binding)
+    door = Door(binding, clock)
     shard = Shard(0, arena)
     seed_threads = SeedThreads(arena, settings, clock, binding)
     host = SwarmHost(shard, arena, hashers.post, disks.post, door.mailbox, rng, clock, seed_threads.open_desk)
-    outcalls = Outcalls(clock=clock, binding=binding)
+    outcalls = Outcalls(binding, clock=clock)
 
     def build_udp() -> UdpLoop:
         from blobtorrent.discovery.udp_tracker import UdpTrackers
         from blobtorrent.network.udp import UdpLoop
 
-        udp = UdpLoop(clock, binding)
+        udp = UdpLoop(binding, clock)
         udp.measure(metrics)
         UdpTrackers(udp, outcalls.mailbox.post, SystemRandom().getrandbits, binding.admits).measure(metrics)
         if settings.lsd.enabled:
@@ -248,7 +250,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
                   lambda: session.announces_waiting)
     seed_threads.measure(metrics)
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
-                  gates={door.gate: door.mailbox, host.gate: shard.mailbox})
+                  binding=binding, gates={door.gate: door.mailbox, host.gate: shard.mailbox})
 
 
 def _port_mapper(network: NetworkSettings, binding: Binding) -> PortMapper | None:

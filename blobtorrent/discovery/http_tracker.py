@@ -13,7 +13,7 @@ from blobtorrent.discovery.messages import ANYWHERE, Announce, AnnounceDone, Ori
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError, TimedOut, TrackerError
 from blobtorrent.network.binding import Binding
-from blobtorrent.protocol.tracker.announce import is_dialable
+from blobtorrent.protocol.tracker.announce import is_dialable, is_tracker_path
 from blobtorrent.protocol.tracker.faults import TrackerRefused, of_network
 from blobtorrent.protocol.tracker.http import MAX_REPLY_BYTES, announce_url, read_reply, read_scrape, scrape_url
 from blobtorrent.runtime.clock import Clock
@@ -21,9 +21,6 @@ from blobtorrent.runtime.clock import Clock
 R = TypeVar("R")
 
 MAX_NAMES = 20                         # peers given by name that are looked up
-# A torrent's author can name any tracker: on this machine only what looks like one is asked.
-LOOPBACK_PATH = "/announce"
-LOOPBACK_SCRAPE_PATH = "/scrape"
 _OVERLOADED = frozenset((429, 503))
 
 
@@ -37,7 +34,7 @@ class HttpTrackers:
 
     def announce(self, order: Announce) -> AnnounceDone:
         deadline = Deadline(self._clock, order.timeout_s)
-        reply, by = self._get(announce_url(order.url, order.query), deadline, LOOPBACK_PATH, read_reply, order.origin)
+        reply, by = self._get(announce_url(order.url, order.query), deadline, read_reply, order.origin)
         named = _look_up(reply.hostnames[:MAX_NAMES], deadline, self._binding)
         endpoints = tuple(endpoint for endpoint in dict.fromkeys((*reply.endpoints, *named))
                           if self._binding.admits(endpoint.host, by))
@@ -46,16 +43,15 @@ class HttpTrackers:
 
     def scrape(self, order: Scrape) -> ScrapeDone:
         deadline = Deadline(self._clock, order.timeout_s)
-        counts, _ = self._get(scrape_url(order.url, order.wire_hashes), deadline, LOOPBACK_SCRAPE_PATH,
-                           partial(read_scrape, wire_hashes=order.wire_hashes), ANYWHERE)
+        counts, _ = self._get(scrape_url(order.url, order.wire_hashes), deadline,
+                              partial(read_scrape, wire_hashes=order.wire_hashes), ANYWHERE)
         return ScrapeDone(order.url, order.wire_hashes, counts)
 
-    def _get(self, url: str, deadline: Deadline, loopback_path: str, read: Callable[[bytes], R], origin: Origin,
-             ) -> tuple[R, str | None]:
+    def _get(self, url: str, deadline: Deadline, read: Callable[[bytes], R], origin: Origin) -> tuple[R, str | None]:
         """What the tracker says, and its address as far as it is known."""
         try:
             response = http_get(
-                url, deadline, max_bytes=MAX_REPLY_BYTES, loopback_path=loopback_path, origin=origin,
+                url, deadline, max_bytes=MAX_REPLY_BYTES, on_loopback=is_tracker_path, origin=origin,
                 binding=self._binding, connections=self._connections)
         except NetworkError as error:
             raise of_network(error) from None

@@ -7,7 +7,6 @@ its name is looked up, so a name that changes its address gains nothing either.
 from __future__ import annotations
 
 import errno
-import ipaddress
 import re
 import socket
 from collections.abc import Callable
@@ -17,8 +16,8 @@ from blobtorrent import __version__
 from blobtorrent.discovery.messages import ANYWHERE, Origin
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import DialFailed, NetworkError, TimedOut
+from blobtorrent.model.reach import Address
 from blobtorrent.network import outgoing, transport
-from blobtorrent.network.binding import ANYWHERE as FREE
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.outgoing import connect_to
 from blobtorrent.protocol.httpanswer import HttpAnswer
@@ -29,8 +28,6 @@ RECEIVE_BYTES = 64 << 10
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Deadline:
@@ -92,7 +89,7 @@ def target_of(parts: SplitResult) -> str:
 
 
 def connect(parts: SplitResult, deadline: Deadline, may_ask: Callable[[Address], bool], *,
-            origin: Origin = ANYWHERE, binding: Binding = FREE) -> socket.socket:
+            binding: Binding, origin: Origin = ANYWHERE) -> socket.socket:
     """A blocking connection, TLS included, to the first address of the host that may be asked and answers.
 
     Raises NetworkError ("net.no-such-host", "net.no-address", "net.forbidden-address"), ProxyFailed, TimedOut, or
@@ -111,18 +108,12 @@ def connect(parts: SplitResult, deadline: Deadline, may_ask: Callable[[Address],
         raise
 
 
-def look_up(host: str, port: int, deadline: Deadline, binding: Binding = FREE) -> list[Endpoint]:
+def look_up(host: str, port: int, deadline: Deadline, binding: Binding) -> list[Endpoint]:
     """The addresses of a name, each once, in the order of preference. It can take as long as name servers take.
 
     Raises NetworkError ("net.no-such-host", "net.proxy-only"), TimedOut.
     """
     return [Endpoint(str(address), port) for address in outgoing.look_up(binding, host, deadline.left_s)]
-
-
-def address_of(host: str) -> Address:
-    address = ipaddress.ip_address(host.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
 
 
 def _wrap_tls(sock: socket.socket, host: str) -> socket.socket:

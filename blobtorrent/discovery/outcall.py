@@ -21,7 +21,7 @@ from blobtorrent.discovery.messages import (
     ScrapeDone,
 )
 from blobtorrent.model.errors import NetworkError, TrackerError
-from blobtorrent.network.binding import ANYWHERE, Binding
+from blobtorrent.network.binding import Binding
 from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.worker import Worker
@@ -37,7 +37,7 @@ OURS = "a failure of ours; the log has the reason"
 class Outcalls:
     """Takes Announce, Scrape and ResolveHost in its `mailbox`."""
 
-    def __init__(self, max_threads: int = MAX_THREADS, clock: Clock | None = None, binding: Binding = ANYWHERE) -> None:
+    def __init__(self, binding: Binding, *, max_threads: int = MAX_THREADS, clock: Clock | None = None) -> None:
         self._clock: Clock = SystemClock() if clock is None else clock
         self._binding = binding
         self._connections = Connections(self._clock)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
 from blobtorrent.model.errors import BlobTorrentError, BugError
-from blobtorrent.network.binding import ANYWHERE, Binding
+from blobtorrent.network.binding import Binding
 from blobtorrent.protocol.webseed import SecretHeader, read_headers
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.worker import Pool
@@ -36,7 +36,7 @@ class SeedPool:
     `allow_local`: also URLs with a query may lead to loopback and private addresses.
     """
 
-    def __init__(self, memory: Memory, threads: int, clock: Clock, binding: Binding = ANYWHERE, *,
+    def __init__(self, memory: Memory, threads: int, clock: Clock, binding: Binding, *,
                  allow_local: bool = False, headers_file: Path | None = None) -> None:
         self._memory = memory
         self._clock = clock

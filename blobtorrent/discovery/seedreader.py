@@ -20,19 +20,11 @@ from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from blobtorrent.discovery.httpcall import (
-    USER_AGENT,
-    Address,
-    Deadline,
-    address_of,
-    connect,
-    failure_of,
-    split_url,
-    target_of,
-)
-from blobtorrent.discovery.httpget import may_ask
+from blobtorrent.discovery.httpcall import USER_AGENT, Deadline, connect, failure_of, split_url, target_of
 from blobtorrent.model.errors import NetworkError, TimedOut, WebSeedError
+from blobtorrent.model.reach import is_public, may_ask
 from blobtorrent.network.binding import Binding
+from blobtorrent.network.outgoing import far_end
 from blobtorrent.protocol.webseed import (
     MAX_SKIP_BYTES,
     REDIRECTS,
@@ -222,12 +214,12 @@ class SeedReader:
 
     def _connect(self, parts: SplitResult, hop: _Hop, progress: Progress, way: Way) -> _Connection:
         progress.look()
-        may_ask_here = partial(
-            _may_ask, path=parts.path, came_from_public=hop.came_from_public,
-            allow_local=way.allow_local or not parts.query)
+        is_public_only = hop.came_from_public or not way.allow_local and bool(parts.query)
+        may_ask_here = partial(may_ask, came_from_public=is_public_only, on_loopback=True)
         sock = connect(parts, Deadline(way.clock, CONNECT_S), may_ask_here, binding=way.binding)
         self._connection = _Connection(
-            sock, _Stream(sock, progress), (parts.scheme, parts.netloc), address_of(sock.getpeername()[0]).is_global)
+            sock, _Stream(sock, progress), (parts.scheme, parts.netloc),
+            is_public(far_end(way.binding, sock, parts.hostname or "")))
         return self._connection
 
 
@@ -355,11 +347,6 @@ class _Receiver(io.RawIOBase):
                 continue
             progress.came(count)
             return count
-
-
-def _may_ask(address: Address, *, path: str, came_from_public: bool, allow_local: bool) -> bool:
-    return (address.is_global or allow_local) and may_ask(
-        address, path, loopback_path="/", came_from_public=came_from_public)
 
 
 def _read_all(response: HTTPResponse, place: memoryview) -> None:

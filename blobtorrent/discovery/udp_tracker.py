@@ -6,7 +6,6 @@ cost one question. Of several addresses one is used until it does not answer, th
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,9 +13,9 @@ from typing import Any
 from blobtorrent.discovery.messages import Announce, AnnounceDone, HostResolved, ResolveHost, Scrape, ScrapeDone
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import TrackerError
-from blobtorrent.network.binding import ANYWHERE
+from blobtorrent.model.reach import address_of, may_ask
 from blobtorrent.network.udp import Traffic, UdpLoop, UdpPort
-from blobtorrent.protocol.tracker.announce import AnnounceReply
+from blobtorrent.protocol.tracker.announce import AnnounceReply, is_tracker_path
 from blobtorrent.protocol.tracker.faults import of_network
 from blobtorrent.protocol.tracker.udp import (
     MAX_SCRAPE_HASHES,
@@ -33,7 +32,6 @@ from blobtorrent.runtime.metrics import Registry
 KNOWN_S = 300.0                        # for which the addresses of a name are remembered
 UNKNOWN_S = 30.0                       # and that it has none
 MAX_NAMES = 1000                       # that are remembered
-LOOPBACK_PATH = b"/announce"           # on this machine only what looks like a tracker is asked, as over HTTP
 
 Order = Announce | Scrape
 
@@ -53,7 +51,7 @@ class UdpTrackers:
     `admits(host, by)` tells whether a tracker at the address `by` may name a peer at `host`."""
 
     def __init__(self, udp: UdpLoop, resolve: Callable[[ResolveHost], None], randbits: Callable[[int], int],
-                 admits: Callable[[str, str], bool] = ANYWHERE.admits) -> None:
+                 admits: Callable[[str, str], bool]) -> None:
         self._admits = admits
         self._udp = udp
         self._resolve = resolve
@@ -135,7 +133,7 @@ class UdpTrackers:
         fitting = [one for one in name.endpoints if family in (0, 6 if one.is_ipv6 else 4)]
         if not fitting:
             raise TrackerError("tracker.no-address", f"{parts.host} has no IPv{family or 4} address")
-        allowed = [one for one in fitting if may_ask(one, parts.url_data)]
+        allowed = [one for one in fitting if may_send(one, parts.url_data)]
         if not allowed:
             raise TrackerError("tracker.forbidden-address", f"{parts.host} lies where strangers may not send us")
         return allowed[0]
@@ -154,15 +152,10 @@ class UdpTrackers:
         self._udp.send(packet, path.to, self._udp.port_for(is_ipv6=is_ipv6, host=path.via))
 
 
-def may_ask(endpoint: Endpoint, url_data: bytes) -> bool:
-    """Whether a stranger's URL may have us send there: not to groups, nor to the link, where services trust everybody;
-    to this machine only where a tracker could be."""
-    address = ipaddress.ip_address(endpoint.host)
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    address = mapped or address
-    if address.is_unspecified or address.is_multicast or address.is_link_local:
-        return False
-    return not address.is_loopback or url_data == b"" or url_data.startswith(LOOPBACK_PATH)
+def may_send(endpoint: Endpoint, url_data: bytes) -> bool:
+    """Whether a stranger's URL may have us send there; on this machine only where a tracker could be, as over HTTP."""
+    path = url_data.partition(b"?")[0].decode("ascii", "replace")
+    return may_ask(address_of(endpoint.host), came_from_public=False, on_loopback=not path or is_tracker_path(path))
 
 
 def _codec_of(order: Order, parts: UdpTrackerUrl, *, is_ipv6: bool) -> tuple[

@@ -18,7 +18,7 @@ from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.errors import BlobTorrentError, FormatError, NetworkError, PeerError, ProxyFailed
 from blobtorrent.network import transport
 from blobtorrent.network.arrival import Arrival, State
-from blobtorrent.network.binding import ANYWHERE, Binding
+from blobtorrent.network.binding import Binding
 from blobtorrent.network.listeners import Listeners
 from blobtorrent.network.messages import (
     AddressesChanged,
@@ -64,7 +64,7 @@ DoorMessage = Listen | Serve | Withdraw | Dial | UseFilter | WatchAddresses
 class Door:
     """Takes the messages of its `mailbox`; answers as they say."""
 
-    def __init__(self, clock: Clock | None = None, binding: Binding = ANYWHERE) -> None:
+    def __init__(self, binding: Binding, clock: Clock | None = None) -> None:
         self._binding = binding
         self._loop = SelectorLoop("door", self._on_message, clock=clock, on_stop=self._close)
         self.mailbox: Mailbox[DoorMessage] = self._loop.mailbox

@@ -10,13 +10,14 @@ import socket
 from collections.abc import Callable
 
 from blobtorrent.model.errors import DialFailed, FormatError, NetworkError, ProxyFailed
+from blobtorrent.model.reach import Address, address_of, true_address
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.proxy import Proxy
 
 RECEIVE_BYTES = 4096                   # of a proxy's answer, which is short
-_HERE = "localhost"                    # and what ends in it, RFC 6761
+_LOCALHOST = "localhost"               # and what ends in it, RFC 6761
+_HERE = frozenset((_LOCALHOST, "localhost.localdomain", "ip6-localhost", "ip6-loopback"))      # as systems call it
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 TimeLeft = Callable[[], float]         # seconds until all must be done; raises TimedOut when there are none
 
 
@@ -30,14 +31,14 @@ def connect_to(binding: Binding, host: str, port: int, left_s: TimeLeft, may_ask
     ProxyFailed, TimedOut, or OSError.
     """
     if binding.proxy is not None:
-        judged = _judged(host)
-        if judged is not None and not may_ask(unmapped(judged)):
+        judged = known_address(host)
+        if judged is not None and not may_ask(judged):
             raise _forbidden(host)
         return _connect_through(binding, binding.proxy, host, port, left_s)
     fitting = [address for address in look_up(binding, host, left_s) if family in (0, address.version)]
     if not fitting:
         raise NetworkError("net.no-address", f"{host} has no IPv{family} address")
-    allowed = [address for address in fitting if may_ask(unmapped(address))]
+    allowed = [address for address in fitting if may_ask(true_address(address))]
     failure: OSError = ConnectionError("no address")
     for tried, address in enumerate(allowed):
         timeout_s = left_s() / (len(allowed) - tried)      # a dead address must not use up all the time
@@ -72,10 +73,26 @@ def look_up(binding: Binding, host: str, left_s: TimeLeft) -> list[Address]:
     return list(dict.fromkeys(ipaddress.ip_address(str(info[4][0])) for info in found))
 
 
-def known_address(host: str) -> str | None:
-    """Where a host is as far as it can be told before somebody looks it up; None for most names."""
-    judged = _judged(host)
-    return None if judged is None else str(unmapped(judged))
+def known_address(host: str) -> Address | None:
+    """Where a host is as far as it can be told before somebody looks it up; None for most names.
+
+    Numbers that are no address in any standard count as what systems take them for: 127.1, 0x7f000001.
+    """
+    name = host.lower().rstrip(".")
+    if name in _HERE or name.endswith(f".{_LOCALHOST}"):
+        return ipaddress.IPv4Address("127.0.0.1")
+    literal = _literal(name)
+    if literal is None and name.rpartition(".")[2][:1].isdigit():
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(name))
+        except OSError:
+            return None
+    return None if literal is None else true_address(literal)
+
+
+def far_end(binding: Binding, sock: socket.socket, host: str) -> Address | None:
+    """Whom a connection to `host` leads to; None where only the proxy knows."""
+    return known_address(host) if binding.proxy is not None else address_of(sock.getpeername()[0])
 
 
 def _connect_through(binding: Binding, proxy: Proxy, host: str, port: int, left_s: TimeLeft) -> socket.socket:
@@ -119,22 +136,11 @@ def _connect(binding: Binding, host: str, port: int, timeout_s: float, source: s
     return sock
 
 
-def _judged(host: str) -> Address | None:
-    """What is known of a host before a proxy looks it up."""
-    name = host.lower().rstrip(".")
-    return ipaddress.IPv4Address("127.0.0.1") if name == _HERE or name.endswith(f".{_HERE}") else _literal(host)
-
-
 def _literal(host: str) -> Address | None:
     try:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def unmapped(address: Address) -> Address:
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
 
 
 def _forbidden(host: str) -> NetworkError:

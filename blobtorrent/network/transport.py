@@ -12,7 +12,7 @@ import socket
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
-from blobtorrent.network.binding import ANYWHERE, Binding
+from blobtorrent.network.binding import Binding
 
 BACKLOG = 512                          # connections the kernel keeps for us while we do something else
 
@@ -48,7 +48,7 @@ def is_shortage(error: OSError) -> bool:
     return error.errno in _SHORTAGES
 
 
-def begin_dial(endpoint: Endpoint, binding: Binding = ANYWHERE) -> socket.socket:
+def begin_dial(endpoint: Endpoint, binding: Binding) -> socket.socket:
     """A tuned socket that is connecting; it becomes writable when that has ended, well or not.
 
     Raises OSError, or NetworkError ("net.interface-gone", "net.cannot-confine", "net.proxy-only").
@@ -65,7 +65,7 @@ def begin_dial(endpoint: Endpoint, binding: Binding = ANYWHERE) -> socket.socket
     return sock
 
 
-def open_listener(host: str, ports: range, binding: Binding = ANYWHERE) -> socket.socket:
+def open_listener(host: str, ports: range, binding: Binding) -> socket.socket:
     """A non-blocking listener on the first free port; port 0 is any. An IPv6 one leaves IPv4 alone.
 
     Raises NetworkError: "net.bad-address" when `host` is no address, "net.cannot-listen" when no port could be had,

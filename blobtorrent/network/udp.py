@@ -16,7 +16,7 @@ from typing import Any
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.network import transport
-from blobtorrent.network.binding import ANYWHERE, Binding
+from blobtorrent.network.binding import Binding
 from blobtorrent.network.handler import DatagramEndpoint
 from blobtorrent.network.messages import BindUdp, RebindUdp, UdpBindFailed, UdpBound
 from blobtorrent.runtime.clock import Clock
@@ -68,7 +68,7 @@ class UdpLoop:
     All methods but start() and stop() are for the thread, or before it runs for whoever builds it.
     """
 
-    def __init__(self, clock: Clock | None = None, binding: Binding = ANYWHERE) -> None:
+    def __init__(self, binding: Binding, clock: Clock | None = None) -> None:
         self._binding = binding
         self._loop = SelectorLoop("udp", self._on_message, clock=clock, on_error=_go_on, on_stop=self._close)
         self.mailbox: WakingMailbox[Any] = self._loop.mailbox
@@ -245,7 +245,7 @@ def traffic_of(data: bytes) -> Traffic | None:
     return Traffic.TRACKER if first == 0 else None         # BEP 15: actions 0..3
 
 
-def open_datagrams(host: str, port: int, binding: Binding = ANYWHERE) -> socket.socket:
+def open_datagrams(host: str, port: int, binding: Binding) -> socket.socket:
     """A non-blocking UDP socket on `port`, or on any when that is taken. An IPv6 one leaves IPv4 alone.
 
     Raises NetworkError ("net.cannot-listen", "net.interface-gone", "net.off-interface").

@@ -13,6 +13,7 @@ from blobtorrent.discovery.outcall import Outcalls
 from blobtorrent.discovery.udp_tracker import UdpTrackers
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.network.udp import UdpLoop
 from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery, SwarmCounts
 from blobtorrent.runtime.mailbox import Mailbox
@@ -36,8 +37,8 @@ Post = Callable[[Any], Any]
 def asked(request: pytest.FixtureRequest) -> Iterator[tuple[Opentracker, str, Post]]:
     """A tracker, its URL by one protocol, and who asks it."""
     require_tool("opentracker")
-    outcalls, udp = Outcalls(), UdpLoop()
-    UdpTrackers(udp, outcalls.mailbox.post, random.SystemRandom().getrandbits)
+    outcalls, udp = Outcalls(ANYWHERE), UdpLoop(ANYWHERE)
+    UdpTrackers(udp, outcalls.mailbox.post, random.SystemRandom().getrandbits, ANYWHERE.admits)
     outcalls.start()
     udp.start()
     with Opentracker([SEED.wire_hash]) as tracker:

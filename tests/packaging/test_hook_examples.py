@@ -15,6 +15,7 @@ from blobtorrent.interface.hooks.outcome import OK, REFUSED, Outcome
 from blobtorrent.interface.hooks.program import run_program
 from blobtorrent.interface.hooks.webhook import post_event
 from blobtorrent.model.events import TorrentFailed, TorrentFinished
+from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.runtime.clock import SystemClock
 from tests.support.rest import info_hash, status_of
 from tests.support.source import ROOT
@@ -103,7 +104,8 @@ def test_the_receiver_takes_what_is_signed_and_nothing_else(tmp_path):
 
         def post(name: str, secret_file: Path | None) -> Outcome:
             return post_event(
-                url, told(name), secret_file=secret_file, timeout_s=PATIENCE_S, clock=SystemClock())
+                url, told(name), secret_file=secret_file, timeout_s=PATIENCE_S, clock=SystemClock(),
+                binding=ANYWHERE)
 
         assert post("unsigned", None).kind == post("forged", wrong).kind == REFUSED
         assert post("a\x1b[2J", secret) == Outcome(OK)

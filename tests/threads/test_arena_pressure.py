@@ -23,6 +23,7 @@ from blobtorrent.core.swarm.messages import (
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.ids import PeerId
+from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.network.door import Door
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
@@ -113,7 +114,7 @@ class Engine:
         self.arena = Arena(SLOTS * SLOT_SIZE, scratch_slots=SCATTER_UNITS)
         self.disks = DiskPool(self.arena)
         self.hashers = HasherPool(self.arena, self.disks, 2)
-        self.door = Door(SystemClock())
+        self.door = Door(ANYWHERE, SystemClock())
         self.shard = Shard(0, self.arena)
         host = SwarmHost(
             self.shard, self.arena, self.hashers.post, self.disks.post, self.door.mailbox, random.Random(1))

@@ -13,6 +13,7 @@ import pytest
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network import door as door_module
+from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.network.door import Door
 from blobtorrent.network.messages import Dial, DialFailed, Listen, ListenFailed, Listening, PeerArrived, Serve, Withdraw
 from blobtorrent.protocol.wire.greeting import GREETING_BYTES, OUR_RESERVED, Greeting
@@ -30,7 +31,7 @@ def box():
 
 @pytest.fixture
 def door():
-    door = Door()
+    door = Door(ANYWHERE)
     door.start()
     yield door
     assert door.stop(WAIT_S)
@@ -113,7 +114,7 @@ def test_others_are_turned_away_without_a_word(door, box, said):
 def test_two_doors_meet(door, box):
     endpoint = listen(door, box)
     door.mailbox.post(Serve(TORRENT, OURS, box))
-    other, other_box = Door(), Mailbox("other")
+    other, other_box = Door(ANYWHERE), Mailbox("other")
     other.start()
     other.mailbox.post(Dial(endpoint, TORRENT, THEIRS, other_box))
     outgoing, incoming = other_box.get(WAIT_S), box.get(WAIT_S)
@@ -216,7 +217,7 @@ def test_withdrawing_answers_the_dials_that_wait(monkeypatch, door, box):
 
 
 def test_stopping_answers_what_is_under_way_and_closes_everything(box):
-    door = Door()
+    door = Door(ANYWHERE)
     door.start()
     endpoint = listen(door, box)
     with socket.create_server(("127.0.0.1", 0)) as server, knock(endpoint, b"\x13") as half_made:

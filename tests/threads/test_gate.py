@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.network.door import Door
 from blobtorrent.network.messages import Listen, Listening, PeerArrived, Serve, UseFilter
 from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
@@ -22,7 +23,7 @@ WAIT_S = 10.0
 
 @pytest.fixture
 def door() -> Iterator[Door]:
-    door = Door()
+    door = Door(ANYWHERE)
     door.start()
     yield door
     assert door.stop(WAIT_S)

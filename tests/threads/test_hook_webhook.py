@@ -16,6 +16,7 @@ from blobtorrent.interface.eventjson import Told, tell
 from blobtorrent.interface.hooks.outcome import FAILED, OK, REFUSED, TIMED_OUT, Outcome
 from blobtorrent.interface.hooks.webhook import post_event
 from blobtorrent.model.events import TorrentFinished
+from blobtorrent.network.binding import ANYWHERE, Binding
 from blobtorrent.runtime.clock import SystemClock
 from tests.support.rest import info_hash, status_of
 from tests.support.webserver import WebServer
@@ -29,9 +30,11 @@ def told(name: str = "one") -> Told:
 
 
 def post(
-    url: str, *, secret_file: Path | None = None, timeout_s: float = PATIENCE_S, event: Told | None = None
+    url: str, *, secret_file: Path | None = None, timeout_s: float = PATIENCE_S, event: Told | None = None,
+    binding: Binding = ANYWHERE,
 ) -> Outcome:
-    return post_event(url, event or told(), secret_file=secret_file, timeout_s=timeout_s, clock=SystemClock())
+    return post_event(url, event or told(), secret_file=secret_file, timeout_s=timeout_s, clock=SystemClock(),
+                      binding=binding)
 
 
 def test_an_event_is_posted_as_json_and_says_what_it_is():

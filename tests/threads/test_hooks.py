@@ -15,6 +15,7 @@ from blobtorrent.interface.eventjson import Told, tell
 from blobtorrent.interface.hooks import delivery, manager
 from blobtorrent.interface.hooks.manager import HookManager
 from blobtorrent.model.events import TorrentFinished, TorrentRemoved
+from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.runtime.metrics import Registry
 from tests.support.peers.program import wait_until
 from tests.support.rest import PATIENCE_S, PlayedSession, info_hash, status_of
@@ -24,7 +25,7 @@ from tests.support.webserver import WebServer
 class Rig:
     def __init__(self) -> None:
         self.session = PlayedSession()
-        self.hooks = HookManager(self.session.gateway)
+        self.hooks = HookManager(self.session.gateway, binding=ANYWHERE)
         self.registry = Registry()
         self.hooks.measure(self.registry)
 

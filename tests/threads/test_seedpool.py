@@ -16,6 +16,7 @@ from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, Par
 from blobtorrent.discovery.seedpool import SeedPool
 from blobtorrent.discovery.seedreader import SeedReader
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.protocol.webseed import SeedContent
 from blobtorrent.runtime.clock import SystemClock
@@ -48,7 +49,7 @@ class Reading:
 
     def __init__(self, metainfo: Metainfo, **options: object) -> None:
         self.arena = Arena(16 * MIB)
-        self.pool = SeedPool(self.arena, 1, SystemClock(), **options)  # type: ignore[arg-type]
+        self.pool = SeedPool(self.arena, 1, SystemClock(), ANYWHERE, **options)  # type: ignore[arg-type]
         self.inbox: Mailbox[object] = Mailbox("test")
         self.metainfo = metainfo
         self.content = SeedContent(metainfo)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from blobtorrent.model.address import Endpoint
+from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.network.messages import BindUdp, RebindUdp, UdpBindFailed, UdpBound
 from blobtorrent.network.udp import Traffic, UdpLoop, UdpPort, traffic_of
 from blobtorrent.runtime.mailbox import Mailbox
@@ -30,7 +31,7 @@ class Echo:
 
 @pytest.fixture
 def udp() -> Iterator[UdpLoop]:
-    loop = UdpLoop()
+    loop = UdpLoop(ANYWHERE)
     loop.serve(Traffic.DHT, Echo(loop))
     loop.start()
     yield loop
@@ -107,7 +108,7 @@ def test_an_address_that_is_not_ours_cannot_be_bound(udp: UdpLoop) -> None:
 
 
 def test_without_any_bound_port_one_is_opened_to_send_from(client: socket.socket) -> None:
-    loop = UdpLoop()
+    loop = UdpLoop(ANYWHERE)
     assert loop.send(b"d", Endpoint(*client.getsockname()))
     assert client.recv(10) == b"d"
     assert [port.is_ephemeral for port in loop.ports] == [True]

@@ -14,9 +14,10 @@ import pytest
 
 from blobtorrent.discovery.messages import Announce, AnnounceDone, Origin, Scrape
 from blobtorrent.discovery.outcall import Outcalls
-from blobtorrent.discovery.udp_tracker import UdpTrackers, may_ask
+from blobtorrent.discovery.udp_tracker import UdpTrackers, may_send
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.network.udp import UdpLoop
 from blobtorrent.protocol.tracker.announce import MAX_PEERS, AnnounceEvent, AnnounceQuery, SwarmCounts
 from blobtorrent.runtime.mailbox import Mailbox
@@ -79,8 +80,10 @@ class FakeUdpTracker:
 
 class Rig:
     def __init__(self) -> None:
-        self.outcalls, self.udp, self.metrics = Outcalls(), UdpLoop(), Registry()
-        UdpTrackers(self.udp, self.outcalls.mailbox.post, random.SystemRandom().getrandbits).measure(self.metrics)
+        self.outcalls, self.udp, self.metrics = Outcalls(ANYWHERE), UdpLoop(ANYWHERE), Registry()
+        trackers = UdpTrackers(
+            self.udp, self.outcalls.mailbox.post, random.SystemRandom().getrandbits, ANYWHERE.admits)
+        trackers.measure(self.metrics)
         self.box: Mailbox[Any] = Mailbox("test")
         self.outcalls.start()
         self.udp.start()
@@ -212,12 +215,13 @@ def test_no_stranger_can_answer_for_a_tracker(rig: Rig) -> None:
 @pytest.mark.parametrize(("host", "url_data", "verdict"), [
     ("10.0.0.1", b"", True), ("8.8.8.8", b"/x", True), ("2001:db8::1", b"", True),
     ("127.0.0.1", b"", True), ("127.0.0.1", b"/announce?x", True), ("::1", b"/announce", True),
-    ("127.0.0.1", b"/admin", False), ("::ffff:127.0.0.1", b"/admin", False), ("169.254.169.254", b"/announce", False),
+    ("127.0.0.1", b"/admin", False), ("127.0.0.1", b"/announce/../x?/announce", False),
+    ("::ffff:127.0.0.1", b"/admin", False), ("169.254.169.254", b"/announce", False),
     ("fe80::1", b"", False), ("224.0.0.1", b"", False), ("ff02::1", b"", False), ("0.0.0.0", b"", False),
     ("::", b"", False),
 ])
 def test_where_a_strangers_udp_url_may_lead(host: str, url_data: bytes, verdict: bool) -> None:
-    assert may_ask(Endpoint(host, 80), url_data) is verdict
+    assert may_send(Endpoint(host, 80), url_data) is verdict
 
 
 @pytest.mark.parametrize(("url", "code"), [

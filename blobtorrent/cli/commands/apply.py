@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blobtorrent.cli.client import ApiError, Client, client_options, connect
 from blobtorrent.cli.desired import (
@@ -26,6 +27,9 @@ from blobtorrent.cli.output import EXIT_FAILED, EXIT_OK, Subcommands, clean, fai
 from blobtorrent.cli.paint import Painter, Style
 from blobtorrent.cli.screen import Screen
 from blobtorrent.model.errors import FormatError, Invalid, NotFound
+
+if TYPE_CHECKING:
+    from blobtorrent.network.binding import Binding
 
 MAX_FILE_BYTES = 16 << 20
 
@@ -112,6 +116,7 @@ class _Sources:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._raw: dict[str, bytes] = {}
+        self._policy: Binding | None = None
 
     def identify(self, entry: Entry, known: set[str]) -> tuple[str, str]:
         """The hash of an entry, and a name to tell of it. Raises what reading the torrent does."""
@@ -127,12 +132,25 @@ class _Sources:
             source = entry.origin["url"]
         else:
             raise NotFound("torrent.unknown", f"{entry.place}: the daemon has no torrent {said}; say where it is")
-        raw = read_source(source)
+        raw = read_source(source, binding=self._binding())
         metainfo = parse_torrent(raw)
         if said is not None and bytes.fromhex(said) not in metainfo.info_hash:
             raise Invalid("apply.other-hash", f"{entry.place}: {source} is the torrent {metainfo.info_hash.hex}")
         self._raw[metainfo.info_hash.hex] = raw
         return metainfo.info_hash.hex, metainfo.name
+
+    def _binding(self) -> Binding:
+        """What the daemon of this user or machine obeys: what it may not ask directly, we do not ask in its stead."""
+        if self._policy is None:
+            from blobtorrent.config.load import load_all
+            from blobtorrent.config.places import config_files, overrides_file, state_dir
+            from blobtorrent.network.policy import binding_of
+
+            environ = os.environ
+            loaded = load_all(
+                config_files(None, environ), environ, overrides=overrides_file(state_dir(None, environ)))
+            self._policy = binding_of(loaded.settings.network)
+        return self._policy
 
     def metainfo(self, digits: str) -> str:
         return base64.b64encode(self._raw[digits]).decode("ascii")

@@ -88,7 +88,7 @@ def run(args: Namespace) -> int:
     return EXIT_OK if not outcome.code else fail(outcome.code, outcome.message, args.json, outcome.status)
 
 
-def resolve(text: str, binding: Binding | None = None) -> tuple[Endpoint, ...]:
+def resolve(text: str, binding: Binding) -> tuple[Endpoint, ...]:
     """All addresses of "HOST:PORT", asked for where the policy allows. Raises FormatError, or NetworkError
     ("net.no-such-host", "net.proxy-only")."""
     try:
@@ -97,10 +97,9 @@ def resolve(text: str, binding: Binding | None = None) -> tuple[Endpoint, ...]:
         host, port = split_host_port(text)
     if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
         raise FormatError("address.bad-endpoint", f"{text!r} has no port number")
-    from blobtorrent.network.binding import ANYWHERE
     from blobtorrent.network.outgoing import look_up
 
-    found = look_up(binding or ANYWHERE, host, lambda: RESOLVE_S)
+    found = look_up(binding, host, lambda: RESOLVE_S)
     return tuple(Endpoint(str(address), int(port)) for address in found)
 
 

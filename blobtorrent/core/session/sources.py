@@ -6,20 +6,20 @@ from pathlib import Path
 
 from blobtorrent.model.errors import FormatError, Invalid, NetworkError, NotFound
 from blobtorrent.model.metainfo import Metainfo
-from blobtorrent.network.binding import ANYWHERE, Binding
+from blobtorrent.network.binding import Binding
 from blobtorrent.protocol.metafile import TORRENT_LIMITS, parse_torrent
 
 FETCH_MAX_BYTES = 10 << 20             # of a torrent behind a URL, as sent and unpacked
 FETCH_TIMEOUT_S = 20.0
 
 
-def load_source(source: str, binding: Binding = ANYWHERE) -> Metainfo:
+def load_source(source: str, binding: Binding) -> Metainfo:
     """A torrent from a file or from an http or https URL. Raises what `read_source` does, FormatError when it is none.
     """
     return parse_torrent(read_source(source, binding=binding))
 
 
-def read_source(source: str, *, from_loopback: bool = True, binding: Binding = ANYWHERE) -> bytes:
+def read_source(source: str, *, binding: Binding, from_loopback: bool = True) -> bytes:
     """The bytes of a .torrent file, from its path or from an http or https URL, which may lead to this machine itself
     `from_loopback`.
 
@@ -61,9 +61,8 @@ def _fetch(url: str, *, from_loopback: bool, binding: Binding) -> bytes:
     from blobtorrent.discovery.httpget import http_get
     from blobtorrent.runtime.clock import SystemClock
 
-    loopback_path = "/" if from_loopback else None
     response = http_get(
-        url, Deadline(SystemClock(), FETCH_TIMEOUT_S), max_bytes=FETCH_MAX_BYTES, loopback_path=loopback_path,
+        url, Deadline(SystemClock(), FETCH_TIMEOUT_S), max_bytes=FETCH_MAX_BYTES, on_loopback=lambda _path: from_loopback,
         binding=binding)
     if response.status != 200:
         raise NetworkError("source.http-status", f"{url}: HTTP status {response.status}")

@@ -20,6 +20,7 @@ from blobtorrent.interface.eventjson import Told
 from blobtorrent.interface.hooks.delivery import MAX_WAITING, Delivery, Line
 from blobtorrent.interface.hooks.outcome import DROPPED, FAILED, OK, Outcome
 from blobtorrent.model.errors import BlobTorrentError
+from blobtorrent.network.binding import Binding
 from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import SelectorLoop
@@ -57,8 +58,10 @@ class _Drain:
 class HookManager:
     """`apply` gives it the hooks, at the start and at every change of the settings."""
 
-    def __init__(self, gateway: Gateway, *, clock: Clock | None = None) -> None:
+    def __init__(self, gateway: Gateway, *, binding: Binding,
+                 clock: Clock | None = None) -> None:
         self._gateway = gateway
+        self._binding = binding
         self._clock: Clock = SystemClock() if clock is None else clock
         self._loop = SelectorLoop("hooks", self._on_message, clock=self._clock)
         self._pool: Pool[Delivery] = Pool("hook", WORKERS, self._work)
@@ -205,7 +208,8 @@ class HookManager:
 
             timeout_s = min(settings.timeout_s, WEB_TIMEOUT_S)
             return post_event(
-                settings.url, told, secret_file=settings.secret_file, timeout_s=timeout_s, clock=self._clock)
+                settings.url, told, secret_file=settings.secret_file, timeout_s=timeout_s, clock=self._clock,
+                binding=self._binding)
         from blobtorrent.interface.hooks.environment import environment_of
         from blobtorrent.interface.hooks.program import run_program
 

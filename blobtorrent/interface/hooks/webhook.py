@@ -17,6 +17,9 @@ from blobtorrent.discovery.httpcall import (
 from blobtorrent.interface.eventjson import Told
 from blobtorrent.interface.hooks.outcome import FAILED, OK, REFUSED, TIMED_OUT, Outcome
 from blobtorrent.model.errors import NetworkError, TimedOut
+from blobtorrent.model.reach import is_public
+from blobtorrent.network.binding import ANYWHERE, Binding
+from blobtorrent.network.outgoing import known_address
 from blobtorrent.runtime.clock import Clock
 
 MAX_SECRET_BYTES = 4096
@@ -25,8 +28,13 @@ MAX_SECRET_BYTES = 4096
 _PASSING = frozenset((408, 425, 429))
 
 
-def post_event(url: str, told: Told, *, secret_file: Path | None, timeout_s: float, clock: Clock) -> Outcome:
-    """Any answer of 2xx is success; a redirect is none. The whole exchange ends within `timeout_s` seconds."""
+def post_event(url: str, told: Told, *, secret_file: Path | None, timeout_s: float, clock: Clock,
+               binding: Binding) -> Outcome:
+    """Any answer of 2xx is success; a redirect is none. The whole exchange ends within `timeout_s` seconds.
+
+    `binding` holds for the internet. What is given by an address of this machine or a private network is near, and
+    nobody but us has named it: there the system's way is taken.
+    """
     try:
         secret = None if secret_file is None else read_secret(secret_file)
     except OSError as error:
@@ -37,7 +45,8 @@ def post_event(url: str, told: Told, *, secret_file: Path | None, timeout_s: flo
         parts = split_url(url)
         deadline = Deadline(clock, timeout_s)
         try:
-            with connect(parts, deadline, lambda _address: True) as sock:
+            way = ANYWHERE if _is_near(parts.hostname or "") else binding
+            with connect(parts, deadline, lambda _address: True, binding=way) as sock:
                 request = _head(parts.netloc, target_of(parts), told, secret) + told.json
                 status = exchange(sock, request, deadline, None).status
         except OSError as error:
@@ -49,6 +58,11 @@ def post_event(url: str, told: Told, *, secret_file: Path | None, timeout_s: flo
     if 200 <= status < 300:
         return Outcome(OK)
     return Outcome(FAILED if status >= 500 or status in _PASSING else REFUSED, f"answered with status {status}")
+
+
+def _is_near(host: str) -> bool:
+    address = known_address(host)
+    return address is not None and not is_public(address)
 
 
 def signature_of(secret: bytes, body: bytes) -> str:

@@ -14,6 +14,7 @@ from blobtorrent.config.values import HttpsSpec, ListenSpec
 from blobtorrent.interface.rest.gate import Caller
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.network import transport
+from blobtorrent.network.binding import ANYWHERE
 
 PROBE_S = 1.0                          # for whoever may still listen on a UNIX socket to take a connection
 
@@ -126,7 +127,8 @@ def _open(place: Place, access: SocketAccess) -> Listener:
         plain = _open(place.listen, access)
         return plain._replace(name=f"https:{plain.name}", is_secure=True)
     host = "127.0.0.1" if place.host == "localhost" else place.host
-    sock = transport.open_listener(host, place.ports)
+    # The API is no traffic of torrents: network.interface says nothing about it.
+    sock = transport.open_listener(host, place.ports, ANYWHERE)
     return Listener(sock, _name_of(sock))
 
 

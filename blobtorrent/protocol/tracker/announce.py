@@ -2,6 +2,7 @@
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import ipaddress
+import re
 from enum import Enum
 from typing import NamedTuple
 
@@ -80,3 +81,9 @@ def is_dialable(endpoint: Endpoint) -> bool:
     """Whether a peer could be there. Loopback and private addresses can be right; policy is for others."""
     address = ipaddress.ip_address(endpoint.host)
     return endpoint.port != 0 and not (address.is_multicast or address.is_unspecified)
+
+
+def is_tracker_path(path: str) -> bool:
+    """Whether a URL's path is one of a tracker, and nothing else in disguise. A torrent's author can name any tracker:
+    on this machine only what looks like one is asked."""
+    return re.fullmatch(r"/(?:announce|scrape)(?:\.php)?(?:/[A-Za-z0-9_-]+)?", path) is not None

@@ -15,6 +15,7 @@ from blobtorrent.config.values import ListenSpec
 from blobtorrent.core.session.commands import SeedGoal
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import FormatError, NetworkError
+from blobtorrent.network.binding import ANYWHERE
 
 
 def parse(*arguments: str) -> Namespace:
@@ -72,20 +73,20 @@ def test_nonsense_is_wrong_usage(arguments: tuple[str, ...], capsys: pytest.Capt
 
 
 def test_peers_are_addresses_or_names() -> None:
-    assert get.resolve("10.0.0.1:51413") == (Endpoint("10.0.0.1", 51413),)
-    assert get.resolve("[::1]:6881") == (Endpoint("::1", 6881),)
-    assert Endpoint("127.0.0.1", 6881) in get.resolve("localhost:6881")
+    assert get.resolve("10.0.0.1:51413", ANYWHERE) == (Endpoint("10.0.0.1", 51413),)
+    assert get.resolve("[::1]:6881", ANYWHERE) == (Endpoint("::1", 6881),)
+    assert Endpoint("127.0.0.1", 6881) in get.resolve("localhost:6881", ANYWHERE)
 
 
 @pytest.mark.parametrize("text", ["localhost", "localhost:", "localhost:http", "localhost:0", "localhost:70000", ":1"])
 def test_a_peer_without_a_port_is_refused(text: str) -> None:
     with pytest.raises(FormatError):
-        get.resolve(text)
+        get.resolve(text, ANYWHERE)
 
 
 def test_an_unknown_name_of_a_peer_is_a_network_error() -> None:
     with pytest.raises(NetworkError, match="no address"):
-        get.resolve("name..invalid:1")
+        get.resolve("name..invalid:1", ANYWHERE)
 
 
 def test_a_magnet_link_that_nobody_answers_runs_out_of_time(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
-from blobtorrent.model.reach import Reach, may_name, neighbourhood_of, reach_of, site_of
+from blobtorrent.model.reach import Reach, is_public, may_ask, may_name, neighbourhood_of, reach_of, site_of
 
 
 @pytest.mark.parametrize(("host", "reach"), [
@@ -21,9 +23,57 @@ from blobtorrent.model.reach import Reach, may_name, neighbourhood_of, reach_of,
     ("::ffff:10.0.0.1", Reach.LOCAL),
     ("8.8.8.8", Reach.GLOBAL),
     ("2001:4860::1", Reach.GLOBAL),
+    ("64:ff9b::7f00:1", Reach.LOOPBACK),
+    ("64:ff9b::a9fe:a9fe", Reach.LOCAL),
+    ("64:ff9b::808:808", Reach.GLOBAL),
+    ("2002:7f00:1::", Reach.LOOPBACK),
+    ("2002:808:808::1", Reach.GLOBAL),
+    ("::127.0.0.1", Reach.LOOPBACK),
+    ("fec0::1", Reach.LOCAL),
+    ("0.0.0.0", Reach.LOOPBACK),
+    ("::", Reach.LOOPBACK),
+    ("224.0.0.1", Reach.NOWHERE),
+    ("ff0e::1", Reach.NOWHERE),
+    ("255.255.255.255", Reach.NOWHERE),
 ])
 def test_an_address_reaches_as_far_as_its_network(host, reach):
     assert reach_of(host) is reach
+
+
+@pytest.mark.parametrize(("host", "came_from_public", "on_loopback", "verdict"), [
+    ("93.184.216.34", True, False, True),
+    ("2606:2800:220:1::1", True, False, True),
+    ("10.0.0.1", False, False, True),
+    ("10.0.0.1", True, False, False),
+    ("fd00::1", True, False, False),
+    ("fec0::1", True, False, False),
+    ("64:ff9b::a00:1", True, False, False),
+    ("127.0.0.1", False, True, True),
+    ("127.0.0.1", False, False, False),
+    ("::1", False, False, False),
+    ("127.0.0.1", True, True, False),
+    ("64:ff9b::7f00:1", False, False, False),
+    ("2002:7f00:1::", False, False, False),
+    ("::127.0.0.1", False, False, False),
+    ("169.254.169.254", False, True, False),
+    ("64:ff9b::a9fe:a9fe", False, True, False),
+    ("100.100.100.200", False, True, False),
+    ("fd00:ec2::254", False, True, False),
+    ("fe80::1", False, True, False),
+    ("224.0.0.1", False, True, False),
+    ("255.255.255.255", False, True, False),
+    ("0.0.0.0", False, True, False),
+    ("::", False, True, False),
+])
+def test_where_a_strangers_url_may_lead(host, came_from_public, on_loopback, verdict):
+    address = ipaddress.ip_address(host)
+    assert may_ask(address, came_from_public=came_from_public, on_loopback=on_loopback) is verdict
+
+
+def test_who_is_unknown_counts_as_a_host_of_the_internet():
+    assert is_public(None)
+    assert [is_public(ipaddress.ip_address(host)) for host in ("8.8.8.8", "10.0.0.1", "64:ff9b::a00:1")] == [
+        True, False, False]
 
 
 @pytest.mark.parametrize(("by", "host", "admitted"), [
@@ -37,6 +87,9 @@ def test_an_address_reaches_as_far_as_its_network(host, reach):
     ("127.0.0.1", "192.168.0.1", True),
     (None, "9.9.9.9", True),
     (None, "10.0.0.1", False),
+    ("8.8.8.8", "224.0.0.1", False),
+    ("192.168.0.9", "224.0.0.1", False),
+    ("192.168.0.9", "0.0.0.0", False),
 ])
 def test_nobody_names_what_lies_nearer_than_he_is(by, host, admitted):
     assert may_name(by, host, allow_loopback=False) is admitted

@@ -21,10 +21,12 @@ def time_left():
 
 @pytest.mark.parametrize(("host", "known"), [
     ("localhost", "127.0.0.1"), ("a.LOCALHOST.", "127.0.0.1"), ("mylocalhost", None), ("192.0.2.1", "192.0.2.1"),
-    ("::ffff:10.0.0.1", "10.0.0.1"), ("example.org", None),
+    ("::ffff:10.0.0.1", "10.0.0.1"), ("example.org", None), ("127.1", "127.0.0.1"), ("2130706433", "127.0.0.1"),
+    ("0x7f000001", "127.0.0.1"), ("0177.0.0.1", "127.0.0.1"), ("127.0.0.1.", "127.0.0.1"), ("1.2.3.4.5", None),
+    ("ip6-localhost", "127.0.0.1"), ("64:ff9b::7f00:1", "127.0.0.1"), ("1.example", None), ("4u.0example", None),
 ])
 def test_only_this_machine_and_addresses_are_known_without_asking(host, known):
-    assert known_address(host) == known
+    assert known_address(host) == (None if known is None else ipaddress.ip_address(known))
 
 
 def test_a_strict_proxy_is_the_only_one_that_looks_names_up():
@@ -34,7 +36,8 @@ def test_a_strict_proxy_is_the_only_one_that_looks_names_up():
     assert look_up(STRICT, "192.0.2.1", time_left) == [ipaddress.ip_address("192.0.2.1")]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("host", [
+    "127.0.0.1", "localhost", "::ffff:127.0.0.1", "127.1", "2130706433", "64:ff9b::7f00:1"])
 def test_a_proxy_is_not_sent_where_strangers_may_not_send_us(host):
     with pytest.raises(NetworkError) as caught:
         connect_to(STRICT, host, 80, time_left, lambda address: not address.is_loopback)

@@ -10,6 +10,7 @@ import pytest
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.network import transport
+from blobtorrent.network.binding import ANYWHERE
 
 
 @pytest.mark.parametrize(("number", "code"), [
@@ -29,31 +30,31 @@ def test_running_out_of_descriptors_is_not_the_peers_fault():
 
 
 def test_the_first_free_port_of_a_range_is_taken():
-    with transport.open_listener("127.0.0.1", range(1)) as taken:
+    with transport.open_listener("127.0.0.1", range(1), ANYWHERE) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(NetworkError) as caught:
-            transport.open_listener("127.0.0.1", range(port, port + 1))
+            transport.open_listener("127.0.0.1", range(port, port + 1), ANYWHERE)
         assert caught.value.code == "net.cannot-listen"
         # Port 0 after the taken one stands for "the next free".
-        with transport.open_listener("127.0.0.1", range(port, -1, -port)) as other:
+        with transport.open_listener("127.0.0.1", range(port, -1, -port), ANYWHERE) as other:
             assert other.getsockname()[1] != port
 
 
 def test_a_name_is_no_address_to_listen_on():
     with pytest.raises(NetworkError) as caught:
-        transport.open_listener("localhost", range(1))
+        transport.open_listener("localhost", range(1), ANYWHERE)
     assert caught.value.code == "net.bad-address"
 
 
 def test_an_empty_range_of_ports_is_said_to_be_one():
     with pytest.raises(NetworkError, match="no port was given"):
-        transport.open_listener("127.0.0.1", range(0))
+        transport.open_listener("127.0.0.1", range(0), ANYWHERE)
 
 
 def test_a_dialed_socket_does_not_block_and_sends_at_once():
     with (
-        transport.open_listener("127.0.0.1", range(1)) as listener,
-        transport.begin_dial(transport.endpoint_of(listener.getsockname())) as sock,
+        transport.open_listener("127.0.0.1", range(1), ANYWHERE) as listener,
+        transport.begin_dial(transport.endpoint_of(listener.getsockname()), ANYWHERE) as sock,
     ):
         assert not sock.getblocking()
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
