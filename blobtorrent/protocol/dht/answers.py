@@ -9,6 +9,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import DhtError
 from blobtorrent.protocol.bencode import decode, encode
 from blobtorrent.protocol.dht import krpc
+from blobtorrent.protocol.dht.blooms import BLOOM_BYTES
 from blobtorrent.protocol.dht.ids import ID_BYTES, Randomness, is_usable, number_of
 from blobtorrent.protocol.dht.items import ItemStore, Refused, read_item
 from blobtorrent.protocol.dht.krpc import NodeInfo, Query, pack_nodes, packed_host, wanted_families
@@ -20,6 +21,7 @@ from blobtorrent.protocol.dht.tokens import TokenMaker
 
 EXPIRE_S = 60.0                        # between two looks for what is too old
 MOST_VALUES = 50                       # peers of one answer
+BLOOMS_COST = 2 * (BLOOM_BYTES + 10)   # bytes of two filters in an answer, with their names and lengths
 
 Fields = dict[bytes, Any]
 
@@ -96,8 +98,8 @@ class Answerer:
         values: Fields = {b"token": self.tokens.give(packed_host(sender), now)}
         room -= _cost(values)
         if query.arguments.get(b"scrape") == 1:
-            values.update(self._blooms(info_hash, room))
-            room -= sum(_cost({name: bloom}) for name, bloom in values.items() if name != b"token")
+            values.update(self._blooms(info_hash, room, now))
+            room -= BLOOMS_COST if b"BFsd" in values else 0
         size = 22 if sender.is_ipv6 else 8                 # a record and its length
         most = min(MOST_VALUES, max(0, room // 2 - 10) // size)
         peers = self.peers.some(
@@ -107,13 +109,10 @@ class Answerer:
             room -= _cost({b"values": values[b"values"]})
         return values | self._nodes(query, sender, info_hash, room)
 
-    def _blooms(self, info_hash: bytes, room: int) -> Fields:
+    def _blooms(self, info_hash: bytes, room: int, now: float) -> Fields:
         """Filters are half a kilobyte: only those who proved their address have room for them."""
-        blooms = self.peers.blooms(info_hash)
-        if blooms is None:
-            return {}
-        values = {b"BFsd": blooms[0], b"BFpe": blooms[1]}
-        return values if _cost(values) <= room else {}
+        blooms = self.peers.blooms(info_hash, now) if room >= BLOOMS_COST else None
+        return {} if blooms is None else {b"BFsd": blooms[0], b"BFpe": blooms[1]}
 
     def _announce_peer(self, query: Query, sender: Endpoint, _room: int, now: float) -> Fields:
         arguments = query.arguments

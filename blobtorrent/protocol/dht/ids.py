@@ -71,6 +71,11 @@ def may_name(sender: bytes, named: bytes) -> bool:
         not is_local(named) or reach.may_name(host_of(sender), host_of(named), allow_loopback=False))
 
 
+def host_key(packed: bytes) -> bytes:
+    """Whom limits are for: an IPv4 address, or the /64 of which one host has as many addresses as it likes."""
+    return packed if len(packed) == 4 or is_local(packed) else packed[:8]
+
+
 def network_of(packed: bytes) -> bytes:
     """What one small site has: /24, /64. One bucket takes one node of it."""
     return packed[:3] if len(packed) == 4 else packed[:8]

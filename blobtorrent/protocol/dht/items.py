@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from blobtorrent.model.errors import DhtError
 from blobtorrent.protocol.bencode import MAX_INT, MIN_INT, encode
 from blobtorrent.protocol.dht import krpc
-from blobtorrent.protocol.dht.ids import number_of
+from blobtorrent.protocol.dht.ids import host_key, number_of
 
 MAX_VALUE_BYTES = 1000                 # as bencoded
 MAX_SALT_BYTES = 64
@@ -99,7 +99,9 @@ def read_item(fields: dict[bytes, Any], datagram: bytes, salt: bytes = b"") -> I
     value = encode(fields[b"v"])
     if len(value) > MAX_VALUE_BYTES:
         raise Refused(krpc.ITEM_TOO_BIG, f"a value of {len(value)} bytes")
-    if value not in datagram:          # it was sent in another form than the one that everybody hashes
+    # Else it was sent in another form than the one that everybody hashes. Whoever hides a good copy elsewhere in the
+    # datagram gains nothing: what is kept is the good one.
+    if b"1:v" + value not in datagram:
         raise Refused(krpc.PROTOCOL_ERROR, "the value is not canonical")
     if b"k" not in fields:
         return Item(value)
@@ -142,17 +144,20 @@ class ItemStore:
         return None if kept is None else kept.item
 
     def put(self, item: Item, host: bytes, own_id: bytes, now: float, cas: object = None) -> None:
-        """Keep an item, or keep it for longer. Raises Refused when an older one must not be replaced by it, or there
-        is no room."""
+        """Keep an item, or keep it for longer; `host` is the address it comes from, packed.
+
+        Raises Refused when an older one must not be replaced by it, or there is no room.
+        """
         target = item.target
         kept = self._items.get(target)
         if kept is None:
+            host = host_key(host)
             self._make_room(target, host, own_id)
-        else:
+            self._items[target] = _Kept(item, host, now + ITEM_LIFE_S)
+            self._hosts[host] = self._hosts.get(host, 0) + 1
+        else:                          # whoever puts it again, it is the first one's
             _check_successor(item, kept.item, cas)
-            self._drop(target)
-        self._items[target] = _Kept(item, host, now + ITEM_LIFE_S)
-        self._hosts[host] = self._hosts.get(host, 0) + 1
+            self._items[target] = _Kept(item, kept.host, now + ITEM_LIFE_S)
 
     def expire(self, now: float) -> None:
         for target in [target for target, kept in self._items.items() if kept.expires_s <= now]:

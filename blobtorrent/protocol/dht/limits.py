@@ -6,6 +6,8 @@ never showed that it receives what we send is at most three times what came, cou
 
 from __future__ import annotations
 
+from blobtorrent.protocol.dht.ids import host_key
+
 PER_HOST_PER_S, HOST_BURST = 10.0, 20.0
 TOTAL_PER_S, TOTAL_BURST = 100.0, 200.0
 MAX_HOSTS = 4096                       # remembered; the one that was quiet for longest is forgotten
@@ -33,7 +35,7 @@ class _Allowance:
 
 
 class AnswerLimits:
-    """Keyed by network: an IPv4 address, or an IPv6 /64, of which one host has as many addresses as it likes."""
+    """Keyed by host (`ids.host_key`)."""
 
     def __init__(self, now: float) -> None:
         self._total = _Allowance(TOTAL_BURST, now)
@@ -43,7 +45,7 @@ class AnswerLimits:
 
     def may_answer(self, packed: bytes, now: float) -> bool:
         """Whether one more query of this host is answered; the host's own limit is looked at first."""
-        key = packed if len(packed) == 4 else packed[:8]
+        key = host_key(packed)
         allowance = self._hosts.pop(key, None) or _Allowance(HOST_BURST, now)
         self._hosts[key] = allowance                       # the last one is the one heard last
         if len(self._hosts) > MAX_HOSTS:

@@ -27,6 +27,7 @@ from blobtorrent.protocol.dht.items import (
 from blobtorrent.protocol.dht.krpc import NodeInfo
 from blobtorrent.protocol.dht.memory import NOTHING, Kept, pack, unpack
 from blobtorrent.protocol.dht.peerstore import (
+    BLOOMS_S,
     MAX_PEERS,
     MAX_SWARMS,
     MAX_SWARMS_OF_HOST,
@@ -99,6 +100,60 @@ def test_one_host_cannot_fill_the_store_nor_can_all_together():
     for number in range(2 * MAX_SWARMS):
         store.announce(number.to_bytes(20, "big"), peer(number), is_seed=False, now=0.0)
     assert len(store) == MAX_SWARMS
+
+
+def of_one_home(number: int) -> Endpoint:
+    """Addresses of one /64."""
+    return Endpoint(f"2a01:1::{number + 1:x}", 6881)
+
+
+def test_a_host_of_ipv6_is_its_64():
+    store = PeerStore(Random(1))
+    taken = [store.announce(number.to_bytes(20, "big"), of_one_home(number), is_seed=False, now=0.0)
+             for number in range(300)]
+    assert sum(taken) == MAX_SWARMS_OF_HOST
+    for number in range(300):
+        store.announce(b"h" * 20, of_one_home(number), is_seed=False, now=0.0)
+    assert len(store.some(b"h" * 20, 999, is_ipv6=True)) <= 1
+    neighbours = [Endpoint(f"fd00::{number}", 1) for number in range(1, 9)]                # at home they are many
+    for neighbour in neighbours:
+        store.announce(HASH, neighbour, is_seed=False, now=0.0)
+    assert len(store.some(HASH, 999, is_ipv6=True)) >= len(neighbours)
+
+
+def test_ipv6_drives_no_peer_of_ipv4_out():
+    store = PeerStore(Random(1))
+    for number in range(MAX_PEERS):
+        store.announce(HASH, peer(number), is_seed=False, now=0.0)
+    for number in range(2 * MAX_PEERS):
+        store.announce(HASH, Endpoint(f"2a01:{number:x}::1", 1), is_seed=False, now=0.0)
+    assert len(store.some(HASH, 9999, is_ipv6=False)) == MAX_PEERS
+    assert len(store.some(HASH, 9999, is_ipv6=True)) == MAX_PEERS
+
+
+def test_when_a_swarm_is_full_the_provider_with_most_peers_of_it_makes_room():
+    store = PeerStore(Random(1))
+    honest = [Endpoint(f"{30 + number // 200}.{number % 200}.1.1", 1) for number in range(400)]
+    for endpoint in honest:
+        store.announce(HASH, endpoint, is_seed=False, now=0.0)
+    for number in range(2000):
+        store.announce(HASH, Endpoint(f"66.66.{number // 250}.{number % 250}", 1), is_seed=False, now=1.0)
+    kept = set(store.some(HASH, 9999, is_ipv6=False))
+    assert kept >= set(honest)
+    assert len(kept) == MAX_PEERS
+
+
+def test_filters_are_made_once_a_minute():
+    store = PeerStore(Random(1))
+    store.announce(HASH, peer(1), is_seed=True, now=0.0)
+    before = store.blooms(HASH, 0.0)
+    store.announce(HASH, peer(2), is_seed=True, now=1.0)
+    assert store.blooms(HASH, BLOOMS_S - 1) is before
+    after = store.blooms(HASH, BLOOMS_S)
+    assert before is not None
+    assert after is not None
+    assert Bloom(after[0]).estimate() > Bloom(before[0]).estimate()
+    assert store.blooms(b"x" * 20, 0.0) is None
 
 
 # ---- filters (BEP 33)
@@ -225,6 +280,26 @@ def test_items_are_bounded_for_a_host_and_in_all_and_the_farthest_go():
     nearest = min(immutable(-1 - number).target for number in range(2 * MAX_ITEMS))
     assert store.get(nearest) is not None
     assert refused
+
+
+def test_items_of_one_64_are_those_of_one_host():
+    store = ItemStore()
+    for number in range(MAX_ITEMS_OF_HOST):
+        store.put(immutable(number), pack_host(of_one_home(number).host), HASH, 0.0)
+    with pytest.raises(Refused):
+        store.put(immutable("one more"), pack_host(of_one_home(999).host), HASH, 0.0)
+
+
+def test_who_puts_the_items_of_others_again_does_not_get_them():
+    store = ItemStore()
+    for number in range(2 * MAX_ITEMS_OF_HOST):
+        store.put(immutable(number), number.to_bytes(4, "big"), HASH, 0.0)
+    for number in range(2 * MAX_ITEMS_OF_HOST):
+        store.put(immutable(number), HOST, HASH, 1.0)
+    store.put(immutable("one of its own"), HOST, HASH, 1.0)
+    assert store._hosts[HOST] == 1
+    store.expire(1.0 + ITEM_LIFE_S)
+    assert (len(store), store._hosts) == (0, {})
 
 
 # ---- the table from run to run

@@ -143,6 +143,13 @@ def test_filters_go_to_those_who_proved_their_address_only():
     assert not any(got[b"BFpe"])
 
 
+def test_filters_are_not_made_for_those_who_do_not_get_them():
+    node = make_node()
+    node.answerer.peers.announce(TARGET, Endpoint("30.0.0.1", 7), is_seed=False, now=0.0)
+    node.answerer.peers.blooms = None  # type: ignore[assignment]
+    assert b"BFsd" not in ask(node, b"get_peers", info_hash=TARGET, scrape=1).values
+
+
 # ---- limits
 
 def test_an_answer_to_a_forged_address_is_no_more_than_three_times_the_query():
