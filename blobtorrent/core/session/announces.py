@@ -1,8 +1,10 @@
 """AnnounceManager: tells trackers about us and brings the peers they name. Owned by `core`.
 
 All tiers of a torrent are served at the same time; of one tier, one tracker that works (BEP 12), unless all are to be
-told. One that does not answer soon is not waited for: the next of its tier is asked meanwhile. A hybrid torrent has
-two swarms, so it is announced under both of its wire forms; and from each address that we listen on (BEP 7).
+told. One that does not answer soon is not waited for: the next of its tier is asked meanwhile. A private torrent has
+one tracker at a time, whatever its tiers: the others are for when that one fails, and then it is told that we leave
+(BEP 27). A hybrid torrent has two swarms, so it is announced under both of its wire forms; and from each address that
+we listen on (BEP 7).
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from blobtorrent.core.session.announcequeue import AnnounceQueue, Line, Turn, is_udp
-from blobtorrent.core.session.announcetier import Attempt, Tier
+from blobtorrent.core.session.announceledger import AnnounceLedger, Share
+from blobtorrent.core.session.announcequeue import AnnounceQueue, Line, Turn, is_udp, line_of
+from blobtorrent.core.session.announcetier import Attempt, Tier, Tracker
 from blobtorrent.core.session.commands import Tiers
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.discovery.messages import ANYWHERE, Announce, AnnounceDone, Origin
@@ -21,7 +24,7 @@ from blobtorrent.model.errors import Conflict
 from blobtorrent.model.ids import WIRE_BYTES, InfoHash, PeerId
 from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery, SwarmCounts
 from blobtorrent.protocol.tracker.faults import TrackerRefused
-from blobtorrent.protocol.tracker.tiers import Shuffler
+from blobtorrent.protocol.tracker.tiers import Shuffler, TrackerTiers
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.ownership import owned
@@ -29,7 +32,6 @@ from blobtorrent.runtime.timers import TimerWheel
 
 if TYPE_CHECKING:
     from blobtorrent.core.session.scrapes import ScrapeManager
-    from blobtorrent.core.session.trackerstatus import Answered
     from blobtorrent.model.details import TrackerStatus
 
 log = get_logger(__name__)
@@ -40,7 +42,6 @@ DATAGRAM_TIMEOUT_S = 60.0              # over UDP: it is sent at once, after 15 
 HEDGE_S = 5.0                          # without an answer; then the next tracker of the tier is asked, too
 NUM_WANT = 200                         # peers asked for
 _SCHEMES = ("http://", "https://", "udp://")       # of the trackers we can talk to
-_SCHEDULED = (AnnounceEvent.NONE, AnnounceEvent.STARTED)
 
 
 class _Progress(NamedTuple):
@@ -54,13 +55,22 @@ class _Progress(NamedTuple):
 class _Announced:
     """A running torrent as its trackers know it."""
 
-    def __init__(self, progress: _Progress, urls: Tiers, first_turn: Turn, *, is_private: bool) -> None:
-        self.tiers: list[Tier] = []
+    def __init__(self, info_hash: InfoHash, progress: _Progress, urls: Tiers, first_turn: Turn, *,
+                 is_private: bool) -> None:
+        self.info_hash = info_hash
         self.urls = urls
         self.progress = progress
         self.first_turn = first_turn
         self.is_private = is_private
-        self.answers: dict[tuple[bytes, str], Answered] = {}           # the last of each tracker of each swarm
+        self.has_completed = False     # its download ended in this run
+        self.tiers: list[Tier] = []
+        self.trackers: dict[bytes, dict[str, Tracker]] = {}            # by wire form and URL
+        self.lines: dict[Line, None] = {}                  # who was told of it, or is to be
+
+    def tier_of(self, line: Line) -> Tier | None:
+        """None when its tracker is none of the torrent's any more."""
+        return next((tier for tier in self.tiers if tier.wire_hash == line.wire_hash and line.url in tier.trackers),
+                    None)
 
 
 @owned
@@ -78,7 +88,10 @@ class AnnounceManager:
         self.scrapes: ScrapeManager | None = None
         # Gets the address that a tracker sees us at, and the tracker's URL (BEP 24).
         self.on_external: Callable[[str, str], None] = lambda host, url: None
+        # Called when a private torrent has another tracker than before.
+        self.on_other_tracker: Callable[[InfoHash], None] = lambda info_hash: None
         self.results: Counter[str] = Counter()             # of announces: "ok", or the code of the error
+        self.heard_s = 0.0             # when a tracker answered last that we leave
         self._outlets = outlets
         self._clock = clock
         self._timers = timers
@@ -89,14 +102,12 @@ class AnnounceManager:
         self._born_at = clock.wall()
         self._running: dict[InfoHash, _Announced] = {}
         self._queue = AnnounceQueue()
-        self._farewells = 0
-        # What is owed to trackers that have not answered `started`, of torrents that were stopped meanwhile.
-        self._unsaid: dict[tuple[InfoHash, Line], AnnounceQuery] = {}
+        self._ledger = AnnounceLedger()
 
     @property
     def is_quiet(self) -> bool:
-        """No tracker is being told that we leave."""
-        return self._farewells == 0
+        """No tracker has to hear yet that we leave."""
+        return self._ledger.is_quiet
 
     @property
     def waiting(self) -> int:
@@ -117,11 +128,10 @@ class AnnounceManager:
         running = self._running.get(info_hash)
         if running is not None:
             running.progress, running.is_private = _Progress(left_bytes), is_private
-            self.change(info_hash, urls)
-            return
-        self._unsaid = {key: query for key, query in self._unsaid.items() if key[0] != info_hash}
-        first_turn = Turn.SOON if added_at is None or added_at >= self._born_at else Turn.LATER
-        self._running[info_hash] = _Announced(_Progress(left_bytes), urls, first_turn, is_private=is_private)
+        else:
+            first_turn = Turn.SOON if added_at is None or added_at >= self._born_at else Turn.LATER
+            self._running[info_hash] = _Announced(
+                info_hash, _Progress(left_bytes), urls, first_turn, is_private=is_private)
         self.change(info_hash, urls)
 
     def change(self, info_hash: InfoHash, urls: Tiers) -> None:
@@ -129,24 +139,21 @@ class AnnounceManager:
         own any more are told that we leave."""
         announced, now = self._running[info_hash], self._clock.now()
         announced.urls = urls
-        before = {(tier.wire_hash, frozenset(tier.order)): tier for tier in announced.tiers}
-        announced.tiers = []
-        for wire_hash in info_hash.wire_forms:
-            for spoken in self._tiers_of(announced):
-                known = before.pop((wire_hash, frozenset(spoken)), None)
-                announced.tiers.append(known or Tier(spoken, wire_hash, self._rng))
+        before, announced.tiers = announced.tiers, self._tiers_of(announced)
+        for tier in before:
+            if tier not in announced.tiers:
+                tier.schedule.stop()
+                tier.cancel_timers()
+        for line in [line for line in announced.lines if announced.tier_of(line) is None]:
+            self._leave(announced, line)
+        announced.trackers = {}
         for tier in announced.tiers:
-            for left in before.values():
-                tier.take_over(left)
-        for left in before.values():
-            self._leave(info_hash, announced, left)
-        kept = {(tier.wire_hash, url) for tier in announced.tiers for url in tier.order}
-        announced.answers = {key: answer for key, answer in announced.answers.items() if key in kept}
-        for tier in announced.tiers:
+            announced.trackers.setdefault(tier.wire_hash, {}).update(tier.trackers)
             if tier.schedule.is_idle:
                 tier.schedule.start(now)
                 tier.turn = announced.first_turn
-                self._begin_round(info_hash, tier)
+                self._begin_round(announced, tier)
+                self._keep_one(announced, tier)
         announced.first_turn = Turn.SOON
         self._flush()
 
@@ -157,10 +164,12 @@ class AnnounceManager:
             announced.progress = _Progress(left, uploaded, downloaded)
 
     def complete(self, info_hash: InfoHash) -> None:
-        """The last byte was downloaded just now: told once to each tracker in use."""
-        for tier in self._running[info_hash].tiers:
-            tier.owes_completed = True
-            self._tell_completed(info_hash, tier)
+        """The last byte was downloaded just now: told once to each tracker that knows us in this run."""
+        announced = self._running[info_hash]
+        announced.has_completed = True
+        for line in announced.lines:
+            self._ledger.complete(line)
+            self._tell(line)
         self._flush()
 
     def again(self, info_hash: InfoHash) -> None:
@@ -169,10 +178,11 @@ class AnnounceManager:
         if announced is None:
             raise Conflict("torrent.not-running", "the torrent is not running")
         for tier in announced.tiers:
-            tier.not_before.clear()
+            for tracker in tier.trackers.values():
+                tracker.not_before = 0.0
             tier.turn = Turn.SOON
             tier.schedule.force(self._clock.now())
-            self._set_timer(info_hash, tier)
+            self._set_timer(announced, tier)
 
     def end(self, info_hash: InfoHash) -> None:
         """The torrent stops: tell every tracker that knows of us. Nothing is to be said for one that does not run."""
@@ -180,43 +190,39 @@ class AnnounceManager:
         if announced is None:
             return
         for tier in announced.tiers:
-            for url, attempt in tier.attempts.items() if tier.owes_completed else ():
-                query = self._query(announced, tier, url, AnnounceEvent.COMPLETED)
-                for line in (Line(url, tier.wire_hash, origin) for origin in attempt.open):
-                    if self._queue.is_under_way(line):
-                        self._unsaid[info_hash, line] = query
-            self._queue.withdraw(info_hash, [
-                Line(url, tier.wire_hash, origin) for url, attempt in tier.attempts.items() for origin in attempt.open])
-        for tier in announced.tiers:
-            self._leave(info_hash, announced, tier)
+            tier.schedule.stop()
+            tier.cancel_timers()
+        for line in list(announced.lines):
+            self._leave(announced, line)
         self._flush()
 
     def on_done(self, answer: AnnounceDone) -> tuple[Endpoint, ...]:
         """Take a tracker's answer; returns the peers it named."""
+        if not self._queue.done(answer):
+            return ()
         self._count(answer)
-        self._queue.done(answer)
-        endpoints = self._on_answer(answer)
+        line = line_of(answer)
+        endpoints = self._on_answer(line, answer, self._ledger.answered(line, is_taken=answer.reply is not None))
+        self._tell(line)
         self._flush()
         return endpoints
 
-    def _on_answer(self, answer: AnnounceDone) -> tuple[Endpoint, ...]:
-        event = answer.query.event
-        if event is AnnounceEvent.STOPPED:
-            self._farewells -= 1
+    def _on_answer(self, line: Line, answer: AnnounceDone, share: Share) -> tuple[Endpoint, ...]:
+        if answer.query.event is AnnounceEvent.STOPPED:
+            if answer.reply is not None:
+                self.heard_s = self._clock.now()
             return ()
         announced = self._running.get(answer.info_hash)
-        tier = None if announced is None else _tier_of(announced, answer)
+        tier = None if announced is None else announced.tier_of(line)
         if announced is None or tier is None:
-            if event is AnnounceEvent.STARTED:
-                self._on_late_start(answer)
             return ()
-        if event in _SCHEDULED:
-            attempt = tier.attempt_of(answer)
-            if attempt is None:
-                return ()
+        if share is Share.PAST:        # its peers are peers, but those of a tracker that we left are not for all
+            return () if announced.is_private else answer.endpoints
+        attempt = tier.attempt_of(line) if share is Share.ROUND else None
+        if attempt is not None:
             self._end_attempt(announced, answer, tier, attempt)
         else:
-            self._note(announced, answer)
+            self._note(tier, answer)
         return answer.endpoints
 
     def _count(self, answer: AnnounceDone) -> None:
@@ -228,24 +234,6 @@ class AnnounceManager:
             tell = log.debug if answer.origin.family == 6 else log.info    # few machines reach anybody by IPv6
             tell("announce failed", torrent=answer.info_hash, tracker=answer.url, code=error.code, detail=error.detail)
 
-    def _on_late_start(self, answer: AnnounceDone) -> None:
-        """The torrent was stopped before the tracker had said that it knows of us: say the rest."""
-        info_hash = answer.info_hash
-        line = Line(answer.url, answer.query.wire_hash, answer.origin)
-        completed = self._unsaid.pop((info_hash, line), None)
-        if answer.reply is not None:
-            if completed is not None:
-                self._put(info_hash, line, completed, Turn.SOON)
-            self._say_farewell(info_hash, line, answer.query._replace(event=AnnounceEvent.STOPPED, num_want=0))
-
-    def _leave(self, info_hash: InfoHash, announced: _Announced, tier: Tier) -> None:
-        tier.schedule.stop()
-        tier.cancel_timers()
-        for url, origins in tier.informed.items():
-            query = self._query(announced, tier, url, AnnounceEvent.STOPPED)
-            for origin in origins:
-                self._say_farewell(info_hash, Line(url, tier.wire_hash, origin), query)
-
     # ---- what is told of them
 
     def statuses(self, info_hash: InfoHash, tiers: Sequence[Sequence[str]]) -> tuple[TrackerStatus, ...]:
@@ -254,12 +242,10 @@ class AnnounceManager:
 
         announced, now, wall = self._running.get(info_hash), self._clock.now(), self._clock.wall()
         asked = {} if announced is None else {
-            (tier.wire_hash, url): tier for tier in announced.tiers for url in tier.order}
-        answers = {} if announced is None else announced.answers
+            (tier.wire_hash, url): tier for tier in announced.tiers for url in tier.trackers}
         swarms = [(name, digest[:WIRE_BYTES]) for name, digest in info_hash._asdict().items() if digest]
         return tuple(
-            tracker_status(number, swarm, url, asked.get((wire_hash, url)), answers.get((wire_hash, url)),
-                           now=now, wall=wall)
+            tracker_status(number, swarm, url, asked.get((wire_hash, url)), now=now, wall=wall)
             if url.lower().startswith(_SCHEMES) else unspoken(number, swarm, url)
             for number, urls in enumerate(tiers) for url in urls for swarm, wire_hash in swarms
         )
@@ -269,143 +255,175 @@ class AnnounceManager:
         from blobtorrent.core.session.trackerstatus import with_counts
 
         announced = self._running.get(info_hash)
-        answered = None if announced is None else announced.answers.get((wire_hash, url))
-        if announced is not None and answered is not None:
-            announced.answers[wire_hash, url] = with_counts(answered, counts)
+        tracker = None if announced is None else announced.trackers.get(wire_hash, {}).get(url)
+        if tracker is not None and tracker.answered is not None:
+            tracker.answered = with_counts(tracker.answered, counts)
 
-    def _note(self, announced: _Announced, answer: AnnounceDone) -> None:
+    def _note(self, tier: Tier, answer: AnnounceDone) -> None:
         from blobtorrent.core.session.trackerstatus import answered
 
-        key = (answer.query.wire_hash, answer.url)
-        announced.answers[key] = answered(answer, announced.answers.get(key), self._clock.wall())
+        tracker = tier.trackers[answer.url]
+        tracker.answered = answered(answer, tracker.answered, self._clock.wall())
 
     # ---- rounds of a tier
 
-    def _begin_round(self, info_hash: InfoHash, tier: Tier) -> None:
-        if tier.begin_round(self._clock.now()):
-            self._ask_next(info_hash, tier)
+    def _begin_round(self, announced: _Announced, tier: Tier) -> None:
+        tier.begin_round(self._clock.now())
+        if tier.untried:
+            self._ask_next(announced, tier)
         else:
-            self._fail_round(info_hash, tier)
+            self._fail_round(announced, tier)
 
-    def _ask_next(self, info_hash: InfoHash, tier: Tier) -> None:
+    def _ask_next(self, announced: _Announced, tier: Tier) -> None:
         """Ask the next tracker of the round, and one more if it takes its time."""
+        url = tier.untried.pop(0)
+        attempt = tier.attempts[url] = Attempt(Line(url, tier.wire_hash, origin) for origin in self.origins)
+        for line in attempt.lines:
+            announced.lines[line] = None
+            self._ledger.ask(line, announced.info_hash, has_completed=announced.has_completed)
+            self._tell(line)
+        self._look_again(announced, tier, attempt, self._clock.now() + HEDGE_S)
+
+    def _look_again(self, announced: _Announced, tier: Tier, attempt: Attempt, at_s: float) -> None:
         if tier.hedge is not None:
             tier.hedge.cancel()
-        tier.untried = [url for url in tier.untried if not tier.is_asking(url)]
-        if not tier.untried:
-            return
-        url = tier.untried.pop(0)
-        announced, attempt = self._running[info_hash], Attempt()
-        tier.attempts[url] = attempt
-        for origin in self.origins:
-            is_known = origin in tier.informed.get(url, ())
-            event = AnnounceEvent.NONE if is_known else AnnounceEvent.STARTED
-            query = attempt.open[origin] = self._query(announced, tier, url, event)
-            self._put(info_hash, Line(url, tier.wire_hash, origin), query, tier.turn)
         if tier.untried:
-            tier.hedge = self._timers.at(self._clock.now() + HEDGE_S, lambda: self._on_hedge(info_hash, tier))
+            tier.hedge = self._timers.at(at_s, lambda: self._hedge(announced, tier, attempt))
 
-    def _on_hedge(self, info_hash: InfoHash, tier: Tier) -> None:
-        tier.hedge = None
-        if tier.schedule.is_announcing:
-            self._ask_next(info_hash, tier)
-            self._flush()
+    def _hedge(self, announced: _Announced, tier: Tier, attempt: Attempt) -> None:
+        """The tracker that was asked last has not answered. If it is only that others are before us, that is no fault
+        of its own."""
+        now, url = self._clock.now(), attempt.lines[0].url
+        if not tier.schedule.is_announcing:
+            return
+        sent = [sent_s for sent_s in map(self._queue.sent_s, attempt.open) if sent_s is not None]
+        if sent or len(attempt.open) < len(attempt.lines):
+            if sent and min(sent) + HEDGE_S > now:
+                self._look_again(announced, tier, attempt, min(sent) + HEDGE_S)
+            elif not tier.is_only:
+                self._ask_next(announced, tier)
+        elif self._queue.is_silent(url):                   # then our turn may come in hours
+            del tier.attempts[url]
+            for line in attempt.lines:
+                self._withdraw(line)
+                self._ledger.give_up(line)
+                self._tell(line)
+            self._ask_next(announced, tier)
+        else:
+            self._look_again(announced, tier, attempt, now + HEDGE_S)
+        self._flush()
 
     def _end_attempt(self, announced: _Announced, answer: AnnounceDone, tier: Tier, attempt: Attempt) -> None:
         """A scheduled announce ended: wait for the next one, or try the next tracker of the tier."""
-        info_hash, url, now = answer.info_hash, answer.url, self._clock.now()
-        is_first = attempt.take(answer)
-        if not attempt.open:
-            del tier.attempts[url]
-        if answer.reply is not None:
-            tier.inform(url, answer.origin)
+        url = answer.url
+        is_first = attempt.take(line_of(answer), answer)
         if attempt.best is answer:
-            self._note(announced, answer)
+            self._note(tier, answer)
         if is_first and tier.schedule.is_announcing:
-            self._on_served(answer, tier)
-        elif attempt.best is None and not attempt.open:
+            self._on_served(announced, answer, tier)
+        elif attempt.is_vain:
             assert attempt.failure is not None
-            self._note(announced, attempt.failure)
+            del tier.attempts[url]
+            self._note(tier, attempt.failure)
             error = attempt.failure.error
             if isinstance(error, TrackerRefused) and error.retry_s is not None:
-                tier.not_before[url] = now + error.retry_s
+                tier.trackers[url].not_before = self._clock.now() + error.retry_s
             if not tier.schedule.is_announcing:            # another tracker of the tier was quicker
                 return
             if tier.untried:
-                self._ask_next(info_hash, tier)
-            if not tier.attempts:
-                self._fail_round(info_hash, tier)
+                self._ask_next(announced, tier)
+            elif not tier.attempts:
+                self._fail_round(announced, tier)
 
-    def _on_served(self, answer: AnnounceDone, tier: Tier) -> None:
+    def _on_served(self, announced: _Announced, answer: AnnounceDone, tier: Tier) -> None:
         """The first good answer of an attempt."""
         info_hash, url, reply = answer.info_hash, answer.url, answer.reply
         assert reply is not None
         if reply.warning:
             log.warning("tracker warns", torrent=info_hash, tracker=url, detail=reply.warning)
         log.info("announced", torrent=info_hash, tracker=url, peers=len(answer.endpoints))
-        tier.order.on_reply(url)
-        tier.not_before.pop(url, None)
+        if tier.is_only and tier.in_use not in ("", url):
+            log.info("tracker changed", torrent=info_hash, tracker=url, former=tier.in_use)
+            self.on_other_tracker(info_hash)
+        tier.use(url)
         tier.untried.clear()
         tier.schedule.on_reply(self._clock.now(), interval_s=reply.interval_s)
         if reply.tracker_id:
-            tier.tracker_ids[url] = reply.tracker_id
+            tier.trackers[url].tracker_id = reply.tracker_id
         if reply.external_host:
             self.on_external(reply.external_host, url)
         if self.scrapes is not None:
             self.scrapes.on_served(info_hash, tier.wire_hash, url, reply)
-        self._tell_completed(info_hash, tier)
+        self._keep_one(announced, tier)
         tier.turn = Turn.ROUTINE
-        self._set_timer(info_hash, tier)
+        self._set_timer(announced, tier)
 
-    def _fail_round(self, info_hash: InfoHash, tier: Tier) -> None:
+    def _fail_round(self, announced: _Announced, tier: Tier) -> None:
         now = self._clock.now()
         tier.turn = Turn.ROUTINE
         tier.schedule.on_failure(now, rest_s=tier.rest_s(now))
-        self._set_timer(info_hash, tier)
+        self._set_timer(announced, tier)
 
-    def _set_timer(self, info_hash: InfoHash, tier: Tier) -> None:
-        tier.cancel_timers()
+    def _set_timer(self, announced: _Announced, tier: Tier) -> None:
         due_s = tier.schedule.next_due_s
-        if due_s is not None and due_s != float("inf"):
-            tier.timer = self._timers.at(due_s, lambda: self._on_due(info_hash, tier))
+        if due_s is None:              # it is being announced
+            return
+        tier.cancel_timers()
+        if due_s != float("inf"):
+            tier.timer = self._timers.at(due_s, lambda: self._on_due(announced, tier))
 
-    def _on_due(self, info_hash: InfoHash, tier: Tier) -> None:
+    def _on_due(self, announced: _Announced, tier: Tier) -> None:
         if tier.schedule.expire(self._clock.now()):
-            self._begin_round(info_hash, tier)
+            self._begin_round(announced, tier)
             self._flush()
 
-    # ---- what is told out of turn
+    # ---- what a tracker is told
 
-    def _tell_completed(self, info_hash: InfoHash, tier: Tier) -> None:
-        if not tier.owes_completed or not tier.informed:
+    def _keep_one(self, announced: _Announced, tier: Tier) -> None:
+        """Of trackers of which one at a time is to know us, leave all but that in use and that which is asked."""
+        if tier.is_only:
+            for line in [line for line in announced.lines if line.wire_hash == tier.wire_hash
+                         and line.url != tier.in_use and not tier.is_asking(line.url)]:
+                self._leave(announced, line)
+
+    def _leave(self, announced: _Announced, line: Line) -> None:
+        """Tell the tracker that we leave, if it knows us, or comes to know us by what is under way."""
+        self._withdraw(line)
+        del announced.lines[line]
+        sent_s = self._queue.sent_s(line)
+        is_awaited = sent_s is not None and self._clock.now() - sent_s < HEDGE_S
+        self._ledger.leave(line, self._query(announced, line, AnnounceEvent.STOPPED), is_awaited=is_awaited)
+        self._tell(line)
+
+    def _withdraw(self, line: Line) -> None:
+        """Do not send what waits in the queue."""
+        if self._queue.withdraw(line):
+            self._ledger.take_back(line)
+
+    def _tell(self, line: Line) -> None:
+        """Send what is to be told now in its turn."""
+        tell = self._ledger.take(line)
+        if tell is None:
             return
-        tier.owes_completed = False
-        url = tier.in_use
-        query = self._query(self._running[info_hash], tier, url, AnnounceEvent.COMPLETED)
-        for origin in tier.informed[url]:
-            self._put(info_hash, Line(url, tier.wire_hash, origin), query, Turn.SOON)
-
-    def _say_farewell(self, info_hash: InfoHash, line: Line, query: AnnounceQuery) -> None:
-        self._farewells += 1
-        self._put(info_hash, line, query, Turn.SOON)
-
-    def _put(self, info_hash: InfoHash, line: Line, query: AnnounceQuery, turn: Turn) -> None:
-        """Send it in its turn, and when the tracker has answered the one before: calls run side by side, events must
-        not."""
-        if query.event is AnnounceEvent.STOPPED:
-            timeout_s = FAREWELL_TIMEOUT_S
+        if tell.farewell is not None:
+            turn, timeout_s = Turn.LEAVING, FAREWELL_TIMEOUT_S
+            query = tell.farewell._replace(event=tell.event)
         else:
+            announced = self._running[tell.info_hash]
+            tier = announced.tier_of(line)
+            turn = Turn.SOON if tier is None or tell.event is AnnounceEvent.COMPLETED else tier.turn
             timeout_s = DATAGRAM_TIMEOUT_S if is_udp(line.url) else CALL_TIMEOUT_S
-        self._queue.put(Announce(info_hash, line.url, query, self._outlets.inbox, timeout_s, line.origin), turn)
+            query = self._query(announced, line, tell.event)
+        self._queue.put(Announce(tell.info_hash, line.url, query, self._outlets.inbox, timeout_s, line.origin), turn)
 
     def _flush(self) -> None:
-        for announce in self._queue.take():
+        for announce in self._queue.take(self._clock.now()):
             (self._outlets.udp if is_udp(announce.url) else self._outlets.outcalls).post(announce)
 
-    def _query(self, announced: _Announced, tier: Tier, url: str, event: AnnounceEvent) -> AnnounceQuery:
+    def _query(self, announced: _Announced, line: Line, event: AnnounceEvent) -> AnnounceQuery:
         progress = announced.progress
         return AnnounceQuery(
-            wire_hash=tier.wire_hash,
+            wire_hash=line.wire_hash,
             peer_id=self._peer_id,
             port=self.listen_port,
             uploaded=progress.uploaded,
@@ -414,19 +432,36 @@ class AnnounceManager:
             event=event,
             num_want=0 if event is AnnounceEvent.STOPPED else NUM_WANT,
             key=self._key,
-            tracker_id=tier.tracker_ids.get(url, b""),
+            tracker_id=announced.trackers[line.wire_hash][line.url].tracker_id,
         )
 
-    def _tiers_of(self, announced: _Announced) -> list[list[str]]:
-        """The trackers that we can talk to. With `to_all` each is a tier of its own; a private torrent has one tracker
-        at a time (BEP 27)."""
+    # ---- which trackers stand for each other
+
+    def _tiers_of(self, announced: _Announced) -> list[Tier]:
+        """The tiers that the torrent should have; those that it has already stay as they are."""
+        tiers = []
+        for spoken in self._spoken(announced):
+            order = TrackerTiers(spoken, self._rng)
+            for wire_hash in announced.info_hash.wire_forms:
+                known = announced.trackers.setdefault(wire_hash, {})
+                trackers = {url: known.setdefault(url, Tracker()) for url in order}
+                tier = next((tier for tier in announced.tiers if tier.wire_hash == wire_hash
+                             and tier.is_only == announced.is_private and tier.order.has_same_as(order)), None)
+                if tier is None:
+                    tier = Tier(order, wire_hash, trackers, is_only=announced.is_private)
+                    for former in announced.tiers:
+                        if former.wire_hash == wire_hash and former.in_use in trackers:
+                            tier.use(former.in_use)
+                tiers.append(tier)
+        return tiers
+
+    def _spoken(self, announced: _Announced) -> list[list[list[str]]]:
+        """The trackers that we can talk to, in tiers, those together of which one is to serve. With `to_all` each is
+        alone; a private torrent has one tracker at a time (BEP 27)."""
         tiers = [[url for url in tier if url.lower().startswith(_SCHEMES)] for tier in announced.urls]
-        if self._to_all and not announced.is_private:
-            return [[url] for tier in tiers for url in tier]
-        return [tier for tier in tiers if tier]
-
-
-def _tier_of(announced: _Announced, answer: AnnounceDone) -> Tier | None:
-    """The tier whose tracker has answered; None when it is none of the torrent's any more."""
-    return next((tier for tier in announced.tiers
-                 if tier.wire_hash == answer.query.wire_hash and answer.url in tier.order), None)
+        tiers = [tier for tier in tiers if tier]
+        if announced.is_private:
+            return [tiers] if tiers else []
+        if self._to_all:
+            return [[[url]] for tier in tiers for url in tier]
+        return [[tier] for tier in tiers]

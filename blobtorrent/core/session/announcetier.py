@@ -1,33 +1,51 @@
-"""A tier of trackers of one swarm: whom to ask next, who is asked, and who knows of us. Pure.
+"""Trackers of one swarm that stand for each other: whom to ask next, who is asked, and who served last. Pure.
 
-One of the tier serves (BEP 12). It may have to be told from several of our addresses, IPv4 and IPv6, as far as it can
-be reached from each (BEP 7): it serves when one of them was answered.
+One of them serves (BEP 12). It may have to be told from several of our addresses, IPv4 and IPv6, as far as it can be
+reached from each (BEP 7): it serves when one of them was answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from blobtorrent.core.session.announcequeue import Turn
+from blobtorrent.core.session.announcequeue import Line, Turn
 from blobtorrent.discovery.messages import AnnounceDone, Origin
-from blobtorrent.protocol.tracker.announce import AnnounceQuery
-from blobtorrent.protocol.tracker.tiers import Shuffler, TrackerSchedule, TrackerTiers
+from blobtorrent.protocol.tracker.tiers import TrackerSchedule, TrackerTiers
 from blobtorrent.runtime.timers import Timer
 
+if TYPE_CHECKING:
+    from blobtorrent.core.session.trackerstatus import Answered
+
 _SAYS_LITTLE = ("tracker.no-address", "tracker.unreachable")
+
+
+class Tracker:
+    """What one tracker has said of one swarm of a running torrent."""
+
+    def __init__(self) -> None:
+        self.tracker_id = b""
+        self.not_before = 0.0          # it wants to be left alone until then (BEP 31)
+        self.answered: Answered | None = None              # the last time
 
 
 class Attempt:
     """One tracker that is asked in turn, from all our addresses at once."""
 
-    def __init__(self) -> None:
-        self.open: dict[Origin, AnnounceQuery] = {}        # what is not answered yet
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self.lines = tuple(lines)
+        self.open = set(self.lines)    # what is not answered yet
         self.best: AnnounceDone | None = None      # the answer with most peers
         self.failure: AnnounceDone | None = None   # the one that tells most
 
-    def take(self, answer: AnnounceDone) -> bool:
+    @property
+    def is_vain(self) -> bool:
+        """All have failed."""
+        return self.best is None and not self.open
+
+    def take(self, line: Line, answer: AnnounceDone) -> bool:
         """True when the answer is the first good one."""
-        del self.open[answer.origin]
+        self.open.discard(line)
         if answer.reply is None:
             assert answer.error is not None
             if self.failure is None or answer.error.code not in _SAYS_LITTLE:
@@ -40,64 +58,47 @@ class Attempt:
 
 
 class Tier:
-    """`urls` stand for each other."""
+    """One of a torrent's tiers, or, with `is_only`, all of them in their order: then no two know of us, but for the
+    time that it takes to change from one to the other."""
 
-    def __init__(self, urls: Iterable[str], wire_hash: bytes, rng: Shuffler) -> None:
+    def __init__(self, order: TrackerTiers, wire_hash: bytes, trackers: Mapping[str, Tracker], *,
+                 is_only: bool) -> None:
+        self.order = order
         self.wire_hash = wire_hash
-        self.order = TrackerTiers([urls], rng)
+        self.trackers = trackers       # by URL
+        self.is_only = is_only
         self.schedule = TrackerSchedule()
         self.turn = Turn.SOON          # of what is asked in this round
         self.untried: list[str] = []   # in this round
-        self.attempts: dict[str, Attempt] = {}
-        self.informed: dict[str, set[Origin]] = {}         # who took our `started`; the last is the one in use
-        self.not_before: dict[str, float] = {}             # trackers that want to be left alone (BEP 31)
-        self.owes_completed = False
-        self.tracker_ids: dict[str, bytes] = {}
+        self.attempts: dict[str, Attempt] = {}             # of this round, or the last one; the last is the newest
+        self.in_use = ""               # the tracker that served last; empty before one has
         self.timer: Timer | None = None            # of the schedule
-        self.hedge: Timer | None = None            # when the next tracker is asked, too
-
-    @property
-    def in_use(self) -> str:
-        """The tracker that answered last; empty before one has."""
-        return next(reversed(self.informed), "")
+        self.hedge: Timer | None = None            # when to look whether the next tracker is to be asked, too
 
     def is_asking(self, url: str) -> bool:
-        return url in self.attempts
+        attempt = self.attempts.get(url)
+        return attempt is not None and attempt.best is None
 
-    def attempt_of(self, answer: AnnounceDone) -> Attempt | None:
-        """The one that this is the answer to; None for an answer to an earlier run of the torrent."""
-        attempt = self.attempts.get(answer.url)
-        is_meant = attempt is not None and attempt.open.get(answer.origin) is answer.query
-        return attempt if is_meant else None
+    def attempt_of(self, line: Line) -> Attempt | None:
+        """The one that waits for an answer of this line."""
+        attempt = self.attempts.get(line.url)
+        return attempt if attempt is not None and line in attempt.open else None
 
-    def begin_round(self, now: float) -> bool:
-        """False when all trackers want to be left alone."""
-        self.untried = [url for url in self.order if self.not_before.get(url, 0.0) <= now]
-        return bool(self.untried)
+    def begin_round(self, now: float) -> None:
+        """Those that want to be left alone are not asked."""
+        self.attempts.clear()
+        self.untried = [url for url in self.order if self.trackers[url].not_before <= now]
 
-    def inform(self, url: str, origin: Origin) -> None:
-        """It knows of us; it is in use from now on unless another of the tier was quicker."""
-        origins = self.informed.get(url, set()) | {origin}
-        if self.schedule.is_announcing:
-            self.informed.pop(url, None)
-        elif url not in self.informed:
-            self.informed = {url: origins, **self.informed}
-        self.informed[url] = origins
+    def use(self, url: str) -> None:
+        """It serves."""
+        self.order.on_reply(url)
+        self.trackers[url].not_before = 0.0
+        self.in_use = url
 
     def rest_s(self, now: float) -> float | None:
         """For how long all trackers want to be left alone; None when one does not."""
-        times = [self.not_before.get(url, 0.0) - now for url in self.order]
+        times = [self.trackers[url].not_before - now for url in self.order]
         return min(times) if times and min(times) > 0 else None
-
-    def take_over(self, other: Tier) -> None:
-        """Of a tier that is given up, what its trackers know of us, as far as they are ours now."""
-        if other.wire_hash != self.wire_hash:
-            return
-        ours = [url for url in other.informed if url in self.order]
-        for url in ours:
-            self.informed[url] = self.informed.get(url, set()) | other.informed.pop(url)
-        self.tracker_ids.update((url, other.tracker_ids[url]) for url in ours if url in other.tracker_ids)
-        self.owes_completed |= other.owes_completed and bool(ours)
 
     def cancel_timers(self) -> None:
         for timer in (self.timer, self.hedge):

@@ -45,7 +45,8 @@ from blobtorrent.runtime.timers import TimerWheel
 log = get_logger(__name__)
 
 DRAIN_S = 20.0                         # for disks to finish what they write; then we end all the same
-ANNOUNCE_DRAIN_S = 3.0                 # for trackers to hear that we leave
+ANNOUNCE_DRAIN_S = 3.0                 # for trackers to hear that we leave, after the last one that did
+ANNOUNCE_DRAIN_MAX_S = 15.0            # for all of them
 STATUS_S = 1.0                         # between two snapshots of the whole
 
 _PUBLIC_NAMES = {SessionState.RETIRING: SessionState.DRAINING.value}     # seen from outside both are a way to the end
@@ -116,7 +117,7 @@ class Session:
         self._machine = Machine(SESSION, on_change=lambda *_: self._publish())
         self._status = SessionStatus(self.state.value, started_at=clock.wall(), damages=damages)
         self._stop_replies: list[Reply[Any]] = []
-        self._announces_end_s = 0.0
+        self._stopping_since_s = 0.0
         self._is_clean = False
 
     @property
@@ -271,13 +272,24 @@ class Session:
             log.info("stopping", torrents=len(self._roster))
             self._machine.fire(SessionEvent.STOP)
             now = self._clock.now()
-            self._announces_end_s = now + ANNOUNCE_DRAIN_S
-            self._timers.at(self._announces_end_s, self._end_when_drained)
+            self._stopping_since_s = now
+            self._timers.at(self._announces_end_s, self._look_at_announces)
             self._timers.at(now + DRAIN_S, self._end)
             self._torrents.rest()
             for step in self.at_stop:
                 step()
         return reply
+
+    @property
+    def _announces_end_s(self) -> float:
+        """When trackers have had their time. As long as they go on answering there is use in waiting for the rest."""
+        heard_s = max(self._stopping_since_s, self._announces.heard_s)
+        return min(heard_s + ANNOUNCE_DRAIN_S, self._stopping_since_s + ANNOUNCE_DRAIN_MAX_S)
+
+    def _look_at_announces(self) -> None:
+        self._end_when_drained()
+        if self._clock.now() < self._announces_end_s and self.state is SessionState.DRAINING:
+            self._timers.at(self._announces_end_s, self._look_at_announces)
 
     def _end_when_drained(self) -> None:
         if not (self._torrents.has_closed_all and self._roster.is_quiet):

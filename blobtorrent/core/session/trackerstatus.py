@@ -1,14 +1,15 @@
 """How a tracker stands, for people: what it answered last, and when it is asked again. Pure."""
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from blobtorrent.core.session.announcetier import Tier
 from blobtorrent.discovery.messages import AnnounceDone
 from blobtorrent.model.details import TrackerStatus
 from blobtorrent.model.text import clean
 from blobtorrent.protocol.tracker.announce import SwarmCounts
 from blobtorrent.protocol.tracker.faults import NEVER_S
-from blobtorrent.protocol.tracker.tiers import State, TrackerSchedule
+from blobtorrent.protocol.tracker.tiers import State
 from blobtorrent.runtime.redact import redact
 
 MAX_RESULT = 300                       # characters of what a tracker said
@@ -25,17 +26,6 @@ class Answered(NamedTuple):
     leeches: int | None = None
     downloads: int | None = None
     peers_got: int = 0
-
-
-class Tier(Protocol):
-    """The trackers that stand for each other in one swarm."""
-
-    schedule: TrackerSchedule
-
-    @property
-    def in_use(self) -> str: ...
-
-    def is_asking(self, url: str) -> bool: ...
 
 
 def answered(answer: AnnounceDone, before: Answered | None, wall: float) -> Answered:
@@ -71,10 +61,11 @@ def unspoken(number: int, swarm: str, url: str) -> TrackerStatus:
 
 
 def tracker_status(
-    number: int, swarm: str, url: str, tier: Tier | None, last: Answered | None, *, now: float, wall: float
+    number: int, swarm: str, url: str, tier: Tier | None, *, now: float, wall: float
 ) -> TrackerStatus:
     """One tracker at this moment, by both clocks. `tier` is None while the torrent is not announced."""
     state = "idle" if tier is None else _state_of(url, tier)
+    last = None if tier is None else tier.trackers[url].answered
     status = TrackerStatus(number, swarm, url, redact(url), state)
     due_s = None if tier is None else tier.schedule.next_due_s
     if due_s is not None and due_s != NEVER_S and state in ("waiting", "backoff"):

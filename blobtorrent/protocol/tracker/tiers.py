@@ -42,10 +42,9 @@ class TrackerTiers:
         """The URLs in the order to try them."""
         return (url for tier in list(self._tiers) for url in list(tier))
 
-    @property
-    def tiers(self) -> tuple[tuple[str, ...], ...]:
-        """The tiers in their present order: what to save."""
-        return tuple(map(tuple, self._tiers))
+    def has_same_as(self, other: TrackerTiers) -> bool:
+        """Whether both have the same trackers in the same tiers, in whatever order within."""
+        return list(map(set, self._tiers)) == list(map(set, other._tiers))
 
     def on_reply(self, url: str) -> None:
         """A tracker answered. URLs that are not in any tier are ignored."""
@@ -60,8 +59,7 @@ class State(Enum):
     ANNOUNCING = "announcing"
     WAITING = "waiting"                # until the interval is over
     BACKOFF = "backoff"                # after a failure
-    ENABLED = "enabled"                # parent of the four above
-    DISABLED = "disabled"
+    ANY = "any"                        # parent of the four above
 
 
 class Event(Enum):
@@ -69,8 +67,6 @@ class Event(Enum):
     REPLY = "reply"
     FAILURE = "failure"
     STOP = "stop"
-    DISABLE = "disable"
-    ENABLE = "enable"
 
 
 TRACKER = Table(
@@ -79,17 +75,16 @@ TRACKER = Table(
         State.ANNOUNCING: {Event.REPLY: State.WAITING, Event.FAILURE: State.BACKOFF},
         State.WAITING: {Event.DUE: State.ANNOUNCING},
         State.BACKOFF: {Event.DUE: State.ANNOUNCING},
-        State.ENABLED: {Event.STOP: State.IDLE, Event.DISABLE: State.DISABLED},
-        State.DISABLED: {Event.ENABLE: State.IDLE},
+        State.ANY: {Event.STOP: State.IDLE},
     },
     home=State.IDLE,
-    parents={State.ENABLED: (State.IDLE, State.ANNOUNCING, State.WAITING, State.BACKOFF)},
+    parents={State.ANY: (State.IDLE, State.ANNOUNCING, State.WAITING, State.BACKOFF)},
     faults=(State.BACKOFF,),
 )
 
 
 class TrackerSchedule:
-    """When one tracker is asked again. Answers that come after `stop` or `disable` change nothing: they are late."""
+    """When one tracker is asked again. Answers that come after `stop` change nothing: they are late."""
 
     def __init__(self, interval_s: float = DEFAULT_INTERVAL_S) -> None:
         self.next_due_s: float | None = None       # None: not before something happens
@@ -152,13 +147,6 @@ class TrackerSchedule:
         self._machine.fire(Event.STOP)
         self.next_due_s = None
         self.failures = 0
-
-    def disable(self) -> None:
-        self._machine.fire(Event.DISABLE)
-        self.next_due_s = None
-
-    def enable(self) -> None:
-        self._machine.fire(Event.ENABLE)
 
     def _announce(self, now: float) -> None:
         self._machine.fire(Event.DUE)

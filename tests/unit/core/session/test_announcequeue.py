@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from blobtorrent.core.session.announcequeue import (
     MAX_CALLS,
+    MAX_CALLS_LEAVING,
     PER_HOST,
     PER_HOST_LEAVING,
     PER_UDP_HOST,
@@ -39,7 +40,7 @@ def answer(queue: AnnounceQueue, order: Announce, code: str = "") -> None:
 def drain(queue: AnnounceQueue) -> list[Announce]:
     """Answer everything, in the order in which it goes."""
     told: list[Announce] = []
-    while taken := queue.take():
+    while taken := queue.take(0.0):
         told += taken
         for one in taken:
             answer(queue, one)
@@ -50,11 +51,11 @@ def test_a_host_is_sent_a_few_at_a_time() -> None:
     queue = AnnounceQueue()
     for number in range(5000):
         queue.put(order(number), Turn.LATER)
-    first = queue.take()
+    first = queue.take(0.0)
     assert numbers(first) == list(range(PER_HOST))
-    assert queue.take() == []
+    assert queue.take(0.0) == []
     answer(queue, first[0])
-    assert numbers(queue.take()) == [PER_HOST]
+    assert numbers(queue.take(0.0)) == [PER_HOST]
 
 
 def test_a_new_torrent_goes_before_those_of_earlier_runs() -> None:
@@ -63,7 +64,7 @@ def test_a_new_torrent_goes_before_those_of_earlier_runs() -> None:
         queue.put(order(number), Turn.LATER)
     queue.put(order(500), Turn.ROUTINE)
     queue.put(order(501), Turn.SOON)
-    taken = queue.take()
+    taken = queue.take(0.0)
     assert numbers(taken) == [501, 500, 0, 1]
 
 
@@ -72,19 +73,19 @@ def test_a_slow_host_does_not_keep_others_waiting() -> None:
     for number in range(1000):
         queue.put(order(number), Turn.SOON)
     queue.put(order(2000, B), Turn.LATER)
-    assert [one.url for one in queue.take()] == [A] * PER_HOST + [B]
+    assert [one.url for one in queue.take(0.0)] == [A] * PER_HOST + [B]
 
 
 def test_a_host_that_does_not_answer_is_sent_one_at_a_time_until_it_does() -> None:
     queue = AnnounceQueue()
     for number in range(100):
         queue.put(order(number), Turn.SOON)
-    for one in queue.take():
+    for one in queue.take(0.0):
         answer(queue, one, "tracker.timed-out")
-    (probe,) = queue.take()
-    assert queue.take() == []
+    (probe,) = queue.take(0.0)
+    assert queue.take(0.0) == []
     answer(queue, probe)
-    assert len(queue.take()) == PER_HOST
+    assert len(queue.take(0.0)) == PER_HOST
 
 
 def test_calls_are_bounded_over_all_hosts_and_datagrams_have_a_bound_of_their_own() -> None:
@@ -92,48 +93,86 @@ def test_calls_are_bounded_over_all_hosts_and_datagrams_have_a_bound_of_their_ow
     for number in range(1000):
         queue.put(order(number, f"http://{number}.test/announce"), Turn.SOON)
         queue.put(order(number, UDP), Turn.SOON)
-    taken = queue.take()
+    taken = queue.take(0.0)
     assert sum(one.url == UDP for one in taken) == PER_UDP_HOST
     assert len(taken) == MAX_CALLS + PER_UDP_HOST
-
-
-def test_what_one_tracker_is_told_of_one_swarm_keeps_its_order() -> None:
-    queue = AnnounceQueue()
-    queue.put(order(1), Turn.LATER)
-    queue.put(order(1, event=AnnounceEvent.COMPLETED), Turn.SOON)
-    queue.put(order(1, event=AnnounceEvent.STOPPED), Turn.SOON)
-    (first,) = queue.take()
-    assert queue.take() == []
-    answer(queue, first)
-    assert [one.query.event for one in drain(queue)] == [AnnounceEvent.COMPLETED, AnnounceEvent.STOPPED]
-    assert len(queue) == 0
 
 
 def test_from_two_addresses_it_is_told_side_by_side() -> None:
     queue = AnnounceQueue()
     queue.put(order(1, origin=Origin(4)), Turn.SOON)
     queue.put(order(1, origin=Origin(6)), Turn.SOON)
-    assert [one.origin.family for one in queue.take()] == [4, 6]
+    assert [one.origin.family for one in queue.take(0.0)] == [4, 6]
 
 
 def test_many_are_told_at_once_that_we_leave() -> None:
     queue = AnnounceQueue()
     for number in range(100):
-        queue.put(order(number, event=AnnounceEvent.STOPPED), Turn.SOON)
-    assert len(queue.take()) == PER_HOST_LEAVING
+        queue.put(order(number, event=AnnounceEvent.STOPPED), Turn.LEAVING)
+        queue.put(order(number, UDP, event=AnnounceEvent.STOPPED), Turn.LEAVING)
+    assert [one.url for one in queue.take(0.0)] == [A] * PER_HOST_LEAVING + [UDP] * 100
 
 
-def test_what_was_not_sent_of_a_stopped_torrent_is_not_sent_any_more() -> None:
+def test_nothing_that_waits_holds_farewells_up() -> None:
     queue = AnnounceQueue()
-    for number in range(10):
+    for number in range(2 * PER_HOST):
         queue.put(order(number), Turn.SOON)
-    taken = queue.take()
-    queue.put(order(9, event=AnnounceEvent.COMPLETED), Turn.SOON)
-    for number in (0, 8, 9):
-        queue.withdraw(order(number).info_hash, [line_of(order(number))])
+    assert len(queue.take(0.0)) == PER_HOST
+    for number in range(100, 200):
+        queue.put(order(number, event=AnnounceEvent.STOPPED), Turn.LEAVING)
+    assert {one.query.event for one in queue.take(0.0)} == {AnnounceEvent.STOPPED}
+
+
+def test_there_is_a_call_for_a_farewell_when_all_others_hang() -> None:
+    queue = AnnounceQueue()
+    for number in range(MAX_CALLS + 10):
+        queue.put(order(number, f"http://{number}.test/announce"), Turn.SOON)
+    assert len(queue.take(0.0)) == MAX_CALLS
+    for number in range(100):
+        queue.put(order(number, A, event=AnnounceEvent.STOPPED), Turn.LEAVING)
+    assert [one.url for one in queue.take(0.0)] == [A] * (MAX_CALLS_LEAVING - MAX_CALLS)
+
+
+def test_a_silent_host_takes_no_time_from_the_farewells_to_others() -> None:
+    queue = AnnounceQueue()
+    queue.put(order(0), Turn.SOON)
+    (probe,) = queue.take(0.0)
+    for number in range(1, 50):
+        queue.put(order(number, event=AnnounceEvent.STOPPED), Turn.LEAVING)
+    answer(queue, probe, "tracker.timed-out")
+    assert queue.is_silent(A) and not queue.is_silent(B)
+    for number in range(50):
+        queue.put(order(number, B, event=AnnounceEvent.STOPPED), Turn.LEAVING)
+    taken = queue.take(0.0)
+    assert [one.url for one in taken].count(A) == 1
+    assert [one.url for one in taken].count(B) == PER_HOST_LEAVING
+
+
+def test_what_was_withdrawn_is_not_sent_and_what_was_sent_is_not_withdrawn() -> None:
+    queue = AnnounceQueue()
+    for number in range(PER_HOST + 2):
+        queue.put(order(number), Turn.SOON)
+    taken = queue.take(7.0)
+    assert [queue.withdraw(line_of(order(number))) for number in (0, PER_HOST, 100)] == [False, True, False]
+    assert (queue.sent_s(line_of(order(0))), queue.sent_s(line_of(order(PER_HOST + 1)))) == (7.0, None)
     for one in taken:
         answer(queue, one)
-    rest = drain(queue)
-    assert numbers(rest) == [4, 5, 6, 7, 9]
-    assert rest[-1].query.event is AnnounceEvent.COMPLETED
+    assert numbers(drain(queue)) == [PER_HOST + 1]
     assert len(queue) == 0
+
+
+def test_an_answer_to_nothing_changes_nothing() -> None:
+    queue = AnnounceQueue()
+    queue.put(order(1), Turn.SOON)
+    assert not queue.done(AnnounceDone(order(1).info_hash, A, order(1).query))
+    assert len(queue.take(0.0)) == len(queue) == 1
+
+
+def test_no_host_is_remembered_that_nobody_asks() -> None:
+    queue = AnnounceQueue()
+    for number in range(50):
+        queue.put(order(number, f"http://{number}.test/announce"), Turn.LATER)
+        queue.put(order(number, f"udp://{number}.test:1", AnnounceEvent.STOPPED), Turn.LEAVING)
+    queue.withdraw(line_of(order(49, "http://49.test/announce")))
+    assert len(drain(queue)) == 99
+    assert not queue._hosts and not any(any(turns) for turns in queue._standing.values())
