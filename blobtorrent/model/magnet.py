@@ -14,6 +14,7 @@ from blobtorrent.model.paths import safe_part
 from blobtorrent.model.urls import usable_tiers, usable_web_seeds
 
 MAX_LINK_CHARACTERS = 1 << 16
+MAX_WRITTEN_CHARACTERS = 16 * MAX_LINK_CHARACTERS          # of one that we wrote: more than any that was read becomes
 MAX_PARAMETERS = 1000
 MAX_PEERS = 100
 MAX_FILE_INDEX = 1 << 24
@@ -34,21 +35,23 @@ class MagnetLink(NamedTuple):
     tiers: tuple[tuple[str, ...], ...] = ()            # each tracker a tier of its own
     web_seeds: tuple[str, ...] = ()
     peers: tuple[tuple[str, int], ...] = ()            # (host name or address, port)
-    selected_files: tuple[range, ...] = ()             # runs of file numbers (BEP 53); empty: all files
+    selected_files: tuple[range, ...] = ()             # runs of file numbers (BEP 53), ascending; empty: all files
 
 
 def is_magnet(text: str) -> bool:
     return text[:len(_SCHEME)].lower() == _SCHEME
 
 
-def parse_magnet(link: str) -> MagnetLink:
+def parse_magnet(link: str, *, max_characters: int = MAX_LINK_CHARACTERS) -> MagnetLink:
     """Read `magnet:?xt=urn:btih:...`. Unknown and unusable parameters are passed over.
+
+    What `format_magnet` wrote may be longer than what it was made from: MAX_WRITTEN_CHARACTERS.
 
     Raises MagnetError ("magnet.*") when it is no magnet link, names no torrent, or names two.
     """
     if not is_magnet(link):
         raise MagnetError("magnet.not-a-link", "a magnet link begins with magnet:?")
-    if len(link) > MAX_LINK_CHARACTERS or link.count("&") >= MAX_PARAMETERS:
+    if len(link) > max_characters or link.count("&") >= MAX_PARAMETERS:
         raise MagnetError("magnet.too-large", f"a magnet link of {len(link)} characters")
     digests: dict[str, bytes] = {}
     values: dict[str, list[bytes]] = {}
@@ -75,7 +78,7 @@ def parse_magnet(link: str) -> MagnetLink:
 
 
 def format_magnet(link: MagnetLink) -> str:
-    """The link as text; `parse_magnet` reads it back."""
+    """The link as text; `parse_magnet` reads it back, as long as it is allowed to be."""
     parts = [f"xt=urn:btih:{link.info_hash.v1.hex()}"] if link.info_hash.v1 else []
     if link.info_hash.v2:
         parts.append(f"xt=urn:btmh:1220{link.info_hash.v2.hex()}")
@@ -122,10 +125,21 @@ def _peers(values: list[bytes]) -> Iterator[tuple[str, int]]:
 
 
 def _selection(values: list[bytes]) -> Iterator[range]:
+    """Runs that neither meet nor touch, in ascending order: however a link puts it."""
+    runs = []
     for part in b",".join(values).split(b","):
         match = _SELECTION.fullmatch(part.decode("ascii", "replace"))
         if match:
             first = int(match.group(1))
             last = int(match.group(2) or first)
             if first <= last <= MAX_FILE_INDEX:
-                yield range(first, last + 1)
+                runs.append((first, last + 1))
+    start = stop = 0
+    for first, end in sorted(runs):
+        if first > stop:
+            if start < stop:
+                yield range(start, stop)
+            start = first
+        stop = max(stop, end)
+    if start < stop:
+        yield range(start, stop)

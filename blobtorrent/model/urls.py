@@ -41,7 +41,8 @@ def usable_url(raw: bytes, schemes: frozenset[str]) -> str | None:
     if port > 0xffff or (port == 0 and (scheme == "udp" or parts.group(2))):
         return None
     escaped = _TO_ESCAPE.sub(lambda character: b"%%%02X" % character.group()[0], rest)
-    return f"{scheme}://{authority.decode()}{escaped.decode()}"
+    url = f"{scheme}://{authority.decode()}{escaped.decode()}"
+    return url if len(url) <= MAX_URL_BYTES else None      # so that what was kept is usable when it is read again
 
 
 def authority_of(url: str) -> str:

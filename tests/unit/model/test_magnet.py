@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from blobtorrent.model.errors import MagnetError
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.model.magnet import MAX_PEERS, MagnetLink, format_magnet, is_magnet, parse_magnet
+from blobtorrent.model.magnet import (
+    MAX_LINK_CHARACTERS,
+    MAX_PEERS,
+    MAX_WRITTEN_CHARACTERS,
+    MagnetLink,
+    format_magnet,
+    is_magnet,
+    parse_magnet,
+)
 from blobtorrent.model.paths import safe_part
 
 V1 = "c12fe1c06bba254a9dc9f519b335aa7c1367a88a"
@@ -80,6 +88,41 @@ def test_useless_parameters_are_passed_over() -> None:
 def test_peers_are_counted() -> None:
     link = parse_magnet(XT + "".join(f"&x.pe=1.2.3.4:{port}" for port in range(1, 500)))
     assert len(link.peers) == MAX_PEERS
+
+
+@pytest.mark.parametrize(("so", "runs"), [
+    ("9," * 30_000, (range(9, 10),)),
+    ("5-7,0,6-9,1,20", (range(2), range(5, 10), range(20, 21))),
+    ("0-1,2-3", (range(4),)),
+    ("7,0-16777216", (range(16777217),)),
+])
+def test_a_selection_is_put_in_order(so: str, runs: tuple[range, ...]) -> None:
+    assert parse_magnet(f"{XT}&so={so}").selected_files == runs
+
+
+def _read_back(link: str) -> None:
+    parsed = parse_magnet(link)
+    assert parse_magnet(format_magnet(parsed), max_characters=MAX_WRITTEN_CHARACTERS) == parsed
+
+
+@pytest.mark.parametrize("value", ["/", "%", "\u00fc", "%FF", '"', "\U0001f600"])
+def test_the_longest_links_are_read_back_when_they_were_written(value: str) -> None:
+    trackers = "".join(f"&tr=http://a{number}/{value * (900 // len(value.encode()))}" for number in range(200))
+    _read_back((XT + trackers)[:MAX_LINK_CHARACTERS])
+    seeds = "".join(f"&ws=http://a{number}/{value * (900 // len(value.encode()))}" for number in range(90))
+    _read_back((XT + f"&dn={value * 200}" + seeds)[:MAX_LINK_CHARACTERS])
+
+
+_PARAMETERS = st.tuples(st.sampled_from(["tr", "ws", "dn", "so", "xl", "x.pe", "tr.7", "as"]), st.one_of(
+    st.text(max_size=20),
+    st.from_regex(r"(http|udp)://[a-z\[\]:.%@0-9]{1,9}(:[0-9]{1,4})?/[ -~]{0,20}", fullmatch=True),
+    st.from_regex(r"[0-9,-]{0,12}", fullmatch=True),
+    st.from_regex(r"\[?[0-9a-f.:]{1,8}\]?:[0-9]{1,5}", fullmatch=True)))
+
+
+@given(st.lists(_PARAMETERS, max_size=8))
+def test_whatever_link_is_accepted_is_read_back_when_it_was_written(parameters: list[tuple[str, str]]) -> None:
+    _read_back(XT + "".join(f"&{key}={value}" for key, value in parameters))
 
 
 @given(st.text(max_size=80))
