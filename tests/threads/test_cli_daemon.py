@@ -431,6 +431,13 @@ def test_a_file_that_cannot_be_meant_changes_nothing(daemon, command, wanted, te
     assert {seen.method for seen in daemon.seen} <= {"GET"}
 
 
+def test_a_torrent_behind_a_url_is_fetched_as_the_settings_say(daemon, command, wanted, monkeypatch):
+    monkeypatch.setenv("BLOBTORRENT_NETWORK__PROXY", "socks5://127.0.0.1:9")
+    wanted.write_text("[[torrents]]\nurl = 'http://8.8.8.8/some.torrent'\n")
+    status, _, err = command("apply", str(wanted))
+    assert (status, "(proxy.down)" in err) == (EXIT_FAILED, True)
+
+
 def test_what_is_exported_is_what_apply_reads(daemon, command, tmp_path):
     told = torrent(1, hash=TINY, info_hash_v1=TINY, name="../ti\nny", labels=["a"])
     daemon.list_torrents(told)

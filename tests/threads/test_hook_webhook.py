@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from blobtorrent.config.values import InterfaceSpec, ProxySpec
 from blobtorrent.interface.eventjson import Told, tell
 from blobtorrent.interface.hooks.outcome import FAILED, OK, REFUSED, TIMED_OUT, Outcome
 from blobtorrent.interface.hooks.webhook import post_event
 from blobtorrent.model.events import TorrentFinished
 from blobtorrent.network.binding import ANYWHERE, Binding
+from blobtorrent.network.proxy import Proxy
 from blobtorrent.runtime.clock import SystemClock
+from tests.support.proxies import TestProxy
 from tests.support.rest import info_hash, status_of
 from tests.support.webserver import WebServer
 
@@ -164,3 +167,18 @@ def _self_signed(folder: Path) -> Path:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + certificate.public_bytes(serialization.Encoding.PEM))
     return path
+
+
+@pytest.mark.parametrize("host", ["hooks.example", "8.8.8.8"])
+def test_events_for_the_internet_take_the_way_of_all_traffic(host):
+    with TestProxy("socks5", refusal=2) as proxy:
+        strict = Binding(proxy=Proxy(ProxySpec("socks5", "127.0.0.1", proxy.port)))
+        assert post(f"http://{host}/hook", binding=strict).kind == FAILED
+    assert proxy.asked == [(host, 80)]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
+def test_events_for_what_is_near_go_there_directly(host):
+    nowhere = Binding(InterfaceSpec("nosuch0"), proxy=Proxy(ProxySpec("socks5", "127.0.0.1", 9)))
+    with WebServer() as server:
+        assert post(server.url.replace("127.0.0.1", host), binding=nowhere) == Outcome(OK)

@@ -114,11 +114,11 @@ def read_scrape(body: bytes, wire_hashes: tuple[bytes, ...]) -> dict[bytes, Swar
 
 def _base_of(tracker: str) -> str:
     """The tracker's URL, safe to send. Raises TrackerError ("tracker.bad-url")."""
-    base = quote(tracker.partition("#")[0], safe=_URL_CHARACTERS)
     try:
+        base = quote(tracker.partition("#")[0], safe=_URL_CHARACTERS)
         parts = urlsplit(base)
         is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+    except ValueError:                 # also of what is no text of Unicode
         is_usable = False
     if not is_usable:
         raise TrackerError("tracker.bad-url", "not the URL of an HTTP tracker")
@@ -172,7 +172,8 @@ def _host_and_port(peer: Any) -> tuple[str, int]:
     if not isinstance(host, bytes) or not isinstance(port, int) or len(host) > MAX_HOST_NAME:
         return "", 0
     text = host.decode("ascii", "replace")
-    return (text, port) if text.isascii() and text.isprintable() and " " not in text else ("", 0)
+    # With a zone one host would have as many addresses as it likes.
+    return (text, port) if text.isascii() and text.isprintable() and not set(text) & set(" %") else ("", 0)
 
 
 def _seconds(value: object, default: int) -> int:

@@ -17,6 +17,7 @@ from blobtorrent.protocol.tracker.announce import (
     MIN_INTERVAL_S,
     AnnounceEvent,
     AnnounceQuery,
+    is_tracker_path,
 )
 from blobtorrent.protocol.tracker.http import MAX_REPLY_BYTES, announce_url, read_reply
 
@@ -152,3 +153,27 @@ def test_nonsense_is_a_tracker_error(body):
     with pytest.raises(TrackerError) as caught:
         read_reply(body)
     assert caught.value.code == "tracker.bad-reply"
+
+
+@pytest.mark.parametrize("tracker", ["http://\ud800/announce", "http://t.example/\udcff", "http://[1:2:3]/announce", "http://["])
+def test_what_is_no_url_is_said_to_be_none(tracker):
+    with pytest.raises(TrackerError) as caught:
+        announce_url(tracker, QUERY)
+    assert caught.value.code == "tracker.bad-url"
+
+
+def test_one_host_has_not_as_many_addresses_as_it_likes():
+    peers = [{"ip": f"2606:4700::1%{zone}".encode(), "port": 5} for zone in ("0", "1", "eth0")]
+    reply = read_reply(bencode.encode({"peers": [*peers, {"ip": b"2606:4700::1", "port": 5}]}))
+    assert (reply.endpoints, reply.hostnames) == ((Endpoint("2606:4700::1", 5),), ())
+
+
+@pytest.mark.parametrize(("path", "verdict"), [
+    ("/announce", True), ("/announce.php", True), ("/announce/0123-KEY_x", True), ("/scrape", True),
+    ("/scrape.php/x", True),
+    ("", False), ("/", False), ("/announcements/delete", False), ("/announce/../admin", False), ("/announce/..", False),
+    ("/announce/%2e%2e/x", False), ("/announce%2f..%2fx", False), ("/announce//x", False), ("/announce\\..\\x", False),
+    ("/announce/a/b", False), ("/announce;x", False), ("/x/announce", False), ("/announce\n", False),
+])
+def test_what_looks_like_a_tracker(path, verdict):
+    assert is_tracker_path(path) is verdict
