@@ -1,7 +1,8 @@
 """UdpTrackers: announces and scrapes over UDP (BEP 15). Runs on the thread `udp`.
 
 Names are looked up by other threads and remembered for some minutes, so that thousands of torrents of one tracker
-cost one question. Of several addresses one is used until it does not answer, then the next.
+cost one question. Of several addresses one is used until it does not answer, then the next. A proxy that carries
+datagrams is told the names themselves.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from blobtorrent.discovery.messages import Announce, AnnounceDone, HostResolved,
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import TrackerError
 from blobtorrent.model.reach import address_of, may_ask
+from blobtorrent.network.outgoing import known_address
 from blobtorrent.network.udp import Traffic, UdpLoop, UdpPort
 from blobtorrent.protocol.tracker.announce import AnnounceReply, is_tracker_path
 from blobtorrent.protocol.tracker.faults import of_network
@@ -26,7 +28,7 @@ from blobtorrent.protocol.tracker.udp import (
     scrape_request,
     split_tracker_url,
 )
-from blobtorrent.protocol.tracker.udpclient import Path, Question, UdpTrackerClient
+from blobtorrent.protocol.tracker.udpclient import Path, Question, UdpTrackerClient, is_name
 from blobtorrent.runtime.metrics import Registry
 
 KNOWN_S = 300.0                        # for which the addresses of a name are remembered
@@ -48,10 +50,10 @@ class _Name:
 
 class UdpTrackers:
     """Takes Announce and Scrape for udp:// URLs. `resolve` takes ResolveHost; `randbits` as UdpTrackerClient says;
-    `admits(host, by)` tells whether a tracker at the address `by` may name a peer at `host`."""
+    `admits(host, by)` tells whether a tracker at the address `by` (None: unknown) may name a peer at `host`."""
 
     def __init__(self, udp: UdpLoop, resolve: Callable[[ResolveHost], None], randbits: Callable[[int], int],
-                 admits: Callable[[str, str], bool]) -> None:
+                 admits: Callable[[str, str | None], bool]) -> None:
         self._admits = admits
         self._udp = udp
         self._resolve = resolve
@@ -84,6 +86,10 @@ class UdpTrackers:
             name.waiting.append(order)
         elif self._udp.now < name.valid_until_s:
             self._ask(order, parts, name)
+        elif self._udp.takes_names:
+            by_name = _Name()
+            by_name.endpoints = (Endpoint(str(known_address(parts.host) or parts.host), parts.port),)
+            self._ask(order, parts, by_name)
         else:
             name.waiting.append(order)
             self._resolve(ResolveHost(parts.host, parts.port, self._udp.mailbox))
@@ -130,10 +136,10 @@ class UdpTrackers:
     def _endpoint_of(self, order: Order, parts: UdpTrackerUrl, name: _Name) -> Endpoint:
         """Raises TrackerError ("tracker.no-address", "tracker.forbidden-address")."""
         family = order.origin.family if isinstance(order, Announce) else 0
-        fitting = [one for one in name.endpoints if family in (0, 6 if one.is_ipv6 else 4)]
+        fitting = [one for one in name.endpoints if is_name(one) or family in (0, 6 if one.is_ipv6 else 4)]
         if not fitting:
             raise TrackerError("tracker.no-address", f"{parts.host} has no IPv{family or 4} address")
-        allowed = [one for one in fitting if may_send(one, parts.url_data)]
+        allowed = [one for one in fitting if is_name(one) or may_send(one, parts.url_data)]
         if not allowed:
             raise TrackerError("tracker.forbidden-address", f"{parts.host} lies where strangers may not send us")
         return allowed[0]
@@ -143,12 +149,15 @@ class UdpTrackers:
             others = tuple(one for one in name.endpoints if one != endpoint)
             name.endpoints = (*others, endpoint)
         if isinstance(result, AnnounceReply):
-            admitted = tuple(one for one in result.endpoints if self._admits(one.host, endpoint.host))
+            by = None if is_name(endpoint) else endpoint.host
+            admitted = tuple(one for one in result.endpoints if self._admits(one.host, by))
             result = result._replace(endpoints=admitted)
         _answer(order, result)
 
     def _send(self, path: Path, packet: bytes) -> None:
         is_ipv6 = path.to.is_ipv6
+        if is_name(path.to) and not self._udp.takes_names:
+            return                     # the proxy carries datagrams no more: the next question is asked without it
         self._udp.send(packet, path.to, self._udp.port_for(is_ipv6=is_ipv6, host=path.via))
 
 

@@ -124,6 +124,23 @@ class Binding:
             raise
         return sock
 
+    def datagrams_to(self, host: str, port: int) -> socket.socket:
+        """A non-blocking socket that exchanges datagrams with the relay of the proxy alone, which is there.
+
+        Raises NetworkError ("net.interface-gone", "net.cannot-confine"), OSError.
+        """
+        address = ipaddress.ip_address(host)
+        sock = socket.socket(_family(address.version), socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            if self.is_confined and not address.is_loopback:
+                self._confine(sock, address.version)
+            sock.connect((host, port))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
     def open_at(self, host: str, port: int, kind: int) -> socket.socket:
         """A non-blocking socket that is bound to an address of ours, for listening (SOCK_STREAM) or datagrams.
 

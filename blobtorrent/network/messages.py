@@ -125,6 +125,20 @@ class RebindUdp(NamedTuple):
     """Open all sockets anew: the policy leaves another way than before."""
 
 
+class WatchRelay(NamedTuple):
+    """Tell `reply_to` by RelayChanged how datagrams fare that go through a proxy; now, and whenever that changes."""
+
+    reply_to: Mailbox[Any]
+
+
+class RelayChanged(NamedTuple):
+    """`state` is "idle" (nothing was sent yet), "open", "resting" or "refused"; in the last two with the reason."""
+
+    state: str
+    code: str = ""
+    detail: str = ""
+
+
 class UdpBound(NamedTuple):
     """The socket is open; `port` is the real one."""
 

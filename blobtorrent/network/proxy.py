@@ -10,6 +10,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import ConfigError
 
 if TYPE_CHECKING:
+    from blobtorrent.protocol.proxy.socks5 import Socks5
     from blobtorrent.protocol.proxy.tunnel import Login, Tunnel
 
 MAX_LOGIN_BYTES = 1024
@@ -23,6 +24,17 @@ class Proxy:
         self.is_strict = is_strict
         self._spec = spec
         self.login = login
+
+    @property
+    def has_relay(self) -> bool:
+        """Whether it may carry datagrams."""
+        return self._spec.kind == "socks5"
+
+    def ask_relay(self) -> Socks5:
+        """The conversation that leads to a relay for datagrams. Raises FormatError ("proxy.bad-name")."""
+        from blobtorrent.protocol.proxy.socks5 import Command, Socks5
+
+        return Socks5("0.0.0.0", 0, self.login, Command.ASSOCIATE)
 
     def tunnel_to(self, host: str, port: int) -> Tunnel:
         """The conversation that leads to `host`, an address or a name. Raises FormatError ("proxy.bad-name")."""

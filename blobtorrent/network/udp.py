@@ -11,21 +11,24 @@ import socket
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.network import transport
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.handler import DatagramEndpoint
-from blobtorrent.network.messages import BindUdp, RebindUdp, UdpBindFailed, UdpBound
+from blobtorrent.network.messages import BindUdp, RebindUdp, RelayChanged, UdpBindFailed, UdpBound, WatchRelay
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.heartbeat import Heart
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import EVENT_READ, SelectorLoop
-from blobtorrent.runtime.mailbox import WakingMailbox
+from blobtorrent.runtime.mailbox import Mailbox, WakingMailbox
 from blobtorrent.runtime.metrics import Registry
 from blobtorrent.runtime.timers import TimerWheel
+
+if TYPE_CHECKING:
+    from blobtorrent.network.relay import Relay
 
 log = get_logger(__name__)
 
@@ -42,15 +45,25 @@ class Traffic(Enum):
     TRACKER = "tracker"
 
 
-class UdpPort:
-    """One bound socket. `host` is as it was asked for, `port` the real one."""
+class UdpPort(Protocol):
+    """Where datagrams of one family come and go; `host` is as it was asked for."""
 
-    __slots__ = ("host", "port", "is_ipv6", "sock", "is_ephemeral")
+    host: str
+    is_ipv6: bool
 
-    def __init__(self, host: str, sock: socket.socket, *, is_ephemeral: bool) -> None:
+    def send(self, data: bytes, to: Endpoint) -> None:
+        """Raises OSError when it could not leave."""
+
+
+class BoundPort:
+    """A socket; `port` is the real one. `reply_to` is told when it changes."""
+
+    __slots__ = ("host", "port", "is_ipv6", "reply_to", "sock")
+
+    def __init__(self, host: str, sock: socket.socket, reply_to: Mailbox[Any] | None) -> None:
         self.host = host
         self.is_ipv6 = sock.family == socket.AF_INET6
-        self.is_ephemeral = is_ephemeral           # nobody asked for it: opened to have something to send from
+        self.reply_to = reply_to
         self.use(sock)
 
     def use(self, sock: socket.socket) -> None:
@@ -58,8 +71,16 @@ class UdpPort:
         self.port: int = sock.getsockname()[1]
 
     @property
+    def is_ephemeral(self) -> bool:
+        """Nobody asked for it: opened to have something to send from."""
+        return self.reply_to is None
+
+    @property
     def is_open(self) -> bool:
         return self.sock.fileno() >= 0
+
+    def send(self, data: bytes, to: Endpoint) -> None:
+        self.sock.sendto(data, to)
 
 
 class UdpLoop:
@@ -72,10 +93,17 @@ class UdpLoop:
         self._binding = binding
         self._loop = SelectorLoop("udp", self._on_message, clock=clock, on_error=_go_on, on_stop=self._close)
         self.mailbox: WakingMailbox[Any] = self._loop.mailbox
-        self._ports: list[UdpPort] = []
+        self._ports: list[BoundPort] = []
+        self._relay: Relay | None = None
+        self._relay_state = RelayChanged("idle")
+        self._relay_watcher: Mailbox[Any] | None = None
+        if binding.proxy is not None and binding.proxy.has_relay:
+            from blobtorrent.network.relay import Relay
+
+            self._relay = Relay(self._loop, binding, binding.proxy, self._take, self._tell_relay)
         self._endpoints: dict[Traffic, DatagramEndpoint] = {}
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
-            BindUdp: self._bind, RebindUdp: lambda _: self.rebind()}
+            BindUdp: self._bind, RebindUdp: lambda _: self.rebind(), WatchRelay: self._watch_relay}
         self._at_stop: list[Callable[[], None]] = []
         self._at_rebind: list[Callable[[], None]] = []
         self.received = 0              # datagrams
@@ -94,10 +122,16 @@ class UdpLoop:
         self._handlers[kind] = handler
 
     def rebind(self) -> None:
-        """The policy leaves another way: open all sockets anew, on the same ports if they are free. One without an
-        address now stays closed until the next time; drivers keep theirs whatever happens."""
+        """The policy leaves another way: open all sockets anew, on the same ports if they are free; whoever asked for
+        one that is not is told. One without an address now stays closed until the next time; drivers keep theirs
+        whatever happens."""
         for port in self._ports:
-            self._reopen(port, port.port)
+            before = port.port
+            self._reopen(port, before)
+            if port.is_open and port.port != before and port.reply_to is not None:
+                port.reply_to.post(UdpBound(port.host, port.port))
+        if self._relay is not None:
+            self._relay.renew()
         for step in self._at_rebind:
             step()
 
@@ -125,17 +159,26 @@ class UdpLoop:
 
     @property
     def ports(self) -> tuple[UdpPort, ...]:
-        """The bound sockets, those that were asked for first."""
+        """The bound sockets, those that were asked for first; behind a proxy what stands for one of IPv4."""
+        if self._relay is not None and self._relay.carries:
+            return (self._relay.port(is_ipv6=False),)
         return tuple(self._ports)
+
+    @property
+    def takes_names(self) -> bool:
+        """Whether hosts are to be given by name: a proxy carries what is sent, and looks names up."""
+        return self._relay is not None and self._relay.carries
 
     def port_for(self, *, is_ipv6: bool, host: str = "") -> UdpPort | None:
         """The socket to send from: the one bound to `host`, or the first of the family; one is opened when there is
-        none. None when the machine has no such addresses."""
+        none. None when the machine has no such addresses. Behind a proxy all is sent by its relay."""
+        if self._relay is not None and self._relay.carries:
+            return self._relay.port(is_ipv6=is_ipv6)
         for port in self._ports:
             if port.is_ipv6 == is_ipv6 and host in ("", port.host):
                 return port
         try:
-            return self._open(host or ("::" if is_ipv6 else "0.0.0.0"), 0, is_ephemeral=True)
+            return self._open(host or ("::" if is_ipv6 else "0.0.0.0"), 0)
         except NetworkError as error:
             log.debug("no UDP socket", host=host, ipv6=is_ipv6, code=error.code, detail=error.detail)
             return None
@@ -146,7 +189,7 @@ class UdpLoop:
         if port is None:
             return False
         try:
-            port.sock.sendto(data, (to.host, to.port))
+            port.send(data, to)
         except OSError:
             self.unsent += 1
             return False
@@ -182,7 +225,7 @@ class UdpLoop:
         known = next((port for port in self._ports if port.host == wish.host and not port.is_ephemeral), None)
         try:
             if known is None:
-                port = self._open(wish.host, wish.port, is_ephemeral=False)
+                port = self._open(wish.host, wish.port, wish.reply_to)
             else:                      # its listener was opened anew
                 port = known
                 if not port.is_open or port.port != wish.port:
@@ -192,9 +235,9 @@ class UdpLoop:
         else:
             wish.reply_to.post(UdpBound(wish.host, port.port))
 
-    def _open(self, host: str, number: int, *, is_ephemeral: bool) -> UdpPort:
-        port = UdpPort(host, open_datagrams(host, number, self._binding), is_ephemeral=is_ephemeral)
-        if is_ephemeral:
+    def _open(self, host: str, number: int, reply_to: Mailbox[Any] | None = None) -> BoundPort:
+        port = BoundPort(host, open_datagrams(host, number, self._binding), reply_to)
+        if port.is_ephemeral:
             self._ports.append(port)
         else:
             asked_for = sum(not known.is_ephemeral for known in self._ports)
@@ -202,7 +245,7 @@ class UdpLoop:
         self._loop.register(port.sock, EVENT_READ, partial(self._receive, port))
         return port
 
-    def _reopen(self, port: UdpPort, number: int) -> None:
+    def _reopen(self, port: BoundPort, number: int) -> None:
         if port.is_open:
             self._loop.unregister(port.sock)
             port.sock.close()
@@ -213,24 +256,38 @@ class UdpLoop:
         else:
             self._loop.register(port.sock, EVENT_READ, partial(self._receive, port))
 
-    def _receive(self, port: UdpPort, _mask: int) -> None:
+    def _watch_relay(self, wish: WatchRelay) -> None:
+        self._relay_watcher = wish.reply_to
+        self._tell_relay(self._relay_state)
+
+    def _tell_relay(self, state: RelayChanged) -> None:
+        self._relay_state = state
+        if self._relay_watcher is not None:
+            self._relay_watcher.post(state)
+
+    def _receive(self, port: BoundPort, _mask: int) -> None:
         for _ in range(DATAGRAMS_PER_PASS):
             try:
                 data, address = port.sock.recvfrom(MAX_DATAGRAM)
             except OSError:            # no more; or an answer that nobody was there, which tells us nothing new
                 return
-            self.received += 1
-            traffic = traffic_of(data)
-            endpoint = self._endpoints.get(traffic) if traffic is not None else None
-            if endpoint is None or not address[1]:
-                self.unknown += 1
-                continue
             source = transport.endpoint_of(address) if port.is_ipv6 else Endpoint(address[0], address[1])
-            endpoint.on_datagram(data, source, port)
+            self._take(data, source, port)
+
+    def _take(self, data: bytes, source: Endpoint, port: UdpPort) -> None:
+        self.received += 1
+        traffic = traffic_of(data)
+        endpoint = self._endpoints.get(traffic) if traffic is not None else None
+        if endpoint is None or not source.port:
+            self.unknown += 1
+            return
+        endpoint.on_datagram(data, source, port)
 
     def _close(self) -> None:
         for step in self._at_stop:
             step()
+        if self._relay is not None:
+            self._relay.close()
         for port in self._ports:
             port.sock.close()
 

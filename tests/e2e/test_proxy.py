@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.cli.output import EXIT_OK, EXIT_TIMEOUT
+from blobtorrent.model.address import Endpoint
 from tests.support.payload import MIB, Sample, make_sample, with_tracker
 from tests.support.peers.blobtorrent import BlobTorrentGet, run
 from tests.support.peers.client import Job, Role
 from tests.support.peers.tracker import ListTracker
 from tests.support.proxies import TestProxy, dante_configuration
 from tests.support.tools import require_tool
+from tests.threads.test_udp_tracker import FakeUdpTracker
 
 TIMEOUT_S = 60.0
 LOGIN = ("me", "secret:word")
@@ -97,6 +99,27 @@ def test_dante_carries_a_download(sample: Sample, seed: BlobTorrentGet, tmp_path
     assert sample.differences(tmp_path / "out") == []
     log = (tmp_path / "danted.log").read_text()
     assert f".{seed.endpoint.rpartition(':')[2]}" in log
+
+
+def test_dante_carries_the_questions_to_a_tracker_over_udp(
+        sample: Sample, seed: BlobTorrentGet, tmp_path: Path) -> None:
+    danted = require_tool("danted")
+    configuration, port = dante_configuration(tmp_path)
+    host, _, seed_port = seed.endpoint.rpartition(":")
+    with FakeUdpTracker() as tracker, subprocess.Popen(
+            [danted, "-f", configuration], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as dante:
+        tracker.peer = Endpoint(host, int(seed_port))
+        try:
+            _wait_for(port)
+            torrent = with_tracker(sample.torrent, tracker.url(), tmp_path)
+            done = fetch(torrent, tmp_path / "out", f"socks5://127.0.0.1:{port}")
+        finally:
+            dante.terminate()
+    assert (done.returncode, done.stderr) == (EXIT_OK, "")
+    assert sample.differences(tmp_path / "out") == []
+    assert tracker.announces
+    log = (tmp_path / "danted.log").read_text()
+    assert "udp" in log and f".{tracker.port}" in log, log
 
 
 def _wait_for(port: int) -> None:

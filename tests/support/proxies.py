@@ -6,9 +6,11 @@ import ipaddress
 import select
 import socket
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
+from blobtorrent.protocol.proxy.socks5 import read_address, wrap_datagram
 from tests.support.peers.program import free_port
 
 TIMEOUT_S = 20.0
@@ -19,17 +21,23 @@ class TestProxy:
     """Used as a context manager. `asked` are the places that it was asked for, by name as they were given.
 
     `kind` is "socks5" or "http"; with a `login` (user, password) it wants that one. `refusal` is what it says instead
-    of a connection: a result of SOCKS, or a status of HTTP.
+    of a connection: a result of SOCKS, or a status of HTTP; `relay_refusal` the same of a relay for datagrams, and
+    `names` where it finds hosts that only it knows.
     """
 
     __test__ = False                   # pytest: this is no test
 
-    def __init__(self, kind: str, login: tuple[str, str] | None = None, refusal: int = 0) -> None:
+    def __init__(self, kind: str, login: tuple[str, str] | None = None, refusal: int = 0, *,
+                 relay_refusal: int = 0, names: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.relays: list[socket.socket] = []              # the connections that relays were asked for on
+        self.relayed: list[tuple[str, int]] = []           # where datagrams were sent
         self.asked: list[tuple[str, int]] = []
         self.callers: list[tuple[str, int]] = []           # what the other ends see of the connections: not the client
         self._serve = {"socks5": self._serve_socks, "http": self._serve_http}[kind]
         self._login = login
         self._refusal = refusal
+        self._relay_refusal = relay_refusal
+        self._names = names
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._is_open = True
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -88,6 +96,10 @@ class TestProxy:
             if not is_right:
                 return None
         _, command, _, kind = _exactly(client, 4)
+        if command == 3:
+            assert _exactly(client, 6) == bytes(6)
+            self._relay(client)
+            return None
         assert command == 1
         if kind == 3:
             host = _exactly(client, _exactly(client, 1)[0]).decode()
@@ -103,6 +115,34 @@ class TestProxy:
                 result = 5
         client.sendall(bytes((5, result, 0, 1)) + bytes(6))
         return other
+
+    def _relay(self, client: socket.socket) -> None:
+        if self._relay_refusal:
+            client.sendall(bytes((5, self._relay_refusal, 0, 1)) + bytes(6))
+            return
+        with (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inside,
+              socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outside):
+            for sock in (inside, outside):
+                sock.bind(("127.0.0.1", 0))
+            self.relays.append(client)
+            # Unspecified, as of a proxy that does not know how it is reached.
+            client.sendall(b"\x05\0\0\x01" + bytes(4) + inside.getsockname()[1].to_bytes(2, "big"))
+            ours: tuple[str, int] | None = None
+            while self._is_open:
+                ready, _, _ = select.select([client, inside, outside], [], [], 0.1)
+                if client in ready and not client.recv(1):
+                    return
+                if inside in ready:
+                    data, ours = inside.recvfrom(CHUNK)
+                    read = read_address(data, 3)
+                    assert read is not None
+                    host, port, end = read
+                    self.relayed.append((host, port))
+                    outside.sendto(data[end:], (self._names.get(host, host), port))
+                if outside in ready:
+                    data, source = outside.recvfrom(CHUNK)
+                    if ours is not None:
+                        inside.sendto(wrap_datagram(data, *source), ours)
 
     def _serve_http(self, client: socket.socket) -> socket.socket | None:
         head = b""
@@ -149,7 +189,7 @@ def dante_configuration(folder: Path) -> tuple[Path, int]:
         f"logoutput: {folder}/danted.log\ninternal: 127.0.0.1 port = {port}\nexternal: 127.0.0.1\n"
         "socksmethod: none\nclientmethod: none\nuser.privileged: root\nuser.unprivileged: nobody\n"
         "client pass { from: 127.0.0.0/8 to: 0.0.0.0/0 log: error }\n"
-        "socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 log: connect error }\n")
+        "socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 log: connect error iooperation }\n")
     return path, port
 
 

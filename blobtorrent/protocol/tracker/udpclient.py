@@ -8,6 +8,7 @@ was asked, with the transaction id that it was sent.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, NamedTuple
@@ -47,7 +48,7 @@ QUESTION = Table(
 
 
 class Path(NamedTuple):
-    """From which of our addresses ("" for any) to which tracker."""
+    """From which of our addresses ("" for any) to which tracker; through a proxy its host may be a name."""
 
     via: str
     to: Endpoint
@@ -239,5 +240,15 @@ def _pause_s(repeats: int) -> float:
     return FIRST_REPEAT_S * 2.0 ** min(repeats, MAX_REPEATS)
 
 
+def is_name(endpoint: Endpoint) -> bool:
+    """Whether its host is no address, but for a proxy to look up."""
+    try:
+        ipaddress.ip_address(endpoint.host)
+    except ValueError:
+        return True
+    return False
+
+
 def _fits(path: Path, via: str, source: Endpoint) -> bool:
-    return path.to == source and path.via in ("", via)
+    """Where a name leads nobody here knows: then the port has to do, and the transaction id."""
+    return path.via in ("", via) and (path.to == source or path.to.port == source.port and is_name(path.to))
