@@ -22,6 +22,7 @@ from blobtorrent.discovery.messages import ANYWHERE, Announce, AnnounceDone, Ori
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import Conflict
 from blobtorrent.model.ids import WIRE_BYTES, InfoHash, PeerId
+from blobtorrent.model.urls import host_of
 from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery, SwarmCounts
 from blobtorrent.protocol.tracker.faults import TrackerRefused
 from blobtorrent.protocol.tracker.tiers import Shuffler, TrackerTiers
@@ -342,7 +343,7 @@ class AnnounceManager:
         if reply.warning:
             log.warning("tracker warns", torrent=info_hash, tracker=url, detail=reply.warning)
         log.info("announced", torrent=info_hash, tracker=url, peers=len(answer.endpoints))
-        if tier.is_only and tier.in_use not in ("", url):
+        if tier.is_only and tier.in_use and host_of(tier.in_use) != host_of(url):
             log.info("tracker changed", torrent=info_hash, tracker=url, former=tier.in_use)
             self.on_other_tracker(info_hash)
         tier.use(url)
@@ -380,10 +381,12 @@ class AnnounceManager:
     # ---- what a tracker is told
 
     def _keep_one(self, announced: _Announced, tier: Tier) -> None:
-        """Of trackers of which one at a time is to know us, leave all but that in use and that which is asked."""
+        """Of trackers of which one at a time is to know us, leave all but that in use and that which is asked. Other
+        URLs of the same host are the same tracker: what it hears last would count."""
         if tier.is_only:
-            for line in [line for line in announced.lines if line.wire_hash == tier.wire_hash
-                         and line.url != tier.in_use and not tier.is_asking(line.url)]:
+            kept = {host_of(url) for url in (tier.in_use, *filter(tier.is_asking, tier.attempts))}
+            for line in [line for line in announced.lines
+                         if line.wire_hash == tier.wire_hash and host_of(line.url) not in kept]:
                 self._leave(announced, line)
 
     def _leave(self, announced: _Announced, line: Line) -> None:

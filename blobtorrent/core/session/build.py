@@ -179,6 +179,7 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
         StoreClosed: closer.on_store_closed,
     })
     session.on_announced = activity.on_tracker_peers
+    parts.announces.on_other_tracker = lambda info_hash: parts.swarms.drop_peers(parts.roster.known(info_hash))
     session.messages[AddressSeen] = lambda seen: _externals_of(parts, session).on_seen(seen)
     parts.announces.on_external = lambda host, url: _externals_of(parts, session).on_tracker(host, host_of(url))
     if around.settings.lsd.enabled:

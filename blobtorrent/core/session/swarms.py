@@ -13,6 +13,7 @@ from blobtorrent.core.swarm.messages import (
     AskPeers,
     ChangeSwarm,
     CloseSwarm,
+    DropPeers,
     KnownAddress,
     LosePieces,
     OpenSwarm,
@@ -132,6 +133,11 @@ class SwarmManager:
         """Hand addresses to the torrent's swarm, if it is open; `tracker` is the host of the one that named them."""
         if peers and torrent.has_peers:
             self._outlets.shard_of(torrent.info_hash).post(PeersFound(torrent.info_hash, peers, source, tracker))
+
+    def drop_peers(self, torrent: Torrent) -> None:
+        """Have its swarm, if it is open, part with the peers that its former tracker named."""
+        if torrent.swarm_is_open:
+            self._outlets.shard_of(torrent.info_hash).post(DropPeers(torrent.info_hash))
 
     def change(self, torrent: Torrent) -> None:
         """Tell the torrent's swarm its settings anew, if it is open."""

@@ -14,6 +14,7 @@ from blobtorrent.core.swarm.messages import (
     AskPeers,
     ChangeSwarm,
     CloseSwarm,
+    DropPeers,
     LosePieces,
     OpenSwarm,
     PeersFound,
@@ -131,6 +132,7 @@ class SwarmHost:
             SetRates: self._on_rates,
             UseFilter: self._on_filter,
             DropLinks: self._on_drop_links,
+            DropPeers: self._on_drop_peers,
             RetireSwarm: self._on_retire,
             CloseSwarm: self._on_close,
         }
@@ -309,6 +311,11 @@ class SwarmHost:
                 link.swarm.lose(link, gone)
         if self._metadata is not None:
             self._metadata.drop_links(message.hosts, gone)
+
+    def _on_drop_peers(self, message: DropPeers) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            swarm.drop_peers()
 
     def _on_want(self, message: WantPieces) -> None:
         swarm = self._swarms.get(message.info_hash)

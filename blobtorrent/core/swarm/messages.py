@@ -149,6 +149,12 @@ class PeersKept(NamedTuple):
     peers: tuple[KnownAddress, ...]
 
 
+class DropPeers(NamedTuple):
+    """The torrent, a private one, has another tracker: part with all peers but those that the user named (BEP 27)."""
+
+    info_hash: InfoHash
+
+
 class RetireSwarm(NamedTuple):
     """Begin no new piece, finish those under way, hand on those that nobody else has, for at most so many seconds.
     Answered by SwarmRetired; then it is time for CloseSwarm."""

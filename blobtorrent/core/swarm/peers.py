@@ -319,6 +319,12 @@ class PeerManager:
             self._drop(known)
         self.revision += 1
 
+    def forget_tracker(self) -> None:
+        """What a tracker named counts no more."""
+        self._known = {endpoint: known for endpoint, known in self._known.items()
+                       if known.source is not PeerSource.TRACKER}
+        self.revision += 1
+
     def ban(self, endpoint: Endpoint, peer_id: PeerId) -> None:
         """Never dial or admit this peer again, nor its host."""
         self.revision += 1

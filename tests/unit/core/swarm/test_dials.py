@@ -38,3 +38,13 @@ def test_a_dial_that_succeeded_makes_room_for_the_next(one):
 def test_a_dial_that_failed_does_not(one):
     one.swarm.on_dial_failed(one.notes.dialled[0], NetworkError("net.refused", "refused"))
     assert len(one.notes.dialled) == MAX_DIALS
+
+
+def test_peers_of_a_former_tracker_are_left_and_forgotten_those_of_the_user_stay(one):
+    info_hash, static = one.torrent.metainfo.info_hash, Endpoint("10.2.0.2", 1)
+    one.swarm.on_peers(PeersFound(info_hash, (static,), PeerSource.STATIC))
+    found, own, incoming = one.join(dialled=ENDPOINTS[0]), one.join(dialled=static), one.join()
+    one.swarm.drop_peers()
+    assert list(one.swarm.links) == [own]
+    assert [link.closing.code for link in (found, incoming)] == ["net.other-tracker"] * 2
+    assert len(one.swarm.peers) == 1 and one.swarm.peers.source_of(static) is PeerSource.STATIC
