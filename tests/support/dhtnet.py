@@ -24,13 +24,14 @@ def random_host(rng: Random) -> str:
 
 
 class Sybil:
-    """Claims to be next to a target, knows nobody but its like, and names peers that are not there."""
+    """Claims to be next to a target, knows nobody but its like, and names as many peers that are not there as it can.
+    """
 
-    def __init__(self, node_id: bytes, gang: list[NodeInfo], lie: Endpoint, rng: Random) -> None:
+    def __init__(self, node_id: bytes, gang: list[NodeInfo], lies: list[Endpoint], rng: Random) -> None:
         self.node_id = node_id
         self.asked = 0
         self._gang = gang
-        self._lie = lie
+        self._lies = lies
         self._rng = rng
 
     def answer(self, data: bytes, sender: Endpoint) -> bytes | None:
@@ -42,7 +43,7 @@ class Sybil:
         if message.method in (b"find_node", b"get_peers", b"get"):
             values[b"nodes"] = pack_nodes(self._rng.sample(self._gang, 8))
         if message.method == b"get_peers":
-            values[b"values"] = [self._lie.compact]
+            values[b"values"] = [lie.compact for lie in self._rng.sample(self._lies, 200)]
         return write_response(message.transaction, values, sender)
 
 
@@ -113,16 +114,19 @@ class DhtNet:
         raise AssertionError("the search has no end")
 
     def add_sybils(self, number: int, target: bytes, *, providers: int) -> list[Endpoint]:
-        """Attackers of a few providers with ids that share 24 bits and more with the target; they knock everywhere."""
+        """Attackers of a few providers with ids that share 24 bits and more with the target; they knock everywhere.
+        Every fifth has an id that fits its address, wherever that is."""
         prefixes = [random_host(self.rng).split(".")[:2] for _ in range(providers)]
         gang: list[NodeInfo] = []
         for index in range(number):
             first, second = prefixes[index % providers]
             host = f"{first}.{second}.{self.rng.randrange(1, 255)}.{self.rng.randrange(1, 255)}"
-            node_id = target[:3] + self.rng.randbytes(ID_BYTES - 3)
+            node_id = (target[:3] + self.rng.randbytes(ID_BYTES - 3) if index % 5
+                       else make_node_id(pack_host(host), self.rng))
             gang.append(NodeInfo(node_id, Endpoint(host, 6881)))
+        lies = [Endpoint(f"66.66.{number // 250}.{number % 250}", 666) for number in range(3000)]
         for node_id, endpoint in gang:
-            self.sybils[endpoint] = Sybil(node_id, gang, Endpoint("66.66.66.66", 666), self.rng)
+            self.sybils[endpoint] = Sybil(node_id, gang, lies, self.rng)
             for victim in self.rng.sample(list(self.nodes), 20):
                 knock = write_query(b"aa", b"ping", {b"id": node_id})
                 self._send(endpoint, victim, knock)

@@ -62,10 +62,12 @@ class Answerer:
             self.peers.expire(now)
             self.items.expire(now)
 
-    def answer(self, query: Query, data: bytes, sender: Endpoint, own_id: bytes, now: float) -> bytes:
-        """The datagram that answers a query, an error if it is a bad one."""
+    def answer(
+        self, query: Query, data: bytes, sender: Endpoint, own_id: bytes, now: float, *, besides: int = 0
+    ) -> bytes:
+        """The datagram that answers a query, an error if it is a bad one. So many bytes more are sent `besides`."""
         most = krpc.MAX_ITEM_ANSWER_BYTES if query.method == b"get" else krpc.MAX_ANSWER_BYTES
-        room = self.limits.room_for(packed_host(sender), len(data), most, now)
+        room = min(most, self.limits.room_for(packed_host(sender), len(data), most + besides, now) - besides)
         # The frame around the values: the transaction is echoed, the address of the sender is told.
         room -= len(krpc.write_response(query.transaction, {b"id": own_id}, sender))
         try:
@@ -87,11 +89,11 @@ class Answerer:
         """What we do not know is a search all the same if it has a target: others find their way by it."""
         for name in (b"target", b"info_hash"):
             if name in query.arguments:
-                return self._nodes(query, sender, _id_in(query, name), room)
+                return self._nodes(query, sender, _id_in(query, name), room, now)
         raise QueryRefused(krpc.METHOD_UNKNOWN, "no such method")
 
-    def _find_node(self, query: Query, sender: Endpoint, room: int, _now: float) -> Fields:
-        return self._nodes(query, sender, _id_in(query, b"target"), room)
+    def _find_node(self, query: Query, sender: Endpoint, room: int, now: float) -> Fields:
+        return self._nodes(query, sender, _id_in(query, b"target"), room, now)
 
     def _get_peers(self, query: Query, sender: Endpoint, room: int, now: float) -> Fields:
         info_hash = _id_in(query, b"info_hash")
@@ -107,7 +109,7 @@ class Answerer:
         if peers:
             values[b"values"] = [peer.compact for peer in peers]
             room -= _cost({b"values": values[b"values"]})
-        return values | self._nodes(query, sender, info_hash, room)
+        return values | self._nodes(query, sender, info_hash, room, now)
 
     def _blooms(self, info_hash: bytes, room: int, now: float) -> Fields:
         """Filters are half a kilobyte: only those who proved their address have room for them."""
@@ -133,7 +135,7 @@ class Answerer:
         room -= _cost(values)
         item = self.items.get(target)
         if item is None:
-            return values | self._nodes(query, sender, target, room)
+            return values | self._nodes(query, sender, target, room, now)
         newest = query.arguments.get(b"seq")
         if item.key:
             values[b"seq"] = item.seq
@@ -144,7 +146,7 @@ class Answerer:
             if _cost(found) <= room:   # else it is for those only who proved that they are where they say
                 values.update(found)
                 room -= _cost(found)
-        return values | self._nodes(query, sender, target, room)
+        return values | self._nodes(query, sender, target, room, now)
 
     def _put(self, query: Query, data: bytes, sender: Endpoint, own_id: bytes, now: float) -> Fields:
         self._demand_token(query, sender, now)
@@ -159,7 +161,7 @@ class Answerer:
         room -= _cost(values) + 20
         sample = sample[:max(0, room) * 2 // 3 // ID_BYTES]
         values[b"samples"] = b"".join(sample)
-        return values | self._nodes(query, sender, _id_in(query, b"target"), room - len(sample) * ID_BYTES)
+        return values | self._nodes(query, sender, _id_in(query, b"target"), room - len(sample) * ID_BYTES, now)
 
     # ----
 
@@ -169,7 +171,7 @@ class Answerer:
             raise QueryRefused(krpc.PROTOCOL_ERROR, "bad token")
         self.limits.prove(packed, now)
 
-    def _nodes(self, query: Query, sender: Endpoint, target: bytes, room: int) -> Fields:
+    def _nodes(self, query: Query, sender: Endpoint, target: bytes, room: int, now: float) -> Fields:
         """The nearest nodes that we know, of the families that were asked for, as far as there is room."""
         values: Fields = {}
         wanted = wanted_families(query.arguments, is_ipv6=sender.is_ipv6)
@@ -178,7 +180,7 @@ class Answerer:
             if not is_wanted or table is None:
                 continue
             most = min(8, max(0, room - 16) // size)
-            nearest = table.closest(number_of(target))[:most]
+            nearest = table.closest(number_of(target), now)[:most]
             values[name] = pack_nodes([NodeInfo(one.node_id, one.endpoint) for one in nearest])
             room -= 16 + len(values[name])
         return values

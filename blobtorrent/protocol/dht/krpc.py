@@ -11,9 +11,10 @@ from blobtorrent.protocol.dht.ids import ID_BYTES, host_of, may_name, pack_host
 MAX_DATAGRAM_BYTES = 2048              # that are read; honest nodes send at most 1,024 and an item
 MAX_ANSWER_BYTES = 1024                # that are sent
 MAX_ITEM_ANSWER_BYTES = 1400           # the same, to who asks for an item: still one packet
-LIMITS = Limits(size_bytes=MAX_DATAGRAM_BYTES, depth=12, tokens=1500)
+LIMITS = Limits(size_bytes=MAX_DATAGRAM_BYTES, depth=12, tokens=600)       # an item may be of 500 empty lists
+MAX_TRANSACTION_BYTES = 128            # others use 2 to 20
 MAX_NODES = 32                         # of one answer that are looked at
-MAX_VALUES = 200
+MAX_VALUES = 100                       # the same; 1,024 bytes hold no more
 
 GENERIC_ERROR, SERVER_ERROR, PROTOCOL_ERROR, METHOD_UNKNOWN = 201, 202, 203, 204
 ITEM_TOO_BIG, BAD_SIGNATURE, SALT_TOO_BIG, CAS_MISMATCH, SEQ_TOO_OLD = 205, 206, 207, 301, 302
@@ -29,7 +30,7 @@ class NodeInfo(NamedTuple):
 class Query(NamedTuple):
     """Somebody asks."""
 
-    transaction: bytes                 # opaque, of any length: echoed
+    transaction: bytes                 # opaque: echoed
     method: bytes
     arguments: dict[bytes, Any]
     sender_id: bytes
@@ -64,6 +65,8 @@ def read_message(data: bytes) -> Query | Response | Failure:
     transaction, kind = message.get(b"t"), message.get(b"y")
     if not isinstance(transaction, bytes):
         raise DhtError("dht.bad-message", "no transaction id")
+    if len(transaction) > MAX_TRANSACTION_BYTES:
+        raise DhtError("dht.bad-message", f"a transaction id of {len(transaction)} bytes")
     if kind == b"q":
         method, arguments = message.get(b"q"), message.get(b"a")
         if not isinstance(method, bytes) or not isinstance(arguments, dict):

@@ -99,7 +99,8 @@ class Lookup:
         goal = self._find_goal()
         chosen = [one for one in goal if one.stage is Stage.FRESH]
         chosen += self._asides(goal)
-        if self._needs_doors():        # they alone: others who may be gone shall not take the room of whom they name
+        if not chosen or self._needs_doors():
+            # They alone: others who may be gone shall not take the room of whom they name.
             chosen = [one for one in self._doors if one.stage is Stage.FRESH] or chosen
         chosen = chosen[:free]
         for one in chosen:

@@ -15,25 +15,34 @@ from typing import Any
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import DhtError
 from blobtorrent.protocol.dht.answers import Answerer
-from blobtorrent.protocol.dht.ids import ID_BYTES, Randomness, is_secure, is_usable, make_node_id
+from blobtorrent.protocol.dht.ids import (
+    ID_BYTES,
+    Randomness,
+    is_local,
+    is_secure,
+    is_usable,
+    make_node_id,
+    network_of,
+)
 from blobtorrent.protocol.dht.krpc import (
     Failure,
     NodeInfo,
     Query,
     Response,
+    compact,
     packed_host,
     read_message,
     read_nodes,
     write_query,
 )
+from blobtorrent.protocol.dht.limits import HEADER_BYTES, Allowance
 from blobtorrent.protocol.dht.lookup import ALPHA, Candidate, Lookup
+from blobtorrent.protocol.dht.queries import ANSWER_S, OnEnd, OpenQueries, OpenQuery
 from blobtorrent.protocol.dht.routing import RoutingTable
 from blobtorrent.protocol.dht.search import Search, SearchEvent, SearchResult, SearchState, Walk, token_of
 from blobtorrent.protocol.dht.voting import AddressVote
 from blobtorrent.runtime.machine import Machine, Table
 
-TRANSACTION_BYTES = 4
-ANSWER_S = 4.0                         # a query that is not answered by then has failed
 STEP_S = 0.25                          # between two looks at searches under way
 UPKEEP_S = 5.0                         # between two looks at the table
 MIN_SEARCHES, MAX_SEARCHES = 8, 32     # that look at the same time, as many others wait
@@ -41,8 +50,9 @@ WAITING_FOR_ONE = 25                   # so many more that wait let one more loo
 SEARCH_S = 60.0                        # then it has to be content with whom it found
 MAX_WAITING = 20_000                   # searches that wait for others to end
 PATIENCE_S = 20.0                      # that they wait for the network to be found
-MAX_PENDING = 1000                     # queries that wait for an answer
-MAX_PINGS = 16                         # of these, to nodes that may come into the table
+MEETINGS_PER_S, MEETINGS_BURST = 4.0, 16.0                 # strangers that are asked whether they are there
+PING_BYTES = 64 + HEADER_BYTES         # of a ping, at most
+MEET_AGAIN_S = 60.0                    # strangers of one network
 BOOTSTRAP_ALPHA = 8
 FIRST_RETRY_S = 5.0                    # of the bootstrap; doubled with every failure
 LAST_RETRY_S = 300.0
@@ -91,21 +101,6 @@ def _ignore(_result: SearchResult) -> None:
     """A search for the sake of the nodes that are met on the way."""
 
 
-class _Pending:
-    """A query of ours that is not answered yet."""
-
-    __slots__ = ("endpoint", "expires_s", "on_end", "walk")
-
-    def __init__(
-        self, endpoint: Endpoint, expires_s: float, on_end: Callable[[Response | None, bytes], None] | None,
-        walk: Walk | None,
-    ) -> None:
-        self.endpoint = endpoint
-        self.expires_s = expires_s
-        self.on_end = on_end           # the answer and its datagram, or None; None itself for a mere ping
-        self.walk = walk               # that it is a step of
-
-
 class Node:
     """`on_address(packed)` is called when the world agrees on our outer address, once at least in every run; `address`
     is what it was in an earlier one.
@@ -134,8 +129,11 @@ class Node:
         self._rng = rng
         self._on_address = on_address
         self._outbox: list[tuple[Endpoint, bytes]] = []
-        self._pending: dict[bytes, _Pending] = {}          # by transaction, the oldest first
-        self._pinged: set[Endpoint] = set()
+        self._queries = OpenQueries(rng)
+        # Who asked us, and whom peers named, apart, so that neither takes the turns of the other.
+        self._strangers = Allowance(MEETINGS_PER_S, MEETINGS_BURST, now)
+        self._named = Allowance(MEETINGS_PER_S, MEETINGS_BURST, now)
+        self._met: dict[bytes, float] = {}                 # networks whose strangers were asked -> not again until
         self._walks: list[Walk] = []
         self._bootstrap_walk: Walk | None = None           # the last one
         self._waiting: OrderedDict[Hashable, tuple[Search, float]] = OrderedDict()         # and how long each waits
@@ -181,8 +179,9 @@ class Node:
                 self._walks.remove(walk)
 
     def add_contact(self, endpoint: Endpoint, now: float) -> None:
-        """Somebody who may be a node, such as a peer that said so: find out."""
-        if self.table.get(endpoint) is None and endpoint.is_ipv6 == self.is_ipv6:
+        """Somebody who may be a node, such as a peer that said so: find out, unless there are too many of them."""
+        if (endpoint.is_ipv6 == self.is_ipv6 and is_usable(packed_host(endpoint)) and self.table.get(endpoint) is None
+                and self._named.take(now)):
             self._try_out(endpoint, now)
 
     def take(self) -> list[tuple[Endpoint, bytes]]:
@@ -193,7 +192,7 @@ class Node:
     @property
     def deadline_s(self) -> float:
         """When `tick` must be called."""
-        if self._walks or self._pending:
+        if self._walks or len(self._queries):
             return min(self._stepped_s + STEP_S, self._upkeep_s)
         return self._upkeep_s
 
@@ -204,15 +203,19 @@ class Node:
 
     def hint(self, nodes: Iterable[NodeInfo]) -> None:
         """Nodes that were there some time ago."""
-        self._hints = [node for node in nodes if node.endpoint.is_ipv6 == self.is_ipv6][:MAX_HINTS]
+        self._hints = [node for node in nodes if node.endpoint.is_ipv6 == self.is_ipv6]
 
     # ---- what comes
 
     def on_datagram(self, data: bytes, sender: Endpoint, now: float) -> None:
         """Somebody sent this. What breaks the rules is counted and dropped."""
         try:
-            if sender.port == 0 or sender.is_ipv6 != self.is_ipv6 or not is_usable(packed_host(sender)):
+            packed = packed_host(sender)
+            if sender.port == 0 or sender.is_ipv6 != self.is_ipv6 or not is_usable(packed):
                 raise DhtError("dht.bad-sender", "an address that nobody can have")
+            is_owed = self._queries.may_answer(sender, data)
+            if not self.answerer.limits.may_be_heard(packed, now, is_owed=is_owed):
+                raise DhtError("dht.flood", "more than anybody has to say")
             message = read_message(data)
         except DhtError as error:
             self.counts[error.code] += 1
@@ -220,20 +223,18 @@ class Node:
         if isinstance(message, Query):
             self._on_query(message, data, sender, now)
             return
-        pending = self._pending.get(message.transaction)
-        if pending is None or pending.endpoint != sender:
+        query = self._queries.take(message.transaction, sender)
+        if query is None:
             self.counts["dht.unasked"] += 1
             return
-        del self._pending[message.transaction]
-        self._pinged.discard(sender)
         if isinstance(message, Failure):
             self.counts["refused"] += 1
-            if pending.on_end is not None:
-                pending.on_end(None, data)
+            if query.on_end is not None:
+                query.on_end(None, data)
         else:
-            self._on_response(message, data, pending, now)
-        if pending.walk is not None:
-            self._go_on(pending.walk, now)
+            self._on_response(message, data, query, now)
+        if query.walk is not None:
+            self._go_on(query.walk, now)
             self._begin_waiting(now)
 
     def _on_query(self, query: Query, data: bytes, sender: Endpoint, now: float) -> None:
@@ -243,19 +244,29 @@ class Node:
             self.counts["dht.flood"] += 1
             return
         self.counts["query"] += 1
-        self._outbox.append((sender, self.answerer.answer(query, data, sender, self.node_id, now)))
-        if query.is_read_only or self.table.on_query(query.sender_id, sender, now):
-            return
-        if self.table.has_room_for(query.sender_id):
+        is_met = self._may_meet(query, sender, now)
+        answer = self.answerer.answer(
+            query, data, sender, self.node_id, now, besides=PING_BYTES if is_met else 0)
+        self.answerer.limits.on_answered(len(answer), now)
+        self._outbox.append((sender, answer))
+        if is_met:
+            self._met[_meeting_place(sender)] = now + MEET_AGAIN_S
             self._try_out(sender, now)
 
-    def _on_response(self, response: Response, data: bytes, pending: _Pending, now: float) -> None:
+    def _may_meet(self, query: Query, sender: Endpoint, now: float) -> bool:
+        """Whether somebody who asked us something is asked whether he is there: that alone brings a node into the
+        table. Queries are forged easily, so this is for few."""
+        return (not query.is_read_only and not self.table.on_query(query.sender_id, sender, now)
+                and self.table.has_room_for(query.sender_id) and not self._queries.is_asked(sender)
+                and _meeting_place(sender) not in self._met and self._strangers.take(now))
+
+    def _on_response(self, response: Response, data: bytes, query: OpenQuery, now: float) -> None:
         self.counts["answer"] += 1
-        sender = pending.endpoint
+        sender = query.endpoint
         packed = packed_host(sender)
         self.answerer.limits.prove(packed, now)
-        if pending.on_end is not None:                     # first of all: who waits for it waits for nothing else
-            pending.on_end(response, data)
+        if query.on_end is not None:   # first of all: who waits for it waits for nothing else
+            query.on_end(response, data)
         if sender not in self.routers and self.table.on_answer(response.sender_id, sender, now) is not None:
             self._note(NodeEvent.FOUND)
         if response.seen_as is not None and self.vote.add(response.seen_as, packed):
@@ -267,15 +278,11 @@ class Node:
 
     def tick(self, now: float) -> None:
         """Give up what was not answered, go on with searches, look after the table."""
-        for transaction, pending in list(self._pending.items()):
-            if pending.expires_s > now:
-                break
-            del self._pending[transaction]
-            self._pinged.discard(pending.endpoint)
+        for query in self._queries.take_late(now):
             self.counts["unanswered"] += 1
-            self.table.on_failure(pending.endpoint)
-            if pending.on_end is not None:
-                pending.on_end(None, b"")
+            self.table.on_failure(query.endpoint)
+            if query.on_end is not None:
+                query.on_end(None, b"")
         if now >= self._upkeep_s:
             self._upkeep_s = now + UPKEEP_S
             self._keep_up(now)
@@ -283,6 +290,7 @@ class Node:
 
     def _keep_up(self, now: float) -> None:
         self.answerer.expire(now)
+        self._met = {place: until_s for place, until_s in self._met.items() if until_s > now}
         self._settle(now)
         if self._begins_s is not None and now >= self._begins_s:
             self._begin(now)
@@ -311,9 +319,10 @@ class Node:
     def _begin(self, now: float) -> None:
         self._begins_s = None
         self.machine.fire(NodeEvent.BEGIN)
-        lookup = self._lookup(self.node_id, BOOTSTRAP_ALPHA)
-        for node_id, endpoint in self._hints:
+        lookup = self._lookup(self.node_id, now, BOOTSTRAP_ALPHA)
+        for node_id, endpoint in self._hints[:MAX_HINTS]:
             lookup.add(node_id, endpoint)
+        self._hints = self._hints[MAX_HINTS:] + self._hints[:MAX_HINTS]                    # others the next time
         for endpoint in (*self.bootstrap, *self.routers):
             lookup.add_door(endpoint)
         self._bootstrap_walk = Walk(Search(self.node_id, self._on_begun), lookup, now + SEARCH_S)
@@ -358,10 +367,10 @@ class Node:
 
     # ---- searches
 
-    def _lookup(self, target: bytes, alpha: int = ALPHA) -> Lookup:
+    def _lookup(self, target: bytes, now: float, alpha: int = ALPHA) -> Lookup:
         lookup = Lookup(target, self.node_id, alpha)
-        nearest = self.table.closest(lookup.target, FIRST_ASKED)
-        trusted = self.table.closest(lookup.target, FIRST_ASKED, only_secure=True)
+        nearest = self.table.closest(lookup.target, now, FIRST_ASKED)
+        trusted = self.table.closest(lookup.target, now, FIRST_ASKED, only_secure=True)
         for contact in (*nearest, *trusted):
             lookup.add(contact.node_id, contact.endpoint)
         return lookup
@@ -380,7 +389,7 @@ class Node:
         while free > 0 and self._waiting:
             free -= 1
             _, (search, _) = self._waiting.popitem(last=False)
-            walk = Walk(search, self._lookup(search.target), now + SEARCH_S)
+            walk = Walk(search, self._lookup(search.target, now), now + SEARCH_S)
             self._walks.append(walk)
             self._go_on(walk, now)
 
@@ -438,20 +447,22 @@ class Node:
 
     def _try_out(self, endpoint: Endpoint, now: float) -> None:
         """See whether a node answers; that alone brings it into the table."""
-        if len(self._pinged) < MAX_PINGS and endpoint not in self._pinged and self._ask(
-                endpoint, b"ping", {}, None, now):
-            self._pinged.add(endpoint)
+        if not self._queries.is_asked(endpoint):
+            self._ask(endpoint, b"ping", {}, None, now)
 
     def _ask(
-        self, endpoint: Endpoint, method: bytes, arguments: dict[bytes, Any],
-        on_end: Callable[[Response | None, bytes], None] | None, now: float, walk: Walk | None = None,
+        self, endpoint: Endpoint, method: bytes, arguments: dict[bytes, Any], on_end: OnEnd | None, now: float,
+        walk: Walk | None = None,
     ) -> bool:
-        if len(self._pending) >= MAX_PENDING:
+        transaction = self._queries.add(endpoint, on_end, walk, now)
+        if transaction is None:
             return False
-        transaction = self._rng.randbytes(TRANSACTION_BYTES)
-        while transaction in self._pending:
-            transaction = self._rng.randbytes(TRANSACTION_BYTES)
-        self._pending[transaction] = _Pending(endpoint, now + ANSWER_S, on_end, walk)
         self._outbox.append((endpoint, write_query(
             transaction, method, {b"id": self.node_id, **arguments}, is_read_only=self.is_read_only)))
         return True
+
+
+def _meeting_place(endpoint: Endpoint) -> bytes:
+    """Of each network one stranger is asked; at home all are of one."""
+    packed = packed_host(endpoint)
+    return compact(endpoint) if is_local(packed) else network_of(packed)

@@ -139,26 +139,23 @@ class RoutingTable:
         if contact.failures >= GIVE_UP_FAILURES:
             self._remove(contact)
 
-    def closest(self, target: int, most: int = K, *, only_secure: bool = False) -> list[Contact]:
-        """The contacts nearest to a target, nearest first; none that failed to answer last time, if there are others.
-        """
+    def closest(self, target: int, now: float, most: int = K, *, only_secure: bool = False) -> list[Contact]:
+        """The contacts nearest to a target, nearest first; none that is not good while there are others."""
         index = self._index(target)
         found = [contact for bucket in self.buckets[index:] for contact in bucket.contacts]
         found = [contact for contact in found if contact.is_secure or not only_secure]
         while len(found) < most and index:
             index -= 1
             found += [one for one in self.buckets[index].contacts if one.is_secure or not only_secure]
-        found.sort(key=lambda contact: (contact.failures > 0, contact.number ^ target))
+        found.sort(key=lambda contact: (not contact.is_good(now), contact.number ^ target))
         return found[:most]
 
     def questionable(self, now: float) -> Contact | None:
-        """One that was not heard of for long, where another waits for its place: ask whether it is still there."""
-        for bucket in self.buckets:
-            if bucket.spares:
-                for contact in bucket.contacts:
-                    if not contact.is_good(now):
-                        return contact
-        return None
+        """The one that was not heard of for longest, first where another waits for its place: ask whether it is still
+        there. None while all are good."""
+        doubtful = [(not bucket.spares, contact.heard_s, contact.number, contact)
+                    for bucket in self.buckets for contact in bucket.contacts if not contact.is_good(now)]
+        return min(doubtful)[3] if doubtful else None
 
     def stale_target(self, now: float, random: bytes) -> int | None:
         """A target in the bucket in which nothing happened for too long; it counts as looked through from now on."""

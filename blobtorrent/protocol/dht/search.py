@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import Any, NamedTuple
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.bencode import decode
+from blobtorrent.protocol.dht.ids import is_local, provider_of
 from blobtorrent.protocol.dht.items import Item, Refused, read_item
 from blobtorrent.protocol.dht.krpc import Response, read_values
 from blobtorrent.protocol.dht.lookup import Candidate, Lookup
 from blobtorrent.runtime.machine import Machine, Table
 
-MAX_PEERS = 1000                       # of one search that are handed on
+MAX_PEERS_OF_PROVIDER = 100            # that the nodes of one provider may name in a search
 MAX_TOKEN_BYTES = 64
 
 
@@ -128,6 +130,7 @@ class PeerSearch(Search):
         self._port = port
         self._is_seed = is_seed
         self._known: set[Endpoint] = set()
+        self._named: Counter[bytes] = Counter()            # how many peers, by the provider of who named them
 
     @property
     def key(self) -> Hashable:
@@ -138,10 +141,12 @@ class PeerSearch(Search):
 
     def on_answer(self, response: Response, data: bytes, candidate: Candidate) -> None:
         super().on_answer(response, data, candidate)
-        found = dict.fromkeys(peer for peer in read_values(response.values, candidate.packed)
-                              if peer not in self._known)
-        new = list(found)[:MAX_PEERS - self.peers]
+        packed = candidate.packed
+        provider = packed if is_local(packed) else provider_of(packed)
+        found = dict.fromkeys(peer for peer in read_values(response.values, packed) if peer not in self._known)
+        new = list(found)[:MAX_PEERS_OF_PROVIDER - self._named[provider]]
         if new:
+            self._named[provider] += len(new)
             self._known.update(new)
             self.peers += len(new)
             self._on_peers(new)

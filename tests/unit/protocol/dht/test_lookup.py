@@ -140,3 +140,20 @@ def test_doors_are_asked_while_nobody_else_is_known():
     lookup.on_answer(door, b"x" * 20, None)
     answer_all(lookup)
     assert door not in lookup.closest()
+
+
+def test_a_door_that_comes_late_is_asked_when_there_is_nobody_else():
+    """Eight who live, but too few networks of them: neither enough for a goal nor too few to need a door."""
+    rng = Random(10)
+    lookup = Lookup(TARGET, OWN)
+    for number in range(10):
+        lookup.add(*honest(rng, f"20.5.6.{number + 1}"))
+    answer_all(lookup)
+    assert lookup.is_done
+    door = Endpoint("30.0.0.1", 1)
+    lookup.add_door(door)
+    assert not lookup.is_done
+    (asked,) = lookup.next(9.0)
+    assert asked.endpoint == door
+    lookup.on_failure(asked)
+    assert lookup.is_done

@@ -9,13 +9,25 @@ import pytest
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.bencode import decode, encode
+from blobtorrent.protocol.dht import node as node_module
 from blobtorrent.protocol.dht.answers import Answerer
-from blobtorrent.protocol.dht.ids import is_secure, make_node_id
+from blobtorrent.protocol.dht.ids import is_secure, make_node_id, pack_host
 from blobtorrent.protocol.dht.items import signed
 from blobtorrent.protocol.dht.krpc import Failure, Query, Response, read_message, write_query, write_response
-from blobtorrent.protocol.dht.limits import AMPLIFICATION, HEADER_BYTES, HOST_BURST, TOTAL_BURST
-from blobtorrent.protocol.dht.node import ANSWER_S, MAX_PINGS, SEARCH_S, SETTLED_S, Node, NodeState
-from blobtorrent.protocol.dht.search import PeerSearch
+from blobtorrent.protocol.dht.limits import (
+    AMPLIFICATION,
+    BYTES_BURST,
+    BYTES_PER_S,
+    HEADER_BYTES,
+    HEARD_BURST,
+    HOST_BURST,
+    MUTED_S,
+    TOTAL_BURST,
+)
+from blobtorrent.protocol.dht.lookup import Candidate
+from blobtorrent.protocol.dht.node import MEETINGS_BURST, MEETINGS_PER_S, SEARCH_S, SETTLED_S, Node, NodeState
+from blobtorrent.protocol.dht.queries import ANSWER_S, OpenQueries
+from blobtorrent.protocol.dht.search import MAX_PEERS_OF_PROVIDER, PeerSearch
 from blobtorrent.protocol.dht.voting import QUORUM, AddressVote
 from tests.support.dhtnet import random_host
 
@@ -58,6 +70,7 @@ def test_transactions_of_any_length_are_echoed():
 
 def test_the_nearest_nodes_are_told_of_the_families_that_are_wanted():
     node = populated()
+    node.answerer.limits.prove(pack_host(ASKER.host), 0.0)
     nodes = ask(node, b"find_node", target=TARGET).values[b"nodes"]
     assert len(nodes) == 8 * 26
     assert b"nodes" not in ask(node, b"find_node", target=TARGET, want=[b"n6"]).values
@@ -156,7 +169,7 @@ def test_an_answer_to_a_forged_address_is_no_more_than_three_times_the_query():
     node = populated()
     for number in range(500):
         node.answerer.peers.announce(TARGET, Endpoint(f"30.0.{number % 250}.{number // 250}", 7), is_seed=False, now=0)
-    rng = Random(3)
+    rng, pings = Random(3), 0
     for method, name in ((b"get_peers", b"info_hash"), (b"find_node", b"target"), (b"get", b"target"),
                          (b"sample_infohashes", b"target"), (b"ping", b"x")):
         for want in ([], [b"n4", b"n6"]):
@@ -165,9 +178,9 @@ def test_an_answer_to_a_forged_address_is_no_more_than_three_times_the_query():
             out = node.take()
             assert out
             sent = sum(len(data) + HEADER_BYTES for _, data in out)
-            # The ping that finds out whether it is a node goes besides, to few, and is as small as a query.
-            assert sent <= AMPLIFICATION * (len(query) + HEADER_BYTES) + 100
-            assert max(len(data) + HEADER_BYTES for _, data in out) <= AMPLIFICATION * (len(query) + HEADER_BYTES)
+            assert sent <= AMPLIFICATION * (len(query) + HEADER_BYTES)
+            pings += len(out) - 1
+    assert pings == 10                 # which find out whether it is a node
 
 
 def test_one_host_is_answered_ten_times_a_second():
@@ -186,14 +199,88 @@ def test_all_hosts_together_are_answered_a_hundred_times_a_second():
     assert answered <= TOTAL_BURST + 100
 
 
-def test_few_strangers_are_tried_out_at_a_time():
-    node, rng = make_node(), Random(5)
-    for number in range(100):
+def pings_of(node: Node) -> list[Endpoint]:
+    return [to for to, data in node.take() if isinstance(read_message(data), Query)]
+
+
+def be_asked(node: Node, number: int, duration_s: float) -> None:
+    """So many strangers ask something, one after the other."""
+    rng = Random(5)
+    for index in range(number):
+        now = duration_s * index / number
         query = write_query(b"t", b"ping", {b"id": rng.randbytes(20)})
-        node.on_datagram(query, Endpoint(random_host(rng), 1), number / 100)
-    pings = [data for _, data in node.take() if isinstance(read_message(data), Query)]
-    assert len(pings) == MAX_PINGS
+        node.on_datagram(query, Endpoint(random_host(rng), 1), now)
+        if now >= node.deadline_s:
+            node.tick(now)
+
+
+def test_few_strangers_are_tried_out_at_a_time():
+    node = make_node()
+    be_asked(node, 500, 10.0)
+    assert 0.9 * MEETINGS_PER_S * 10 <= len(pings_of(node)) <= MEETINGS_BURST + MEETINGS_PER_S * 10
     assert len(node.table) == 0
+
+
+def test_of_one_network_one_stranger_is_tried_out():
+    node, rng = make_node(), Random(6)
+    for number in range(9):
+        query = write_query(b"t", b"ping", {b"id": rng.randbytes(20)})
+        node.on_datagram(query, Endpoint(f"20.1.2.{number}", 1), 0.5 * number)
+    assert pings_of(node) == [Endpoint("20.1.2.0", 1)]
+
+
+def test_strangers_do_not_keep_us_from_looking_after_the_table_or_from_nodes_that_peers_name():
+    node = make_node()
+    old, named = Endpoint("90.1.1.1", 1), Endpoint("90.2.2.2", 1)
+    node.table.on_answer(TARGET, old, -2000.0)
+    be_asked(node, 1000, 10.0)
+    node.add_contact(named, 10.0)
+    assert {old, named} <= set(pings_of(node))
+
+
+def test_a_host_that_floods_us_is_not_even_read_for_a_minute(monkeypatch):
+    node = make_node()
+    read = []
+    monkeypatch.setattr(node_module, "read_message", lambda data: read.append(data) or read_message(data))
+    query = write_query(b"t", b"ping", {b"id": ID})
+    for number in range(1000):
+        node.on_datagram(query, ASKER, number / 1000)
+    assert len(read) <= HEARD_BURST + 50
+    assert node.counts["dht.flood"] >= 900
+    node.take()
+    node.on_datagram(query, ASKER, MUTED_S - 1)
+    assert node.take() == []
+    node.on_datagram(query, ASKER, MUTED_S + 2)
+    assert len(node.take()) >= 1
+
+
+def test_who_floods_us_is_heard_all_the_same_when_we_asked_it():
+    node = make_node()
+    for _ in range(200):
+        node.on_datagram(b"dx", ASKER, 0.0)
+    ((to, query),) = begin(node, ASKER)
+    node.on_datagram(write_response(query.transaction, {b"id": ID}, to), to, 0.1)
+    assert [contact.endpoint for contact in node.table] == [ASKER]
+
+
+def test_all_answers_together_are_bounded_in_bytes():
+    node, rng = make_node(), Random(9)
+    node.answerer.items.put(signed(b"x" * 900, b"s" * 32, seq=1), b"host", node.node_id, 0.0)
+    target = next(iter(node.answerer.items._items))
+    query = write_query(b"t", b"get", {b"id": ID, b"target": target}, is_read_only=True)
+    sent = 0
+    for number in range(3000):
+        asker = Endpoint(random_host(rng), 1)
+        node.answerer.limits.prove(pack_host(asker.host), number / 100)
+        node.on_datagram(query, asker, number / 100)
+        sent += sum(len(data) + HEADER_BYTES for _, data in node.take())
+    assert BYTES_PER_S * 25 <= sent <= BYTES_BURST + BYTES_PER_S * 30 + 2000
+
+
+def test_a_transaction_that_fills_the_datagram_is_not_echoed():
+    node = make_node()
+    node.on_datagram(write_query(b"t" * 129, b"ping", {b"id": ID}), ASKER, 0.0)
+    assert node.take() == []
 
 
 # ---- lies
@@ -269,6 +356,23 @@ def test_nonsense_is_counted_and_not_answered(data):
     assert node.counts["dht.bad-message"] == 1
 
 
+def test_liars_do_not_use_up_what_others_may_name():
+    found = []
+    search = PeerSearch(TARGET, found.extend, lambda result: None)
+
+    def hear(host: str, peers: list[Endpoint]) -> None:
+        endpoint = Endpoint(host, 1)
+        answer = Response(b"t", {b"values": [peer.compact for peer in peers]}, ID, None)
+        search.on_answer(answer, b"", Candidate(ID, 1, endpoint))
+
+    for number in range(50):
+        hear(f"66.6.{number}.1", [Endpoint(f"66.{number}.{lie}.1", 6) for lie in range(200)])
+    assert len(found) == MAX_PEERS_OF_PROVIDER
+    for number in range(40):
+        hear(f"{20 + number}.1.1.1", [Endpoint(f"30.{number}.{peer}.1", 1) for peer in range(100)])
+    assert len(found) == MAX_PEERS_OF_PROVIDER + 40 * 100
+
+
 # ---- our own address
 
 def test_our_address_is_what_several_providers_agree_on():
@@ -315,7 +419,7 @@ def seen_as(node: Node, address: bytes, now: float, number: int = QUORUM) -> Non
     rng = Random(int(now))
     for _ in range(number):
         where = Endpoint(random_host(rng), 6881)
-        node.add_contact(where, now)
+        node._ask(where, b"ping", {}, None, now)
         data = next(data for to, data in node.take() if to == where)
         answer = write_response(read_message(data).transaction, {b"id": rng.randbytes(20)}, ASKER)
         node.on_datagram(answer.replace(ASKER.compact, address + b"\x00\x01"), where, now)
@@ -350,7 +454,7 @@ def test_a_search_whose_answers_get_lost_inside_ends_all_the_same():
     node.on_datagram(write_response(query.transaction, {b"id": ID}, to), to, 0.1)
     results = []
     node.search(PeerSearch(TARGET, lambda peers: None, results.append), 0.2)
-    node._pending.clear()
+    node._queries = OpenQueries(Random(1))
     for second in range(1, int(SEARCH_S) + 10):
         node.tick(float(second))
     assert len(results) == 1

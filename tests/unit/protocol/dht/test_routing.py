@@ -70,7 +70,7 @@ def test_the_closest_are_those_that_a_look_at_all_would_find():
     for _ in range(50):
         target = number_of(rng.randbytes(20))
         everybody = sorted(table, key=lambda contact: contact.number ^ target)
-        assert [one.number for one in table.closest(target)] == [one.number for one in everybody[:8]]
+        assert [one.number for one in table.closest(target, 0.0)] == [one.number for one in everybody[:8]]
 
 
 def test_one_network_has_one_place_in_a_bucket():
@@ -144,13 +144,29 @@ def test_nobody_goes_while_nobody_waits_until_it_is_hopeless():
     assert table.get(where) is None
 
 
-def test_who_was_not_heard_of_is_asked_when_others_wait():
+def test_who_was_not_heard_of_for_longest_is_asked_first_where_another_waits():
     rng = Random(10)
     table = full_bucket(rng)
-    assert table.questionable(1000.0) is None
-    table.on_answer(far_id(rng), endpoint(rng), 0.0)
+    near = bytes([64]) + bytes(19)
+    assert table.on_answer(near, endpoint(rng), -500.0)
     assert table.questionable(100.0) is None
-    assert table.questionable(1000.0) is not None
+    doubtful = table.questionable(1000.0)
+    assert doubtful is not None
+    assert doubtful.node_id == near
+    table.on_answer(far_id(rng), endpoint(rng), 0.0)
+    doubtful = table.questionable(1000.0)
+    assert doubtful is not None
+    assert doubtful.node_id[0] >= 128
+
+
+def test_nodes_that_are_good_are_named_before_those_that_may_be_gone():
+    rng = Random(15)
+    table = RoutingTable(OWN, 0.0)
+    ids = sorted(far_id(rng) for _ in range(16))
+    for index, node_id in enumerate(ids):
+        table.on_answer(node_id, endpoint(rng), 2000.0 if index >= 8 else 0.0)
+    assert {one.node_id for one in table.closest(number_of(ids[0]), 2000.0)} == set(ids[8:])
+    assert len(table.closest(number_of(ids[0]), 2000.0, 12)) == 12
 
 
 def test_a_bucket_where_nothing_happens_is_looked_through_once():
@@ -182,7 +198,7 @@ def test_who_waits_and_comes_with_another_id_waits_no_more():
     assert_consistent(table)
     for _ in range(GIVE_UP_FAILURES):
         table.on_failure(where)
-    assert where not in [one.endpoint for one in table.closest(nearer.number, 200)]
+    assert where not in [one.endpoint for one in table.closest(nearer.number, 2.0, 200)]
 
 
 def test_who_waits_is_as_fresh_as_its_last_answer():
