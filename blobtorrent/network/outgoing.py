@@ -39,12 +39,12 @@ def connect_to(binding: Binding, host: str, port: int, left_s: TimeLeft, may_ask
     if not fitting:
         raise NetworkError("net.no-address", f"{host} has no IPv{family} address")
     allowed = [address for address in fitting if may_ask(true_address(address))]
-    failure: OSError = ConnectionError("no address")
+    failure: OSError | NetworkError = ConnectionError("no address")
     for tried, address in enumerate(allowed):
         timeout_s = left_s() / (len(allowed) - tried)      # a dead address must not use up all the time
         try:
             return _connect(binding, str(address), port, timeout_s, source)
-        except OSError as error:
+        except (OSError, NetworkError) as error:           # the policy may have no way for a family
             failure = error
     if not allowed:
         raise _forbidden(host)

@@ -133,6 +133,7 @@ def _write_name(name: str) -> bytes:
 def _read_name(data: bytes, at: int) -> tuple[str, int]:
     """A name in lower case and where it ends. Raises ValueError."""
     labels: list[bytes] = []
+    name_bytes = 0
     end = -1
     for _ in range(MAX_JUMPS + MAX_NAME):
         if at >= len(data):
@@ -150,6 +151,7 @@ def _read_name(data: bytes, at: int) -> tuple[str, int]:
         else:
             labels.append(data[at + 1:at + 1 + length])
             at += 1 + length
-            if sum(map(len, labels)) + len(labels) > MAX_NAME + 1:
+            name_bytes += 1 + length
+            if name_bytes > MAX_NAME + 1:
                 break
     raise ValueError("a name without an end")
