@@ -51,7 +51,7 @@ def serve(
         filters = FilterManager(engine.use_filter, engine.gates)
         filters.apply(settings.filters)
         filters.measure(engine.metrics)
-        chronicle, hooks = Chronicle(engine.gateway), HookManager(engine.gateway, binding=engine.binding)
+        chronicle, hooks = Chronicle(engine.gateway), HookManager(engine.gateway, launch.state, binding=engine.binding)
         chronicle.follow(hooks.on_told)
         hooks.apply(settings.hooks)
         hooks.measure(engine.metrics)

@@ -157,6 +157,29 @@ def test_a_hook_that_hangs_does_not_keep_the_daemon_from_ending(sample: Sample, 
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_what_a_hook_was_not_told_yet_it_is_told_after_the_next_start(
+    sample: Sample, tmp_path: Path, how: signal.Signals
+) -> None:
+    with WebServer(503, 503, 204) as server:
+        settings = f'[[hooks]]\nevents = ["torrent-added", "torrent-removed"]\nurl = "{server.url}"\nconcurrency = 1\n'
+        with Daemon(tmp_path, settings=settings) as daemon:
+            add_complete(daemon, sample)
+            wait_until(lambda: server.posts, TIMEOUT_S, "the first attempt")
+            server.pause_s = 5.0
+            daemon.call("DELETE", f"/v1/torrents/{sample.info_hash.hex()}")
+            wait_until(lambda: len(server.posts) == 2, TIMEOUT_S, "the second event")      # while the first one pauses
+            daemon.send_signal(how)
+            daemon.wait(TIMEOUT_S)
+        server.pause_s = 0.0
+        with Daemon(tmp_path, settings=settings):
+            wait_until(lambda: len(server.posts) >= 4, TIMEOUT_S, "what was left")
+    added, removed, *again = (post.body for post in server.posts)
+    assert (server.posts[0].json["type"], server.posts[1].json["type"]) == ("torrent-added", "torrent-removed")
+    assert again[:2] == [added, removed]                   # what the second daemon may have to tell itself comes later
+    assert (tmp_path / "state" / "hooks.journal").exists()
+
+
 def test_open_streams_end_with_the_daemon_and_do_not_hold_it_up(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon, listen(daemon) as client, listen(daemon) as other:
         begun_s = time.monotonic()

@@ -13,19 +13,21 @@ import pytest
 from blobtorrent.config.schema import HookSettings
 from blobtorrent.interface.eventjson import Told, tell
 from blobtorrent.interface.hooks import delivery, manager
+from blobtorrent.interface.hooks.journal import FILE_NAME
 from blobtorrent.interface.hooks.manager import HookManager
 from blobtorrent.model.events import TorrentFinished, TorrentRemoved
 from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.runtime.metrics import Registry
+from blobtorrent.storage.state.statedir import StateDir
 from tests.support.peers.program import wait_until
 from tests.support.rest import PATIENCE_S, PlayedSession, info_hash, status_of
 from tests.support.webserver import WebServer
 
 
 class Rig:
-    def __init__(self) -> None:
+    def __init__(self, state: Path | None = None) -> None:
         self.session = PlayedSession()
-        self.hooks = HookManager(self.session.gateway, binding=ANYWHERE)
+        self.hooks = HookManager(self.session.gateway, state, binding=ANYWHERE)
         self.registry = Registry()
         self.hooks.measure(self.registry)
 
@@ -69,7 +71,7 @@ def quick(monkeypatch):
 
 
 def told(number: int, status=None) -> Told:
-    return tell(TorrentFinished(info_hash(number), 0), status, number=number, event_id=f"ab-{number}", wall=1.0)
+    return tell(TorrentFinished(info_hash(number), 0), status, number=number, event_id=f"ab-{number}", wall=time.time())
 
 
 def script(folder: Path, text: str, name: str = "hook") -> str:
@@ -270,3 +272,93 @@ def test_a_secret_that_is_none_is_complained_of_once(rig, tmp_path, caplog, mode
         rig.wait_for(**({"failed": 1} if mode is None else {"ok": 1}))
     complaints = [record.message for record in caplog.records if "secret" in record.message]
     assert complaints == ([words] if words else [])
+
+
+# ---- what outlives a process
+
+@pytest.fixture
+def state(tmp_path):
+    StateDir(tmp_path / "state").close()
+    return tmp_path / "state"
+
+
+def test_what_waits_at_the_end_is_told_after_the_next_start_in_its_order(state):
+    with WebServer(500, 204) as server:
+        server.pause_s = 0.3
+        with Rig(state) as rig:
+            rig.hooks.apply([HookSettings(url=server.url, concurrency=1)])
+            rig.tell(1, 2, 3)
+            wait_until(lambda: server.posts, PATIENCE_S, "the first")
+        server.pause_s = 0.0
+        with Rig(state) as rig:
+            rig.hooks.apply([HookSettings(url=server.url, concurrency=1, retries=1)])
+            rig.tell(4)
+            rig.wait_for(ok=4)
+    assert [post.json["id"] for post in server.posts] == ["ab-1", "ab-1", "ab-2", "ab-3", "ab-4"]
+    assert (state / FILE_NAME).stat().st_size == 0
+
+
+def test_what_is_tried_again_later_is_tried_again_after_the_next_start(state):
+    with WebServer(500, 204) as server:
+        hook = HookSettings(url=server.url)
+        with Rig(state) as rig:
+            rig.hooks.apply([hook])
+            rig.tell(1)
+            rig.wait_for(failed=1)
+        with Rig(state) as rig:
+            rig.hooks.apply([hook])
+            rig.wait_for(ok=1)
+        with Rig(state) as rig:
+            rig.hooks.apply([hook])
+            rig.tell(2)
+            rig.wait_for(ok=1)
+    assert [post.json["id"] for post in server.posts] == ["ab-1", "ab-1", "ab-2"]
+
+
+def test_a_program_that_is_killed_at_the_end_is_run_again_and_finds_the_content(state, tmp_path):
+    begun, path = tmp_path / "begun", tmp_path / "path"
+    program = script(tmp_path, f'test -e {begun} || {{ touch {begun}; sleep 300; }}; echo "$BLOBTORRENT_PATH" >{path}')
+    hook = HookSettings(program=(program,), retries=0)
+    with Rig(state) as rig:
+        rig.hooks.apply([hook])
+        rig.tell(1)
+        wait_until(begun.exists, PATIENCE_S, "the program")
+        assert rig.hooks.stop(1.0)
+    with Rig(state) as rig:
+        rig.session.tell_state("starting")
+        rig.hooks.apply([hook])
+        wait_until(lambda: rig.figures()["events_waiting"] == 1, PATIENCE_S, "what was left")
+        assert not path.exists()                           # the session does not know its torrents yet
+        rig.session.show(status_of(1, name="torrent 1"))
+        rig.session.tell_state("running")
+        rig.wait_for(ok=1)
+    assert path.read_text() == "/downloads/torrent 1\n"
+
+
+def test_what_is_refused_or_given_up_does_not_come_back(state, quick):
+    with WebServer(404, 500, 500, 204) as server:
+        hook = HookSettings(url=server.url, retries=1, concurrency=1)
+        with Rig(state) as rig:
+            rig.hooks.apply([hook])
+            rig.tell(1, 2)
+            rig.wait_for(refused=1, failed=2)
+        with Rig(state) as rig:
+            rig.hooks.apply([hook])
+            rig.tell(3)
+            rig.wait_for(ok=1)
+    assert server.posts[-1].json["id"] == "ab-3" and len(server.posts) == 4
+
+
+def test_what_is_left_for_a_hook_that_is_gone_is_dropped(state, caplog):
+    with WebServer(500) as server, WebServer() as other:
+        with Rig(state) as rig:
+            rig.hooks.apply([HookSettings(url=server.url)])
+            rig.tell(1)
+            rig.wait_for(failed=1)
+        for _ in range(2):
+            with Rig(state) as rig:
+                rig.hooks.apply([HookSettings(url=other.url)])
+                rig.tell(2)
+                rig.wait_for(ok=1)
+    said = [record for record in caplog.records if "have no hook any more" in record.message]
+    assert [record.fields["events"] for record in said] == [1]

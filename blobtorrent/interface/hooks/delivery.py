@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from enum import Enum
 
 from blobtorrent.config.schema import HookSettings
@@ -62,10 +63,14 @@ class Delivery:
 
 
 class Line:
-    """What one hook is still to be told, in the order that it happened. A delivery that is tried again comes first."""
+    """What one hook is still to be told, in the order that it happened. A delivery that is tried again comes first.
 
-    def __init__(self, settings: HookSettings) -> None:
+    `key` is how the hook is known to those who keep what it is to be told.
+    """
+
+    def __init__(self, settings: HookSettings, key: str = "") -> None:
         self.settings = settings
+        self.key = key
         self._waiting: deque[Delivery] = deque()
         self._open: dict[Delivery, None] = {}              # waiting, running or pausing
         self._running = 0
@@ -98,6 +103,14 @@ class Line:
         self._waiting.append(delivery)
         return True
 
+    def put_first(self, earlier: Sequence[Told]) -> Sequence[Told]:
+        """These happened before all others; those at the end for which there is no room come back."""
+        room = max(0, MAX_WAITING - len(self._open))
+        deliveries = [Delivery(self, told) for told in earlier[:room]]
+        self._open.update(dict.fromkeys(deliveries))
+        self._waiting.extendleft(reversed(deliveries))
+        return earlier[room:]
+
     def next(self) -> Delivery | None:
         """The one to begin with now, if the hook may be told of one more at the same time."""
         if not self._waiting or self._running >= self.settings.concurrency:
@@ -126,14 +139,14 @@ class Line:
             delivery.machine.fire(_E.DUE)
             self._waiting.appendleft(delivery)
 
-    def close(self) -> int:
-        """Lose what is not running, and try nothing again; the number of events that the hook is not told of."""
+    def close(self) -> list[Told]:
+        """Lose what is not running, and try nothing again; the events that the hook is not told of."""
         self._is_closed = True
         lost = [delivery for delivery in self._open if delivery.machine.state is not _S.RUNNING]
         for delivery in lost:
             self._end(delivery, _E.GIVE_UP)
         self._waiting.clear()
-        return len(lost)
+        return [delivery.told for delivery in lost]
 
     def _end(self, delivery: Delivery, event: DeliveryEvent) -> None:
         delivery.machine.fire(event)

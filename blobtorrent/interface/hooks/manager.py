@@ -1,16 +1,17 @@
 """HookManager: the thread `hooks` decides which hook is told of what and when, the threads `hook-k` tell it.
 
 Whatever a program or a server does, nobody else waits for it: each hook has a bounded line of its own, and only so many
-are told at the same time.
+are told at the same time. What is still to be told outlives us in the memory, whose thread alone waits for the disk.
 """
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+import math
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from blobtorrent.config.schema import HookSettings
@@ -18,6 +19,7 @@ from blobtorrent.core.session.commands import FilesOf
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.eventjson import Told
 from blobtorrent.interface.hooks.delivery import MAX_WAITING, Delivery, Line
+from blobtorrent.interface.hooks.memory import Memory, key_of
 from blobtorrent.interface.hooks.outcome import DROPPED, FAILED, OK, Outcome
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.network.binding import Binding
@@ -34,7 +36,10 @@ WEB_TIMEOUT_S = 10.0                   # for a server to answer
 FILES_TIMEOUT_S = 5.0                  # for the session to say where the content lies
 TELL_DROPS_S = 60.0                    # between two complaints about a line that is full
 FINISH_SHARE = 0.4                     # of the time that we have to end: for what runs to be done by itself
-KILL_SHARE = 0.3                       # and for what is killed then to be gone
+KILL_SHARE = 0.2                       # and for what is killed then to be gone
+LOOP_SHARE = 0.2                       # and for us to take note of it
+LOOK_S = 0.2                           # between two looks whether the session is there, after a start
+LONGEST_HOLD_S = 60.0                  # for what the last process left to be read, and the session to be there
 
 _HELP = {
     "blobtorrent_hook_attempts_total": "How telling hooks of events ended; dropped are those that were never tried.",
@@ -51,24 +56,34 @@ class _Ended(NamedTuple):
     outcome: Outcome
 
 
+class _Restored(NamedTuple):
+    left: Mapping[str, Sequence[Told]]                     # by the keys of hooks
+
+
 class _Drain:
     """Begin nothing more."""
 
 
 class HookManager:
-    """`apply` gives it the hooks, at the start and at every change of the settings."""
+    """`apply` gives it the hooks, at the start and at every change of the settings.
 
-    def __init__(self, gateway: Gateway, *, binding: Binding,
+    `state` is the state directory, which keeps what hooks are still to be told; None: that is lost at the end.
+    """
+
+    def __init__(self, gateway: Gateway, state: Path | None = None, *, binding: Binding,
                  clock: Clock | None = None) -> None:
         self._gateway = gateway
         self._binding = binding
         self._clock: Clock = SystemClock() if clock is None else clock
+        self._memory = None if state is None else Memory(
+            state, self._clock, lambda left: self._loop.mailbox.post(_Restored(left)))
         self._loop = SelectorLoop("hooks", self._on_message, clock=self._clock)
         self._pool: Pool[Delivery] = Pool("hook", WORKERS, self._work)
         self._lines: list[Line] = []
         self._outcomes: Counter[str] = Counter()           # by kind
         self._drops: Counter[Line] = Counter()             # since they were told of last
         self._has_workers = False
+        self._held_until_s = math.inf  # nothing is begun before what the last process left; -inf: nothing is held
         self._is_draining = False
         self._is_stopped = False       # read by the workers
         self._wants_events = False     # read by the thread `events`
@@ -99,7 +114,8 @@ class HookManager:
     def stop(self, timeout_s: float) -> bool:
         """What runs has some of the time to be done, then it is killed; what waits is lost, and counted in the log.
 
-        A server that does not answer is left behind: False then, as for a program that cannot be killed.
+        What is kept is told by the next process. A server that does not answer is left behind: False then, as for a
+        program that cannot be killed.
         """
         end_s = time.monotonic() + timeout_s
         self._loop.mailbox.post(_Drain())
@@ -107,24 +123,35 @@ class HookManager:
         if not is_idle:
             self._is_stopped = True
             is_idle = self._pool.stop(timeout_s * KILL_SHARE)
-        return self._loop.stop(max(0.0, end_s - time.monotonic())) and is_idle
+        is_idle &= self._loop.stop(max(timeout_s * LOOP_SHARE, end_s - time.monotonic() - timeout_s * LOOP_SHARE))
+        return (self._memory is None or self._memory.stop(max(0.05, end_s - time.monotonic()))) and is_idle
 
     # ---- on the thread hooks
 
-    def _on_message(self, message: Told | _Apply | _Ended | _Drain) -> None:
+    def _on_message(self, message: Told | _Apply | _Ended | _Restored | _Drain) -> None:
         if isinstance(message, Told):
             self._take(message)
         elif isinstance(message, _Ended):
             self._on_ended(message.delivery, message.outcome)
         elif isinstance(message, _Apply):
             self._use(message.hooks)
+        elif isinstance(message, _Restored):
+            self._restore(message.left)
         else:
             self._is_draining = True
-            self._lose(self._lines)
+            self._leave()
 
     def _use(self, hooks: Iterable[HookSettings]) -> None:
         known = {line.settings: line for line in self._lines}
-        kept = [known.pop(settings) if settings in known else Line(settings) for settings in dict.fromkeys(hooks)]
+        hooks = dict.fromkeys(hooks)
+        keys = {line.key for line in self._lines if line.settings in hooks}
+        kept = []
+        for settings in hooks:
+            line = known.pop(settings, None)
+            if line is None:
+                line = Line(settings, key_of(settings, keys))
+                keys.add(line.key)
+            kept.append(line)
         self._lose(known.values())
         for line in kept:
             if line not in self._lines:
@@ -133,13 +160,60 @@ class HookManager:
         if kept and not self._has_workers:
             self._pool.start()
             self._has_workers = True
+            if self._memory is None:
+                self._held_until_s = -math.inf
+            else:
+                self._memory.start()
+                self._held_until_s = self._loop.now + LONGEST_HOLD_S
+                self._loop.timers.at(self._held_until_s, self._release)
+
+    def _restore(self, left: Mapping[str, Sequence[Told]]) -> None:
+        """Go on with what the last process left to be told, once the session knows its torrents."""
+        lines = {line.key: line for line in self._lines}
+        for key, events in left.items():
+            lost = lines[key].put_first(events) if key in lines else events
+            for told in lost:
+                self._forget(key, told)
+            if lost:
+                log.warning("events from before the start have no hook any more, or no room", events=len(lost))
+        if left and not self._is_draining:
+            self._await_session()
+        else:
+            self._release()
+
+    def _await_session(self) -> None:
+        if self._gateway.session.state == "starting" and self._loop.now < self._held_until_s:
+            self._loop.timers.at(self._loop.now + LOOK_S, self._await_session)
+        else:
+            self._release()
+
+    def _release(self) -> None:
+        self._held_until_s = -math.inf
+        for line in self._lines:
+            self._begin(line)
 
     def _lose(self, lines: Iterable[Line]) -> None:
         for line in lines:
             lost = line.close()
+            for told in lost:
+                self._forget(line.key, told)
             if lost:
-                self._outcomes[DROPPED] += lost
-                log.warning("a hook is not told of events that waited", hook=line.name, events=lost)
+                self._outcomes[DROPPED] += len(lost)
+                log.warning("a hook is not told of events that waited", hook=line.name, events=len(lost))
+
+    def _leave(self) -> None:
+        """We end. What waits is for the next process, if it is kept."""
+        if self._memory is None:
+            self._lose(self._lines)
+            return
+        for line in self._lines:
+            left = line.close()
+            if left:
+                log.info("a hook is told of events after the next start", hook=line.name, events=len(left))
+
+    def _forget(self, key: str, told: Told) -> None:
+        if self._memory is not None:
+            self._memory.forget(key, told)
 
     def _take(self, told: Told) -> None:
         if self._is_draining:
@@ -148,6 +222,8 @@ class HookManager:
             if line.wants(told):
                 if not line.add(told):
                     self._drop(line)
+                elif self._memory is not None:
+                    self._memory.keep(line.key, told)
                 self._begin(line)
 
     def _drop(self, line: Line) -> None:
@@ -161,7 +237,7 @@ class HookManager:
         log.error("a hook was not told of events", hook=line.name, dropped=self._drops.pop(line))
 
     def _begin(self, line: Line) -> None:
-        while not self._is_draining:
+        while not self._is_draining and self._held_until_s < 0:
             delivery = line.next()
             if delivery is None:
                 return
@@ -174,10 +250,14 @@ class HookManager:
         if line.on_outcome(delivery, outcome):
             hook_log.warning("hook failed, it is told again later", detail=outcome.detail, seconds=delivery.pause_s)
             self._loop.timers.at(self._loop.now + delivery.pause_s, partial(self._retry, delivery))
-        elif outcome.kind == OK:
-            hook_log.info("hook told")
+        elif outcome.may_retry and self._is_draining and self._memory is not None:
+            hook_log.warning("hook failed, it is told again after the next start", detail=outcome.detail)
         else:
-            hook_log.error("hook failed", detail=outcome.detail)
+            self._forget(line.key, told)
+            if outcome.kind == OK:
+                hook_log.info("hook told")
+            else:
+                hook_log.error("hook failed", detail=outcome.detail)
         self._begin(line)
 
     def _retry(self, delivery: Delivery) -> None:
