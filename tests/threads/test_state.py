@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.model.errors import StorageError
+from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.state.library import (
+    AdoptTorrent,
     DropTorrent,
+    KeepMetadata,
     KeepTorrent,
     LibraryThread,
     LoadTorrent,
@@ -184,3 +187,24 @@ def test_a_torrent_file_is_read_or_its_absence_told(library: LibraryThread) -> N
     assert isinstance(early, TorrentRead) and (early.token, early.raw) == ("early", b"")
     assert early.error is not None and early.error.code == "storage.file-missing"
     assert late == TorrentRead(INFO_HASH, "late", RAW, None)
+
+
+def test_what_was_known_by_a_link_is_kept_once_and_adopted_after_a_kill(
+    library: LibraryThread, fresh: FreshState
+) -> None:
+    answers: Mailbox[TorrentKept] = Mailbox("answers")
+    whole = parse_torrent(RAW)
+    library.mailbox.post(AdoptTorrent(INFO_HASH, "none", answers))
+    library.mailbox.post(KeepMetadata(INFO_HASH, b"de", (), (), "no torrent", answers))
+    library.mailbox.post(AdoptTorrent(INFO_HASH, "none still", answers))
+    library.mailbox.post(KeepMetadata(INFO_HASH, whole.raw_info, (("http://a/",),), ("http://w/",), "kept", answers))
+    library.mailbox.post(AdoptTorrent(INFO_HASH, "adopted", answers))
+    none, no_torrent, still, kept, adopted = (answers.get(PATIENCE_S) for _ in range(5))
+    assert none.error is not None and none.error.code == "storage.file-missing"
+    assert no_torrent.error is not None and no_torrent.error.code.startswith("metainfo.")
+    assert still.error is not None and still.error.code == "storage.file-missing"
+    assert (kept.token, kept.error) == ("kept", None)
+    assert kept.metainfo is not None and kept.metainfo.raw_info == whole.raw_info
+    assert kept.metainfo.tiers == (("http://a/",),)
+    assert adopted == kept._replace(token="adopted")
+    assert fresh.told == []

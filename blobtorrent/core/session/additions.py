@@ -19,7 +19,7 @@ from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import Facts, Place, TorrentRecord, facts_of, facts_of_link, wishes_of
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
-from blobtorrent.model.errors import Conflict, Invalid, StorageError
+from blobtorrent.model.errors import BlobTorrentError, Conflict, Invalid, StorageError
 from blobtorrent.model.events import TorrentAdded
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.clock import Clock
@@ -135,7 +135,7 @@ class Additions:
             del self._pending[pending.torrent.info_hash]
             self._arrive(pending)
 
-    def _refuse(self, pending: _Pending, error: StorageError) -> None:
+    def _refuse(self, pending: _Pending, error: BlobTorrentError) -> None:
         del self._pending[pending.torrent.info_hash]
         self._keeper.drop(pending.torrent)
         for reply in (pending.reply, *pending.latecomers):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 from blobtorrent.model.ids import InfoHash
@@ -17,11 +18,12 @@ class SlotGrant(NamedTuple):
 class _Demand:
     """What one swarm has, and could use."""
 
-    __slots__ = ("granted", "needed")
+    __slots__ = ("granted", "most", "needed")
 
-    def __init__(self, granted: int, needed: int) -> None:
+    def __init__(self, granted: int, needed: int, most: int) -> None:
         self.granted = granted
         self.needed = needed
+        self.most = most               # more is of no use to it
 
 
 class ConnectionManager:
@@ -44,10 +46,11 @@ class ConnectionManager:
         self._limit, self._per_swarm = limit, per_swarm
         return self._share_anew()
 
-    def open(self, info_hash: InfoHash) -> int:
-        """A swarm begins; returns what it is granted for now: what is left over, or else its floor."""
-        granted = max(self._promise(1), min(self._per_swarm, self._limit - self._in_use))
-        self._demands[info_hash] = _Demand(granted, 0)
+    def open(self, info_hash: InfoHash, most: int = sys.maxsize) -> int:
+        """A swarm begins that has use for `most` links; returns what it is granted for now: what is left over, or else
+        its floor."""
+        granted = max(self._promise(1), min(self._per_swarm, most, self._limit - self._in_use))
+        self._demands[info_hash] = _Demand(granted, 0, most)
         self._in_use += granted
         return granted
 
@@ -70,7 +73,8 @@ class ConnectionManager:
 
         While everybody has what it needs, nothing changes.
         """
-        is_short = any(demand.granted < min(demand.needed, self._per_swarm) for demand in self._demands.values())
+        is_short = any(demand.granted < min(demand.needed, demand.most, self._per_swarm)
+                       for demand in self._demands.values())
         return self._share_anew() if is_short or self._in_use > self._limit else []
 
     def _promise(self, more: int = 0) -> int:
@@ -83,7 +87,7 @@ class ConnectionManager:
         for position, (info_hash, demand) in enumerate(by_need):
             equal = left // (len(by_need) - position)
             roomy = demand.needed + demand.needed // 4 + self._floor       # so that not every new peer means new shares
-            granted = max(promise, min(roomy, equal, self._per_swarm))
+            granted = max(promise, min(roomy, equal, demand.most, self._per_swarm))
             left -= granted
             if granted != demand.granted:
                 changed.append(SlotGrant(info_hash, granted))

@@ -73,7 +73,7 @@ class DhtManager:
             roster.at_entry(state, self._begin)
         for state in _ENDED:
             roster.at_entry(state, self._end)
-        roster.at_entry(TorrentState.LOADING, self._on_known)
+        swarms.at_close.append(self._drop)
 
     def last_round(self, info_hash: InfoHash) -> DhtRound | None:
         """How a torrent stands, if it is looked for."""
@@ -105,12 +105,11 @@ class DhtManager:
             sought = self._sought[torrent.info_hash] = Sought()
             self._set_timer(torrent.info_hash, sought, FIRST_S)
 
-    def _on_known(self, torrent: Torrent, event: TorrentEvent) -> None:
-        """The metadata of a link may have told that it is private."""
-        if torrent.record.facts.is_private:
-            self._end(torrent, event)
-
     def _end(self, torrent: Torrent, _event: TorrentEvent) -> None:
+        self._drop(torrent)
+
+    def _drop(self, torrent: Torrent) -> None:
+        """It wants no peers any more, or turned out to be private."""
         sought = self._sought.pop(torrent.info_hash, None)
         if sought is None:
             return

@@ -1,7 +1,7 @@
 """MetadataFetcher: a torrent that came as a magnet link, from its info-hash to its metainfo (BEP 9). Owned by `core`.
 
 The metadata is durable before the torrent does anything with it: nobody may be left to give it a second time. Until
-then its record holds the link, so that a torrent that was killed on the way begins anew.
+then its record holds the link; one that was killed on the way looks first whether its .torrent file is there already.
 """
 
 from __future__ import annotations
@@ -22,26 +22,29 @@ from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeerSource
 from blobtorrent.core.swarm.metadatamessages import MetadataFound, MetadataReport
+from blobtorrent.core.swarm.peers import OF_PRIVATE
+from blobtorrent.discovery.messages import HostResolved, ResolveHost
 from blobtorrent.model.address import Endpoint, parse_endpoint
-from blobtorrent.model.errors import BlobTorrentError, FormatError, StorageError
+from blobtorrent.model.errors import BlobTorrentError, FormatError
 from blobtorrent.model.events import TorrentChanged
-from blobtorrent.model.magnet import MagnetLink, parse_magnet
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.magnet import MagnetLink
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.protocol.metafile import encode_torrent, parse_torrent
 from blobtorrent.runtime.logs import get_logger
 
 if TYPE_CHECKING:
     from blobtorrent.storage.state.library import TorrentKept
+    from blobtorrent.storage.state.statethread import Row
 
 log = get_logger(__name__)
 
 LEFT_UNKNOWN = 16384                   # bytes: a tracker that hears 0 takes us for a seed
+MAX_NAMES = 10                         # of peers, in one link, that are looked up
 
 # Where a torrent whose metadata came may be told to stop before its swarm has taken the links over.
 _ON_THE_WAY = (TorrentState.LOADING, TorrentState.WAITING, TorrentState.HASHING)
 _ENDED = (TorrentState.ERROR, TorrentState.CLOSING, TorrentState.REMOVING)
-
-_TRUSTED_BY_PRIVATE = (PeerSource.TRACKER, PeerSource.STATIC)
 
 
 class MetadataFetcher:
@@ -56,21 +59,65 @@ class MetadataFetcher:
         self._metainfos = metainfos
         self._keeper = keeper
         self._on_idle = on_idle
+        self._named: dict[tuple[str, int], dict[InfoHash, None]] = {}  # peers that are being looked up, and whose
         self.messages: Mapping[type[Any], Callable[[Any], None]] = {
             MetadataReport: self._on_report,
             MetadataFound: self._on_found,
+            HostResolved: self._on_resolved,
         }
         roster.at_exit(TorrentState.METADATA, self._leave)
         for state in _ON_THE_WAY:
             roster.at_exit(state, self._leave)
 
     def begin(self, torrent: Torrent) -> None:
-        """Look for peers that have the metadata."""
-        link = parse_magnet(torrent.record.magnet)
+        """Get the metadata: from the library if it was kept and no row says so, else from peers."""
+        if self._outlets.library is None:
+            self._ask_peers(torrent)
+            return
+        from blobtorrent.storage.state.library import AdoptTorrent
+
+        torrent.jobs_in_flight += 1
+        self._outlets.library.post(AdoptTorrent(
+            torrent.info_hash, lambda answer: self._on_adopted(torrent, answer), self._outlets.inbox))
+
+    def _on_adopted(self, torrent: Torrent, answer: TorrentKept) -> None:
+        if answer.metainfo is not None:
+            log.info("metadata was kept already", torrent=torrent.info_hash, name=answer.metainfo.name)
+            self._on_kept(torrent, answer)
+            return
+        torrent.jobs_in_flight -= 1
+        if torrent.state is TorrentState.METADATA:
+            self._ask_peers(torrent)
+        else:
+            self._on_idle(torrent)
+
+    def _ask_peers(self, torrent: Torrent) -> None:
+        try:
+            link = torrent.link
+        except FormatError as error:   # its row is damaged, or of a version with other rules
+            self._roster.fail(torrent, error)
+            return
+        assert link is not None
         self._swarms.open_metadata(torrent)
-        self._swarms.tell_peers(torrent, endpoints_of(link), PeerSource.MAGNET)
+        if not torrent.record.facts.is_private:            # what is known when it was found once, and could not be kept
+            endpoints, names = peers_of(link)
+            self._swarms.tell_peers(torrent, endpoints, PeerSource.MAGNET)
+            for name in names[:MAX_NAMES]:
+                self._look_up(torrent, *name)
         self._announces.begin(
             torrent.info_hash, torrent.tiers, LEFT_UNKNOWN, added_at=torrent.record.facts.added_at)
+
+    def _look_up(self, torrent: Torrent, host: str, port: int) -> None:
+        askers = self._named.setdefault((host, port), {})
+        if not askers:
+            self._outlets.outcalls.post(ResolveHost(host, port, self._outlets.inbox))
+        askers[torrent.info_hash] = None
+
+    def _on_resolved(self, answer: HostResolved) -> None:
+        for info_hash in self._named.pop((answer.host, answer.port), ()):
+            torrent = self._roster.get(info_hash)
+            if torrent is not None and not torrent.record.facts.is_private:
+                self._swarms.tell_peers(torrent, answer.endpoints, PeerSource.MAGNET)
 
     def _leave(self, torrent: Torrent) -> None:
         """It is stopped, or failed: give up what is open. On the way to its swarm all of that stays."""
@@ -81,7 +128,10 @@ class MetadataFetcher:
 
     def _on_report(self, report: MetadataReport) -> None:
         torrent = self._roster.get(report.info_hash)
-        if torrent is not None and torrent.state is TorrentState.METADATA:
+        if torrent is None or not torrent.metadata_is_open:
+            return
+        self._swarms.count_metadata(torrent, report)
+        if torrent.state is TorrentState.METADATA:
             torrent.metadata = report
             self._roster.publish(torrent)
 
@@ -89,39 +139,64 @@ class MetadataFetcher:
         torrent = self._roster.get(found.info_hash)
         if torrent is None or torrent.state is not TorrentState.METADATA:
             return
-        link = parse_magnet(torrent.record.magnet)
-        raw = encode_torrent(found.info, tiers=link.tiers, web_seeds=link.web_seeds)
-        try:
-            metainfo = parse_torrent(raw)
-            require_piece_hashes(metainfo)
-        except BlobTorrentError as error:
-            self._roster.fail(torrent, error)
-            return
-        log.info("metadata found", torrent=torrent.info_hash, name=metainfo.name, bytes=len(found.info))
+        link = torrent.link
+        assert link is not None
         torrent.peers = found.peers
-        if metainfo.is_private:
-            # Links and addresses from anywhere but its trackers are not for a private torrent (BEP 27).
-            torrent.peers = tuple(peer for peer in found.peers if peer.source in _TRUSTED_BY_PRIVATE)
-            self._swarms.close_metadata(torrent)
+        if says_private(found.info):
+            self._withdraw(torrent)
         torrent.jobs_in_flight += 1
         if self._outlets.library is None:
-            self._accept(torrent, link, metainfo)
-            self._on_saved(torrent, None)
+            self._read(torrent, link, found.info)
             return
-        from blobtorrent.storage.state.library import KeepTorrent
+        from blobtorrent.storage.state.library import KeepMetadata
 
-        def on_kept(answer: TorrentKept) -> None:
-            if answer.error is not None:
-                self._on_saved(torrent, answer.error)
-            else:
-                self._accept(torrent, link, metainfo)
-                self._keeper.save(torrent, lambda _: self._on_saved(torrent, None), answer.row)
+        # To read ten megabytes takes seconds, which the core thread does not have.
+        self._outlets.library.post(KeepMetadata(
+            torrent.info_hash, found.info, link.tiers, link.web_seeds, lambda answer: self._on_kept(torrent, answer),
+            self._outlets.inbox))
 
-        self._outlets.library.post(KeepTorrent(torrent.info_hash, raw, on_kept, self._outlets.inbox))
+    def _withdraw(self, torrent: Torrent) -> None:
+        """Before anything else is known of it: links and addresses from anywhere but its trackers are not for a private
+        torrent, nor is any word of it to others (BEP 27)."""
+        torrent.record.facts = torrent.record.facts._replace(is_private=True)
+        torrent.peers = tuple(peer for peer in torrent.peers if peer.source in OF_PRIVATE)
+        self._swarms.close_metadata(torrent)
 
-    def _accept(self, torrent: Torrent, link: MagnetLink, metainfo: Metainfo) -> None:
-        """From now on it is a torrent as any other."""
-        record = torrent.record
+    def _read(self, torrent: Torrent, link: MagnetLink, info: bytes) -> None:
+        """The same as the library does, for an engine that keeps nothing."""
+        try:
+            metainfo = parse_torrent(encode_torrent(info, tiers=link.tiers, web_seeds=link.web_seeds))
+            self._accept(torrent, metainfo)
+        except BlobTorrentError as error:
+            self._end(torrent, error)
+        else:
+            self._end(torrent, None)
+
+    def _on_kept(self, torrent: Torrent, answer: TorrentKept) -> None:
+        error = answer.error
+        if error is None:
+            assert answer.metainfo is not None
+            try:
+                self._accept(torrent, answer.metainfo)
+            except BlobTorrentError as unfit:
+                error = unfit
+        if error is None:
+            self._save(torrent, answer.row)
+        else:
+            self._end(torrent, error)
+
+    def _save(self, torrent: Torrent, row: Row | None) -> None:
+        """What cannot be saved just now is saved with the next rows; the .torrent file is safe."""
+        self._keeper.save(torrent, lambda _: self._end(torrent, None), row)
+
+    def _accept(self, torrent: Torrent, metainfo: Metainfo) -> None:
+        """From now on it is a torrent as any other. Raises Invalid ("torrent.no-piece-hashes")."""
+        if metainfo.is_private and torrent.metadata_is_open:
+            self._withdraw(torrent)
+        require_piece_hashes(metainfo)
+        record, link = torrent.record, torrent.link
+        assert link is not None
+        log.info("metadata found", torrent=torrent.info_hash, name=metainfo.name, bytes=len(metainfo.raw_info))
         record.magnet = ""
         record.facts = facts_of(metainfo, record.facts.added_at)._replace(info_hash=torrent.info_hash)
         record.forget_pieces()
@@ -130,8 +205,8 @@ class MetadataFetcher:
         torrent.metadata = None
         self._metainfos.provide(torrent, metainfo)
 
-    def _on_saved(self, torrent: Torrent, error: StorageError | None) -> None:
-        """What could not be saved just now is saved with the next rows; without its .torrent file it cannot go on."""
+    def _end(self, torrent: Torrent, error: BlobTorrentError | None) -> None:
+        """It is known and safe; or it has failed, and the link stays."""
         torrent.jobs_in_flight -= 1
         if error is None:
             self._roster.publish(torrent)
@@ -144,15 +219,21 @@ class MetadataFetcher:
             self._roster.fire(torrent, TorrentEvent.KNOWN)
 
 
-def endpoints_of(link: MagnetLink) -> tuple[Endpoint, ...]:
-    """The peers that a link names by address. Names are for whoever can look them up."""
-    found = []
+def says_private(info: bytes) -> bool:
+    """Whether an info dictionary says that the torrent is private, in the way that all write it: told at once, however
+    long it is. Other ways are noticed when all of it is read."""
+    return b"7:privatei1e" in info
+
+
+def peers_of(link: MagnetLink) -> tuple[tuple[Endpoint, ...], list[tuple[str, int]]]:
+    """The peers that a link names by address, and those that it names by name."""
+    endpoints, names = [], []
     for host, port in link.peers:
         try:
-            found.append(parse_endpoint(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+            endpoints.append(parse_endpoint(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
         except FormatError:
-            continue
-    return tuple(found)
+            names.append((host, port))
+    return tuple(endpoints), names
 
 
 def unselected(metainfo: Metainfo, link: MagnetLink) -> dict[int, FilePriority]:
@@ -162,7 +243,11 @@ def unselected(metainfo: Metainfo, link: MagnetLink) -> dict[int, FilePriority]:
     """
     is_v1 = bool(metainfo.piece_hashes_v1)
     numbers = [number for number, entry in enumerate(metainfo.files) if is_v1 or not entry.is_pad]
-    skipped = {number: FilePriority.SKIP for place, number in enumerate(numbers)
-               if not any(place in run for run in link.selected_files) and not metainfo.files[number].is_pad}
-    wanted = [number for number in numbers if number not in skipped and not metainfo.files[number].is_pad]
-    return skipped if wanted else {}
+    chosen = bytearray(len(numbers))
+    for run in link.selected_files:
+        run = run[:max(0, len(numbers) - run.start)]
+        chosen[run.start:run.stop] = b"\1" * len(run)
+    payload = [(number, is_chosen) for number, is_chosen in zip(numbers, chosen) if not metainfo.files[number].is_pad]
+    if not any(is_chosen for _, is_chosen in payload):
+        return {}
+    return {number: FilePriority.SKIP for number, is_chosen in payload if not is_chosen}

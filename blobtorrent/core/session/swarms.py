@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from blobtorrent import __version__
 from blobtorrent.core.session.connections import ConnectionManager
+from blobtorrent.core.session.lifecycle import TorrentState
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.torrent import HELD_BY_DISK, HELD_BY_SPACE, Torrent
 from blobtorrent.core.session.wanted import piece_priorities
@@ -25,11 +27,17 @@ from blobtorrent.core.swarm.messages import (
     Totals,
     WantPieces,
 )
+from blobtorrent.core.swarm.peers import MAX_KEPT
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.urls import host_of
 
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.metadatamessages import MetadataReport
+
 CLIENT_VERSION = f"BlobTorrent {__version__}".encode()     # as peers are told (BEP 10)
+MAX_METADATA_LINKS = 50                # of one torrent whose metadata is fetched
+_ON_THE_WAY = (TorrentState.METADATA, TorrentState.LOADING, TorrentState.WAITING, TorrentState.HASHING)
 KEEP_AFTER_S = 3.0                     # unfinished pieces are made durable when they are so old
 
 
@@ -47,6 +55,7 @@ class SwarmManager:
         self.at_open: list[Callable[[Torrent], None]] = []             # a torrent wants peers, of its metadata or all
         self.at_close: list[Callable[[Torrent], None]] = []            # it wants none any more
         self._open: dict[InfoHash, Torrent] = {}
+        self._asked: dict[InfoHash, Torrent] = {}          # what they are: their metadata is fetched
         self._rates: dict[InfoHash, tuple[int, int]] = {}
 
     @property
@@ -65,7 +74,7 @@ class SwarmManager:
         """Other settings for all swarms."""
         self._settings = settings
         self._connections.apply(max_links, settings.max_links)
-        for torrent in self._open.values():
+        for torrent in (*self._open.values(), *self._asked.values()):
             self.change(torrent)
 
     def open(self, torrent: Torrent) -> None:
@@ -79,6 +88,8 @@ class SwarmManager:
         torrent.metadata_is_open = False                   # its links go to the swarm
         torrent.losses = 0
         self._open[info_hash] = torrent
+        if self._asked.pop(info_hash, None) is not None:
+            self._connections.close(info_hash)             # more is of use to it from now on
         self._connections.open(info_hash)
         live = None
         if self._outlets.live is not None:
@@ -109,11 +120,13 @@ class SwarmManager:
         from blobtorrent.core.swarm.metadatamessages import OpenMetadata
 
         torrent.metadata_is_open = True
+        self._asked[torrent.info_hash] = torrent
+        self._connections.open(torrent.info_hash, MAX_METADATA_LINKS)
         self._outlets.shard_of(torrent.info_hash).post(OpenMetadata(
             info_hash=torrent.info_hash,
             peer_id=self._peer_id,
             report_to=self._outlets.inbox,
-            max_links=_max_links(torrent, self._settings.max_links),
+            max_links=_max_links(torrent, self._connections.granted(torrent.info_hash)),
             listen_port=self.listen_port,
             client_version=CLIENT_VERSION,
             peers=torrent.peers,
@@ -126,6 +139,8 @@ class SwarmManager:
 
         torrent.metadata_is_open = False
         torrent.metadata = None
+        del self._asked[torrent.info_hash]
+        self._connections.close(torrent.info_hash)
         self._tell_closed(torrent)
         self._outlets.shard_of(torrent.info_hash).post(CloseMetadata(torrent.info_hash))
 
@@ -133,6 +148,9 @@ class SwarmManager:
         """Hand addresses to the torrent's swarm, if it is open; `tracker` is the host of the one that named them."""
         if peers and torrent.has_peers:
             self._outlets.shard_of(torrent.info_hash).post(PeersFound(torrent.info_hash, peers, source, tracker))
+        elif peers and torrent.state in _ON_THE_WAY:       # a private torrent has no swarm between two
+            found = tuple(KnownAddress(peer, source, tracker=tracker) for peer in peers)
+            torrent.peers = (torrent.peers + found)[:MAX_KEPT]
 
     def drop_peers(self, torrent: Torrent) -> None:
         """Have its swarm, if it is open, part with the peers that its former tracker named."""
@@ -141,8 +159,14 @@ class SwarmManager:
 
     def change(self, torrent: Torrent) -> None:
         """Tell the torrent's swarm its settings anew, if it is open."""
+        info_hash = torrent.info_hash
         if torrent.swarm_is_open:
-            self._outlets.shard_of(torrent.info_hash).post(ChangeSwarm(torrent.info_hash, self._settings_of(torrent)))
+            self._outlets.shard_of(info_hash).post(ChangeSwarm(info_hash, self._settings_of(torrent)))
+        elif torrent.metadata_is_open:
+            from blobtorrent.core.swarm.metadatamessages import ChangeMetadata
+
+            self._outlets.shard_of(info_hash).post(
+                ChangeMetadata(info_hash, _max_links(torrent, self._connections.granted(info_hash))))
 
     def want(self, torrent: Torrent) -> None:
         """Tell the torrent's swarm which pieces are wanted now, if it is open."""
@@ -186,7 +210,7 @@ class SwarmManager:
     def rebalance(self) -> None:
         """Now and then: give connections to those that need them."""
         for grant in self._connections.share_out():
-            self.change(self._open[grant.info_hash])
+            self.change(self._open.get(grant.info_hash) or self._asked[grant.info_hash])
 
     def count(self, torrent: Torrent, report: SwarmReport) -> None:
         """Keep the sums of the rates, and what each swarm could use."""
@@ -196,6 +220,10 @@ class SwarmManager:
         rates = self._rates[torrent.info_hash] = (report.down_bytes_per_s, report.up_bytes_per_s)
         self.down_bytes_per_s += rates[0]
         self.up_bytes_per_s += rates[1]
+
+    def count_metadata(self, torrent: Torrent, report: MetadataReport) -> None:
+        """The same of one whose metadata is fetched: it moves nothing that counts."""
+        self._connections.on_report(torrent.info_hash, report.links, _max_links(torrent, report.peers_known))
 
     def rates_of(self, torrents: Iterable[Torrent]) -> tuple[int, int]:
         """What these receive and send, together, in bytes a second."""

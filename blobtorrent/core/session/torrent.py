@@ -15,7 +15,7 @@ from blobtorrent.core.session.lifecycle import TORRENT, TorrentEvent, TorrentSta
 from blobtorrent.core.session.record import Lifetime, Running, TorrentRecord
 from blobtorrent.core.swarm.messages import SwarmReport
 from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.model.errors import BlobTorrentError
+from blobtorrent.model.errors import BlobTorrentError, FormatError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.payload import PayloadMap
@@ -27,6 +27,7 @@ from blobtorrent.storage.store import Store
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.messages import KnownAddress
     from blobtorrent.core.swarm.metadatamessages import MetadataReport
+    from blobtorrent.model.magnet import MagnetLink
     from blobtorrent.storage.live.recovery import Recovered
     from blobtorrent.storage.stamps import FileStamp
 
@@ -55,10 +56,10 @@ class Torrent:
     """`jobs_in_flight` counts what others still do for this torrent: its files are closed when that is 0."""
 
     __slots__ = (
-        "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error", "goal_timer",
-        "held_by", "held_since_s", "history", "is_adopting", "is_prepared", "is_stalled", "jobs_in_flight",
-        "last_given_s", "last_moved_s", "losses", "machine", "metadata", "metadata_is_open", "metainfo",
-        "moved_bytes", "partial", "peers", "record", "recovered", "report", "rescued", "seeding_since_s", "skip_check",
+        "_link", "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error",
+        "goal_timer", "held_by", "held_since_s", "history", "is_adopting", "is_prepared", "is_stalled",
+        "jobs_in_flight", "last_given_s", "last_moved_s", "losses", "machine", "metadata", "metadata_is_open",
+        "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report", "rescued", "seeding_since_s", "skip_check",
         "skipped", "stamps", "stamps_are_new", "store", "store_is_open", "swarm_is_open", "wants_check", "was_adopted",
     )
 
@@ -93,6 +94,7 @@ class Torrent:
         self.losses = 0                # times that its open swarm was told of pieces that are gone
         self.is_stalled = False
         self.goal_timer: Timer | None = None
+        self._link: MagnetLink | None = None
         self._public_name = "stopped"
         self._peers_revision = 0       # of the peers that were asked for last
         self.metainfo: Metainfo | None = None
@@ -149,14 +151,27 @@ class Torrent:
         return self._public_name
 
     @property
+    def link(self) -> MagnetLink | None:
+        """The link that it came as; None when its metadata is here. Raises FormatError for one that cannot be read."""
+        if not self.record.magnet:
+            self._link = None
+        elif self._link is None:
+            from blobtorrent.model.magnet import MAX_WRITTEN_CHARACTERS, parse_magnet
+
+            self._link = parse_magnet(self.record.magnet, max_characters=MAX_WRITTEN_CHARACTERS)
+        return self._link
+
+    @property
     def tiers(self) -> Tiers:
         """Its trackers, tier by tier: those that its owner named, else those of its metainfo, which is loaded, or of
         its link."""
         own = self.record.wishes.trackers
         if own is None and self.record.magnet:
-            from blobtorrent.model.magnet import parse_magnet
-
-            return parse_magnet(self.record.magnet).tiers
+            try:
+                link = self.link
+            except FormatError:        # it is told when the torrent is to run
+                return ()
+            return () if link is None else link.tiers
         if own is None:
             assert self.metainfo is not None
             return self.metainfo.tiers

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.model.damage import Damage
-from blobtorrent.model.errors import FileMissing, FormatError, ResumeCorrupt, StorageError
+from blobtorrent.model.errors import BlobTorrentError, FileMissing, FormatError, ResumeCorrupt, StorageError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
-from blobtorrent.protocol.metafile import parse_torrent
+from blobtorrent.protocol.metafile import encode_torrent, parse_torrent
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.worker import Worker
@@ -40,13 +40,36 @@ class KeepTorrent(NamedTuple):
     reply_to: Mailbox[Any]
 
 
+class KeepMetadata(NamedTuple):
+    """Make the .torrent file of a torrent that was known by a link only, and read it. Answered by one TorrentKept, when
+    it is durable; what is no torrent (FormatError) is not kept."""
+
+    info_hash: InfoHash
+    info: bytes
+    tiers: tuple[tuple[str, ...], ...]
+    web_seeds: tuple[str, ...]
+    token: Any
+    reply_to: Mailbox[Any]
+
+
+class AdoptTorrent(NamedTuple):
+    """Take the .torrent file that is there, though no row may tell of it. Answered by one TorrentKept, with FileMissing
+    when there is none."""
+
+    info_hash: InfoHash
+    token: Any
+    reply_to: Mailbox[Any]
+
+
 class TorrentKept(NamedTuple):
-    """`row` is to be saved with the torrent's other rows: it tells a damaged .torrent file from a whole one."""
+    """`row` is to be saved with the torrent's other rows: it tells a damaged .torrent file from a whole one. `metainfo`
+    is what the file says, for whoever did not know that before."""
 
     info_hash: InfoHash
     token: Any
     row: Row | None
-    error: StorageError | None
+    error: BlobTorrentError | None
+    metainfo: Metainfo | None = None
 
 
 class LoadTorrent(NamedTuple):
@@ -89,7 +112,8 @@ class DropTorrent(NamedTuple):
     info_hash: InfoHash
 
 
-LibraryJob = KeepTorrent | LoadTorrent | ReadTorrent | DropTorrent
+_Asking = KeepTorrent | KeepMetadata | AdoptTorrent | LoadTorrent | ReadTorrent
+LibraryJob = _Asking | DropTorrent
 
 _BUG = StorageError("storage.bug", "the library thread failed; the log has the traceback")
 
@@ -113,6 +137,11 @@ class Library:
         for path in self._copies(info_hash):
             write_atomically(path, raw)
         return Row(METAFILE, row_key(info_hash), metafile_digest(self._folder.seal, raw))
+
+    def adopt(self, info_hash: InfoHash) -> tuple[Row, Metainfo]:
+        """A .torrent file that is there already. Raises FileMissing or ResumeCorrupt."""
+        kept = self._kept(info_hash, None)
+        return Row(METAFILE, row_key(info_hash), metafile_digest(self._folder.seal, kept.raw)), kept.metainfo
 
     def load(self, info_hash: InfoHash) -> TorrentLoaded:
         """All that is there of a torrent; what cannot be had is told in the answer."""
@@ -248,8 +277,8 @@ class LibraryThread:
             raise
         job.reply_to.post(answer)
 
-    def _answer(self, job: KeepTorrent | LoadTorrent | ReadTorrent) -> TorrentKept | TorrentLoaded | TorrentRead:
-        if isinstance(job, KeepTorrent):
+    def _answer(self, job: _Asking) -> TorrentKept | TorrentLoaded | TorrentRead:
+        if isinstance(job, (KeepTorrent, KeepMetadata, AdoptTorrent)):
             return self._keep(job)
         return self._read(job) if isinstance(job, ReadTorrent) else self._library.load(job.info_hash)
 
@@ -259,12 +288,20 @@ class LibraryThread:
         except StorageError as error:
             return TorrentRead(job.info_hash, job.token, b"", error)
 
-    def _keep(self, job: KeepTorrent) -> TorrentKept:
+    def _keep(self, job: KeepTorrent | KeepMetadata | AdoptTorrent) -> TorrentKept:
+        metainfo = None
         try:
-            row = self._library.keep(job.info_hash, job.raw)
-        except StorageError as error:
+            if isinstance(job, AdoptTorrent):
+                row, metainfo = self._library.adopt(job.info_hash)
+            elif isinstance(job, KeepMetadata):
+                raw = encode_torrent(job.info, tiers=job.tiers, web_seeds=job.web_seeds)
+                metainfo = parse_torrent(raw)
+                row = self._library.keep(job.info_hash, raw)
+            else:
+                row = self._library.keep(job.info_hash, job.raw)
+        except BlobTorrentError as error:
             return TorrentKept(job.info_hash, job.token, None, error)
-        return TorrentKept(job.info_hash, job.token, row, None)
+        return TorrentKept(job.info_hash, job.token, row, None, metainfo)
 
     def _drop(self, job: DropTorrent) -> None:
         try:
@@ -280,9 +317,9 @@ def metafile_digest(seal: Seal, raw: bytes) -> bytes:
     return seal.digest(b"metafile", raw)
 
 
-def _failure(job: KeepTorrent | LoadTorrent | ReadTorrent) -> TorrentKept | TorrentLoaded | TorrentRead:
+def _failure(job: _Asking) -> TorrentKept | TorrentLoaded | TorrentRead:
     """The answer when a mistake of ours ended the job."""
-    if isinstance(job, KeepTorrent):
+    if isinstance(job, (KeepTorrent, KeepMetadata, AdoptTorrent)):
         return TorrentKept(job.info_hash, job.token, None, _BUG)
     if isinstance(job, ReadTorrent):
         return TorrentRead(job.info_hash, job.token, b"", _BUG)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from hashlib import sha1, sha256
+from time import process_time
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +13,7 @@ from blobtorrent.core.session.commands import (
     AddPeers,
     AddTorrent,
     AddTrackers,
+    ChangeTorrent,
     FilePriority,
     FilesOf,
     MoveTorrent,
@@ -20,22 +23,31 @@ from blobtorrent.core.session.commands import (
     RenamePath,
     StartTorrent,
     StopTorrent,
+    TorrentChanges,
 )
-from blobtorrent.core.session.metadata import LEFT_UNKNOWN, unselected
+from blobtorrent.core.session.metadata import LEFT_UNKNOWN, MAX_NAMES, unselected
 from blobtorrent.core.session.queries import MetainfoOf, TrackersOf
 from blobtorrent.core.session.rows import read_record, torrent_body
+from blobtorrent.core.session.swarms import MAX_METADATA_LINKS
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import KnownAddress, OpenSwarm, PeersFound, PeerSource
-from blobtorrent.core.swarm.metadatamessages import CloseMetadata, MetadataFound, MetadataReport, OpenMetadata
-from blobtorrent.discovery.messages import Announce
+from blobtorrent.core.swarm.metadatamessages import (
+    ChangeMetadata,
+    CloseMetadata,
+    MetadataFound,
+    MetadataReport,
+    OpenMetadata,
+)
+from blobtorrent.discovery.dhtmessages import FindPeers, ForgetPeers
+from blobtorrent.discovery.messages import Announce, HostResolved, ResolveHost
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import Conflict, StorageError
+from blobtorrent.model.errors import Conflict, FileMissing, NetworkError, StorageError
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.model.magnet import MagnetLink
+from blobtorrent.model.magnet import MagnetLink, parse_magnet
 from blobtorrent.protocol.bencode import encode
-from blobtorrent.protocol.metafile import parse_torrent
+from blobtorrent.protocol.metafile import encode_torrent, parse_torrent
 from blobtorrent.storage.jobs import PrepareStore
-from blobtorrent.storage.state.library import KeepTorrent, TorrentKept
+from blobtorrent.storage.state.library import AdoptTorrent, KeepMetadata, TorrentKept
 from blobtorrent.storage.state.statethread import METAFILE, TORRENT, Row, row_key
 from tests.support.sessions import SessionRig
 
@@ -73,11 +85,22 @@ def found(rig, info=INFO, link=LINK, peers=()):
 
 
 def keep(rig, error=None):
-    """The library thread writes the .torrent file; returns it."""
-    (job,) = posted(rig.library, KeepTorrent)
+    """The library thread makes the .torrent file; returns it."""
+    (job,) = posted(rig.library, KeepMetadata)
+    raw = encode_torrent(job.info, tiers=job.tiers, web_seeds=job.web_seeds)
+    answer_kept(rig, job, error, parse_torrent(raw))
+    return raw
+
+
+def answer_kept(rig, job, error=None, metainfo=None):
     row = None if error else Row(METAFILE, row_key(job.info_hash), b"digest")
-    rig.tell(TorrentKept(job.info_hash, job.token, row, error))
-    return job.raw
+    rig.tell(TorrentKept(job.info_hash, job.token, row, error, None if error else metainfo))
+
+
+def find_nothing(rig):
+    """The library has no .torrent file of it."""
+    (job,) = posted(rig.library, AdoptTorrent)
+    answer_kept(rig, job, FileMissing("storage.file-missing", "none"))
 
 
 @pytest.fixture
@@ -96,6 +119,7 @@ def daemon(tmp_path):
     made.ask(OpenListeners(()))
     made.rows = made.save()
     assert reply.wait(0) == LINK.info_hash
+    find_nothing(made)
     return made
 
 
@@ -221,7 +245,52 @@ def test_after_a_kill_it_goes_on_asking(daemon):
     again = SessionRig(keeps=True, saved=[Torrent(read_record(row.body, None))])
     again.ask(OpenListeners(()))
     assert status(again).state == "metadata"
+    assert posted(again.shard, OpenMetadata) == []
+    find_nothing(again)
     assert len(posted(again.shard, OpenMetadata)) == 1
+
+
+def test_after_a_kill_what_was_kept_already_is_not_asked_for_again(daemon):
+    """Its .torrent file was durable, and no row said so yet."""
+    (row,) = [row for row in daemon.rows if row.kind == TORRENT]
+    again = SessionRig(keeps=True, saved=[Torrent(read_record(row.body, None))])
+    again.ask(OpenListeners(()))
+    (job,) = posted(again.library, AdoptTorrent)
+    answer_kept(again, job, metainfo=parse_torrent(b"d4:info" + INFO + b"e"))
+    assert {row.kind for row in again.save()} >= {TORRENT, METAFILE}
+    assert status(again).state == "checking"
+    assert again.shard.drain() == []
+
+
+def test_it_may_be_stopped_while_the_library_looks_for_it(daemon):
+    daemon.command(StopTorrent(LINK.info_hash))
+    daemon.save()
+    daemon.command(StartTorrent(LINK.info_hash))
+    (job,) = posted(daemon.library, AdoptTorrent)
+    daemon.command(StopTorrent(LINK.info_hash))
+    daemon.shard.drain()
+    answer_kept(daemon, job, FileMissing("storage.file-missing", "none"))
+    assert status(daemon).state == "stopped"
+    assert posted(daemon.shard, OpenMetadata) == []
+
+
+def test_a_link_in_a_row_that_cannot_be_read_is_an_error_of_its_torrent(daemon):
+    (row,) = [row for row in daemon.rows if row.kind == TORRENT]
+    record = read_record(row.body, None)
+    record.magnet = "magnet:?nothing"
+    again = SessionRig(keeps=True, saved=[Torrent(record)])
+    again.ask(OpenListeners(()))
+    find_nothing(again)
+    assert (status(again).state, status(again).error_code) == ("error", "magnet.no-hash")
+    assert again.ask(TrackersOf(LINK.info_hash)) == ()
+
+
+def test_a_link_that_is_longer_in_its_row_is_read_back(tmp_path):
+    parsed = parse_magnet(f"magnet:?xt=urn:btih:{LINK.info_hash.v1.hex()}"
+                          + "".join(f"&tr=http://a{number}/" + "/" * 1990 for number in range(30)))
+    rig = SessionRig()
+    rig.ask(AddTorrent(None, tmp_path, magnet=parsed))
+    assert status(rig).state == "metadata"
 
 
 def test_nothing_is_done_with_metadata_before_it_is_durable(daemon):
@@ -283,6 +352,108 @@ def test_a_private_torrent_leaves_whom_it_found_elsewhere(tmp_path):
     assert status(rig, link).is_private
 
 
+PRIVATE_V2 = encode({b"name": b"content", b"piece length": 16384, b"meta version": 2, b"private": 1, b"file tree": {
+    b"content": {b"": {b"length": 3 * 16384, b"pieces root": bytes(range(32))}}}})
+
+
+def test_nobody_hears_of_a_private_torrent_from_the_moment_that_it_is_known_to_be_one(tmp_path):
+    """Also when nothing comes of it: it has no piece hashes."""
+    rig = SessionRig(dht__enabled=True, lsd__enabled=True)
+    link = MagnetLink(InfoHash(v2=sha256(PRIVATE_V2).digest()), tiers=((TRACKER,),))
+    rig.ask(AddTorrent(None, tmp_path, magnet=link))
+    rig.advance(1.0)
+    assert posted(rig.udp, FindPeers)
+    found(rig, PRIVATE_V2, link)
+    assert status(rig, link).error_code == "torrent.no-piece-hashes"
+    assert status(rig, link).is_private
+    assert ForgetPeers(link.info_hash) in rig.udp.drain()
+    rig.advance(7200.0)
+    assert posted(rig.udp, FindPeers) == []
+
+
+def test_it_is_withdrawn_before_it_is_kept(daemon, tmp_path):
+    info = info_of(private=1)
+    link = link_to(info)
+    daemon.command(AddTorrent(None, tmp_path, magnet=link))
+    daemon.save()
+    find_nothing(daemon)
+    daemon.shard.drain()
+    found(daemon, info, link)
+    assert posted(daemon.shard, CloseMetadata) == [CloseMetadata(link.info_hash)]
+    assert status(daemon, link).state == "metadata"
+
+
+def test_what_its_trackers_say_while_it_has_no_swarm_is_kept_for_it(tmp_path):
+    info = info_of(private=1)
+    rig, link = SessionRig(), link_to(info)
+    rig.ask(AddTorrent(None, tmp_path, magnet=link))
+    (announce,) = posted(rig.outcalls, Announce)
+    found(rig, info, link)
+    rig.answer_announce(announce, Endpoint("1.2.3.4", 5))
+    rig.answer_prepare(has_data=False)
+    (opened,) = posted(rig.shard, OpenSwarm)
+    assert [peer.endpoint for peer in opened.peers] == [Endpoint("1.2.3.4", 5)]
+
+
+def test_an_error_without_metadata_ends_the_search(tmp_path):
+    rig = SessionRig(dht__enabled=True)
+    info = encode({b"name": b"x"})
+    link = link_to(info)
+    rig.ask(AddTorrent(None, tmp_path, magnet=link))
+    rig.advance(1.0)
+    found(rig, info, link)
+    rig.udp.drain()
+    rig.advance(7200.0)
+    assert posted(rig.udp, FindPeers) == []
+
+
+# ---- peers that the link names
+
+def test_names_are_looked_up_and_are_no_more_trusted_than_addresses(tmp_path):
+    rig = SessionRig()
+    link = MagnetLink(LINK.info_hash, peers=(("1.2.3.4", 5), *((f"host{number}.example", 7) for number in range(50))))
+    rig.ask(AddTorrent(None, tmp_path, magnet=link))
+    asked = posted(rig.outcalls, ResolveHost)
+    assert [(job.host, job.port) for job in asked] == [(f"host{number}.example", 7) for number in range(MAX_NAMES)]
+    rig.shard.drain()
+    endpoint = Endpoint("5.6.7.8", 7)
+    rig.tell(HostResolved("host3.example", 7, (endpoint,)))
+    assert rig.shard.drain() == [PeersFound(LINK.info_hash, (endpoint,), PeerSource.MAGNET)]
+    rig.tell(HostResolved("host3.example", 7, (endpoint,)))
+    rig.tell(HostResolved("host4.example", 7, error=NetworkError("net.no-such-host", "none")))
+    assert rig.shard.drain() == []
+
+
+def test_a_torrent_that_turned_out_to_be_private_gets_no_peers_by_name(tmp_path):
+    info = info_of(private=1)
+    rig = SessionRig()
+    link = link_to(info)._replace(peers=(("host.example", 7),))
+    rig.ask(AddTorrent(None, tmp_path, magnet=link))
+    found(rig, info, link)
+    rig.answer_prepare(has_data=False)
+    rig.shard.drain()
+    rig.tell(HostResolved("host.example", 7, (Endpoint("5.6.7.8", 7),)))
+    assert rig.shard.drain() == []
+
+
+# ---- how many connections
+
+def test_links_of_magnets_count(tmp_path):
+    rig = SessionRig(max_links=60)
+    links = [link_to(info_of(name=b"%d" % number)) for number in range(4)]
+    for link in links:
+        rig.ask(AddTorrent(None, tmp_path, magnet=link))
+    granted = [order.max_links for order in posted(rig.shard, OpenMetadata)]
+    assert granted[0] == MAX_METADATA_LINKS
+    assert sum(granted) <= 60 + 4 * len(links)
+
+
+def test_other_limits_are_told_to_those_that_look_for_metadata(daemon):
+    daemon.shard.drain()
+    daemon.command(ChangeTorrent(LINK.info_hash, TorrentChanges(max_peers=3)))
+    assert posted(daemon.shard, ChangeMetadata) == [ChangeMetadata(LINK.info_hash, 3)]
+
+
 def test_a_hybrid_goes_by_the_digest_that_the_link_has(tmp_path):
     tree = {b"content": {b"": {b"length": 3 * 16384, b"pieces root": bytes(range(32))}}}
     info = info_of(meta_version=2, file_tree=tree)
@@ -306,6 +477,16 @@ def test_files_that_the_link_does_not_select_are_skipped(tmp_path):
     (opened,) = posted(rig.shard, OpenSwarm)
     assert opened.skipped == 0b101
     assert unselected(opened.metainfo, link) == {0: FilePriority.SKIP, 2: FilePriority.SKIP}
+
+
+def test_a_hostile_selection_takes_no_time():
+    files = [SimpleNamespace(is_pad=False)] * 50_000
+    metainfo = SimpleNamespace(piece_hashes_v1=b"x" * 20, files=files)
+    link = parse_magnet("magnet:?xt=urn:btih:" + "aa" * 20 + "&so=" + ",".join(str(2 * n) for n in range(10_000)))
+    before = process_time()
+    skipped = unselected(metainfo, link)
+    assert process_time() - before < 1.0
+    assert len(skipped) == 40_000 and 2 not in skipped and 3 in skipped
 
 
 def test_a_selection_of_files_that_are_not_there_selects_all(tmp_path):
