@@ -113,6 +113,13 @@ class NetworkSettings(Section):
     max_peers_per_torrent: int = live(
         200, values.whole_number(1, 100_000), "Connections to peers of one torrent."
     )
+    static_peers: tuple[str, ...] = live(
+        [],
+        values.static_peers,
+        'Peers to try for every torrent that is not private: a list of "HOST:PORT", or of services of the DNS such as '
+        '"_bittorrent._tcp.fleet.example". Names are looked up again every five minutes, so that nodes of a fleet '
+        "find each other without a tracker.",
+    )
     upload_slots: int = live(
         8, values.whole_number(0, 10_000), "Peers of one torrent that we send to at the same time; 0: upload nothing."
     )

@@ -36,6 +36,8 @@ _WINDOW = (
 )
 _INTERFACE_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}"
 _PROXY = "(socks5|http)://([^/@]+)/?"
+_SERVICE_NAME = r"_[a-z0-9-]{1,62}\._[a-z]{1,10}(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)+"
+_MAX_PEERS = 100                       # that the settings name
 _HOST_NAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?"
 
 
@@ -308,6 +310,38 @@ def host_ports(value: object) -> tuple[str, ...]:
         if len(ports) != 1 or not ports[0]:
             raise ValueError(f"holds {text!r}, which has not one port between 1 and 65535")
     return tuple(text.strip().lower() for text in value)
+
+
+def peer_name(text: str) -> str:
+    """What stands for peers: "HOST:PORT", or the name of a service such as "_bittorrent._tcp.fleet.example" without a
+    port, which the DNS tells. In lower case. Raises ValueError."""
+    name = text.strip().lower()
+    if re.fullmatch(_SERVICE_NAME, name.rstrip(".")):
+        return name.rstrip(".")
+    host, colon, port = name.rpartition(":")
+    host = host.rstrip(".")
+    if not colon or not re.fullmatch(_HOST_NAME, host) or not re.fullmatch("[0-9]{1,5}", port):
+        raise ValueError(f"holds {text!r}, which is neither HOST:PORT nor _SERVICE._tcp.DOMAIN")
+    if not 0 < int(port) < 65536:
+        raise ValueError(f"holds {text!r}, whose port is not between 1 and 65535")
+    return f"{host}:{int(port)}"
+
+
+def static_peers(value: object) -> tuple[str, ...]:
+    """A list of peers, each "ADDRESS:PORT" or as `peer_name` has it."""
+    if not isinstance(value, list) or len(value) > _MAX_PEERS or not all(isinstance(item, str) for item in value):
+        raise ValueError(f'must be a list of at most {_MAX_PEERS} "HOST:PORT"')
+    return tuple(dict.fromkeys(_peer(text) for text in value))
+
+
+def _peer(text: str) -> str:
+    from blobtorrent.model.address import parse_endpoint
+    from blobtorrent.model.errors import FormatError
+
+    try:
+        return str(parse_endpoint(text))
+    except FormatError:
+        return peer_name(text)
 
 
 def host_names(value: object) -> tuple[str, ...]:

@@ -74,6 +74,22 @@ class ResolveHost(NamedTuple):
     reply_to: Mailbox[Any]
 
 
+class ResolvePeers(NamedTuple):
+    """Look up a name that stands for peers, "HOST:PORT" or that of a service such as "_bittorrent._tcp.fleet.example".
+    Posted to Outcalls; answered by PeersResolved, exactly once."""
+
+    name: str
+    reply_to: Mailbox[Any]
+
+
+class PeersResolved(NamedTuple):
+    """Where they are, each once; or `error`."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...] = ()
+    error: NetworkError | None = None
+
+
 class HostResolved(NamedTuple):
     """Its addresses, each once, in the order of preference; or `error`."""
 

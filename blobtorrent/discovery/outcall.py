@@ -9,14 +9,16 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from blobtorrent.discovery.connections import Connections
 from blobtorrent.discovery.messages import (
     Announce,
     AnnounceDone,
     HostResolved,
+    PeersResolved,
     ResolveHost,
+    ResolvePeers,
     Scrape,
     ScrapeDone,
 )
@@ -33,18 +35,20 @@ MAX_THREADS = 32                       # more than are asked of a few hosts that
 RESOLVE_S = 20.0                       # for a name, where the time of asking can be limited
 OURS = "a failure of ours; the log has the reason"
 
+_Answer: TypeAlias = "AnnounceDone | ScrapeDone | HostResolved | PeersResolved"
+
 
 class Outcalls:
-    """Takes Announce, Scrape and ResolveHost in its `mailbox`."""
+    """Takes Announce, Scrape, ResolveHost and ResolvePeers in its `mailbox`."""
 
     def __init__(self, binding: Binding, *, max_threads: int = MAX_THREADS, clock: Clock | None = None) -> None:
         self._clock: Clock = SystemClock() if clock is None else clock
         self._binding = binding
         self._connections = Connections(self._clock)
         self._http: HttpTrackers | None = None
-        self.mailbox: Mailbox[Announce | Scrape | ResolveHost] = Mailbox("outcall")
+        self.mailbox: Mailbox[Announce | Scrape | ResolveHost | ResolvePeers] = Mailbox("outcall")
         # Shared by the workers, by steps that are atomic: a count too many costs a thread too many, no more.
-        self._workers: deque[Worker[Announce | Scrape | ResolveHost]] = deque()
+        self._workers: deque[Worker[Announce | Scrape | ResolveHost | ResolvePeers]] = deque()
         self._numbers = itertools.count()
         self._max_threads = max_threads
         self._free: deque[None] = deque()          # one entry for each worker that waits for work
@@ -94,12 +98,14 @@ class Outcalls:
         finally:                       # what it raises is logged by the worker
             order.reply_to.post(answer)
 
-    def _answer(self, order: Any) -> AnnounceDone | ScrapeDone | HostResolved:
+    def _answer(self, order: Any) -> _Answer:
         try:
             if isinstance(order, Announce):
                 return self._trackers().announce(order)
             if isinstance(order, Scrape):
                 return self._trackers().scrape(order)
+            if isinstance(order, ResolvePeers):
+                return self._resolve_peers(order)
             return self._resolve(order)
         except (TrackerError, NetworkError) as error:
             return _failed(order, error)
@@ -117,9 +123,17 @@ class Outcalls:
         found = look_up(order.host, order.port, Deadline(self._clock, RESOLVE_S), self._binding)
         return HostResolved(order.host, order.port, tuple(found))
 
+    def _resolve_peers(self, order: ResolvePeers) -> PeersResolved:
+        from blobtorrent.discovery.httpcall import Deadline
+        from blobtorrent.discovery.peernames import resolve_peers
 
-def _failed(order: Any, error: Any = None) -> AnnounceDone | ScrapeDone | HostResolved:
+        return PeersResolved(order.name, resolve_peers(order.name, Deadline(self._clock, RESOLVE_S), self._binding))
+
+
+def _failed(order: Any, error: Any = None) -> _Answer:
     """The answer that tells of an error; without one, of a failure of ours."""
+    if isinstance(order, ResolvePeers):
+        return PeersResolved(order.name, error=error or NetworkError("net.failed", OURS))
     if isinstance(order, ResolveHost):
         return HostResolved(order.host, order.port, error=error or NetworkError("net.failed", OURS))
     error = error or TrackerError("tracker.failed", OURS)

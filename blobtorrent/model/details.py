@@ -133,6 +133,17 @@ class WebSeedStatus(NamedTuple):
     has_ranges: bool = True            # False: it sends whole files only
 
 
+class PeerNameStatus(NamedTuple):
+    """A name that peers are found by. `state` is asking, known or backoff; no error: empty strings."""
+
+    name: str
+    state: str
+    addresses: int                     # as of the last answer that was one
+    error_code: str = ""
+    error_detail: str = ""
+    next_s: float | None = None        # until it is looked up again; None while it is
+
+
 class Cause(NamedTuple):
     """One reason why a torrent is as it is. `code` is stable, `text` says it in words, `advice` names the next step.
 

@@ -28,7 +28,9 @@ def register(commands: Subcommands) -> None:
     parser.add_argument("--to", metavar="DIR", help="download folder, on the daemon's machine")
     parser.add_argument("--label", action="append", metavar="TEXT", help="a label; may be repeated")
     parser.add_argument("--group", metavar="NAME", help="the group whose limits it shares")
-    parser.add_argument("--peer", action="append", metavar="ADDRESS:PORT", help="ask this peer; may be repeated")
+    parser.add_argument("--peer", action="append", metavar="HOST:PORT",
+                        help="ask this peer, or those of a service of the DNS such as _bittorrent._tcp.fleet.example; "
+                        "may be repeated")
     parser.add_argument("--sequential", action="store_true", default=None, help="fetch the pieces in order")
     parser.add_argument("--skip-check", action="store_true", default=None,
                         help="believe what lies on disk when all sizes are right")

@@ -39,7 +39,8 @@ def register(commands: Subcommands) -> None:
         parents=[client_options()],
     )
     parser.add_argument("torrent", metavar="TORRENT", help=TORRENT_HELP)
-    parser.add_argument("--add", metavar="ADDRESS:PORT", action="append", help="try this peer too; may be repeated")
+    parser.add_argument("--add", metavar="HOST:PORT", action="append",
+                        help="try this peer too, or those of a service of the DNS; may be repeated")
     parser.set_defaults(run=run)
 
 

@@ -54,6 +54,7 @@ from blobtorrent.storage.jobs import LostFound, PiecesChecked, StoreClosed, Stor
 if TYPE_CHECKING:
     from blobtorrent.core.session.externals import ExternalAddresses
     from blobtorrent.core.session.metadata import MetadataFetcher
+    from blobtorrent.core.session.peernames import PeerNames
     from blobtorrent.core.session.resume import ResumeManager
 
 
@@ -129,8 +130,19 @@ class Parts:
             outlets.shards, settings.limits, settings.groups, clock=clock, timers=timers)
         self.metadata: MetadataFetcher | None = None
         self.externals: ExternalAddresses | None = None
+        self.common_peers = settings.network.static_peers
+        self.names: PeerNames | None = None
         self.torrents = TorrentManager(
             self.roster, outlets, self.swarms, self.admission, self.additions, self.activity, keeper, self.sharing)
+
+    def apply_static_peers(self, peers: tuple[str, ...]) -> None:
+        """Other peers of the settings, for all torrents."""
+        self.common_peers = peers
+        if self.names is not None:
+            self.names.apply(peers)
+        if peers:
+            for torrent in self.swarms.running():
+                self.torrents.look_up(torrent)
 
 
 def build_session(around: Surroundings) -> Session:
@@ -189,6 +201,8 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
             parts.roster, around.outlets, parts.swarms, lambda: session.listeners, session.messages,
             allow_loopback=around.settings.network.allow_loopback, clock=around.clock, timers=around.timers,
         ).on_listeners
+    look_up = parts.torrents.look_up = lambda torrent: _names_of(around, parts, session).begin(torrent)
+    parts.swarms.at_open.append(lambda torrent: look_up(torrent) if _wants_names(parts, torrent) else None)
     if parts.dht is not None:
         parts.dht.messages = session.messages
         parts.dht.public_ports = lambda: session.public_ports
@@ -213,6 +227,22 @@ def _metadata_of(around: Surroundings, parts: Parts, session: Session) -> "Metad
             on_idle=parts.closer.go_on)
         session.messages.update(parts.metadata.messages)
     return parts.metadata
+
+
+def _wants_names(parts: Parts, torrent: Torrent) -> bool:
+    return bool(parts.names is not None or parts.common_peers or torrent.record.wishes.peer_names)
+
+
+def _names_of(around: Surroundings, parts: Parts, session: Session) -> "PeerNames":
+    """Made for the first torrent that has peers by name."""
+    if parts.names is None:
+        from blobtorrent.core.session.peernames import PeerNames
+        from blobtorrent.discovery.messages import PeersResolved
+
+        parts.names = PeerNames(
+            around.outlets, parts.swarms, parts.common_peers, clock=around.clock, timers=around.timers, rng=around.rng)
+        session.messages[PeersResolved] = parts.names.on_resolved
+    return parts.names
 
 
 def _externals_of(parts: Parts, session: Session) -> "ExternalAddresses":

@@ -166,6 +166,7 @@ def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, rese
 
     parts.bandwidth.apply(settings.limits, settings.groups)
     parts.swarms.apply(swarm_settings(settings), settings.network.max_peers)
+    parts.apply_static_peers(settings.network.static_peers)
     parts.admission.apply(
         active_downloads=settings.queue.active_downloads, active_seeds=settings.queue.active_seeds)
     parts.activity.apply(settings.seeding, settings.queue.stalled_after_s)

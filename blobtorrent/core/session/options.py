@@ -17,6 +17,7 @@ from blobtorrent.model.errors import FormatError, Invalid
 T = TypeVar("T")
 
 MAX_LABELS = 64
+MAX_PEER_NAMES = 20
 MAX_PEERS = 1000
 MAX_PRIORITY = 1000
 MAX_RATE = 1 << 40                     # bytes a second
@@ -77,7 +78,10 @@ def read_addition(fields: Fields) -> dict[str, Any]:
         "skip_check": ("skip_check", values.boolean),
         **_CHANGEABLE,
     }
-    return _taken(fields, readers)
+    taken = _taken(fields, readers)
+    if "peers" in taken:
+        taken["peers"], taken["peer_names"] = taken["peers"]
+    return taken
 
 
 def read_changes(fields: Fields) -> TorrentChanges:
@@ -129,13 +133,20 @@ def _labels(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(_label, value)))
 
 
-def read_peers(value: object) -> tuple[Endpoint, ...]:
+def read_peers(value: object) -> tuple[tuple[Endpoint, ...], tuple[str, ...]]:
+    """Addresses of peers, and names that peers are found by. Raises ValueError."""
     if not isinstance(value, list) or len(value) > MAX_PEERS or not all(isinstance(item, str) for item in value):
-        raise ValueError(f'must be a list of at most {MAX_PEERS} "ADDRESS:PORT"')
-    try:
-        return tuple(dict.fromkeys(map(parse_endpoint, value)))
-    except FormatError as error:
-        raise ValueError(f"holds {error}") from None
+        raise ValueError(f'must be a list of at most {MAX_PEERS} "HOST:PORT"')
+    endpoints: dict[Endpoint, None] = {}
+    names: dict[str, None] = {}
+    for text in value:
+        try:
+            endpoints[parse_endpoint(text)] = None
+        except FormatError:
+            names[values.peer_name(text)] = None
+    if len(names) > MAX_PEER_NAMES:
+        raise ValueError(f"must hold at most {MAX_PEER_NAMES} names")
+    return tuple(endpoints), tuple(names)
 
 
 def _goal(value: object) -> SeedGoal:

@@ -46,6 +46,7 @@ class Wishes(NamedTuple):
     trackers: Tiers | None = None
     file_priorities: Mapping[int, FilePriority] = {}
     static_peers: tuple[Endpoint, ...] = ()
+    peer_names: tuple[str, ...] = ()   # that static peers are found by
     custom: Mapping[str, str] = {}     # fields of front-ends and scripts, which mean nothing to us
 
     @property
@@ -192,4 +193,5 @@ def wishes_of(command: AddTorrent) -> Wishes:
         max_peers=command.max_peers,
         file_priorities=dict(command.file_priorities),
         static_peers=command.peers,
+        peer_names=command.peer_names,
     )

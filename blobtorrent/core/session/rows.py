@@ -32,7 +32,7 @@ _FULL = "full"
 _USUAL_TORRENT: dict[str, Any] = {
     "v2": "", "private": False, "added_at": 0.0, "labels": (), "group": "", "priority": 0, "goal": None, "down": 0,
     "up": 0, "sequential": False, "slots": None, "max_peers": None, "trackers": None, "files": {}, "peers": [],
-    "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False,
+    "peer_names": [], "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False,
     "unseen": False, "magnet": "", "run": True, "paused": False, "beyond_queue": False, "given_enough": False,
     "removal": "", "error": ("", ""), "finished_at": 0.0,
 }
@@ -69,6 +69,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "trackers": wishes.trackers,
         "files": {str(number): int(priority) for number, priority in wishes.file_priorities.items()},
         "peers": [str(peer) for peer in wishes.static_peers],
+        "peer_names": [*wishes.peer_names],
         "custom": wishes.custom,
         "download_dir": str(place.download_dir),
         "root": None if place.root == place.download_dir else str(place.root),
@@ -201,6 +202,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             trackers=_tiers(row["trackers"]),
             file_priorities={int(number): FilePriority(level) for number, level in row["files"].items()},
             static_peers=tuple(map(parse_endpoint, row["peers"])),
+            peer_names=tuple(map(str, row["peer_names"])),
             custom=row["custom"],
         ),
         Place(

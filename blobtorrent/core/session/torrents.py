@@ -65,6 +65,7 @@ class TorrentManager:
         self._outlets = outlets
         self._swarms = swarms
         self.abort_move: Callable[[Torrent], None] = lambda torrent: None      # set by who moves
+        self.look_up: Callable[[Torrent], None] = lambda torrent: None         # set by who looks names up
         self.resume: Callable[[Torrent], None] = lambda torrent: None          # set by who pauses
         self._admission = admission
         self._additions = additions
@@ -130,8 +131,11 @@ class TorrentManager:
         torrent = self._roster.known(command.info_hash)
         wishes = torrent.record.wishes
         torrent.record.wishes = wishes._replace(
-            static_peers=tuple(dict.fromkeys(wishes.static_peers + command.peers)))
+            static_peers=tuple(dict.fromkeys(wishes.static_peers + command.peers)),
+            peer_names=tuple(dict.fromkeys(wishes.peer_names + command.names)))
         self._swarms.tell_peers(torrent, command.peers, PeerSource.STATIC)
+        if command.names and torrent.has_peers:
+            self.look_up(torrent)
         self._keeper.save(torrent, reply.give)
         return reply
 

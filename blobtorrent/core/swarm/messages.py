@@ -26,7 +26,7 @@ class PeerSource(Enum):
     DHT = "dht"
     PEX = "pex"                        # other peers told of it
     LSD = "lsd"                        # it announced itself on the local network
-    DNS = "dns"                        # a name of the settings stands for it
+    DNS = "dns"                        # a name that the user gave stands for it
     MAGNET = "magnet"                  # the link named it
 
 

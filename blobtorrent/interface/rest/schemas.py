@@ -100,7 +100,8 @@ GROUP_OPTION: Schema = {
 }
 LABELS_OPTION = list_of(LABEL_OPTION, at_most=MAX_LABELS)
 PEERS_OPTION = list_of(
-    {"type": "string", "description": "ADDRESS:PORT", "examples": ["192.0.2.1:6881", "[2001:db8::1]:6881"]},
+    {"type": "string", "description": "HOST:PORT, or a service of the DNS. Names are looked up now and then.",
+     "examples": ["192.0.2.1:6881", "[2001:db8::1]:6881", "node-1.example:6881", "_bittorrent._tcp.fleet.example"]},
     at_most=MAX_PEERS)
 FOLDER_OPTION: Schema = {
     "type": "string", "pattern": "^[/~]", "description": "An absolute path on the daemon's machine.",

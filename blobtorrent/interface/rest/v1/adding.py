@@ -50,7 +50,7 @@ _ADDITION = body_object({
     "download_dir": nullable(FOLDER_OPTION),
     "start": described(nullable(BOOLEAN), "Whether it is to run; so it does when nothing is said."),
     "skip_check": described(nullable(BOOLEAN), "When it is added, believe what lies on disk, if all sizes are right."),
-    "peers": described(nullable(PEERS_OPTION), "ADDRESS:PORT of peers to try for ever, when it is added."),
+    "peers": described(nullable(PEERS_OPTION), "Peers to try for ever, when it is added."),
     **CHANGEABLE,
 })
 _FORM = body_object({

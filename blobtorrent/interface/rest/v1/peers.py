@@ -82,10 +82,10 @@ class PeerResource:
 
     def add(self, request: Request, digits: str) -> Response:
         fields = read_fields(request)
-        peers = fields.take("peers", read_peers)
+        peers, names = fields.take("peers", read_peers)
         fields.end()
         info_hash = find_torrent(self._gateway, request.grant, digits).info_hash
-        self._gateway.ask(AddPeers(info_hash, peers))
+        self._gateway.ask(AddPeers(info_hash, peers, names))
         return self._list(info_hash)
 
     def _list(self, info_hash: InfoHash) -> Response:

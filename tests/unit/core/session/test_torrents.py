@@ -9,17 +9,19 @@ import pytest
 from blobtorrent.core.session.commands import (
     AddPeers,
     AddTorrent,
+    ApplySettings,
     RemoveTorrent,
     SeedGoal,
     StartTorrent,
     StopTorrent,
 )
 from blobtorrent.core.swarm.messages import ChangeSwarm, CloseSwarm, OpenSwarm, PeersFound, PeerSource
+from blobtorrent.discovery.messages import PeersResolved, ResolvePeers
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import Conflict, DiskFull, Invalid, NotFound
 from blobtorrent.model.events import StateChanged, TorrentAdded, TorrentFailed, TorrentFinished, TorrentRemoved
 from blobtorrent.storage.jobs import CheckPieces, CloseStore, PrepareStore
-from tests.support.sessions import PIECE, SessionRig, only, torrent_of
+from tests.support.sessions import PIECE, SessionRig, only, settings_of, torrent_of
 
 FULL = DiskFull("storage.disk-full", "no space left")
 PEER = Endpoint("127.0.0.1", 6881)
@@ -253,6 +255,37 @@ def test_peers_added_later_reach_the_swarm_and_stay_for_the_next_one(tmp_path: P
     assert rig.shard.drain()[-1] == found
     rig.ask(AddPeers(torrent.info_hash, (PEER,)))
     assert rig.shard.drain() == [found]
+
+
+NODES = (Endpoint("10.0.0.7", 6881), Endpoint("10.0.0.8", 6881))
+
+
+def test_who_is_found_by_the_names_of_a_torrent_and_of_the_settings_reaches_the_swarm(tmp_path: Path) -> None:
+    rig = SessionRig(network__static_peers=("_bittorrent._tcp.fleet.example",))
+    torrent = torrent_of(4)
+    rig.command(AddTorrent(torrent, tmp_path, peer_names=("node.example:6881",)))
+    rig.answer_prepare(has_data=False)
+    rig.ask(AddPeers(torrent.info_hash, (), ("late.example:6881",)))
+    orders = rig.outcalls.drain()
+    assert {order.name for order in orders if isinstance(order, ResolvePeers)} == {
+        "_bittorrent._tcp.fleet.example", "node.example:6881", "late.example:6881"}
+    rig.shard.drain()
+    for order in orders:
+        rig.tell(PeersResolved(order.name, NODES))
+    assert rig.shard.drain() == [PeersFound(torrent.info_hash, NODES, PeerSource.DNS)] * 3
+
+
+def test_names_that_the_settings_get_later_are_for_running_torrents_too(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True), torrent_of(4)
+    rig.open_listeners()
+    rig.add_kept(torrent, tmp_path)
+    rig.answer_prepare(has_data=False)
+    assert not rig.outcalls.drain()
+    rig.ask(ApplySettings(settings_of(network__static_peers=("node.example:6881",))))
+    assert [order.name for order in rig.outcalls.drain()] == ["node.example:6881"]
+    rig.ask(ApplySettings(settings_of()))
+    rig.tell(PeersResolved("node.example:6881", NODES))
+    assert not [told for told in rig.shard.drain() if isinstance(told, PeersFound)]
 
 
 def test_swarms_share_the_connections(tmp_path: Path) -> None:

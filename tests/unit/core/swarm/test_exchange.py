@@ -351,4 +351,4 @@ def test_a_private_torrent_takes_peers_of_trackers_and_its_owner_only(source):
     private.metainfo = private.metainfo._replace(is_private=True)
     one = OneSwarm(private)
     one.swarm.on_peers(PeersFound(private.metainfo.info_hash, tuple(addresses(1)), source))
-    assert bool(known(one)) is (source in (PeerSource.TRACKER, PeerSource.STATIC))
+    assert bool(known(one)) is (source in (PeerSource.TRACKER, PeerSource.STATIC, PeerSource.DNS))

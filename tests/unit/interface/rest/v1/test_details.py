@@ -86,12 +86,12 @@ def test_peers_are_told_with_addresses_that_can_be_used_again(rest):
 
 
 def test_peers_are_added(rest):
-    told = rest.ask("POST", f"{ONE}/peers", {"peers": ["192.0.2.1:6881", "[2001:db8::1]:1"]})
+    told = rest.ask("POST", f"{ONE}/peers", {"peers": ["192.0.2.1:6881", "[2001:db8::1]:1", "a:1"]})
     assert (told.status, len(told.json["peers"])) == (200, 1)
-    assert rest.commands[0] == AddPeers(info_hash(1), (Endpoint("192.0.2.1", 6881), Endpoint("2001:db8::1", 1)))
+    assert rest.commands[0] == AddPeers(info_hash(1), (Endpoint("192.0.2.1", 6881), Endpoint("2001:db8::1", 1)), ("a:1",))
 
 
-@pytest.mark.parametrize("peers", [None, "192.0.2.1:1", ["name:1"], ["192.0.2.1"], ["192.0.2.1:0"], [1], ["a"] * 1001])
+@pytest.mark.parametrize("peers", [None, "192.0.2.1:1", ["name:0"], ["name"], ["192.0.2.1"], ["192.0.2.1:0"], [1], ["a"] * 1001])
 def test_what_is_no_peer_is_refused(rest, peers):
     assert (rest.ask("POST", f"{ONE}/peers", {"peers": peers}).status, rest.commands) == (422, [])
 
