@@ -14,6 +14,19 @@ PAUSE_S = 0.0002
 ITEMS_PER_LOOK = 8                     # asking for the time takes a microsecond
 
 
+class Pace:
+    """Of one thread's work, from now on."""
+
+    def __init__(self) -> None:
+        self._begun_s = time.thread_time()
+
+    def look(self) -> None:
+        """Between two steps of the work: a pause when those since the last one have taken a slice of time."""
+        if time.thread_time() - self._begun_s >= SLICE_S:
+            time.sleep(PAUSE_S)
+            self._begun_s = time.thread_time()
+
+
 def paced(items: Iterable[T]) -> Iterator[T]:
     """The items, with a pause whenever those before it have taken a slice of time."""
     for batch in paced_batches(items, ITEMS_PER_LOOK):
@@ -22,10 +35,7 @@ def paced(items: Iterable[T]) -> Iterator[T]:
 
 def paced_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """The items, so many at a time, with a pause whenever those before have taken a slice of time."""
-    rest = iter(items)
-    begun_s = time.thread_time()
+    rest, pace = iter(items), Pace()
     while batch := list(islice(rest, size)):
         yield batch
-        if time.thread_time() - begun_s >= SLICE_S:
-            time.sleep(PAUSE_S)
-            begun_s = time.thread_time()
+        pace.look()

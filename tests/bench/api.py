@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -45,6 +46,7 @@ METHODS = ("d.hash=", "d.name=", "d.state=", "d.size_bytes=", "d.completed_bytes
 TICK_S = 0.0002
 SIEGE_S, SETTLE_S = 60.0, 3.0
 ANSWER_TIMEOUT_S = 30.0
+_DONE = count(1000)
 START_TIMEOUT_S = 300.0
 
 
@@ -206,8 +208,10 @@ def long_list(ground: Ground) -> list[Measure]:
 
 
 def _renew(rest: Resources) -> None:
-    """New snapshots of all torrents: no row of them is kept."""
-    rest.session.show(*(status_of(number, labels=("a", "b"), downloaded_bytes=1000) for number in range(1, MANY + 1)))
+    """Other snapshots of all torrents: no row of them is kept."""
+    done_bytes = next(_DONE)
+    rest.session.show(*(status_of(number, labels=("a", "b"), downloaded_bytes=done_bytes)
+                        for number in range(1, MANY + 1)))
 
 
 def _answer(rest: Resources) -> None:

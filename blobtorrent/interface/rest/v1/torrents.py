@@ -25,13 +25,11 @@ from blobtorrent.interface.rest.schemas import (
     nullable,
     ref,
 )
-from blobtorrent.interface.rest.selecting import Selections
+from blobtorrent.interface.rest.selecting import ROWS_PER_PART, Selection, Selections
 from blobtorrent.interface.rest.v1.adding import ADDITION, Adder, read_torrent
 from blobtorrent.interface.rest.v1.lookup import require_torrents
 from blobtorrent.model.status import TorrentStatus
 from blobtorrent.runtime.pacing import paced
-
-ROWS_PER_PART = 32                     # of an answer: the parts are sent as they are and never joined
 
 FEW_MEMBERS = 12_000                   # a list with so many takes about 15 ms the first time, and one afterwards
 
@@ -108,7 +106,7 @@ class TorrentsResource:
         found = _wanted(self._gateway.torrents.values(), request.grant, listing)
         page, next_page = one_page(found, listing)
         end = b'],"total":%d,"next_page":%b,"cursor":%b}' % (len(found), json_bytes(next_page), json_bytes(cursor))
-        body = (b'{"torrents":[', *_joined(self._rows(page, listing)), end)
+        body = (b'{"torrents":[', *self._selection(listing).parts(page, time.time()), end)
         return Response(200, body, headers=(("ETag", tag),))
 
     def _changes(self, grant: Grant, listing: ListQuery, since: str) -> Response:
@@ -121,15 +119,17 @@ class TorrentsResource:
         gone = () if changes.is_full else (*changes.withdrawn, *changes.changed)
         removed = (b'"%b"' % info_hash.hex.encode() for info_hash in gone if info_hash not in told)
         page, _ = one_page(found, listing)
+        selection, wall = self._selection(listing), time.time()
+        rows = (selection.row(status, wall) for status in page)
         end = b'],"is_full":%b,"cursor":%b}' % (
             json_bytes(changes.is_full), json_bytes(self._cursor(changes.revision)))
         return Response(200, (
-            b'{"torrents":[', *_joined(self._rows(page, listing)), b'],"removed":[', *_joined(removed), end))
+            b'{"torrents":[', *_joined(rows), b'],"removed":[', *_joined(removed), end))
 
-    def _rows(self, page: Sequence[TorrentStatus], listing: ListQuery) -> Iterator[bytes]:
-        selection, wall = self._selections.get(listing.names), time.time()
+    def _selection(self, listing: ListQuery) -> Selection:
+        selection = self._selections.get(listing.names)
         selection.forget_beyond(len(self._gateway.torrents))
-        return (selection.row(status, wall) for status in page)
+        return selection
 
     def _cursor(self, revision: int) -> str:
         return f"{self._run}-{revision}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from blobtorrent.interface.rest.encode import TORRENT
-from blobtorrent.interface.rest.selecting import MAX_KEPT, Selection, Selections, read_names
+from blobtorrent.interface.rest.selecting import MAX_KEPT, ROWS_PER_PART, Selection, Selections, read_names
 from blobtorrent.model.errors import Invalid
+from blobtorrent.model.status import TorrentStatus
 from tests.support.rest import status_of
 
 
@@ -52,6 +55,49 @@ def test_rows_of_torrents_that_are_gone_are_not_kept_for_ever():
     assert selection.row(first, 0.0) is row
     selection.forget_beyond(1)
     assert selection.row(first, 0.0) is not row
+
+
+def list_of(selection: Selection, page: Sequence[TorrentStatus], wall: float = 0.0) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = json.loads(b"[" + b"".join(selection.parts(page, wall)) + b"]")
+    return made
+
+
+@pytest.mark.parametrize("length", [0, 1, ROWS_PER_PART - 1, ROWS_PER_PART, ROWS_PER_PART + 1, 3 * ROWS_PER_PART])
+def test_parts_are_the_members_of_one_list(length):
+    page = [status_of(number) for number in range(length)]
+    selection = Selection(("hash", "name"))
+    rows = [json.loads(selection.row(status, 0.0)) for status in page]
+    assert list_of(selection, page) == list_of(selection, page) == rows
+
+
+def test_a_part_of_the_same_snapshots_is_made_once_and_another_leaves_its_neighbours():
+    page = [status_of(number) for number in range(3 * ROWS_PER_PART)]
+    selection = Selection(("name",))
+    first = list(selection.parts(page, 0.0))
+    page[ROWS_PER_PART] = status_of(ROWS_PER_PART, name="other")
+    second = list(selection.parts(page, 0.0))
+    assert [after is before for before, after in zip(first, second)] == [True, False, True]
+    assert json.loads(b"[" + b"".join(second) + b"]")[ROWS_PER_PART] == {"name": "other"}
+
+
+def test_lists_of_one_selection_in_another_order_or_of_other_torrents_are_right():
+    selection = Selection(("hash",))
+    page = [status_of(number) for number in range(100)]
+    for other in (page, page[::-1], page[:50], page[7:], [], page):
+        assert list_of(selection, other) == [{"hash": status.info_hash.hex} for status in other]
+
+
+def test_seconds_in_a_list_are_those_of_now():
+    selection = Selection(("active_s",))
+    page = [status_of(1), status_of(2, state="seeding", active_s=100.0, counted_at=1000.0)]
+    assert [list_of(selection, page, wall)[1]["active_s"] for wall in (1000.0, 1060.0)] == [100, 160]
+
+
+def test_parts_of_torrents_that_are_gone_are_not_kept_for_ever():
+    selection, page = Selection(("name",)), [status_of(1), status_of(2)]
+    first = list(selection.parts(page, 0.0))
+    selection.forget_beyond(1)
+    assert list(selection.parts(page, 0.0))[0] is not first[0]
 
 
 def test_selections_that_are_asked_for_again_keep_their_rows_and_others_make_room():
