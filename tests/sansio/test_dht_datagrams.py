@@ -10,8 +10,9 @@ from blobtorrent.protocol.bencode import encode
 from blobtorrent.protocol.dht.answers import Answerer
 from blobtorrent.protocol.dht.items import MAX_ITEMS, signed
 from blobtorrent.protocol.dht.krpc import read_message, write_query, write_response
-from blobtorrent.protocol.dht.node import MAX_PENDING, MAX_SEARCHES, SEARCH_S, Node, NodeState
+from blobtorrent.protocol.dht.node import MAX_SEARCHES, SEARCH_S, Node, NodeState
 from blobtorrent.protocol.dht.peerstore import MAX_SWARMS
+from blobtorrent.protocol.dht.queries import MAX_OPEN
 from blobtorrent.protocol.dht.search import ItemSearch, PeerSearch
 from tests.support.dhtnet import random_host
 from tests.unit.protocol.dht.test_routing import assert_consistent
@@ -105,7 +106,7 @@ def test_a_node_survives_any_datagrams_within_its_bounds(is_full_run):
             begun += 2
         crowd.hear()
         if number % 10_000 == 0:
-            assert len(node._pending) <= MAX_PENDING
+            assert len(node._queries) <= MAX_OPEN
             assert len(node.answerer.peers) <= MAX_SWARMS
             assert len(node.answerer.items) <= MAX_ITEMS
             assert len(node.table) < 1000
