@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from blobtorrent.network.messages import BindUdp, RebindUdp
+from blobtorrent.network.messages import BindUdp, RebindUdp, WatchRelay
 
 if TYPE_CHECKING:
     from blobtorrent.network.udp import UdpLoop
@@ -24,19 +24,19 @@ class Datagrams:
     def __init__(self, build: Callable[[], UdpLoop]) -> None:
         self._build = build
         self._udp: UdpLoop | None = None
-        self._ports: list[BindUdp] = []            # that it is to open when it begins
+        self._first: list[BindUdp | WatchRelay] = []       # that it is told when it begins
         self._beats = 0
 
     def post(self, message: Any) -> None:
         if self._udp is None:
-            if isinstance(message, BindUdp):
-                self._ports.append(message)
+            if isinstance(message, (BindUdp, WatchRelay)):
+                self._first.append(message)
                 return
             if isinstance(message, RebindUdp):
                 return
             self._udp = self._build()
             self._udp.start()
-            for wish in self._ports:
+            for wish in self._first:
                 self._udp.mailbox.post(wish)
         self._udp.mailbox.post(message)
 

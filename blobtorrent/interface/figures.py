@@ -26,6 +26,10 @@ _OF_SESSION = {
     "blobtorrent_session_start_time_seconds": "When it began, since 1970.",
     "blobtorrent_session_damages": "Things that were found damaged when the state was read.",
     "blobtorrent_session_bytes_per_second": "What all torrents move now.",
+    "blobtorrent_port_mapped": "1 while the router passes our port on to us, 0 while it does not.",
+    "blobtorrent_port_lease_end_time_seconds": "When that ends unless it is renewed, since 1970.",
+    "blobtorrent_interface_up": "1 while the interface is there that traffic is bound to.",
+    "blobtorrent_proxy_up": "1 while the proxy does its work, as far as is known; of datagrams: while it carries them.",
 }
 _OF_STATS = {
     "blobtorrent_payload_bytes_total": "Payload of this run; wasted is the part of received that was of no use.",
@@ -71,6 +75,17 @@ def _session(gateway: Gateway) -> Iterator[Sample]:
     yield Sample("blobtorrent_session_damages", (), len(session.damages), GAUGE)
     for direction, rate in (("received", session.down_bytes_per_s), ("sent", session.up_bytes_per_s)):
         yield Sample("blobtorrent_session_bytes_per_second", labelled(direction=direction), rate, GAUGE)
+    for mapping in session.mappings:
+        label = labelled(transport=mapping.transport)
+        yield Sample("blobtorrent_port_mapped", label, int(bool(mapping.external_port)), GAUGE)
+        if mapping.lease_until:
+            yield Sample("blobtorrent_port_lease_end_time_seconds", label, mapping.lease_until, GAUGE)
+    network = session.network
+    if network.interface:
+        yield Sample("blobtorrent_interface_up", (), int(bool(network.addresses)), GAUGE)
+    if network.proxy:
+        yield Sample("blobtorrent_proxy_up", labelled(kind="connections"), int(not network.proxy_error_code), GAUGE)
+        yield Sample("blobtorrent_proxy_up", labelled(kind="datagrams"), int(network.datagrams == "relay"), GAUGE)
 
 
 def _stats(gateway: Gateway) -> Iterator[Sample]:

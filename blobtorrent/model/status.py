@@ -111,6 +111,43 @@ class TorrentStatus(NamedTuple):
         return (self.wanted_bytes - self.done_bytes) / self.down_bytes_per_s
 
 
+class MappingStatus(NamedTuple):
+    """A port of ours that the router is asked to pass on to us, for one transport: "tcp" or "udp".
+
+    `state` is requesting, mapped, renewing or backoff; `way` is "pcp", "nat-pmp" or "upnp" once a router has agreed.
+    The error is that of the last try, empty when it went well. Times are seconds since 1970, 0 for unknown or never.
+    """
+
+    transport: str
+    state: str
+    port: int
+    way: str = ""
+    external_host: str = ""            # as the router tells it, if it does
+    external_port: int = 0
+    lease_until: float = 0.0           # 0 while it is mapped: until the router restarts
+    next_try_at: float = 0.0           # while none is under way
+    error_code: str = ""
+    error_detail: str = ""
+
+
+class NetworkStatus(NamedTuple):
+    """The way that traffic takes. `interface` and `proxy` are as in the settings, empty where they name none.
+
+    `addresses` are those of the interface, none while it is gone. `datagrams` is "direct", "relay" (the proxy carries
+    them), "waiting" (it will, as far as is known) or "none" (nothing carries them). Absent errors: empty strings.
+    """
+
+    interface: str = ""
+    addresses: tuple[str, ...] = ()
+    proxy: str = ""
+    is_strict: bool = False
+    proxy_error_code: str = ""         # why it carries no connections now
+    proxy_error_detail: str = ""
+    datagrams: str = "direct"
+    datagrams_error_code: str = ""
+    datagrams_error_detail: str = ""
+
+
 class SessionStatus(NamedTuple):
     """The whole engine. `state` is starting, running, draining or stopped; `listen` holds the real "HOST:PORT" of every
     open listener; `external` the addresses that others see us at, as far as enough of them agree; `damages` says in
@@ -129,3 +166,5 @@ class SessionStatus(NamedTuple):
     total: int = 0
     unique_pieces: int | None = None   # once it has been drained: pieces that no peer has who was connected
     external: tuple[str, ...] = ()
+    network: NetworkStatus = NetworkStatus()
+    mappings: tuple[MappingStatus, ...] = ()       # none where no router is asked

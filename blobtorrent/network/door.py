@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 from collections import Counter, deque
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
@@ -29,6 +29,7 @@ from blobtorrent.network.messages import (
     Serve,
     UseFilter,
     WatchAddresses,
+    WayChanged,
     Withdraw,
 )
 from blobtorrent.runtime.clock import Clock
@@ -78,6 +79,9 @@ class Door:
         self._per_address: Counter[str] = Counter()
         self._pause: Timer | None = None
         self._proxy_pause: Timer | None = None
+        self._proxy_fault: BlobTorrentError | None = None  # what the last dial through it ended with
+        self._way: WayChanged | None = None                # as it was told last
+        self._way_to: Mailbox[Any] | None = None
 
     def measure(self, registry: Registry) -> None:
         """Have the thread's figures exported."""
@@ -161,10 +165,32 @@ class Door:
             if rebind:
                 self._dial_again()
             message.reply_to.post(AddressesChanged(lost, rebind))
+            self._tell_way()
 
         if self._watch is None:
+            self._way_to = message.reply_to
+            self._tell_way()
             self._watch = AddressWatch(self._loop, self._binding, on_change)
             self._watch.begin()
+
+    def _tell_way(self) -> None:
+        binding, proxy = self._binding, self._binding.proxy
+        if self._way_to is None or not binding.is_confined and proxy is None:
+            return
+        fault = self._proxy_fault
+        way = WayChanged(
+            str(binding.interface), binding.sources, "" if proxy is None else str(proxy),
+            proxy is not None and proxy.is_strict, proxy is not None and proxy.has_relay,
+            "" if fault is None else fault.code, "" if fault is None else fault.detail)
+        if way != self._way:
+            self._way = way
+            self._way_to.post(way)
+
+    def _note_proxy(self, fault: BlobTorrentError | None) -> None:
+        """It did its work, or not."""
+        if fault is not self._proxy_fault:
+            self._proxy_fault = fault
+            self._tell_way()
 
     def _dial_again(self) -> None:
         """What is being dialled goes by a way that is no more."""
@@ -176,6 +202,7 @@ class Door:
 
     def _rest_from_proxy(self, reason: BlobTorrentError) -> None:
         """It is not the peers' fault: dial them later."""
+        self._note_proxy(reason)
         if self._proxy_pause is None:
             log.warning("the proxy does not do its work", code=reason.code, detail=reason.detail)
             self._proxy_pause = self._loop.timers.at(self._loop.now + PROXY_PAUSE_S, self._try_proxy)
@@ -255,6 +282,8 @@ class Door:
         if admitted is None or purpose is None:
             return
         self._forget(visit)
+        if isinstance(purpose, Dial):
+            self._note_proxy(None)
         greeting, early = admitted
         arrivals = purpose.arrivals if isinstance(purpose, Serve) else purpose.reply_to
         arrivals.post(PeerArrived(
@@ -289,6 +318,8 @@ class Door:
             self._waiting.append(purpose)
             self._drop(visit)
             return
+        if isinstance(purpose, Dial) and visit.arrival.state is State.GREETING:
+            self._note_proxy(None)
         self._drop(visit)
         log.debug("refused a peer", peer=visit.endpoint, code=reason.code)
         if isinstance(purpose, Dial):

@@ -59,7 +59,8 @@ class DropLinks(NamedTuple):
 
 
 class WatchAddresses(NamedTuple):
-    """Tell `reply_to` by AddressesChanged whenever this machine has other addresses."""
+    """Tell `reply_to` by AddressesChanged whenever this machine has other addresses; and by WayChanged how the way is
+    that the settings prescribe, if they do, now and whenever that changes."""
 
     reply_to: Mailbox[Any]
 
@@ -72,6 +73,20 @@ class AddressesChanged(NamedTuple):
 
     lost: frozenset[str]
     rebind: bool
+
+
+class WayChanged(NamedTuple):
+    """`interface` and `proxy` are as in the settings, empty where they name none; `addresses` those of the interface,
+    none while it is gone. `code` and `detail` tell why the proxy does not do its work, if it does not. `may_relay`:
+    whether it is one that could carry datagrams."""
+
+    interface: str
+    addresses: tuple[str, ...]
+    proxy: str
+    is_strict: bool
+    may_relay: bool
+    code: str = ""
+    detail: str = ""
 
 
 class Listening(NamedTuple):

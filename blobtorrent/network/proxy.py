@@ -25,6 +25,9 @@ class Proxy:
         self._spec = spec
         self.login = login
 
+    def __str__(self) -> str:
+        return str(self._spec)
+
     @property
     def has_relay(self) -> bool:
         """Whether it may carry datagrams."""

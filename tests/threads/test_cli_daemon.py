@@ -213,6 +213,9 @@ def test_what_cannot_be_meant_of_folders_changes_nothing(daemon, command, words,
     assert {seen.method for seen in daemon.seen} <= {"GET"}
 
 
+PLAIN_WAYS: dict[str, Any] = {"interface": None, "proxy": None, "mappings": []}
+
+
 def test_figures_are_shown_for_this_run_and_all(daemon, command):
     figures = {"downloaded_bytes": 2048, "uploaded_bytes": 0, "seconds": 61, "runs": 1}
     daemon.answer("GET /v1/stats", {
@@ -220,6 +223,7 @@ def test_figures_are_shown_for_this_run_and_all(daemon, command):
         "filesystems": [{"path": "/srv", "free_bytes": 1 << 30, "reserve_bytes": 1 << 20, "short": True}],
         "memory": {"budget_bytes": 1 << 26, "used_bytes": 1 << 20},
     })
+    daemon.answer("GET /v1/session", PLAIN_WAYS)
     lines = [line.split() for line in command("stats")[1].splitlines()]
     assert ["downloaded", "2.0", "KiB", "2.0", "KiB"] in lines
     assert ["runs", "1", "7"] in lines
@@ -231,7 +235,32 @@ def test_before_anything_was_downloaded_no_filesystem_is_shown(daemon, command):
     figures = {"downloaded_bytes": 0}
     daemon.answer("GET /v1/stats", {
         "this_run": figures, "all_time": figures, "filesystems": [], "memory": {"budget_bytes": 1, "used_bytes": 0}})
+    daemon.answer("GET /v1/session", PLAIN_WAYS)
     assert "FILESYSTEM" not in command("stats")[1]
+
+
+def test_stats_tell_of_interface_proxy_and_router(daemon, command):
+    error = {"code": "proxy.refused", "message": "the proxy: it does not do that"}
+    daemon.answer("GET /v1/stats", {
+        "this_run": {}, "all_time": {}, "filesystems": [], "memory": {"budget_bytes": 1, "used_bytes": 0}})
+    daemon.answer("GET /v1/session", {
+        "interface": {"name": "tun0", "addresses": []},
+        "proxy": {"url": "socks5://192.0.2.9:1080", "strict": True, "error": None, "datagrams": "none",
+                  "datagrams_error": error},
+        "mappings": [
+            {"transport": "tcp", "port": 6881, "state": "mapped", "way": "pcp", "external_host": "203.0.113.5",
+             "external_port": 16881, "lease_until": None, "next_try_at": None, "error": None},
+            {"transport": "udp", "port": 6881, "state": "requesting", "way": None, "external_host": None,
+             "external_port": None, "lease_until": None, "next_try_at": None,
+             "error": {"code": "portmap.refused", "message": "the router: no"}},
+        ]})
+    assert command("stats")[1].splitlines()[-6:-1] == [
+        "interface tun0: gone, nothing is sent",
+        "proxy socks5://192.0.2.9:1080: no failure",
+        "datagrams: none; the proxy: it does not do that (proxy.refused)",
+        "port 6881/tcp: mapped to 203.0.113.5:16881 by pcp",
+        "port 6881/udp: not mapped (requesting); the router: no (portmap.refused)",
+    ]
 
 
 # ---- events

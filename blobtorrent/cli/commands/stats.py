@@ -1,9 +1,10 @@
-"""`blobtorrent stats`: what the daemon did in this run and in all runs, and where disks and memory stand."""
+"""`blobtorrent stats`: what the daemon did in this run and in all runs, and where disks, memory and
+the ways to the network stand."""
 
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from blobtorrent.cli.client import client_options, connect
@@ -12,6 +13,7 @@ from blobtorrent.cli.output import EXIT_OK, Subcommands, clean, print_json
 from blobtorrent.cli.paint import Cell, Style
 from blobtorrent.cli.screen import Screen
 from blobtorrent.cli.table import Column
+from blobtorrent.model.address import Endpoint
 from blobtorrent.model.units import format_size
 
 MAX_PATH = 4096                        # characters of a path on the screen
@@ -21,14 +23,16 @@ def register(commands: Subcommands) -> None:
     parser = commands.add_parser(
         "stats",
         help="show what the daemon has done",
-        description="Show what the daemon did in this run and in all runs, and where its disks and memory stand.",
+        description="Show what the daemon did in this run and in all runs, and where its disks, memory and "
+                    "ways to the network stand.",
         parents=[client_options()],
     )
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
-    stats = connect(args).get("/v1/stats")
+    client = connect(args)
+    stats = client.get("/v1/stats")
     if args.json:
         print_json(stats)
         return EXIT_OK
@@ -44,9 +48,44 @@ def run(args: Namespace) -> int:
              Column("RESERVE", is_number=True)),
             map(_filesystem, stats["filesystems"]))
         print()
+    for line in network_lines(client.get("/v1/session")):
+        print(line)
     memory = stats["memory"]
     print(f"memory for pieces: {format_size(memory['used_bytes'])} of {format_size(memory['budget_bytes'])} used")
     return EXIT_OK
+
+
+def network_lines(session: Mapping[str, Any]) -> Iterator[str]:
+    """What there is to say of interface, proxy and router; nothing where the settings name none."""
+    interface, proxy = session["interface"], session["proxy"]
+    if interface is not None:
+        addresses = clean(", ".join(interface["addresses"]))
+        yield f"interface {clean(interface['name'])}: {addresses or 'gone, nothing is sent'}"
+    if proxy is not None:
+        yield f"proxy {clean(proxy['url'])}: {_told(proxy['error']) or 'no failure'}"
+        told = _told(proxy["datagrams_error"])
+        yield f"datagrams: {_DATAGRAMS[proxy['datagrams']]}" + (f"; {told}" if told else "")
+    for mapping in session["mappings"]:
+        where = f"{mapping['port']}/{mapping['transport']}"
+        if mapping["external_port"] is None:
+            how = f"not mapped ({mapping['state']})"
+        else:
+            outside = Endpoint(mapping["external_host"] or "", mapping["external_port"])
+            how = f"mapped to {clean(str(outside))} by {mapping['way']}"
+            if mapping["lease_until"]:
+                how += f", until {shown('lease_until_at', mapping['lease_until']).text}"
+        told = _told(mapping["error"])
+        if mapping["next_try_at"]:
+            how += f", next asked {shown('next_try_at', mapping['next_try_at']).text}"
+        yield f"port {where}: {how}" + (f"; {told}" if told else "")
+
+
+_DATAGRAMS = {"direct": "not by the proxy", "relay": "by the proxy", "waiting": "by the proxy, when it grants that",
+              "none": "none"}
+
+
+def _told(error: Mapping[str, str] | None) -> str:
+    return "" if error is None else clean(f"{error['message']} ({error['code']})")
 
 
 def _filesystem(filesystem: Mapping[str, Any]) -> tuple[str | Cell, ...]:

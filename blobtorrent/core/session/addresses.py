@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.session import Session
-from blobtorrent.network.messages import AddressesChanged, DropLinks, RebindUdp, WatchAddresses
+from blobtorrent.core.session.ways import WayManager
+from blobtorrent.network.messages import (
+    AddressesChanged,
+    DropLinks,
+    RebindUdp,
+    RelayChanged,
+    WatchAddresses,
+    WayChanged,
+)
 
 
 def follow_addresses(outlets: Outlets, session: Session) -> None:
     """Have the session hear of changes from its first moment."""
     manager = AddressManager(outlets)
-    session.messages[AddressesChanged] = manager.on_changed
+    ways = WayManager(outlets, session.tell_network)
+    session.messages.update({
+        AddressesChanged: manager.on_changed, WayChanged: ways.on_way, RelayChanged: ways.on_relay})
     session.at_begin.append(manager.begin)
 
 

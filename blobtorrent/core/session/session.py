@@ -33,7 +33,7 @@ from blobtorrent.discovery.messages import AnnounceDone
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, BugError, Invalid, Unavailable
 from blobtorrent.model.ids import InfoHash
-from blobtorrent.model.status import SessionStatus
+from blobtorrent.model.status import MappingStatus, NetworkStatus, SessionStatus
 from blobtorrent.network.messages import BindUdp, ListenFailed, Listening, UdpBindFailed, UdpBound
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import Clock
@@ -158,6 +158,16 @@ class Session:
     def tell_external(self, hosts: tuple[str, ...]) -> None:
         """Others see us at these addresses."""
         self._status = self._status._replace(external=hosts)
+        self._publish()
+
+    def tell_network(self, network: NetworkStatus) -> None:
+        """Traffic takes this way now."""
+        self._status = self._status._replace(network=network)
+        self._publish()
+
+    def tell_mappings(self, mappings: tuple[MappingStatus, ...]) -> None:
+        """The router was asked for these ports."""
+        self._status = self._status._replace(mappings=mappings)
         self._publish()
 
     def retire(self) -> None:

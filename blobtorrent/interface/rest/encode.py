@@ -28,7 +28,7 @@ from blobtorrent.interface.rest.schemas import (
     one_of,
     ref,
 )
-from blobtorrent.model.status import FileStatus, GoalStatus, SessionStatus, TorrentStatus
+from blobtorrent.model.status import FileStatus, GoalStatus, MappingStatus, SessionStatus, TorrentStatus
 
 T = TypeVar("T")
 
@@ -71,8 +71,12 @@ def whole_seconds(wall: float) -> int | None:
     return int(wall) or None
 
 
-def _error(status: TorrentStatus) -> dict[str, str] | None:
-    return {"code": status.error_code, "message": status.error_detail} if status.error_code else None
+def _error_of(code: str, detail: str) -> dict[str, str] | None:
+    return {"code": code, "message": detail} if code else None
+
+
+def _error(status: TorrentStatus | MappingStatus) -> dict[str, str] | None:
+    return _error_of(status.error_code, status.error_detail)
 
 
 _WHEN = nullable(COUNT)
@@ -138,11 +142,57 @@ FILE: Shape[FileStatus] = Shape({
     "priority": described({"type": "integer", "enum": [0, 1, 2]}, "0: not wanted, 2: wanted more."),
 })
 
+_ERROR = nullable(answer_object({"code": TEXT, "message": TEXT}))
+
+MAPPING: Shape[MappingStatus] = Shape({
+    "transport": one_of(("tcp", "udp")),
+    "port": COUNT,
+    "state": one_of(("unmapped", "requesting", "mapped", "renewing", "backoff")),
+    "way": (described(nullable(one_of(("pcp", "nat-pmp", "upnp"))), "How the router was asked that agreed."),
+            lambda status: status.way or None),
+    "external_host": (nullable(TEXT), lambda status: status.external_host or None),
+    "external_port": (nullable(COUNT), lambda status: status.external_port or None),
+    "lease_until": (_WHEN, lambda status: whole_seconds(status.lease_until)),
+    "next_try_at": (_WHEN, lambda status: whole_seconds(status.next_try_at)),
+    "error": (described(_ERROR, "What the last try ended with."), _error),
+})
+
+
+def _interface(session: SessionStatus) -> dict[str, Any] | None:
+    network = session.network
+    return {"name": network.interface, "addresses": network.addresses} if network.interface else None
+
+
+def _proxy(session: SessionStatus) -> dict[str, Any] | None:
+    network = session.network
+    if not network.proxy:
+        return None
+    return {
+        "url": network.proxy,
+        "strict": network.is_strict,
+        "error": _error_of(network.proxy_error_code, network.proxy_error_detail),
+        "datagrams": network.datagrams,
+        "datagrams_error": _error_of(network.datagrams_error_code, network.datagrams_error_detail),
+    }
+
+
 SESSION: Shape[SessionStatus] = Shape({
     "version": (TEXT, lambda _: __version__),
     "state": one_of(("starting", "running", "draining", "stopped")),
     "listen": list_of(TEXT),
     "external": described(list_of(TEXT), "Addresses that others see the daemon at, when enough of them agree."),
+    "interface": (described(nullable(answer_object({"name": TEXT, "addresses": list_of(TEXT)})),
+                            "What traffic is bound to, as in the settings; without addresses it is gone."), _interface),
+    "proxy": (nullable(answer_object({
+        "url": TEXT,
+        "strict": BOOLEAN,
+        "error": described(_ERROR, "Why it carries no connections now."),
+        "datagrams": described(one_of(("direct", "relay", "waiting", "none")),
+                               "How datagrams go; waiting: by the proxy, when it grants that."),
+        "datagrams_error": _ERROR,
+    })), _proxy),
+    "mappings": (described(list_of(ref("Mapping")), "Ports that the router is asked to pass on."),
+                 lambda status: [MAPPING.object_of(mapping) for mapping in status.mappings]),
     "torrents": COUNT,
     "down_bytes_per_s": COUNT,
     "up_bytes_per_s": COUNT,
@@ -153,7 +203,7 @@ SESSION: Shape[SessionStatus] = Shape({
     "unique_pieces": described(nullable(COUNT), "When it was drained: pieces that no peer who was connected has."),
 })
 
-SHAPES: dict[str, Shape[Any]] = {"Torrent": TORRENT, "Goal": GOAL, "File": FILE, "Session": SESSION}
+SHAPES: dict[str, Shape[Any]] = {"Torrent": TORRENT, "Goal": GOAL, "File": FILE, "Session": SESSION, "Mapping": MAPPING}
 
 
 def as_of(status: TorrentStatus, wall: float) -> TorrentStatus:

@@ -4,7 +4,7 @@ from blobtorrent.core.session.gateway import SESSION_KEY, Gateway
 from blobtorrent.interface.figures import measure_session
 from blobtorrent.model.details import Figures, FilesystemStatus, SessionStats
 from blobtorrent.model.errors import Unavailable
-from blobtorrent.model.status import SessionStatus
+from blobtorrent.model.status import MappingStatus, NetworkStatus, SessionStatus
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.bus import EventBus
 from blobtorrent.runtime.mailbox import Mailbox
@@ -55,6 +55,22 @@ def test_torrents_are_counted_by_what_they_do_and_what_keeps_them():
     assert figures["blobtorrent_session_torrents_held space"] == 1
     assert figures["blobtorrent_session_torrents_failed storage.disk-full"] == 2
     assert (figures["blobtorrent_session_peers all"], figures["blobtorrent_session_peers seeds"]) == (7, 1)
+
+
+def test_the_ways_to_the_network_are_told_where_the_settings_name_any():
+    gateway = AnsweringGateway(STATS)
+    gateway._sessions.publish(SESSION_KEY, SessionStatus("running"))
+    assert not any(name.startswith(("blobtorrent_p", "blobtorrent_interface")) and "payload" not in name
+                   for name in figures_of(gateway))
+    gateway._sessions.publish(SESSION_KEY, SessionStatus(
+        "running", network=NetworkStatus("tun0", ("10.8.0.2",), "socks5://192.0.2.9:1080", datagrams="none"),
+        mappings=(MappingStatus("tcp", "mapped", 6881, "pcp", "", 16881, lease_until=5.0),
+                  MappingStatus("udp", "backoff", 6881))))
+    figures = figures_of(gateway)
+    assert (figures["blobtorrent_port_mapped tcp"], figures["blobtorrent_port_mapped udp"]) == (1, 0)
+    assert figures["blobtorrent_port_lease_end_time_seconds tcp"] == 5.0
+    assert figures["blobtorrent_interface_up"] == 1
+    assert (figures["blobtorrent_proxy_up connections"], figures["blobtorrent_proxy_up datagrams"]) == (1, 0)
 
 
 def test_the_session_tells_its_state_its_rates_and_its_totals():

@@ -7,6 +7,7 @@ import pytest
 from blobtorrent.core.session.mappings import FIRST_RETRY_S, LIFETIME_S, MappingManager, State
 from blobtorrent.discovery.mapmessages import MapPort, PortMapFailed, PortMapped, UnmapPort
 from blobtorrent.model.errors import NetworkError
+from blobtorrent.model.status import MappingStatus
 from blobtorrent.protocol.portmap import Mapping, Transport
 from blobtorrent.runtime.clock import FakeClock
 from blobtorrent.runtime.mailbox import Mailbox
@@ -18,9 +19,9 @@ TCP, UDP = Transport.TCP, Transport.UDP
 class Rig:
     def __init__(self):
         self.clock, self.timers = FakeClock(), TimerWheel()
-        self.router, self.externals = Mailbox("router"), []
+        self.router, self.externals, self.told = Mailbox("router"), [], []
         self.manager = MappingManager(self.router, Mailbox("core"), clock=self.clock, timers=self.timers,
-                                      on_external=self.externals.append)
+                                      on_external=self.externals.append, tell=self.told.append)
 
     def asked(self):
         """What the router was asked since the last time, as (transport, port, wished port)."""
@@ -142,3 +143,20 @@ def test_in_the_end_all_is_taken_back_and_nothing_is_asked_again(rig):
     assert rig.router.drain() == [UnmapPort(TCP, 6881), UnmapPort(UDP, 6881)]
     rig.after(10 * LIFETIME_S)
     assert rig.router.drain() == []
+
+
+def test_the_status_says_how_it_is_and_what_comes_next(rig):
+    begun_at = rig.clock.wall()
+    requesting = MappingStatus("tcp", "requesting", 6881)
+    assert rig.told[-1] == (requesting, requesting._replace(transport="udp"))
+    rig.grant(external_port=16881, lifetime_s=600)
+    assert rig.told[-1][0] == MappingStatus(
+        "tcp", "mapped", 6881, "pcp", "", 16881, lease_until=begun_at + 600, next_try_at=begun_at + 300)
+    rig.after(300)
+    assert rig.told[-1][0].state == "renewing" and rig.told[-1][0].external_port == 16881
+    rig.fail()
+    assert rig.told[-1][0] == MappingStatus(
+        "tcp", "backoff", 6881, next_try_at=begun_at + 300 + FIRST_RETRY_S, error_code="portmap.no-answer",
+        error_detail="nobody")
+    rig.manager.want(0)
+    assert rig.told[-1] == ()
