@@ -201,6 +201,10 @@ class AnnounceManager:
         """Take a tracker's answer; returns the peers it named."""
         if not self._queue.done(answer):
             return ()
+        if answer.error is not None or answer.reply is not None and answer.reply.warning:
+            from blobtorrent.core.session.trackerstatus import without_secrets
+
+            answer = without_secrets(answer)
         self._count(answer)
         line = line_of(answer)
         endpoints = self._on_answer(line, answer, self._ledger.answered(line, is_taken=answer.reply is not None))

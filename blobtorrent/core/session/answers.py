@@ -112,7 +112,7 @@ class Answers:
                 reply.give(told.web_seeds)
             else:                      # none is asked for anything
                 self._with_metainfo(torrent, reply, lambda metainfo: tuple(
-                    WebSeedStatus(url, redact(url), "unused") for url in metainfo.web_seeds))
+                    WebSeedStatus(url, redact(url, whole_queries=True), "unused") for url in metainfo.web_seeds))
 
         if torrent.swarm_is_open:
             self._outlets.shard_of(torrent.info_hash).post(TellWebSeeds(torrent.info_hash, give, self._outlets.inbox))

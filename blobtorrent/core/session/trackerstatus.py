@@ -10,7 +10,7 @@ from blobtorrent.model.text import clean
 from blobtorrent.protocol.tracker.announce import SwarmCounts
 from blobtorrent.protocol.tracker.faults import NEVER_S
 from blobtorrent.protocol.tracker.tiers import State
-from blobtorrent.runtime.redact import redact
+from blobtorrent.runtime.redact import mask_parts, redact
 
 MAX_RESULT = 300                       # characters of what a tracker said
 
@@ -43,6 +43,17 @@ def answered(answer: AnnounceDone, before: Answered | None, wall: float) -> Answ
     last = before or Answered(wall, "")
     return last._replace(at=wall, result=_shown(answer.error.detail), error_code=answer.error.code,
                          failures=last.failures + 1, peers_got=0)
+
+
+def without_secrets(answer: AnnounceDone) -> AnnounceDone:
+    """The same; what the tracker says does not repeat the keys in its URL."""
+    reply, error = answer.reply, answer.error
+    if error is not None:
+        error.detail = mask_parts(error.detail, answer.url)
+        error.args = (error.code, error.detail)
+    if reply is not None and reply.warning:
+        answer = answer._replace(reply=reply._replace(warning=mask_parts(reply.warning, answer.url)))
+    return answer
 
 
 def with_counts(last: Answered, counts: SwarmCounts) -> Answered:
