@@ -69,7 +69,9 @@ class Completion:
         self._swarm.pieces.written(assemblies)
         self._swarm.requests.forget(assemblies)
         for assembly in assemblies:
-            if len(assembly.taken_from) == 1:
+            if assembly.helpers and self._swarm.web_seeds is not None:
+                self._swarm.web_seeds.on_good(assembly)
+            elif len(assembly.taken_from) == 1:
                 (link,) = assembly.taken_from
                 link.is_suspect = False
         self._swarm.error = None
@@ -80,25 +82,32 @@ class Completion:
         self._swarm.on_new_pieces([assembly.index for assembly in assemblies])
 
     def _on_spoiled(self, assembly: Assembly) -> None:
-        """Somebody sent rubbish: one sender alone is proof, several become suspects that work alone from now on.
-
-        Blocks from an earlier run may be the bad ones.
-        """
+        """Somebody sent rubbish: it is fetched again."""
         self._swarm.pieces.spoiled(assembly)
         self._swarm.requests.forget([assembly])
         self._swarm.spoiled_pieces += 1
         self._swarm.on_waste(assembly.size)
-        if self._swarm.web_seeds is not None:
+        self._blame(assembly)
+        for link in self._swarm.links:
+            self._swarm.fill(link)
+
+    def _blame(self, assembly: Assembly) -> None:
+        """One sender alone is proof, several become suspects that work alone from now on.
+
+        `taken_from` are the peers that were asked, whether or not something came of it. Blocks from an earlier run may
+        be the bad ones.
+        """
+        if assembly.helpers and self._swarm.web_seeds is not None:
             self._swarm.web_seeds.on_spoiled(assembly)
-        if len(assembly.taken_from) == 1 and not assembly.is_restored:
+        if sum(assembly.helpers.values()) == assembly.num_blocks:
+            return                     # no peer sent any of it
+        if len(assembly.taken_from) == 1 and not any(assembly.helpers.values()) and not assembly.is_restored:
             (link,) = assembly.taken_from
             self._swarm.peers.ban(link.endpoint, link.greeting.peer_id)            # even if it has left meanwhile
             self._swarm.lose(link, PeerError("peer.bad-piece", f"piece {assembly.index} does not match its hash"))
         else:
             for link in assembly.taken_from:
                 link.is_suspect = True
-        for link in self._swarm.links:
-            self._swarm.fill(link)
 
     def _on_unwritten(self, pieces: list[FullPiece], error: StorageError | None) -> None:
         """The disk refused: keep what is verified, ask for nothing more, try again later."""

@@ -6,8 +6,9 @@ Most pieces are just missing, had or skipped, so their state is a bit; only an o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from blobtorrent.model.bitfield import Bitfield
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 DROPPED: Final = -3                    # in Assembly.slots: the piece was given up
 EMPTY: Final = -2                      # in Assembly.slots: the block is not here (SPILLED is -1, the rest are slots)
+
+
+_NO_SEEDS: Mapping[WebSeed, int] = MappingProxyType({})      # one for all: most pieces come from peers alone
 
 
 class State(Enum):
@@ -64,7 +68,7 @@ PIECE = Table({
 class Assembly:
     """One open piece: a list of slots that fills in any order, and what is still to be asked for."""
 
-    __slots__ = ("being_stored", "committed", "cursor", "giver", "index", "is_restored", "links", "missing",
+    __slots__ = ("being_stored", "committed", "cursor", "helpers", "index", "is_restored", "links", "missing",
                  "num_blocks", "owner", "returned", "size", "slots", "state", "taken_from")
 
     def __init__(self, index: int, size: int) -> None:
@@ -78,7 +82,7 @@ class Assembly:
         self.links = 0                         # links that work on it
         self.owner: PeerLink | None = None     # a suspect works alone
         self.taken_from: set[PeerLink] = set()
-        self.giver: WebSeed | None = None      # all of it came from there
+        self.helpers = _NO_SEEDS               # web seeds that were asked for some of it, and the blocks that came
         self.committed = 0                     # arena slots set aside for it
         self.being_stored = False              # its blocks are on their way to the part store
         self.is_restored = False               # some of its blocks came in an earlier run, nobody knows from whom
@@ -117,6 +121,10 @@ class Assembly:
         blocks = [block for block in blocks if self.slots[block] == EMPTY]
         if blocks:
             self.returned = sorted({*self.returned, *blocks}, reverse=True)
+
+    def helped(self, seed: WebSeed, blocks: int) -> None:
+        """So many more blocks came from a web seed; none when it is only asked."""
+        self.helpers = {**self.helpers, seed: self.helpers.get(seed, 0) + blocks}
 
     @property
     def is_untouched(self) -> bool:

@@ -14,11 +14,13 @@ from blobtorrent.runtime.redact import redact
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.picker import Rng
+    from blobtorrent.core.swarm.pieces import Assembly
     from blobtorrent.core.swarm.webseeds import WebSeeds
     from blobtorrent.discovery.seedreader import SeedReader
 
 FIRST_REST_S = 10.0                    # after a failure; twice as long after each that follows, ...
 LONGEST_REST_S = 600.0                 # ... up to this
+MAX_DOUBTS = 3                         # that others have a share in
 KEEP_S = 10.0                          # a connection stays open for more; without ranges it is far into a file
 FORGET_FILES_S = 600.0                 # a file that was not there is asked for again after so long
 FIRST_RUN_BYTES = 1 << 20
@@ -82,6 +84,7 @@ class WebSeed:
         self.run_bytes = FIRST_RUN_BYTES
         self.wasted_bytes = 0
         self.failures = 0              # in a row
+        self.doubts = 0                # spoiled pieces that it gave some of, since it gave all of a good one
         self.error: BlobTorrentError | None = None         # the last one, until something comes
         self.rest_until = 0.0
         self._forget_files_at = 0.0
@@ -131,12 +134,27 @@ class WebSeed:
         if not self.is_busy and self.machine.can(Event.DONE):
             self.machine.fire(Event.DONE)
 
-    def spoiled(self, piece: int) -> list[FetchParts]:
-        """A piece that it gave as a whole does not match its hash: it is asked no more. Returns what to cancel."""
-        if not self.is_banned:
+    def may_go_on_with(self, assembly: Assembly) -> bool:
+        """Whether a piece that is open would show who is to blame if it was spoiled: no other seed is in it, and with
+        a suspect nobody at all."""
+        if any(blocks or other.is_busy for other, blocks in assembly.helpers.items() if other is not self):
+            return False
+        return not self.doubts or assembly.helpers.get(self, 0) == assembly.num_blocks - assembly.missing
+
+    def spoiled(self, piece: int, now: float, rng: Rng, *, is_proof: bool) -> list[FetchParts]:
+        """A piece that it gave some of does not match its hash. With proof, or too often, it is asked no more; else it
+        rests, and works alone from then on. Returns what to cancel."""
+        if self.is_banned:
+            return []
+        self.doubts += 1
+        if is_proof or self.doubts >= MAX_DOUBTS:
             self.error = WebSeedError("webseed.bad-piece", f"piece {piece} does not match its hash")
             self.machine.fire(Event.SPOILED)
-        return [lane.order for lane in self.lanes if lane.order is not None]
+            return [lane.order for lane in self.lanes if lane.order is not None]
+        self.error = WebSeedError(
+            "webseed.bad-piece", f"piece {piece}, of which others gave some, does not match its hash")
+        self._rest(None, now, rng)
+        return []
 
     def tick(self, now: float, elapsed_s: float) -> None:
         """Once a second."""
@@ -173,7 +191,7 @@ class WebSeed:
         state = self.machine.state
         return WebSeedStatus(
             url=self.url,
-            url_shown=redact(self.url),
+            url_shown=redact(self.url, whole_queries=True),
             state=state.value,
             error_code="" if self.error is None else self.error.code,
             result="" if self.error is None else redact(self.error.detail),

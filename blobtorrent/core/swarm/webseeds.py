@@ -106,13 +106,20 @@ class WebSeeds:
         self.fill()
 
     def on_spoiled(self, assembly: Assembly) -> None:
-        """A piece does not match its hash. A seed that gave all of it is to blame."""
+        """A piece does not match its hash. A seed that gave all of it is to blame; who helped is a suspect."""
         self._look_at = 0.0
-        seed = assembly.giver
-        if seed is not None:
-            seed.wasted_bytes += assembly.size
-            for order in seed.spoiled(assembly.index):
-                order.is_cancelled = True
+        for seed, blocks in assembly.helpers.items():
+            if blocks:
+                seed.wasted_bytes += min(blocks * BLOCK_SIZE, assembly.size)
+                for order in seed.spoiled(
+                        assembly.index, self._swarm.now, self._rng, is_proof=blocks == assembly.num_blocks):
+                    order.is_cancelled = True
+
+    def on_good(self, assembly: Assembly) -> None:
+        """A piece of which web seeds gave some matches its hash."""
+        for seed, blocks in assembly.helpers.items():
+            if blocks == assembly.num_blocks:
+                seed.doubts = 0
 
     def close(self) -> None:
         """The torrent closes: nobody waits for what is being read."""
@@ -203,22 +210,30 @@ class WebSeeds:
         if not self._reserve(limit):
             return []
         blocks = self._swarm.requests.claim(assembly, limit)
+        assembly.helped(seed, 0)
         self._swarm.memory.unreserve(limit - len(blocks))
         return [self._part(assembly, blocks)]
 
     def _open_alone(self, seed: WebSeed, fresh: int) -> Assembly | None:
-        """A piece that is open and that no link works on; else one that is too large to be asked for as a whole."""
+        """A piece that is open and that no link works on; else one that is too large to be asked for as a whole.
+
+        When nothing else is left, or there is no memory for another piece, also one that others have begun.
+        """
         pieces = self._swarm.pieces
+        others: Assembly | None = None
         partial = pieces.partial_mask & ~seed.absent_mask
         while partial:
             bit = partial & -partial
             assembly = pieces.open[bit.bit_length() - 1]
             if not assembly.links and assembly.owner is None:
-                return assembly
+                if seed.may_go_on_with(assembly):
+                    return assembly
+                others = others or assembly
             partial ^= bit
-        if not fresh or not self._swarm.memory.reserve(1):
-            return None
-        self._swarm.memory.unreserve(1)
+        room = 1 if others is None else pieces.geometry.blocks_per_piece
+        if not fresh or not self._swarm.memory.reserve(room):
+            return others
+        self._swarm.memory.unreserve(room)
         return pieces.start((fresh & -fresh).bit_length() - 1)
 
     def _run_blocks(self, seed: WebSeed, bytes_per_s: int) -> int:
@@ -276,7 +291,8 @@ class WebSeeds:
                 swarm.memory.release((slot,))
                 swarm.on_waste(assembly.block_size(block))
         assembly.missing -= len(kept)
-        assembly.giver = seed if len(kept) == assembly.num_blocks else None
+        if kept:
+            assembly.helped(seed, len(kept))
         if swarm.live is not None and kept:
             swarm.live.note_blocks([key for key, _ in kept], [slot for _, slot in kept])
         if kept and not assembly.missing:

@@ -11,14 +11,14 @@ import pytest
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import ChangeSwarm, WantPieces
 from blobtorrent.core.swarm.seeddesk import SeedDesk
-from blobtorrent.core.swarm.webseed import FIRST_REST_S, FORGET_FILES_S, KEEP_S, State, WebSeed
+from blobtorrent.core.swarm.webseed import FIRST_REST_S, FORGET_FILES_S, KEEP_S, MAX_DOUBTS, State, WebSeed
 from blobtorrent.core.swarm.webseeds import WebSeeds
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
 from blobtorrent.discovery.seedreader import SeedReader
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, WebSeedError
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.runtime.mailbox import Mailbox
-from blobtorrent.storage.jobs import PieceVerdicts
+from blobtorrent.storage.jobs import FullPiece, PieceVerdicts
 from tests.support.accounts import check_pieces
 from tests.support.oneswarm import OneSwarm, outstanding
 from tests.support.stored import StoredTorrent
@@ -77,7 +77,8 @@ class Rig:
         """Hasher and disk do their work."""
         self.swarm.flush(self.one.notes.now)
         hashed, self.one.notes.hashed = self.one.notes.hashed, []
-        good, bad = [], []
+        good: list[FullPiece] = []
+        bad: list[FullPiece] = []
         for piece in hashed:
             data = b"".join(self.arena.segments(piece.slots, piece.size))
             (good if data == self.torrent.piece(piece.index) else bad).append(piece)
@@ -226,17 +227,63 @@ def test_a_seed_that_spoils_a_piece_is_banned_and_what_is_under_way_cancelled() 
     assert rig.states == ["banned", "idle"]
 
 
-def test_a_seed_that_gave_only_some_of_a_spoiled_piece_is_not_to_blame() -> None:
+def begun_by_a_peer(blocks: Iterable[int], *, spoil: bool = False) -> tuple[Rig, PeerLink]:
+    """A torrent of one piece; a peer was asked for it, sent these blocks and left, and web seeds go on."""
     rig = Rig(pieces=1, web_seeds="off")
     link = rig.one.join()
-    rig.one.give(link, [(0, 1)], spoil=True)
+    rig.one.give(link, [(0, block) for block in blocks], spoil=spoil)
     rig.swarm.lose(link, NetworkError("net.reset", "gone"))
     rig.swarm.change(ChangeSwarm(rig.swarm.info_hash, rig.swarm.settings._replace(web_seeds="always")))
+    return rig, link
+
+
+@pytest.mark.parametrize("is_peer_to_blame", [False, True])
+def test_who_gave_only_some_of_a_spoiled_piece_is_a_suspect_and_not_banned(is_peer_to_blame: bool) -> None:
+    rig, link = begun_by_a_peer([1], spoil=is_peer_to_blame)
     while rig.posted:
-        rig.end(rig.take())
+        rig.end(rig.take(), spoil=not is_peer_to_blame)
     rig.judge()
-    assert rig.swarm.spoiled_pieces == 1 and rig.states == ["fetching"]
+    assert rig.swarm.spoiled_pieces == 1 and rig.states == ["resting"]
+    assert rig.seeds.statuses()[0].wasted_bytes == 3 * BLOCK
+    assert link.is_suspect and not rig.swarm.peers.is_banned(link.endpoint, link.greeting.peer_id)
     rig.finish()
+    assert rig.seeds.statuses()[0].error_code == ""
+
+
+def test_a_peer_that_was_asked_and_sent_nothing_is_not_to_blame_for_what_a_seed_sent() -> None:
+    rig, link = begun_by_a_peer([])
+    while rig.posted:
+        rig.end(rig.take(), spoil=True)
+    rig.judge()
+    assert rig.states == ["banned"]
+    assert not link.is_suspect and not rig.swarm.peers.is_banned(link.endpoint, link.greeting.peer_id)
+
+
+def test_a_peer_that_spoils_a_piece_is_banned_although_a_seed_was_asked_for_some_in_vain() -> None:
+    rig, _ = begun_by_a_peer([])
+    while rig.posted:
+        rig.end(rig.take(), 0, NetworkError("net.reset", "cut"))
+    link = rig.one.join()
+    rig.one.give(link, outstanding(link), spoil=True)
+    rig.judge()
+    assert rig.swarm.peers.is_banned(link.endpoint, link.greeting.peer_id)
+    assert rig.states == ["resting"] and rig.seeds.statuses()[0].error_code == "net.reset"
+
+
+def test_a_seed_is_banned_after_some_spoiled_pieces_that_others_had_a_share_in() -> None:
+    rig = Rig(pieces=8, web_seeds="off")
+    for spoiled in range(MAX_DOUBTS):
+        assert rig.states != ["banned"]
+        rig.swarm.change(ChangeSwarm(rig.swarm.info_hash, rig.swarm.settings._replace(web_seeds="off")))
+        rig.swarm.want(WantPieces(rig.swarm.info_hash, rig.swarm.all_mask & ~(1 << spoiled), {}))
+        link = rig.one.join([spoiled])
+        rig.one.give(link, [(spoiled, 0)])
+        rig.swarm.lose(link, NetworkError("net.reset", "gone"))
+        rig.swarm.change(ChangeSwarm(rig.swarm.info_hash, rig.swarm.settings._replace(web_seeds="always")))
+        rig.one.pass_time(30.0)
+        rig.end(rig.take(), spoil=True)
+        rig.judge()
+    assert rig.states == ["banned"]
 
 
 def test_slow_peers_are_waited_for_before_web_seeds_are_asked_and_fast_ones_keep_them_away() -> None:
@@ -301,6 +348,32 @@ def test_pieces_that_are_larger_than_the_share_of_memory_come_in_parts() -> None
     assert all(len(part.slots) <= 20 for order in rig.posted for part in order.parts)
     rig.finish()
     assert rig.arena.reserved == 0
+
+
+def test_a_seed_that_spoils_a_piece_in_several_parts_is_banned_after_one() -> None:
+    rig = Rig(pieces=3, piece_length=64 * BLOCK, slots=160, limit=4)
+    while not rig.swarm.spoiled_pieces:
+        rig.end(rig.take(), spoil=True)
+        rig.judge()
+    assert (rig.swarm.spoiled_pieces, rig.states) == (1, ["banned"])
+    assert rig.seeds.statuses()[0].wasted_bytes == 64 * BLOCK
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_of_several_seeds_that_share_large_pieces_those_that_lie_are_banned_and_no_other(seed: int) -> None:
+    rng = random.Random(seed)
+    urls = tuple(f"http://{number}.test/" for number in range(4))
+    rig = Rig(pieces=12, piece_length=64 * BLOCK, slots=800, limit=4, urls=urls)
+    for _ in range(600):
+        if rig.posted:
+            order = rig.posted.pop(rng.randrange(len(rig.posted)))
+            rig.end(order, spoil=order.seed in urls[:2])
+        rig.judge()
+        rig.one.pass_time(0.5)
+        if rig.swarm.is_seeding:
+            break
+    assert rig.swarm.is_seeding and set(rig.states[2:]) == {"idle"}
+    assert rig.states[:2] == ["banned", "banned"] and rig.swarm.spoiled_pieces < 10
 
 
 @pytest.mark.parametrize("blocks", [1, 4, 20])
@@ -382,7 +455,7 @@ def test_whatever_happens_no_memory_is_lost_and_the_torrent_completes(seed: int)
 def test_a_free_connection_is_there_only_for_who_may_be_asked() -> None:
     seed = WebSeed(Rig().seeds, URLS[0], 2)
     assert seed.free_lane() is seed.lanes[0]
-    assert seed.spoiled(1) == [] == seed.spoiled(2)
+    assert [seed.spoiled(piece, 0.0, random.Random(1), is_proof=True) for piece in range(2)] == [[], []]
     assert (seed.machine.state, seed.free_lane()) == (State.BANNED, None)
 
 
