@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 MAX_VOTES = 50                         # the newest of each family
 ENOUGH = 3                             # networks that agree, of two kinds at least
-MANY = 6                               # of one kind; never trackers alone
+MANY = 4                               # of one kind; never trackers alone
 LEAD = 1.5                             # times the votes of the next
 _NETWORK_BITS = {4: 16, 6: 32}         # what one owner may easily have of many addresses counts once
 
