@@ -15,7 +15,7 @@ from blobtorrent.model.urls import authority_of
 
 PER_HOST = 4                           # calls under way to one host
 PER_UDP_HOST = 32                      # a datagram holds no connection
-PER_HOST_LEAVING = 16                  # the same while it is told that we leave, which somebody waits for
+PER_HOST_LEAVING = 24                  # the same while it is told that we leave and answers: somebody waits for it
 PER_UDP_HOST_LEAVING = 128
 MAX_CALLS = 24                         # under way over HTTP; each holds a thread
 MAX_CALLS_LEAVING = 28                 # there are always some for these
@@ -50,7 +50,7 @@ class _Host:
         self.key = key
         self.ready: tuple[OrderedDict[Line, Announce], ...] = tuple(OrderedDict() for _ in Turn)
         self.open = 0
-        self.is_silent = False         # it did not answer the last call
+        self.width = PER_HOST          # calls at a time: one more with each that it answered, one when it did not
         self.stands_in: list[dict[Key, _Host]] = []        # where it has room and something to send, by turn
 
     @property
@@ -60,6 +60,15 @@ class _Host:
     @property
     def is_idle(self) -> bool:
         return not (self.open or any(self.ready))
+
+    @property
+    def is_silent(self) -> bool:
+        """It did not answer the last call."""
+        return self.width == 1
+
+    def on_done(self, *, is_silent: bool) -> None:
+        self.open -= 1
+        self.width = 1 if is_silent else min(max(self.width, PER_HOST - 1) + 1, PER_HOST_LEAVING)
 
     def turns(self) -> list[Turn]:
         """Of which it may be sent something now: farewells, and the first of the others."""
@@ -71,9 +80,7 @@ class _Host:
         return turns
 
     def _limit(self, datagrams: int, calls: int) -> int:
-        if self.is_udp:
-            return datagrams
-        return 1 if self.is_silent else calls
+        return datagrams if self.is_udp else min(self.width, calls)
 
 
 class AnnounceQueue:
@@ -140,10 +147,8 @@ class AnnounceQueue:
         if self._sent_s.pop(line, None) is None:
             return False
         host = self._hosts[_key_of(line.url)]
-        host.open -= 1
         self._open[host.is_udp] -= 1
-        code = "" if answer.error is None else answer.error.code
-        host.is_silent = code in ("tracker.timed-out", "tracker.dns")
+        host.on_done(is_silent=answer.error is not None and answer.error.code in ("tracker.timed-out", "tracker.dns"))
         self._place(host)
         return True
 

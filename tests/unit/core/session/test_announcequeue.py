@@ -8,6 +8,7 @@ from blobtorrent.core.session.announcequeue import (
     PER_HOST,
     PER_HOST_LEAVING,
     PER_UDP_HOST,
+    PER_UDP_HOST_LEAVING,
     AnnounceQueue,
     Turn,
     line_of,
@@ -105,22 +106,38 @@ def test_from_two_addresses_it_is_told_side_by_side() -> None:
     assert [one.origin.family for one in queue.take(0.0)] == [4, 6]
 
 
-def test_many_are_told_at_once_that_we_leave() -> None:
+def leaving(queue: AnnounceQueue, url: str, count: int = 100) -> None:
+    for number in range(count):
+        queue.put(order(number, url, AnnounceEvent.STOPPED), Turn.LEAVING)
+
+
+def test_a_host_that_answers_is_told_ever_more_at_once_that_we_leave() -> None:
     queue = AnnounceQueue()
-    for number in range(100):
-        queue.put(order(number, event=AnnounceEvent.STOPPED), Turn.LEAVING)
-        queue.put(order(number, UDP, event=AnnounceEvent.STOPPED), Turn.LEAVING)
-    assert [one.url for one in queue.take(0.0)] == [A] * PER_HOST_LEAVING + [UDP] * 100
+    leaving(queue, A)
+    sent, widths = queue.take(0.0), []
+    for _ in range(5):
+        widths.append(len(sent))
+        for one in sent[:]:
+            answer(queue, one)
+            sent.remove(one)
+            sent += queue.take(0.0)
+    assert widths == [PER_HOST, 2 * PER_HOST, 4 * PER_HOST, PER_HOST_LEAVING, PER_HOST_LEAVING]
+
+
+def test_datagrams_are_told_at_once() -> None:
+    queue = AnnounceQueue()
+    leaving(queue, UDP, 200)
+    assert len(queue.take(0.0)) == PER_UDP_HOST_LEAVING
 
 
 def test_nothing_that_waits_holds_farewells_up() -> None:
     queue = AnnounceQueue()
-    for number in range(2 * PER_HOST):
+    for number in range(1000, 1000 + 3 * PER_HOST):
         queue.put(order(number), Turn.SOON)
-    assert len(queue.take(0.0)) == PER_HOST
-    for number in range(100, 200):
-        queue.put(order(number, event=AnnounceEvent.STOPPED), Turn.LEAVING)
-    assert {one.query.event for one in queue.take(0.0)} == {AnnounceEvent.STOPPED}
+    first, *_ = queue.take(0.0)
+    leaving(queue, A)
+    answer(queue, first)
+    assert [one.query.event for one in queue.take(0.0)] == [AnnounceEvent.STOPPED] * 2
 
 
 def test_there_is_a_call_for_a_farewell_when_all_others_hang() -> None:
@@ -128,8 +145,7 @@ def test_there_is_a_call_for_a_farewell_when_all_others_hang() -> None:
     for number in range(MAX_CALLS + 10):
         queue.put(order(number, f"http://{number}.test/announce"), Turn.SOON)
     assert len(queue.take(0.0)) == MAX_CALLS
-    for number in range(100):
-        queue.put(order(number, A, event=AnnounceEvent.STOPPED), Turn.LEAVING)
+    leaving(queue, A)
     assert [one.url for one in queue.take(0.0)] == [A] * (MAX_CALLS_LEAVING - MAX_CALLS)
 
 
@@ -137,15 +153,14 @@ def test_a_silent_host_takes_no_time_from_the_farewells_to_others() -> None:
     queue = AnnounceQueue()
     queue.put(order(0), Turn.SOON)
     (probe,) = queue.take(0.0)
-    for number in range(1, 50):
-        queue.put(order(number, event=AnnounceEvent.STOPPED), Turn.LEAVING)
+    queue.put(order(1, event=AnnounceEvent.STOPPED), Turn.LEAVING)
+    queue.put(order(2, event=AnnounceEvent.STOPPED), Turn.LEAVING)
     answer(queue, probe, "tracker.timed-out")
     assert queue.is_silent(A) and not queue.is_silent(B)
-    for number in range(50):
-        queue.put(order(number, B, event=AnnounceEvent.STOPPED), Turn.LEAVING)
+    leaving(queue, B)
     taken = queue.take(0.0)
     assert [one.url for one in taken].count(A) == 1
-    assert [one.url for one in taken].count(B) == PER_HOST_LEAVING
+    assert [one.url for one in taken].count(B) == PER_HOST
 
 
 def test_what_was_withdrawn_is_not_sent_and_what_was_sent_is_not_withdrawn() -> None:

@@ -9,7 +9,7 @@ import pytest
 from blobtorrent.config.values import ListenSpec
 from blobtorrent.core.session.commands import AddTorrent, Ask, OpenListeners, Reply, StopSession, StopTorrent
 from blobtorrent.core.session.lifecycle import SessionState
-from blobtorrent.core.session.session import ANNOUNCE_DRAIN_S, DRAIN_S
+from blobtorrent.core.session.session import ANNOUNCE_DRAIN_MAX_S, ANNOUNCE_DRAIN_S, DRAIN_S
 from blobtorrent.core.swarm.messages import CloseSwarm, OpenSwarm
 from blobtorrent.discovery.messages import Announce, AnnounceDone
 from blobtorrent.model.errors import BugError, Conflict, NetworkError, TrackerError, Unavailable
@@ -108,6 +108,44 @@ def test_a_silent_tracker_delays_the_end_only_so_long(tmp_path: Path) -> None:
     rig.advance(ANNOUNCE_DRAIN_S - 0.1)
     assert rig.session.state is SessionState.DRAINING
     rig.advance(0.1)
+    assert reply.wait(0) is True
+
+
+def test_trackers_that_go_on_answering_have_more_time_but_not_for_ever(tmp_path: Path) -> None:
+    torrents = [torrent_of(pieces, tiers=((f"http://{pieces}.test/announce",),)) for pieces in range(1, 9)]
+    rig = SessionRig()
+    for torrent in torrents:
+        rig.add_downloading(torrent, tmp_path / str(torrent.geometry.num_pieces))
+        rig.answer_announce(only(Announce, rig.outcalls.drain()))
+    reply = rig.command(StopSession())
+    for torrent in torrents:
+        rig.report_last(torrent, have=0)
+        rig.answer_close_store()
+    farewells = rig.outcalls.drain()
+    step_s = ANNOUNCE_DRAIN_S - 0.5
+    for number in range(int(ANNOUNCE_DRAIN_MAX_S / step_s)):
+        assert rig.session.state is SessionState.DRAINING
+        rig.advance(step_s)
+        rig.answer_announce(farewells[number])
+    rig.advance(ANNOUNCE_DRAIN_MAX_S % step_s)
+    assert reply.wait(0) is True
+
+
+def test_a_tracker_that_falls_silent_again_ends_the_wait(tmp_path: Path) -> None:
+    torrents = [torrent_of(pieces, tiers=((f"http://{pieces}.test/announce",),)) for pieces in range(1, 4)]
+    rig = SessionRig()
+    for torrent in torrents:
+        rig.add_downloading(torrent, tmp_path / str(torrent.geometry.num_pieces))
+        rig.answer_announce(only(Announce, rig.outcalls.drain()))
+    reply = rig.command(StopSession())
+    for torrent in torrents:
+        rig.report_last(torrent, have=0)
+        rig.answer_close_store()
+    rig.advance(ANNOUNCE_DRAIN_S / 2)
+    rig.answer_announce(rig.outcalls.drain()[0])
+    for _ in range(2):
+        assert rig.session.state is SessionState.DRAINING
+        rig.advance(ANNOUNCE_DRAIN_S / 2)
     assert reply.wait(0) is True
 
 
