@@ -1,7 +1,7 @@
 """Thread `door`: listeners, dials and greetings. Sole owner of every peer socket that is not a link yet.
 
 What comes through is handed over with its socket as PeerArrived, and the door forgets it. Neither slow nor hostile
-peers can fill it: a half-made connection has a deadline, one address gets no more than its share, and when all places
+peers can fill it: a half-made connection has a deadline, one site gets no more than its share, and when all places
 are taken the oldest incoming one gives way, since honest peers greet within a round trip. While the interface or the
 proxy that all must go by is not there, dials wait: no peer is to blame for that.
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.errors import BlobTorrentError, FormatError, NetworkError, PeerError, ProxyFailed
+from blobtorrent.model.reach import site_of
 from blobtorrent.network import transport
 from blobtorrent.network.arrival import Arrival, State
 from blobtorrent.network.binding import Binding
@@ -53,7 +54,7 @@ PROXY_PAUSE_S = 5.0                    # without dials when the proxy does not d
 SHORTAGE_PAUSE_S = 1.0                 # without new sockets when descriptors ran out
 MAX_DIALS = 100                        # under way at once; more wait their turn
 MAX_INCOMING = 500                     # incoming sockets that have not greeted yet
-MAX_PER_ADDRESS = MAX_INCOMING // 2    # of these from one address: whole fleets sit behind one
+MAX_PER_SITE = MAX_INCOMING // 2       # of these from one site: whole fleets sit behind one address
 ACCEPTS_PER_PASS = 64                  # then dials and greetings get their turn
 RECEIVE_BYTES = 4096                   # a greeting, and what many clients send right behind it
 
@@ -76,7 +77,7 @@ class Door:
         self._waiting: deque[Dial] = deque()
         self._visits: dict[_Visit, None] = {}              # half-made connections, oldest first
         self._outgoing = 0
-        self._per_address: Counter[str] = Counter()
+        self._per_site: Counter[str] = Counter()           # incoming ones, by whom `site_of` takes for one host
         self._pause: Timer | None = None
         self._proxy_pause: Timer | None = None
         self._proxy_fault: BlobTorrentError | None = None  # what the last dial through it ended with
@@ -120,9 +121,11 @@ class Door:
         for _ in range(ACCEPTS_PER_PASS):
             try:
                 sock, address = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except BlockingIOError:
                 return
             except OSError as error:
+                if not transport.is_shortage(error):
+                    continue           # that one is gone already, or its network is
                 log.warning("cannot accept peers for now", detail=error.strerror)
                 self._hold_back()
                 return
@@ -132,17 +135,23 @@ class Door:
         if self.gate.refuses(endpoint.host):
             sock.close()
             return
-        if self._per_address[endpoint.host] >= MAX_PER_ADDRESS:
+        site = site_of(endpoint.host)
+        if self._per_site[site] >= MAX_PER_SITE:
             sock.close()
             return
         if len(self._visits) - self._outgoing >= MAX_INCOMING:
             oldest = next(visit for visit in self._visits if visit.arrival.is_incoming)
             self._refuse(oldest, PeerError("wire.crowded-out", "too many half-made connections"))
-        transport.tune(sock)
-        visit = _Visit(sock, endpoint, Arrival(None, self._served.get))
+        visit = _Visit(sock, endpoint, Arrival(None, self._served.get), site)
         self._visits[visit] = None
-        self._per_address[endpoint.host] += 1
-        self._await_greeting(visit)
+        self._per_site[site] += 1
+        try:
+            transport.tune(sock)
+            self._await_greeting(visit)
+        except OSError as error:       # no room to watch it; or it has gone already
+            self._refuse(visit, _broken(error))
+            if transport.is_shortage(error):
+                self._hold_back()
 
     def _hold_back(self) -> None:
         """No descriptors: let links close before more are opened. The kernel keeps whoever knocks meanwhile."""
@@ -340,9 +349,9 @@ class Door:
         except KeyError:               # between dial and greeting, or dropped by the loop after an unexpected error
             pass
         if visit.arrival.is_incoming:
-            self._per_address[visit.endpoint.host] -= 1
-            if not self._per_address[visit.endpoint.host]:
-                del self._per_address[visit.endpoint.host]
+            self._per_site[visit.site] -= 1
+            if not self._per_site[visit.site]:
+                del self._per_site[visit.site]
         else:
             self._outgoing -= 1
             self._dial_more()
@@ -376,12 +385,13 @@ class Door:
 class _Visit:
     """A half-made connection as the door keeps it."""
 
-    __slots__ = ("arrival", "deadline", "endpoint", "sock")
+    __slots__ = ("arrival", "deadline", "endpoint", "site", "sock")
 
-    def __init__(self, sock: socket.socket, endpoint: Endpoint, arrival: Arrival) -> None:
+    def __init__(self, sock: socket.socket, endpoint: Endpoint, arrival: Arrival, site: str = "") -> None:
         self.sock = sock
         self.endpoint = endpoint
         self.arrival = arrival
+        self.site = site
         self.deadline: Timer | None = None
 
 

@@ -50,8 +50,7 @@ class Listeners:
         if not self._is_paused:
             self._is_paused = True
             for place in self._places:
-                if place.listener is not None:
-                    self._loop.unregister(place.listener)
+                self._unregister(place)
 
     def resume(self) -> None:
         self._is_paused = False
@@ -88,10 +87,17 @@ class Listeners:
         if place.listener is not None:
             self._loop.register(place.listener, EVENT_READ, partial(self._accept, place.listener))
 
+    def _unregister(self, place: _Place) -> None:
+        if place.listener is not None:
+            try:
+                self._loop.unregister(place.listener)
+            except KeyError:           # dropped by the loop after an unexpected error
+                pass
+
     def _close(self, place: _Place) -> None:
         if place.listener is not None:
             if not self._is_paused:
-                self._loop.unregister(place.listener)
+                self._unregister(place)
             place.listener.close()
             place.listener = None
 

@@ -234,7 +234,7 @@ def test_stopping_answers_what_is_under_way_and_closes_everything(box):
 
 def test_a_flood_of_silent_peers_does_not_keep_an_honest_one_out(monkeypatch, door, box):
     monkeypatch.setattr(door_module, "MAX_INCOMING", 8)
-    monkeypatch.setattr(door_module, "MAX_PER_ADDRESS", 100)
+    monkeypatch.setattr(door_module, "MAX_PER_SITE", 100)
     endpoint = listen(door, box)
     door.mailbox.post(Serve(TORRENT, OURS, box))
     silent = [knock(endpoint, b"") for _ in range(50)]
@@ -246,7 +246,7 @@ def test_a_flood_of_silent_peers_does_not_keep_an_honest_one_out(monkeypatch, do
 
 
 def test_one_address_gets_only_its_share(monkeypatch, door, box):
-    monkeypatch.setattr(door_module, "MAX_PER_ADDRESS", 2)
+    monkeypatch.setattr(door_module, "MAX_PER_SITE", 2)
     endpoint = listen(door, box)
     door.mailbox.post(Serve(TORRENT, OURS, box))
     with knock(endpoint, b"\x13"), knock(endpoint, b"\x13"):
@@ -255,6 +255,67 @@ def test_one_address_gets_only_its_share(monkeypatch, door, box):
         with socket.create_connection((endpoint.host, endpoint.port), WAIT_S, ("127.0.0.2", 0)) as neighbour:
             neighbour.sendall(greeting())
             box.get(WAIT_S).sock.close()
+
+
+def test_a_whole_subnet_of_ipv6_gets_the_share_of_one_address(monkeypatch, door, box):
+    monkeypatch.setattr(door_module, "MAX_PER_SITE", 2)
+    hosts = iter(("2a00:db8::1", "2a00:db8::2", "2a00:db8::3", "2a00:db8:0:1::1"))
+    monkeypatch.setattr(door_module.transport, "endpoint_of", lambda address: Endpoint(next(hosts), 6881))
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    with knock(endpoint, b"\x13"), knock(endpoint, b"\x13"):
+        with knock(endpoint, greeting()) as third:
+            assert receive_all(third) == b""
+        with knock(endpoint, greeting()):
+            box.get(WAIT_S).sock.close()
+
+
+class Odd:
+    """A listener that fails to accept once, for a reason that is that peer's alone."""
+
+    def __init__(self, listener):
+        self._listener = listener
+        self.failures = [OSError(errno.EPROTO, "x"), OSError(errno.ENETDOWN, "x")]
+
+    def accept(self):
+        if self.failures:
+            raise self.failures.pop()
+        return self._listener.accept()
+
+
+def test_a_peer_that_is_gone_before_it_is_accepted_keeps_nobody_waiting(monkeypatch, door, box):
+    monkeypatch.setattr(door_module, "SHORTAGE_PAUSE_S", WAIT_S * 10)
+    plain, odd = door._accept, []
+
+    def accept(listener, mask):
+        odd.append(Odd(listener))
+        plain(odd[-1], mask)
+
+    monkeypatch.setattr(door._listeners, "_accept", accept)
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    with knock(endpoint, greeting()):
+        box.get(WAIT_S).sock.close()
+    assert odd[0].failures == []
+
+
+def test_a_peer_that_there_is_no_room_to_watch_costs_no_listener(monkeypatch, door, box):
+    monkeypatch.setattr(door_module, "SHORTAGE_PAUSE_S", 0.05)
+    plain, failures = door._await_greeting, [OSError(errno.ENOMEM, "x"), OSError(errno.EINVAL, "x")]
+
+    def wait(visit):
+        if failures:
+            raise failures.pop()
+        plain(visit)
+
+    monkeypatch.setattr(door, "_await_greeting", wait)
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    for _ in range(2):
+        with knock(endpoint, greeting()) as refused:
+            assert receive_all(refused) == b""
+    with knock(endpoint, greeting()):
+        box.get(WAIT_S).sock.close()
 
 
 def test_running_out_of_descriptors_delays_peers_but_loses_none(monkeypatch, door, box):

@@ -32,6 +32,7 @@ class PortManager:
         self.opened: list[tuple[str, int]] = []
         self.external_port = 0         # outside of our router, if it passes another one on to ours
         self._failure: ListenFailed | None = None
+        self._asked_host = ""          # whose answer is waited for
         self._reply: Reply[Any] | None = None
 
     @property
@@ -49,6 +50,11 @@ class PortManager:
         own = next((port for host, port in self.opened if (":" in host) == is_ipv6), 0)
         return own if is_ipv6 or not own else self.external_port or own
 
+    @property
+    def is_opening(self) -> bool:
+        """Whether some address was not answered for yet."""
+        return self._reply is not None
+
     def open(self, addresses: tuple[ListenSpec, ...], reply: Reply[Any]) -> Listen | None:
         """Begin with the first address; None when there is nothing to open, which is answered at once.
 
@@ -62,18 +68,25 @@ class PortManager:
 
     def on_listening(self, message: Listening) -> Listen | None:
         log.info("listening", host=message.host, port=message.port)
-        if self._reply is None:
-            self._forget(message.host)
+        if self._is_answer(message):
+            self.opened.append((message.host, message.port))
+            return self._advance()
+        self._forget(message.host)
         self.opened.append((message.host, message.port))
-        return self._advance()
+        return None
 
     def on_failed(self, message: ListenFailed) -> Listen | None:
         log.warning("cannot listen", host=message.host, code=message.code, detail=message.detail)
-        if self._reply is None:
+        if not self._is_answer(message):
             self._forget(message.host)
-        elif message.code not in _INTENDED:
+            return None
+        if message.code not in _INTENDED:
             self._failure = message
         return self._advance()
+
+    def _is_answer(self, message: Listening | ListenFailed) -> bool:
+        """The door tells of listeners that were open before at any time, too."""
+        return self._reply is not None and message.host == self._asked_host
 
     def _forget(self, host: str) -> None:
         self.opened = [(known, port) for known, port in self.opened if known != host]
@@ -81,6 +94,7 @@ class PortManager:
     def _advance(self) -> Listen | None:
         if self._waiting:
             address = self._waiting.pop(0)
+            self._asked_host = address.host
             return Listen(address.host, self._preferred(address.ports), self._inbox)
         if self._reply is not None:
             if self._failure is not None and not self.opened:

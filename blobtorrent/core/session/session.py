@@ -253,7 +253,7 @@ class Session:
         self._announces.origins = origins_of(self._ports.opened)
         if listen is not None:
             self._outlets.door.post(listen)
-        elif self._machine.can(SessionEvent.READY):
+        elif self._machine.can(SessionEvent.READY) and not self._ports.is_opening:
             self._machine.fire(SessionEvent.READY)
             self._torrents.wake()
 

@@ -60,3 +60,16 @@ def test_only_ipv4_passes_through_a_mapping(ports):
     ports.on_listening(Listening("::", 6881))
     ports.external_port = 16881
     assert (ports.public_port_of(is_ipv6=False), ports.public_port_of(is_ipv6=True)) == (16881, 6881)
+
+
+def test_word_of_another_listener_is_no_answer_to_the_one_that_is_waited_for(ports):
+    opening(ports, Listening("0.0.0.0", 6881))
+    reply = Reply()
+    ports.open((ListenSpec("::", range(6881, 6890)), ListenSpec("127.0.0.1", range(1))), reply)
+    assert ports.on_listening(Listening("0.0.0.0", 6885)) is None      # opened anew meanwhile
+    assert ports.on_failed(ListenFailed("0.0.0.0", "net.interface-gone", "")) is None
+    assert ports.is_opening
+    assert ports.on_listening(Listening("::", 6881)).host == "127.0.0.1"
+    assert ports.on_listening(Listening("127.0.0.1", 6881)) is None
+    assert not ports.is_opening
+    assert reply.wait(0) == (("::", 6881), ("127.0.0.1", 6881))
