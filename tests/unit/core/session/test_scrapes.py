@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from blobtorrent.core.session import scrapes
 from blobtorrent.core.session.queries import TrackersOf
-from blobtorrent.core.session.scrapes import GATHER_S, INTERVAL_S
+from blobtorrent.core.session.scrapes import GATHER_S, INTERVAL_S, MAX_HASHES, MAX_OPEN, REFUSED_S, ScrapeManager
 from blobtorrent.discovery.messages import Announce, Scrape, ScrapeDone
 from blobtorrent.model.errors import TrackerError
-from blobtorrent.protocol.tracker.announce import SwarmCounts
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.protocol.tracker.announce import AnnounceReply, SwarmCounts
+from blobtorrent.runtime.clock import FakeClock
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.timers import TimerWheel
 from tests.support.sessions import SessionRig, only, torrent_of
 
 A = "http://a.test/announce"
@@ -63,11 +70,96 @@ def test_a_torrent_is_asked_for_once_an_hour(rig: SessionRig, tmp_path: Path) ->
     assert scrapes == 2
 
 
-def test_a_tracker_that_serves_no_scrapes_is_asked_once(rig: SessionRig, tmp_path: Path) -> None:
-    start(rig, tmp_path / "one")
-    rig.advance(GATHER_S)
-    scrape = only(Scrape, rig.outcalls.drain())
-    rig.tell(ScrapeDone(A, scrape.wire_hashes, error=TrackerError("tracker.no-scrape", "no")))
-    start(rig, tmp_path / "other", 2)
-    rig.advance(GATHER_S)
-    assert rig.outcalls.depth == 0
+class Alone:
+    """A ScrapeManager by itself."""
+
+    def __init__(self) -> None:
+        self.clock, self.timers, self.inbox = FakeClock(start=1000.0), TimerWheel(), Mailbox[Any]("core")
+        self.outcalls, self.udp = Mailbox[Any]("outcalls"), Mailbox[Any]("udp")
+        outlets: Any = SimpleNamespace(inbox=self.inbox, outcalls=self.outcalls, udp=self.udp)
+        self.manager = ScrapeManager(outlets, lambda *told: None, clock=self.clock, timers=self.timers)
+
+    def serve(self, *urls: str, wire_hash: bytes = bytes(20)) -> None:
+        for url in urls:
+            self.manager.on_served(InfoHash(v1=wire_hash), wire_hash, url, AnnounceReply())
+
+    def asked(self) -> list[Scrape]:
+        self.clock.advance(GATHER_S)
+        self.timers.expire(self.clock.now())
+        return self.outcalls.drain() + self.udp.drain()
+
+    def answer(self, scrape: Scrape, code: str = "") -> None:
+        error = TrackerError(code, "no") if code else None
+        self.manager.on_done(ScrapeDone(scrape.url, scrape.wire_hashes, error=error))
+
+
+@pytest.mark.parametrize("code", ["tracker.no-scrape", "tracker.http-status"])
+def test_a_tracker_that_serves_no_scrapes_is_left_alone_for_a_day(code: str) -> None:
+    alone = Alone()
+    alone.serve(A)
+    (scrape,) = alone.asked()
+    alone.serve(A, wire_hash=b"2" * 20)
+    alone.answer(scrape, code)
+    alone.clock.advance(REFUSED_S - 2 * GATHER_S)
+    alone.serve(A, wire_hash=b"3" * 20)
+    assert alone.asked() == []
+    alone.clock.advance(GATHER_S)
+    alone.serve(A, wire_hash=b"3" * 20)
+    assert len(alone.asked()) == 1
+
+
+def test_a_host_is_asked_one_thing_at_a_time_whatever_its_urls() -> None:
+    alone = Alone()
+    alone.serve(*(f"http://Evil.test/announce?{number}" for number in range(200)), "http://evil.test/announce", A)
+    first, other = alone.asked()
+    assert other.url == A
+    assert alone.asked() == []
+    alone.answer(first)
+    (second,) = alone.asked()
+    assert second.url.startswith("http://Evil.test/") and second.url != first.url
+
+
+def test_few_are_asked_at_a_time_and_the_others_in_their_turn() -> None:
+    alone = Alone()
+    urls = [f"{scheme}://{number}.test:1/announce" for scheme in ("http", "udp") for number in range(20)]
+    alone.serve(*urls)
+    seen: list[str] = []
+    while asked := alone.asked():
+        assert len(asked) <= MAX_OPEN
+        seen += [scrape.url for scrape in asked]
+        for scrape in asked:
+            alone.answer(scrape)
+    assert sorted(seen) == sorted(urls)
+
+
+def test_what_came_up_while_a_tracker_was_asked_comes_next() -> None:
+    alone = Alone()
+    alone.serve(A)
+    (first,) = alone.asked()
+    alone.serve(A, wire_hash=b"2" * 20)
+    assert alone.asked() == []
+    alone.answer(first)
+    (second,) = alone.asked()
+    assert second.wire_hashes == (b"2" * 20,)
+
+
+def test_one_question_has_so_many_torrents_and_the_rest_is_the_next() -> None:
+    alone = Alone()
+    for number in range(MAX_HASHES + 1):
+        alone.serve(A, wire_hash=number.to_bytes(20, "big"))
+    (first,) = alone.asked()
+    alone.answer(first)
+    (second,) = alone.asked()
+    assert (len(first.wire_hashes), len(second.wire_hashes)) == (MAX_HASHES, 1)
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scrapes, "MANY", 10)
+    monkeypatch.setattr(scrapes, "MANY_REFUSED", 10)
+    alone = Alone()
+    for number in range(50):
+        alone.serve(f"http://{number}.test/announce")
+        for scrape in alone.asked():
+            alone.answer(scrape, "tracker.no-scrape")
+    assert len(alone.manager._asked_s) == len(alone.manager._refused_until_s) == 10
+    assert not alone.manager._wanted and not alone.manager._ready and not alone.manager._asked
