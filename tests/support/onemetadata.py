@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from hashlib import sha1
 from typing import Any
 
-from blobtorrent.core.swarm.messages import KnownAddress
+from blobtorrent.core.swarm.messages import KnownAddress, PeersFound, PeerSource
 from blobtorrent.core.swarm.metadatalink import MetadataLink
 from blobtorrent.core.swarm.metadatamessages import OpenMetadata
 from blobtorrent.core.swarm.metadataswarm import MetadataSwarm
@@ -72,6 +72,8 @@ class OneMetadata:
         """A greeted peer is there; the link, or why it may not join."""
         self._numbers += 1
         endpoint = Endpoint(host, port or 10_000 + self._numbers)
+        if not is_incoming:
+            self.swarm.on_peers(PeersFound(self.info_hash, (endpoint,), PeerSource.TRACKER))
         greeting = Greeting(OUR_RESERVED, self.info_hash.v1, peer_id or PeerId(b"-XX0001-" + self._rng.randbytes(12)))
         refusal = self.swarm.refusal(endpoint, greeting.peer_id, is_incoming=is_incoming)
         if refusal is not None:

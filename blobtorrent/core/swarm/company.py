@@ -60,6 +60,8 @@ def refusal_by(company: Company[M], endpoint: Endpoint, peer_id: PeerId, *, is_i
     """
     if not company.is_open:
         return PeerError("peer.closing", "the torrent is being closed")
+    if not (is_incoming or company.peers.is_dialing(endpoint)):
+        return PeerError("peer.unasked", "the torrent was closed and opened again since it was dialled")
     if company.peers.is_banned(endpoint, peer_id):
         return PeerError("peer.banned", "the peer sent bad data before")
     if company.peers.refuses(endpoint):
@@ -75,18 +77,19 @@ def refusal_by(company: Company[M], endpoint: Endpoint, peer_id: PeerId, *, is_i
 
 
 def dial_failed(company: Company[M], endpoint: Endpoint, error: BlobTorrentError | None) -> None:
-    """A dial led to nobody."""
-    company.peers.dialled()
+    """A dial led to nobody. Those that the torrent began before it was opened again count for nobody."""
+    is_ours = company.peers.is_dialing(endpoint)
+    company.peers.dialled(endpoint)
     if error is not None and error.code == "wire.self":
         company.peers.is_us(endpoint)
-    else:
+    elif is_ours:
         company.peers.failed(endpoint, company.now)
 
 
 def dial_refused(company: Company[M], endpoint: Endpoint, peer_id: PeerId, refusal: PeerError) -> None:
     """A dial led to a peer that may not join."""
     if refusal.code == "peer.duplicate":
-        company.peers.dialled()
+        company.peers.dialled(endpoint)
         company.peers.is_here(endpoint, peer_id, company.now)
     else:
         dial_failed(company, endpoint, refusal)

@@ -143,7 +143,7 @@ class MetadataSwarm:
     def admit(self, link: MetadataLink) -> None:
         self.links[link] = None
         if not link.is_incoming:
-            self.peers.dialled()
+            self.peers.dialled(link.endpoint)
             self.peers.linked(link.endpoint)
         if link.greeting.has_extensions:
             link.send(ExtendedHandshake(

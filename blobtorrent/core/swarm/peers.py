@@ -39,7 +39,7 @@ class PeerManager:
         self._bans = Bans()
         self._twins: dict[PeerId, dict[Endpoint, None]] = {}           # other addresses of peers that are connected
         self._own: dict[Endpoint, None] = {}               # where we met ourselves
-        self.dialing = 0
+        self._dialing: set[Endpoint] = set()
         self.revision = 0              # another one: other peers are worth keeping
 
     def __len__(self) -> int:
@@ -191,7 +191,7 @@ class PeerManager:
         somebody for them.
         """
         places, busy = self._places(room)
-        room = min(room, MAX_DIALS - self.dialing)
+        room = min(room, MAX_DIALS - len(self._dialing))
         if room <= 0:
             return []
         ready = self._ready(now, seeding=seeding)
@@ -211,7 +211,7 @@ class PeerManager:
                 break
             if self._begin(known, now):
                 chosen.append(known.endpoint)
-        self.dialing += len(chosen)
+        self._dialing.update(chosen)
         return chosen
 
     def crowding(self, now: float, *, seeding: bool) -> PeerSource | None:
@@ -243,9 +243,17 @@ class PeerManager:
             self.forget(known.endpoint)
         return known.is_busy
 
-    def dialled(self) -> None:
-        """A dial ended, one way or the other."""
-        self.dialing -= 1
+    @property
+    def dialing(self) -> int:
+        """How many dials are under way."""
+        return len(self._dialing)
+
+    def dialled(self, endpoint: Endpoint) -> None:
+        """A dial ended, one way or the other. One that an earlier swarm of the torrent began counts for nobody."""
+        self._dialing.discard(endpoint)
+
+    def is_dialing(self, endpoint: Endpoint) -> bool:
+        return endpoint in self._dialing
 
     def linked(self, endpoint: Endpoint) -> None:
         """A dial led to a link."""
@@ -253,15 +261,6 @@ class PeerManager:
         if known is not None:
             known.is_linked = True
             self.revision += 1
-
-    def adopt(self, endpoint: Endpoint, source: PeerSource, now: float) -> None:
-        """A link that somebody else dialled comes here: as if we had."""
-        known = self._known.get(endpoint)
-        if known is None:
-            known = KnownPeer(endpoint, source, now)
-            self._add(known)
-        known.is_busy = True
-        self.dialing += 1
 
     def introduced(self) -> None:
         """A peer that dialled us has said where it listens, or one has given us so much that it is worth keeping."""

@@ -219,7 +219,7 @@ class Swarm:
         """A greeted peer joins."""
         self.links[link] = None
         if not link.is_incoming:
-            self.peers.dialled()
+            self.peers.dialled(link.endpoint)
             self.peers.linked(link.endpoint)
             self.dial()                # at once while dials succeed; those that fail wait for the next second
         self._share()

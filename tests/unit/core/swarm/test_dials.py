@@ -48,3 +48,11 @@ def test_peers_of_a_former_tracker_are_left_and_forgotten_those_of_the_user_stay
     assert list(one.swarm.links) == [own]
     assert [link.closing.code for link in (found, incoming)] == ["net.other-tracker"] * 2
     assert len(one.swarm.peers) == 1 and one.swarm.peers.source_of(static) is PeerSource.STATIC
+
+
+def test_dials_of_the_torrent_before_it_was_opened_again_count_for_nobody(one):
+    before = Endpoint("10.3.0.1", 1)
+    one.swarm.on_dial_failed(before, NetworkError("net.refused", "refused"))
+    assert one.swarm.peers.dialing == MAX_DIALS
+    assert one.swarm.refusal(before, PeerId(bytes(20)), is_incoming=False).code == "peer.unasked"
+    assert one.swarm.refusal(before, PeerId(b"1" * 20), is_incoming=True) is None

@@ -65,7 +65,7 @@ def test_a_failed_dial_is_repeated_later_and_later():
         while not dial(peers, now):
             now += 0.5
         waits.append(now - start)
-        peers.dialled()
+        peers.dialled(A)
         peers.failed(A, now)
     assert waits == [0.0, FIRST_RETRY_S, 2 * FIRST_RETRY_S, 4 * FIRST_RETRY_S]
 
@@ -241,7 +241,7 @@ def test_what_a_peer_claims_of_another_is_forgotten_when_somebody_else_names_it(
 def test_our_own_address_is_forgotten():
     peers = knowing(A)
     dial(peers, 0.0)
-    peers.dialled()
+    peers.dialled(A)
     peers.forget(A)
     assert len(peers) == 0 and peers.dialing == 0
 
@@ -280,7 +280,7 @@ def test_what_is_kept_is_known_again():
 def test_connected_peers_are_good_now_also_those_that_dialled_us():
     peers = knowing(A, B)
     dial(peers, 0.0)
-    peers.dialled()
+    peers.dialled(A)
     peers.linked(A)
     kept = peers.kept({B: 0, C: 0}, WALL, seeding=False)
     assert set(kept) == {address(A, last_good_at=WALL), address(B, last_good_at=WALL),

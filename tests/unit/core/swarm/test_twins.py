@@ -25,6 +25,7 @@ def test_of_two_links_that_cross_the_one_that_the_greater_id_dialled_is_kept(is_
     own, peer = one.swarm.order.peer_id, first.greeting.peer_id
     if (peer > own) is not greater:
         one.swarm.order = one.swarm.order._replace(peer_id=PeerId(bytes(20) if greater else b"\xff" * 20))
+    one.swarm.on_peers(PeersFound(one.swarm.info_hash, (OTHER,), PeerSource.TRACKER))
     refusal = one.swarm.refusal(OTHER, peer, is_incoming=is_incoming)
     new_link_is_kept = is_incoming == greater
     assert (refusal is None) == new_link_is_kept
