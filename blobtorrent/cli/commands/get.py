@@ -7,14 +7,13 @@ import logging
 import math
 import os
 from argparse import Namespace
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobtorrent.cli.output import EXIT_OK, Subcommands, fail
 from blobtorrent.config.values import ListenSpec, listener
-from blobtorrent.model.address import Endpoint, is_address, parse_endpoint, split_host_port
-from blobtorrent.model.errors import BlobTorrentError, FormatError, NetworkError
+from blobtorrent.model.address import Endpoint, parse_endpoint, split_host_port
+from blobtorrent.model.errors import BlobTorrentError, FormatError
 from blobtorrent.model.units import parse_duration
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from blobtorrent.model.metainfo import Metainfo
     from blobtorrent.network.binding import Binding
 
-    _Source = tuple[Metainfo | None, MagnetLink | None, tuple[Endpoint, ...]]      # one of the first two
+    _Source = tuple[Metainfo | None, MagnetLink | None]                # one of them
 
 
 RESOLVE_S = 20.0                       # for a name, where the time of asking can be limited
@@ -70,8 +69,8 @@ def run(args: Namespace) -> int:
     folder = args.to or (Path() if set_folder == StorageSettings().download_dir else set_folder)
     peers = tuple(peer for text in args.peer for peer in resolve(text, binding))
     goal = goal_of(args)
-    orders = [AddTorrent(metainfo, folder.absolute(), (*peers, *named), goal, magnet=link)
-              for metainfo, link, named in _load_all(args.source, binding)]
+    orders = [AddTorrent(metainfo, folder.absolute(), peers, goal, magnet=link)
+              for metainfo, link in _load_all(args.source, binding)]
 
     logs = QueuedLogging(level=logging.DEBUG if args.verbose else logging.ERROR)
     logs.start()
@@ -113,21 +112,11 @@ def _load_all(sources: list[str], binding: Binding) -> list[_Source]:
             from blobtorrent.model.magnet import parse_magnet
 
             link = parse_magnet(source)
-            found.setdefault(link.info_hash, (None, link, tuple(_named_peers(link, binding))))
+            found.setdefault(link.info_hash, (None, link))
         else:
             metainfo = load_source(source, binding)
-            found.setdefault(metainfo.info_hash, (metainfo, None, ()))
+            found.setdefault(metainfo.info_hash, (metainfo, None))
     return list(found.values())
-
-
-def _named_peers(link: MagnetLink, binding: Binding) -> Iterator[Endpoint]:
-    """Peers of a link whose names have to be looked up. A name that nobody knows is no reason to give the link up."""
-    for host, port in link.peers:
-        if not is_address(host):
-            try:
-                yield from resolve(f"{host}:{port}", binding)
-            except NetworkError:
-                continue
 
 
 def goal_of(args: Namespace) -> SeedGoal:

@@ -22,6 +22,7 @@ from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.errors import BlobTorrentError, Conflict, Invalid, StorageError
 from blobtorrent.model.events import TorrentAdded
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
 
@@ -52,7 +53,9 @@ class Additions:
         self._keeper = keeper
         self._storage = storage
         self._clock = clock
-        self._pending: dict[InfoHash, _Pending] = {}
+        # Set by who fetches metadata.
+        self.complete: Callable[[Torrent, Metainfo, bytes, Reply[Any]], None]
+        self._pending: dict[bytes, _Pending] = {}          # by each digest: of a hybrid, a link may name only one
 
     def apply(self, storage: StorageSettings) -> None:
         """Other folders for torrents that name none."""
@@ -68,7 +71,7 @@ class Additions:
         metainfo = command.metainfo
         info_hash = metainfo.info_hash
         require_piece_hashes(metainfo)
-        if self._is_there(info_hash, metainfo.name, reply):
+        if self._is_awaited(command, metainfo, reply) or self._is_there(info_hash, metainfo.name, reply):
             return
         if not all(0 <= number < len(metainfo.files) for number in command.file_priorities):
             raise Invalid("torrent.no-such-file", f"{metainfo.name} has {len(metainfo.files)} files")
@@ -82,7 +85,7 @@ class Additions:
         from blobtorrent.storage.state.library import KeepTorrent
 
         library, keep = self._outlets.library, KeepTorrent(info_hash, command.raw, None, self._outlets.inbox)
-        self._pending[info_hash] = _Pending(torrent, reply, then, [])
+        self._await(_Pending(torrent, reply, then, []))
         # What is deleted of one that was removed just now must not be what is written here.
         self._keeper.when_dropped(info_hash, lambda: library.post(keep))
 
@@ -99,7 +102,7 @@ class Additions:
         if self._outlets.library is None:
             self._arrive(pending)
             return
-        self._pending[link.info_hash] = pending
+        self._await(pending)
         self._keeper.when_dropped(link.info_hash, lambda: self._keeper.save(
             torrent, lambda error: self._on_saved(pending, error)))
 
@@ -108,21 +111,38 @@ class Additions:
         torrent.skip_check = command.skip_check
         return torrent
 
+    def _is_awaited(self, command: AddTorrent, metainfo: Metainfo, reply: Reply[Any]) -> bool:
+        """Whether the torrent is there as a link only, and its .torrent file is what it lacked."""
+        there = self._roster.like(metainfo.info_hash)
+        if there is None or not there.record.magnet or there.record.removal:
+            return False
+        if self._outlets.library is not None and not command.raw:
+            return False
+        self.complete(there, metainfo, command.raw, reply)
+        return True
+
     def _is_there(self, info_hash: InfoHash, name: str, reply: Reply[Any]) -> bool:
         """Whether it is just being added; then `reply` is given with the others. Raises Conflict when it is there."""
         there = self._roster.like(info_hash)
         if there is not None:
             raise _leaving(name) if there.state is TorrentState.REMOVING else _present(name)
-        if info_hash in self._pending:
-            self._pending[info_hash].latecomers.append(reply)
-            return True
-        return False
+        pending = self._pending.get(info_hash.v1) or self._pending.get(info_hash.v2)
+        if pending is not None:
+            pending.latecomers.append(reply)
+        return pending is not None
+
+    def _await(self, pending: _Pending) -> None:
+        self._pending.update((digest, pending) for digest in pending.torrent.info_hash if digest)
+
+    def _settle(self, pending: _Pending) -> None:
+        for digest in filter(None, pending.torrent.info_hash):
+            del self._pending[digest]
 
     def on_kept(self, answer: "TorrentKept") -> None:
         if answer.token is not None:   # of one that was added as a link
             answer.token(answer)
             return
-        pending = self._pending[answer.info_hash]
+        pending = self._pending[answer.info_hash.v1 or answer.info_hash.v2]
         if answer.error is not None:
             self._refuse(pending, answer.error)
         else:
@@ -132,11 +152,11 @@ class Additions:
         if error is not None:
             self._refuse(pending, error)
         else:
-            del self._pending[pending.torrent.info_hash]
+            self._settle(pending)
             self._arrive(pending)
 
     def _refuse(self, pending: _Pending, error: BlobTorrentError) -> None:
-        del self._pending[pending.torrent.info_hash]
+        self._settle(pending)
         self._keeper.drop(pending.torrent)
         for reply in (pending.reply, *pending.latecomers):
             reply.give(error)

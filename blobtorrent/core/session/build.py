@@ -208,6 +208,7 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
         parts.dht.public_ports = lambda: session.public_ports
         parts.dht.on_address = lambda host, by: _externals_of(parts, session).on_node(host, by)
     parts.roster.at_entry(TorrentState.METADATA, lambda torrent, _: _metadata_of(around, parts, session).begin(torrent))
+    parts.additions.complete = lambda *arguments: _metadata_of(around, parts, session).take(*arguments)
     return session
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.session.announces import AnnounceManager
 from blobtorrent.core.session.checks import require_piece_hashes
-from blobtorrent.core.session.commands import FilePriority
+from blobtorrent.core.session.commands import FilePriority, Reply
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.metainfos import Metainfos
@@ -162,6 +162,27 @@ class MetadataFetcher:
         torrent.peers = tuple(peer for peer in torrent.peers if peer.source in OF_PRIVATE)
         self._swarms.close_metadata(torrent)
 
+    def take(self, torrent: Torrent, metainfo: Metainfo, raw: bytes, reply: Reply[Any]) -> None:
+        """Somebody has its .torrent file. `reply` is given when that is safe; what goes wrong leaves all as it was."""
+        torrent.jobs_in_flight += 1
+        if self._outlets.library is None:
+            self._accept(torrent, metainfo)
+            self._end(torrent, None)
+            reply.give(torrent.info_hash)
+            return
+        from blobtorrent.storage.state.library import KeepTorrent
+
+        def on_kept(answer: TorrentKept) -> None:
+            if answer.error is None:
+                self._on_kept(torrent, answer._replace(metainfo=metainfo))
+                reply.give(torrent.info_hash)
+            else:
+                torrent.jobs_in_flight -= 1
+                self._on_idle(torrent)
+                reply.give(answer.error)
+
+        self._outlets.library.post(KeepTorrent(torrent.info_hash, raw, on_kept, self._outlets.inbox))
+
     def _read(self, torrent: Torrent, link: MagnetLink, info: bytes) -> None:
         """The same as the library does, for an engine that keeps nothing."""
         try:
@@ -195,7 +216,8 @@ class MetadataFetcher:
             self._withdraw(torrent)
         require_piece_hashes(metainfo)
         record, link = torrent.record, torrent.link
-        assert link is not None
+        if link is None:
+            return                     # it came twice, from peers and as a file
         log.info("metadata found", torrent=torrent.info_hash, name=metainfo.name, bytes=len(metainfo.raw_info))
         record.magnet = ""
         record.facts = facts_of(metainfo, record.facts.added_at)._replace(info_hash=torrent.info_hash)

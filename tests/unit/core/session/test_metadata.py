@@ -47,7 +47,7 @@ from blobtorrent.model.magnet import MagnetLink, parse_magnet
 from blobtorrent.protocol.bencode import encode
 from blobtorrent.protocol.metafile import encode_torrent, parse_torrent
 from blobtorrent.storage.jobs import PrepareStore
-from blobtorrent.storage.state.library import AdoptTorrent, KeepMetadata, TorrentKept
+from blobtorrent.storage.state.library import AdoptTorrent, KeepMetadata, KeepTorrent, TorrentKept
 from blobtorrent.storage.state.statethread import METAFILE, TORRENT, Row, row_key
 from tests.support.sessions import SessionRig
 
@@ -198,6 +198,71 @@ def test_a_link_to_one_half_of_a_hybrid_is_the_same_torrent(rig, tmp_path):
     with pytest.raises(Conflict, match="there already"):
         rig.ask(AddTorrent(None, tmp_path, magnet=MagnetLink(InfoHash(LINK.info_hash.v1, bytes(32)))))
     rig.ask(AddTorrent(None, tmp_path, magnet=MagnetLink(InfoHash(v2=bytes(32)))))
+
+
+def test_a_link_to_one_half_of_a_hybrid_that_is_just_being_added_waits_for_it(tmp_path):
+    tree = {b"content": {b"": {b"length": 3 * 16384, b"pieces root": bytes(range(32))}}}
+    raw = b"d4:info" + info_of(meta_version=2, file_tree=tree) + b"e"
+    hybrid = parse_torrent(raw)
+    rig = SessionRig(keeps=True)
+    first = rig.command(AddTorrent(hybrid, tmp_path, raw=raw))
+    late = [rig.command(AddTorrent(None, tmp_path, magnet=MagnetLink(name)))
+            for name in (InfoHash(v1=hybrid.info_hash.v1), InfoHash(v2=hybrid.info_hash.v2))]
+    (job,) = posted(rig.library, KeepTorrent)
+    answer_kept(rig, job)
+    rig.save()
+    assert first.wait(0) == hybrid.info_hash
+    for reply in late:
+        with pytest.raises(Conflict, match="there already"):
+            reply.wait(0)
+
+
+# ---- its .torrent file comes otherwise
+
+TORRENT_FILE = encode_torrent(INFO, tiers=((TRACKER,),), web_seeds=())
+
+
+def test_a_torrent_file_ends_the_wait(daemon, tmp_path):
+    daemon.shard.drain()
+    reply = daemon.command(AddTorrent(parse_torrent(TORRENT_FILE), tmp_path, raw=TORRENT_FILE))
+    (job,) = posted(daemon.library, KeepTorrent)
+    assert job.raw == TORRENT_FILE
+    answer_kept(daemon, job)
+    daemon.save()
+    assert reply.wait(0) == LINK.info_hash
+    assert status(daemon).state == "checking"
+    assert not status(daemon).lacks_metadata
+    found(daemon)                      # too late
+    assert posted(daemon.library, KeepMetadata) == []
+
+
+def test_so_it_does_for_one_that_is_stopped_and_without_state(rig, tmp_path):
+    rig.ask(StopTorrent(LINK.info_hash))
+    rig.ask(AddTorrent(parse_torrent(TORRENT_FILE), tmp_path))
+    assert status(rig).state == "stopped"
+    assert (status(rig).num_pieces, status(rig).lacks_metadata) == (3, False)
+
+
+def test_a_torrent_file_that_cannot_be_kept_leaves_the_link_as_it_was(daemon, tmp_path):
+    reply = daemon.command(AddTorrent(parse_torrent(TORRENT_FILE), tmp_path, raw=TORRENT_FILE))
+    (job,) = posted(daemon.library, KeepTorrent)
+    answer_kept(daemon, job, StorageError("storage.disk-full", "full"))
+    with pytest.raises(StorageError):
+        reply.wait(0)
+    assert status(daemon).state == "metadata"
+
+
+def test_peers_and_a_file_may_bring_it_at_the_same_time(daemon, tmp_path):
+    found(daemon)
+    reply = daemon.command(AddTorrent(parse_torrent(TORRENT_FILE), tmp_path, raw=TORRENT_FILE))
+    jobs = daemon.library.drain()
+    for job in jobs:
+        answer_kept(daemon, job, metainfo=parse_torrent(TORRENT_FILE))
+    daemon.save()
+    daemon.save()
+    assert reply.wait(0) == LINK.info_hash
+    assert status(daemon).state == "checking"
+    assert len(posted(daemon.disks, PrepareStore)) == 1
 
 
 @pytest.mark.parametrize("command", [
