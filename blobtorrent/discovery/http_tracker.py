@@ -20,7 +20,8 @@ from blobtorrent.runtime.clock import Clock
 
 R = TypeVar("R")
 
-MAX_NAMES = 20                         # peers given by name that are looked up
+MAX_NAMES = 5                          # peers given by name that are looked up
+NAMES_SHARE = 0.5                      # of the time of the call that must be left: a name server takes its own
 _OVERLOADED = frozenset((429, 503))
 
 
@@ -35,7 +36,7 @@ class HttpTrackers:
     def announce(self, order: Announce) -> AnnounceDone:
         deadline = Deadline(self._clock, order.timeout_s)
         reply, by = self._get(announce_url(order.url, order.query), deadline, read_reply, order.origin)
-        named = _look_up(reply.hostnames[:MAX_NAMES], deadline, self._binding)
+        named = _look_up(reply.hostnames[:MAX_NAMES], deadline, order.timeout_s * NAMES_SHARE, self._binding)
         endpoints = tuple(endpoint for endpoint in dict.fromkeys((*reply.endpoints, *named))
                           if self._binding.admits(endpoint.host, by))
         return AnnounceDone(
@@ -66,12 +67,15 @@ class HttpTrackers:
             raise TrackerError(code, f"HTTP status {response.status}") from None
 
 
-def _look_up(hostnames: tuple[tuple[str, int], ...], deadline: Deadline, binding: Binding) -> list[Endpoint]:
-    """Addresses of peers that the tracker named; those of which none is known are left out."""
+def _look_up(hostnames: tuple[tuple[str, int], ...], deadline: Deadline, spare_s: float, binding: Binding,
+             ) -> list[Endpoint]:
+    """Addresses of peers that the tracker named; those of which none is known are left out, and so are all when less
+    than `spare_s` are left."""
     endpoints: list[Endpoint] = []
     for name, port in hostnames:
         try:
-            deadline.left_s()
+            if deadline.left_s() < spare_s:
+                break
             endpoints += look_up(name, port, deadline, binding)
         except TimedOut:
             break

@@ -10,6 +10,8 @@ import errno
 import re
 import socket
 from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from blobtorrent import __version__
@@ -22,6 +24,9 @@ from blobtorrent.network.binding import Binding
 from blobtorrent.network.outgoing import connect_to
 from blobtorrent.protocol.httpanswer import HttpAnswer
 from blobtorrent.runtime.clock import Clock
+
+if TYPE_CHECKING:
+    import ssl
 
 USER_AGENT = f"BlobTorrent/{__version__}"
 RECEIVE_BYTES = 64 << 10
@@ -118,9 +123,15 @@ def look_up(host: str, port: int, deadline: Deadline, binding: Binding) -> list[
 
 def _wrap_tls(sock: socket.socket, host: str) -> socket.socket:
     """TLS with the system's authorities and the name checked. The time limit of `sock` holds for the handshake."""
+    return _tls_context().wrap_socket(sock, server_hostname=host)
+
+
+@lru_cache(maxsize=1)
+def _tls_context() -> ssl.SSLContext:
+    """One for all threads: to read the system's authorities takes tens of milliseconds and a megabyte."""
     import ssl
 
-    return ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+    return ssl.create_default_context()
 
 
 def failure_of(error: OSError) -> NetworkError:

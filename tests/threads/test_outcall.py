@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from blobtorrent.discovery import http_tracker
 from blobtorrent.discovery.connections import Connections
 from blobtorrent.discovery.httpcall import Deadline
 from blobtorrent.discovery.httpget import http_get
@@ -134,6 +135,23 @@ def test_peers_given_by_name_are_looked_up(outcalls):
     assert all(ip_address(endpoint.host).is_loopback for endpoint in done.endpoints)
 
 
+@pytest.mark.parametrize(("seconds", "looked_up"), [(0.0, http_tracker.MAX_NAMES), (4.0, 3), (11.0, 1)])
+def test_few_names_are_looked_up_and_only_while_there_is_time(monkeypatch, seconds, looked_up):
+    clock, asked = FakeClock(), []
+
+    def look_up(name, port, deadline, binding):
+        asked.append(name)
+        clock.advance(seconds)
+        return [Endpoint("8.8.8.8", port)]
+
+    monkeypatch.setattr(http_tracker, "look_up", look_up)
+    peers = bencode.encode({"peers": [{"ip": f"host-{number}.test", "port": 7} for number in range(50)]})
+    trackers = http_tracker.HttpTrackers(clock, ANYWHERE, Connections(clock))
+    with FakeServer({"/announce": (200, {}, peers)}) as server:
+        done = trackers.announce(Announce(TORRENT, server.url(), QUERY, Mailbox("test"), 20.0))
+    assert (len(asked), done.endpoints) == (looked_up, (Endpoint("8.8.8.8", 7),))
+
+
 @pytest.mark.parametrize(("status", "body", "code"), [
     (200, b"<html>", "tracker.bad-reply"),
     (404, b"<html>", "tracker.http-status"),
@@ -145,6 +163,7 @@ def test_a_tracker_that_does_not_help_is_an_error_with_a_code(outcalls, status, 
         done = announce(outcalls, server.url())
     assert done.error.code == code
     assert done.reply is None
+    assert sum(outcalls.announce_times.read().counts) == 1
 
 
 @pytest.mark.parametrize(("url", "code"), [

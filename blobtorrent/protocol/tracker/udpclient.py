@@ -67,7 +67,7 @@ class Question:
         self.machine = Machine(QUESTION)
         self.transaction_id = 0
         self.repeats = 0
-        self.is_sent_on_old_id = False
+        self.old_id: int | None = None # the connection id that it was sent on, where that was not asked for just now
         self.repeat: Timer | None = None
         self.end: Timer | None = None
 
@@ -121,7 +121,7 @@ class UdpTrackerClient:
     def _begin(self, question: Question, now: float) -> None:
         line = self._lines.setdefault(question.path, _Line())
         if line.connection_id is not None and now < line.valid_until_s:
-            question.is_sent_on_old_id = True
+            question.old_id = line.connection_id
             self._put(question, line.connection_id, now)
             return
         line.connection_id = None
@@ -153,7 +153,7 @@ class UdpTrackerClient:
             return
         line.valid_until_s = now + CONNECTION_S
         for question in waiting:
-            question.is_sent_on_old_id = False
+            question.old_id = None
             self._put(question, connection_id, now)
         self._timers.at(line.valid_until_s, lambda: self._forget(path, line))
 
@@ -184,8 +184,9 @@ class UdpTrackerClient:
         question.repeat = self._timers.at(due_s, lambda: self._again(question, due_s))
 
     def _again(self, question: Question, now: float) -> None:
-        """Nothing came: repeat it, by way of a new connection id if the old one has run out."""
+        """Nothing came: repeat it, by way of a new connection id if it was sent on an old one."""
         self._asked.pop(question.transaction_id, None)
+        self._distrust(question)
         line = self._lines.get(question.path)
         if line is not None and line.connection_id is not None and now < line.valid_until_s:
             self._put(question, line.connection_id, now)
@@ -197,9 +198,8 @@ class UdpTrackerClient:
         try:
             answer = question.read(data)
         except TrackerError as error:
-            line = self._lines.get(question.path)
-            if question.is_sent_on_old_id and "connection" in error.detail.lower() and line is not None:
-                line.connection_id = None          # the tracker was started anew, or counts its minutes otherwise
+            if question.old_id is not None and "connection" in error.detail.lower():
+                self._distrust(question)
                 self._stop_repeating(question)
                 question.machine.fire(Event.STALE)
                 self._begin(question, now)
@@ -207,6 +207,13 @@ class UdpTrackerClient:
                 self._end(question, Event.FAILURE, error)
             return
         self._end(question, Event.ANSWER, answer)
+
+    def _distrust(self, question: Question) -> None:
+        """Take no old connection id for good that was of no use: a tracker that was started anew, or counts its minutes
+        otherwise, says so or nothing at all."""
+        line = self._lines.get(question.path)
+        if line is not None and question.old_id is not None and line.connection_id == question.old_id:
+            line.connection_id = None
 
     def _fail(self, question: Question, error: TrackerError) -> None:
         line = self._lines.get(question.path)

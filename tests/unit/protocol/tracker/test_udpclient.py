@@ -89,7 +89,7 @@ def test_one_connection_id_serves_all_questions_of_a_minute() -> None:
     rig.advance(CONNECTION_S - 31)
     rig.take()
     rig.ask()
-    rig.asked()
+    rig.answer(rig.asked())
     rig.advance(32)
     rig.take()
     rig.ask()
@@ -166,3 +166,19 @@ def test_a_tracker_that_forgot_the_connection_id_is_asked_for_another_once() -> 
     rig.tell(3, transaction, b"Connection ID missmatch.\0")
     assert isinstance(rig.results[-1], TrackerError)
     assert len(rig.results) == 2
+
+
+def test_a_tracker_that_is_silent_on_an_old_connection_id_is_asked_for_another_with_the_first_repeat() -> None:
+    rig = Rig()
+    rig.ask()
+    rig.answer(rig.connect())
+    rig.ask()
+    rig.ask()
+    assert [action for _, action, _ in rig.take()] == [1, 1]
+    rig.advance(15.0)
+    ((_, action, transaction),) = rig.take()
+    assert action == 0
+    rig.tell(0, transaction, struct.pack(">Q", CONNECTION + 1))
+    assert [(connection, action) for connection, action, _ in rig.take()] == [(CONNECTION + 1, 1)] * 2
+    rig.advance(30.0)
+    assert [(connection, action) for connection, action, _ in rig.take()] == [(CONNECTION + 1, 1)] * 2
