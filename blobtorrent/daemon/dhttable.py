@@ -11,22 +11,54 @@ from blobtorrent.discovery.dht import DhtDriver
 from blobtorrent.discovery.messages import ResolveHost
 from blobtorrent.network.udp import UdpLoop
 from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.worker import State, Worker
 
 log = get_logger(__name__)
 
 NAME = "dht"
 MAX_BYTES = 64 << 10
+FINISH_S = 1.0
 
 
 def build_dht(
     udp: UdpLoop, resolve: Callable[[ResolveHost], None], settings: DhtSettings, state: Path | None
 ) -> DhtDriver:
     """`state` is the state directory, None for a table that ends with the process."""
-    path = None if state is None else state / NAME
+    if state is None:
+        return _driver(udp, resolve, settings, b"", lambda data: None)
+    path = state / NAME
+    writer = TableWriter(path)
+    driver = _driver(udp, resolve, settings, read_table(path), writer.write)
+    udp.at_stop(writer.finish)         # after the driver's own last word
+    return driver
+
+
+def _driver(
+    udp: UdpLoop, resolve: Callable[[ResolveHost], None], settings: DhtSettings, kept: bytes,
+    keep: Callable[[bytes], None],
+) -> DhtDriver:
     return DhtDriver(
         udp, resolve, bootstrap=settings.bootstrap, routers=PUBLIC_ROUTERS, is_read_only=settings.read_only,
-        kept=b"" if path is None else read_table(path),
-        keep=(lambda data: None) if path is None else lambda data: write_table(path, data))
+        kept=kept, keep=keep)
+
+
+class TableWriter:
+    """Writes the table on a thread of its own, `dht-table`: the disk may be slow, and `udp` has others to serve."""
+
+    def __init__(self, path: Path) -> None:
+        self._worker: Worker[bytes] = Worker("dht-table", Mailbox("dht-table"), lambda data: write_table(path, data))
+
+    def write(self, data: bytes) -> None:
+        if self._worker.state is State.NEW:
+            self._worker.start()
+        if not self._worker.mailbox.depth:                 # else the disk hangs: there will be newer ones
+            self._worker.mailbox.post(data)
+
+    def finish(self) -> None:
+        """Wait for the disk, but not for long: without the table other nodes are asked."""
+        if not self._worker.stop(FINISH_S):
+            log.warning("the table of the DHT was not kept in time")
 
 
 def read_table(path: Path) -> bytes:

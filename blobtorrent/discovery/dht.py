@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import SystemRandom
-from typing import Any
 
 from blobtorrent.discovery.dhtmessages import (
-    BootstrapResolved,
     DhtAddress,
     DhtPeers,
     DhtSearched,
@@ -19,9 +17,9 @@ from blobtorrent.discovery.dhtmessages import (
     PutItem,
     TryNode,
 )
+from blobtorrent.discovery.dhtnames import RENEW_S, RETRY_S, BootstrapNames
 from blobtorrent.discovery.messages import ResolveHost
-from blobtorrent.model.address import Endpoint, parse_endpoint, split_host_port
-from blobtorrent.model.errors import FormatError
+from blobtorrent.model.address import Endpoint
 from blobtorrent.network.udp import Traffic, UdpLoop, UdpPort
 from blobtorrent.protocol.dht.answers import Answerer
 from blobtorrent.protocol.dht.ids import Randomness, host_of
@@ -29,28 +27,14 @@ from blobtorrent.protocol.dht.memory import KEPT_NODES, Kept, pack, unpack
 from blobtorrent.protocol.dht.node import Node, NodeState
 from blobtorrent.protocol.dht.search import ItemPut, ItemSearch, PeerSearch, Search, SearchResult, peers_of
 from blobtorrent.runtime.logs import get_logger
-from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
 from blobtorrent.runtime.timers import Timer
 
 log = get_logger(__name__)
 
 KEEP_S = 600.0                         # between two times that the table is kept
-RESOLVE_AGAIN_S = 30.0                 # names that could not be looked up; a little longer every time
-LAST_RESOLVE_S = 900.0
 OWN_PEERS = 100                        # that were announced to us, told to our own torrent
 RESULTS = ("query", "answer", "unanswered", "refused", "dht.flood", "dht.unasked", "dht.bad-message")
-
-
-class _Forward(Mailbox[Any]):
-    """The answers about bootstrap nodes, so that nobody else on the thread takes them for its own."""
-
-    def __init__(self, to: Mailbox[Any]) -> None:
-        super().__init__("dht-names")
-        self._to = to
-
-    def post(self, message: Any) -> None:
-        self._to.post(BootstrapResolved(message))
 
 
 class DhtDriver:
@@ -74,17 +58,12 @@ class DhtDriver:
     ) -> None:
         rng = SystemRandom() if rng is None else rng
         self._udp = udp
-        self._resolve = resolve
-        self._bootstrap = tuple(bootstrap)
+        self._names = BootstrapNames(udp, resolve, bootstrap, self._on_found)
         self._routers = frozenset(routers)
         self._keep = keep
-        self._names = _Forward(udp.mailbox)
-        self._retry_s = RESOLVE_AGAIN_S
         self._timer: Timer | None = None
         self._is_begun = False
         self._last_order: FindPeers | None = None
-        self._unresolved: list[tuple[str, int]] = []
-        self._is_resolving = False
         answerer = self._answerer = Answerer(rng, udp.now)
         answerer.on_announced = self._on_announced
         self._sought: dict[bytes, FindPeers] = {}          # by swarm: who wants its peers
@@ -97,7 +76,6 @@ class DhtDriver:
         udp.handle(GetItem, self._get_item)
         udp.handle(PutItem, self._put_item)
         udp.handle(TryNode, self._try_node)
-        udp.handle(BootstrapResolved, self._on_resolved)
         udp.at_stop(self._save)
         udp.at_rebind(self._on_rebind)
 
@@ -224,45 +202,28 @@ class DhtDriver:
         return [node for node in self.nodes if node.is_ipv6 in families]
 
     def _begin(self) -> None:
-        if self._is_begun:
-            return
-        self._is_begun = True
-        names: list[tuple[str, int]] = []
-        for text in self._bootstrap:
-            try:
-                self._add_bootstrap(text, (parse_endpoint(text),))
-            except FormatError:
-                host, port = split_host_port(text)
-                names.append((host, int(port)))
+        if not self._is_begun:
+            self._is_begun = True
+            self._use_names()
+            self._names.renew(0.0)
+            self._udp.timers.at(self._udp.now + KEEP_S, self._save_again)
+        self._wake()
+
+    def _wake(self) -> None:
+        """A socket of the other family may have come later: trackers or listeners have it opened."""
         for node in self._connected:
-            node.begin(self._udp.now)
-        self._unresolved = names
-        self._look_up()
-        self._udp.timers.at(self._udp.now + KEEP_S, self._save_again)
+            if node.machine.state is NodeState.COLD:
+                node.begin(self._udp.now)
 
-    def _look_up(self) -> None:
-        """One name after the other: while name servers are silent, trackers need the threads that wait for them."""
-        if self._unresolved and not self._is_resolving:
-            host, port = self._unresolved.pop(0)
-            self._is_resolving = True
-            self._resolve(ResolveHost(host, port, self._names))
+    def _use_names(self) -> None:
+        for node in self.nodes:
+            node.bootstrap, node.routers = (
+                [endpoint for text, endpoints in self._names.endpoints.items() for endpoint in endpoints
+                 if endpoint.is_ipv6 == node.is_ipv6 and (text in self._routers) == is_router]
+                for is_router in (False, True))
 
-    def _look_up_again(self, host: str, port: int) -> None:
-        if not any(node.machine.state is NodeState.READY for node in self.nodes):
-            self._unresolved.append((host, port))
-            self._look_up()
-
-    def _on_resolved(self, message: BootstrapResolved) -> None:
-        answer = message.answer
-        self._is_resolving = False
-        self._look_up()
-        if answer.error is not None:
-            log.info("bootstrap node not found", host=answer.host, code=answer.error.code)
-            self._udp.timers.at(
-                self._udp.now + self._retry_s, lambda: self._look_up_again(answer.host, answer.port))
-            self._retry_s = min(LAST_RESOLVE_S, 1.2 * self._retry_s)
-            return
-        self._add_bootstrap(f"{answer.host}:{answer.port}", answer.endpoints)
+    def _on_found(self) -> None:
+        self._use_names()
         for node in self._connected:
             if node.machine.state is not NodeState.READY:
                 node.begin(self._udp.now)
@@ -273,14 +234,8 @@ class DhtDriver:
         if self._is_begun:
             for node in self._connected:
                 node.begin(self._udp.now)
+            self._names.renew(RETRY_S)
             self._flush()
-
-    def _add_bootstrap(self, text: str, endpoints: Sequence[Endpoint]) -> None:
-        for endpoint in endpoints:
-            node = self.nodes[endpoint.is_ipv6]
-            known = node.routers if text in self._routers else node.bootstrap
-            if endpoint not in known:
-                known.append(endpoint)
 
     # ---- time
 
@@ -299,8 +254,11 @@ class DhtDriver:
         self._timer = self._udp.timers.at(deadline_s, self._tick)
 
     def _tick(self) -> None:
+        self._wake()
         for node in self._connected:
             node.tick(self._udp.now)
+            if node.machine.state is NodeState.ISOLATED:
+                self._names.renew(RENEW_S)
         self._flush()
 
     # ---- memory
