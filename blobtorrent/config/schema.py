@@ -156,7 +156,8 @@ class TrackerSettings(Section):
         False,
         values.boolean,
         "Whether all trackers of a torrent are told of us. Otherwise of each tier the first that answers is, and the "
-        "others stand in for it. A private torrent always has one at a time.",
+        "others of that tier stand in for it. The tiers do not wait for each other, as they do in other programs "
+        "(BEP 12): each has one that is told. A private torrent always has one tracker at a time, whatever its tiers.",
     )
 
 
