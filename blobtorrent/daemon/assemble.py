@@ -24,7 +24,7 @@ from blobtorrent.core.session.record import TorrentRecord
 from blobtorrent.core.session.session import DRAIN_S
 from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.daemon.datagrams import Datagrams
-from blobtorrent.daemon.measures import measure_engine
+from blobtorrent.daemon.measures import measure_announces, measure_engine
 from blobtorrent.daemon.seedthreads import SeedThreads
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
@@ -184,7 +184,9 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
 
         udp = UdpLoop(binding, clock)
         udp.measure(metrics)
-        UdpTrackers(udp, outcalls.mailbox.post, SystemRandom().getrandbits, binding.admits).measure(metrics)
+        trackers = UdpTrackers(udp, outcalls.mailbox.post, SystemRandom().getrandbits, binding.admits)
+        trackers.measure(metrics)
+        measure_announces(metrics, trackers.announce_times, "udp")
         if settings.lsd.enabled:
             from blobtorrent.discovery.lsd import LocalDiscovery
 

@@ -11,6 +11,7 @@ from blobtorrent.discovery.outcall import Outcalls
 from blobtorrent.network.door import Door
 from blobtorrent.network.shard import Shard
 from blobtorrent.runtime.bus import EventBus
+from blobtorrent.runtime.histogram import Histogram
 from blobtorrent.runtime.loop import SelectorLoop
 from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
@@ -21,6 +22,8 @@ _MEMORY = "Memory for pieces."
 _JOBS = "Jobs that no thread has begun."
 
 _ANNOUNCES = "blobtorrent_tracker_announces_total"
+_DISK_TIMES = "Reading spans, and writing pieces that follow each other."
+_HASH_TIMES = "Jobs that hash pieces from memory, or check what is on disk."
 
 _OF_PROCESS = {
     "blobtorrent_build_version": "1, with the version that runs.",
@@ -45,11 +48,21 @@ def measure_engine(arena: Arena, disks: DiskPool, hashers: HasherPool, door: Doo
     registry.collect({_ANNOUNCES: "How announces ended: ok, or the code of the error."}, lambda: [
         Sample(_ANNOUNCES, labelled(result=result), count, COUNTER) for result, count in dict(announce_results).items()
     ])
+    registry.histogram("blobtorrent_disk_job_seconds", _DISK_TIMES, disks.read_times, kind="read")
+    registry.histogram("blobtorrent_disk_job_seconds", _DISK_TIMES, disks.write_times, kind="write")
+    registry.histogram("blobtorrent_hash_job_seconds", _HASH_TIMES, hashers.piece_times, kind="piece")
+    registry.histogram("blobtorrent_hash_job_seconds", _HASH_TIMES, hashers.check_times, kind="check")
+    measure_announces(registry, outcalls.announce_times, "http")
     registry.collect(_OF_PROCESS, _process)
     door.measure(registry)
     shard.measure(registry)
     core.measure(registry)
     return registry
+
+
+def measure_announces(registry: Registry, times: Histogram, scheme: str) -> None:
+    registry.histogram("blobtorrent_tracker_announce_seconds", "Announces, also those that failed.", times,
+                       scheme=scheme)
 
 
 def _process() -> Iterator[Sample]:

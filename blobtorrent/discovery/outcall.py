@@ -25,6 +25,7 @@ from blobtorrent.discovery.messages import (
 from blobtorrent.model.errors import NetworkError, TrackerError
 from blobtorrent.network.binding import Binding
 from blobtorrent.runtime.clock import Clock, SystemClock
+from blobtorrent.runtime.histogram import OF_CALLS, Histogram
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.worker import Worker
 
@@ -53,6 +54,7 @@ class Outcalls:
         self._max_threads = max_threads
         self._free: deque[None] = deque()          # one entry for each worker that waits for work
         self._is_stopping = False
+        self.announce_times = Histogram(OF_CALLS)          # also of those that failed
 
     @property
     def threads(self) -> int:
@@ -101,7 +103,7 @@ class Outcalls:
     def _answer(self, order: Any) -> _Answer:
         try:
             if isinstance(order, Announce):
-                return self._trackers().announce(order)
+                return self._announce(order)
             if isinstance(order, Scrape):
                 return self._trackers().scrape(order)
             if isinstance(order, ResolvePeers):
@@ -109,6 +111,13 @@ class Outcalls:
             return self._resolve(order)
         except (TrackerError, NetworkError) as error:
             return _failed(order, error)
+
+    def _announce(self, order: Announce) -> AnnounceDone:
+        begun_s = self._clock.now()
+        try:
+            return self._trackers().announce(order)
+        finally:
+            self.announce_times.note(self._clock.now() - begun_s)
 
     def _trackers(self) -> HttpTrackers:
         if self._http is None:         # loaded with the first call: many runs make none

@@ -29,6 +29,7 @@ from blobtorrent.protocol.tracker.udp import (
     split_tracker_url,
 )
 from blobtorrent.protocol.tracker.udpclient import Path, Question, UdpTrackerClient, is_name
+from blobtorrent.runtime.histogram import OF_CALLS, Histogram
 from blobtorrent.runtime.metrics import Registry
 
 KNOWN_S = 300.0                        # for which the addresses of a name are remembered
@@ -59,6 +60,7 @@ class UdpTrackers:
         self._resolve = resolve
         self._client = UdpTrackerClient(udp.timers, randbits, self._send)
         self._names: dict[tuple[str, int], _Name] = {}
+        self.announce_times = Histogram(OF_CALLS)          # from the question on, also of those that failed
         udp.serve(Traffic.TRACKER, self)
         udp.handle(Announce, self._on_order)
         udp.handle(Scrape, self._on_order)
@@ -130,8 +132,9 @@ class UdpTrackers:
             _answer(order, error)
             return
         make, read = _codec_of(order, parts, is_ipv6=endpoint.is_ipv6)
-        question = Question(Path(via, endpoint), make, read, partial(self._on_end, order, name, endpoint))
-        self._client.ask(question, order.timeout_s, self._udp.now)
+        now = self._udp.now
+        on_end = partial(self._on_end, order, name, endpoint, now)
+        self._client.ask(Question(Path(via, endpoint), make, read, on_end), order.timeout_s, now)
 
     def _endpoint_of(self, order: Order, parts: UdpTrackerUrl, name: _Name) -> Endpoint:
         """Raises TrackerError ("tracker.no-address", "tracker.forbidden-address")."""
@@ -144,7 +147,9 @@ class UdpTrackers:
             raise TrackerError("tracker.forbidden-address", f"{parts.host} lies where strangers may not send us")
         return allowed[0]
 
-    def _on_end(self, order: Order, name: _Name, endpoint: Endpoint, result: Any) -> None:
+    def _on_end(self, order: Order, name: _Name, endpoint: Endpoint, asked_at_s: float, result: Any) -> None:
+        if isinstance(order, Announce):
+            self.announce_times.note(self._udp.now - asked_at_s)
         if isinstance(result, TrackerError) and result.code == "tracker.timed-out" and endpoint in name.endpoints:
             others = tuple(one for one in name.endpoints if one != endpoint)
             name.endpoints = (*others, endpoint)

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from blobtorrent.runtime.histogram import Histogram, Reading, summed
+
 _NAME = re.compile(r"blobtorrent_[a-z0-9]+(_[a-z0-9]+)+")
 
 COUNTER, GAUGE = "counter", "gauge"     # kinds of samples
@@ -34,11 +36,20 @@ class Sample(NamedTuple):
     kind: str
 
 
+class Times(NamedTuple):
+    """A histogram of a snapshot: seconds, and how often. Its name ends in `_seconds`."""
+
+    name: str
+    labels: Labels
+    reading: Reading
+
+
 class Registry:
     """All figures of the process. Filled while the engine is assembled, read by exporters."""
 
     def __init__(self) -> None:
         self._sources: list[Callable[[], Iterable[Sample]]] = []
+        self._histograms: list[tuple[str, Labels, Histogram]] = []
         self._help: dict[str, str] = {}
 
     def counter(self, name: str, help_text: str, **labels: str) -> Counter:
@@ -65,10 +76,17 @@ class Registry:
         `help_texts`. What no stranger bounds is no label. Raises ValueError for a name that breaks the scheme.
         """
         for name, text in help_texts.items():
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"metric name {name!r} is not blobtorrent_<noun>_<unit>")
-            self._help.setdefault(name, text)
+            self._name(name, text)
         self._sources.append(read)
+
+    def histogram(self, name: str, help_text: str, histogram: Histogram, **labels: str) -> None:
+        """Times that their owner notes. Those of one name have the same bounds, and are summed if their labels are the
+        same, too. Raises ValueError for a name that breaks the scheme or does not end in `_seconds`.
+        """
+        if not name.endswith("_seconds"):
+            raise ValueError(f"histogram {name} does not end in _seconds")
+        self._name(name, help_text)
+        self._histograms.append((name, labelled(**labels), histogram))
 
     def help_of(self, name: str) -> str:
         return self._help[name]
@@ -82,6 +100,19 @@ class Registry:
                 sums[name, labels] = sums.get((name, labels), 0) + value
                 kinds[name] = kind
         return [Sample(name, labels, value, kinds[name]) for (name, labels), value in sorted(sums.items())]
+
+    def times(self) -> list[Times]:
+        """Every histogram now, those of equal name and labels summed, ordered by name and labels."""
+        found: dict[tuple[str, Labels], list[Reading]] = {}
+        for name, labels, histogram in self._histograms:
+            found.setdefault((name, labels), []).append(histogram.read())
+        return [Times(name, labels, summed(readings, readings[0].bounds))
+                for (name, labels), readings in sorted(found.items())]
+
+    def _name(self, name: str, help_text: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"metric name {name!r} is not blobtorrent_<noun>_<unit>")
+        self._help.setdefault(name, help_text)
 
     def _add_one(
         self, name: str, help_text: str, labels: Mapping[str, str], read: Callable[[], float], kind: str

@@ -6,12 +6,14 @@ mistake of ours the asker hears of it before the thread logs the traceback.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from blobtorrent.model.errors import StorageError
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.runtime.histogram import Histogram
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.worker import Pool
@@ -120,7 +122,8 @@ class DiskPool:
     """Lanes of one writer and `threads_per_device - 1` readers each, made when the first job for a device comes.
 
     With `live`, written pieces are on record there before their memory is used again: whenever we are killed, a piece
-    is in the memory that outlives us or known to be in the files.
+    is in the memory that outlives us or known to be in the files. `write_times` and `read_times` are of runs of pieces
+    and of spans, also of those that failed.
     """
 
     def __init__(self, arena: Arena, threads_per_device: int = 3, live: LiveFile | None = None) -> None:
@@ -129,6 +132,7 @@ class DiskPool:
         self._num_readers = max(1, threads_per_device - 1)
         self._reader = PieceReader(arena)
         self._lanes: dict[int, _Lane] = {}
+        self.write_times, self.read_times = Histogram(), Histogram()
 
     @property
     def depth(self) -> int:
@@ -191,6 +195,7 @@ class DiskPool:
         unwritten: list[FullPiece] = []
         error: StorageError | None = None
         for run in _runs(job.store, job.pieces):
+            begun_s = time.monotonic()
             try:
                 self._write_run(job.store, run)
             except StorageError as reason:
@@ -200,6 +205,7 @@ class DiskPool:
                     self._lanes[job.store.device].copier.post(CopyFile(job.store, reason.number))
             else:
                 written += run
+            self.write_times.note(time.monotonic() - begun_s)
         if self._live is not None and written:
             self._live.note_written(job.info_hash, [piece.index for piece in written])
         self._arena.release([slot for piece in written for slot in slots_of(piece)])
@@ -228,6 +234,7 @@ class DiskPool:
         error: StorageError | None = None
         for span in job.spans:
             offset = job.store.geometry.piece_offset(span.index) + span.begin
+            begun_s = time.monotonic()
             try:
                 job.store.read(offset, self._arena.segments(span.slots, span.length))
             except StorageError as reason:
@@ -235,6 +242,7 @@ class DiskPool:
                 failed.append(span)
             else:
                 done.append(span)
+            self.read_times.note(time.monotonic() - begun_s)
         return SpansRead(job.info_hash, done, failed, error)
 
     def _spill(self, job: SpillBlocks) -> BlocksSpilled:

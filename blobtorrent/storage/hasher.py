@@ -6,6 +6,7 @@ import os
 import time
 
 from blobtorrent.model.errors import StorageError
+from blobtorrent.runtime.histogram import Histogram
 from blobtorrent.runtime.worker import Pool
 from blobtorrent.storage.arena import Arena
 from blobtorrent.storage.checker import check_pieces
@@ -26,7 +27,10 @@ def default_size() -> int:
 
 
 class HasherPool:
-    """Hashes pieces on `size` threads. What matches goes on to the disk lanes without passing the swarm."""
+    """Hashes pieces on `size` threads. What matches goes on to the disk lanes without passing the swarm.
+
+    `piece_times` are of jobs with pieces from memory, `check_times` of those that check what is on disk.
+    """
 
     def __init__(self, arena: Arena, disk: DiskPool, size: int, children: HashChildren | None = None) -> None:
         self._arena = arena
@@ -35,6 +39,7 @@ class HasherPool:
         self._buffer = ThreadBuffer(CHECK_BUFFER_BYTES)
         self._children = HashChildren(size) if children is None else children
         self._pool: Pool[HashJob] = Pool("hash", size, self._handle)
+        self.piece_times, self.check_times = Histogram(), Histogram()
 
     @property
     def depth(self) -> int:
@@ -54,10 +59,13 @@ class HasherPool:
         return self._children.stop(deadline_s - time.monotonic()) and have_ended
 
     def _handle(self, job: HashJob) -> None:
+        begun_s = time.monotonic()
         if isinstance(job, CheckPieces):
             self._check(job)
+            self.check_times.note(time.monotonic() - begun_s)
         else:
             self._hash(job)
+            self.piece_times.note(time.monotonic() - begun_s)
 
     def _hash(self, job: HashPieces) -> None:
         matching: list[FullPiece] = []

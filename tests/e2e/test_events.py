@@ -209,6 +209,10 @@ def test_the_figures_are_all_there_and_bounded(sample: Sample, tmp_path: Path) -
     assert figures["blobtorrent_arena_bytes", "budget"] == 64 * MIB
     assert figures["blobtorrent_process_resident_bytes",] > MIB
     assert {"core", "rest", "hooks", "door"} <= {key[1] for key in figures if key[0] == "blobtorrent_loop_passes_total"}
+    for name, kind in (("rest_request", "read"), ("rest_request", "change"), ("hash_job", "check")):
+        assert figures[f"blobtorrent_{name}_seconds_count", kind] >= 1
+        assert figures[f"blobtorrent_{name}_seconds_sum", kind] > 0
+    assert figures["blobtorrent_tracker_announce_seconds_count", "http"] == 0
     assert len(figures) < MAX_SERIES
     text = json.dumps([list(key) for key in figures])
     assert sample.info_hash.hex() not in text and "canary" not in text

@@ -117,6 +117,7 @@ def test_pieces_in_any_order_and_batches_become_the_files(engine, seed):
         written += [piece.index for piece in verdicts.written]
     assert sorted(written) == list(range(torrent.geometry.num_pieces))
     assert torrent.is_on_disk(engine.root)
+    assert 1 <= sum(engine.disk.write_times.read().counts) <= torrent.geometry.num_pieces
     assert engine.arena.reserved == 0
     assert engine.arena.free == engine.arena.capacity
     assert store.parts.num_blocks == 0

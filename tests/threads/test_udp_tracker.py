@@ -81,9 +81,9 @@ class FakeUdpTracker:
 class Rig:
     def __init__(self) -> None:
         self.outcalls, self.udp, self.metrics = Outcalls(ANYWHERE), UdpLoop(ANYWHERE), Registry()
-        trackers = UdpTrackers(
+        self.trackers = UdpTrackers(
             self.udp, self.outcalls.mailbox.post, random.SystemRandom().getrandbits, ANYWHERE.admits)
-        trackers.measure(self.metrics)
+        self.trackers.measure(self.metrics)
         self.box: Mailbox[Any] = Mailbox("test")
         self.outcalls.start()
         self.udp.start()
@@ -130,6 +130,7 @@ def test_thousands_of_announces_cost_one_connection_id(rig: Rig) -> None:
             assert all(rig.box.get(WAIT_S).error is None for _ in range(25))
     assert tracker.connects == 1
     assert len(tracker.announces) == 501
+    assert sum(rig.trackers.announce_times.read().counts) == 501
 
 
 def test_a_tracker_is_scraped(rig: Rig) -> None:

@@ -33,7 +33,7 @@ from blobtorrent.interface.rest.listeners import (
 )
 from blobtorrent.interface.rest.problems import problem
 from blobtorrent.interface.rest.streams import Pull
-from blobtorrent.interface.rest.usage import NO_ROUTE, Usage
+from blobtorrent.interface.rest.usage import AT_ONCE, CHANGE, NO_ROUTE, READ, Usage
 from blobtorrent.model.errors import BlobTorrentError, BugError
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
@@ -77,6 +77,8 @@ class Answers(Protocol):
 class _Job(NamedTuple):
     connection: Connection
     request: Request
+    kind: str                          # of the route, as in Usage
+    begun_s: float
 
 
 class _Answered(NamedTuple):
@@ -258,10 +260,12 @@ class RestServer:
             self._crowd.on_request(connection)
         head = request.head
         log.debug("request", method=head.method, path="/".join(head.path))
-        job = _Job(connection, request)
+        is_at_once = self._router.is_answered_at_once(head)
+        kind = AT_ONCE if is_at_once else READ if head.method in ("GET", "HEAD") else CHANGE
+        job = _Job(connection, request, kind, time.monotonic())
         if self._is_draining:
             self._on_answered(job, _STOPPING)
-        elif self._router.is_answered_at_once(head):
+        elif is_at_once:
             self._answer_now(job)
         else:
             self._pool.post(job)
@@ -274,9 +278,10 @@ class RestServer:
             self._on_answered(job, response)
 
     def _on_answered(self, job: _Job, response: Response) -> None:
-        connection, request = job
+        connection, request, kind, begun_s = job
         audit.note(request.head, request.grant, connection.caller, response.status, response.about)
         self._usage.note(self._router.name_of(request.head), response.status)
+        self._usage.note_time(kind, time.monotonic() - begun_s)
         try:
             connection.answer(response)
         except ValueError as error:    # a header that nobody could send

@@ -4,6 +4,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from blobtorrent.interface.openmetrics import expose
+from blobtorrent.runtime.histogram import Histogram
 from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
 
 
@@ -52,3 +53,25 @@ def test_the_figures_of_one_name_stay_together_and_keep_all_their_digits():
     assert [sample.labels["kind"] for sample in families["blobtorrent_a"].samples] == ["x", "y"]
     assert f'kind="x"}} {total}\n' in expose(registry).decode()
     assert families["blobtorrent_b_bytes"].samples[0].value == 1e-7
+
+
+def test_histograms_are_exposed_by_classes_that_hold_the_ones_below():
+    registry = Registry()
+    fast, slow, other = (Histogram((0.5, 10.0)) for _ in range(3))
+    for seconds in (0.25, 0.5, 9.0):
+        fast.note(seconds)
+    slow.note(99.0)
+    other.note(1.0)
+    registry.histogram("blobtorrent_disk_job_seconds", "Time.", fast, kind="read")
+    registry.histogram("blobtorrent_disk_job_seconds", "Time.", slow, kind="read")
+    registry.histogram("blobtorrent_disk_job_seconds", "Time.", other, kind="write")
+    registry.counter("blobtorrent_z_total", "Z.")
+    (family,) = [family for family in families_of(registry).values() if family.type == "histogram"]
+    assert (family.name, family.unit, family.documentation) == ("blobtorrent_disk_job_seconds", "seconds", "Time.")
+    found = [(sample.name.rpartition("_")[2], *sample.labels.values(), sample.value) for sample in family.samples]
+    assert found == [
+        ("bucket", "read", "0.5", 2), ("bucket", "read", "10.0", 3), ("bucket", "read", "+Inf", 4),
+        ("count", "read", 4), ("sum", "read", 108.75),
+        ("bucket", "write", "0.5", 0), ("bucket", "write", "10.0", 1), ("bucket", "write", "+Inf", 1),
+        ("count", "write", 1), ("sum", "write", 1.0),
+    ]

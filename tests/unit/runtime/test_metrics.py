@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from blobtorrent.runtime.histogram import Histogram
 from blobtorrent.runtime.metrics import Registry, Sample
 
 
@@ -37,3 +38,9 @@ def test_names_keep_the_scheme(name):
 def test_a_gauge_may_not_break_the_scheme_either():
     with pytest.raises(ValueError, match="is not blobtorrent_"):
         Registry().gauge("depth", "Something.", lambda: 0)
+
+
+@pytest.mark.parametrize("name", ["blobtorrent_disk_total", "disk_seconds", "blobtorrent_Disk_seconds"])
+def test_histograms_are_of_seconds_and_keep_the_scheme(name):
+    with pytest.raises(ValueError, match="blobtorrent_|_seconds"):
+        Registry().histogram(name, "Something.", Histogram())
