@@ -99,7 +99,8 @@ class Parts:
         self.metainfos = Metainfos(self.roster, outlets)
         self.sharing = Sharing(self.roster, self.metainfos)
         self.swarms = SwarmManager(
-            outlets, peer_id=around.peer_id, settings=swarm_settings(settings), max_links=settings.network.max_peers)
+            outlets, peer_id=around.peer_id, settings=swarm_settings(settings), max_links=settings.network.max_peers,
+            clock=clock)
         self.announces = AnnounceManager(
             outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id,
             key=around.rng.getrandbits(32), to_all=settings.trackers.announce_to_all)
@@ -224,7 +225,7 @@ def _metadata_of(around: Surroundings, parts: Parts, session: Session) -> "Metad
         from blobtorrent.core.session.metadata import MetadataFetcher
 
         parts.metadata = MetadataFetcher(
-            parts.roster, around.outlets, parts.swarms, parts.announces, parts.metainfos, parts.keeper,
+            parts.roster, around.outlets, parts.swarms, parts.announces, parts.metainfos, parts.keeper, parts.sharing,
             on_idle=parts.closer.go_on)
         session.messages.update(parts.metadata.messages)
     return parts.metadata

@@ -18,6 +18,7 @@ from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import facts_of
 from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.sharing import Sharing
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeerSource
@@ -51,13 +52,14 @@ class MetadataFetcher:
     """Work of the state *metadata*. `on_idle(torrent)` is called when a job of a torrent has ended."""
 
     def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, announces: AnnounceManager,
-                 metainfos: Metainfos, keeper: Keeper, *, on_idle: Callable[[Torrent], None]) -> None:
+                 metainfos: Metainfos, keeper: Keeper, sharing: Sharing, *, on_idle: Callable[[Torrent], None]) -> None:
         self._roster = roster
         self._outlets = outlets
         self._swarms = swarms
         self._announces = announces
         self._metainfos = metainfos
         self._keeper = keeper
+        self._sharing = sharing
         self._on_idle = on_idle
         self._named: dict[tuple[str, int], dict[InfoHash, None]] = {}  # peers that are being looked up, and whose
         self.messages: Mapping[type[Any], Callable[[Any], None]] = {
@@ -226,6 +228,7 @@ class MetadataFetcher:
             record.wishes = record.wishes._replace(file_priorities=unselected(metainfo, link))
         torrent.metadata = None
         self._metainfos.provide(torrent, metainfo)
+        self._sharing.follow(torrent)                      # only now it is known what its files are called
 
     def _end(self, torrent: Torrent, error: BlobTorrentError | None) -> None:
         """It is known and safe; or it has failed, and the link stays."""

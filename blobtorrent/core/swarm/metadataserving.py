@@ -1,13 +1,15 @@
 """MetadataServer: gives the info dictionary of a torrent to peers that have only its hash (BEP 9). Owned by a swarm.
 
-A peer needs each piece once. It may come back for all of them a second time, at no more than a steady pace; what is
-beyond that is rejected, so that nobody has us send without end for a few bytes of requests.
+A host needs each piece once. It may come back for all of them a second time, at no more than a steady pace; what is
+beyond that is rejected, so that nobody has us send without end for a few bytes of requests. To connect again changes
+nothing about that for a while.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blobtorrent.model.reach import Reach, reach_of, site_of
 from blobtorrent.protocol.wire.extended import UT_METADATA
 from blobtorrent.protocol.wire.metadata import (
     DATA,
@@ -22,18 +24,21 @@ if TYPE_CHECKING:
     from blobtorrent.core.swarm.link import PeerLink
     from blobtorrent.core.swarm.swarm import Swarm
 
-AT_ONCE = 64                           # pieces for one peer: 1 MiB
+AT_ONCE = 64                           # pieces for one host: 1 MiB
 PER_SECOND = 16.0                      # more of them, for the dictionaries that are larger
-TIMES = 2                              # how often a peer gets the whole
+TIMES = 2                              # how often a host gets the whole ...
+FORGET_S = 3600.0                      # ... in such a time: others may live behind the same address
+MAX_HOSTS = 500                        # that are remembered
 
 
 class _Allowance:
-    """What one peer may still ask for."""
+    """What one host may still ask for."""
 
-    __slots__ = ("at_once", "left", "seen_at")
+    __slots__ = ("at_once", "began_at", "left", "seen_at")
 
     def __init__(self, left: int, now: float) -> None:
         self.left = left
+        self.began_at = now
         self.at_once = float(AT_ONCE)
         self.seen_at = now
 
@@ -48,12 +53,12 @@ class _Allowance:
 
 
 class MetadataServer:
-    """What each peer of a swarm has asked for."""
+    """What each host has asked for."""
 
     def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm
         self._info = swarm.order.metainfo.raw_info
-        self._allowances: dict[PeerLink, _Allowance] = {}
+        self._allowances: dict[str | PeerLink, _Allowance] = {}        # by host, those that began last at the end
 
     def forget(self, link: PeerLink) -> None:
         """The link is gone."""
@@ -72,9 +77,13 @@ class MetadataServer:
             link.send(answer)
 
     def _may(self, link: PeerLink) -> bool:
-        now = self._swarm.now
-        allowance = self._allowances.get(link)
-        if allowance is None:
-            count = TIMES * num_metadata_pieces(len(self._info))
-            allowance = self._allowances[link] = _Allowance(count, now)
+        now, host = self._swarm.now, link.endpoint.host
+        # On loopback all share one host.
+        key = link if reach_of(host) is Reach.LOOPBACK else site_of(host)
+        allowance = self._allowances.get(key)
+        if allowance is None or now - allowance.began_at >= FORGET_S:
+            self._allowances.pop(key, None)
+            allowance = self._allowances[key] = _Allowance(TIMES * num_metadata_pieces(len(self._info)), now)
+            if len(self._allowances) > MAX_HOSTS:
+                del self._allowances[next(iter(self._allowances))]
         return allowance.take(now)

@@ -472,6 +472,18 @@ def test_an_error_without_metadata_ends_the_search(tmp_path):
     assert posted(rig.udp, FindPeers) == []
 
 
+def test_files_that_another_torrent_has_are_not_touched(tmp_path):
+    """What they are called is known with the metadata only."""
+    rig = SessionRig()
+    other = parse_torrent(b"d4:info" + info_of(pieces=bytes(59) + b"1") + b"e")
+    rig.ask(AddTorrent(other, tmp_path))
+    rig.answer_prepare(has_data=False)
+    rig.ask(AddTorrent(None, tmp_path, magnet=LINK))
+    found(rig)
+    rig.answer_prepare(has_data=False)
+    assert (status(rig).state, status(rig).error_code) == ("error", "torrent.path-taken")
+
+
 # ---- peers that the link names
 
 def test_names_are_looked_up_and_are_no_more_trusted_than_addresses(tmp_path):

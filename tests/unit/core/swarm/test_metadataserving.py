@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from blobtorrent.core.swarm.metadataserving import AT_ONCE, PER_SECOND, TIMES
+from blobtorrent.core.swarm.metadataserving import AT_ONCE, FORGET_S, MAX_HOSTS, PER_SECOND, TIMES
+from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, OUR_IDS, UT_METADATA, ExtendedHandshake
@@ -121,9 +122,36 @@ def test_rubbish_ends_the_link():
         one.tell(joined(one), wire.Extended(OUR_IDS[UT_METADATA], b"rubbish"))
 
 
-def test_a_link_that_ends_is_forgotten():
+def test_to_connect_again_gives_a_host_no_more():
+    one = swarm_with()
+    count = TIMES * num_metadata_pieces(len(INFO))
+    given = 0
+    for _ in range(10):
+        link = joined(one)
+        link.endpoint = Endpoint("20.1.1.1", 40000)
+        given += [answer.kind for answer in ask(one, link, 0, 1, 2)].count(DATA)
+        one.swarm.lose(link, PeerError("test.gone", "gone"))
+    assert given == count
+    one.notes.now += FORGET_S
+    link = joined(one)
+    link.endpoint = Endpoint("20.1.1.1", 40000)
+    assert [answer.kind for answer in ask(one, link, 0)] == [DATA]
+
+
+def test_peers_on_this_machine_share_nothing_but_their_address():
+    one = swarm_with()
+    for _ in range(10):
+        link = joined(one)
+        link.endpoint = Endpoint("127.0.0.1", 40000)
+        assert [answer.kind for answer in ask(one, link, 0, 1, 2)] == [DATA] * 3
+        one.swarm.lose(link, PeerError("test.gone", "gone"))
+    assert one.swarm._metadata._allowances == {}
+
+
+def test_so_many_hosts_are_remembered_and_no_more():
     one = swarm_with()
     link = joined(one)
-    ask(one, link, 0)
-    one.swarm.lose(link, PeerError("test.gone", "gone"))
-    assert one.swarm._metadata._allowances == {}
+    for number in range(MAX_HOSTS + 50):
+        link.endpoint = Endpoint(f"20.{number >> 8}.{number & 255}.1", 40000)
+        ask(one, link, 0)
+    assert len(one.swarm._metadata._allowances) == MAX_HOSTS
