@@ -279,3 +279,52 @@ def test_a_link_that_said_too_much_is_not_handed_on(one):
     assert one.notes.closed == [link]
 
 
+
+
+# ---- anything at all
+
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_peers_say_only_their_own_links_end(seed):
+    rng = random.Random(seed)
+    one = OneMetadata(INFO, max_links=10)
+    honest = one.join("77.7.7.7", is_incoming=False)
+    links = []
+
+    def extension():
+        return wire.Extended(rng.choice((0, 2, 2, 7)), rng.choice((
+            rng.randbytes(rng.randrange(40)),
+            ExtendedHandshake(ids={UT_METADATA: rng.randrange(4)}, metadata_size=rng.randrange(1, 1 << 24)).payload(),
+            MetadataMessage(rng.randrange(4), rng.randrange(9), rng.randrange(1 << 20), rng.randbytes(9)).encode(),
+            b"d1:md11:ut_metadatai-1ee13:metadata_sizei%dee" % rng.randrange(1 << 30))))
+
+    def word():
+        return rng.choice((
+            wire.Choke(), wire.Unchoke(), wire.Interested(), wire.Have(rng.randrange(1 << 32)), wire.HaveAll(),
+            wire.BitfieldMessage(rng.randbytes(rng.randrange(5))), wire.Request(0, 0, 16384), wire.KeepAlive(),
+            wire.Piece(rng.randrange(9), 0, rng.randbytes(30)), extension()))
+
+    for _ in range(600):
+        if len(links) < 20 and isinstance(link := one.arrive(f"66.{rng.randrange(9)}.1.1"), MetadataLink):
+            links.append(link)
+        for link in list(links):
+            try:
+                one.tell(link, *[word() if rng.random() < 0.7 else extension() for _ in range(3)])
+            except PeerError as error:
+                one.swarm.lose(link, error)
+            if link not in one.swarm.links:
+                links.remove(link)
+        assert len(one.swarm.links) <= 10
+        one.pass_time(0.1)
+    if honest not in one.swarm.links:
+        honest = one.join("77.7.7.7", is_incoming=False)
+    one.tell(honest, ExtendedHandshake(ids={UT_METADATA: THEIR_ID}, metadata_size=len(INFO)))
+    for _ in range(600):
+        for link, piece in one.asked():
+            if link is honest:
+                one.give(link, piece)
+        one.pass_time(0.5)
+        if one.swarm.is_done:
+            break
+        if honest not in one.swarm.links:
+            honest = one.join("77.7.7.7", is_incoming=False, size=len(INFO))
+    assert one.swarm.is_done
