@@ -80,8 +80,9 @@ class AddTorrent(NamedTuple):
     It is given by its `metainfo`, or by a `magnet` link: then its metadata is fetched from peers first. A session that
     keeps state answers when the torrent is safe on disk, and needs `raw`, the bytes of the .torrent file.
     `download_dir` is the folder that gets the torrent's file or folder, None that of the settings, as for `goal`.
-    `peers` are tried for ever, and so is who is found by the `peer_names` (see `config.values.peer_name`). `file_priorities` names the files, by number, that are not NORMAL. With `skip_check`
-    what lies on disk is believed to be complete when all sizes are right.
+    `peers` are tried for ever, and so is who is found by the `peer_names` (see `config.values.peer_name`).
+    `file_priorities` names the files, by number, that are not NORMAL. With `skip_check` what lies on disk is believed
+    to be complete when all sizes are right.
     """
 
     metainfo: Metainfo | None
@@ -105,7 +106,8 @@ class AddTorrent(NamedTuple):
 
 
 class AddPeers(NamedTuple):
-    """Peers that are tried for ever, and names that they are found by. Answered by None; NotFound for an unknown torrent."""
+    """Peers that are tried for ever, and names that they are found by. Answered by None; NotFound for an unknown
+    torrent."""
 
     info_hash: InfoHash
     peers: tuple[Endpoint, ...]
