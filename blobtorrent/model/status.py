@@ -152,7 +152,8 @@ class SessionStatus(NamedTuple):
     """The whole engine. `state` is starting, running, draining or stopped; `listen` holds the real "HOST:PORT" of every
     open listener; `external` the addresses that others see us at, as far as enough of them agree; `damages` says in
     words what was found damaged when the state was read. `loaded` of the `total` torrents that were there when it ended
-    last are known again; while that goes on, some may be missing from the board.
+    last are known again; while that goes on, some may be missing from the board. While it drains, `drained` of the
+    `to_drain` torrents that ran have left their swarms.
     """
 
     state: str
@@ -168,3 +169,5 @@ class SessionStatus(NamedTuple):
     external: tuple[str, ...] = ()
     network: NetworkStatus = NetworkStatus()
     mappings: tuple[MappingStatus, ...] = ()       # none where no router is asked
+    drained: int = 0
+    to_drain: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import threading
@@ -23,6 +24,13 @@ Command = Callable[..., tuple[int, str, str]]
 
 ONE = torrent(1)["hash"]
 TINY = parse_torrent(tiny_torrent()).info_hash.hex
+
+
+class Terminal(io.StringIO):
+    encoding = "ascii"
+
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture
@@ -364,7 +372,7 @@ def test_a_connection_that_the_daemon_closed_is_made_anew_for_reading_only():
 
 
 def test_draining_is_waited_for(daemon, command):
-    draining = {"state": "draining", "started_at": 5, "unique_pieces": None}
+    draining = {"state": "draining", "started_at": 5, "drained": 0, "to_drain": 2, "unique_pieces": None}
     daemon.answer("POST /v1/session/drain", Reply(202, draining))
     daemon.answer("GET /v1/session", draining, refusal("session.stopping", "not now", 503),
                   {**draining, "unique_pieces": 3}, Reply(200, b"not json any more"))
@@ -375,8 +383,21 @@ def test_draining_is_waited_for(daemon, command):
     assert command("drain")[1] == "the daemon is draining\n"
 
 
+@pytest.mark.parametrize(("to_drain", "more", "is_drawn"), [(4, (), True), (4, ("--json",), False), (0, (), False)])
+def test_a_bar_tells_how_many_torrents_have_left_their_swarms(daemon, command, monkeypatch, to_drain, more, is_drawn):
+    draining = {"state": "draining", "started_at": 5, "drained": to_drain // 4, "to_drain": to_drain,
+                "unique_pieces": None}
+    daemon.answer("POST /v1/session/drain", Reply(202, draining))
+    daemon.answer("GET /v1/session", draining, Reply(200, b"not json any more"))
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert command("drain", "--wait", *more)[0] == EXIT_OK
+    assert ("25.0%  1 of 4" in terminal.getvalue()) is is_drawn
+    assert terminal.getvalue().endswith("\r\x1b[K" if is_drawn else "")
+
+
 def test_a_daemon_that_came_in_place_of_the_drained_one_is_another(daemon, command):
-    draining = {"state": "draining", "started_at": 5, "unique_pieces": 0}
+    draining = {"state": "draining", "started_at": 5, "drained": 0, "to_drain": 0, "unique_pieces": 0}
     daemon.answer("POST /v1/session/drain", Reply(202, draining))
     daemon.answer("GET /v1/session", draining, {**draining, "started_at": 6, "state": "running"})
     assert command("drain", "--wait")[1] == "the daemon has ended\n"

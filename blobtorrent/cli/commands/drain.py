@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from blobtorrent.cli.client import ApiError, Client, client_options, connect
+from blobtorrent.cli.meter import Meter
 from blobtorrent.cli.output import EXIT_OK, OutOfTime, Subcommands, clean, print_json
 from blobtorrent.cli.waiting import duration
 from blobtorrent.model.errors import NetworkError
@@ -35,7 +36,8 @@ def run(args: Namespace) -> int:
     client = connect(args)
     session = client.request("POST", "/v1/session/drain", {"timeout_s": args.timeout}).value
     if args.wait:
-        session = _wait_for_end(client, session, args.timeout + END_S)
+        with Meter(is_wanted=not args.json) as meter:
+            session = _wait_for_end(client, session, args.timeout + END_S, meter)
     if args.json:
         print_json(session)
     else:
@@ -45,7 +47,8 @@ def run(args: Namespace) -> int:
     return EXIT_OK
 
 
-def _wait_for_end(client: Client, session: Mapping[str, Any], timeout_s: float) -> Mapping[str, Any]:
+def _wait_for_end(client: Client, session: Mapping[str, Any], timeout_s: float, meter: Meter
+                  ) -> Mapping[str, Any]:
     """The last that the daemon told of itself. Another one may be there the moment that it has gone."""
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:
@@ -59,4 +62,6 @@ def _wait_for_end(client: Client, session: Mapping[str, Any], timeout_s: float) 
         if now["started_at"] != session["started_at"]:
             return session
         session = now
+        if session["to_drain"]:
+            meter.show_count(session["drained"], session["to_drain"])
     raise OutOfTime("command.timeout", "out of time: the daemon has not ended")

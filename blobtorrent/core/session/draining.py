@@ -29,6 +29,7 @@ class DrainManager:
         self._clock = clock
         self._timers = timers
         self._waiting: set[InfoHash] | None = None         # swarms that have not answered; None: not asked for
+        self._num_swarms = 0
         self._unique_pieces = 0
         self._is_complete = True
         self._is_over = False
@@ -40,6 +41,8 @@ class DrainManager:
             return
         running = self._swarms.running()
         self._waiting = {torrent.info_hash for torrent in running}
+        self._num_swarms = len(self._waiting)
+        self._tell()
         for torrent in running:
             self._swarms.retire(torrent, command.timeout_s)
         self._timers.at(self._clock.now() + command.timeout_s + GRACE_S, self._give_up)
@@ -50,7 +53,12 @@ class DrainManager:
         self._waiting.discard(answer.info_hash)
         self._unique_pieces += answer.unique_pieces
         self._is_complete &= answer.is_complete
+        self._tell()
         self._end_when_done()
+
+    def _tell(self) -> None:
+        assert self._waiting is not None
+        self._session.tell_drained(self._num_swarms - len(self._waiting), self._num_swarms)
 
     def _give_up(self) -> None:
         if self._waiting:

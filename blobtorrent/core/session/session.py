@@ -179,6 +179,10 @@ class Session:
             log.info("draining", torrents=len(self._roster))
             self._torrents.retire()
 
+    def tell_drained(self, drained: int, to_drain: int) -> None:
+        """So many swarms have retired of all that are to; the next snapshot says so."""
+        self._status = self._status._replace(drained=drained, to_drain=to_drain)
+
     def has_retired(self, unique_pieces: int) -> None:
         """All swarms have done what they could; the snapshot says how many pieces only we have."""
         self._status = self._status._replace(unique_pieces=unique_pieces)

@@ -200,6 +200,8 @@ SESSION: Shape[SessionStatus] = Shape({
     "damages": described(list_of(TEXT), "What was found damaged when the state was read."),
     "loaded": described(COUNT, "So many of the torrents that there were are known again."),
     "total": described(COUNT, "So many there were."),
+    "drained": described(COUNT, "While it drains: so many torrents have left their swarms."),
+    "to_drain": described(COUNT, "So many are to."),
     "unique_pieces": described(nullable(COUNT), "When it was drained: pieces that no peer who was connected has."),
 })
 

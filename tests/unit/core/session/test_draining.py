@@ -63,11 +63,16 @@ def test_every_swarm_is_told_and_it_ends_with_the_last(tmp_path: Path) -> None:
     drain(rig)
     assert [(order.info_hash, order.timeout_s) for order in orders(rig)] == [(one.info_hash, 60.0) for one in TORRENTS]
     assert (session(rig).state, unique_pieces(rig)) == ("draining", None)
+    rig.advance(2)
+    assert (session(rig).drained, session(rig).to_drain) == (0, 2)
     rig.tell(SwarmRetired(TORRENTS[0].info_hash, 3, True))
+    rig.advance(2)
     assert unique_pieces(rig) is None
+    assert (session(rig).drained, session(rig).to_drain) == (1, 2)
     rig.tell(SwarmRetired(TORRENTS[1].info_hash, 1, True))
     rig.advance(2)                     # also with the next snapshot
     assert (session(rig).state, unique_pieces(rig)) == ("draining", 4)
+    assert (session(rig).drained, session(rig).to_drain) == (2, 2)
 
 
 def test_a_session_without_swarms_is_drained_at_once(tmp_path: Path) -> None:
