@@ -30,10 +30,12 @@ class FetchParts:
 
     Answered on `reply_to` by any number of PartsFetched and one FetchEnded, all with `token`. `reader` is the one that
     came back with an earlier answer, and is nobody else's until FetchEnded brings it back. `bytes_per_s` of 0 is no
-    limit. Whoever asked sets `is_cancelled` when it wants no more of it.
+    limit. Whoever asked sets `is_cancelled` when it wants no more of it; who reads counts `received_bytes` up, also
+    of what is of no use.
     """
 
-    __slots__ = ("bytes_per_s", "content", "is_cancelled", "parts", "reader", "reply_to", "seed", "token")
+    __slots__ = ("bytes_per_s", "content", "is_cancelled", "parts", "reader", "received_bytes", "reply_to", "seed",
+                 "token")
 
     def __init__(self, seed: str, content: SeedContent, parts: list[Part], reply_to: Mailbox[Any], token: Any, *,
                  reader: "SeedReader | None" = None, bytes_per_s: int = 0) -> None:
@@ -44,7 +46,9 @@ class FetchParts:
         self.reply_to = reply_to
         self.token = token
         self.bytes_per_s = bytes_per_s
-        self.is_cancelled = False      # set by one thread, read by another: a moment late is soon enough
+        # Each is set by one thread and read by another: a moment late is soon enough.
+        self.is_cancelled = False
+        self.received_bytes = 0
 
 
 class PartsFetched(NamedTuple):

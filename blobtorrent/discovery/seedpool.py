@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from stat import S_ISREG
 from typing import Protocol
 
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
@@ -66,7 +67,7 @@ class SeedPool:
         sink = _Slots(self._memory, order)
         reader, file = order.reader or SeedReader(order.seed, order.content), None
         error: BlobTorrentError | None = BugError("bug.webseed", "reading from a web seed failed; the log says how")
-        progress = Progress(lambda: order.is_cancelled or self._is_stopping, self._clock, order.bytes_per_s)
+        progress = Progress(lambda: order.is_cancelled or self._is_stopping, self._clock, order, order.bytes_per_s)
         way = Way(self._clock, self._binding, self._secret_headers, self._allow_local)
         try:
             for asked in order.content.ranges((part.piece, part.begin, part.length) for part in order.parts):
@@ -149,8 +150,10 @@ class HeaderFile:
     def __call__(self) -> Sequence[SecretHeader]:
         known, headers = self._known
         try:
-            with self._path.open(encoding="ascii") as file:
+            with open(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), encoding="ascii") as file:
                 stat = os.fstat(file.fileno())
+                if not S_ISREG(stat.st_mode):
+                    raise ValueError("it is no regular file")
                 stamp = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
                 if stamp == known:
                     return headers

@@ -23,6 +23,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from blobtorrent.discovery.httpcall import USER_AGENT, Deadline, connect, failure_of, split_url, target_of
 from blobtorrent.model.errors import NetworkError, TimedOut, WebSeedError
 from blobtorrent.model.reach import is_public, may_ask
+from blobtorrent.model.urls import WEB_SEED_SCHEMES, usable_url
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.outgoing import far_end
 from blobtorrent.protocol.webseed import (
@@ -44,10 +45,13 @@ if TYPE_CHECKING:
 
 CONNECT_S = 20.0                       # for the name, the connection and TLS
 STALL_S = 15.0                         # so many seconds for every ...
-STALL_BYTES = 16 << 10                 # ... so many bytes, and for the head of an answer
+STALL_BYTES = 16 << 10                 # ... so many bytes of an order, whatever lies between them
+RANGE_BYTES = 2 << 10                  # a range that came counts as so many at least: files may be small
+READ_AHEAD_BYTES = 8 << 10             # of a range, which may come with the head
 LOOK_S = 0.25                          # between two looks whether all this is still wanted
 MAX_REDIRECTS = 3
-MAX_REMEMBERED = 256                   # redirects
+MAX_REMEMBERED = 64                    # redirects
+MAX_ERROR_BYTES = 64 << 10             # so much is read of an answer that is of no use, to keep the connection
 MAX_RECEIVE = 1 << 20                  # bytes at a time: what is limited comes in smaller ones
 SCRATCH_BYTES = 64 << 10
 SAVED_S = 0.25                         # of a limit is kept while nothing comes
@@ -98,9 +102,14 @@ class SeedReader:
         """
         self.retry_after_s = None
         try:
-            while asked.length:
-                got = self._read_some(asked, sink, progress, way)
-                asked = asked._replace(offset=asked.offset + got, length=asked.length - got)
+            left = asked
+            while left.length:
+                got = self._read_some(left, sink, progress, way)
+                left = left._replace(offset=left.offset + got, length=left.length - got)
+            progress.range_came(asked.length)
+        except WebSeedError:
+            self._moved.pop(asked.file, None)              # it may have expired
+            raise
         except OSError as error:
             self._fail(asked.file)
             raise failure_of(error) from None
@@ -119,16 +128,14 @@ class SeedReader:
             self._connection = None
 
     def _fail(self, file: int) -> None:
-        self._moved.pop(file, None)    # it may have expired
+        self._moved.pop(file, None)
         self.close()
 
     def _read_some(self, asked: FileRange, sink: Sink, progress: Progress, way: Way) -> int:
         """Read what one answer has of a range, at least a byte; returns how much."""
         whole = self._whole
-        if whole is not None and whole.leads_to(asked):
+        if whole is not None and whole.leads_to(asked) and self._goes_on(whole, progress):
             response, body = whole.response, Body(asked.offset - whole.position, asked.length, is_whole=True)
-            whole.stream.progress = progress
-            progress.rearm()
         else:
             response, body = self._ask(asked, progress, way)
         _skip(response, body.skip)
@@ -148,6 +155,17 @@ class SeedReader:
             self._whole = None
         return body.length
 
+    def _goes_on(self, whole: _Whole, progress: Progress) -> bool:
+        """Whether more comes of an answer that was kept: its server may have ended it meanwhile."""
+        whole.stream.progress = progress
+        try:
+            if whole.response.peek(1):
+                return True
+        except ConnectionError:
+            pass
+        self.close()
+        return False
+
     def _ask(self, asked: FileRange, progress: Progress, way: Way) -> tuple[HTTPResponse, Body]:
         """The answer to a request for a range, up to its body."""
         hop = self._moved.get(asked.file) or _Hop(self.content.url_of(self.seed, asked.file))
@@ -159,7 +177,12 @@ class SeedReader:
             response, is_public = self._exchange(parts, request, hop, progress, way)
             location = response.getheader("Location")
             if response.status not in REDIRECTS or location is None:
-                body = self._body_of(response, asked, way.clock)
+                try:
+                    body = self._body_of(response, asked, way.clock)
+                except WebSeedError:
+                    if not _is_read(response):
+                        self.close()
+                    raise
                 if hop.is_redirected:
                     self._remember(asked.file, hop)
                 return response, body
@@ -216,7 +239,8 @@ class SeedReader:
         progress.look()
         is_public_only = hop.came_from_public or not way.allow_local and bool(parts.query)
         may_ask_here = partial(may_ask, came_from_public=is_public_only, on_loopback=True)
-        sock = connect(parts, Deadline(way.clock, CONNECT_S), may_ask_here, binding=way.binding)
+        with progress.aside():
+            sock = connect(parts, Deadline(way.clock, CONNECT_S), may_ask_here, binding=way.binding)
         self._connection = _Connection(
             sock, _Stream(sock, progress), (parts.scheme, parts.netloc),
             is_public(far_end(way.binding, sock, parts.hostname or "")))
@@ -251,15 +275,23 @@ class _Whole(NamedTuple):
         return self.file == asked.file and 0 <= asked.offset - self.position <= MAX_SKIP_BYTES
 
 
+class Tally(Protocol):
+    """Who wants to know how an order goes."""
+
+    received_bytes: int
+
+
 class Progress:
     """Watches one order while it is read: whether it is still wanted, whether bytes come, how fast they may.
 
-    `is_cancelled` is asked now and then. `bytes_per_s` of 0 is no limit.
+    The time for bytes is one for the whole order: new answers, heads and redirects do not renew it, only what was asked
+    for does. `is_cancelled` is asked now and then. `bytes_per_s` of 0 is no limit.
     """
 
-    def __init__(self, is_cancelled: Callable[[], bool], clock: Clock, bytes_per_s: int = 0) -> None:
+    def __init__(self, is_cancelled: Callable[[], bool], clock: Clock, tally: Tally, bytes_per_s: int = 0) -> None:
         self._is_cancelled = is_cancelled
         self._clock = clock
+        self._tally = tally
         self._bytes_per_s = bytes_per_s
         self._due_at = clock.now()                         # when the limit lets the next byte through
         self._armed_at = self._due_at
@@ -274,19 +306,31 @@ class Progress:
 
     @contextmanager
     def head(self) -> Iterator[None]:
-        """The head of an answer is awaited: all of it in the time of one stall, however it drips."""
-        self.rearm()
+        """The head of an answer is awaited: it is nothing that was asked for."""
         self._is_head = True
         try:
             yield
         finally:
             self._is_head = False
-            self.rearm()
 
-    def rearm(self) -> None:
-        """What comes next has its own time."""
-        self._armed_at = self._clock.now()
-        self._since = 0
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is done here has a time limit of its own."""
+        began_at = self._clock.now()
+        try:
+            yield
+        finally:
+            self._armed_at += self._clock.now() - began_at
+
+    def range_came(self, length: int) -> None:
+        """All of a range is here."""
+        self._count(max(RANGE_BYTES, min(length, READ_AHEAD_BYTES)))
+
+    def _count(self, count: int) -> None:
+        self._since += count
+        if self._since >= STALL_BYTES:
+            self._armed_at = self._clock.now()
+            self._since = 0
 
     def wait_s(self) -> float:
         """How long to wait for the next byte before this is asked again. Raises TimedOut, Cancelled."""
@@ -298,9 +342,9 @@ class Progress:
 
     def came(self, count: int) -> None:
         """So many bytes came; holds the thread as long as the limit asks for. Raises Cancelled."""
-        self._since += count
-        if self._since >= STALL_BYTES and not self._is_head:
-            self.rearm()
+        if not self._is_head:
+            self._tally.received_bytes += count
+            self._count(count)
         if self._bytes_per_s:
             now = self._clock.now()
             self._due_at = max(self._due_at, now - SAVED_S) + count / self._bytes_per_s
@@ -360,6 +404,17 @@ def _skip(response: HTTPResponse, count: int) -> None:
         _read_all(response, scratch[:count - start])
 
 
+def _is_read(response: HTTPResponse) -> bool:
+    """Read the rest of an answer that is of no use, if it is short. True when the connection can go on."""
+    if response.will_close or response.length is None or response.length > MAX_ERROR_BYTES:
+        return False
+    try:
+        _skip(response, response.length)
+    except (OSError, HTTPException, NetworkError):
+        return False
+    return True
+
+
 def _request(url: str, parts: SplitResult, asked: FileRange, secrets: Sequence[SecretHeader]) -> bytes:
     """The request; `parts` are of the URL without user and password, which are in `url`."""
     target = target_of(parts)
@@ -388,6 +443,9 @@ def _joined(url: str, location: str) -> str:
         parts = urlsplit(urljoin(url, location))
         if urlsplit(url).netloc != parts.netloc:
             parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+        led = usable_url(parts.geturl().encode("latin-1"), WEB_SEED_SCHEMES)
     except ValueError:
-        raise NetworkError("net.bad-url", "redirected to what is no URL") from None
-    return parts.geturl()
+        led = None
+    if led is None:
+        raise NetworkError("net.bad-url", "redirected to what is no URL")
+    return led

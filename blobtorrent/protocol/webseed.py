@@ -21,6 +21,7 @@ from blobtorrent.protocol.metafile import TORRENT_LIMITS
 
 # A server that knows no ranges sends files from their start. So much is thrown away to come to what is asked for.
 MAX_SKIP_BYTES = 16 << 20
+MIN_PART_BYTES = 64 << 10              # a server may send less than is asked for, but not by the byte
 MAX_RETRY_AFTER_S = 3600.0
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -171,6 +172,8 @@ def _part(headers: Mapping[str, str], asked: FileRange, file_length: int) -> Bod
         raise WebSeedError("webseed.wrong-file", f"the file there has {int(total)} bytes instead of {file_length}")
     if first != asked.offset or not first <= last < asked.offset + asked.length:
         raise WebSeedError("webseed.bad-range", "another part of the file than was asked for")
+    if last - first + 1 < min(asked.length, MIN_PART_BYTES):
+        raise WebSeedError("webseed.bad-range", "so small a part of the file that it would take many to read it")
     return Body(0, last - first + 1)
 
 

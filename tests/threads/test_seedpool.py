@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -171,6 +172,7 @@ def changed(**changes: object) -> Callable[[SeedServer, Asked], Answer]:
     (refuse(302, Location="ftp://127.0.0.1/"), "net.bad-url"),
     (refuse(302, Location="http://127.0.0.1:99999/"), "net.bad-url"),
     (refuse(302, Location="/again"), "net.too-many-redirects"),
+    (refuse(302, Location="http://127.0.0.1:1/" + 3000 * "x"), "net.bad-url"),
     (changed(status=206, headers=()), "webseed.bad-range"),
     (changed(headers=(("Content-Range", "bytes 0-10/11"), ("Content-Length", "11"))), "webseed.wrong-file"),
     (changed(cut_at=70_000), "net.reset"),
@@ -201,8 +203,7 @@ def test_what_came_before_a_cut_is_kept(reading: Reading, sample: Sample, whole:
 
 
 @pytest.mark.parametrize("behave", [
-    changed(pause_s=60.0), changed(bytes_per_s=2000),
-    changed(raw=b"HTTP/1.1 100 Continue\r\n\r\n" * 200_000 + b"HTTP/1.1 404 Gone\r\n\r\n"),
+    changed(pause_s=60.0), changed(bytes_per_s=2000), changed(raw=b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000_000),
 ], ids=["silent", "dripping", "continuing"])
 def test_who_lets_us_wait_is_left(
     reading: Reading, sample: Sample, monkeypatch: pytest.MonkeyPatch, behave: Callable[[SeedServer, Asked], Answer],
@@ -211,8 +212,79 @@ def test_who_lets_us_wait_is_left(
     with SeedServer(sample.folder, behave) as server:
         began = time.monotonic()
         ended = reading.read(server.url, range(2))
-        assert ended.error is not None and ended.error.code in ("net.timed-out", "webseed.no-file")
+        assert ended.error is not None and ended.error.code == "net.timed-out"
         assert time.monotonic() - began < 5
+
+
+def test_the_time_for_bytes_is_not_renewed_by_answers_that_bring_next_to_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(seedreader, "STALL_S", 0.7)
+    sample = make_sample(tmp_path, "many", [(f"{number:02}", 100) for number in range(60)], 32 * 1024)
+    reading = Reading(parse_torrent(sample.torrent.read_bytes()))
+    with SeedServer(sample.folder, changed(pause_s=0.25)) as server:
+        ended = reading.read(server.url, range(1))
+        assert ended.error is not None and ended.error.code == "net.timed-out"
+        assert len(server.asked) <= 4
+    assert reading.pool.stop(TIMEOUT_S)
+
+
+def test_many_small_files_are_read_in_peace_by_a_server_that_takes_a_moment_for_each(tmp_path: Path) -> None:
+    sample = make_sample(tmp_path, "many", [(f"{number:02}", 100) for number in range(20)], 32 * 1024)
+    reading = Reading(parse_torrent(sample.torrent.read_bytes()))
+    with SeedServer(sample.folder, changed(pause_s=0.02)) as server:
+        assert reading.read(server.url, range(1)).error is None
+        assert (len(server.asked), server.connections) == (20, 1)
+    assert reading.pool.stop(TIMEOUT_S)
+
+
+def test_a_server_that_sends_byte_by_byte_is_asked_once(reading: Reading, sample: Sample) -> None:
+    def serve(server: SeedServer, asked: Asked) -> Answer:
+        assert asked.start is not None
+        return server.serve(asked._replace(end=asked.start + 1))
+
+    with SeedServer(sample.folder, serve) as server:
+        ended = reading.read(server.url, range(2))
+        assert ended.error is not None and ended.error.code == "webseed.bad-range"
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"<h1>not here</h1>"])
+def test_a_connection_goes_on_after_a_file_that_is_not_there(reading: Reading, sample: Sample, body: bytes) -> None:
+    def serve(server: SeedServer, asked: Asked) -> Answer:
+        if asked.path.endswith("one.bin"):
+            return Answer(404, (("Content-Length", str(len(body))),), body)
+        return server.serve(asked)
+
+    with SeedServer(sample.folder, serve) as server:
+        last = reading.metainfo.geometry.num_pieces - 1
+        for piece in (0, 1, last, 2):
+            ended = reading.read(server.url, range(piece, piece + 1))
+            assert (ended.error is None) == (piece == last)
+        assert server.connections == 1
+
+
+def test_an_answer_that_was_kept_and_ended_meanwhile_is_asked_for_again(
+    reading: Reading, sample: Sample, whole: bytes,
+) -> None:
+    def serve(server: SeedServer, asked: Asked) -> Answer:
+        cut_at = None if len(server.asked) > 1 else reading.metainfo.geometry.piece_length
+        return server.serve_whole(asked)._replace(cut_at=cut_at)
+
+    with SeedServer(sample.folder, serve) as server:
+        for piece in range(3):
+            assert reading.read(server.url, range(piece, piece + 1)).error is None
+            time.sleep(0.05)           # for the end of the connection to arrive
+        assert reading.is_exact(whole, range(3))
+        assert len(server.asked) == 2
+
+
+def test_what_is_skipped_is_counted(reading: Reading, sample: Sample) -> None:
+    with SeedServer(sample.folder, SeedServer.serve_whole) as server:
+        order = reading.order(server.url, range(4, 5))
+        assert reading.end().error is None
+        read_ahead = 16 * 1024         # what came with the head is not counted
+        assert order.received_bytes >= 5 * reading.metainfo.geometry.piece_length - read_ahead
 
 
 def test_nobody_waits_for_an_order_that_is_cancelled(reading: Reading, sample: Sample) -> None:
@@ -300,6 +372,17 @@ def test_a_file_with_secrets_that_all_may_read_is_not_used(
         assert server.asked[-1].headers["x-key"] == "secret"
         reading.pool.stop(TIMEOUT_S)
     assert "others than its owner" in caplog.text and "secret" not in caplog.text.replace(str(secrets), "")
+
+
+def test_a_file_with_secrets_that_is_none_holds_nobody_up(
+    metainfo: Metainfo, sample: Sample, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+) -> None:
+    os.mkfifo(tmp_path / "headers", 0o600)
+    with SeedServer(sample.folder) as server:
+        reading = Reading(metainfo, headers_file=tmp_path / "headers")
+        assert reading.read(server.url, range(1)).error is None
+        assert reading.pool.stop(TIMEOUT_S)
+    assert "no regular file" in caplog.text
 
 
 def test_a_server_that_cannot_prove_its_name_is_sent_nothing(

@@ -12,6 +12,7 @@ from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.protocol.webseed import (
     MAX_RETRY_AFTER_S,
+    MIN_PART_BYTES,
     Answer,
     Body,
     FileRange,
@@ -122,7 +123,6 @@ ASKED = FileRange(0, 1000, 500)
 @pytest.mark.parametrize(("status", "headers", "body"), [
     (206, {"content-range": "bytes 1000-1499/9000", "content-length": "500"}, Body(0, 500)),
     (206, {"content-range": "bytes 1000-1499/*"}, Body(0, 500)),
-    (206, {"content-range": "bytes 1000-1099/9000"}, Body(0, 100)),
     (200, {"content-length": "9000"}, Body(1000, 500, is_whole=True)),
     (200, {}, Body(1000, 500, is_whole=True)),
     (206, {"content-range": "bytes 1000-1499/9000", "content-encoding": "identity"}, Body(0, 500)),
@@ -135,6 +135,7 @@ def test_what_an_answer_holds(status: int, headers: dict[str, str], body: Body) 
     (206, {}, "webseed.bad-range"),
     (206, {"content-range": "bytes 0-499/9000"}, "webseed.bad-range"),
     (206, {"content-range": "bytes 1000-1500/9000"}, "webseed.bad-range"),
+    (206, {"content-range": "bytes 1000-1099/9000"}, "webseed.bad-range"),
     (206, {"content-range": "bytes 1000-999/9000"}, "webseed.bad-range"),
     (206, {"content-range": "bytes 1000-1499/9001"}, "webseed.wrong-file"),
     (206, {"content-range": "bytes 1000-1499/9000", "content-length": "499"}, "webseed.bad-range"),
@@ -153,6 +154,16 @@ def test_answers_that_are_of_no_use(status: int, headers: dict[str, str], code: 
     with pytest.raises(WebSeedError) as caught:
         body_of(Answer(status, headers), ASKED, 9000)
     assert caught.value.code == code
+
+
+def test_a_server_may_send_less_than_is_asked_for_but_not_so_little_that_many_requests_are_needed() -> None:
+    asked = FileRange(0, 0, 1 << 20)
+    told = {"content-range": f"bytes 0-{MIN_PART_BYTES - 1}/{1 << 20}"}
+    assert body_of(Answer(206, told), asked, 1 << 20) == Body(0, MIN_PART_BYTES)
+    told = {"content-range": f"bytes 0-{MIN_PART_BYTES - 2}/{1 << 20}"}
+    with pytest.raises(WebSeedError) as caught:
+        body_of(Answer(206, told), asked, 1 << 20)
+    assert caught.value.code == "webseed.bad-range"
 
 
 def test_a_whole_file_is_not_read_for_its_end() -> None:
