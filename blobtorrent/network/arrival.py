@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.model.errors import PeerError
 from blobtorrent.network.messages import Dial, Serve
-from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting, GreetingReader
+from blobtorrent.protocol.wire.greeting import OUR_RESERVED, OUR_RESERVED_WITH_DHT, Greeting, GreetingReader
 from blobtorrent.runtime.machine import Machine, Table
 
 if TYPE_CHECKING:
@@ -114,4 +114,5 @@ class Arrival:
 
     @staticmethod
     def _our_greeting(purpose: Dial | Serve, wire_hash: bytes) -> bytes:
-        return Greeting(OUR_RESERVED, wire_hash, purpose.peer_id).encode()
+        reserved = OUR_RESERVED_WITH_DHT if purpose.has_dht else OUR_RESERVED
+        return Greeting(reserved, wire_hash, purpose.peer_id).encode()

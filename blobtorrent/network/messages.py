@@ -26,6 +26,7 @@ class Serve(NamedTuple):
     info_hash: InfoHash
     peer_id: PeerId
     arrivals: Mailbox[Any]
+    has_dht: bool = False              # we offer to name our node of the DHT (BEP 5)
 
 
 class Withdraw(NamedTuple):
@@ -41,6 +42,7 @@ class Dial(NamedTuple):
     info_hash: InfoHash
     peer_id: PeerId
     reply_to: Mailbox[Any]
+    has_dht: bool = False              # as of Serve
 
 
 class UseFilter(NamedTuple):

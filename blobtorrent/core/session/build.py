@@ -41,7 +41,7 @@ from blobtorrent.core.session.sharing import Sharing
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import CloseTorrent, TorrentManager
-from blobtorrent.core.swarm.messages import AddressSeen, SwarmClosed, SwarmReport, SwarmSettings
+from blobtorrent.core.swarm.messages import AddressSeen, NodeNamed, SwarmClosed, SwarmReport, SwarmSettings
 from blobtorrent.model.events import Event
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.status import SessionStatus, TorrentStatus
@@ -206,7 +206,8 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
     parts.swarms.at_open.append(lambda torrent: look_up(torrent) if _wants_names(parts, torrent) else None)
     if parts.dht is not None:
         parts.dht.messages = session.messages
-        parts.dht.public_ports = lambda: session.public_ports
+        parts.dht.public_ports = parts.swarms.dht_ports = lambda: session.public_ports
+        session.messages[NodeNamed] = parts.dht.on_node
         parts.dht.on_address = lambda host, by: _externals_of(parts, session).on_node(host, by)
     parts.roster.at_entry(TorrentState.METADATA, lambda torrent, _: _metadata_of(around, parts, session).begin(torrent))
     parts.additions.complete = lambda *arguments: _metadata_of(around, parts, session).take(*arguments)

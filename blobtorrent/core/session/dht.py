@@ -13,7 +13,8 @@ from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
-from blobtorrent.core.swarm.messages import PeerSource
+from blobtorrent.core.swarm.messages import NodeNamed, PeerSource
+from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.logs import get_logger
@@ -31,6 +32,7 @@ FIRST_S = 0.3                          # a torrent that is done by then needed n
 REPEAT_S = 900.0                       # nodes forget who does not announce again within half an hour
 FIRST_RETRY_S = 15.0                   # when no node answered, or a download found nobody; doubled every time
 SEARCHES_PER_S = 2.0                   # of all torrents together: what a node does beside other work
+MAX_NAMED = 50                         # nodes of a torrent's peers that wait for the first question
 FORCED_S = 5.0                         # however often somebody wants it
 
 _RUNNING = (TorrentState.METADATA, TorrentState.DOWNLOADING, TorrentState.SEEDING)
@@ -40,7 +42,7 @@ _ENDED = (TorrentState.STOPPED, TorrentState.CLOSING, TorrentState.REMOVING)
 class Sought:
     """A torrent that runs, as the DHT knows it: how the last round of searches went, and when the next one is due."""
 
-    __slots__ = ("timer", "asked_s", "round", "unanswered", "nodes", "peers", "announced", "retry_s")
+    __slots__ = ("timer", "asked_s", "round", "unanswered", "nodes", "peers", "announced", "retry_s", "named")
 
     def __init__(self) -> None:
         self.timer: Timer | None = None
@@ -51,6 +53,7 @@ class Sought:
         self.peers = 0                 # that they named
         self.announced = 0             # nodes that know of us
         self.retry_s = FIRST_RETRY_S
+        self.named: list[Endpoint] = []                    # nodes that peers named before we asked
 
 
 class DhtManager:
@@ -98,6 +101,18 @@ class DhtManager:
             self._set_timer(torrent.info_hash, sought, 0.0)
         return True
 
+    def on_node(self, message: NodeNamed) -> None:
+        """A peer is a node, too: where all that we know are gone or blocked, it leads us to others."""
+        sought = self._sought.get(message.info_hash)
+        if sought is None:
+            return
+        if sought.asked_s is not None:
+            from blobtorrent.discovery.dhtmessages import TryNode
+
+            self._outlets.udp.post(TryNode(message.endpoint))
+        elif len(sought.named) < MAX_NAMED:
+            sought.named.append(message.endpoint)
+
     def _begin(self, torrent: Torrent, event: TorrentEvent) -> None:
         if torrent.record.facts.is_private:
             self._end(torrent, event)
@@ -127,7 +142,7 @@ class DhtManager:
         sought.timer = self._timers.at(self._clock.now() + wait_s * spread, lambda: self._ask(info_hash, sought))
 
     def _ask(self, info_hash: InfoHash, sought: Sought) -> None:
-        from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched, FindPeers
+        from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched, FindPeers, TryNode
 
         self.messages.update({
             DhtPeers: self._on_peers, DhtSearched: self._on_searched, DhtAddress: self._on_address})
@@ -141,6 +156,9 @@ class DhtManager:
         for wire_hash in info_hash.wire_forms:
             self._outlets.udp.post(FindPeers(
                 info_hash, wire_hash, sought.round, *self.public_ports(), is_seed, is_urgent, self._outlets.inbox))
+        for endpoint in sought.named:
+            self._outlets.udp.post(TryNode(endpoint))
+        sought.named.clear()
         self._set_timer(info_hash, sought, self._repeat_s)
 
     @property

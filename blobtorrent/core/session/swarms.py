@@ -46,6 +46,7 @@ class SwarmManager:
 
     def __init__(self, outlets: Outlets, *, peer_id: PeerId, settings: SwarmSettings, max_links: int) -> None:
         self._listen_port = 0
+        self.dht_ports: Callable[[], tuple[int, int] | None] = lambda: None        # as in SwarmSettings
         self.down_bytes_per_s = 0      # of all open swarms, as of their last reports
         self.up_bytes_per_s = 0
         self._outlets = outlets
@@ -256,6 +257,7 @@ class SwarmManager:
             up_bytes_per_s=wishes.up_bytes_per_s,
             group=wishes.group,
             listen_port=self._listen_port,
+            dht_ports=None if record.facts.is_private else self.dht_ports(),
         )
 
 

@@ -213,7 +213,9 @@ class SwarmHost:
         return self._shard.loop.timers.at(deadline_s, callback)
 
     def dial(self, swarm: Swarm, endpoint: Endpoint) -> None:
-        self._door.post(Dial(endpoint, swarm.info_hash, swarm.order.peer_id, self._shard.mailbox))
+        self._door.post(Dial(
+            endpoint, swarm.info_hash, swarm.order.peer_id, self._shard.mailbox,
+            has_dht=swarm.settings.dht_ports is not None))
 
     def close_link(self, link: PeerLink) -> None:
         self._flow.lose(link)
@@ -434,7 +436,8 @@ class SwarmHost:
         self._swarms[order.info_hash] = swarm
         self._flow.add(swarm)
         self._add_web_seeds(swarm)
-        self._door.post(Serve(order.info_hash, order.peer_id, self._shard.mailbox))
+        self._door.post(Serve(
+            order.info_hash, order.peer_id, self._shard.mailbox, has_dht=order.settings.dht_ports is not None))
         if self._metadata is None:
             swarm.start()
         else:

@@ -62,8 +62,8 @@ class PeerLink:
 
     __slots__ = (
         "arriving", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint", "extended",
-        "ghosts", "given", "greeting", "handshakes_spent_s", "haves_told", "intake", "is_incoming", "is_optimistic",
-        "is_suspect", "last_block_at", "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number",
+        "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node", "haves_told", "intake", "is_incoming",
+        "is_optimistic", "is_suspect", "last_block_at", "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number",
         "outstanding", "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked", "up",
         "wanted", "window", "working_on",
     )
@@ -83,6 +83,7 @@ class PeerLink:
         self.said_pieces = False               # a bitfield is only right as the first message
         self.extended = ExtendedHandshake()    # what the peer said of itself (BEP 10)
         self.handshakes_spent_s = 0.0          # see protocol.wire.extended.handshake_counted
+        self.has_named_node = False            # of the DHT
         self.last_block_at = self.last_heard_at = self.last_sent_at = self.last_taken_at = now
         self.linked_at = now
         self.closing: BlobTorrentError | None = None

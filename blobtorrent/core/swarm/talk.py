@@ -10,8 +10,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.link import PeerLink
-from blobtorrent.core.swarm.messages import AddressSeen
+from blobtorrent.core.swarm.messages import AddressSeen, NodeNamed
 from blobtorrent.core.swarm.uploads import OUR_QUEUE
+from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import NetworkError, PeerError
 from blobtorrent.model.reach import Reach, reach_of
@@ -42,6 +43,7 @@ class Talk:
             wire.BitfieldMessage: self._on_bitfield,
             wire.Cancel: self._on_cancel,
             wire.Extended: self._on_extended,
+            wire.Port: self._on_port,
         }
         self._extensions: dict[int, Callable[[PeerLink, bytes], None]] = {}        # by our ids
         self._offers: dict[bytes, int] = {}                # the same by name
@@ -77,6 +79,9 @@ class Talk:
                 metadata_size=self.metadata_size,
                 is_upload_only=swarm.is_seeding or None,
             ).encode())
+        ports = swarm.settings.dht_ports
+        if ports is not None and link.greeting.has_dht and ports[link.endpoint.is_ipv6]:
+            link.send(wire.Port(ports[link.endpoint.is_ipv6]).encode())
 
     def offer(self, extension: bytes, handler: Callable[[PeerLink, bytes], None]) -> None:
         """Take messages of an extension from now on: `handler(link, payload)`, which may raise PeerError."""
@@ -207,6 +212,14 @@ class Talk:
         """A block that did not come in shape: the short last one, or one between other messages."""
         link.state.on_message()
         link.on_loose_block(message.index << 32 | message.begin, message.payload)
+
+    def _on_port(self, link: PeerLink, message: wire.Port) -> None:
+        """Only its first word counts: a peer is one node."""
+        if self._swarm.settings.dht_ports is None or link.has_named_node or not message.port:
+            return
+        link.has_named_node = True
+        self._swarm.order.report_to.post(
+            NodeNamed(self._swarm.info_hash, Endpoint(link.endpoint.host, message.port)))
 
     def _on_extended(self, link: PeerLink, message: wire.Extended) -> None:
         if message.sub_id != HANDSHAKE_ID:

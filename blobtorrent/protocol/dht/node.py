@@ -268,6 +268,8 @@ class Node:
         if query.on_end is not None:   # first of all: who waits for it waits for nothing else
             query.on_end(response, data)
         if sender not in self.routers and self.table.on_answer(response.sender_id, sender, now) is not None:
+            if self.machine.state is NodeState.ISOLATED:   # no bootstrap is under way: find those who are near us
+                self._wait(Search(self.node_id, _ignore), inf, is_urgent=True)
             self._note(NodeEvent.FOUND)
         if response.seen_as is not None and self.vote.add(response.seen_as, packed):
             self.address = response.seen_as

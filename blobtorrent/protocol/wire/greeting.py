@@ -32,6 +32,7 @@ def reserved_bits(*, has_fast: bool = False, has_dht: bool = False, has_v2: bool
 
 
 OUR_RESERVED = reserved_bits()
+OUR_RESERVED_WITH_DHT = reserved_bits(has_dht=True)
 
 
 class Greeting(NamedTuple):

@@ -10,7 +10,7 @@ from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network.arrival import Arrival, State
 from blobtorrent.network.messages import Dial, Serve
 from blobtorrent.protocol.proxy.socks5 import Socks5
-from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
+from blobtorrent.protocol.wire.greeting import OUR_RESERVED, OUR_RESERVED_WITH_DHT, Greeting
 from blobtorrent.runtime.mailbox import Mailbox
 
 HYBRID = InfoHash(v1=b"1" * 20, v2=b"2" * 32)
@@ -40,6 +40,14 @@ def test_whoever_asks_for_a_served_torrent_is_answered_with_the_hash_it_used(wir
     assert arrival.feed(greeting(wire_hash).encode()) == greeting(wire_hash, OURS).encode()
     assert arrival.admit() == (greeting(wire_hash), b"")
     assert arrival.state is State.ADMITTED
+
+
+def test_the_dht_is_offered_where_it_is_to_be():
+    assert Greeting(OUR_RESERVED_WITH_DHT, b"1" * 20, OURS).encode() == Arrival(
+        DIAL._replace(has_dht=True), {}.get).connected()
+    arrival = Arrival(None, {b"1" * 20: SERVE._replace(has_dht=True)}.get)
+    assert arrival.feed(greeting().encode()) == Greeting(OUR_RESERVED_WITH_DHT, b"1" * 20, OURS).encode()
+    assert not Greeting(OUR_RESERVED, b"1" * 20, OURS).has_dht
 
 
 def test_the_answer_does_not_wait_for_the_peer_id():

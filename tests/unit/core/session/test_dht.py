@@ -8,9 +8,16 @@ from typing import Any
 import pytest
 
 from blobtorrent.core.session.commands import AddTorrent, Reannounce, StopTorrent
-from blobtorrent.core.session.dht import FIRST_RETRY_S, FIRST_S, REPEAT_S, SEARCHES_PER_S, Sought
-from blobtorrent.core.swarm.messages import PeersFound, PeerSource
-from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched, FindPeers, ForgetPeers
+from blobtorrent.core.session.dht import FIRST_RETRY_S, FIRST_S, MAX_NAMED, REPEAT_S, SEARCHES_PER_S, Sought
+from blobtorrent.core.swarm.messages import (
+    ChangeSwarm,
+    NodeNamed,
+    OpenSwarm,
+    PeersFound,
+    PeerSource,
+    SwarmSettings,
+)
+from blobtorrent.discovery.dhtmessages import DhtAddress, DhtPeers, DhtSearched, FindPeers, ForgetPeers, TryNode
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
@@ -188,6 +195,43 @@ def test_a_private_torrent_is_never_looked_for(tmp_path: Path) -> None:
     rig, torrent = running(tmp_path, is_private=True)
     rig.command(Reannounce(torrent.info_hash))
     assert asked(rig, 2 * REPEAT_S) == []
+
+
+def nodes_tried(rig: SessionRig, after_s: float) -> list[Endpoint]:
+    rig.advance(after_s)
+    return [message.endpoint for message in rig.udp.drain() if isinstance(message, TryNode)]
+
+
+def test_nodes_that_peers_name_are_tried_once_we_take_part(tmp_path: Path) -> None:
+    rig, torrent = running(tmp_path)
+    for port in range(1, 1000):
+        rig.tell(NodeNamed(torrent.info_hash, PEER._replace(port=port)))
+    assert nodes_tried(rig, FIRST_S / 2) == []
+    assert nodes_tried(rig, FIRST_S) == [PEER._replace(port=port) for port in range(1, MAX_NAMED + 1)]
+    rig.tell(NodeNamed(torrent.info_hash, PEER))
+    assert nodes_tried(rig, 0.0) == [PEER]
+    rig.command(StopTorrent(torrent.info_hash))
+    rig.tell(NodeNamed(torrent.info_hash, PEER))
+    assert nodes_tried(rig, 1.0) == []
+
+
+def settings_of_swarm(rig: SessionRig) -> SwarmSettings:
+    return next(message for message in reversed(rig.shard.drain()) if isinstance(message, (OpenSwarm, ChangeSwarm))
+                ).settings
+
+
+def test_swarms_tell_where_our_node_is_but_none_that_is_private(tmp_path: Path) -> None:
+    rig, _ = running(tmp_path)
+    assert settings_of_swarm(rig).dht_ports == (0, 0)
+    rig.tell(Listening("0.0.0.0", 6881))
+    assert settings_of_swarm(rig).dht_ports == (6881, 0)
+    (tmp_path / "private").mkdir()
+    rig, _ = running(tmp_path / "private", is_private=True)
+    rig.tell(Listening("0.0.0.0", 6881))
+    assert settings_of_swarm(rig).dht_ports is None
+    (tmp_path / "off").mkdir()
+    rig, _ = running(tmp_path / "off", dht__enabled=False)
+    assert settings_of_swarm(rig).dht_ports is None
 
 
 def test_off_is_off(tmp_path: Path) -> None:

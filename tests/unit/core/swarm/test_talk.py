@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.core.swarm.messages import AddressSeen, ChangeSwarm, SwarmSettings, WantPieces
+from blobtorrent.core.swarm.messages import AddressSeen, ChangeSwarm, NodeNamed, SwarmSettings, WantPieces
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, OUR_IDS, UT_PEX, ExtendedHandshake
+from blobtorrent.protocol.wire.greeting import OUR_RESERVED_WITH_DHT
 from tests.support.oneswarm import OneSwarm, haves_in
 from tests.support.stored import StoredTorrent
 
@@ -227,6 +228,42 @@ def test_connected_peers_are_told_when_we_are_reached_at_another_port(torrent):
     assert hello_of(one.said()[link]).port == 7000
     late = one.join([])
     assert hello_of(one.said()[late]).port == 7000
+
+
+def ports_in(messages):
+    return [message.port for message in messages if isinstance(message, wire.Port)]
+
+
+def test_peers_that_are_nodes_are_told_where_our_node_is_by_their_kind_of_address(torrent):
+    one = OneSwarm(torrent, dht_ports=(6881, 6882))
+    by_ipv4, other = one.join([], reserved=OUR_RESERVED_WITH_DHT), one.join([])
+    by_ipv6 = one.join([], reserved=OUR_RESERVED_WITH_DHT, dialled=Endpoint("2a01::1", 1))
+    said = one.said()
+    assert [ports_in(said[link]) for link in (by_ipv4, by_ipv6, other)] == [[6881], [6882], []]
+
+
+@pytest.mark.parametrize("ports", [None, (0, 0)])
+def test_without_a_node_of_ours_nobody_is_told_of_it(torrent, ports):
+    one = OneSwarm(torrent, dht_ports=ports)
+    link = one.join([], reserved=OUR_RESERVED_WITH_DHT)
+    assert ports_in(one.said()[link]) == []
+
+
+def nodes_named(one):
+    return [message for message in one.swarm.order.report_to.drain() if isinstance(message, NodeNamed)]
+
+
+def test_a_peer_names_one_node_its_own(torrent):
+    one = OneSwarm(torrent, dht_ports=(0, 0))
+    link = one.join([])
+    one.tell(link, wire.Port(0), wire.Port(7001), *(wire.Port(port) for port in range(7002, 7100)))
+    assert nodes_named(one) == [NodeNamed(torrent.metainfo.info_hash, Endpoint(link.endpoint.host, 7001))]
+
+
+def test_what_a_peer_of_a_private_torrent_says_of_nodes_is_not_heard(torrent):
+    one = OneSwarm(torrent, dht_ports=None)
+    one.tell(one.join([]), wire.Port(7001))
+    assert nodes_named(one) == []
 
 
 def test_an_extension_is_taken_from_when_it_is_offered_until_it_is_withdrawn(torrent):
