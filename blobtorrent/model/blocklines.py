@@ -18,6 +18,7 @@ from blobtorrent.model.errors import FormatError
 
 MAX_LINE = 1024                        # bytes
 MAX_V6 = 45                            # characters of an address
+MAX_V6_COLONS = 8                      # in it
 MAX_LEVEL = 127                        # the highest access level of DAT that is refused
 
 Line = tuple[bool, int, int]           # is it IPv6, the first address, the last
@@ -78,11 +79,11 @@ def _read_v6(line: bytes) -> Line | None:
 def _read_named_v6(text: str) -> Line:
     """P2P."""
     start, dash, end = text.rpartition("-")
-    name, colon, address = start.partition(":")
-    while dash and colon:
-        if _is_v6(address.strip()):
-            return _v6_range(address.strip(), end.strip())
-        name, colon, address = address.partition(":")
+    parts = start.rsplit(":", MAX_V6_COLONS + 1)           # before those is nothing but the name
+    for at in range(1, len(parts) if dash else 0):
+        address = ":".join(parts[at:]).strip()
+        if _is_v6(address):
+            return _v6_range(address, end.strip())
     raise _bad("no address, network or range")
 
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import islice
 
 V4_BITS = 32
 V6_BITS = 128
 RUN = 2048                             # ranges that are sorted in one step, so that no step is long
+SLICE = 256                            # sorted ranges that are joined in one step
+RUNS_PER_STEP = 64
 SAMPLE = 128                           # of so many sorted ranges one is a candidate for a border between two steps
 STRIDE = 79                            # from the first candidate of one run to that of the next; odd, so all come by
 
@@ -91,7 +95,7 @@ class RangeBuilder:
                 self._end_v4_run()
 
     def pack(self, ranges: Ranges) -> Iterator[None]:
-        """Fill `ranges`, which is empty; every step takes well below a millisecond. The builder is empty then."""
+        """Fill `ranges`, which is empty; every step takes about a millisecond at most. The builder is empty then."""
         self._end_v4_run()
         self._end_v6_run()
         yield from _pack(self._v4_runs, V4_BITS, ranges)
@@ -111,37 +115,47 @@ def _pack(runs: list[Sequence[int]], bits: int, ranges: Ranges) -> Iterator[None
     is_v6, mask = bits == V6_BITS, (1 << bits) - 1
     first, last = -1, -2               # the range that may still grow; none yet
     begins = [0] * len(runs)
-    yield
-    for border in _borders(runs):
-        chunk: list[int] = []
+    samples: list[Sequence[int]] = []
+    for number, run in enumerate(runs):
+        # Not the same places of every run: these lie near each other when all runs spread over everything.
+        samples.append(run[number * STRIDE % SAMPLE::SAMPLE])
+        if number % RUNS_PER_STEP == 0:
+            yield
+    chunk: list[int] = []
+    for border in _borders(samples):
+        chunk = []
         for number, run in enumerate(runs):
             end = len(run) if border is None else bisect_left(run, border, begins[number])
             chunk += run[begins[number]:end]
             begins[number] = end
+            if number % RUNS_PER_STEP == 0:
+                yield
+        yield
         chunk.sort()
         yield
-        firsts, lasts = [], []
-        for value in chunk:
-            if value >> bits > last + 1:
-                firsts.append(first)
-                lasts.append(last)
-                first, last = value >> bits, value & mask
-            elif value & mask > last:
-                last = value & mask
-        begin = 1 if firsts and firsts[0] < 0 else 0       # there was none yet
-        ranges.extend(firsts[begin:], lasts[begin:], is_v6=is_v6)
-        yield
+        for at in range(0, len(chunk), SLICE):
+            firsts, lasts = [], []
+            for value in chunk[at:at + SLICE]:
+                if value >> bits > last + 1:
+                    firsts.append(first)
+                    lasts.append(last)
+                    first, last = value >> bits, value & mask
+                elif value & mask > last:
+                    last = value & mask
+            begin = 1 if firsts and firsts[0] < 0 else 0   # there was none yet
+            ranges.extend(firsts[begin:], lasts[begin:], is_v6=is_v6)
+            yield
     if first >= 0:
         ranges.extend((first,), (last,), is_v6=is_v6)
-    runs.clear()
+    # To give back all memory at once takes long, too; and none is given back while a little of each part is in use.
+    chunk.clear()
+    while runs:
+        runs.pop()
+        yield
 
 
-def _borders(runs: list[Sequence[int]]) -> Iterator[int | None]:
+def _borders(samples: list[Sequence[int]]) -> Iterator[int | None]:
     """Values that divide all ranges into parts of about the size of a run; at the end None, the border of the last."""
-    samples: list[int] = []
-    for number, run in enumerate(runs):
-        # Not the same places of every run: these lie near each other when all runs spread over everything.
-        samples += run[number * STRIDE % SAMPLE::SAMPLE]
-    samples.sort()
-    yield from samples[RUN // SAMPLE - 1::RUN // SAMPLE]
+    yield from islice(merge(*samples), RUN // SAMPLE - 1, None, RUN // SAMPLE)
+    samples.clear()
     yield None

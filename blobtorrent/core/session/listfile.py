@@ -19,6 +19,7 @@ from blobtorrent.runtime.pacing import paced, paced_batches
 
 MAX_TEXT_BYTES = 256 << 20             # unpacked
 MAX_RANGES = 1_000_000
+MAX_LINES = 4 * MAX_RANGES             # comments and what is not understood included
 BAD_TOLD = 5                           # lines that are not understood, and are told of one by one
 CHUNK_BYTES = 32 << 10                 # read, or unpacked, at a time
 
@@ -108,11 +109,12 @@ class _Reader:
         self._must_end = must_end
 
     def read_lines(self, chunks: Iterator[bytes]) -> Iterator[None]:
-        """A step is a line. Raises FormatError for a list that is too long, Abandoned."""
+        """A step is a line, or what there is of one. Raises FormatError for a list that is too long, Abandoned."""
         add, before = self.builder.add, 0
         for lines in _lines_of(chunks):
             if self._must_end():
                 raise Abandoned
+            yield
             for number, line in enumerate(lines, before + 1):
                 try:
                     found = read_line(line)
@@ -125,6 +127,8 @@ class _Reader:
                         add(*found)
                 yield
             before += len(lines)
+            if before > MAX_LINES:
+                raise FormatError("filters.too-long", f"more than {MAX_LINES} lines")
             if self.builder.count > MAX_RANGES:
                 raise FormatError("filters.too-long", f"more than {MAX_RANGES} ranges: make several lists of it")
 
@@ -159,12 +163,16 @@ def _unpacked(data: bytes, file: BinaryIO) -> Iterator[bytes]:
     """The text in a gzip file, which may have several members; padding of zeros behind them is no matter."""
     import zlib
 
-    unpacker = None
+    unpacker, zeros_bytes = None, 0
     try:
         while data := data or file.read(CHUNK_BYTES):
             if unpacker is None:
                 data = data.lstrip(b"\0")
                 if not data:
+                    zeros_bytes += CHUNK_BYTES
+                    if zeros_bytes > MAX_TEXT_BYTES:
+                        raise FormatError("filters.bad-gzip", "nothing but zeros behind the list")
+                    yield b""
                     continue
                 unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
             yield unpacker.decompress(data, CHUNK_BYTES)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blobtorrent.model import blocklines
 from blobtorrent.model.blocklines import MAX_LINE, read_line
 from blobtorrent.model.errors import FormatError
 
@@ -104,3 +105,11 @@ def test_networks_are_as_the_standard_library_has_them(address, length):
     network = ipaddress.ip_network((address, length), strict=False)
     assert read_line(f"{address}/{length}".encode()) == (
         address.version == 6, int(network.network_address), int(network.broadcast_address))
+
+
+def test_a_name_of_many_colons_is_not_looked_through(monkeypatch):
+    tried = []
+    monkeypatch.setattr(blocklines, "_is_v6", lambda text: tried.append(text))
+    with pytest.raises(FormatError):
+        read_line(b"a:" * (MAX_LINE // 2 - 1) + b"-")
+    assert len(tried) <= 10

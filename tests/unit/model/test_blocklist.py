@@ -90,3 +90,17 @@ def test_ipv4_in_the_clothes_of_ipv6_is_ipv4():
     ranges = packed([(True, MAPPED + 10, MAPPED + 20)])
     assert (ranges.num_v4, ranges.num_v6) == (1, 0)
     assert ranges.covers(False, 15) and not ranges.covers(False, 21)
+
+
+@pytest.mark.parametrize("is_v6", [False, True])
+def test_memory_is_given_back_a_run_at_a_time(is_v6):
+    builder, rng = RangeBuilder(), random.Random(1)
+    for _ in range(20 * RUN):
+        first = rng.getrandbits(31)
+        builder.add(is_v6, first, first)
+    runs = builder._v6_runs if is_v6 else builder._v4_runs
+    lengths = [len(runs)]
+    for _ in builder.pack(Ranges()):
+        lengths.append(len(runs))
+    assert (lengths[0], lengths[-1]) == (20, 0)
+    assert all(before - after <= 1 for before, after in zip(lengths, lengths[1:]))

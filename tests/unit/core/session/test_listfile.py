@@ -94,6 +94,31 @@ def test_what_unpacks_to_too_much_is_given_up(path, monkeypatch):
     assert raised.value.code == "filters.too-long"
 
 
+def test_zeros_without_end_behind_a_packed_list_are_given_up(path, monkeypatch):
+    monkeypatch.setattr(listfile, "MAX_TEXT_BYTES", 1 << 20)
+    path.write_bytes(gzip.compress(LINES))
+    os.truncate(path, 1 << 34)         # it takes no space
+    with pytest.raises(BlobTorrentError) as raised:
+        read_list(path)
+    assert raised.value.code == "filters.bad-gzip"
+
+
+def test_reading_zeros_ends_when_nobody_wants_it_any_more(path):
+    path.write_bytes(gzip.compress(LINES))
+    os.truncate(path, 1 << 24)
+    looks = iter([False, False, False])
+    with pytest.raises(Abandoned):
+        read_list(path, lambda: next(looks, True))
+
+
+def test_lines_without_end_are_given_up(path, monkeypatch):
+    monkeypatch.setattr(listfile, "MAX_LINES", 10)
+    path.write_bytes(b"192.0.2.1\n" + b"x\n" * 11)
+    with pytest.raises(BlobTorrentError) as raised:
+        read_list(path)
+    assert raised.value.code == "filters.too-long"
+
+
 def test_more_ranges_than_memory_is_planned_for_are_too_long(path, monkeypatch):
     monkeypatch.setattr(listfile, "MAX_RANGES", 10)
     path.write_bytes(b"192.0.2.1\n" * 11)
