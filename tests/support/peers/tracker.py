@@ -32,8 +32,9 @@ class ListTracker:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                query = parse_qs(urlsplit(self.path).query, encoding="latin-1")
-                tracker.events.append(query.get("event", [""])[0])
+                url = urlsplit(self.path)
+                if not url.path.startswith("/scrape"):
+                    tracker.events.append(parse_qs(url.query, encoding="latin-1").get("event", [""])[0])
                 body = tracker._answer()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
