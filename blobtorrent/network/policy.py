@@ -14,7 +14,8 @@ def binding_of(network: NetworkSettings) -> Binding:
     if network.proxy is not None:
         from blobtorrent.network.proxy import Proxy, read_login
 
-        login = None if network.proxy_login_file is None else read_login(network.proxy_login_file)
+        login = None if network.proxy_login_file is None else read_login(
+            network.proxy_login_file, network.proxy.kind)
         proxy = Proxy(network.proxy, login, is_strict=network.proxy_strict)
     interface = network.interface
     if (interface.name or interface.addresses) and not may_confine():
