@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Protocol
 
 from blobtorrent.model.errors import StorageError
 from blobtorrent.runtime.histogram import Histogram
@@ -17,7 +18,14 @@ from blobtorrent.storage.pieces import PieceReader, ThreadBuffer, slots_of
 
 CHECK_BUFFER_BYTES = 2 << 20           # still in a shared cache when it is hashed; smaller ones cost more calls
 
-HashJob = HashPieces | CheckPieces
+
+class Computing(Protocol):
+    """A job that needs nothing but time, and answers by itself."""
+
+    def run(self) -> None: ...
+
+
+HashJob = HashPieces | CheckPieces | Computing
 
 _BUG = StorageError("storage.bug", "the hashing thread failed; the log has the traceback")
 
@@ -63,9 +71,11 @@ class HasherPool:
         if isinstance(job, CheckPieces):
             self._check(job)
             self.check_times.note(time.monotonic() - begun_s)
-        else:
+        elif isinstance(job, HashPieces):
             self._hash(job)
             self.piece_times.note(time.monotonic() - begun_s)
+        else:
+            job.run()
 
     def _hash(self, job: HashPieces) -> None:
         matching: list[FullPiece] = []

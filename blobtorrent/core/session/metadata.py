@@ -31,8 +31,8 @@ from blobtorrent.model.events import TorrentChanged
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.magnet import MagnetLink
 from blobtorrent.model.metainfo import Metainfo
-from blobtorrent.protocol.metafile import encode_torrent, parse_torrent
 from blobtorrent.runtime.logs import get_logger
+from blobtorrent.storage.metadatareading import MetadataRead, ReadMetadata
 
 if TYPE_CHECKING:
     from blobtorrent.storage.state.library import TorrentKept
@@ -65,6 +65,7 @@ class MetadataFetcher:
         self.messages: Mapping[type[Any], Callable[[Any], None]] = {
             MetadataReport: self._on_report,
             MetadataFound: self._on_found,
+            MetadataRead: self._on_read,
             HostResolved: self._on_resolved,
         }
         roster.at_exit(TorrentState.METADATA, self._leave)
@@ -147,12 +148,13 @@ class MetadataFetcher:
         if says_private(found.info):
             self._withdraw(torrent)
         torrent.jobs_in_flight += 1
+        # To read ten megabytes takes seconds, which the core thread does not have.
         if self._outlets.library is None:
-            self._read(torrent, link, found.info)
+            self._outlets.hashers.post(ReadMetadata(
+                torrent.info_hash, found.info, link.tiers, link.web_seeds, self._outlets.inbox))
             return
         from blobtorrent.storage.state.library import KeepMetadata
 
-        # To read ten megabytes takes seconds, which the core thread does not have.
         self._outlets.library.post(KeepMetadata(
             torrent.info_hash, found.info, link.tiers, link.web_seeds, lambda answer: self._on_kept(torrent, answer),
             self._outlets.inbox))
@@ -185,32 +187,26 @@ class MetadataFetcher:
 
         self._outlets.library.post(KeepTorrent(torrent.info_hash, raw, on_kept, self._outlets.inbox))
 
-    def _read(self, torrent: Torrent, link: MagnetLink, info: bytes) -> None:
-        """The same as the library does, for an engine that keeps nothing."""
-        try:
-            metainfo = parse_torrent(encode_torrent(info, tiers=link.tiers, web_seeds=link.web_seeds))
-            self._accept(torrent, metainfo)
-        except BlobTorrentError as error:
-            self._end(torrent, error)
-        else:
-            self._end(torrent, None)
+    def _on_read(self, answer: MetadataRead) -> None:
+        """Of an engine that keeps nothing."""
+        self._on_known(self._roster.known(answer.info_hash), answer.metainfo, answer.error, None)
 
     def _on_kept(self, torrent: Torrent, answer: TorrentKept) -> None:
-        error = answer.error
+        self._on_known(torrent, answer.metainfo, answer.error, answer.row)
+
+    def _on_known(self, torrent: Torrent, metainfo: Metainfo | None, error: BlobTorrentError | None,
+                  row: Row | None) -> None:
         if error is None:
-            assert answer.metainfo is not None
+            assert metainfo is not None
             try:
-                self._accept(torrent, answer.metainfo)
+                self._accept(torrent, metainfo)
             except BlobTorrentError as unfit:
                 error = unfit
         if error is None:
-            self._save(torrent, answer.row)
+            # What cannot be saved just now is saved with the next rows; the .torrent file is safe.
+            self._keeper.save(torrent, lambda _: self._end(torrent, None), row)
         else:
             self._end(torrent, error)
-
-    def _save(self, torrent: Torrent, row: Row | None) -> None:
-        """What cannot be saved just now is saved with the next rows; the .torrent file is safe."""
-        self._keeper.save(torrent, lambda _: self._end(torrent, None), row)
 
     def _accept(self, torrent: Torrent, metainfo: Metainfo) -> None:
         """From now on it is a torrent as any other. Raises Invalid ("torrent.no-piece-hashes")."""

@@ -16,12 +16,13 @@ from blobtorrent.model.damage import Damage
 from blobtorrent.model.errors import BlobTorrentError, FileMissing, FormatError, ResumeCorrupt, StorageError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
-from blobtorrent.protocol.metafile import encode_torrent, parse_torrent
+from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.worker import Worker
 from blobtorrent.storage.atomicfile import write_atomically
 from blobtorrent.storage.faults import storage_error
+from blobtorrent.storage.metadatareading import read_metadata
 from blobtorrent.storage.state.statethread import METAFILE, PEERS, STAMPS, Row, row_key
 
 if TYPE_CHECKING:
@@ -294,8 +295,7 @@ class LibraryThread:
             if isinstance(job, AdoptTorrent):
                 row, metainfo = self._library.adopt(job.info_hash)
             elif isinstance(job, KeepMetadata):
-                raw = encode_torrent(job.info, tiers=job.tiers, web_seeds=job.web_seeds)
-                metainfo = parse_torrent(raw)
+                raw, metainfo = read_metadata(job.info, tiers=job.tiers, web_seeds=job.web_seeds)
                 row = self._library.keep(job.info_hash, raw)
             else:
                 row = self._library.keep(job.info_hash, job.raw)

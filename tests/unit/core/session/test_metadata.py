@@ -47,6 +47,7 @@ from blobtorrent.model.magnet import MagnetLink, parse_magnet
 from blobtorrent.protocol.bencode import encode
 from blobtorrent.protocol.metafile import encode_torrent, parse_torrent
 from blobtorrent.storage.jobs import PrepareStore
+from blobtorrent.storage.metadatareading import ReadMetadata
 from blobtorrent.storage.state.library import AdoptTorrent, KeepMetadata, KeepTorrent, TorrentKept
 from blobtorrent.storage.state.statethread import METAFILE, TORRENT, Row, row_key
 from tests.support.sessions import SessionRig
@@ -82,6 +83,10 @@ def status(rig, link=LINK):
 
 def found(rig, info=INFO, link=LINK, peers=()):
     rig.tell(MetadataFound(link.info_hash, info, tuple(peers)))
+    for job in posted(rig.hashers, ReadMetadata):          # of an engine that keeps nothing
+        job.run()
+        for answer in rig.inbox.drain():
+            rig.tell(answer)
 
 
 def keep(rig, error=None):
