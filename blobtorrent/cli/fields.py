@@ -30,6 +30,9 @@ def shown(field: str, value: Any) -> Cell:
         return Cell(_number(field, value))
     if field == "error" and isinstance(value, Mapping):
         return Cell(clean(f"{value.get('message')} ({value.get('code')})"), Style.BAD)
+    if field == "peers_from" and isinstance(value, Mapping):
+        return Cell(", ".join(
+            f"{clean(str(source))} {row.get('connected')} of {row.get('known')}" for source, row in value.items()))
     if isinstance(value, Mapping):
         told = ((clean(str(name)), shown(str(name), member).text) for name, member in value.items())
         return Cell(", ".join(f"{name} {text}" for name, text in told if text))

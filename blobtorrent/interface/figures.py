@@ -9,6 +9,7 @@ from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.queries import StatsOf
 from blobtorrent.model.details import SessionStats
 from blobtorrent.model.errors import Unavailable
+from blobtorrent.model.status import PEER_SOURCES
 from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
 from blobtorrent.runtime.pacing import paced
 
@@ -19,6 +20,7 @@ _OF_TORRENTS = {
     "blobtorrent_session_torrents": "Torrents by state.",
     "blobtorrent_session_torrents_held": "Torrents that should run and move nothing, by the reason.",
     "blobtorrent_session_torrents_failed": "Torrents in the state error, by the code of the error.",
+    "blobtorrent_session_peers_from": "Addresses to try and connected peers, by the source that named them.",
     "blobtorrent_session_peers": "Connected peers; seeds are those of them that have everything.",
 }
 _OF_SESSION = {
@@ -50,10 +52,14 @@ def measure_session(registry: Registry, gateway: Gateway) -> None:
 def _torrents(gateway: Gateway) -> Iterator[Sample]:
     states, held, failed = Counter(dict.fromkeys(STATES, 0)), Counter[str](), Counter[str]()
     peers = seeds = 0
+    known, connected = Counter(dict.fromkeys(PEER_SOURCES, 0)), Counter(dict.fromkeys(PEER_SOURCES, 0))
     for status in paced(gateway.torrents.values()):
         states[status.state] += 1
         peers += status.peers_connected
         seeds += status.seeds_connected
+        for row in status.peers_from:
+            known[row.source] += row.known
+            connected[row.source] += row.connected
         if status.held_by:
             held[status.held_by] += 1
         if status.error_code:
@@ -66,6 +72,10 @@ def _torrents(gateway: Gateway) -> Iterator[Sample]:
         yield Sample("blobtorrent_session_torrents_failed", labelled(code=code), number, GAUGE)
     yield Sample("blobtorrent_session_peers", labelled(kind="all"), peers, GAUGE)
     yield Sample("blobtorrent_session_peers", labelled(kind="seeds"), seeds, GAUGE)
+    for source in known:
+        yield Sample("blobtorrent_session_peers_from", labelled(source=source, kind="known"), known[source], GAUGE)
+        yield Sample(
+            "blobtorrent_session_peers_from", labelled(source=source, kind="connected"), connected[source], GAUGE)
 
 
 def _session(gateway: Gateway) -> Iterator[Sample]:

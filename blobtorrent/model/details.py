@@ -133,6 +133,32 @@ class WebSeedStatus(NamedTuple):
     has_ranges: bool = True            # False: it sends whole files only
 
 
+class SourceStatus(NamedTuple):
+    """One source of peers, as it stands for one torrent.
+
+    `state` is "waiting" (for its next turn, or for whoever comes), "asking", "failing", "rests" (the torrent does not
+    run, or nothing is asked of it now), "off" (by the settings, or there is none), or "private" (not for private
+    torrents). `told` addresses it named when it did last, new ones or not.
+    """
+
+    source: str
+    state: str
+    known: int                         # addresses to try
+    connected: int
+    told: int
+    told_s: float | None               # since then; None: never in this run
+    result: str                        # of the last time, in words
+    error_code: str                    # of what is wrong now; empty: nothing
+    next_s: float | None               # until it is asked again
+
+
+class PeerReport(NamedTuple):
+    """Who is connected, and how each source of peers stands."""
+
+    peers: "tuple[PeerStatus, ...]"
+    sources: tuple[SourceStatus, ...]
+
+
 class PeerNameStatus(NamedTuple):
     """A name that peers are found by. `state` is asking, known or backoff; no error: empty strings."""
 

@@ -28,6 +28,17 @@ class GoalStatus(NamedTuple):
     action: str
 
 
+PEER_SOURCES = ("tracker", "dht", "pex", "lsd", "dns", "static", "magnet", "incoming", "cache")
+
+
+class PeersFrom(NamedTuple):
+    """Of one source, what it is called (of PEER_SOURCES) and how many addresses are known, and how many peers connected."""
+
+    source: str
+    known: int
+    connected: int
+
+
 class TorrentStatus(NamedTuple):
     """One torrent as of its last change, of which it is told within a second.
 
@@ -75,6 +86,7 @@ class TorrentStatus(NamedTuple):
     max_peers: int | None = None
     goal: GoalStatus | None = None
     held_by: str = ""                  # why nothing moves: "pause", "queue", "space", "disk", "goal" (seeded enough)
+    peers_from: tuple[PeersFrom, ...] = ()                 # of each source that told of any, by name
     lacks_metadata: bool = False       # it came as a link, and nobody has told yet what is in it
 
     @property

@@ -46,8 +46,9 @@ def torrent(number: int, **fields: Any) -> dict[str, Any]:
         "held_by": None, "error": None, "size_bytes": 1000, "wanted_bytes": 1000, "done_bytes": 1000,
         "checked_bytes": 0, "moved_bytes": 0, "down_bytes_per_s": 0, "up_bytes_per_s": 0, "downloaded_bytes": 0,
         "uploaded_bytes": 0, "wasted_bytes": 0, "ratio": 0.0, "eta_s": None, "peers_connected": 0, "peers_known": 0,
-        "seeds_connected": 0, "availability": 0.0, "download_dir": "/downloads", "labels": [], "group": None,
-        "priority": 0, "added_at": 1, "finished_at": None, "active_s": 0, "seeding_s": 0, "started": True,
+        "peers_from": {}, "seeds_connected": 0, "availability": 0.0, "download_dir": "/downloads", "labels": [],
+        "group": None, "priority": 0, "added_at": 1, "finished_at": None, "active_s": 0, "seeding_s": 0,
+        "started": True,
         "seeding": None, "down_limit_bytes_per_s": 0, "up_limit_bytes_per_s": 0, "upload_slots": None,
         "max_peers": None, "private": False, "sequential": False, **fields,
     }

@@ -36,7 +36,7 @@ from blobtorrent.core.swarm.messages import (
     WebSeedsTold,
 )
 from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.model.details import PartialPiece, PieceReport, TrackerStatus, WebSeedStatus
+from blobtorrent.model.details import PartialPiece, PeerReport, PieceReport, SourceStatus, TrackerStatus, WebSeedStatus
 from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.runtime.redact import redact
@@ -55,12 +55,14 @@ class Answers:
         self._outlets = outlets
         self._metainfos = metainfos
         self._announces = announces
+        self.sources: Callable[[Torrent], tuple[SourceStatus, ...]] = lambda torrent: ()       # set by who knows them
 
     # ---- from its swarm
 
     def peers_of(self, query: PeersOf, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound."""
-        self.with_peers(self._roster.known(query.info_hash), lambda told: reply.give(told.peers))
+        torrent = self._roster.known(query.info_hash)
+        self.with_peers(torrent, lambda told: reply.give(PeerReport(told.peers, self.sources(torrent))))
         return reply
 
     def with_peers(self, torrent: Torrent, then: WithPeers) -> None:

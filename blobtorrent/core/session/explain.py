@@ -188,6 +188,7 @@ def _facts(situation: Situation) -> dict[str, Any]:
         },
         "limits": [{**limit._asdict(), "is_reached": limit.is_reached} for limit in situation.limits],
         "dht": None if situation.dht is None else situation.dht._asdict(),
+        "sources": [source._asdict() for source in situation.sources],
         "trackers": [
             {
                 "url": tracker.url_shown,

@@ -95,6 +95,7 @@ class Explainer:
             aims=self._aims_of(torrent, now),
             trackers=self._answers.trackers(torrent) if is_open else (),
             dht=None if self._dht is None else self._dht.last_round(torrent.info_hash),
+            sources=self._answers.sources(torrent),
             peers=told.peers,
             insight=told.insight,
             limits=tuple(self._limits_of(torrent)) if is_open else (),

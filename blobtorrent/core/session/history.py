@@ -17,6 +17,13 @@ class Step(NamedTuple):
     at_s: float
 
 
+class Heard(NamedTuple):
+    """What a source of peers told last: so many addresses, new ones or not, at `at_s` of the monotonic clock."""
+
+    addresses: int
+    at_s: float
+
+
 History = tuple[Step, ...]             # the oldest first
 
 

@@ -64,6 +64,7 @@ from blobtorrent.storage.state.statethread import StateSaved
 
 if TYPE_CHECKING:
     from blobtorrent.core.session.build import Parts, Surroundings
+    from blobtorrent.model.details import SourceStatus
 
 
 def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> None:
@@ -90,6 +91,17 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         roster, outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
         clock=around.clock, timers=around.timers, on_turn=parts.admission.release)
     answers = Answers(roster, outlets, parts.metainfos, parts.announces)
+
+    def sources_of(torrent: Torrent) -> tuple[SourceStatus, ...]:
+        from blobtorrent.core.session.locals import may_come_by
+        from blobtorrent.core.session.peersources import PeerSources
+
+        may_come = may_come_by(allow_loopback=around.settings.network.allow_loopback)
+        return PeerSources(
+            parts, answers, has_lsd=around.settings.lsd.enabled, clock=around.clock,
+            can_be_reached=lambda: any(may_come(host) for host, _ in session.listeners)).of(torrent)
+
+    answers.sources = sources_of
     ledger = Ledger(roster, keeper, reserves, around.memory, around.clock)
     restorer = Restorer(session, parts.torrents, ledger)
 

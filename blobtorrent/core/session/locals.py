@@ -35,7 +35,7 @@ class LocalManager:
         self._swarms = swarms
         self._listeners = listeners
         self._messages = messages
-        self._allow_loopback = allow_loopback
+        self._may_come_to = may_come_by(allow_loopback=allow_loopback)
         self._clock = clock
         self._timers = timers
         self._new: dict[InfoHash, None] = {}
@@ -83,10 +83,12 @@ class LocalManager:
         self._announced.update(new)
         self._outlets.udp.post(AnnounceLocally(tuple(new), listeners, self._outlets.inbox))
 
-    def _may_come_to(self, host: str) -> bool:
-        return self._allow_loopback or not ip_address(host).is_loopback
-
     def _on_found(self, message: FoundLocally) -> None:
         torrent = self._roster.get(message.info_hash)
         if torrent is not None and message.info_hash in self._announced:
             self._swarms.tell_peers(torrent, (message.endpoint,), PeerSource.LSD)
+
+
+def may_come_by(*, allow_loopback: bool) -> Callable[[str], bool]:
+    """Tells whether others could come to a listener at an address of ours."""
+    return lambda host: allow_loopback or not ip_address(host).is_loopback

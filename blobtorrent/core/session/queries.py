@@ -8,7 +8,7 @@ from blobtorrent.model.ids import InfoHash
 
 
 class PeersOf(NamedTuple):
-    """Answered by a tuple of PeerStatus, empty while the torrent has no swarm; NotFound."""
+    """Answered by a PeerReport, without peers while the torrent has no swarm; NotFound."""
 
     info_hash: InfoHash
 

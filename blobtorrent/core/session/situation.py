@@ -7,7 +7,7 @@ from blobtorrent.core.session.history import History
 from blobtorrent.core.session.lifecycle import TorrentState
 from blobtorrent.core.session.queueing import QueuePlace
 from blobtorrent.core.swarm.messages import Insight
-from blobtorrent.model.details import FilesystemStatus, PeerStatus, TrackerStatus
+from blobtorrent.model.details import FilesystemStatus, PeerStatus, SourceStatus, TrackerStatus
 from blobtorrent.model.status import SessionStatus, TorrentStatus
 
 NEARLY = 0.9                           # of a limit: it holds the torrent back
@@ -71,6 +71,7 @@ class Situation(NamedTuple):
     trackers: tuple[TrackerStatus, ...] = ()
     dht: DhtRound | None = None        # of one that is looked for there
     peers: tuple[PeerStatus, ...] = ()
+    sources: tuple[SourceStatus, ...] = ()                 # of peers
     insight: Insight | None = None
     limits: tuple[Limit, ...] = ()
     room: FilesystemStatus | None = None                   # where it is downloaded to

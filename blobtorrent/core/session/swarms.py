@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from blobtorrent import __version__
 from blobtorrent.core.session.connections import ConnectionManager
+from blobtorrent.core.session.history import Heard
 from blobtorrent.core.session.lifecycle import TorrentState
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.torrent import HELD_BY_DISK, HELD_BY_SPACE, Torrent
@@ -31,6 +32,7 @@ from blobtorrent.core.swarm.peers import MAX_KEPT
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.urls import host_of
+from blobtorrent.runtime.clock import Clock
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.metadatamessages import MetadataReport
@@ -44,13 +46,15 @@ KEEP_AFTER_S = 3.0                     # unfinished pieces are made durable when
 class SwarmManager:
     """All swarms together have at most `max_links` connections, one of them `settings.max_links`."""
 
-    def __init__(self, outlets: Outlets, *, peer_id: PeerId, settings: SwarmSettings, max_links: int) -> None:
+    def __init__(self, outlets: Outlets, *, peer_id: PeerId, settings: SwarmSettings, max_links: int,
+                 clock: Clock) -> None:
         self._listen_port = 0
         self.dht_ports: Callable[[], tuple[int, int] | None] = lambda: None        # as in SwarmSettings
         self.down_bytes_per_s = 0      # of all open swarms, as of their last reports
         self.up_bytes_per_s = 0
         self._outlets = outlets
         self._peer_id = peer_id
+        self._clock = clock
         self._settings = settings
         self._connections = ConnectionManager(max_links, settings.max_links)
         self.at_open: list[Callable[[Torrent], None]] = []             # a torrent wants peers, of its metadata or all
@@ -70,6 +74,11 @@ class SwarmManager:
             self._listen_port = port
             for torrent in self._open.values():
                 self.change(torrent)
+
+    @property
+    def exchanges_peers(self) -> bool:
+        """Whether peers of public torrents are told of each other."""
+        return self._settings.exchanges_peers
 
     def apply(self, settings: SwarmSettings, max_links: int) -> None:
         """Other settings for all swarms."""
@@ -147,6 +156,8 @@ class SwarmManager:
 
     def tell_peers(self, torrent: Torrent, peers: tuple[Endpoint, ...], source: PeerSource, tracker: str = "") -> None:
         """Hand addresses to the torrent's swarm, if it is open; `tracker` is the host of the one that named them."""
+        if peers:
+            torrent.heard[source] = Heard(len(peers), self._clock.now())
         if peers and torrent.has_peers:
             self._outlets.shard_of(torrent.info_hash).post(PeersFound(torrent.info_hash, peers, source, tracker))
         elif peers and torrent.state in _ON_THE_WAY:       # a private torrent has no swarm between two

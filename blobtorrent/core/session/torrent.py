@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from blobtorrent.core.session.checks import CheckPlan
 from blobtorrent.core.session.commands import Tiers
 from blobtorrent.core.session.goals import Given
-from blobtorrent.core.session.history import History
+from blobtorrent.core.session.history import Heard, History
 from blobtorrent.core.session.lifecycle import TORRENT, TorrentEvent, TorrentState
 from blobtorrent.core.session.record import Lifetime, Running, TorrentRecord
-from blobtorrent.core.swarm.messages import SwarmReport
+from blobtorrent.core.swarm.messages import PeerSource, SwarmReport
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import BlobTorrentError, FormatError
 from blobtorrent.model.ids import InfoHash
@@ -57,7 +57,7 @@ class Torrent:
 
     __slots__ = (
         "_link", "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error",
-        "goal_timer", "held_by", "held_since_s", "history", "is_adopting", "is_prepared", "is_stalled",
+        "goal_timer", "heard", "held_by", "held_since_s", "history", "is_adopting", "is_prepared", "is_stalled",
         "jobs_in_flight", "last_given_s", "last_moved_s", "losses", "machine", "metadata", "metadata_is_open",
         "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report", "rescued",
         "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new", "store", "store_is_open",
@@ -98,6 +98,7 @@ class Torrent:
         self._link: MagnetLink | None = None
         self._public_name = "stopped"
         self._peers_revision = 0       # of the peers that were asked for last
+        self.heard: dict[PeerSource, Heard] = {}           # what each source of peers told last, in this run
         self.metainfo: Metainfo | None = None
         self.store: Store | None = None
         self.stamps: dict[int, FileStamp] = {}             # how the files looked when they were last known
@@ -296,6 +297,7 @@ class Torrent:
             wasted_bytes=lifetime.wasted_bytes,
             peers_connected=live.links if live else 0,
             peers_known=live.peers_known if live else 0,
+            peers_from=live.peers_from if live else (),
             seeds_connected=live.seeds if live else 0,
             availability=live.availability if live else 0.0,
             pieces_wire=(record.have if check is None else check.good).to_wire(),

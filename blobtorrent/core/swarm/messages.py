@@ -9,6 +9,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.status import PeersFrom
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.store import Store
 
@@ -306,4 +307,5 @@ class SwarmReport(NamedTuple):
     spoiled_pieces: int = 0
     skipped_bytes: int = 0             # of left_bytes: in pieces that nobody wants
     peers_revision: int = 0            # another number: AskPeers would be answered otherwise
+    peers_from: tuple[PeersFrom, ...] = ()                 # of each source
     losses: int = 0                    # LosePieces that were heeded: `have_wire` is without those pieces

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from blobtorrent.core.swarm.messages import KnownAddress
 from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.model.status import PeersFrom
 from blobtorrent.runtime.mailbox import Mailbox
 
 
@@ -49,6 +50,7 @@ class MetadataReport(NamedTuple):
     availability: float = 0.0
     pieces_here: int = 0
     pieces_total: int = 0              # 0 while nobody has said a size
+    peers_from: tuple[PeersFrom, ...] = ()
     liars: int = 0                     # peers that were banned for what they sent
 
 

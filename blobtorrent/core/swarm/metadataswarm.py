@@ -328,6 +328,7 @@ class MetadataSwarm:
             info_hash=self.info_hash,
             links=len(self.links),
             peers_known=len(self.peers),
+            peers_from=self.peers.by_source(self.links),
             down_bytes_per_s=int(self._downloaded.rate),
             pieces_here=here,
             pieces_total=total,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from blobtorrent.core.swarm.bans import Bans
 from blobtorrent.core.swarm.knownpeer import HEARSAY, MAX_FAILURES, STATIC_RETRY_S, TRUST, KnownPeer
@@ -15,15 +16,23 @@ from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.ids import PeerId
+from blobtorrent.model.status import PeersFrom
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.link import PeerLink
+    from blobtorrent.core.swarm.metadatalink import MetadataLink
 
 MAX_DIALS = 50                         # of one torrent at once
 MAX_KNOWN = 4000
 MAX_OF_SOURCE = MAX_KNOWN // 2         # so that none of them fills the list alone; the user's own are not counted
 MAX_LOCAL = 500                        # the same for the local network
 MAX_KEPT = 200                         # for the next run
-OF_PRIVATE = (PeerSource.TRACKER, PeerSource.STATIC, PeerSource.DNS)       # where peers of private torrents may come from (BEP 27)
+# Where peers of private torrents may come from (BEP 27).
+OF_PRIVATE = (PeerSource.TRACKER, PeerSource.STATIC, PeerSource.DNS)
 MAX_OWN = 64                           # addresses of our own that are remembered
 LOW_PORT_S = 30.0                      # hearsay of a port below 1024, where no peer listens, waits so long
+DIALLED_US = "incoming"
+DIALLED_US_BEFORE = "cache"            # in an earlier run: the address was kept, and now we may dial it
 REDIAL_S = 10.0                        # after a link that had been fine
 REDIAL_TWIN_S = 300.0                  # while the same peer is connected by another link
 
@@ -53,6 +62,18 @@ class PeerManager:
     def num_by_source(self) -> dict[str, int]:
         """How many addresses are known of each source that told of any."""
         return {source.value: number for source, number in self._num_known.items() if number}
+
+    def source_name(self, link: PeerLink | MetadataLink) -> str:
+        """What the source of a connected peer is called."""
+        if link.is_incoming:
+            return DIALLED_US
+        return _name_of(self.source_of(link.endpoint) or PeerSource.INCOMING)
+
+    def by_source(self, links: Iterable[PeerLink | MetadataLink]) -> tuple[PeersFrom, ...]:
+        """How many addresses are known of each source, and how many of the links are theirs."""
+        known = {_name_of(source): number for source, number in self._num_known.items() if number}
+        connected = Counter(map(self.source_name, links))
+        return tuple(PeersFrom(name, known.get(name, 0), connected[name]) for name in sorted({*known, *connected}))
 
     def num_resting(self, now: float) -> int:
         """Addresses that failed and wait for the next try."""
@@ -337,6 +358,10 @@ class PeerManager:
 
     def is_banned(self, endpoint: Endpoint, peer_id: PeerId | None = None) -> bool:
         return self._bans.has(endpoint, peer_id)
+
+
+def _name_of(source: PeerSource) -> str:
+    return DIALLED_US_BEFORE if source is PeerSource.INCOMING else source.value
 
 
 def _merit(address: KnownAddress) -> tuple[int, float]:

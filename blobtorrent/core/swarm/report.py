@@ -47,6 +47,7 @@ class Reporter:
             links=len(swarm.links),
             seeds=swarm.availability.seeds,
             peers_known=len(swarm.peers),
+            peers_from=swarm.peers.by_source(swarm.links),
             availability=swarm.availability.copies(geometry.num_pieces),
             error_code=swarm.error.code if swarm.error else "",
             error_detail=swarm.error.detail if swarm.error else "",

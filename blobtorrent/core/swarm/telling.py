@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobtorrent.core.swarm.link import PeerLink
-from blobtorrent.core.swarm.messages import Insight, PeerSource, PieceCounts
+from blobtorrent.core.swarm.messages import Insight, PieceCounts
 from blobtorrent.model.details import PartialPiece, PeerStatus
 
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 MAX_PEERS = 1000                       # told of one swarm: some 5 us each on the receive thread
 TRANSPORT = "tcp"
-DIALLED_US = "incoming"
-DIALLED_US_BEFORE = "cache"            # in an earlier run: the address was kept, and now we dialled it
 
 
 def peer_statuses(swarm: Swarm) -> tuple[PeerStatus, ...]:
@@ -62,7 +60,7 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         port=link.endpoint.port,
         peer_id=link.greeting.peer_id,
         client=link.client,
-        source=_source_of(swarm, link),
+        source=swarm.peers.source_name(link),
         transport=TRANSPORT,
         is_encrypted=False,
         is_incoming=link.is_incoming,
@@ -83,10 +81,3 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         downloaded_bytes=link.down.total,
         uploaded_bytes=link.up.total,
     )
-
-
-def _source_of(swarm: Swarm, link: PeerLink) -> str:
-    if link.is_incoming:
-        return DIALLED_US
-    source = swarm.peers.source_of(link.endpoint)
-    return DIALLED_US_BEFORE if source in (None, PeerSource.INCOMING) else source.value

@@ -113,6 +113,10 @@ TORRENT: Shape[TorrentStatus] = Shape({
     "eta_s": (nullable(COUNT), lambda status: None if status.eta_s is None else round(status.eta_s)),
     "peers_connected": COUNT,
     "peers_known": COUNT,
+    "peers_from": (described({"type": "object", "additionalProperties": answer_object({
+        "known": COUNT, "connected": COUNT})}, "The same of each source that told of any, by its name."),
+                   lambda status: {row.source: {"known": row.known, "connected": row.connected}
+                                   for row in status.peers_from}),
     "seeds_connected": COUNT,
     "availability": (NUMBER, lambda status: round(status.availability, RATIO_DIGITS)),
     "download_dir": TEXT,

@@ -25,6 +25,8 @@ from blobtorrent.cli.paint import Style
         ("labels", [], ""),
         ("error", {"code": "a.b", "message": "broke"}, "broke (a.b)"),
         ("seeding", {"ratio": 2.0, "time_s": None, "action": "stop"}, "ratio 2.00, action stop"),
+        ("peers_from", {"dht": {"known": 9, "connected": 0}, "tracker": {"known": 5, "connected": 2}},
+         "dht 0 of 9, tracker 2 of 5"),
         ("name", "a\x1b[31m\nb", "a\\x1b[31m\\x0ab"),
         ("labels", ["\x07"], "\\x07"),
     ],

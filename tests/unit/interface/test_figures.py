@@ -4,7 +4,7 @@ from blobtorrent.core.session.gateway import SESSION_KEY, Gateway
 from blobtorrent.interface.figures import measure_session
 from blobtorrent.model.details import Figures, FilesystemStatus, SessionStats
 from blobtorrent.model.errors import Unavailable
-from blobtorrent.model.status import MappingStatus, NetworkStatus, SessionStatus
+from blobtorrent.model.status import PEER_SOURCES, MappingStatus, NetworkStatus, PeersFrom, SessionStatus
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.bus import EventBus
 from blobtorrent.runtime.mailbox import Mailbox
@@ -42,8 +42,9 @@ def figures_of(gateway: Gateway) -> dict[str, float]:
 def test_torrents_are_counted_by_what_they_do_and_what_keeps_them():
     gateway = AnsweringGateway(STATS)
     for number, fields in enumerate((
-        {"state": "seeding", "peers_connected": 5, "seeds_connected": 1},
-        {"state": "downloading", "held_by": "space", "peers_connected": 2},
+        {"state": "seeding", "peers_connected": 5, "seeds_connected": 1, "peers_from": (PeersFrom("dht", 9, 5),)},
+        {"state": "downloading", "held_by": "space", "peers_connected": 2,
+         "peers_from": (PeersFrom("dht", 4, 1), PeersFrom("incoming", 0, 1))},
         {"state": "error", "error_code": "storage.disk-full"},
         {"state": "error", "error_code": "storage.disk-full"},
     )):
@@ -54,6 +55,12 @@ def test_torrents_are_counted_by_what_they_do_and_what_keeps_them():
     assert figures["blobtorrent_session_torrents moving"] == 0         # a series that comes and goes cannot be added up
     assert figures["blobtorrent_session_torrents_held space"] == 1
     assert figures["blobtorrent_session_torrents_failed storage.disk-full"] == 2
+    by_source = {name: value for name, value in figures.items() if name.startswith("blobtorrent_session_peers_from")}
+    assert by_source == {
+        **{f"blobtorrent_session_peers_from {kind} {source}": 0
+           for kind in ("known", "connected") for source in PEER_SOURCES},
+        "blobtorrent_session_peers_from known dht": 13, "blobtorrent_session_peers_from connected dht": 6,
+        "blobtorrent_session_peers_from connected incoming": 1}
     assert (figures["blobtorrent_session_peers all"], figures["blobtorrent_session_peers seeds"]) == (7, 1)
 
 

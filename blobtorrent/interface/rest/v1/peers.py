@@ -23,10 +23,12 @@ from blobtorrent.interface.rest.schemas import (
     body_object,
     described,
     list_of,
+    nullable,
+    one_of,
 )
 from blobtorrent.interface.rest.v1.lookup import find_torrent
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.details import PeerStatus
+from blobtorrent.model.details import PeerStatus, SourceStatus
 from blobtorrent.model.ids import InfoHash
 
 _PEERS = "/v1/torrents/{hash}/peers"
@@ -61,7 +63,24 @@ PEER: Shape[PeerStatus] = Shape({
     "uploaded_bytes": COUNT,
 })
 
-_LIST = (Answer(200, "Who is connected.", answer_object({"peers": list_of(PEER.schema)})),)
+SOURCE: Shape[SourceStatus] = Shape({
+    "source": described(TEXT, "tracker, dht, lsd (the local network), pex (other peers), dns (names), static (the "
+                        "owner's), magnet, incoming (they came to us), cache (they did in an earlier run)."),
+    "state": described(one_of(("waiting", "asking", "failing", "rests", "off", "private")),
+                       "Private: not used for a private torrent."),
+    "known": described(COUNT, "Addresses to try."),
+    "connected": COUNT,
+    "told": described(COUNT, "Addresses that it named when it did last."),
+    "told_s": (described(nullable(COUNT), "Seconds since then."),
+               lambda source: None if source.told_s is None else int(source.told_s)),
+    "result": (described(nullable(TEXT), "What became of it last, in words."), lambda source: source.result or None),
+    "error_code": (nullable(TEXT), lambda source: source.error_code or None),
+    "next_s": (described(nullable(COUNT), "Seconds until it is asked again."),
+               lambda source: None if source.next_s is None else round(source.next_s)),
+})
+
+_LIST = (Answer(200, "Who is connected, and where peers come from.", answer_object({
+    "peers": list_of(PEER.schema), "sources": list_of(SOURCE.schema)})),)
 
 
 class PeerResource:
@@ -89,4 +108,6 @@ class PeerResource:
         return self._list(info_hash)
 
     def _list(self, info_hash: InfoHash) -> Response:
-        return document({"peers": [PEER.object_of(peer) for peer in self._gateway.ask(PeersOf(info_hash))]})
+        report = self._gateway.ask(PeersOf(info_hash))
+        return document({"peers": [PEER.object_of(peer) for peer in report.peers],
+                         "sources": [SOURCE.object_of(source) for source in report.sources]})

@@ -68,7 +68,7 @@ def test_peers_are_those_that_the_swarm_tells(rig: SessionRig, tmp_path: Path) -
     reply = rig.command(PeersOf(torrent.info_hash))
     question = only(TellPeers, rig.shard.drain())
     rig.tell(PeersTold(torrent.info_hash, question.token, (PEER,)))
-    assert answer_now(reply) == (PEER,)
+    assert answer_now(reply).peers == (PEER,)
 
 
 def test_two_who_ask_are_both_answered(rig: SessionRig, tmp_path: Path) -> None:
@@ -76,13 +76,14 @@ def test_two_who_ask_are_both_answered(rig: SessionRig, tmp_path: Path) -> None:
     replies = [rig.command(PeersOf(torrent.info_hash)) for _ in range(2)]
     for question, peers in zip(rig.shard.drain(), [(PEER,), ()]):
         rig.tell(PeersTold(torrent.info_hash, question.token, peers))
-    assert list(map(answer_now, replies)) == [(PEER,), ()]
+    assert [answer_now(reply).peers for reply in replies] == [(PEER,), ()]
 
 
 def test_a_stopped_torrent_has_no_peers(tmp_path: Path) -> None:
     torrent = torrent_of(4)
     rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, run=False)])
-    assert rig.ask(PeersOf(torrent.info_hash)) == ()
+    report = rig.ask(PeersOf(torrent.info_hash))
+    assert report.peers == () and {source.state for source in report.sources} == {"rests", "off"}
 
 
 def test_pieces_are_those_that_the_swarm_tells(rig: SessionRig, tmp_path: Path) -> None:

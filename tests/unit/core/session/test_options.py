@@ -21,7 +21,8 @@ from blobtorrent.model.errors import Invalid
 
 def test_an_addition_has_what_was_said_and_nothing_else():
     fields = Fields({
-        "download_dir": "/srv/a", "peers": ["127.0.0.1:5", "[::1]:6", "127.0.0.1:5", "Node:7", "_bt._tcp.a.b"], "start": False,
+        "download_dir": "/srv/a", "peers": ["127.0.0.1:5", "[::1]:6", "127.0.0.1:5", "Node:7", "_bt._tcp.a.b"],
+        "start": False,
         "skip_check": True, "labels": ["b", "a", "b"], "group": None,
         "seeding": {"ratio": 2, "time_s": "1h", "action": "remove"},
     })
@@ -79,7 +80,8 @@ def test_trackers_come_in_tiers_and_one_alone_is_a_tier():
     [
         ("upload_slots", -1), ("max_peers", 0), ("max_peers", 1.5),
         ("download_dir", "relative/path"), ("download_dir", 1), ("download_dir", "/a\0b"), ("download_dir", ""),
-        ("peers", "127.0.0.1:5"), ("peers", ["example.org"]), ("peers", [f"a{number}:5" for number in range(21)]), ("peers", ["127.0.0.1:0"]), ("peers", [1]),
+        ("peers", "127.0.0.1:5"), ("peers", ["example.org"]), ("peers", ["127.0.0.1:0"]), ("peers", [1]),
+        ("peers", [f"a{number}:5" for number in range(21)]),
         ("start", 1), ("start", "yes"), ("labels", "a"), ("labels", [""]), ("labels", ["a\n"]), ("labels", [1]),
         ("labels", [str(number) for number in range(MAX_LABELS + 1)]), ("labels", ["a" * 300]), ("priority", 1.5),
         ("priority", 10**9), ("priority", True), ("seeding", 2), ("seeding", {"ratio": -1}), ("seeding", {"ration": 1}),

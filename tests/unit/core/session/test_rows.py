@@ -34,7 +34,8 @@ PEER = Endpoint("2001:db8::1", 6881)
 def a_record(pieces: int = 20) -> TorrentRecord:
     metainfo = torrent_of(pieces)
     command = AddTorrent(
-        metainfo, peers=(PEER,), peer_names=("node:1",), goal=SeedGoal(ratio=1.5, action=GoalAction.REMOVE), labels=("a", "b"), group="slow",
+        metainfo, peers=(PEER,), peer_names=("node:1",), goal=SeedGoal(ratio=1.5, action=GoalAction.REMOVE),
+        labels=("a", "b"), group="slow",
         upload_slots=2, max_peers=9, priority=3, file_priorities={0: FilePriority.HIGH}, down_bytes_per_s=7,
         is_sequential=True)
     place = Place(Path("/final"), Path("/incomplete"), is_incomplete=True, mount_point="/", renames={"t": "new"},

@@ -24,6 +24,7 @@ from blobtorrent.core.swarm.peers import (
 )
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import PeerId
+from blobtorrent.model.status import PEER_SOURCES
 
 A, B, C = [Endpoint(f"10.0.0.{number}", 6881) for number in (1, 2, 3)]
 ID = PeerId(b"x" * 20)
@@ -181,6 +182,12 @@ def test_who_is_named_while_places_are_made_keeps_its_own():
     peers.found((MANY[-1], second, MANY[-2]), PeerSource.INCOMING, 0.0)
     assert peers.source_of(second) is PeerSource.INCOMING
     assert len(peers) == MAX_KNOWN == sum(peers.num_by_source().values())
+
+
+@pytest.mark.parametrize("source", PeerSource)
+def test_every_source_has_a_name_that_all_know(source):
+    (row,) = knowing(A, source=source).by_source([])
+    assert row.source in PEER_SOURCES and row.known == 1
 
 
 def test_of_several_sources_that_name_an_address_the_best_counts():

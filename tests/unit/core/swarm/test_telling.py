@@ -12,6 +12,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.details import PartialPiece
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.model.ids import PeerId
+from blobtorrent.model.status import PeersFrom
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
 from tests.support.oneswarm import OneSwarm
@@ -93,6 +94,15 @@ def test_addresses_that_failed_wait_for_the_next_try(torrent):
     told = insight(one.swarm, waits_for_memory=False)
     assert (told.addresses_dialled, told.addresses_resting) == (1, 1)
     assert told.known_by_source == {"tracker": 2}
+
+
+def test_reports_count_addresses_and_links_by_their_source(torrent):
+    one = OneSwarm(torrent)
+    addresses = tuple(Endpoint("10.3.0.1", port) for port in (1, 2, 3))
+    one.swarm.on_peers(PeersFound(torrent.metainfo.info_hash, addresses, PeerSource.DHT))
+    one.join([], dialled=addresses[0])
+    one.join([])
+    assert one.swarm.make_report().peers_from == (PeersFrom("dht", 3, 1), PeersFrom("incoming", 0, 1))
 
 
 def test_pieces_are_told_as_had_had_by_peers_and_begun(torrent):

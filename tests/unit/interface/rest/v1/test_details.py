@@ -21,8 +21,10 @@ from blobtorrent.model.details import (
     Cause,
     Explanation,
     PartialPiece,
+    PeerReport,
     PeerStatus,
     PieceReport,
+    SourceStatus,
     TrackerStatus,
     WebSeedStatus,
 )
@@ -41,13 +43,15 @@ PEER = PeerStatus(
     False,
     False, True, False, 3, 0.123456, 5, 16384, 100, 200, 300, 400)
 
+SOURCE = SourceStatus("tracker", "failing", 5, 2, 9, 61.7, "0 of 1 answer", "tracker.timed-out", 29.8)
+
 
 @pytest.fixture
 def rest():
     resources = Resources()
     resources.session.show(status_of(1, name="a/\r\nb"))
     resources.session.answers |= {
-        PeersOf: (PEER,), TrackersOf: (TRACKER,), MetainfoOf: b"d4:infodee",
+        PeersOf: PeerReport((PEER,), (SOURCE,)), TrackersOf: (TRACKER,), MetainfoOf: b"d4:infodee",
         WebSeedsOf: (WebSeedStatus(f"http://seed.example/{SECRET}/", "http://seed.example/***/", "unused"),),
         PiecesOf: PieceReport(12, 16384, b"\xf0\x10", bytes([0, 255] * 6), (PartialPiece(7, 4, 1),)),
         Explain: Explanation("downloading", "Nobody has it.", (Cause("no-peers", "There are none.", "Wait.", 9.9),),
@@ -85,13 +89,23 @@ def test_peers_are_told_with_addresses_that_can_be_used_again(rest):
     assert (peer["incoming"], peer["snubbed"], peer["flags"]) == (True, True, "dSI")
 
 
+def test_every_source_of_peers_is_told_of(rest):
+    (source,) = rest.ask("GET", f"{ONE}/peers").json["sources"]
+    assert source == {
+        "source": "tracker", "state": "failing", "known": 5, "connected": 2, "told": 9, "told_s": 61,
+        "result": "0 of 1 answer", "error_code": "tracker.timed-out", "next_s": 30,
+    }
+
+
 def test_peers_are_added(rest):
     told = rest.ask("POST", f"{ONE}/peers", {"peers": ["192.0.2.1:6881", "[2001:db8::1]:1", "a:1"]})
     assert (told.status, len(told.json["peers"])) == (200, 1)
-    assert rest.commands[0] == AddPeers(info_hash(1), (Endpoint("192.0.2.1", 6881), Endpoint("2001:db8::1", 1)), ("a:1",))
+    assert rest.commands[0] == AddPeers(
+        info_hash(1), (Endpoint("192.0.2.1", 6881), Endpoint("2001:db8::1", 1)), ("a:1",))
 
 
-@pytest.mark.parametrize("peers", [None, "192.0.2.1:1", ["name:0"], ["name"], ["192.0.2.1"], ["192.0.2.1:0"], [1], ["a"] * 1001])
+@pytest.mark.parametrize("peers", [
+    None, "192.0.2.1:1", ["name:0"], ["name"], ["192.0.2.1"], ["192.0.2.1:0"], [1], ["a"] * 1001])
 def test_what_is_no_peer_is_refused(rest, peers):
     assert (rest.ask("POST", f"{ONE}/peers", {"peers": peers}).status, rest.commands) == (422, [])
 
