@@ -68,8 +68,8 @@ PIECE = Table({
 class Assembly:
     """One open piece: a list of slots that fills in any order, and what is still to be asked for."""
 
-    __slots__ = ("being_stored", "committed", "cursor", "helpers", "index", "is_restored", "links", "missing",
-                 "num_blocks", "owner", "returned", "size", "slots", "state", "taken_from")
+    __slots__ = ("being_stored", "claimed", "committed", "cursor", "helpers", "index", "is_restored", "links",
+                 "missing", "num_blocks", "owner", "returned", "size", "slots", "state", "taken_from")
 
     def __init__(self, index: int, size: int) -> None:
         self.index = index
@@ -82,6 +82,7 @@ class Assembly:
         self.links = 0                         # links that work on it
         self.owner: PeerLink | None = None     # a suspect works alone
         self.taken_from: set[PeerLink] = set()
+        self.claimed: frozenset[int] = frozenset()         # blocks that web seeds are to bring
         self.helpers = _NO_SEEDS               # web seeds that were asked for some of it, and the blocks that came
         self.committed = 0                     # arena slots set aside for it
         self.being_stored = False              # its blocks are on their way to the part store

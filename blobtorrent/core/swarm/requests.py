@@ -284,6 +284,8 @@ class RequestManager:
         if link.arriving is None:
             return
         assembly, block = link.arriving
+        if block in assembly.claimed:
+            return
         key = assembly.index << 32 | block << 14
         self.endgame.forget(key)
         for other in assembly.taken_from:
@@ -320,11 +322,17 @@ class RequestManager:
     def claim(self, assembly: Assembly, limit: int) -> range:
         """Up to `limit` neighbouring blocks of an open piece that no link is asked for: they come in another way."""
         run = assembly.next_run(limit)
+        assembly.claimed = assembly.claimed.union(run)
         self._note(assembly)
         return run
 
+    def disclaim(self, assembly: Assembly, blocks: range) -> None:
+        """What `claim` gave will not come."""
+        assembly.claimed = assembly.claimed.difference(blocks)
+        self.give_back(assembly, list(blocks))
+
     def give_back(self, assembly: Assembly, blocks: list[int]) -> None:
-        """Blocks that were claimed will not come."""
+        """Blocks that somebody was asked for will not come."""
         if self._pieces.open.get(assembly.index) is assembly and assembly.missing:
             assembly.give_back(blocks)
             self._note(assembly)

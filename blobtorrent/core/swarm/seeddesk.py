@@ -38,6 +38,10 @@ class SeedDesk:
         self._waiting[seeds] = None
         return False
 
+    def is_short_for_others(self, seeds: WebSeeds) -> bool:
+        """Another torrent than that of `seeds` waits for a thread."""
+        return any(waiting is not seeds for waiting in self._waiting)
+
     def post(self, order: FetchParts) -> None:
         self.running += 1
         if self._bytes_per_s:

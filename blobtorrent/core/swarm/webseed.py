@@ -15,6 +15,7 @@ from blobtorrent.runtime.redact import redact
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.picker import Rng
     from blobtorrent.core.swarm.pieces import Assembly
+    from blobtorrent.core.swarm.throttle import Valve
     from blobtorrent.core.swarm.webseeds import WebSeeds
     from blobtorrent.discovery.seedreader import SeedReader
 
@@ -23,9 +24,14 @@ LONGEST_REST_S = 600.0                 # ... up to this
 MAX_DOUBTS = 3                         # that others have a share in
 KEEP_S = 10.0                          # a connection stays open for more; without ranges it is far into a file
 FORGET_FILES_S = 600.0                 # a file that was not there is asked for again after so long
+MAX_REFUSALS = 8                       # files in a row that are not there; then it rests
 FIRST_RUN_BYTES = 1 << 20
 RUN_S = 4.0                            # a run is as long as the seed takes so many seconds for, ...
+SHORTEST_RUN_BYTES = 256 << 10         # ... from this ...
 LONGEST_RUN_BYTES = 16 << 20           # ... up to this
+SLOW_RUN_S = 4 * RUN_S                 # after so long a run is slow ...
+SLOW_SHARE = 8                         # ... when it brings this part of what it was meant to, ...
+SLOW_BYTES_PER_S = 16 << 10            # ... or less than this
 
 _OF_ONE_FILE = frozenset(("webseed.no-file", "webseed.wrong-file", "webseed.denied"))
 
@@ -57,7 +63,7 @@ SEED = Table({
 class Lane:
     """One connection to a seed: what is read over it, and where it goes on. The token of its orders."""
 
-    __slots__ = ("begun_at", "bytes", "next_piece", "order", "reader", "seed", "seeds")
+    __slots__ = ("begun_at", "bytes", "next_piece", "order", "reader", "seed", "seeds", "valve")
 
     def __init__(self, seeds: WebSeeds, seed: WebSeed) -> None:
         self.seeds = seeds
@@ -66,6 +72,7 @@ class Lane:
         self.order: FetchParts | None = None
         self.begun_at = 0.0
         self.bytes = 0                 # that came of the order
+        self.valve: Valve | None = None                    # that the order was counted against
         self.next_piece = 0            # behind the last run
 
 
@@ -79,6 +86,7 @@ class WebSeed:
         self.down = RateMeter()
         self.has_ranges = True
         self._busy_at = 0.0            # when an order ended last
+        self._refusals = 0             # files in a row that it does not have or give
         self._is_known = False         # it has answered once, so that we know whether it has ranges
         self.absent_mask = 0           # pieces with bytes of files that it does not have
         self.run_bytes = FIRST_RUN_BYTES
@@ -112,7 +120,7 @@ class WebSeed:
         """So many bytes came over one of its connections."""
         lane.bytes += count
         self.down.add(count)
-        self.failures = 0
+        self.failures = self._refusals = 0
         if self.machine.state is State.FETCHING:
             self.error = None
 
@@ -123,12 +131,15 @@ class WebSeed:
         self._is_known = self._is_known or lane.bytes > 0
         elapsed_s = max(0.001, now - lane.begun_at)
         if lane.bytes:
-            self.run_bytes = int(min(max(RUN_S * lane.bytes / elapsed_s, FIRST_RUN_BYTES), LONGEST_RUN_BYTES))
+            self.run_bytes = int(min(max(RUN_S * lane.bytes / elapsed_s, SHORTEST_RUN_BYTES), LONGEST_RUN_BYTES))
         error = ended.error
         if error is not None and not self.is_banned:
             self.error = error
             if error.code in _OF_ONE_FILE and ended.file is not None:
                 self._lacks(ended, ended.file, now)
+                self._refusals += 1
+                if error.code == "webseed.denied" or self._refusals % MAX_REFUSALS == 0:
+                    self._rest(ended.retry_after_s, now, rng)
             elif error.code != "webseed.no-ranges" or knew_no_ranges:
                 self._rest(ended.retry_after_s, now, rng)
         if not self.is_busy and self.machine.can(Event.DONE):
@@ -155,6 +166,24 @@ class WebSeed:
             "webseed.bad-piece", f"piece {piece}, of which others gave some, does not match its hash")
         self._rest(None, now, rng)
         return []
+
+    def is_slow(self, lane: Lane, now: float) -> bool:
+        """What is read over this connection comes far more slowly than the seed made us think."""
+        order, elapsed_s = lane.order, now - lane.begun_at
+        if order is None or order.is_cancelled or elapsed_s < SLOW_RUN_S:
+            return False
+        rate = max(SLOW_BYTES_PER_S, self.run_bytes / RUN_S / SLOW_SHARE)
+        if order.bytes_per_s:
+            rate = min(rate, order.bytes_per_s / 2)
+        return order.received_bytes < rate * elapsed_s
+
+    def leave(self, lane: Lane, now: float, rng: Rng) -> None:
+        """Others are to bring what is read over this connection."""
+        if lane.order is not None:
+            lane.order.is_cancelled = True
+            self.run_bytes = SHORTEST_RUN_BYTES
+            self.error = WebSeedError("webseed.slow", "it is too slow for what others can bring")
+            self._rest(None, now, rng)
 
     def tick(self, now: float, elapsed_s: float) -> None:
         """Once a second."""

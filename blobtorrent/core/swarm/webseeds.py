@@ -93,6 +93,7 @@ class WebSeeds:
         settings = self._swarm.settings
         if sum(link.down.rate for link in self._swarm.links) >= max(1, settings.web_seed_slow_bytes_per_s):
             self._fast_at = now
+        self._leave_slow_ones(now)
         self.fill()
 
     def on_change(self) -> None:
@@ -131,6 +132,30 @@ class WebSeeds:
             self._valve = None
         for seed in self._seeds:
             seed.close_idle()
+
+    # ---- slow ones
+
+    def _leave_slow_ones(self, now: float) -> None:
+        """What comes too slowly is left where somebody else could bring it, or the thread is needed for others."""
+        for seed in self._seeds:
+            for lane in seed.lanes:
+                if seed.is_slow(lane, now) and (self._desk.is_short_for_others(self) or self._has_taker(seed, lane)):
+                    seed.leave(lane, now, self._rng)
+
+    def _has_taker(self, seed: WebSeed, lane: Lane) -> bool:
+        """Another seed, or a peer that can be asked for nothing else, has something of what is read."""
+        if lane.order is None:
+            return False
+        mask = 0
+        for part in lane.order.parts:
+            if self._is_claimed(part):
+                mask |= 1 << part.piece
+        if any(other is not seed and other.free_lane() is not None and mask & ~other.absent_mask
+               for other in self._seeds):
+            return True
+        swarm, wanted = self._swarm, self._swarm.pieces.wanted_now
+        return any(link.mask & mask and not link.mask & wanted and not link.outstanding and not link.snubbed
+                   and swarm.may_ask(link) for link in swarm.links)
 
     # ---- asking
 
@@ -181,6 +206,7 @@ class WebSeeds:
             if lane is not None and parts:
                 self._turn += place + 1
                 lane.next_piece = parts[-1].piece + 1
+                lane.valve = self._valve
                 order = FetchParts(seed.url, self._content, parts, self._desk.inbox, lane, reader=lane.reader,
                                    bytes_per_s=bytes_per_s)
                 seed.begin(lane, order, self._swarm.now)
@@ -301,8 +327,12 @@ class WebSeeds:
     def on_ended(self, lane: Lane, message: FetchEnded) -> None:
         """A run is over. What did not come of it may be had elsewhere."""
         swarm, self._look_at = self._swarm, 0.0
-        if self._valve is not None:
-            self._valve.give_back(sum(part.length for part in message.left))
+        useless = 0 if lane.order is None else max(0, lane.order.received_bytes - lane.bytes)
+        lane.seed.wasted_bytes += useless
+        swarm.downloaded.add(useless)
+        swarm.on_waste(useless)
+        if lane.valve is not None:
+            lane.valve.give_back(sum(part.length for part in message.left) - useless)
         lane.seed.end(lane, message, swarm.now, self._rng)
         if not self._is_open:
             lane.seed.close_idle()
@@ -319,7 +349,7 @@ class WebSeeds:
         if assembly.is_untouched and len(blocks) == assembly.num_blocks:
             swarm.unfinished.abandon(assembly)
         else:
-            swarm.requests.give_back(assembly, list(blocks))
+            swarm.requests.disclaim(assembly, blocks)
 
     def _is_claimed(self, part: Part) -> bool:
         """The piece is still open as it was when the part was asked for."""

@@ -11,7 +11,16 @@ import pytest
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import ChangeSwarm, WantPieces
 from blobtorrent.core.swarm.seeddesk import SeedDesk
-from blobtorrent.core.swarm.webseed import FIRST_REST_S, FORGET_FILES_S, KEEP_S, MAX_DOUBTS, State, WebSeed
+from blobtorrent.core.swarm.webseed import (
+    FIRST_REST_S,
+    FORGET_FILES_S,
+    KEEP_S,
+    MAX_DOUBTS,
+    MAX_REFUSALS,
+    SLOW_RUN_S,
+    State,
+    WebSeed,
+)
 from blobtorrent.core.swarm.webseeds import WebSeeds
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
 from blobtorrent.discovery.seedreader import SeedReader
@@ -32,8 +41,9 @@ class Rig:
     """A swarm with web seeds; whatever is asked of them waits until the test answers it."""
 
     def __init__(self, *, pieces: int = 32, urls: tuple[str, ...] = URLS[:1], limit: int = 4, slots: int = 1024,
-                 piece_length: int = PIECE, order: dict[str, Any] | None = None, **settings: Any) -> None:
-        torrent = StoredTorrent([pieces * piece_length - 5], piece_length)
+                 piece_length: int = PIECE, sizes: list[int] | None = None, order: dict[str, Any] | None = None,
+                 **settings: Any) -> None:
+        torrent = StoredTorrent(sizes or [pieces * piece_length - 5], piece_length)
         torrent.metainfo = torrent.metainfo._replace(web_seeds=urls)
         self.one = OneSwarm(torrent, slots=slots, order=order or {}, **settings)
         self.swarm, self.arena, self.torrent = self.one.swarm, self.one.arena, torrent
@@ -192,15 +202,7 @@ def test_retry_after_counts_for_more_than_our_own_patience() -> None:
 
 
 def test_a_file_that_is_not_there_is_left_out_for_a_while_and_the_others_are_read() -> None:
-    torrent = StoredTorrent([4 * PIECE, 4 * PIECE], PIECE)
-    torrent.metainfo = torrent.metainfo._replace(web_seeds=URLS[:1])
-    rig = Rig()
-    rig.one = OneSwarm(torrent)
-    rig.swarm, rig.arena, rig.torrent = rig.one.swarm, rig.one.arena, torrent
-    rig.posted.clear()
-    rig.desk = SeedDesk(rig.posted.append, 4, 0, Mailbox("inbox"))
-    rig.seeds = rig.swarm.web_seeds = WebSeeds(rig.swarm, rig.desk, random.Random(1))
-    rig.seeds.fill()
+    rig = Rig(sizes=[4 * PIECE, 4 * PIECE])
     rig.end(rig.take(), 0, WebSeedError("webseed.no-file", "HTTP status 404"), file=0)
     assert rig.states == ["fetching"]
     while rig.posted:
@@ -225,6 +227,98 @@ def test_a_seed_that_spoils_a_piece_is_banned_and_what_is_under_way_cancelled() 
             rig.end(order, 0)
     rig.finish()
     assert rig.states == ["banned", "idle"]
+
+
+def refuse_all(rig: Rig, code: str) -> int:
+    """No file is to be had; returns how many were asked for before it rests."""
+    asked = 0
+    while rig.posted:
+        order = rig.take()
+        asked += 1
+        (file, *_) = order.content.ranges([(part.piece, part.begin, part.length) for part in order.parts])
+        rig.end(order, 0, WebSeedError(code, "HTTP status"), file=file.file)
+    return asked
+
+
+def test_a_server_that_has_none_of_the_files_rests_after_some_and_longer_each_time() -> None:
+    rig = Rig(sizes=[PIECE] * 100)
+    rests = []
+    for _ in range(3):
+        assert refuse_all(rig, "webseed.no-file") == MAX_REFUSALS
+        (status,) = rig.seeds.statuses()
+        assert status.state == "resting" and status.next_try_s is not None
+        rests.append(status.next_try_s)
+        rig.one.pass_time(status.next_try_s + 2)
+    assert FIRST_REST_S <= rests[0] < rests[1] < rests[2]
+    rig.end(rig.take())                # one is there: it starts anew
+    assert rig.seeds.statuses()[0].failures == 0
+
+
+def test_a_server_that_denies_a_file_is_left_alone_for_a_while() -> None:
+    rig = Rig(sizes=[PIECE] * 100)
+    assert refuse_all(rig, "webseed.denied") == 1
+    assert rig.states == ["resting"]
+    rig.one.pass_time(2 * FIRST_REST_S)
+    assert 0 not in pieces_of(rig.take())
+
+
+# ---- slow ones
+
+def drip(rig: Rig, order: FetchParts, bytes_per_s: float, seconds: float) -> None:
+    for _ in range(int(seconds)):
+        order.received_bytes += int(bytes_per_s)
+        rig.one.pass_time(1.0)
+
+
+def test_what_comes_too_slowly_is_had_from_a_peer_that_has_nothing_else_to_do() -> None:
+    rig = Rig(pieces=1)
+    (order,) = rig.posted
+    link = rig.one.join()
+    drip(rig, order, 1000, SLOW_RUN_S + 2)
+    assert order.is_cancelled and rig.states == ["resting"]
+    assert rig.seeds.statuses()[0].error_code == "webseed.slow"
+    rig.end(rig.take(), 0)
+    assert (rig.swarm.downloaded.total, rig.swarm.wasted_bytes) == (order.received_bytes, order.received_bytes)
+    rig.one.pass_time(2.0)
+    assert outstanding(link, 0) and rig.posted == []
+    rig.finish()
+    assert rig.arena.reserved == 0
+
+
+@pytest.mark.parametrize("bytes_per_s", [1000, 40_000])
+def test_a_slow_seed_is_better_than_none_and_one_that_is_not_slow_is_not_left(bytes_per_s: int) -> None:
+    rig = Rig(pieces=16)
+    (order,) = rig.posted
+    rig.one.join([]) if bytes_per_s == 1000 else rig.one.join()
+    drip(rig, order, bytes_per_s, 2 * SLOW_RUN_S)
+    assert not order.is_cancelled
+
+
+def test_what_one_seed_drips_another_one_is_asked_for() -> None:
+    rig = Rig(pieces=1, urls=URLS)
+    (order,) = rig.posted
+    drip(rig, order, 1000, SLOW_RUN_S + 2)
+    assert order.is_cancelled
+    rig.end(rig.take(), 0)
+    assert [order.seed for order in rig.posted] == [URLS[1]]
+
+
+def test_a_limit_is_not_the_fault_of_the_seed() -> None:
+    rig = Rig(pieces=1)
+    (order,) = rig.posted
+    order.bytes_per_s = 1200
+    rig.one.join()
+    drip(rig, order, 1000, 2 * SLOW_RUN_S)
+    assert not order.is_cancelled
+
+
+def test_who_drips_keeps_no_thread_from_another_torrent() -> None:
+    rig = Rig(pieces=1, limit=1)
+    (order,) = rig.posted
+    other = Rig(pieces=2)
+    assert not rig.desk.has_room(other.seeds)
+    drip(rig, order, 1000, SLOW_RUN_S + 2)
+    assert order.is_cancelled
 
 
 def begun_by_a_peer(blocks: Iterable[int], *, spoil: bool = False) -> tuple[Rig, PeerLink]:
@@ -395,6 +489,21 @@ def test_the_rest_of_a_block_comes_when_a_web_seed_gave_its_piece_back(blocks: i
     rig.swarm.lose(link, NetworkError("net.reset", "gone"))
     rig.finish()
     assert (rig.arena.reserved, rig.swarm.requests._committed) == (0, 0)
+
+
+def test_a_block_that_stopped_in_the_middle_is_not_offered_again_while_a_web_seed_is_to_bring_it() -> None:
+    rig = Rig(pieces=1, web_seeds="off")
+    link = rig.one.join()
+    link.intake.feed(wire.Piece(0, BLOCK, rig.torrent.piece(0)[BLOCK : 2 * BLOCK]).encode()[:113])
+    while not link.snubbed:
+        rig.one.pass_time(1.0)
+    rig.swarm.change(ChangeSwarm(rig.swarm.info_hash, rig.swarm.settings._replace(web_seeds="always")))
+    rig.swarm.lose(link, NetworkError("net.reset", "gone"))
+    (order,) = rig.posted
+    assert [(part.begin, part.length) for part in order.parts] == [(0, PIECE - 5)]
+    rig.end(rig.take())
+    assert rig.swarm.pieces.partial_mask == 0
+    rig.finish()
 
 
 def test_a_piece_that_a_web_seed_gave_back_holds_no_promise_of_memory() -> None:
