@@ -457,8 +457,8 @@ class AnnounceManager:
                 if tier is None:
                     tier = Tier(order, wire_hash, trackers, is_only=announced.is_private)
                     for former in announced.tiers:
-                        if former.wire_hash == wire_hash and former.in_use in trackers:
-                            tier.use(former.in_use)
+                        if former.wire_hash == wire_hash:
+                            tier.follow(former)
                 tiers.append(tier)
         return tiers
 

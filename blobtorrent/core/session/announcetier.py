@@ -71,7 +71,7 @@ class Tier:
         self.turn = Turn.SOON          # of what is asked in this round
         self.untried: list[str] = []   # in this round
         self.attempts: dict[str, Attempt] = {}             # of this round, or the last one; the last is the newest
-        self.in_use = ""               # the tracker that served last; empty before one has
+        self.in_use = ""               # the tracker that served last, be it ours or not; empty before one has
         self.timer: Timer | None = None            # of the schedule
         self.hedge: Timer | None = None            # when to look whether the next tracker is to be asked, too
 
@@ -94,6 +94,13 @@ class Tier:
         self.order.on_reply(url)
         self.trackers[url].not_before = 0.0
         self.in_use = url
+
+    def follow(self, former: Tier) -> None:
+        """This one comes in its place, or in the place of it and others."""
+        if former.in_use in self.trackers:
+            self.use(former.in_use)
+        elif self.is_only and not self.in_use:
+            self.in_use = former.in_use
 
     def rest_s(self, now: float) -> float | None:
         """For how long all trackers want to be left alone; None when one does not."""

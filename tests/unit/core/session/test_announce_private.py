@@ -165,6 +165,20 @@ def test_the_peers_of_the_former_tracker_go_when_another_serves(tmp_path: Path) 
         DropPeers(info_hash), PeersFound(info_hash, (PEER,), PeerSource.TRACKER, "b.test")]
 
 
+def test_the_peers_of_a_tracker_that_was_removed_go_when_another_serves(tmp_path: Path) -> None:
+    rig, info_hash = running(tmp_path, ((A,), (B,)))
+    (order,) = rig.outcalls.drain()
+    rig.answer_announce(order, PEER)
+    rig.shard.drain()
+    rig.session._announces.change(info_hash, ((C,),))
+    farewell, order = rig.outcalls.drain()
+    assert told([farewell, order]) == [(A, STOPPED), (C, STARTED)]
+    assert rig.shard.drain() == []
+    rig.answer_announce(order, PEER)
+    assert rig.shard.drain() == [
+        DropPeers(info_hash), PeersFound(info_hash, (PEER,), PeerSource.TRACKER, "c.test")]
+
+
 def test_the_peers_stay_while_the_tracker_does(tmp_path: Path) -> None:
     rig, info_hash = running(tmp_path, ((A,), (B,)))
     for _ in range(3):
