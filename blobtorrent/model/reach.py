@@ -32,7 +32,7 @@ def address_of(host: str) -> Address:
 
 
 def true_address(address: Address) -> Address:
-    """Where packets to an address come out: what holds an IPv4 address (mapped, compatible, NAT64, 6to4) is that one."""
+    """Where packets come out: an IPv6 address that holds one of IPv4 (mapped, compatible, NAT64, 6to4) is that one."""
     if address.version == 4:
         return address
     number = int(address)
@@ -49,16 +49,25 @@ def reach_of(host: str) -> Reach:
     return _reach_of(address_of(host))
 
 
+def is_host(host: str) -> bool:
+    """Whether a text is the address of one host: of no group, not reserved, not the unspecified one."""
+    return _is_host(address_of(host))
+
+
 def is_public(address: Address | None) -> bool:
     """Whether a host is one of the internet; who is unknown (None) counts as such."""
     return address is None or _reach_of(true_address(address)) is Reach.GLOBAL
 
 
+def _is_host(address: Address) -> bool:
+    return not (address.is_multicast or address.is_unspecified or address.version == 4 and address.is_reserved)
+
+
 def _reach_of(address: Address) -> Reach:
-    if address.is_multicast or address.version == 4 and address.is_reserved:
-        return Reach.NOWHERE
     if address.is_loopback or address.is_unspecified:
         return Reach.LOOPBACK
+    if not _is_host(address):
+        return Reach.NOWHERE
     is_site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
     return Reach.GLOBAL if address.is_global and not is_site_local else Reach.LOCAL
 
@@ -70,9 +79,9 @@ def may_ask(address: Address, *, came_from_public: bool, on_loopback: bool) -> b
     `came_from_public`: a host of the internet sent us there, which has no business with what is nearer.
     """
     address = true_address(address)
-    reach = _reach_of(address)
-    if reach is Reach.NOWHERE or address.is_unspecified or address.is_link_local or address in _METADATA:
+    if not _is_host(address) or address.is_link_local or address in _METADATA:
         return False
+    reach = _reach_of(address)
     if came_from_public and reach is not Reach.GLOBAL:
         return False
     return reach is not Reach.LOOPBACK or on_loopback
@@ -94,9 +103,9 @@ def site_of(host: str) -> str:
     addresses has them all, and else the host itself."""
     if ":" not in host or reach_of(host) is not Reach.GLOBAL:
         return host
-    address = ipaddress.IPv6Address(host)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
+    address = address_of(host)
+    if address.version == 4:
+        return str(address)
     return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
 
 

@@ -19,7 +19,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.network.udp import UdpLoop
-from blobtorrent.protocol.tracker.announce import MAX_PEERS, AnnounceEvent, AnnounceQuery, SwarmCounts
+from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery, SwarmCounts
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.metrics import Registry
 
@@ -175,17 +175,6 @@ def test_a_tracker_that_answers_nonsense_is_told_from_one_that_is_late(rig: Rig,
     with Babbler() as tracker:
         done = rig.announce(tracker.url())
     assert done.error is not None and done.error.code == "tracker.bad-reply"
-
-
-def test_a_giant_answer_names_a_bounded_number_of_peers(rig: Rig) -> None:
-    class Giant(FakeUdpTracker):
-        def answer(self, connection: int, action: int, transaction: int, data: bytes, address: Any) -> bytes:
-            good = super().answer(connection, action, transaction, data, address)
-            return good if action == 0 else good + self.peer.compact * 10_000
-
-    with Giant() as tracker:
-        done = rig.announce(tracker.url())
-    assert done.error is None and 0 < len(done.endpoints) <= MAX_PEERS
 
 
 def test_no_stranger_can_answer_for_a_tracker(rig: Rig) -> None:

@@ -1,13 +1,13 @@
 """What is told to a tracker and what it answers, whatever carries it (BEP 3, 7, 23)."""
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
-import ipaddress
 import re
 from enum import Enum
 from typing import NamedTuple
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import PeerId
+from blobtorrent.model.reach import is_host
 
 DEFAULT_INTERVAL_S = 1800
 MIN_INTERVAL_S = 60
@@ -79,8 +79,7 @@ def read_compact_peers(data: bytes, record_bytes: int) -> list[Endpoint]:
 
 def is_dialable(endpoint: Endpoint) -> bool:
     """Whether a peer could be there. Loopback and private addresses can be right; policy is for others."""
-    address = ipaddress.ip_address(endpoint.host)
-    return endpoint.port != 0 and not (address.is_multicast or address.is_unspecified)
+    return endpoint.port != 0 and is_host(endpoint.host)
 
 
 def is_tracker_path(path: str) -> bool:

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from blobtorrent.model.reach import Reach, is_public, may_ask, may_name, neighbourhood_of, reach_of, site_of
+from blobtorrent.model.reach import Reach, is_host, is_public, may_ask, may_name, neighbourhood_of, reach_of, site_of
 
 
 @pytest.mark.parametrize(("host", "reach"), [
@@ -70,6 +70,12 @@ def test_where_a_strangers_url_may_lead(host, came_from_public, on_loopback, ver
     assert may_ask(address, came_from_public=came_from_public, on_loopback=on_loopback) is verdict
 
 
+def test_groups_and_what_is_reserved_are_no_hosts():
+    for host in ("224.0.0.1", "ff02::1", "0.0.0.0", "::", "255.255.255.255", "::ffff:224.0.0.1"):
+        assert not is_host(host)
+    assert all(map(is_host, ("10.0.0.1", "::1", "fe80::1%eth0")))
+
+
 def test_who_is_unknown_counts_as_a_host_of_the_internet():
     assert is_public(None)
     assert [is_public(ipaddress.ip_address(host)) for host in ("8.8.8.8", "10.0.0.1", "64:ff9b::a00:1")] == [
@@ -101,6 +107,7 @@ def test_nobody_names_what_lies_nearer_than_he_is(by, host, admitted):
     ("10.1.2.3", "10.1.2.3"),
     ("2a00:1:2:3:4::5", "2a00:1:2:3::/64"),
     ("::ffff:20.1.2.3", "20.1.2.3"),
+    ("2002:1401:203::9", "20.1.2.3"),
     ("fd00::1", "fd00::1"),
     ("fe80::1%eth0", "fe80::1%eth0"),
     ("::1", "::1"),

@@ -9,7 +9,7 @@ import pytest
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import TrackerError
 from blobtorrent.model.ids import PeerId
-from blobtorrent.protocol.tracker.announce import AnnounceEvent, AnnounceQuery, SwarmCounts
+from blobtorrent.protocol.tracker.announce import MAX_PEERS, AnnounceEvent, AnnounceQuery, SwarmCounts
 from blobtorrent.protocol.tracker.udp import (
     announce_request,
     connect_request,
@@ -80,6 +80,13 @@ def test_the_length_of_a_peer_follows_the_family_of_the_packet(is_ipv6: bool, pe
     reply = read_announced(answer(1, body), is_ipv6=is_ipv6)
     assert list(reply.endpoints) == peers
     assert (reply.interval_s, reply.leechers, reply.seeds) == (900, 4, 3)
+
+
+@pytest.mark.parametrize("is_ipv6", [False, True])
+def test_a_giant_answer_names_a_bounded_number_of_peers(is_ipv6: bool) -> None:
+    peer = Endpoint("2001:db8::1" if is_ipv6 else "1.2.3.4", 5)
+    body = struct.pack(">III", 900, 4, 3) + peer.compact * (MAX_PEERS + 1)
+    assert read_announced(answer(1, body), is_ipv6=is_ipv6).endpoints == (peer,) * MAX_PEERS
 
 
 @pytest.mark.parametrize("interval", [0, 1, 2**32 - 1])
