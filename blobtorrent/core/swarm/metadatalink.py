@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from blobtorrent.core.swarm.said import Said
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError
+from blobtorrent.model.reach import Reach, neighbourhood_of, reach_of
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, ExtendedHandshake, handshake_counted
 from blobtorrent.protocol.wire.greeting import Greeting
@@ -24,7 +25,7 @@ class MetadataLink:
     """Implements network.handler.LinkHandler and protocol.wire.shape.Sink."""
 
     __slots__ = ("_handshakes_spent_s", "endpoint", "extended", "greeting", "intake", "is_incoming", "last_heard_at",
-                 "last_sent_at", "linked_at", "number", "said", "swarm", "unasked")
+                 "last_sent_at", "linked_at", "network", "number", "said", "swarm", "unasked")
 
     expected_blocks = 0
 
@@ -33,6 +34,7 @@ class MetadataLink:
         self.swarm = swarm
         self.number = number
         self.endpoint = endpoint
+        self.network = network_of(endpoint)
         self.greeting = greeting
         self.is_incoming = is_incoming
         self.intake: Intake
@@ -78,3 +80,8 @@ class MetadataLink:
 
     def on_messages(self, messages: list[Any]) -> None:
         self.swarm.on_messages(self, messages)
+
+
+def network_of(endpoint: Endpoint) -> str:
+    """What one owner of addresses may well have all of; empty on loopback, where all have the same."""
+    return "" if reach_of(endpoint.host) is Reach.LOOPBACK else neighbourhood_of(endpoint.host)

@@ -6,6 +6,7 @@ until it is told to close. Runs on its shard's receive thread.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from blobtorrent.core.swarm.company import dial_failed, dial_refused, refusal_by
 from blobtorrent.core.swarm.link import RateMeter
 from blobtorrent.core.swarm.messages import KnownAddress, PeersFound
 from blobtorrent.core.swarm.metadata import MetadataManager
-from blobtorrent.core.swarm.metadatalink import MetadataLink
+from blobtorrent.core.swarm.metadatalink import MetadataLink, network_of
 from blobtorrent.core.swarm.metadatamessages import MetadataFound, MetadataReport, OpenMetadata
 from blobtorrent.core.swarm.peers import PeerManager
 from blobtorrent.core.swarm.pulse import IDLE_LINK_S, KEEP_ALIVE_S
@@ -22,7 +23,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
 from blobtorrent.model.ids import PeerId
-from blobtorrent.model.reach import Reach, neighbourhood_of, reach_of, site_of
+from blobtorrent.model.reach import Reach, reach_of, site_of
 from blobtorrent.network.outbox import Buffer
 from blobtorrent.protocol.wire import encode
 from blobtorrent.protocol.wire import messages as wire
@@ -187,7 +188,7 @@ class MetadataSwarm:
         """While there is none, who is of no use goes; but not for one more from where most of them come."""
         if len(self.links) < self.max_links and not (is_incoming and self._num_incoming() >= self._max_incoming):
             return True
-        return len(self._neighbours_of(endpoint)) < MAX_NEIGHBOURS and self._make_room(is_incoming=is_incoming)
+        return self._neighbours()[network_of(endpoint)] < MAX_NEIGHBOURS and self._make_room(is_incoming=is_incoming)
 
     @property
     def _max_incoming(self) -> int:
@@ -198,28 +199,30 @@ class MetadataSwarm:
 
     def _make_room(self, *, is_incoming: bool) -> bool:
         """Drop a link for another one: for one that dialled us, one that did so too."""
-        candidates = [link for link in self.links if link.is_incoming or not is_incoming]
-        best = max(((self._uselessness(link), -self.manager.delivered(link), number, link)
-                    for number, link in enumerate(candidates)), default=None, key=lambda entry: entry[:3])
-        if best is None or not best[0]:
+        neighbours = self._neighbours()
+        worst: MetadataLink | None = None
+        worst_use = (0, 0)
+        for link in self.links:        # of two that are as bad, the later one
+            if link.is_incoming or not is_incoming:
+                use = self._uselessness(link, neighbours[link.network]), -self.manager.delivered(link)
+                if use[0] and use >= worst_use:
+                    worst, worst_use = link, use
+        if worst is None:
             return False
-        self.lose(best[3], NetworkError("net.useless", "it gives no metadata, and others wait"))
+        self.lose(worst, NetworkError("net.useless", "it gives no metadata, and others wait"))
         return True
 
-    def _uselessness(self, link: MetadataLink) -> int:
+    def _uselessness(self, link: MetadataLink, neighbours: int) -> int:
         """0 for a link that others do not get the place of."""
         if link.extended.metadata_size is None:
             return 3 if self.now - link.linked_at > USELESS_LINK_S else 0
         if self.manager.is_useless(link):
             return 2
-        return int(not self.manager.delivered(link) and len(self._neighbours_of(link.endpoint)) > MAX_NEIGHBOURS)
+        return int(neighbours > MAX_NEIGHBOURS and not self.manager.delivered(link))
 
-    def _neighbours_of(self, endpoint: Endpoint) -> list[MetadataLink]:
-        """Links that one owner of addresses may well have made. On loopback all have the same, whoever they are."""
-        if reach_of(endpoint.host) is Reach.LOOPBACK:
-            return []
-        near = neighbourhood_of(endpoint.host)
-        return [link for link in self.links if neighbourhood_of(link.endpoint.host) == near]
+    def _neighbours(self) -> Counter[str]:
+        """How many links each network has."""
+        return Counter(link.network for link in self.links if link.network)
 
     # ---- what peers say
 
