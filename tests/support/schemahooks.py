@@ -45,6 +45,13 @@ def map_body(_context: Any, body: Any) -> Any:
     return body
 
 
+@schemathesis.hook
+def map_headers(_context: Any, headers: Any) -> Any:
+    """Any text is a value of a header, but characters that HTTP has no place for are not what is looked for here."""
+    return {name: "".join(filter(str.isprintable, value)).strip() if isinstance(value, str) else value
+            for name, value in headers.items()} if headers else headers
+
+
 def _call_from_another_address(self: HTTPConnection) -> socket.socket:
     """Wrong tokens are counted by address: each connection is from one of its own."""
     self.source_address = (f"127.{random.randrange(1, 255)}.{random.randrange(255)}.{random.randrange(1, 255)}", 0)

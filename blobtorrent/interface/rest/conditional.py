@@ -6,8 +6,16 @@ import hashlib
 import re
 
 from blobtorrent.interface.rest.http import Head, Refused, Response
+from blobtorrent.interface.rest.routes import Parameter
 
 TAG_BYTES = 12
+
+_TEXT = {"type": "string"}
+UNLESS_SAME = Parameter("If-None-Match", _TEXT, "Tags of what is there already: 304 when it still is that.")
+CONDITIONS = (
+    Parameter("If-Match", _TEXT, "Only change what has one of these tags, or * for anything that is there: else 412."),
+    Parameter("If-None-Match", _TEXT, "Only change what has none of these tags; *: only what is not there. Else 412."),
+)
 
 _TAG = re.compile(r'\s*((?:W/)?"[!#-~\x80-\xff]*")\s*(?:,|$)')
 _READING = ("GET", "HEAD")

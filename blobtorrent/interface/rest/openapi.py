@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from blobtorrent import __version__
+from blobtorrent.interface.rest.conditional import UNLESS_SAME
 from blobtorrent.interface.rest.encode import SHAPES, json_bytes
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Request, Response
@@ -93,8 +94,10 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["security"] = []
     else:
         operation["x-scope"] = route.scope.value
-    if doc.query:
-        operation["parameters"] = [_query_parameter(parameter) for parameter in doc.query]
+    parameters = [_parameter(parameter, "query") for parameter in doc.query]
+    parameters += [_parameter(parameter, "header") for parameter in _headers(route)]
+    if parameters:
+        operation["parameters"] = parameters
     if doc.body is not None:
         content = {kind: {"schema": doc.body.schema} for kind in doc.body.types}
         if doc.body.form is not None:
@@ -116,13 +119,22 @@ def _responses(route: Route) -> dict[str, Any]:
         statuses.update(_OF_GUARDED)
     if route.names:
         statuses.update(_OF_PATHS)
-    if route.method == "GET":
+    if _can_be_same(route):
         responses.setdefault("304", {"description": "It is what If-None-Match says."})
-    else:
+    if route.method != "GET":
         statuses.update(_OF_CHANGES)
     responses.update((str(status), {"$ref": "#/components/responses/Problem"}) for status in sorted(statuses)
                      if str(status) not in responses)
     return responses
+
+
+def _headers(route: Route) -> tuple[Parameter, ...]:
+    """Those of a request that are looked at, besides those of every request."""
+    return (UNLESS_SAME, *route.doc.headers) if _can_be_same(route) else route.doc.headers
+
+
+def _can_be_same(route: Route) -> bool:
+    return route.method == "GET" and route.doc.has_tag
 
 
 def _answer(answer: Answer) -> dict[str, Any]:
@@ -139,5 +151,5 @@ def _path_parameter(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "description": doc, "schema": schema}
 
 
-def _query_parameter(parameter: Parameter) -> dict[str, Any]:
-    return {"name": parameter.name, "in": "query", "description": parameter.doc, "schema": parameter.schema}
+def _parameter(parameter: Parameter, place: str) -> dict[str, Any]:
+    return {"name": parameter.name, "in": place, "description": parameter.doc, "schema": parameter.schema}

@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 
 from blobtorrent.interface.rest.http import Head, Refused
+from blobtorrent.interface.rest.routes import Parameter
+
+_TEXT = {"type": "string"}
+RANGE_HEADERS = (
+    Parameter("Range", _TEXT, "One range, as bytes=0-99, bytes=100- or bytes=-100; anything else means all of it."),
+    Parameter("If-Range", _TEXT, "The tag of what the range is to be of; all of it when that is another one."),
+)
 
 _RANGE = re.compile(r"bytes[ \t]*=[ \t]*([0-9]{0,18})-([0-9]{0,18})[ \t]*", re.IGNORECASE)
 

@@ -15,7 +15,7 @@ Handler = Callable[..., Response]      # handler(request, *the segments that sta
 
 
 class Parameter(NamedTuple):
-    """A field of the query. None is ever required."""
+    """A field of the query, or a header. None is ever required."""
 
     name: str
     schema: Schema
@@ -41,13 +41,17 @@ class Answer(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What people are told about a route. `problems` are statuses of refusals that not all routes share."""
+    """What people are told about a route. `problems` are statuses of refusals that not all routes share; `headers` are
+    those of a request that are of use here and not everywhere. What is read and never ends has no tag.
+    """
 
     summary: str
     answers: tuple[Answer, ...]
     query: tuple[Parameter, ...] = ()
     body: Body | None = None
     problems: tuple[int, ...] = ()
+    headers: tuple[Parameter, ...] = ()
+    has_tag: bool = True
 
 
 def always(_head: Head) -> bool:

@@ -13,7 +13,7 @@ from blobtorrent.interface.rest.attachment import disposition
 from blobtorrent.interface.rest.conditional import has_already, not_modified
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Request, Response
-from blobtorrent.interface.rest.ranges import content_range, wanted_range
+from blobtorrent.interface.rest.ranges import RANGE_HEADERS, content_range, wanted_range
 from blobtorrent.interface.rest.routes import Answer, Operation, Route
 from blobtorrent.interface.rest.v1.lookup import find_torrent
 from blobtorrent.model.errors import Conflict, FileMissing, NotFound, StorageError
@@ -33,7 +33,7 @@ class ContentResource:
             "The bytes of a file, all or those of the header Range. 409 for bytes that are not verified yet.",
             (Answer(200, "The whole file.", content_type=CONTENT_TYPE),
              Answer(206, "The part that was asked for.", content_type=CONTENT_TYPE)),
-            problems=(409, 416, 507),
+            problems=(409, 416, 507), headers=RANGE_HEADERS,
         ), for_labels=True)
 
     def read(self, request: Request, digits: str, number: str) -> Response:

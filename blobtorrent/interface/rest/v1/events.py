@@ -37,6 +37,8 @@ class EventResource:
                         Parameter("since", _TEXT, "The id of the last event seen; as the header Last-Event-ID, which "
                                   "comes before it."),
                     ),
+                    headers=(Parameter("Last-Event-ID", _TEXT, "As since: it comes before it."),),
+                    has_tag=False,
                 ),
                 at_once=always, for_labels=True,
             ),

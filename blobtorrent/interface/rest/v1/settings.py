@@ -8,7 +8,7 @@ from typing import Any
 from blobtorrent.config.schema import LISTED_TABLES, NAMED_TABLES, SINGLE_TABLES
 from blobtorrent.core.session.options import Fields
 from blobtorrent.interface.desk import ChangeResult, Desk
-from blobtorrent.interface.rest.conditional import require_match
+from blobtorrent.interface.rest.conditional import CONDITIONS, require_match
 from blobtorrent.interface.rest.encode import document, json_bytes
 from blobtorrent.interface.rest.grants import Grant, Scope
 from blobtorrent.interface.rest.http import Request, Response
@@ -59,7 +59,7 @@ class SettingsResource:
         yield Route("PATCH", "/v1/settings", self.change, Scope.ADMIN, Operation(
             "Change what the body names (RFC 7396), all of it or nothing; null is back to what the files say.",
             (Answer(200, "What came of it.", answer_object({**CHANGED, "settings": answer_object(_SETTINGS)})),),
-            body=Body(_PATCH, types=(JSON_TYPE, MERGE_PATCH_TYPE)), problems=(412,),
+            body=Body(_PATCH, types=(JSON_TYPE, MERGE_PATCH_TYPE)), problems=(412,), headers=CONDITIONS,
         ))
         yield Route("GET", "/v1/settings/schema", self.read_schema, Scope.READ, Operation(
             "What can be set, as a JSON Schema.", (Answer(200, "The schema.", ANY_OBJECT),),

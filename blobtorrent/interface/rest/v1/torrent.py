@@ -26,7 +26,7 @@ from blobtorrent.core.session.commands import (
 )
 from blobtorrent.core.session.gateway import COMMAND_DEADLINE_S, Gateway
 from blobtorrent.core.session.options import Fields, absolute_folder, read_changes, text
-from blobtorrent.interface.rest.conditional import changed, has_conditions, matches, require_match
+from blobtorrent.interface.rest.conditional import CONDITIONS, changed, has_conditions, matches, require_match
 from blobtorrent.interface.rest.encode import GOAL, document, json_bytes, torrent_fields
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Refused, Request, Response
@@ -72,11 +72,12 @@ class TorrentResource:
             "Have the torrent there, as the body says: it is added, or what the body says otherwise is changed.",
             (Answer(201, "It was added.", ref("Torrent")),
              Answer(200, "It is there; what differed is carried out.", ref("Torrent"))),
-            body=DESIRED, problems=(412,),
+            body=DESIRED, problems=(412,), headers=CONDITIONS,
         ), for_labels=True)
         yield Route("PATCH", _ONE, self.change, Scope.CONTROL, Operation(
             "Change what the body names (RFC 7396): null is back to the default.", _SELECTED, query=(FIELDS,),
             body=Body(body_object(CHANGEABLE), types=(JSON_TYPE, MERGE_PATCH_TYPE)), problems=(412,),
+            headers=CONDITIONS,
         ), for_labels=True)
         yield Route("DELETE", _ONE, self.remove, Scope.CONTROL, Operation(
             "Stop and forget it.", (Answer(204, "It is being removed."),),
