@@ -79,14 +79,15 @@ class NetworkSettings(Section):
         values.interface,
         'The only way that traffic may take: the name of an interface such as "tun0", or addresses of one, such as '
         '"10.8.0.2, fd00::2". Peers, trackers and name servers are reached by it, and only by it, also by the one that '
-        "has the addresses: while it is gone nothing is sent. It takes Linux 5.7, or the capability CAP_NET_RAW. Empty: "
-        "as the system routes.",
+        "has the addresses: while it is gone nothing is sent. It takes Linux 5.7, or the capability CAP_NET_RAW. "
+        "Empty: as the system routes.",
     )
     proxy: ProxySpec | None = at_start(
         "",
         values.proxy,
         'A proxy for connections to peers, trackers and web seeds: "socks5://ADDRESS:PORT" or "http://ADDRESS:PORT"; '
-        "the second is asked with CONNECT. It looks names up, too. Empty: none.",
+        "the second is asked with CONNECT. It looks names up, too. SOCKS 5 carries datagrams as well, to trackers and "
+        "the DHT, where the proxy allows it. Empty: none.",
     )
     proxy_login_file: Path | None = at_start(
         "", values.optional_file, "File whose first line is USER:PASSWORD for the proxy. Empty: it wants none."
@@ -95,7 +96,7 @@ class NetworkSettings(Section):
         True,
         values.boolean,
         "Whether nothing may go beside the proxy: no datagrams that it does not carry, no listening for peers, no "
-        "question to another name server.",
+        "question to another name server, no word to the router. Otherwise datagrams that it refuses go directly.",
     )
     port_mapping: str = at_start(
         "off",

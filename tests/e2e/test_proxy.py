@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from blobtorrent.model.address import Endpoint
 from tests.support.payload import MIB, Sample, make_sample, with_tracker
 from tests.support.peers.blobtorrent import BlobTorrentGet, run
 from tests.support.peers.client import Job, Role
+from tests.support.peers.daemon import Daemon
+from tests.support.peers.program import wait_until
 from tests.support.peers.tracker import ListTracker
 from tests.support.proxies import TestProxy, dante_configuration
 from tests.support.tools import require_tool
@@ -47,6 +50,7 @@ def test_a_download_goes_through_the_proxy(kind: str, login: tuple[str, str] | N
     options: list[str] = []
     if login is not None:
         (tmp_path / "login").write_text(":".join(login) + "\n")
+        (tmp_path / "login").chmod(0o600)
         options = ["--set", f'network.proxy_login_file="{tmp_path}/login"']
     with TestProxy(kind, login) as proxy:
         done = fetch(sample.torrent, tmp_path, proxy.url, "--peer", seed.endpoint, *options)
@@ -120,6 +124,28 @@ def test_dante_carries_the_questions_to_a_tracker_over_udp(
     assert tracker.announces
     log = (tmp_path / "danted.log").read_text()
     assert "udp" in log and f".{tracker.port}" in log, log
+
+
+@pytest.mark.parametrize(("refusal", "datagrams"), [(0, "relay"), (7, "none")])
+def test_the_daemon_tells_whether_its_proxy_carries_datagrams(
+        refusal: int, datagrams: str, sample: Sample, tmp_path: Path) -> None:
+    with (TestProxy("socks5", relay_refusal=refusal) as proxy, FakeUdpTracker() as tracker,
+          Daemon(tmp_path / "daemon", "--set", f'network.proxy="{proxy.url}"') as daemon):
+        def told() -> dict[str, Any]:
+            answer: dict[str, Any] = daemon.call("GET", "/v1/session")["proxy"]
+            return answer
+
+        assert (told()["url"], told()["strict"], told()["datagrams"]) == (proxy.url, True, "waiting")
+        torrent = with_tracker(sample.torrent, tracker.url(), tmp_path)
+        daemon.call("POST", "/v1/torrents", {"source": str(torrent)})
+        wait_until(lambda: told()["datagrams"] == datagrams, TIMEOUT_S, f"datagrams by way of {datagrams!r}")
+        assert daemon.metric('blobtorrent_proxy_up{kind="datagrams"}') == (datagrams == "relay")
+        if refusal:
+            assert told()["datagrams_error"]["code"] == "proxy.refused"
+            assert daemon.output().count("the proxy carries no datagrams") == 1
+        else:
+            wait_until(lambda: tracker.announces, TIMEOUT_S, "an announce")
+    assert bool(tracker.announces) is not bool(refusal)
 
 
 def _wait_for(port: int) -> None:

@@ -10,12 +10,25 @@ import socket
 
 import pytest
 
+from blobtorrent.config.values import ProxySpec
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network import door as door_module
-from blobtorrent.network.binding import ANYWHERE
+from blobtorrent.network.binding import ANYWHERE, Binding
 from blobtorrent.network.door import Door
-from blobtorrent.network.messages import Dial, DialFailed, Listen, ListenFailed, Listening, PeerArrived, Serve, Withdraw
+from blobtorrent.network.messages import (
+    Dial,
+    DialFailed,
+    Listen,
+    ListenFailed,
+    Listening,
+    PeerArrived,
+    Serve,
+    WatchAddresses,
+    WayChanged,
+    Withdraw,
+)
+from blobtorrent.network.proxy import Proxy
 from blobtorrent.protocol.wire.greeting import GREETING_BYTES, OUR_RESERVED, Greeting
 from blobtorrent.runtime.mailbox import Mailbox
 
@@ -316,6 +329,51 @@ def test_a_peer_that_there_is_no_room_to_watch_costs_no_listener(monkeypatch, do
             assert receive_all(refused) == b""
     with knock(endpoint, greeting()):
         box.get(WAIT_S).sock.close()
+
+
+@pytest.fixture
+def behind_a_proxy(monkeypatch):
+    """A function that makes a door behind the proxy on a port of loopback."""
+    monkeypatch.setattr(door_module, "PROXY_PAUSE_S", 0.05)
+    doors = []
+
+    def make(port):
+        doors.append(Door(Binding(proxy=Proxy(ProxySpec("socks5", "127.0.0.1", port), is_strict=False))))
+        doors[-1].start()
+        return doors[-1]
+
+    yield make
+    for door in doors:
+        assert door.stop(WAIT_S)
+
+
+def test_what_becomes_of_the_proxy_is_told_when_it_changes(behind_a_proxy, door, box):
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))            # nobody listens there yet
+        ours, told = behind_a_proxy(reserved.getsockname()[1]), Mailbox("core")
+        way = WayChanged("", (), f"socks5://127.0.0.1:{reserved.getsockname()[1]}", False, True)
+        ours.mailbox.post(WatchAddresses(told))
+        assert told.get(WAIT_S) == way
+        ours.mailbox.post(Dial(endpoint, TORRENT, THEIRS, box))
+        assert told.get(WAIT_S)._replace(detail="") == way._replace(code="proxy.down")
+        reserved.listen()
+        client, _ = reserved.accept()
+        with client:
+            client.recv(100)
+            client.sendall(b"\5\0")
+            client.recv(100)
+            client.sendall(b"\5\0\0\1" + bytes(6) + greeting(peer_id=OURS))
+            assert told.get(WAIT_S) == way
+            box.get(WAIT_S).sock.close()
+
+
+def test_without_interface_and_proxy_there_is_nothing_to_tell(door):
+    told = Mailbox("core")
+    door.mailbox.post(WatchAddresses(told))
+    listen(door, Mailbox("test"))      # so that it has been there
+    assert told.drain() == []
 
 
 def test_running_out_of_descriptors_delays_peers_but_loses_none(monkeypatch, door, box):
