@@ -502,8 +502,9 @@ def test_a_block_that_stopped_in_the_middle_is_not_offered_again_while_a_web_see
     (order,) = rig.posted
     assert [(part.begin, part.length) for part in order.parts] == [(0, PIECE - 5)]
     rig.end(rig.take())
-    assert rig.swarm.pieces.partial_mask == 0
+    assert (rig.swarm.pieces.partial_mask, rig.posted) == (0, [])
     rig.finish()
+    assert rig.swarm.wasted_bytes == 0
 
 
 def test_a_piece_that_a_web_seed_gave_back_holds_no_promise_of_memory() -> None:
