@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,22 +127,4 @@ def test_the_table_comes_back_with_the_daemon(sample: Sample, tmp_path: Path) ->
         kept = table.read_bytes()
         assert socket.inet_aton("127.0.0.1") + int(seed.endpoint.rpartition(":")[2]).to_bytes(2, "big") in kept
         with Daemon(tmp_path, *only_dht()) as daemon:      # no bootstrap node but those of the table
-            wait_until(lambda: _metric(daemon, 'blobtorrent_dht_nodes{family="ipv4"}') >= 1, TIMEOUT_S, "the node")
-
-
-def _metric(daemon: Daemon, name: str) -> float:
-    connection = _Connection(daemon.runtime / "rest.sock")
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
-    return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(name)), 0.0)
-
-
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(str(self._path))
+            wait_until(lambda: daemon.metric('blobtorrent_dht_nodes{family="ipv4"}') >= 1, TIMEOUT_S, "the node")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,8 +29,9 @@ from blobtorrent.protocol.bencode import encode
 from blobtorrent.protocol.dht.items import immutable, signed, target_of_key
 from blobtorrent.runtime.mailbox import Mailbox
 from tests.conftest import require_module
-from tests.support.payload import MIB, make_sample
+from tests.support.payload import MIB, Sample, make_sample
 from tests.support.peers.blobtorrent import run
+from tests.support.peers.daemon import Daemon
 
 RING = 30
 PATIENCE_S = 40.0
@@ -248,17 +250,65 @@ def test_the_network_is_found_again_when_our_addresses_change(ring, ours):
     assert ours.find(bytes(20))[1].nodes >= 8
 
 
-def test_a_torrent_that_libtorrent_seeds_is_found_and_fetched(ring, tmp_path):
-    sample = make_sample(tmp_path / "sample", "sample.bin", 2 * MIB)
-    seed = ring.sessions[11]
+def seed(ring: Ring, session: Any, sample: Sample) -> Any:
+    """Have a session of libtorrent seed this."""
     params = ring.lt.add_torrent_params()
     params.ti, params.save_path = ring.lt.torrent_info(str(sample.torrent)), str(sample.folder)
-    handle = seed.add_torrent(params)
+    handle = session.add_torrent(params)
     ring.wait_until(lambda: handle.status().is_seeding, "it does not seed")
+    return handle
+
+
+def alone(folder: Path) -> Daemon:
+    """A daemon of ours that knows no node."""
+    return Daemon(folder, "--set", "lsd.enabled=false", "--set", "dht.bootstrap=[]")
+
+
+def num_nodes(daemon: Daemon) -> float:
+    return daemon.metric('blobtorrent_dht_nodes{family="ipv4"}')
+
+
+def test_a_peer_of_libtorrent_leads_us_into_the_network(ring, tmp_path):
+    sample = make_sample(tmp_path / "sample", "sample.bin", MIB)
+    handle = seed(ring, ring.sessions[12], sample)
+    with alone(tmp_path / "ours") as daemon:
+        daemon.call("POST", "/v1/torrents", {"source": str(sample.torrent), "peers": [str(ring.endpoints[12])]})
+        ring.wait_until(lambda: num_nodes(daemon) >= 8, "nobody leads us on")
+    ring.sessions[12].remove_torrent(handle)
+
+
+def test_a_peer_of_libtorrent_is_led_into_the_network_by_us(ring, tmp_path):
+    sample = make_sample(tmp_path / "sample", "sample.bin", MIB)
+    stranger = ring.lt.session({**SETTINGS, "listen_interfaces": "127.0.0.99:0"})
+    handle = seed(ring, stranger, sample)
+    assert not ring.nodes_of(stranger)
+    with Daemon(tmp_path / "ours", "--set", "lsd.enabled=false",
+                "--set", f"dht.bootstrap={[str(endpoint) for endpoint in ring.endpoints[:2]]}") as daemon:
+        daemon.call("POST", "/v1/torrents", {
+            "source": str(sample.torrent), "peers": [str(Endpoint("127.0.0.99", stranger.listen_port()))]})
+        ring.wait_until(lambda: ring.nodes_of(stranger) >= 8, "we lead nobody on")
+    stranger.remove_torrent(handle)
+    stranger.pause()
+
+
+def test_a_peer_of_a_private_torrent_leads_nobody_anywhere(ring, tmp_path):
+    sample = make_sample(tmp_path / "sample", "sample.bin", MIB, private=True)
+    handle = seed(ring, ring.sessions[13], sample)
+    with alone(tmp_path / "ours") as daemon:
+        daemon.call("POST", "/v1/torrents", {"source": str(sample.torrent), "peers": [str(ring.endpoints[13])]})
+        ring.wait_until(lambda: daemon.call("GET", f"/v1/torrents/{sample.info_hash.hex()}")["state"] == "seeding",
+                        "it is not fetched")
+        assert num_nodes(daemon) == 0
+    ring.sessions[13].remove_torrent(handle)
+
+
+def test_a_torrent_that_libtorrent_seeds_is_found_and_fetched(ring, tmp_path):
+    sample = make_sample(tmp_path / "sample", "sample.bin", 2 * MIB)
+    handle = seed(ring, ring.sessions[11], sample)
     handle.force_dht_announce()
     done = run("get", f"magnet:?xt=urn:btih:{sample.info_hash.hex()}", "--to", tmp_path, "--listen", "127.0.0.1:0",
                "--timeout", "60", "--quiet", "--set", "lsd.enabled=false",
                "--set", f"dht.bootstrap={[str(endpoint) for endpoint in ring.endpoints[:2]]}")
-    seed.remove_torrent(handle)
+    ring.sessions[11].remove_torrent(handle)
     assert (done.returncode, done.stderr) == (0, "")
     assert sample.differences(tmp_path) == []

@@ -64,14 +64,21 @@ class Daemon(Program):
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The decoded answer of its REST interface, whatever the status."""
+        data = self._ask(method, path, None if body is None else json.dumps(body))
+        return json.loads(data) if data else None
+
+    def metric(self, name: str) -> float:
+        """A figure of its metrics, 0 while it has none of this name."""
+        lines = self._ask("GET", "/metrics", None).decode().splitlines()
+        return next((float(line.split()[1]) for line in lines if line.startswith(name)), 0.0)
+
+    def _ask(self, method: str, path: str, body: str | None) -> bytes:
         connection = _UnixConnection(self.runtime / "rest.sock")
         try:
-            connection.request(method, path, None if body is None else json.dumps(body),
-                               {"Content-Type": "application/json"})
-            data = connection.getresponse().read()
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            return connection.getresponse().read()
         finally:
             connection.close()
-        return json.loads(data) if data else None
 
 
 class _UnixConnection(http.client.HTTPConnection):
