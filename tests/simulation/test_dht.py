@@ -156,6 +156,28 @@ def test_a_node_agrees_with_the_others_on_its_address_and_takes_an_id_that_fits(
     assert net.nodes[stranger].machine.state is NodeState.READY
 
 
+def test_a_node_with_two_ways_out_keeps_its_place():
+    net = DhtNet(seed=18)
+    honest = net.add_honest(60)
+    net.run(10.0)
+    told: list[bytes] = []
+    torn = net.add_node("90.1.2.3", on_address=told.append)
+    net.add_uplink(torn, "91.1.2.3")
+    node = net.nodes[torn]
+    node.bootstrap = honest[:3]
+    net.begin(torn)
+    ids = {node.node_id}
+    for _ in range(60):
+        net.run(10.0)
+        ids.add(node.node_id)
+        # Votes come with answers: have some.
+        net.find(torn, lambda done: PeerSearch(net.rng.randbytes(20), lambda peers: None, done))
+    assert len(told) <= 3
+    assert len(ids) <= 2
+    assert node.counts["answer"] > 500
+    assert node.machine.state is NodeState.READY
+
+
 def test_a_read_only_node_finds_peers_and_answers_nobody():
     net = DhtNet(seed=10)
     honest = net.add_honest(30)

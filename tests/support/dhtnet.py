@@ -55,6 +55,7 @@ class DhtNet:
         self.now = 0.0
         self.nodes: dict[Endpoint, Node] = {}
         self.sybils: dict[Endpoint, Sybil] = {}
+        self._uplinks: dict[Endpoint, Endpoint] = {}       # node -> where half of the world sees it
         self.sent = 0
         self._loss = loss
         self._ticks: dict[Endpoint, float] = {}            # when each node is told the time next
@@ -81,6 +82,10 @@ class DhtNet:
         self.nodes[endpoint] = node
         self._tick(endpoint)
         return endpoint
+
+    def add_uplink(self, endpoint: Endpoint, host: str) -> None:
+        """Half of the world, by its addresses, sees the node at another one from now on."""
+        self._uplinks[endpoint] = Endpoint(host, endpoint.port)
 
     def remove(self, endpoint: Endpoint) -> None:
         del self.nodes[endpoint]
@@ -150,10 +155,13 @@ class DhtNet:
 
     def _send(self, source: Endpoint, to: Endpoint, data: bytes) -> None:
         self.sent += 1
+        if source in self._uplinks and pack_host(to.host)[1] % 2:
+            source = self._uplinks[source]
         if self.rng.random() >= self._loss:
             self.at(self.now + 0.02 + 0.1 * self.rng.random(), lambda: self._deliver(source, to, data))
 
     def _deliver(self, source: Endpoint, to: Endpoint, data: bytes) -> None:
+        to = next((home for home, seen in self._uplinks.items() if seen == to), to)
         if to in self.nodes:
             self.nodes[to].on_datagram(data, source, self.now)
             self._flush(to)

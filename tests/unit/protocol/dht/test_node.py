@@ -283,6 +283,22 @@ def test_a_transaction_that_fills_the_datagram_is_not_echoed():
     assert node.take() == []
 
 
+def test_a_node_that_turns_up_late_leads_to_those_who_are_near_us():
+    node = make_node()
+    begin(node, ASKER)
+    for second in range(30):
+        node.tick(float(second))
+    assert node.machine.state is NodeState.ISOLATED
+    node.take()
+    late = Endpoint("90.1.1.1", 1)
+    node.add_contact(late, 30.0)
+    ((to, data),) = node.take()
+    node.on_datagram(write_response(read_message(data).transaction, {b"id": ID}, to), to, 30.1)
+    node.tick(30.3)
+    (query,) = [read_message(data) for to, data in node.take() if to == late]
+    assert (query.method, query.arguments[b"target"]) == (b"find_node", node.node_id)
+
+
 # ---- lies
 
 def begin(node: Node, *endpoints: Endpoint) -> list[tuple[Endpoint, Query]]:
