@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -19,6 +20,12 @@ def require_tool(name: str) -> str:
         _lacking(f"the program {name} is not installed")
     assert path is not None
     return path
+
+
+def require_folder(path: Path, how: str) -> None:
+    """What tests/run makes before the tests."""
+    if not path.is_dir():
+        _lacking(f"there is no {path.name} at {path.parent.name}: {how}")
 
 
 def require_module(name: str) -> ModuleType:
