@@ -24,7 +24,9 @@ DROPPED: Final = -3                    # in Assembly.slots: the piece was given 
 EMPTY: Final = -2                      # in Assembly.slots: the block is not here (SPILLED is -1, the rest are slots)
 
 
-_NO_SEEDS: Mapping[WebSeed, int] = MappingProxyType({})      # one for all: most pieces come from peers alone
+# One for all pieces: most come from peers alone.
+_NO_SEEDS: Mapping[WebSeed, int] = MappingProxyType({})
+_NO_BLOCKS: frozenset[int] = frozenset()
 
 
 class State(Enum):
@@ -82,7 +84,7 @@ class Assembly:
         self.links = 0                         # links that work on it
         self.owner: PeerLink | None = None     # a suspect works alone
         self.taken_from: set[PeerLink] = set()
-        self.claimed: frozenset[int] = frozenset()         # blocks that web seeds are to bring
+        self.claimed = _NO_BLOCKS              # blocks that web seeds are to bring
         self.helpers = _NO_SEEDS               # web seeds that were asked for some of it, and the blocks that came
         self.committed = 0                     # arena slots set aside for it
         self.being_stored = False              # its blocks are on their way to the part store
