@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from blobtorrent.config.values import ProxySpec
+from blobtorrent.discovery.dht import DhtDriver
+from blobtorrent.discovery.dhtmessages import DhtSearched, FindPeers
 from blobtorrent.discovery.messages import Announce, AnnounceDone
 from blobtorrent.discovery.udp_tracker import UdpTrackers
 from blobtorrent.model.address import Endpoint
@@ -176,3 +178,24 @@ def test_a_tracker_is_asked_by_its_name_through_a_strict_proxy() -> None:
     assert isinstance(done, AnnounceDone) and done.error is None
     assert done.endpoints == (tracker.peer,)
     assert set(proxy.relayed) == {(NAME, tracker.port)}
+
+
+def test_the_dht_is_asked_through_a_strict_proxy() -> None:
+    box: Mailbox[Any] = Mailbox("core")
+    far = UdpLoop(Binding())
+    DhtDriver(far, pytest.fail, bootstrap=[])
+    far.start()
+    far.mailbox.post(BindUdp("127.0.0.1", 0, box))
+    node = Endpoint("127.0.0.1", box.get(WAIT_S).port)
+    wire_hash = QUERY.wire_hash
+    find = FindPeers(InfoHash(v1=wire_hash), wire_hash, 1, 0, 0, False, True, box)
+    far.mailbox.post(find._replace(reply_to=Mailbox("far")))           # so that it takes part
+    with TestProxy("socks5") as proxy, Rig(proxy) as rig:
+        DhtDriver(rig.udp, pytest.fail, bootstrap=[str(node)])
+        rig.udp.mailbox.post(find)
+        searched = box.get(WAIT_S)
+        while not isinstance(searched, DhtSearched):
+            searched = box.get(WAIT_S)
+    assert far.stop(WAIT_S)
+    assert searched.nodes > 0
+    assert set(proxy.relayed) == {node}
