@@ -42,10 +42,12 @@ _ENDED = (TorrentState.STOPPED, TorrentState.CLOSING, TorrentState.REMOVING)
 class Sought:
     """A torrent that runs, as the DHT knows it: how the last round of searches went, and when the next one is due."""
 
-    __slots__ = ("timer", "asked_s", "round", "unanswered", "nodes", "peers", "announced", "retry_s", "named")
+    __slots__ = ("timer", "is_urgent", "asked_s", "round", "unanswered", "nodes", "peers", "announced", "retry_s",
+                 "named")
 
     def __init__(self) -> None:
         self.timer: Timer | None = None
+        self.is_urgent = True          # somebody waits for it
         self.asked_s: float | None = None
         self.round = 0
         self.unanswered = 0            # searches of the round under way
@@ -98,6 +100,7 @@ class DhtManager:
             return False
         now = self._clock.now()
         if sought.asked_s is None or now - sought.asked_s >= FORCED_S:
+            sought.is_urgent = True
             self._set_timer(torrent.info_hash, sought, 0.0)
         return True
 
@@ -147,7 +150,7 @@ class DhtManager:
         self.messages.update({
             DhtPeers: self._on_peers, DhtSearched: self._on_searched, DhtAddress: self._on_address})
         torrent = self._roster.known(info_hash)
-        is_urgent = sought.asked_s is None
+        is_urgent, sought.is_urgent = sought.is_urgent, False
         sought.asked_s = self._clock.now()
         sought.nodes = sought.peers = sought.announced = 0
         sought.round += 1

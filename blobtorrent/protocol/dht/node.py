@@ -197,9 +197,12 @@ class Node:
         return self._upkeep_s
 
     def known_nodes(self, most: int) -> list[NodeInfo]:
-        """Nodes that are worth trying first in another run, the best ones; hints if nothing better was found."""
-        contacts = sorted(self.table, key=lambda one: (one.failures, not one.is_secure, -one.answered_s))[:most]
-        return [NodeInfo(one.node_id, one.endpoint) for one in contacts] or self._hints[:most]
+        """Nodes that are worth trying first in another run, the best ones; hints where there are no better ones."""
+        contacts = sorted(self.table, key=lambda one: (one.failures, not one.is_secure, -one.answered_s))
+        known = {one.endpoint: NodeInfo(one.node_id, one.endpoint) for one in contacts}
+        for hint in self._hints:
+            known.setdefault(hint.endpoint, hint)
+        return list(known.values())[:most]
 
     def hint(self, nodes: Iterable[NodeInfo]) -> None:
         """Nodes that were there some time ago."""

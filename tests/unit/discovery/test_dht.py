@@ -340,5 +340,10 @@ def test_nodes_that_could_not_be_asked_are_kept_all():
     rig.silent = {node.endpoint for node in nodes}
     rig.find()
     rig.run(30.0)
+    rig.tell(TryNode(SECOND))
+    rig.run(1.0)
     assert rig.udp.stop(0.0)
-    assert set(unpack(rig.kept[-1])[0].nodes) == set(nodes)
+    first, *others = unpack(rig.kept[-1])[0].nodes
+    assert first.endpoint == SECOND
+    assert len(others) == 199
+    assert set(others) < set(nodes)

@@ -151,7 +151,7 @@ def test_who_wants_it_announced_again_has_it_looked_for_at_once(tmp_path: Path) 
     answer(rig, order, nodes=20, peers=5)
     rig.advance(60.0)
     rig.command(Reannounce(torrent.info_hash))
-    assert len(asked(rig, 0.01)) == 1
+    assert [order.is_urgent for order in asked(rig, 0.01)] == [True]
 
 
 def test_a_torrent_that_is_stopped_is_looked_for_no_more(tmp_path: Path) -> None:
