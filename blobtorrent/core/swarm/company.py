@@ -5,52 +5,54 @@ They are the same while a torrent's metadata is still to come, so both kinds of 
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING
 
-from blobtorrent.core.swarm.peers import PeerManager
-from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
-from blobtorrent.model.ids import PeerId
-from blobtorrent.protocol.wire.greeting import Greeting
 
+if TYPE_CHECKING:
+    from typing import Protocol, TypeVar
 
-class Member(Protocol):
-    """A link."""
+    from blobtorrent.core.swarm.peers import PeerManager
+    from blobtorrent.model.address import Endpoint
+    from blobtorrent.model.ids import PeerId
+    from blobtorrent.protocol.wire.greeting import Greeting
 
-    @property
-    def endpoint(self) -> Endpoint: ...
+    # Types only: to make such classes takes time at every start.
+    class Member(Protocol):
+        """A link."""
 
-    @property
-    def greeting(self) -> Greeting: ...
+        @property
+        def endpoint(self) -> Endpoint: ...
 
-    @property
-    def is_incoming(self) -> bool: ...
+        @property
+        def greeting(self) -> Greeting: ...
 
+        @property
+        def is_incoming(self) -> bool: ...
 
-M = TypeVar("M", bound=Member)
+    M = TypeVar("M", bound=Member)
 
+    class Company(Protocol[M]):
+        """What the rules want to know of a swarm."""
 
-class Company(Protocol[M]):
-    """What the rules want to know of a swarm."""
+        peers: PeerManager
 
-    peers: PeerManager
+        @property
+        def links(self) -> dict[M, None]: ...
 
-    @property
-    def links(self) -> dict[M, None]: ...
+        @property
+        def own_id(self) -> PeerId: ...
 
-    @property
-    def own_id(self) -> PeerId: ...
+        @property
+        def now(self) -> float: ...
 
-    @property
-    def now(self) -> float: ...
+        @property
+        def is_open(self) -> bool: ...
 
-    @property
-    def is_open(self) -> bool: ...
+        def has_room_for(self, endpoint: Endpoint, *, is_incoming: bool) -> bool:
+            """It may make room, too."""
 
-    def has_room_for(self, endpoint: Endpoint, *, is_incoming: bool) -> bool:
-        """It may make room, too."""
-
-    def lose(self, link: M, error: BlobTorrentError) -> None: ...
+        def lose(self, link: M, error: BlobTorrentError) -> None: ...
 
 
 def refusal_by(company: Company[M], endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
