@@ -340,9 +340,10 @@ class PeerManager:
         self.revision += 1
 
     def forget_tracker(self) -> None:
-        """What a tracker named counts no more."""
+        """What a tracker named counts no more; nor do dials to there that are under way."""
         self._known = {endpoint: known for endpoint, known in self._known.items()
                        if known.source is not PeerSource.TRACKER}
+        self._dialing &= self._known.keys()
         self.revision += 1
 
     def ban(self, endpoint: Endpoint, peer_id: PeerId) -> None:

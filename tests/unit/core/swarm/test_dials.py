@@ -44,7 +44,11 @@ def test_peers_of_a_former_tracker_are_left_and_forgotten_those_of_the_user_stay
     info_hash, static = one.torrent.metainfo.info_hash, Endpoint("10.2.0.2", 1)
     one.swarm.on_peers(PeersFound(info_hash, (static,), PeerSource.STATIC))
     found, own, incoming = one.join(dialled=ENDPOINTS[0]), one.join(dialled=static), one.join()
+    dialled = one.notes.dialled[1]
     one.swarm.drop_peers()
+    refusal = one.swarm.refusal(dialled, PeerId(b"2" * 20), is_incoming=False)
+    assert refusal is not None and refusal.code == "peer.unasked"
+    one.swarm.on_dial_refused(dialled, PeerId(b"2" * 20), refusal)
     assert list(one.swarm.links) == [own]
     assert [link.closing.code for link in (found, incoming)] == ["net.other-tracker"] * 2
     assert len(one.swarm.peers) == 1 and one.swarm.peers.source_of(static) is PeerSource.STATIC
