@@ -298,7 +298,8 @@ def test_what_waits_at_the_end_is_told_after_the_next_start_in_its_order(state):
     assert (state / FILE_NAME).stat().st_size == 0
 
 
-def test_what_is_tried_again_later_is_tried_again_after_the_next_start(state):
+def test_what_is_tried_again_later_is_tried_again_after_the_next_start(state, monkeypatch):
+    monkeypatch.setattr(delivery, "FIRST_PAUSE_S", 300.0)
     with WebServer(500, 204) as server:
         hook = HookSettings(url=server.url)
         with Rig(state) as rig:
@@ -349,7 +350,8 @@ def test_what_is_refused_or_given_up_does_not_come_back(state, quick):
     assert server.posts[-1].json["id"] == "ab-3" and len(server.posts) == 4
 
 
-def test_what_is_left_for_a_hook_that_is_gone_is_dropped(state, caplog):
+def test_what_is_left_for_a_hook_that_is_gone_is_dropped(state, caplog, monkeypatch):
+    monkeypatch.setattr(delivery, "FIRST_PAUSE_S", 300.0)
     with WebServer(500) as server, WebServer() as other:
         with Rig(state) as rig:
             rig.hooks.apply([HookSettings(url=server.url)])

@@ -7,6 +7,7 @@
     state.sqlite3, .1     the rows, and their previous generation
     torrents/             HASH.torrent, and a second copy HASH.torrent.1
     parts/                HASH.parts and HASH.kept: blocks that are in no file of their torrent
+    hooks.journal         events that hooks are still to be told
     quarantine/           what was found damaged
 """
 
