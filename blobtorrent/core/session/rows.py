@@ -160,6 +160,8 @@ def peers_body(peers: Iterable[KnownAddress]) -> bytes:
 
 def _merits(peer: KnownAddress) -> tuple[str | int, ...]:
     """What most do not have is left out."""
+    if peer.is_seed:
+        return peer.tracker, peer.received_bytes, True
     if peer.received_bytes:
         return peer.tracker, peer.received_bytes
     return (peer.tracker,) if peer.tracker else ()

@@ -49,6 +49,7 @@ class KnownAddress(NamedTuple):
     last_good_at: float = 0.0
     tracker: str = ""                  # host name of the tracker that named it
     received_bytes: int = 0
+    is_seed: bool = False              # as we saw while we were one: no reason to dial it before we lack something
 
 
 class SwarmSettings(NamedTuple):

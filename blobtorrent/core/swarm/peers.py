@@ -172,6 +172,7 @@ class PeerManager:
             known.last_good_at = address.last_good_at
             known.tracker = address.tracker
             known.received_bytes = address.received_bytes // 2
+            known.is_useless = address.is_seed
             known.failures = min(address.failures, MAX_FAILURES)
             if known.failures:
                 known.next_dial_at = now + known.pause_s
@@ -179,7 +180,7 @@ class PeerManager:
                 self._add(known)
 
     def kept(self, connected: Mapping[Endpoint, int], wall: float, *, seeding: bool) -> tuple[KnownAddress, ...]:
-        """What is worth keeping for the next run, best first.
+        """What is worth keeping for the next run, best first; while we are `seeding`, fellow seeds last.
 
         `connected` are where connected peers take connections, those too that dialled us and say so, with the bytes of
         payload that each gave us; `wall` is seconds since 1970.
@@ -187,12 +188,13 @@ class PeerManager:
         kept = {endpoint: KnownAddress(endpoint, PeerSource.INCOMING, 0, wall, received_bytes=received_bytes)
                 for endpoint, received_bytes in connected.items()}
         for known in self._known.values():
-            if not (self.is_banned(known.endpoint) or seeding and known.is_useless):
+            if not self.is_banned(known.endpoint):
                 good_at = wall if known.is_linked or known.endpoint in connected else known.last_good_at
                 kept[known.endpoint] = KnownAddress(
                     known.endpoint, known.source, known.failures, good_at, known.tracker,
-                    known.received_bytes + connected.get(known.endpoint, 0))
-        best = sorted(kept.values(), key=lambda address: (*_merit(address), address.failures))
+                    known.received_bytes + connected.get(known.endpoint, 0), known.is_useless)
+        best = sorted(kept.values(), key=lambda address: (
+            seeding and address.is_seed, *_merit(address), address.failures))
         return tuple(best[:MAX_KEPT])
 
     # ---- whom to dial

@@ -136,7 +136,7 @@ def test_stamps_and_peers_survive_and_nonsense_is_nothing() -> None:
     stamps = {0: FileStamp(1, 2, 3), 7: FileStamp(4, 5, 6)}
     assert read_stamps(stamps_body(stamps)) == stamps
     peers = (KnownAddress(PEER, PeerSource.TRACKER, 2, 99.5, "tracker.example"), KnownAddress(PEER, PeerSource.PEX),
-             KnownAddress(PEER, PeerSource.DHT, received_bytes=7))
+             KnownAddress(PEER, PeerSource.DHT, received_bytes=7), KnownAddress(PEER, PeerSource.DNS, is_seed=True))
     assert read_peers(peers_body(peers)) == peers
     for body in (b"", b"nonsense", b"5", b'{"a": 1}'):
         assert (read_stamps(body), read_peers(body)) == ({}, ())

@@ -296,12 +296,21 @@ def test_connected_peers_are_good_now_also_those_that_dialled_us():
     assert address(A, failures=1) in peers.kept({}, WALL, seeding=False)
 
 
-def test_banned_peers_and_fellow_seeds_are_not_kept():
-    peers = knowing(A, B, C)
+def test_banned_peers_are_not_kept():
+    peers = knowing(A, B)
     peers.ban(A, ID)
-    peers.ended(B, 0.0, WALL, useless=True)
-    assert {kept.endpoint for kept in peers.kept({}, WALL, seeding=True)} == {C}
-    assert {kept.endpoint for kept in peers.kept({}, WALL, seeding=False)} == {B, C}
+    assert [kept.endpoint for kept in peers.kept({}, WALL, seeding=True)] == [B]
+
+
+def test_fellow_seeds_are_kept_for_the_day_that_we_lack_something():
+    peers = knowing(A, B)
+    peers.ended(B, 0.0, WALL, useless=True, received_bytes=1000)
+    kept = peers.kept({}, WALL, seeding=True)
+    assert [(address.endpoint, address.is_seed) for address in kept] == [(A, False), (B, True)]
+    again = PeerManager()
+    again.restore(kept, 0.0)
+    assert dial(again, 0.0, seeding=True) == [A]
+    assert dial(again, 0.0) == [B]
 
 
 def test_only_the_best_are_kept():
