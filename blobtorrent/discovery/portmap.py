@@ -111,11 +111,11 @@ class PortMapper:
     def _map_by(self, held: _Held, order: MapPort) -> tuple[Mapping, UpnpRouter | None]:
         transport, port = order.transport, order.port
         if held.way == "upnp":
-            if held.upnp is not None:
+            if held.upnp is not None and any(own.host == held.upnp.source for own in survey().addresses):
                 try:
                     return held.upnp.map(transport, port, order.wished_port, order.lifetime_s), held.upnp
                 except (NetworkError, FormatError):
-                    pass               # another router by now, or elsewhere
+                    pass               # another router by now, or elsewhere; as when we have another address
             upnp = find_router(self._binding)
             return upnp.map(transport, port, order.wished_port, order.lifetime_s), upnp
         router = self._find()

@@ -32,15 +32,15 @@ class UpnpRouter:
     def __init__(self, control: upnp.Control, host: str, source: str, binding: Binding) -> None:
         self._control = control
         self._host = host
-        self._source = source
+        self.source = source
         self._binding = binding
 
     def map(self, transport: Transport, port: int, wished_port: int, lifetime_s: int) -> Mapping:
         """Raises NetworkError ("portmap.refused", and those of connections), FormatError."""
-        answer = self._call(*upnp.ask_mapping(self._control, transport, port, wished_port, lifetime_s, self._source))
+        answer = self._call(*upnp.ask_mapping(self._control, transport, port, wished_port, lifetime_s, self.source))
         if upnp.wants_permanent(answer):
             lifetime_s = 0
-            answer = self._call(*upnp.ask_mapping(self._control, transport, port, wished_port, 0, self._source))
+            answer = self._call(*upnp.ask_mapping(self._control, transport, port, wished_port, 0, self.source))
         mapping = upnp.mapping_of(answer, transport, port, wished_port, lifetime_s)
         return mapping._replace(external_host=self._external_host())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.session import Session
 from blobtorrent.core.session.ways import WayManager
@@ -17,7 +19,7 @@ from blobtorrent.network.messages import (
 
 def follow_addresses(outlets: Outlets, session: Session) -> None:
     """Have the session hear of changes from its first moment."""
-    manager = AddressManager(outlets)
+    manager = AddressManager(outlets, lambda: session.on_addresses())
     ways = WayManager(outlets, session.tell_network)
     session.messages.update({
         AddressesChanged: manager.on_changed, WayChanged: ways.on_way, RelayChanged: ways.on_relay})
@@ -27,8 +29,9 @@ def follow_addresses(outlets: Outlets, session: Session) -> None:
 class AddressManager:
     """Ends what is dead, and has sockets that obey the policy opened anew."""
 
-    def __init__(self, outlets: Outlets) -> None:
+    def __init__(self, outlets: Outlets, on_addresses: Callable[[], None]) -> None:
         self._outlets = outlets
+        self._on_addresses = on_addresses
 
     def begin(self) -> None:
         self._outlets.door.post(WatchAddresses(self._outlets.inbox))
@@ -39,3 +42,5 @@ class AddressManager:
                 shard.post(DropLinks(message.lost))
         if message.rebind:
             self._outlets.udp.post(RebindUdp())
+        if message.lost or message.rebind:
+            self._on_addresses()

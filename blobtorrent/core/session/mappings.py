@@ -39,6 +39,7 @@ def map_ports(router: Outlet, inbox: Mailbox[Any], session: Session, *, clock: C
     manager = MappingManager(router, inbox, clock=clock, timers=timers, on_external=session.use_external_port,
                              tell=session.tell_mappings)
     session.on_port = manager.want
+    session.on_addresses = manager.renew
     session.at_stop.append(manager.end)
     session.messages.update({PortMapped: manager.on_mapped, PortMapFailed: manager.on_failed})
 
@@ -105,6 +106,17 @@ class MappingManager:
                 if port:
                     lease.machine.fire(Event.WANT)
                     self._ask(lease)
+        self._tell_all()
+
+    def renew(self) -> None:
+        """Our addresses are others: what the router passes on must come here, or another router is asked."""
+        for lease in self._leases.values():
+            if lease.machine.can(Event.DUE):
+                if lease.timer is not None:
+                    lease.timer.cancel()
+                lease.failures = 0
+                lease.machine.fire(Event.DUE)
+                self._ask(lease)
         self._tell_all()
 
     def end(self) -> None:

@@ -68,7 +68,8 @@ class Session:
 
     Who builds it puts the managers' handlers into `commands` and `messages`, by type, what they do first into
     `at_begin`, what they do last into `at_stop`, and says in `on_announced` who takes the peers that a tracker named,
-    in `on_port` who hears of the port that we listen on, in `on_listeners` who hears that the listeners are others.
+    in `on_port` who hears of the port that we listen on, in `on_listeners` who hears that the listeners are others, in
+    `on_addresses` who hears that some of our addresses are ours no more, or on another interface.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Session:
         self.on_announced: Callable[[InfoHash, tuple[Endpoint, ...], str], None] = lambda info_hash, peers, url: None
         self.on_port: Callable[[int], None] = lambda port: None
         self.on_listeners: Callable[[], None] = lambda: None
+        self.on_addresses: Callable[[], None] = lambda: None
         self.at_begin: list[Callable[[], None]] = [self._tick]
         self.at_stop: list[Callable[[], None]] = []
         self.is_restoring = False      # torrents of earlier runs are still read

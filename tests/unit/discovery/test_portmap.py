@@ -28,6 +28,8 @@ HOST = "127.0.0.1"
 class Rig:
     """A mapper whose ways are the keys of `routers`: each says what comes of an order, or raises it."""
 
+    source = HOST
+
     def __init__(self, monkeypatch, **routers):
         self.routers, self.calls, self.box = routers, [], Mailbox("core")
         self.mapper = PortMapper(Binding(), tuple(routers), find=lambda: Router(HOST, HOST))
@@ -90,6 +92,15 @@ def test_a_mapping_is_renewed_first_by_the_way_that_it_was_made(monkeypatch):
     rig = Rig(monkeypatch, pcp=refusal(), upnp=16881)
     rig.want().want().run()
     assert rig.calls == ["pcp", "upnp", "upnp"]
+
+
+def test_a_gateway_is_searched_for_again_when_our_address_on_its_network_is_gone(monkeypatch):
+    rig, searches = Rig(monkeypatch, upnp=16881), []
+    monkeypatch.setattr(portmap, "find_router", lambda binding: searches.append(1) or rig)
+    rig.want()
+    rig.source = "192.0.2.77"          # nobody has it
+    rig.want().run()
+    assert len(searches) == 2
 
 
 def test_a_mapping_that_could_not_be_renewed_is_taken_back_all_the_same(monkeypatch):

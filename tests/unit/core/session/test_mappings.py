@@ -127,6 +127,18 @@ def test_another_port_takes_the_old_one_back(rig):
     assert rig.state() is State.REQUESTING
 
 
+def test_with_other_addresses_of_ours_the_router_is_asked_at_once(rig):
+    rig.grant(TCP, external_port=16881)
+    rig.fail(UDP)
+    rig.asked()
+    rig.manager.renew()
+    assert rig.asked() == [(TCP, 6881, 16881), (UDP, 6881, 6881)]
+    assert (rig.state(TCP), rig.state(UDP)) == (State.RENEWING, State.REQUESTING)
+    rig.manager.renew()                # it is asked already
+    rig.after(LIFETIME_S)
+    assert rig.asked() == []
+
+
 def test_what_is_being_asked_for_is_taken_back_too(rig):
     rig.router.drain()
     rig.manager.want(0)
