@@ -61,6 +61,7 @@ class Journal:
         self._size = 0
         self._live: dict[tuple[str, str], Told] = {}
         self._live_bytes = 0
+        self._is_full = False
         self._retry_at_s: float | None = None              # the file is not as it should be until then
 
     def load(self) -> list[Kept]:
@@ -75,9 +76,15 @@ class Journal:
 
     def keep(self, hook: str, told: Told) -> None:
         """A hook is to be told of it. Not kept when there is no room."""
-        if self._seal is not None and self._live_bytes + _size_of(told) <= MAX_KEPT_BYTES:
+        if self._seal is None:
+            return
+        was_full, self._is_full = self._is_full, self._live_bytes + _size_of(told) > MAX_KEPT_BYTES
+        if not self._is_full:
             self._remember(hook, told)
             self._add(self._line(_ADDED, hook, _body_of(told)))
+        elif not was_full:
+            log.warning("more events wait for hooks than are kept: at the end some will be lost",
+                        max_bytes=MAX_KEPT_BYTES)
 
     def forget(self, hook: str, told: Told) -> None:
         """A hook was told of it, or is not to be."""

@@ -112,10 +112,10 @@ class HookManager:
         self._loop.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """What runs has some of the time to be done, then it is killed; what waits is lost, and counted in the log.
+        """What runs has some of the time to be done, then it is killed. What waits is for the next process; without a
+        memory it is lost, and counted in the log.
 
-        What is kept is told by the next process. A server that does not answer is left behind: False then, as for a
-        program that cannot be killed.
+        A server that does not answer is left behind: False then, as for a program that cannot be killed.
         """
         end_s = time.monotonic() + timeout_s
         self._loop.mailbox.post(_Drain())

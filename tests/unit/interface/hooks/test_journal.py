@@ -105,11 +105,12 @@ def test_history_is_dropped_while_something_waits_for_ever(keeper: Keeper) -> No
     assert keeper.numbers() == [("h", "ab-1")]
 
 
-def test_no_more_is_kept_than_the_file_may_hold(keeper: Keeper) -> None:
+def test_no_more_is_kept_than_the_file_may_hold(keeper: Keeper, caplog: pytest.LogCaptureFixture) -> None:
     name = "x" * 60_000
     for number in range(200):
         keeper.journal.keep("h", told(number, name=name))
     assert keeper.path.stat().st_size <= 2 * MAX_KEPT_BYTES
+    assert len(caplog.records) == 1
     kept = keeper.numbers()
     assert 100 < len(kept) < 200 and kept == [("h", f"ab-{number}") for number in range(len(kept))]
     for number in range(200):
