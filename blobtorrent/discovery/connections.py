@@ -4,8 +4,7 @@ Thousands of torrents announce to a few hosts: a handshake for each, with TLS, w
 announce. Nothing here waits, and every step on the collections is atomic: a connection belongs to who took it.
 """
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import socket
 from collections import deque
 from typing import NamedTuple
