@@ -28,8 +28,8 @@ _OVERLOADED = frozenset((429, 503))
 class HttpTrackers:
     """Blocking; any thread may call. What fails raises TrackerError: of a refusal, of nonsense, or of no answer."""
 
-    def __init__(self, clock: Clock, binding: Binding, connections: Connections) -> None:
-        self._connections = connections
+    def __init__(self, clock: Clock, binding: Binding) -> None:
+        self.connections = Connections(clock)
         self._clock = clock
         self._binding = binding
 
@@ -53,7 +53,7 @@ class HttpTrackers:
         try:
             response = http_get(
                 url, deadline, max_bytes=MAX_REPLY_BYTES, on_loopback=is_tracker_path, origin=origin,
-                binding=self._binding, connections=self._connections)
+                binding=self._binding, connections=self.connections)
         except NetworkError as error:
             raise of_network(error) from None
         try:

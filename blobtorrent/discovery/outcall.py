@@ -11,7 +11,6 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from blobtorrent.discovery.connections import Connections
 from blobtorrent.discovery.messages import (
     Announce,
     AnnounceDone,
@@ -45,8 +44,7 @@ class Outcalls:
     def __init__(self, binding: Binding, *, max_threads: int = MAX_THREADS, clock: Clock | None = None) -> None:
         self._clock: Clock = SystemClock() if clock is None else clock
         self._binding = binding
-        self._connections = Connections(self._clock)
-        self._http: HttpTrackers | None = None
+        self._http: dict[None, HttpTrackers] = {}          # one, loaded with the first call: many runs make none
         self.mailbox: Mailbox[Announce | Scrape | ResolveHost | ResolvePeers] = Mailbox("outcall")
         # Shared by the workers, by steps that are atomic: a count too many costs a thread too many, no more.
         self._workers: deque[Worker[Announce | Scrape | ResolveHost | ResolvePeers]] = deque()
@@ -72,7 +70,8 @@ class Outcalls:
         for worker in workers:
             worker.begin_stop()
         is_done = all(worker.join(deadline_s - time.monotonic()) for worker in workers)
-        self._connections.close()
+        for http in self._http.values():
+            http.connections.close()
         return is_done
 
     def _start_one(self) -> None:
@@ -120,11 +119,12 @@ class Outcalls:
             self.announce_times.note(self._clock.now() - begun_s)
 
     def _trackers(self) -> HttpTrackers:
-        if self._http is None:         # loaded with the first call: many runs make none
+        if not self._http:
             from blobtorrent.discovery.http_tracker import HttpTrackers
 
-            self._http = HttpTrackers(self._clock, self._binding, self._connections)
-        return self._http
+            # Of two threads that come here at once one wins, in one step. What the other made holds nothing yet.
+            self._http.setdefault(None, HttpTrackers(self._clock, self._binding))
+        return self._http[None]
 
     def _resolve(self, order: ResolveHost) -> HostResolved:
         from blobtorrent.discovery.httpcall import Deadline, look_up

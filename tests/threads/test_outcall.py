@@ -146,7 +146,7 @@ def test_few_names_are_looked_up_and_only_while_there_is_time(monkeypatch, secon
 
     monkeypatch.setattr(http_tracker, "look_up", look_up)
     peers = bencode.encode({"peers": [{"ip": f"host-{number}.test", "port": 7} for number in range(50)]})
-    trackers = http_tracker.HttpTrackers(clock, ANYWHERE, Connections(clock))
+    trackers = http_tracker.HttpTrackers(clock, ANYWHERE)
     with FakeServer({"/announce": (200, {}, peers)}) as server:
         done = trackers.announce(Announce(TORRENT, server.url(), QUERY, Mailbox("test"), 20.0))
     assert (len(asked), done.endpoints) == (looked_up, (Endpoint("8.8.8.8", 7),))
