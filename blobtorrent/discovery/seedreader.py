@@ -227,7 +227,7 @@ class SeedReader:
                     connection.sock.settimeout(STALL_S)
                     connection.sock.sendall(request)
                     response = HTTPResponse(connection.stream, method="GET")  # type: ignore[arg-type]
-                    response.begin()
+                    _begin(response)
                 return response, connection.is_public
             except (ConnectionError, HTTPException):
                 self.close()
@@ -391,6 +391,14 @@ class _Receiver(io.RawIOBase):
                 continue
             progress.came(count)
             return count
+
+
+def _begin(response: HTTPResponse) -> None:
+    """Raises OSError, HTTPException."""
+    try:
+        response.begin()
+    except (TypeError, ValueError) as error:               # the library's parser of mail stumbles over some types
+        raise HTTPException("a header that cannot be read") from error
 
 
 def _read_all(response: HTTPResponse, place: memoryview) -> None:

@@ -180,6 +180,7 @@ def changed(**changes: object) -> Callable[[SeedServer, Asked], Answer]:
     (changed(raw=b""), "net.reset"),
     (changed(raw=GARBAGE), "net.bad-http"),
     (changed(raw=b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n"), "net.bad-http"),
+    (changed(raw=b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x; boundary*=a; boundary*0=b\r\n\r\n"), "net.bad-http"),
     (changed(raw=b"HTTP/1.1 206 OK\r\nContent-Encoding: gzip\r\n\r\n"), "webseed.encoded"),
     (changed(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "net.bad-http"),
 ])
