@@ -13,7 +13,7 @@ from blobtorrent.storage.jobs import ReadSpans
 
 
 def audit(arena: Arena, scatter_slots: int, swarms: list[Swarm], reading: list[ReadSpans]) -> None:
-    """Raises AssertionError. All swarms are open, and no answer of hasher or disk is under way to them."""
+    """Raises AssertionError. All swarms are open, and no answer of hasher, disk or web seeds is under way to them."""
     slots = sum([len(span.slots) for job in reading for span in job.spans])
     promises = 0
     for swarm in swarms:
@@ -21,6 +21,8 @@ def audit(arena: Arena, scatter_slots: int, swarms: list[Swarm], reading: list[R
         slots += swarm.uploads._cache.num_slots
         slots += sum([len(assembly.held_slots) for assembly in swarm.pieces.open.values()])
         slots += sum([link.arriving is not None for link in swarm.links])
+        if swarm.web_seeds is not None:
+            slots += sum([len(part.slots) for order in swarm.web_seeds._orders() for part in order.parts])
         promises += sum([len(link.outstanding) for link in swarm.links])
         check_pieces(swarm)
         check_requests(swarm)
@@ -51,6 +53,12 @@ def check_requests(swarm: Swarm) -> None:
     """Every missing block of an open piece is either to be asked for or asked for; nothing else is."""
     asked: Counter[tuple[Assembly, int]] = Counter()
     arriving: Counter[tuple[Assembly, int]] = Counter()
+    claimed: Counter[tuple[Assembly, int]] = Counter()     # web seeds are to bring them
+    if swarm.web_seeds is not None:
+        for part in [part for order in swarm.web_seeds._orders() for part in order.parts]:
+            first = part.begin // BLOCK_SIZE
+            claimed.update([(part.token, block) for block in range(first, first + len(part.slots))])
+    assert max(claimed.values(), default=0) <= 1, "two web seeds are asked for a block"
     for link in swarm.links:
         for key, assembly in link.outstanding.items():
             assert assembly.index == key >> 32
@@ -65,7 +73,7 @@ def check_requests(swarm: Swarm) -> None:
         if links == 2:
             assert len(swarm.requests.endgame.doubled[assembly.index << 32 | block * BLOCK_SIZE]) == 2
     for assembly in swarm.pieces.open.values():
-        check_blocks(assembly, asked, arriving)
+        check_blocks(assembly, asked, arriving, claimed)
         workers = [link for link in swarm.links if assembly in link.working_on]
         assert assembly.links == len(workers)
         assert assembly.state is not State.PARTIAL or assembly.owner is None or assembly.owner in workers
@@ -76,16 +84,19 @@ def check_requests(swarm: Swarm) -> None:
             assert assembly.is_untouched, "a piece that nobody works on is an orphan, or was never begun"
 
 
-def check_blocks(assembly: Assembly, asked: Counter[Any], arriving: Counter[Any]) -> None:
+def check_blocks(
+    assembly: Assembly, asked: Counter[Any], arriving: Counter[Any], claimed: Counter[Any],
+) -> None:
     for block, slot in enumerate(assembly.slots):
         is_unrequested = block >= assembly.cursor or block in assembly.returned
         if slot != EMPTY:
             assert not is_unrequested, f"block {block} of piece {assembly.index} is here and to be asked for"
         elif not is_unrequested:
-            assert asked[assembly, block] or arriving[assembly, block], (
+            assert asked[assembly, block] or arriving[assembly, block] or claimed[assembly, block], (
                 f"block {block} of piece {assembly.index} is forgotten")
         else:
-            assert not asked[assembly, block], f"block {block} of piece {assembly.index} is asked for and on offer"
+            assert not asked[assembly, block] and not claimed[assembly, block], (
+                f"block {block} of piece {assembly.index} is asked for and on offer")
 
 
 def check_availability(swarm: Swarm) -> None:

@@ -36,6 +36,7 @@ from tests.support.accounts import audit
 from tests.support.simdisk import SimDisk, SimStore
 from tests.support.simnet import SCATTER_UNITS, SimShard, SimSocket, socket_pair
 from tests.support.simpeers import DeafLeech, Manners, ScriptedSeed
+from tests.support.simseeds import SimSeeds
 from tests.support.stored import StoredTorrent
 
 STEP_S = 0.05
@@ -53,8 +54,10 @@ class Node:
         self.shard = SimShard(self.arena)
         self.door: Mailbox[Any] = Mailbox("door")
         self.reports: Mailbox[Any] = Mailbox("reports")
+        self.seeds = SimSeeds(self.arena, self.rng)
         self.host = SwarmHost(
-            self.shard, self.arena, self.disk.post, self.disk.post, self.door, self.rng, FakeClock())  # type: ignore[arg-type]
+            self.shard, self.arena, self.disk.post, self.disk.post, self.door, self.rng, FakeClock(),  # type: ignore[arg-type]
+            self.seeds.open_desk)
         self.served: dict[InfoHash, PeerId] = {}
         self.stores: dict[InfoHash, SimStore] = {}
         self.latest: dict[InfoHash, SwarmReport] = {}
@@ -125,6 +128,7 @@ class Node:
         shard = self.shard
         shard.loop.now = now
         self.disk.run(now)
+        self.seeds.run(now)
         shard.receive()
         while shard.mailbox.depth:
             for message in shard.mailbox.drain():
