@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from blobtorrent.model.address import Endpoint
+from blobtorrent.protocol.dht.krpc import Query, read_message, write_response
 from tests.support.payload import MIB, Sample, make_sample
 from tests.support.peers.blobtorrent import BlobTorrentGet, run
 from tests.support.peers.client import Job, Role
 from tests.support.peers.daemon import Daemon
+from tests.support.peers.magnets import MetadataSeed, info_of, link_of
 from tests.support.peers.program import wait_until
 
 TIMEOUT_S = 60.0
@@ -52,6 +57,58 @@ def listener() -> Iterator[Listener]:
     listener = Listener()
     yield listener
     listener.close()
+
+
+class Keeper:
+    """A node that answers, but who looks for peers only when it is told to; it remembers what was asked."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.endpoint = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self.asked: list[bytes] = []
+        self._held: list[tuple[bytes, Endpoint]] = []
+        self._holds = True
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def release(self) -> None:
+        self._holds = False
+        for transaction, sender in self._held:
+            self._answer(transaction, sender)
+
+    def close(self) -> None:
+        self._is_closed = True
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:    # who waits in recvfrom does not see a close
+            waker.sendto(b"", self._socket.getsockname())
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        while True:
+            data, address = self._socket.recvfrom(2048)
+            if self._is_closed:
+                return
+            query, sender = read_message(data), Endpoint(*address)
+            if not isinstance(query, Query):
+                continue
+            self.asked.append(query.method)
+            if query.method == b"get_peers" and self._holds:
+                self._held.append((query.transaction, sender))
+            else:
+                self._answer(query.transaction, sender)
+
+    def _answer(self, transaction: bytes, sender: Endpoint) -> None:
+        data = write_response(transaction, {b"id": b"k" * 20, b"token": b"token"}, sender)
+        self._socket.sendto(data, (sender.host, sender.port))
+
+
+@pytest.fixture
+def keeper() -> Iterator[Keeper]:
+    keeper = Keeper()
+    yield keeper
+    keeper.close()
 
 
 def only_dht(*bootstrap: str) -> tuple[str, ...]:
@@ -106,6 +163,25 @@ def test_a_private_torrent_sends_no_datagram(secret: Sample, listener: Listener,
         daemon.call("POST", "/v1/torrents", {"source": str(secret.torrent)})
         daemon.call("POST", f"/v1/torrents/{secret.info_hash.hex()}/announce")
         assert not listener.hears(QUIET_S)
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+def test_a_link_that_turns_out_private_is_not_announced_by_the_search_under_way(
+    sample: Sample, secret: Sample, keeper: Keeper, tmp_path: Path, is_private: bool
+) -> None:
+    content = secret if is_private else sample
+    torrent = f"/v1/torrents/{content.info_hash.hex()}"
+    with MetadataSeed(content, info_of(content)) as seed, Daemon(tmp_path, *only_dht(keeper.endpoint)) as daemon:
+        daemon.call("POST", "/v1/torrents", {"source": link_of(content)})
+        wait_until(lambda: b"get_peers" in keeper.asked, TIMEOUT_S, "the search")
+        daemon.call("POST", f"{torrent}/peers", {"peers": [seed.endpoint]})
+        wait_until(lambda: daemon.call("GET", torrent)["state"] != "metadata", TIMEOUT_S, "the metadata")
+        keeper.release()
+        if is_private:
+            time.sleep(QUIET_S)
+            assert b"announce_peer" not in keeper.asked
+        else:
+            wait_until(lambda: b"announce_peer" in keeper.asked, TIMEOUT_S, "the announce")
 
 
 def test_off_is_off(sample: Sample, listener: Listener, tmp_path: Path) -> None:
