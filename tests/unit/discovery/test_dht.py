@@ -15,6 +15,10 @@ from blobtorrent.discovery.dhtmessages import (
     DhtSearched,
     FindPeers,
     ForgetPeers,
+    GetItem,
+    ItemFound,
+    ItemStored,
+    PutItem,
     TryNode,
 )
 from blobtorrent.discovery.dhtnames import LAST_RETRY_S, RENEW_S, RETRY_S
@@ -26,6 +30,7 @@ from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.network.messages import RebindUdp
 from blobtorrent.network.udp import UdpLoop, UdpPort
 from blobtorrent.protocol.dht.ids import make_node_id, pack_host
+from blobtorrent.protocol.dht.items import immutable
 from blobtorrent.protocol.dht.krpc import NodeInfo, Query, Response, read_message, write_query, write_response
 from blobtorrent.protocol.dht.memory import NOTHING, Kept, pack, unpack
 from blobtorrent.protocol.dht.node import NodeState
@@ -142,6 +147,17 @@ def test_peers_that_are_found_are_told():
     rig.find()
     rig.run(10.0)
     assert rig.told(DhtPeers) == [DhtPeers(TORRENT, (Endpoint("50.1.1.1", 5),))]
+
+
+def test_items_are_put_and_looked_for():
+    rig = Rig(str(FIRST))
+    item = immutable(b"value")
+    rig.tell(PutItem(item, None, rig.inbox))
+    rig.run(10.0)
+    assert rig.told(ItemStored) == [ItemStored(item.target, 1)]
+    rig.tell(GetItem(item.target, b"", rig.inbox))
+    rig.run(10.0)
+    assert rig.told(ItemFound) == [ItemFound(item.target, None)]       # nobody has it
 
 
 # ---- names
