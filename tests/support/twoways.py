@@ -60,8 +60,8 @@ class TwoWays:
 class Capture:
     """Used as a context manager: keeps every IP packet, of both versions, that comes to the world by one way.
 
-    Not those with which the kernel itself tells that a connection is no more, or looks for a neighbour: they carry
-    nothing, belong to no socket and thus to no interface. When it ends it was alive all the time, or the test fails.
+    Not those with which the kernel itself tells that a connection is no more or that nobody takes datagrams, or looks
+    for a neighbour: they belong to no socket and thus to no interface. It was alive all the time, or the test fails.
     """
 
     def __init__(self, ways: TwoWays, name: str) -> None:
@@ -100,6 +100,7 @@ class Capture:
 _ALL = 0x0003                          # protocols; ARP is told apart by its first byte
 _OUTGOING = 4                          # as this side sends it
 _TCP, _RESET = 6, 0x04
+_ICMP, _UNREACHABLE = 1, 3
 _ICMPV6, _HOP_BY_HOP = 58, 0
 
 
@@ -109,7 +110,8 @@ def _is_of_the_kernel(packet: bytes) -> bool:
         next_header = packet[6]
         return next_header in (_ICMPV6, _HOP_BY_HOP) or next_header == _TCP and bool(packet[40 + 13] & _RESET)
     header_bytes = (packet[0] & 0x0F) * 4
-    return version != 4 or packet[9] == _TCP and bool(packet[header_bytes + 13] & _RESET)
+    return (version != 4 or packet[9] == _ICMP and packet[header_bytes] == _UNREACHABLE
+            or packet[9] == _TCP and bool(packet[header_bytes + 13] & _RESET))
 
 
 def _open_capture(device: str) -> socket.socket:
