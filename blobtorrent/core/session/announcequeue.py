@@ -40,6 +40,8 @@ class Line(NamedTuple):
     origin: Origin
 
 
+_SILENT = ("tracker.timed-out", "tracker.dns")
+
 Key = tuple[bool, str]                 # of a host: whether it is reached by datagrams, its name and port
 
 
@@ -66,9 +68,12 @@ class _Host:
         """It did not answer the last call."""
         return self.width == 1
 
-    def on_done(self, *, is_silent: bool) -> None:
+    def on_done(self, answer: AnnounceDone) -> None:
         self.open -= 1
-        self.width = 1 if is_silent else min(max(self.width, PER_HOST - 1) + 1, PER_HOST_LEAVING)
+        code = "" if answer.error is None else answer.error.code
+        if code and (answer.origin.family == 6 or code == "tracker.no-address"):
+            return                     # few machines reach anybody by IPv6: that says nothing of the host
+        self.width = 1 if code in _SILENT else min(max(self.width, PER_HOST - 1) + 1, PER_HOST_LEAVING)
 
     def turns(self) -> list[Turn]:
         """Of which it may be sent something now: farewells, and the first of the others."""
@@ -148,7 +153,7 @@ class AnnounceQueue:
             return False
         host = self._hosts[_key_of(line.url)]
         self._open[host.is_udp] -= 1
-        host.on_done(is_silent=answer.error is not None and answer.error.code in ("tracker.timed-out", "tracker.dns"))
+        host.on_done(answer)
         self._place(host)
         return True
 

@@ -297,25 +297,27 @@ class AnnounceManager:
 
     def _hedge(self, announced: _Announced, tier: Tier, attempt: Attempt) -> None:
         """The tracker that was asked last has not answered. If it is only that others are before us, that is no fault
-        of its own."""
+        of its own; but behind a host that does not answer our turn may come in hours."""
         now, url = self._clock.now(), attempt.lines[0].url
         if not tier.schedule.is_announcing:
             return
-        sent = [sent_s for sent_s in map(self._queue.sent_s, attempt.open) if sent_s is not None]
-        if sent or len(attempt.open) < len(attempt.lines):
-            if sent and min(sent) + HEDGE_S > now:
-                self._look_again(announced, tier, attempt, min(sent) + HEDGE_S)
-            elif not tier.is_only:
-                self._ask_next(announced, tier)
-        elif self._queue.is_silent(url):                   # then our turn may come in hours
-            del tier.attempts[url]
-            for line in attempt.lines:
+        sent = {line: self._queue.sent_s(line) for line in attempt.open}
+        queued = [line for line, sent_s in sent.items() if sent_s is None]
+        is_silent = self._queue.is_silent(url)
+        patient_until_s = max((sent_s for sent_s in sent.values() if sent_s is not None), default=now) + HEDGE_S
+        if queued and is_silent:
+            for line in queued:
+                attempt.open.discard(line)
                 self._withdraw(line)
                 self._ledger.give_up(line)
                 self._tell(line)
+        if attempt.is_vain:
+            del tier.attempts[url]
             self._ask_next(announced, tier)
+        elif queued and not is_silent or tier.is_only or patient_until_s > now:
+            self._look_again(announced, tier, attempt, patient_until_s if patient_until_s > now else now + HEDGE_S)
         else:
-            self._look_again(announced, tier, attempt, now + HEDGE_S)
+            self._ask_next(announced, tier)
         self._flush()
 
     def _end_attempt(self, announced: _Announced, answer: AnnounceDone, tier: Tier, attempt: Attempt) -> None:

@@ -12,7 +12,7 @@ import pytest
 from blobtorrent.core.session.announcequeue import MAX_CALLS, PER_HOST, PER_UDP_HOST_LEAVING
 from blobtorrent.core.session.announces import CALL_TIMEOUT_S, HEDGE_S
 from blobtorrent.core.session.session import ANNOUNCE_DRAIN_MAX_S
-from blobtorrent.discovery.messages import Announce
+from blobtorrent.discovery.messages import Announce, Origin
 from blobtorrent.protocol.tracker.announce import AnnounceEvent
 from tests.support.announcing import STARTED, STOPPED, AnnounceRig, torrent
 
@@ -20,18 +20,21 @@ A, B, C = (f"http://{name}.test/announce" for name in "abc")
 U = "udp://u.test:1"
 DEAD = "http://dead.test/announce"
 
+FAMILIES = (Origin(4), Origin(6))
+
 Latency = Callable[[Announce], float | None]
 
 
 class Trackers:
     """They answer after `latency(order)` seconds, or never (None)."""
 
-    def __init__(self, rig: AnnounceRig, latency: Latency) -> None:
+    def __init__(self, rig: AnnounceRig, latency: Latency, *, lacks_ipv6: bool = False) -> None:
         self.rig = rig
         self.told: Counter[AnnounceEvent] = Counter()
         self.taken: Counter[AnnounceEvent] = Counter()
         self.most_at_once = 0
         self._latency = latency
+        self._lacks_ipv6 = lacks_ipv6
         self._numbers = itertools.count()
         self._open: list[tuple[float, int, bool, Announce]] = []
 
@@ -42,6 +45,9 @@ class Trackers:
         while not until():
             for order in self.rig.orders():
                 self.told[order.query.event] += 1
+                if self._lacks_ipv6 and order.origin.family == 6:
+                    self.rig.fail(order, "tracker.no-address")
+                    continue
                 latency_s = self._latency(order)
                 end_s = clock.now() + (order.timeout_s if latency_s is None else latency_s)
                 heapq.heappush(self._open, (end_s, next(self._numbers), latency_s is not None, order))
@@ -68,6 +74,16 @@ def begin(rig: AnnounceRig, count: int, *tiers: tuple[str, ...], is_private: boo
         rig.manager.begin(torrent(number), tiers, 100, is_private=is_private)
 
 
+def test_trackers_without_ipv6_do_not_look_as_if_they_did_not_answer() -> None:
+    rig = AnnounceRig()
+    rig.manager.origins = FAMILIES
+    trackers = Trackers(rig, lambda order: 1.0, lacks_ipv6=True)
+    begin(rig, 400, (A, B, C))
+    trackers.run(600)
+    assert trackers.taken == {STARTED: 400}
+    assert trackers.told == {STARTED: 800}
+
+
 @pytest.mark.parametrize("is_private", [False, True])
 def test_a_long_queue_is_no_reason_to_tell_the_next_tracker(is_private: bool) -> None:
     rig = AnnounceRig()
@@ -77,13 +93,16 @@ def test_a_long_queue_is_no_reason_to_tell_the_next_tracker(is_private: bool) ->
     assert trackers.told == {STARTED: 400}
 
 
+@pytest.mark.parametrize("origins", [FAMILIES[:1], FAMILIES])
 @pytest.mark.parametrize("is_private", [False, True])
-def test_many_torrents_whose_first_tracker_is_dead_come_to_the_next_soon(is_private: bool) -> None:
+def test_many_torrents_whose_first_tracker_is_dead_come_to_the_next_soon(
+        is_private: bool, origins: tuple[Origin, ...]) -> None:
     rig = AnnounceRig()
-    trackers = Trackers(rig, lambda order: None if order.url == DEAD else 0.1)
+    rig.manager.origins = origins
+    trackers = Trackers(rig, lambda order: None if order.url == DEAD else 0.1, lacks_ipv6=True)
     begin(rig, 400, (DEAD,) if is_private else (DEAD, A), *([(A,)] if is_private else []), is_private=is_private)
     took_s = trackers.run(600, lambda: trackers.taken[STARTED] == 400)
-    assert took_s <= CALL_TIMEOUT_S + 2 * HEDGE_S + 400 * 0.1 / PER_HOST + 1
+    assert took_s <= CALL_TIMEOUT_S + 2 * HEDGE_S + 400 * 0.1 / PER_HOST + 1, took_s
 
 
 def test_a_tracker_that_was_sent_nothing_yet_gets_its_time_once_it_was() -> None:

@@ -89,6 +89,16 @@ def test_a_host_that_does_not_answer_is_sent_one_at_a_time_until_it_does() -> No
     assert len(queue.take(0.0)) == PER_HOST
 
 
+def test_that_a_host_does_not_answer_by_ipv6_says_nothing_of_it() -> None:
+    queue = AnnounceQueue()
+    queue.put(order(0, origin=Origin(6)), Turn.SOON)
+    (one,) = queue.take(0.0)
+    for number in range(1, 10):
+        queue.put(order(number, origin=Origin(4)), Turn.SOON)
+    answer(queue, one, "tracker.timed-out")
+    assert not queue.is_silent(A) and len(queue.take(0.0)) == PER_HOST
+
+
 def test_calls_are_bounded_over_all_hosts_and_datagrams_have_a_bound_of_their_own() -> None:
     queue = AnnounceQueue()
     for number in range(1000):
