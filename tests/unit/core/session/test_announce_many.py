@@ -102,7 +102,7 @@ def test_many_torrents_whose_first_tracker_is_dead_come_to_the_next_soon(
     trackers = Trackers(rig, lambda order: None if order.url == DEAD else 0.1, lacks_ipv6=True)
     begin(rig, 400, (DEAD,) if is_private else (DEAD, A), *([(A,)] if is_private else []), is_private=is_private)
     took_s = trackers.run(600, lambda: trackers.taken[STARTED] == 400)
-    assert took_s <= CALL_TIMEOUT_S + 2 * HEDGE_S + 400 * 0.1 / PER_HOST + 1, took_s
+    assert took_s <= CALL_TIMEOUT_S + 4 * HEDGE_S + 400 * 0.1 / PER_HOST
 
 
 def test_a_tracker_that_was_sent_nothing_yet_gets_its_time_once_it_was() -> None:
