@@ -52,7 +52,8 @@ class FetchParts:
 
 
 class PartsFetched(NamedTuple):
-    """These parts are in their slots, which are the asker's now. Nobody has checked what they are."""
+    """These parts are in their slots, which are the asker's now. Nobody has checked what they are. The last one may be
+    the first blocks of a part whose rest did not come."""
 
     token: Any
     parts: list[Part]

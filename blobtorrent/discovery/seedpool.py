@@ -11,6 +11,7 @@ from typing import Protocol
 
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
 from blobtorrent.model.errors import BlobTorrentError, BugError
+from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.network.binding import Binding
 from blobtorrent.protocol.webseed import SecretHeader, read_headers
 from blobtorrent.runtime.clock import Clock
@@ -120,7 +121,7 @@ class _Slots:
             self._untold_bytes += self._order.parts[self._at].length
             self._at += 1
             if self._untold_bytes >= TELL_BYTES:
-                self._tell()
+                self._tell([])
 
     def fill_with_zeros(self, count: int) -> None:
         while count:
@@ -130,13 +131,21 @@ class _Slots:
             count -= len(place)
 
     def end(self) -> list[Part]:
-        """Tell of what is filled; returns the parts that are not."""
-        self._tell()
-        return self._order.parts[self._at:]
+        """Tell of what is filled, of the last part too by whole blocks; returns the parts that are not."""
+        left = self._order.parts[self._at:]
+        blocks = (left[0].length - sum(map(len, self._segments))) // BLOCK_SIZE if self._segments else 0
+        if not blocks:
+            self._tell([])
+            return left
+        part, size = left[0], blocks * BLOCK_SIZE
+        self._tell([part._replace(length=size, slots=part.slots[:blocks])])
+        rest = part._replace(begin=part.begin + size, length=part.length - size, slots=part.slots[blocks:])
+        return [rest, *left[1:]]
 
-    def _tell(self) -> None:
-        if self._told < self._at:
-            self._order.reply_to.post(PartsFetched(self._order.token, self._order.parts[self._told:self._at]))
+    def _tell(self, more: list[Part]) -> None:
+        parts = self._order.parts[self._told:self._at] + more
+        if parts:
+            self._order.reply_to.post(PartsFetched(self._order.token, parts))
             self._told, self._untold_bytes = self._at, 0
 
 

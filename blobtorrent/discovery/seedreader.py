@@ -54,6 +54,7 @@ MAX_REMEMBERED = 64                    # redirects
 MAX_ERROR_BYTES = 64 << 10             # so much is read of an answer that is of no use, to keep the connection
 MAX_RECEIVE = 1 << 20                  # bytes at a time: what is limited comes in smaller ones
 SCRATCH_BYTES = 64 << 10
+PLACE_BYTES = 64 << 10                 # no more than that is lost when reading ends in the middle
 SAVED_S = 0.25                         # of a limit is kept while nothing comes
 
 
@@ -141,7 +142,7 @@ class SeedReader:
         _skip(response, body.skip)
         left = body.length
         while left:
-            place = sink.place(left)
+            place = sink.place(min(left, PLACE_BYTES))
             _read_all(response, place)
             sink.filled(len(place))
             left -= len(place)

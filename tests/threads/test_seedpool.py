@@ -15,7 +15,8 @@ from blobtorrent.cli.selfsigned import make_identity
 from blobtorrent.discovery import seedreader
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
 from blobtorrent.discovery.seedpool import SeedPool
-from blobtorrent.discovery.seedreader import SeedReader
+from blobtorrent.discovery.seedreader import PLACE_BYTES, SeedReader
+from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.network.binding import ANYWHERE
 from blobtorrent.protocol.metafile import parse_torrent
@@ -175,7 +176,7 @@ def changed(**changes: object) -> Callable[[SeedServer, Asked], Answer]:
     (refuse(302, Location="http://127.0.0.1:1/" + 3000 * "x"), "net.bad-url"),
     (changed(status=206, headers=()), "webseed.bad-range"),
     (changed(headers=(("Content-Range", "bytes 0-10/11"), ("Content-Length", "11"))), "webseed.wrong-file"),
-    (changed(cut_at=70_000), "net.reset"),
+    (changed(cut_at=60_000), "net.reset"),
     (changed(cut_at=0), "net.reset"),
     (changed(raw=b""), "net.reset"),
     (changed(raw=GARBAGE), "net.bad-http"),
@@ -198,9 +199,14 @@ def test_servers_that_are_of_no_use_are_told_apart(
 def test_what_came_before_a_cut_is_kept(reading: Reading, sample: Sample, whole: bytes) -> None:
     with SeedServer(sample.folder, changed(cut_at=600_000)) as server:
         ended = reading.read(server.url, range(8))
-        kept = 600_000 // reading.metainfo.geometry.piece_length
+        length = reading.metainfo.geometry.piece_length
+        kept = 600_000 // length
+        begun = reading.got.pop(kept)
         assert kept and reading.is_exact(whole, range(kept))
+        assert begun and begun == whole[kept * length :][: len(begun)]
+        assert 600_000 - kept * length - len(begun) < PLACE_BYTES + BLOCK_SIZE
         assert [part.piece for part in ended.left] == [*range(kept, 8)]
+        assert (ended.left[0].begin, ended.left[0].length) == (len(begun), length - len(begun))
 
 
 @pytest.mark.parametrize("behave", [

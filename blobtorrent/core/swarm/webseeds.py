@@ -14,7 +14,7 @@ from blobtorrent.core.swarm.gaps import choose_run
 from blobtorrent.core.swarm.phases import State
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.core.swarm.pieces import State as PieceState
-from blobtorrent.core.swarm.webseed import Lane, WebSeed
+from blobtorrent.core.swarm.webseed import SHORTEST_RUN_BYTES, Lane, WebSeed
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
 from blobtorrent.model.details import WebSeedStatus
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -143,16 +143,17 @@ class WebSeeds:
                     seed.leave(lane, now, self._rng)
 
     def _has_taker(self, seed: WebSeed, lane: Lane) -> bool:
-        """Another seed, or a peer that can be asked for nothing else, has something of what is read."""
+        """Another seed that is not known to be slow has something of what is read, or an idle peer has."""
         if lane.order is None:
             return False
         mask = 0
         for part in lane.order.parts:
             if self._is_claimed(part):
                 mask |= 1 << part.piece
-        if any(other is not seed and other.free_lane() is not None and mask & ~other.absent_mask
-               for other in self._seeds):
-            return True
+        for other in self._seeds:
+            is_free = other is not seed and other.free_lane() is not None and other.run_bytes > SHORTEST_RUN_BYTES
+            if is_free and mask & ~other.absent_mask:
+                return True
         swarm, wanted = self._swarm, self._swarm.pieces.wanted_now
         return any(link.mask & mask and not link.mask & wanted and not link.outstanding and not link.snubbed
                    and swarm.may_ask(link) for link in swarm.links)

@@ -68,16 +68,21 @@ class Rig:
                 self.arena.views[slot][:len(block)] = bytes(len(block)) if spoil else block
 
     def end(self, order: FetchParts, came: int | None = None, error: BlobTorrentError | None = None, *,
-            spoil: bool = False, **more: Any) -> None:
-        """The first `came` parts came, all without a number; then it is over."""
+            blocks: int = 0, spoil: bool = False, **more: Any) -> None:
+        """The first `came` parts came, all without a number, and of the next up to so many blocks; then it is over."""
         came = len(order.parts) if came is None else came
-        if came:
-            self.fill_in(order.parts[:came], spoil=spoil)
-            self.tell(PartsFetched(order.token, order.parts[:came]))
-        for part in order.parts[came:]:
+        fetched, left = order.parts[:came], order.parts[came:]
+        if left and (blocks := min(blocks, (left[0].length - 1) // BLOCK)):
+            part, size = left[0], blocks * BLOCK
+            fetched.append(part._replace(length=size, slots=part.slots[:blocks]))
+            left[0] = part._replace(begin=part.begin + size, length=part.length - size, slots=part.slots[blocks:])
+        if fetched:
+            self.fill_in(fetched, spoil=spoil)
+            self.tell(PartsFetched(order.token, fetched))
+        for part in left:
             self.arena.release(part.slots)
         reader = order.reader or SeedReader(order.seed, order.content)
-        self.tell(FetchEnded(order.token, reader, order.parts[came:], error, **more))
+        self.tell(FetchEnded(order.token, reader, left, error, **more))
 
     def tell(self, message: PartsFetched | FetchEnded) -> None:
         self.desk.handlers[type(message)](message)
@@ -165,6 +170,16 @@ def test_what_does_not_come_may_be_had_from_a_peer() -> None:
     rig.one.pass_time(2.0)
     after = before | {piece for piece, _ in rig.one.asked(link)}
     assert after == set(range(4)) - {order.parts[0].piece}
+
+
+def test_the_first_blocks_of_a_piece_that_was_cut_are_kept() -> None:
+    rig = Rig(pieces=1)
+    rig.end(rig.take(), 0, NetworkError("net.reset", "cut"), blocks=2)
+    assert rig.swarm.pieces.open[0].missing == 2
+    link = rig.one.join()
+    assert {block for piece, block in outstanding(link)} == {2, 3}
+    rig.finish()
+    assert (rig.arena.reserved, rig.swarm.wasted_bytes) == (0, 0)
 
 
 def test_what_a_peer_began_is_finished_by_a_web_seed() -> None:
@@ -301,6 +316,20 @@ def test_what_one_seed_drips_another_one_is_asked_for() -> None:
     assert order.is_cancelled
     rig.end(rig.take(), 0)
     assert [order.seed for order in rig.posted] == [URLS[1]]
+
+
+def test_two_slow_seeds_do_not_take_a_piece_from_each_other_for_ever() -> None:
+    rig = Rig(pieces=1, urls=URLS)
+    cancelled = 0
+    for _ in range(100):
+        for order in list(rig.posted):
+            drip(rig, order, 1000, 1)
+            if order.is_cancelled:
+                cancelled += 1
+                rig.posted.remove(order)
+                rig.end(order, 0)
+        rig.one.pass_time(1.0)
+    assert cancelled == 1
 
 
 def test_a_limit_is_not_the_fault_of_the_seed() -> None:
@@ -531,7 +560,7 @@ def test_whatever_happens_no_memory_is_lost_and_the_torrent_completes(seed: int)
             order = rig.posted.pop(rng.randrange(len(rig.posted)))
             came = rng.randrange(len(order.parts) + 1)
             error = rng.choice((None, NetworkError("net.reset", "x"), WebSeedError("webseed.busy", "x")))
-            rig.end(order, None if error is None else came, error, spoil=not rng.randrange(10))
+            rig.end(order, None if error is None else came, error, blocks=rng.randrange(3), spoil=not rng.randrange(10))
         elif what == 3 and len(rig.swarm.links) < 3:
             rig.one.join(rng.sample(range(rig.torrent.geometry.num_pieces), rng.randrange(1, 3)))
         elif what in (4, 5) and link is not None:
