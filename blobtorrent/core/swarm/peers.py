@@ -213,11 +213,11 @@ class PeerManager:
         No source but the user gets more than half of the places that are filled by dialling while another one has
         somebody for them.
         """
-        places, busy = self._places(room)
-        room = min(room, MAX_DIALS - len(self._dialing))
-        if room <= 0:
+        free, room = room, min(room, MAX_DIALS - len(self._dialing))
+        ready = self._ready(now, seeding=seeding) if room > 0 else []
+        if not ready:
             return []
-        ready = self._ready(now, seeding=seeding)
+        places, busy = self._places(free)
         ready.sort(key=lambda known: (known.failures, known.next_dial_at))
         chosen: list[Endpoint] = []
         surplus: list[KnownPeer] = []
