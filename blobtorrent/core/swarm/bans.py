@@ -21,9 +21,6 @@ class Bans:
         self._peer_ids: set[PeerId] = set()
         self._sites: Counter[str] = Counter()              # banned hosts, where a site is more than one host
 
-    def __len__(self) -> int:
-        return len(self._endpoints)
-
     def add(self, endpoint: Endpoint, peer_id: PeerId) -> None:
         """A peer and its host; on loopback, where all share one, just the peer."""
         self._peer_ids.add(peer_id)
@@ -35,8 +32,6 @@ class Bans:
                 self._sites[site] += 1
 
     def has(self, endpoint: Endpoint, peer_id: PeerId | None = None) -> bool:
-        if not self._endpoints:
-            return False
         if peer_id in self._peer_ids or endpoint.host in self._hosts or endpoint in self._endpoints:
             return True
         return bool(self._sites) and self._sites[site_of(endpoint.host)] >= MAX_OF_SITE

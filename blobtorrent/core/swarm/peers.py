@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from blobtorrent.core.swarm.bans import Bans
 from blobtorrent.core.swarm.knownpeer import HEARSAY, MAX_FAILURES, STATIC_RETRY_S, TRUST, KnownPeer
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.address import Endpoint
@@ -19,6 +18,7 @@ from blobtorrent.model.ids import PeerId
 from blobtorrent.model.status import PeersFrom
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.bans import Bans
     from blobtorrent.core.swarm.link import PeerLink
     from blobtorrent.core.swarm.metadatalink import MetadataLink
 
@@ -45,7 +45,7 @@ class PeerManager:
         self.filtered = 0              # how often it refused an address
         self._known: dict[Endpoint, KnownPeer] = {}
         self._num_known: Counter[PeerSource] = Counter()
-        self._bans = Bans()
+        self._bans: Bans | None = None # made for the first one
         self._twins: dict[PeerId, dict[Endpoint, None]] = {}           # other addresses of peers that are connected
         self._own: dict[Endpoint, None] = {}               # where we met ourselves
         self._dialing: set[Endpoint] = set()
@@ -350,7 +350,11 @@ class PeerManager:
 
     def ban(self, endpoint: Endpoint, peer_id: PeerId) -> None:
         """Never dial or admit this peer again, nor its host."""
+        from blobtorrent.core.swarm.bans import Bans
+
         self.revision += 1
+        if self._bans is None:
+            self._bans = Bans()
         self._bans.add(endpoint, peer_id)
 
     def refuses(self, endpoint: Endpoint) -> bool:
@@ -360,7 +364,7 @@ class PeerManager:
         return is_refused
 
     def is_banned(self, endpoint: Endpoint, peer_id: PeerId | None = None) -> bool:
-        return self._bans.has(endpoint, peer_id)
+        return self._bans is not None and self._bans.has(endpoint, peer_id)
 
 
 def _name_of(source: PeerSource) -> str:
