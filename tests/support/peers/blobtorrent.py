@@ -25,8 +25,8 @@ def command_line(*words: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The checkout first on the path, so that an installed copy is not what runs."""
-    return {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    """The checkout first on the path, so that an installed copy is not what runs; no nodes in the internet to ask."""
+    return {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1", "BLOBTORRENT_DHT__BOOTSTRAP": "[]"}
 
 
 class BlobTorrentGet(Client):
