@@ -111,5 +111,5 @@ def site_of(host: str) -> str:
 
 def neighbourhood_of(host: str) -> str:
     """The network around a host, of which one owner easily has many sites: a /24 of IPv4, a /48 of IPv6."""
-    address = ipaddress.ip_address(host.partition("%")[0])
+    address = address_of(host)
     return str(ipaddress.ip_network(f"{address}/{48 if address.version == 6 else 24}", strict=False))

@@ -118,6 +118,7 @@ def test_on_the_internet_a_subnet_of_ipv6_counts_as_one_host(host, site):
 
 @pytest.mark.parametrize(("host", "network"), [
     ("20.1.2.3", "20.1.2.0/24"),
+    ("64:ff9b::1401:203", "20.1.2.0/24"),
     ("2a00:1:2:3:4::5", "2a00:1:2::/48"),
     ("fe80::1%eth0", "fe80::/48"),
 ])
