@@ -1,0 +1,102 @@
+"""What surrounds a running command: whose word it is, on what it works, and how much more it may do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from .faults import REFUSED, Fault
+from .values import Value
+
+if TYPE_CHECKING:
+    from .language.evaluate import Interpreter
+
+MAX_STEPS: Final = 300_000      # commands that one request may run
+MAX_DEPTH: Final = 48           # commands that wait for each other
+
+
+class Trust(IntEnum):
+    """What a caller may have run in its name. It holds for everything nested in what it sent."""
+
+    SAFE = 0        # only commands that are marked safe, as rTorrent 0.16 does for UNTRUSTED_CONNECTION
+    NO_CODE = 1     # all but what runs programs or defines what is run later
+    FULL = 2
+
+
+class Target(Enum):
+    """What a command works on."""
+
+    NONE = "none"               # the session; whatever is there is left alone
+    DOWNLOAD = "download"
+    FILE = "file"
+    PEER = "peer"
+    TRACKER = "tracker"
+    ANY = "any"                 # passes on what is there, or does without
+    PAIR = "pair"               # two downloads that a view compares
+
+
+class Aim(NamedTuple):
+    """The target at hand: what it is, and the engine's word for it. A pair has an `other`."""
+
+    kind: Target
+    item: Any
+    other: Any = None
+
+
+NOTHING: Final = Aim(Target.NONE, None)
+
+
+class Budget:
+    """The work that a request may still cause. Shared by everything nested in it."""
+
+    __slots__ = ("depth", "steps")
+
+    def __init__(self, steps: int = MAX_STEPS) -> None:
+        self.steps = steps
+        self.depth = 0
+
+    def spend(self, steps: int = 1) -> None:
+        """Take `steps` off. Raises Fault when there are none left."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise Fault(REFUSED, "Too much work for one request.")
+
+    def grant(self, steps: int) -> None:
+        """Allow for rows that the request itself asked for: those of a multicall that nothing else called."""
+        if self.depth <= 1:
+            self.steps += steps
+
+
+class Context:
+    """Where a command runs. Cheap to make; never changed, but for the budget it shares."""
+
+    __slots__ = ("aim", "arguments", "budget", "interpreter", "trust")
+
+    def __init__(self, interpreter: Interpreter, trust: Trust, aim: Aim = NOTHING, arguments: Sequence[Value] = (),
+                 budget: Budget | None = None) -> None:
+        self.interpreter = interpreter
+        self.trust = trust
+        self.aim = aim
+        self.arguments = arguments      # of the user method that runs
+        self.budget = budget or Budget()
+
+    def at(self, aim: Aim) -> Context:
+        """The same with another target."""
+        return Context(self.interpreter, self.trust, aim, self.arguments, self.budget)
+
+    def given(self, arguments: Sequence[Value]) -> Context:
+        """The same inside a user method that was called with `arguments`."""
+        return Context(self.interpreter, self.trust, self.aim, arguments, self.budget)
+
+    def call(self, name: str, args: Sequence[Value] = ()) -> Value:
+        """Call the command `name` on the target at hand. Raises Fault."""
+        return self.interpreter.call(self, name, args)
+
+    def text(self, text: str, *, many: bool = False) -> Value:
+        """Run a command text: its first command, or with `many` all of them. Raises Fault."""
+        return self.interpreter.run_text(self, text, many=many)
+
+    def run(self, body: Value) -> Value:
+        """Run a body: a text of commands, a function object, or a list or map of those. Raises Fault."""
+        return self.interpreter.run_object(self, body)

@@ -1,0 +1,147 @@
+"""Running texts and function objects. `Interpreter.call` is the one way to a command: trust is checked there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ..context import MAX_DEPTH, Context, Target, Trust
+from ..faults import REFUSED, Fault, no_such_command, wrong_target
+from ..registry import Command, Registry
+from ..values import Call, Value, argument_list
+from .parser import Statement, parse_statement
+
+_CACHED_TEXTS: Final = 512
+_CACHED_LENGTH: Final = 4096
+
+
+class Interpreter:
+    """Runs commands, one at a time, on the thread that owns it.
+
+    `log` is told what goes to the log: of `print`, and of faults that are swallowed.
+    """
+
+    def __init__(self, registry: Registry, log: Callable[[str], None]) -> None:
+        self.registry = registry
+        self.log = log
+        self._parsed: dict[tuple[str, int], Statement] = {}
+
+    def context(self, trust: Trust = Trust.FULL) -> Context:
+        """Where a new request runs, with a budget of its own."""
+        return Context(self, trust)
+
+    def call(self, context: Context, name: str, args: Sequence[Value] = ()) -> Value:
+        """Call the command `name` on the target of `context`. Raises Fault."""
+        command = self.registry.find(name)
+        if command is None:
+            raise no_such_command(name)
+        if context.trust is not Trust.FULL:
+            _require(context.trust, command)
+        if command.target is Target.NONE or command.target is Target.ANY:
+            item = None
+        elif context.aim.kind is command.target:
+            item = context.aim.item
+        else:
+            raise wrong_target()
+        budget = context.budget
+        budget.spend()
+        if budget.depth >= MAX_DEPTH:
+            raise Fault(REFUSED, "Too deep a nesting of commands.")
+        budget.depth += 1
+        try:
+            return command.run(context, item, args)
+        finally:
+            budget.depth -= 1
+
+    def run_text(self, context: Context, text: str, *, many: bool = False) -> Value:
+        """Run the first command of a text, or with `many` all in turn; the result is the last one's. Raises Fault.
+
+        What follows a command is not looked at before it ran, so an error there comes after its effects.
+        """
+        start, result = 0, None
+        while start < len(text):
+            statement = self._parse(text, start)
+            start = statement.end
+            result = self._run(context, statement)
+            if not many:
+                break
+        return result
+
+    def run_object(self, context: Context, body: Value) -> Value:
+        """Run a body, condition, handler: a text with all its commands, a function object, a list of those (the result
+        is the last one's) or a map (no result). Raises Fault."""
+        if isinstance(body, str):
+            return self.run_text(context, body, many=True)
+        if isinstance(body, Call):
+            return self.call(context, body.name, self.prepared(context, body.args))
+        result: Value = None
+        if isinstance(body, list):
+            for part in body:
+                result = self.run_nested(context, part)
+        elif isinstance(body, dict):
+            for key in body:
+                self.run_nested(context, body[key])
+        return result
+
+    def run_nested(self, context: Context, body: Value) -> Value:
+        """`run_object` for a part of a body, which counts as nested so that lists in lists end somewhere."""
+        budget = context.budget
+        budget.spend()
+        if budget.depth >= MAX_DEPTH:
+            raise Fault(REFUSED, "Too deep a nesting of commands.")
+        budget.depth += 1
+        try:
+            return self.run_object(context, body)
+        finally:
+            budget.depth -= 1
+
+    def prepared(self, context: Context, args: Sequence[Value]) -> list[Value]:
+        """The arguments of a parsed call as its command gets them: texts with `$` and due function objects replaced by
+        their results, the others a level closer. Lists are left alone. Raises Fault."""
+        return [self._prepare(context, arg) for arg in args]
+
+    def _prepare(self, context: Context, arg: Value) -> Value:
+        if isinstance(arg, str):
+            return self._dollar(context, arg) if arg.startswith("$") else arg
+        if isinstance(arg, Call):
+            if arg.due == 1:
+                return self.call(context, arg.name, self.prepared(context, arg.args))
+            return Call(arg.name, arg.args, max(0, arg.due - 1))
+        return arg
+
+    def _dollar(self, context: Context, text: str) -> Value:
+        return self.run_text(context, text[1:])
+
+    def _run(self, context: Context, statement: Statement) -> Value:
+        if not statement.name:
+            return None
+        args = statement.args
+        if statement.is_plain:
+            return self.call(context, statement.name, args)
+        return self.call(context, statement.name, argument_list(single_or_list(self.prepared(context, args))))
+
+    def _parse(self, text: str, start: int) -> Statement:
+        """What stands at `start`, from the cache where a column or a handler is run again and again."""
+        if len(text) > _CACHED_LENGTH:
+            return parse_statement(text, start)
+        found = self._parsed.get((text, start))
+        if found is None:
+            found = parse_statement(text, start)
+            if len(self._parsed) >= _CACHED_TEXTS:
+                self._parsed.clear()
+            self._parsed[text, start] = found
+        return found
+
+
+def single_or_list(args: list[Value]) -> Value:
+    """One argument stands for itself: when it became a list, that is the arguments."""
+    return args[0] if len(args) == 1 else args
+
+
+def _require(trust: Trust, command: Command) -> None:
+    """Raises Fault when a caller of this trust may not have `command` run."""
+    if trust is Trust.SAFE and not command.is_safe:
+        raise Fault(REFUSED, f'Command "{command.name}" is not allowed for untrusted connections.')
+    if command.is_code:
+        raise Fault(REFUSED, f'Command "{command.name}" is not allowed here: it runs code, and this listener is not '
+                             "named in the setting rtorrent.trusted.")

@@ -1,0 +1,90 @@
+"""The names: every command there is, what it needs and answers, and the aliases of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from .context import Context, Target
+from .faults import failed
+from .values import Value
+
+Run = Callable[[Context, Any, Sequence[Value]], Value]
+"""Takes where it runs, the item of the target (None for Target.NONE and Target.ANY, see `context.aim`), the arguments."""
+
+
+class Command(NamedTuple):
+    """A command. `returns` is a word of XML-RPC: "none", "i8", "string", "array", "struct", "any"."""
+
+    name: str
+    target: Target
+    run: Run
+    returns: str = "none"
+    is_safe: bool = False       # for callers that are not trusted at all
+    is_neutral: bool = False    # answers something harmless: there is no such thing in this engine
+    doc: str = ""
+    category: str = ""
+    is_code: bool = False       # runs programs or defines what is run later: for trusted callers only
+    is_public: bool = True      # may be called by a request, not only from texts
+
+
+class Registry:
+    """Commands by name. Owned by the thread that runs them.
+
+    A name once erased is still known: requests for it are told of a missing command, not of an unknown method.
+    """
+
+    def __init__(self) -> None:
+        self._commands: dict[str, Command] = {}
+        self._redirects: dict[str, str] = {}
+        self._erased: set[str] = set()
+
+    def add(self, command: Command) -> None:
+        """Raises Fault when the name is taken."""
+        if command.name in self:
+            raise failed("Invalid key.")
+        self._erased.discard(command.name)
+        self._commands[command.name] = command
+
+    def extend(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            self.add(command)
+
+    def redirect(self, alias: str, name: str) -> None:
+        """Make `alias` another name of `name`, which is looked up now. Raises Fault."""
+        if alias in self:
+            raise failed(f"Tried to create a redirect key that already exists: '{alias}'.")
+        if name not in self:
+            raise failed(f"Tried to redirect to a key that doesn't exist: '{name}'.")
+        self._erased.discard(alias)
+        self._redirects[alias] = self._redirects.get(name, name)
+
+    def remove(self, name: str) -> None:
+        """Forget a command or an alias. Raises Fault while it has aliases."""
+        if name in self._redirects.values():
+            raise failed("Can't erase a command that has redirects.")
+        if self._commands.pop(name, None) or self._redirects.pop(name, None):
+            self._erased.add(name)
+
+    def find(self, name: str) -> Command | None:
+        """The command behind a name or an alias."""
+        found = self._commands.get(name)
+        return found if found is not None else self._commands.get(self._redirects.get(name, ""))
+
+    def was_erased(self, name: str) -> bool:
+        return name in self._erased
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._commands or name in self._redirects
+
+    def commands(self) -> Iterable[Command]:
+        return self._commands.values()
+
+    def redirects(self) -> Iterable[tuple[str, str]]:
+        return self._redirects.items()
+
+    def names(self) -> list[str]:
+        """What requests may call, aliases too, sorted."""
+        public = [name for name, command in self._commands.items() if command.is_public]
+        public.extend(alias for alias, name in self._redirects.items() if self._commands[name].is_public)
+        return sorted(public)

@@ -1,0 +1,183 @@
+"""The values of the command language, and how one kind is read as another.
+
+Text is `str`; bytes of it that are not UTF-8 live on as surrogates (`surrogateescape`) until the answer is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, Union
+
+from .faults import failed, wrong_type
+
+SMALLEST: Final = -(1 << 63)
+LARGEST: Final = (1 << 63) - 1
+MAX_TEXT: Final = 16 << 20      # characters a command may build; a text that doubles itself ends here
+MAX_NESTING: Final = 64         # lists in lists
+
+_DIGITS = re.compile(r"[ \t\n\v\f\r]*([+-]?)(0[xX](?=[0-9a-fA-F]))?([0-9a-zA-Z]*)")
+_SHIFTS: Final = {"b": 0, "B": 0, "k": 10, "K": 10, "m": 20, "M": 20, "g": 30, "G": 30}
+_WORDS: Final = {"yes": 1, "true": 1, "no": 0, "false": 0}
+
+
+class Call(NamedTuple):
+    """A function object: `(name,args)` is due (1) now, `((name,args))` one level later (2), `(((..)))` two (3).
+
+    One whose time has come is only run by the command that holds it (0): a body, a condition, a handler.
+    """
+
+    name: str
+    args: list[Value]
+    due: int = 0
+
+
+Value = Union[int, str, None, "list[Value]", "dict[str, Value]", Call]
+
+
+def signed(number: int) -> int:
+    """`number` as 64 signed bits, which is how it wraps."""
+    return (number - SMALLEST & (1 << 64) - 1) + SMALLEST
+
+
+def saturated(number: int) -> int:
+    return max(SMALLEST, min(LARGEST, number))
+
+
+def leading_number(text: str, base: int = 0, unit: int = 1) -> tuple[int, int] | None:
+    """Read the number that `text` begins with: its value and where it ends, or None.
+
+    `base` 0 goes by the prefix (0x, 0); a suffix b, k, m or g counts in powers of 1024, without one the
+    number is in `unit`s.
+    """
+    for word, value in _WORDS.items():
+        if text.startswith(word):
+            return value, len(word)
+    found = _DIGITS.match(text)
+    assert found is not None
+    sign, prefix, digits = found.groups()
+    if prefix and base not in (0, 16):
+        digits = "0"
+    elif base == 0:
+        base = 16 if prefix else 8 if digits.startswith("0") else 10
+    length = 0
+    while length < len(digits) and int(digits[length], 36) < base:
+        length += 1
+    if not length:
+        return None
+    number = saturated(_read(digits[:length], base) * (-1 if sign == "-" else 1))
+    end = (found.start(2) if digits == "0" and prefix and base != 16 else found.start(3)) + length
+    if end < len(text) and text[end] in _SHIFTS:
+        return signed(number << _SHIFTS[text[end]]), end + 1
+    return signed(number * unit), end
+
+
+def _read(digits: str, base: int) -> int:
+    """The value of `digits`; past 64 bits only that it is large matters, so that a megabyte of them costs nothing."""
+    significant = digits.lstrip("0")
+    if len(significant) > 64:
+        return LARGEST + 1
+    return int(significant or "0", base)
+
+
+def parse_number(text: str, base: int = 0, unit: int = 1) -> int | None:
+    """Read `text` as one number, blanks after it allowed; None when it is not one."""
+    found = leading_number(text, base, unit)
+    if found is None or text[found[1]:].strip(" \t"):
+        return None
+    return found[0]
+
+
+def to_number(value: Value, base: int = 0, unit: int = 1) -> int:
+    """`value` as an integer: numbers as they are, text read with `parse_number`. Raises Fault ("Not a value.")."""
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str):
+        number = parse_number(value, base, unit)
+        if number is None:
+            raise failed("Not a value.")
+        return number
+    raise wrong_type()
+
+
+def to_text(value: Value) -> str:
+    """`value` where a command needs exactly one text. Raises Fault."""
+    if isinstance(value, str):
+        return value
+    raise wrong_type()
+
+
+def is_true(value: Value) -> bool:
+    """Numbers that are not 0, texts that are not empty, lists whose first element is true. No value is false."""
+    for _ in range(MAX_NESTING):
+        if not isinstance(value, list) or not value:
+            break
+        value = value[0]
+    if isinstance(value, (int, str)):
+        return bool(value)
+    return False
+
+
+def flatten(values: Sequence[Value], depth: int = 0) -> Iterator[Value]:
+    """The values, and those in lists among them in their place."""
+    if depth > MAX_NESTING:
+        raise failed("Too deep a list.")
+    for value in values:
+        if isinstance(value, list):
+            yield from flatten(value, depth + 1)
+        else:
+            yield value
+
+
+def joined(values: Sequence[Value]) -> str:
+    """What `cat` makes of `values`: texts as they are, numbers in decimal, lists flattened. Raises Fault for others."""
+    parts: list[str] = []
+    length = 0
+    for value in flatten(values):
+        if isinstance(value, str):
+            part = value
+        elif isinstance(value, int):
+            part = str(int(value))
+        elif value is None:
+            continue
+        else:
+            raise failed("Invalid type.")
+        length += len(part)
+        if length > MAX_TEXT:
+            raise failed("Too long a text.")
+        parts.append(part)
+    return "".join(parts)
+
+
+def text_of(value: Value) -> str:
+    """One value as `cat` would write it."""
+    return joined([value])
+
+
+def argument_list(value: Value) -> list[Value]:
+    """The arguments that a value stands for: a list is them all, no value is none, anything else is one."""
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def single(args: Sequence[Value]) -> Value:
+    """The one argument of a command that takes one: of more it is the list itself, which most then refuse."""
+    if len(args) == 1:
+        return args[0]
+    return list(args) if args else None
+
+
+def one_number(args: Sequence[Value], base: int = 0, unit: int = 1) -> int:
+    """The argument of a command that takes a number. Raises Fault."""
+    return to_number(single(args), base, unit)
+
+
+def one_text(args: Sequence[Value]) -> str:
+    """The argument of a command that takes a text. Raises Fault."""
+    return to_text(single(args))
+
+
+def shown(text: str) -> str:
+    """`text` for an answer or a log: bytes that were no UTF-8 become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
