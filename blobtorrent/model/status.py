@@ -1,6 +1,7 @@
 """Snapshots: what is. Frozen values that an owner publishes on the status board and anybody reads."""
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from blobtorrent.model.ids import InfoHash
@@ -88,6 +89,8 @@ class TorrentStatus(NamedTuple):
     held_by: str = ""                  # why nothing moves: "pause", "queue", "space", "disk", "goal" (seeded enough)
     peers_from: tuple[PeersFrom, ...] = ()                 # of each source that told of any, by name
     lacks_metadata: bool = False       # it came as a link, and nobody has told yet what is in it
+    custom: Mapping[str, str] = {}     # small texts of front-ends and scripts
+    own_path: str = ""                 # where its own file or folder is now
 
     @property
     def wanted_bytes(self) -> int:

@@ -150,4 +150,7 @@ def changed(wishes: Wishes, changes: TorrentChanges) -> Wishes:
         news["file_priorities"] = {
             number: priority for number, priority in sorted(merged.items()) if priority is not FilePriority.NORMAL
         }
+    if isinstance(changes.custom, Mapping):
+        texts = {**wishes.custom, **changes.custom}
+        news["custom"] = {key: text for key, text in texts.items() if text is not None}
     return wishes._replace(**news)

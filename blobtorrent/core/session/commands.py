@@ -103,6 +103,7 @@ class AddTorrent(NamedTuple):
     skip_check: bool = False
     magnet: "MagnetLink | None" = None
     peer_names: tuple[str, ...] = ()
+    custom: Mapping[str, str] = {}     # small texts of front-ends and scripts, which mean nothing to us
 
 
 class AddPeers(NamedTuple):
@@ -169,12 +170,14 @@ class MoveTorrent(NamedTuple):
 
     Of a torrent in the incomplete folder only the folder that it moves to when it is complete changes. Without
     `move_files` the files stay where they are and the torrent uses what lies in the other folder: somebody has moved
-    them there. What does not look as it was left is hashed.
+    them there. What does not look as it was left is hashed. Then the torrent's own file or folder may have another
+    `name` there, one part of a path.
     """
 
     info_hash: InfoHash
     download_dir: Path
     move_files: bool = True
+    name: str | None = None            # None: as it is called now
 
 
 class RenamePath(NamedTuple):
@@ -202,6 +205,7 @@ class TorrentChanges(NamedTuple):
     upload_slots: int | Reset | None = None
     max_peers: int | Reset | None = None
     file_priorities: Mapping[int, FilePriority] | Reset | None = None      # of these files; others keep theirs
+    custom: Mapping[str, str | None] | Reset | None = None # these texts, None for those that go; others stay
 
 
 class ChangeTorrent(NamedTuple):

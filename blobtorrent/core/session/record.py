@@ -194,4 +194,5 @@ def wishes_of(command: AddTorrent) -> Wishes:
         file_priorities=dict(command.file_priorities),
         static_peers=command.peers,
         peer_names=command.peer_names,
+        custom=dict(command.custom),
     )

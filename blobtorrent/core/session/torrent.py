@@ -322,6 +322,8 @@ class Torrent:
             counted_at=wall if self.active_since_s is not None else 0.0,
             held_by=self._holder,
             lacks_metadata=bool(record.magnet),
+            custom=wishes.custom,
+            own_path=str(record.own_path),
         )
 
     @property

@@ -25,7 +25,7 @@ from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.metainfos import no_metadata
 from blobtorrent.core.session.outlets import Outlets
-from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP
+from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP, Place
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing, is_guest
 from blobtorrent.core.session.swarms import SwarmManager
@@ -35,6 +35,7 @@ from blobtorrent.model.errors import Conflict
 from blobtorrent.model.events import TorrentRemoved
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.ownership import owned
+from blobtorrent.storage.store import Store
 
 log = get_logger(__name__)
 
@@ -224,8 +225,8 @@ class TorrentManager:
         """It is stopped: what does its record want?"""
         record = torrent.record
         self._sharing.follow(torrent)
-        if torrent.store is not None and torrent.store.root != record.place.root:
-            torrent.unload()           # its store is for another folder
+        if torrent.store is not None and not _is_there(torrent.store, record.place):
+            torrent.unload()           # its store is for another folder, or other names
         torrent.is_adopting = False
         if not self._is_awake:
             return
@@ -256,3 +257,9 @@ class TorrentManager:
         self._keeper.drop(torrent)
         self._roster.tell(TorrentRemoved(torrent.info_hash, torrent.name, torrent.record.wishes.labels))
         self._admission.release()
+
+
+def _is_there(store: Store, place: Place) -> bool:
+    """Whether the store has the files where they are to be used."""
+    names = {} if store.names is None else store.names.renames
+    return store.root == place.root and names == place.renames
