@@ -1,0 +1,211 @@
+"""Writing XML-RPC answers byte for byte as rTorrent does, in parts that are never joined. Pure.
+
+Clients read them with regular expressions and with parsers that know few tags: integers are `<i8>`, no value is
+`<i4>0</i4>`, text is always in `<string>`. Only what XML forbids is better than the original: bytes that are no UTF-8
+become U+FFFD, control characters are left out. Equal rows of a multicall share a template; between slices of the work
+other threads get their turn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.interface.rtorrent.values import Call, Value
+from blobtorrent.runtime.pacing import Pace
+
+CONTENT_TYPE: Final = "text/xml"
+
+_PART_CHARS = 64 << 10
+_PIECES_PER_LOOK = 16                  # texts that are written between two looks at the time
+_MAX_TEMPLATES = 64
+
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_BEHIND_NUL = re.compile("\0[^<]*")
+_CONTROLS: Final = bytes(byte for byte in range(0x20) if byte not in b"\t\n\r")
+_SPECIALS = re.compile("[&<>]")
+
+
+class Short(int):
+    """An integer that goes out as `<i4>`: fault codes, and what the XML-RPC library of rTorrent itself answers."""
+
+
+class Truth(int):
+    """1 or 0 that goes out as `<boolean>`: only what that library itself answers. Any other truth is a number."""
+
+
+class Dialect(NamedTuple):
+    """What differs between the generations of rTorrent."""
+
+    prolog: str
+    end: str                           # behind most tags
+    no_value: str
+    short: str                         # a Short, to be formatted
+    empty: str                         # an array without values
+
+
+V0_9 = Dialect(
+    '<?xml version="1.0" encoding="UTF-8"?>\r\n', "\r\n", "<value><i4>0</i4></value>", "<value><i4>%d</i4></value>",
+    "<value><array><data>\r\n</data></array></value>",
+)
+V0_16 = Dialect(
+    '<?xml version="1.0"?>', "", "<value><i8>0</i8></value>", "<value><i8>%d</i8></value>",
+    "<value><array><data/></array></value>",
+)
+
+
+def render_answer(value: Value, dialect: Dialect = V0_9) -> tuple[bytes, ...]:
+    """The document that answers with `value`."""
+    writer = _Writer(dialect)
+    end = dialect.end
+    writer.put(f"{dialect.prolog}<methodResponse>{end}<params>{end}<param>")
+    writer.value(value)
+    writer.put(f"</param>{end}</params>{end}</methodResponse>{end}")
+    return writer.parts()
+
+
+def render_fault(fault: Fault, dialect: Dialect = V0_9) -> tuple[bytes, ...]:
+    """The document that answers with a fault."""
+    writer = _Writer(dialect)
+    end = dialect.end
+    writer.put(f"{dialect.prolog}<methodResponse>{end}<fault>{end}")
+    writer.value(fault_struct(fault))
+    writer.put(f"{end}</fault>{end}</methodResponse>{end}")
+    return writer.parts()
+
+
+def fault_struct(fault: Fault) -> dict[str, Value]:
+    """The fault as one of the results of a system.multicall."""
+    return {"faultCode": Short(fault.code), "faultString": fault.text}
+
+
+class _Writer:
+    """Texts become parts of bytes as they are put."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._texts: list[str] = []
+        self._num_chars = 0
+        self._since_look = 0
+        self._parts: list[bytes] = []
+        self._pace = Pace()
+        self._templates: dict[tuple[type, ...], tuple[str, int] | None] = {}
+        number = "<value><i8>%d</i8></value>"
+        self._formats: dict[type, str] = {
+            int: number,
+            bool: number,
+            Truth: "<value><boolean>%d</boolean></value>",
+            Short: dialect.short,
+            str: "<value><string>%s</string></value>",
+            type(None): dialect.no_value + "%.0s",
+        }
+
+    def parts(self) -> tuple[bytes, ...]:
+        self._flush()
+        return tuple(self._parts)
+
+    def put(self, text: str) -> None:
+        self._texts.append(text)
+        self._num_chars += len(text)
+        if self._num_chars >= _PART_CHARS:
+            self._flush()
+        self._since_look += 1
+        if self._since_look >= _PIECES_PER_LOOK:
+            self._since_look = 0
+            self._pace.look()
+
+    def value(self, value: Value) -> None:
+        if isinstance(value, str):
+            self.put(f"<value><string>{escaped(value)}</string></value>")
+        elif isinstance(value, Call):
+            self._array([value.name, *value.args])
+        elif isinstance(value, list):
+            self._array(value)
+        elif isinstance(value, dict):
+            self._struct(value)
+        else:
+            self.put(self._formats[type(value)] % value)
+
+    def _array(self, values: Sequence[Value]) -> None:
+        if not values:
+            self.put(self._dialect.empty)
+            return
+        end = self._dialect.end
+        self.put(f"<value><array><data>{end}")
+        for value in values:
+            row = self._row(value) if isinstance(value, list) else None
+            if row is None:
+                self.value(value)
+                self.put(end)
+            else:
+                self.put(row)
+        self.put("</data></array></value>")
+
+    def _row(self, row: list[Value]) -> str | None:
+        """A list of plain values, as a whole; None for any other."""
+        kinds = tuple(map(type, row))
+        try:
+            template = self._templates[kinds]
+        except KeyError:
+            template = self._learn(kinds)
+        if template is None:
+            return None
+        text, num_tags = template
+        filled: str = text % tuple(row)
+        if filled.count("<") == num_tags == filled.count(">") and "&" not in filled:
+            return filled
+        plain: tuple[Any, ...] = tuple(escaped(value) if isinstance(value, str) else value for value in row)
+        return text % plain
+
+    def _learn(self, kinds: tuple[type, ...]) -> tuple[str, int] | None:
+        formats = self._formats
+        template = None
+        if kinds and all(kind in formats for kind in kinds):
+            end = self._dialect.end
+            columns = "".join(formats[kind] + end for kind in kinds)
+            text = f"<value><array><data>{end}{columns}</data></array></value>{end}"
+            template = text, text.count("<")
+        if len(self._templates) >= _MAX_TEMPLATES:
+            self._templates.clear()
+        self._templates[kinds] = template
+        return template
+
+    def _struct(self, members: Mapping[str, Value]) -> None:
+        end = self._dialect.end
+        self.put(f"<value><struct>{end}")
+        for name, value in sorted(members.items()):
+            self.put(f"<member><name>{escaped(name)}</name>{end}")
+            self.value(value)
+            self.put(f"</member>{end}")
+        self.put("</struct></value>")
+
+    def _flush(self) -> None:
+        if self._texts:
+            self._parts.append(fit("".join(self._texts)))
+            self._texts.clear()
+            self._num_chars = 0
+
+
+def escaped(text: str) -> str:
+    """Text as it stands between tags."""
+    if _SPECIALS.search(text) is None:
+        return text
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def fit(text: str) -> bytes:
+    """A piece of a document, without what XML forbids. A text in it ends at its first NUL, as in rTorrent."""
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        return _mended(text)
+    if len(data.translate(None, _CONTROLS)) < len(data) or b"\xef\xbf" in data:
+        return _mended(text)
+    return data
+
+
+def _mended(text: str) -> bytes:
+    kept = _BEHIND_NUL.sub("", text)
+    return _UNFIT.sub(lambda found: "\ufffd" if found[0] >= "\ud800" else "", kept).encode()
