@@ -188,7 +188,7 @@ def _entry(document: dict[str, Any]) -> JsonCall | Rejected:
         return error
 
 
-def _parameter(value: Any, id_: Id) -> Value:
+def _parameter(value: object, id_: Id) -> Value:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int):
