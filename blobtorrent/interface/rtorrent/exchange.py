@@ -1,0 +1,130 @@
+"""Exchange: one request and its answer, whichever of the two languages it is in.
+
+Reading and writing take their time and need no commands, so they are done by other threads than `perform`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from blobtorrent.interface.rtorrent import jsonrpc, xmlanswer, xmlrpc
+from blobtorrent.interface.rtorrent.context import Trust
+from blobtorrent.interface.rtorrent.faults import Fault, failed
+from blobtorrent.interface.rtorrent.jsonrpc import JsonCall, Rejected
+from blobtorrent.interface.rtorrent.values import Value
+from blobtorrent.interface.rtorrent.xmlanswer import V0_9, Dialect
+from blobtorrent.interface.rtorrent.xmlrpc import Raw
+from blobtorrent.runtime.pacing import Pace
+
+_FAILED = "The command failed; the log has the reason."
+
+
+class Commands(Protocol):
+    """What answers calls, see `calls.Calls`. Both raise Fault."""
+
+    def answer(self, name: str, params: Sequence[Raw], trust: Trust) -> Value: ...
+
+    def answer_json(self, name: str, params: Sequence[Raw], trust: Trust) -> Value: ...
+
+
+class Answer(NamedTuple):
+    content_type: str
+    parts: tuple[bytes, ...]
+
+    @property
+    def length(self) -> int:
+        return sum(map(len, self.parts))
+
+
+class Exchange(Protocol):
+    """A request that has been read. `perform` is called once, on the thread of the commands, then `render`."""
+
+    def perform(self, commands: Commands, trust: Trust) -> None: ...
+
+    def render(self) -> Answer: ...
+
+
+class UnknownType(Exception):
+    """The body says that it is, or is, something that nobody here reads."""
+
+
+def read_request(body: bytes, content_type: str = "", dialect: Dialect = V0_9) -> Exchange:
+    """Read the body of a request. Its faults are told when it is rendered. Raises UnknownType.
+
+    `content_type` may be empty: then the first byte tells. XML is taken under any other name, as in 0.9.8.
+    """
+    kind = content_type.partition(";")[0].partition(" ")[0].strip().lower()
+    first = body[:64].lstrip()[:1]
+    if kind == jsonrpc.CONTENT_TYPE or not kind and first in (b"{", b"["):
+        return JsonExchange(body)
+    if kind in ("", xmlanswer.CONTENT_TYPE, "application/xml") or first == b"<":
+        return XmlExchange(body, dialect)
+    raise UnknownType(kind)
+
+
+class XmlExchange:
+    def __init__(self, body: bytes, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._result: Value = None
+        self._fault: Fault | None = None
+        self._call: xmlrpc.MethodCall | None = None
+        try:
+            self._call = xmlrpc.parse_call(body)
+        except Fault as fault:
+            self._fault = fault
+
+    def perform(self, commands: Commands, trust: Trust) -> None:
+        call, self._call = self._call, None
+        if call is None:
+            return
+        self._fault = failed(_FAILED)
+        try:
+            self._result = commands.answer(call.name, call.params, trust)
+            self._fault = None
+        except Fault as fault:
+            self._fault = fault
+
+    def render(self) -> Answer:
+        if self._fault is not None:
+            parts = xmlanswer.render_fault(self._fault, self._dialect)
+        else:
+            parts = xmlanswer.render_answer(self._result, self._dialect)
+        return Answer(xmlanswer.CONTENT_TYPE, parts)
+
+
+class JsonExchange:
+    def __init__(self, body: bytes) -> None:
+        self._calls: tuple[JsonCall | Rejected, ...] = ()
+        self._is_list = False
+        self._results: list[Value | Fault] = []        # one for each call
+        try:
+            self._calls, self._is_list = jsonrpc.parse_request(body)
+        except Rejected as refusal:
+            self._calls = (refusal,)
+
+    def perform(self, commands: Commands, trust: Trust) -> None:
+        pace = Pace()
+        for call in self._calls:
+            self._results.append(failed(_FAILED))
+            if isinstance(call, JsonCall):
+                try:
+                    self._results[-1] = commands.answer_json(call.name, call.params, trust)
+                except Fault as fault:
+                    self._results[-1] = fault
+            pace.look()
+
+    def render(self) -> Answer:
+        answers = []
+        for call, result in zip(self._calls, self._results):
+            if isinstance(call, Rejected):
+                answers.append(jsonrpc.render_error(call.code, call.text, call.id))
+            elif call.is_notification:
+                continue
+            elif isinstance(result, Fault):
+                answers.append(jsonrpc.render_fault(result, call.id))
+            else:
+                answers.append(jsonrpc.render_answer(result, call.id))
+        if self._is_list:
+            return Answer(jsonrpc.CONTENT_TYPE, jsonrpc.render_batch(answers))
+        return Answer(jsonrpc.CONTENT_TYPE, answers[0] if answers else ())
