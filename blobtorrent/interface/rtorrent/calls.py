@@ -162,11 +162,11 @@ class Calls:
 
 
 def _accepted(param: Raw) -> Value:
-    """A parameter as commands take it. Raises Fault for types that none does."""
+    """A parameter as commands take it: a list of one is that one. Raises Fault for types that none takes."""
     if isinstance(param, (str, int)) and not isinstance(param, bool):
         return param
     if isinstance(param, list):
-        return [_accepted(item) for item in param]
+        return _accepted(param[0]) if len(param) == 1 else [_accepted(item) for item in param]
     raise Fault(TYPE, "Unsupported type found.")
 
 

@@ -1,0 +1,58 @@
+"""Who may POST to /RPC2, checked on a request's head. Owned by the thread `rpc`.
+
+Pages of other sites are kept out as they are from REST. Where tokens are wanted, one of the scope admin is taken as the
+password of whatever user: that is what the clients of rTorrent have fields for.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable
+
+from blobtorrent.interface.rest.gate import Caller, Gate
+from blobtorrent.interface.rest.grants import Grant, Scope
+from blobtorrent.interface.rest.http import Head, Refused
+
+PATHS = frozenset((("RPC2",), ("RPC2", ""), ("",)))
+
+KnownToken = Callable[[bytes], "Grant | None"]
+
+
+class RpcGate(Gate):
+    """`known(secret)` is the grant of a token; without it everybody may ask."""
+
+    def __init__(self, known: KnownToken | None = None, hosts: Iterable[str] = ()) -> None:
+        super().__init__(known or _nobody, lambda head: Scope.ADMIN, hosts)
+        self._wants_token = known is not None
+
+    def identify(self, head: Head, caller: Caller, now: float) -> Grant:
+        if head.path not in PATHS:
+            raise Refused(404, "rpc.no-path", "only /RPC2 is here")
+        if head.method != "POST":
+            raise Refused(405, "rest.bad-method", "POST a call", (("Allow", "POST"),))
+        if not self._wants_token:
+            return super().identify(head, caller._replace(is_trusted=True), now)
+        try:
+            return super().identify(with_bearer(head), caller, now)
+        except Refused as error:
+            if error.status == 401:
+                raise Refused(401, error.code, "send a token as the password",
+                              (("WWW-Authenticate", 'Basic realm="blobtorrent"'),)) from None
+            raise
+
+
+def with_bearer(head: Head) -> Head:
+    """The head with the password of basic authentication (RFC 7617), if that is what it has, as a bearer token."""
+    scheme, _, credentials = head.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return head
+    try:
+        _, _, password = base64.b64decode(credentials.strip(), validate=True).decode("latin-1").partition(":")
+    except (binascii.Error, ValueError):
+        password = ""
+    return head._replace(headers={**head.headers, "authorization": f"Bearer {password}"})
+
+
+def _nobody(_secret: bytes) -> Grant | None:
+    return None
