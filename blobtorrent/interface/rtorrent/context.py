@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .faults import REFUSED, Fault
-from .values import Value
+from blobtorrent.interface.rtorrent.faults import REFUSED, Fault
+from blobtorrent.interface.rtorrent.values import Value
 
 if TYPE_CHECKING:
-    from .language.evaluate import Interpreter
+    from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 
 MAX_STEPS: Final = 300_000      # commands that one request may run
 MAX_DEPTH: Final = 48           # commands that wait for each other

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .context import Context, Target
-from .faults import failed
-from .values import Value
+from blobtorrent.interface.rtorrent.context import Context, Target
+from blobtorrent.interface.rtorrent.faults import failed
+from blobtorrent.interface.rtorrent.values import Value
 
 Run = Callable[[Context, Any, Sequence[Value]], Value]
-"""Takes where it runs, the item of the target (None for Target.NONE and Target.ANY, see `context.aim`), the arguments."""
+"""Takes where it runs, the target (None for Target.NONE and Target.ANY, see `context.aim`), the arguments."""
 
 
 class Command(NamedTuple):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Union
 
-from .faults import failed, wrong_type
+from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 
 SMALLEST: Final = -(1 << 63)
 LARGEST: Final = (1 << 63) - 1
@@ -44,20 +44,14 @@ def saturated(number: int) -> int:
     return max(SMALLEST, min(LARGEST, number))
 
 
-def leading_number(text: str, base: int = 0, unit: int = 1) -> tuple[int, int] | None:
-    """Read the number that `text` begins with: its value and where it ends, or None.
-
-    `base` 0 goes by the prefix (0x, 0); a suffix b, k, m or g counts in powers of 1024, without one the
-    number is in `unit`s.
-    """
-    for word, value in _WORDS.items():
-        if text.startswith(word):
-            return value, len(word)
+def _digits(text: str, base: int) -> tuple[int, int] | None:
+    """The number without any suffix that `text` begins with, and where it ends, or None."""
     found = _DIGITS.match(text)
     assert found is not None
     sign, prefix, digits = found.groups()
+    start = found.start(3)
     if prefix and base not in (0, 16):
-        digits = "0"
+        digits, start = "0", found.start(2)
     elif base == 0:
         base = 16 if prefix else 8 if digits.startswith("0") else 10
     length = 0
@@ -65,11 +59,7 @@ def leading_number(text: str, base: int = 0, unit: int = 1) -> tuple[int, int] |
         length += 1
     if not length:
         return None
-    number = saturated(_read(digits[:length], base) * (-1 if sign == "-" else 1))
-    end = (found.start(2) if digits == "0" and prefix and base != 16 else found.start(3)) + length
-    if end < len(text) and text[end] in _SHIFTS:
-        return signed(number << _SHIFTS[text[end]]), end + 1
-    return signed(number * unit), end
+    return saturated(_read(digits[:length], base) * (-1 if sign == "-" else 1)), start + length
 
 
 def _read(digits: str, base: int) -> int:
@@ -81,11 +71,37 @@ def _read(digits: str, base: int) -> int:
 
 
 def parse_number(text: str, base: int = 0, unit: int = 1) -> int | None:
-    """Read `text` as one number, blanks after it allowed; None when it is not one."""
-    found = leading_number(text, base, unit)
-    if found is None or text[found[1]:].strip(" \t"):
+    """Read `text` as one number, blanks around it allowed, or as yes, no, true or false; None when it is neither.
+
+    `base` 0 goes by the prefix (0x, 0); a suffix b, k, m or g counts in powers of 1024, without one the number is in
+    `unit`s.
+    """
+    word = _WORDS.get(text.lower()) if len(text) <= 5 else None
+    if word is not None:
+        return word
+    found = _digits(text, base)
+    if found is None:
         return None
-    return found[0]
+    number, end = found
+    if end < len(text) and text[end] in _SHIFTS:
+        number, end = signed(number << _SHIFTS[text[end]]), end + 1
+    else:
+        number = signed(number * unit)
+    return None if text[end:].strip(" \t\n") else number
+
+
+def parse_digits(text: str, base: int) -> int | None:
+    """Read `text` as digits of `base` and nothing else but blanks around; nothing at all is 0. None when it is not."""
+    found = _digits(text, base)
+    if found is None:
+        return None if text.strip(" \t\n") else 0
+    return None if text[found[1]:].strip(" \t\n") else found[0]
+
+
+def leading_digits(text: str) -> int:
+    """The decimal number that `text` begins with, or 0."""
+    found = _digits(text, 10)
+    return found[0] if found is not None else 0
 
 
 def to_number(value: Value, base: int = 0, unit: int = 1) -> int:
@@ -98,6 +114,20 @@ def to_number(value: Value, base: int = 0, unit: int = 1) -> int:
             raise failed("Not a value.")
         return number
     raise wrong_type()
+
+
+def convert_number(value: Value) -> int:
+    """`to_number` as arithmetic and definitions do it: other words when it cannot be, and lists of one are that one."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, int):
+        return value
+    if not isinstance(value, str):
+        raise failed("Not convertible to a value.")
+    number = parse_number(value)
+    if number is None:
+        raise failed("Could not convert string to value.")
+    return number
 
 
 def to_text(value: Value) -> str:
@@ -176,6 +206,17 @@ def one_number(args: Sequence[Value], base: int = 0, unit: int = 1) -> int:
 def one_text(args: Sequence[Value]) -> str:
     """The argument of a command that takes a text. Raises Fault."""
     return to_text(single(args))
+
+
+def answered(value: Value) -> Value:
+    """`value` for an answer: function objects become lists of their name and what follows it."""
+    if isinstance(value, Call):
+        return [value.name, *map(answered, value.args or [None])]
+    if isinstance(value, list):
+        return [answered(part) for part in value]
+    if isinstance(value, dict):
+        return {key: answered(part) for key, part in value.items()}
+    return value
 
 
 def shown(text: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ..context import MAX_DEPTH, Context, Target, Trust
-from ..faults import REFUSED, Fault, no_such_command, wrong_target
-from ..registry import Command, Registry
-from ..values import Call, Value, argument_list
-from .parser import Statement, parse_statement
+from blobtorrent.interface.rtorrent.context import MAX_DEPTH, Context, Target, Trust
+from blobtorrent.interface.rtorrent.faults import REFUSED, Fault, no_such_command, wrong_target
+from blobtorrent.interface.rtorrent.language.parser import Statement, parse_statement
+from blobtorrent.interface.rtorrent.registry import Command, Registry
+from blobtorrent.interface.rtorrent.values import Call, Value, argument_list
 
 _CACHED_TEXTS: Final = 512
 _CACHED_LENGTH: Final = 4096
@@ -102,23 +102,20 @@ class Interpreter:
 
     def _prepare(self, context: Context, arg: Value) -> Value:
         if isinstance(arg, str):
-            return self._dollar(context, arg) if arg.startswith("$") else arg
+            return self.run_text(context, arg[1:]) if arg.startswith("$") else arg
         if isinstance(arg, Call):
             if arg.due == 1:
                 return self.call(context, arg.name, self.prepared(context, arg.args))
             return Call(arg.name, arg.args, max(0, arg.due - 1))
         return arg
 
-    def _dollar(self, context: Context, text: str) -> Value:
-        return self.run_text(context, text[1:])
-
     def _run(self, context: Context, statement: Statement) -> Value:
         if not statement.name:
             return None
-        args = statement.args
         if statement.is_plain:
-            return self.call(context, statement.name, args)
-        return self.call(context, statement.name, argument_list(single_or_list(self.prepared(context, args))))
+            return self.call(context, statement.name, list(statement.args))
+        args = self.prepared(context, statement.args)
+        return self.call(context, statement.name, argument_list(args[0]) if len(args) == 1 else args)
 
     def _parse(self, text: str, start: int) -> Statement:
         """What stands at `start`, from the cache where a column or a handler is run again and again."""
@@ -131,11 +128,6 @@ class Interpreter:
                 self._parsed.clear()
             self._parsed[text, start] = found
         return found
-
-
-def single_or_list(args: list[Value]) -> Value:
-    """One argument stands for itself: when it became a list, that is the arguments."""
-    return args[0] if len(args) == 1 else args
 
 
 def _require(trust: Trust, command: Command) -> None:

@@ -13,14 +13,14 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from ..faults import failed
-from ..values import Call, Value
+from blobtorrent.interface.rtorrent.faults import failed
+from blobtorrent.interface.rtorrent.values import Call, Value
 
 MAX_NESTED: Final = 48                  # braces and parentheses in each other
 MAX_PARENTHESES: Final = 3              # of one object, each a level later
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 _BLANKS = re.compile(r"[ \t]*")
-_PLAIN = {ends: re.compile(rf"[^{re.escape(ends)}\\]*") for ends in (", \t\n;\0", ",}", ",)", '"')}
+_PLAIN = {ends: re.compile(rf"[^{re.escape(ends)}\\]*") for ends in (", \t\n\v\f\r;\0", ",}", ",)", '"')}
 _COMMAND_ENDS, _LIST_ENDS, _CALL_ENDS, _QUOTE = _PLAIN
 
 

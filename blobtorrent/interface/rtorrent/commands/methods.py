@@ -1,0 +1,161 @@
+"""Defining commands at run time: `method.*`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from blobtorrent.interface.rtorrent.context import Context, Target
+from blobtorrent.interface.rtorrent.faults import failed, wrong_type
+from blobtorrent.interface.rtorrent.registry import Command, Registry, Run
+from blobtorrent.interface.rtorrent.store import Kind, Store, body_of, flexible_body_of, ordered
+from blobtorrent.interface.rtorrent.values import Value, one_number, one_text, to_text
+
+CATEGORY = "language"
+
+
+def commands(registry: Registry, store: Store) -> Iterator[Command]:
+    """The commands that define, change and show definitions in `store`."""
+
+    def code(name: str, run: Run, doc: str, returns: str = "none") -> Command:
+        return Command(name, Target.NONE, run, returns, False, False, doc, CATEGORY, is_code=True)
+
+    def query(name: str, run: Run, doc: str, returns: str) -> Command:
+        return Command(name, Target.NONE, run, returns, False, False, doc, CATEGORY)
+
+    def insert(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        if len(args) < 2:
+            raise failed("Invalid argument count.")
+        name, words = to_text(args[0]), to_text(args[1])
+        kind = next((kind for kind in Kind if kind.value in words), None)
+        if kind is None:
+            return None     # nothing is defined, and nobody is told: configurations rely on it
+        rlookup = "rlookup" in words and kind is Kind.MULTI
+        if rlookup and "static" not in words:
+            raise failed("Cannot insert non-static or non-multi-type object with rlookup enabled.")
+        value = body_of(args[2:]) if kind is Kind.SIMPLE else args[2] if len(args) > 2 else None
+        store.define(name, kind, value, is_const="const" in words, is_static="static" in words,
+                     is_private="private" in words, has_rlookup=rlookup)
+        return None
+
+    def insert_variable(kind: Kind) -> Run:
+        def run(context: Context, item: Any, args: Sequence[Value]) -> Value:
+            if not args:
+                raise failed("Invalid argument count.")
+            store.define(to_text(args[0]), kind, args[1] if len(args) > 1 else None)
+            return None
+        return run
+
+    def insert_body(*, is_const: bool, is_static: bool) -> Run:
+        def run(context: Context, item: Any, args: Sequence[Value]) -> Value:
+            if not args:
+                raise failed("Invalid argument count.")
+            store.define(to_text(args[0]), Kind.SIMPLE, flexible_body_of(args[1:]), is_const=is_const,
+                         is_static=is_static)
+            return None
+        return run
+
+    def erase(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        store.erase(one_text(args))
+        return None
+
+    def redirect(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        if len(args) != 2:
+            raise failed("Invalid argument count.")
+        registry.redirect(to_text(args[0]), to_text(args[1]))
+        return None
+
+    def get(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        value = store.get(one_text(args)).value
+        return {key: value[key] for key in ordered(value)} if isinstance(value, dict) else value
+
+    def replace(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        if not args:
+            raise failed("Invalid argument count.")
+        name, body = to_text(args[0]), flexible_body_of(args[1:])
+        store.set_body(name, body)
+        return body
+
+    def const(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        return int(store.get(one_text(args)).is_const)
+
+    def enable_const(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        store.get(one_text(args)).is_const = True
+        return None
+
+    def set_key(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        if len(args) < 2:
+            raise failed("Invalid argument count.")
+        store.set_key(to_text(args[0]), to_text(args[1]), _handler(args[2:]))
+        return None
+
+    def has_key(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        if len(args) < 2:
+            raise failed("Invalid argument count.")
+        return int(to_text(args[1]) in store.bodies(to_text(args[0])))
+
+    def list_keys(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        definition = store.get(one_text(args))
+        if not isinstance(definition.value, dict):
+            raise wrong_type()
+        return list(ordered(definition.value))
+
+    def rlookup(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        return list(store.rlookup(one_text(args)))
+
+    def clear(context: Context, item: Any, args: Sequence[Value]) -> Value:
+        key = one_text(args)
+        for name in store.rlookup(key):
+            store.set_key(name, key, None)
+        return None
+
+    yield code("method.insert", insert, "Defines a method or variable; its kinds are joined by bars.")
+    for kind in (Kind.VALUE, Kind.BOOL, Kind.STRING, Kind.LIST):
+        yield code(f"method.insert.{kind.value}", insert_variable(kind), f"Defines a {kind.value} with a setter.")
+    yield code("method.insert.simple", insert_body(is_const=False, is_static=False), "Defines a method.")
+    yield code("method.insert.c_simple", insert_body(is_const=True, is_static=False), "The same, constant.")
+    yield code("method.insert.s_c_simple", insert_body(is_const=True, is_static=True), "The same, constant, for good.")
+    yield code("method.erase", erase, "Removes what a user defined.")
+    yield code("method.redirect", redirect, "Gives a command another name.")
+    yield query("method.get", get, "The body of a method, the value of a variable.", "any")
+    yield code("method.set", replace, "Replaces the body of a method and answers it.", "any")
+    yield query("method.const", const, "One when a definition is constant.", "i8")
+    yield code("method.const.enable", enable_const, "Makes a definition constant.")
+    yield code("method.set_key", set_key, "Gives a multi method or event a body under a key; without body removes it.")
+    yield query("method.has_key", has_key, "One when a multi method has the key.", "i8")
+    yield query("method.list_keys", list_keys, "The keys of a multi method, sorted.", "array")
+    yield query("method.rlookup", rlookup, "The multi methods that have a key.", "array")
+    yield code("method.rlookup.clear", clear, "Removes a key from all multi methods found by it.")
+    yield from _generations()
+
+
+def _handler(values: Sequence[Value]) -> Value:
+    """The body under a key: texts are joined; of others the first is it; none removes. Raises Fault."""
+    if not values:
+        return None
+    if isinstance(values[0], str):
+        return body_of(values)
+    if isinstance(values[0], (int, type(None))):
+        raise wrong_type()
+    return values[0]
+
+
+def _generations() -> Iterator[Command]:
+    """Which generations of names are on offer. All are, always; the settings only remember what they were told."""
+
+    def remembered(name: str, number: int, doc: str) -> Iterator[Command]:
+        box = [number]
+
+        def read(context: Context, item: Any, args: Sequence[Value]) -> Value:
+            return box[0]
+
+        def write(context: Context, item: Any, args: Sequence[Value]) -> Value:
+            box[0] = one_number(args)
+            return box[0]
+
+        yield Command(name, Target.NONE, read, "i8", False, True, doc, CATEGORY)
+        yield Command(f"{name}.set", Target.NONE, write, "i8", False, True, f"Setter of {name}.", CATEGORY,
+                      is_code=True)
+
+    yield from remembered("method.use_deprecated", 0, "Whether names of before 0.9 are offered: they are.")
+    yield from remembered("method.use_intermediate", 1, "How names of 0.9 are offered: they are.")
