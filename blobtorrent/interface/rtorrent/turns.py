@@ -23,6 +23,7 @@ T = TypeVar("T")
 log = get_logger(__name__)
 
 MAX_SEATS = 16                         # threads; while all the others wait for programs, the last waits with its turn
+_MAX_WAIT_S = 3600.0                   # what a queue can be waited for is limited
 _STOP_LOOK_S = 0.5                     # between two looks whether there are turns any more
 
 Work = Callable[[], object]
@@ -31,6 +32,7 @@ Work = Callable[[], object]
 class _Control(Enum):
     STOP = "stop"
     BEAT = "beat"
+    LOOK = "look"                      # nobody posts it
 
 
 class _Seat:
@@ -42,11 +44,16 @@ class _Seat:
 
 
 class Turns:
-    """`post` work from any thread: it is done in that order. `outside` is for that work."""
+    """`post` work from any thread: it is done in that order. `outside` is for that work.
+
+    `run_due` has the turn whenever the time `next_due_s()` has come (`time.monotonic`; None: nothing is planned).
+    """
 
     name = "rtorrent"
 
     def __init__(self) -> None:
+        self.next_due_s: Callable[[], float | None] = _never
+        self.run_due: Work = _nothing
         self.mailbox: Mailbox[Union[Work, _Seat, _Control]] = Mailbox("rtorrent")
         self.beats = 0
         self.failures = 0
@@ -131,7 +138,10 @@ class Turns:
     def _lead(self, seat: _Seat) -> bool:
         """Have the turn until it goes to somebody else; False when there are no more."""
         while not self._has_ended:
-            message = self.mailbox.get()
+            message = self._next_message()
+            if message is None:
+                self._work(self.run_due)
+                continue
             if isinstance(message, _Seat):
                 self._idle.append(seat)
                 self._give_turn(message)
@@ -148,9 +158,30 @@ class Turns:
             del message                # whoever waits must not keep what the last call was about
         return False
 
+    def _next_message(self) -> Work | _Seat | _Control | None:
+        """What was posted; None when something planned is due before there is any."""
+        due_s = self.next_due_s()
+        if due_s is None:
+            return self.mailbox.get()
+        wait_s = due_s - time.monotonic()
+        if wait_s <= 0:
+            return None
+        try:
+            return self.mailbox.get(min(wait_s, _MAX_WAIT_S))
+        except queue.Empty:
+            return None if wait_s <= _MAX_WAIT_S else _Control.LOOK
+
     def _work(self, work: Work) -> None:
         try:
             work()
         except Exception:
             self.failures += 1
             log.exception("a call failed")
+
+
+def _never() -> float | None:
+    return None
+
+
+def _nothing() -> None:
+    """There is nothing planned."""
