@@ -1,0 +1,72 @@
+"""All commands of this package, and the parts of it that outlive a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
+from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.session import ratiogroups
+from blobtorrent.interface.rtorrent.session.addresstables import AddressTables
+from blobtorrent.interface.rtorrent.session.aliases import add_aliases
+from blobtorrent.interface.rtorrent.session.chokegroups import ChokeGroups
+from blobtorrent.interface.rtorrent.session.dht import Dht
+from blobtorrent.interface.rtorrent.session.engine import SessionEngine
+from blobtorrent.interface.rtorrent.session.execute import Programs
+from blobtorrent.interface.rtorrent.session.figures import FigureCommands
+from blobtorrent.interface.rtorrent.session.housekeeping import Housekeeping
+from blobtorrent.interface.rtorrent.session.logfiles import LogFiles
+from blobtorrent.interface.rtorrent.session.mapped import MappedSettings
+from blobtorrent.interface.rtorrent.session.ports import Ports
+from blobtorrent.interface.rtorrent.session.priorities import FilePatterns
+from blobtorrent.interface.rtorrent.session.rates import Throttles
+from blobtorrent.interface.rtorrent.session.scheduling import Scheduling
+from blobtorrent.interface.rtorrent.session.system import USUAL_CLAIMS, Claims, System
+from blobtorrent.interface.rtorrent.session.variables import Variables
+from blobtorrent.interface.rtorrent.session.variabletable import NEUTRAL
+from blobtorrent.interface.rtorrent.session.watching import Watching
+from blobtorrent.interface.rtorrent.session.words import Words
+
+
+class SessionCommands:
+    """Owned by the interpreter's thread. `folder` is the session folder, empty for none; `wall` tells the seconds since
+    1970, `now` is a clock that is never set back.
+    """
+
+    def __init__(
+        self, engine: SessionEngine, *, folder: str, wall: Callable[[], float], now: Callable[[], float],
+        claims: Claims = USUAL_CLAIMS,
+    ) -> None:
+        self.variables = Variables(NEUTRAL)
+        self.logs = LogFiles(wall)
+        self.system = System(engine, claims, folder=folder, wall=wall)
+        self.scheduling = Scheduling(now)
+        self.watching = Watching(now)
+        self._parts = (
+            self.variables, self.logs, self.system, self.scheduling, self.watching, MappedSettings(engine),
+            Throttles(engine), Ports(engine), Dht(engine), FigureCommands(engine), AddressTables(engine), ChokeGroups(),
+            Words(), FilePatterns(), Housekeeping(), Programs(self.logs.note_program),
+        )
+
+    def commands(self) -> Iterator[Command]:
+        for part in self._parts:
+            yield from part.commands()
+        yield from ratiogroups.commands()
+
+    def finish(self, interpreter: Interpreter) -> None:
+        """What is made of other commands: to be called when all of them are in the registry."""
+        ratiogroups.make_usual_group(interpreter.context())
+        add_aliases(interpreter.registry)
+
+    def next_due_s(self) -> float | None:
+        """When `run_due` has something to do, by the clock `now`; None: never, as it is now."""
+        times = (self.scheduling.next_due_s(), self.watching.next_due_s())
+        return min((time_s for time_s in times if time_s is not None), default=None)
+
+    def run_due(self, interpreter: Interpreter) -> None:
+        """Run what is due: schedules, and commands for files that came."""
+        self.scheduling.run_due(interpreter)
+        self.watching.run_due(interpreter)
+
+    def close(self) -> None:
+        self.logs.close()

@@ -1,0 +1,114 @@
+"""`execute.*`: programs, run without a shell, as the daemon's user, with nothing on their standard streams.
+
+Answers are those of wait(2): exit N is N * 256, a signal its number, a program that does not exist 65280.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from blobtorrent.interface.rtorrent.context import Context, Target
+from blobtorrent.interface.rtorrent.faults import failed, wrong_type
+from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.session.making import command
+from blobtorrent.interface.rtorrent.values import MAX_TEXT, Value, text_of
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+CATEGORY: Final = "execute"            # requests for these wait outside of the interpreter's thread
+NOT_RUN: Final = 0xFF00                # the wait status of a program that could not be started
+
+
+class Form(NamedTuple):
+    """One of the commands."""
+
+    name: str
+    doc: str
+    is_strict: bool = True             # what does not exit with 0 is a fault
+    is_raw: bool = False               # a tilde is left as it is
+    is_background: bool = False        # it is not waited for
+    is_captured: bool = False          # its output is the answer
+
+
+FORMS: Final = (
+    Form("execute2", "Runs a program; when it does not exit with 0, that is a fault."),
+    Form("execute.throw", "The same."),
+    Form("execute.throw.bg", "Runs a program without waiting for its end.", is_background=True),
+    Form("execute.nothrow", "Runs a program, and answers the status that it ended with.", is_strict=False),
+    Form("execute.nothrow.bg", "Runs a program without waiting for its end.", is_strict=False, is_background=True),
+    Form("execute.raw", "As execute.throw; a tilde is no home.", is_raw=True),
+    Form("execute.raw.bg", "As execute.throw.bg; a tilde is no home.", is_raw=True, is_background=True),
+    Form("execute.raw_nothrow", "As execute.nothrow; a tilde is no home.", is_strict=False, is_raw=True),
+    Form("execute.raw_nothrow.bg", "As execute.nothrow.bg; a tilde is no home.", is_strict=False, is_raw=True,
+         is_background=True),
+    Form("execute.capture", "Answers what a program writes; when it does not exit with 0, that is a fault.",
+         is_captured=True),
+    Form("execute.capture_nothrow", "Answers what a program writes.", is_strict=False, is_captured=True),
+)
+
+
+class Programs:
+    """Runs them; any thread may, also several at once. `note` is told of each: its words and how it ended."""
+
+    def __init__(self, note: Callable[[Sequence[str], int], None]) -> None:
+        self._note = note
+        self._lock = threading.Lock()
+        self._running: list[Popen[bytes]] = []             # those that nobody waits for
+
+    def commands(self) -> Iterator[Command]:
+        for form in FORMS:
+            yield command(form.name, partial(self._run, form), f"PROGRAM, ARGUMENT...: {form.doc}",
+                          returns="string" if form.is_captured else "i8", category=CATEGORY, target=Target.ANY,
+                          is_code=True)
+
+    def _run(self, form: Form, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
+        if not args:
+            raise wrong_type()
+        words = list(map(text_of, args))
+        if not form.is_raw:
+            words[0] = os.path.expanduser(words[0])
+        if form.is_background:
+            self._note(words, 0 if self._start(words) else NOT_RUN)
+            return 0
+        status, output = self._finish(words, is_captured=form.is_captured)
+        self._note(words, status)
+        if status and form.is_strict:
+            raise failed("Bad return code.")
+        return output.decode("utf-8", "surrogateescape") if form.is_captured else status
+
+    def _start(self, words: Sequence[str]) -> bool:
+        process = _open(words, is_captured=False)
+        with self._lock:
+            self._running = [other for other in self._running if other.poll() is None]     # so none stays a zombie
+            if process is not None:
+                self._running.append(process)
+        return process is not None
+
+    def _finish(self, words: Sequence[str], *, is_captured: bool) -> tuple[int, bytes]:
+        """Wait for its end: its status and what it wrote. Raises Fault when that is too long."""
+        process = _open(words, is_captured=is_captured)
+        if process is None:
+            return NOT_RUN, b""
+        with process:
+            output = b"" if process.stdout is None else process.stdout.read(MAX_TEXT + 1)
+            if len(output) > MAX_TEXT:
+                process.kill()
+                raise failed("The output of the program is too long.")
+            code = process.wait()
+        return -code if code < 0 else code << 8, output
+
+
+def _open(words: Sequence[str], *, is_captured: bool) -> Popen[bytes] | None:
+    """None when there is no such program, or it may not be run."""
+    from subprocess import DEVNULL, PIPE, Popen  # heavy, and most sessions run nothing
+
+    try:
+        return Popen([os.fsencode(word) for word in words], stdin=DEVNULL, stdout=PIPE if is_captured else DEVNULL,
+                     stderr=DEVNULL)
+    except (OSError, ValueError):
+        return None

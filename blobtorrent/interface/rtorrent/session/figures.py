@@ -1,0 +1,80 @@
+"""What the engine is doing now, in the figures of rTorrent: sockets, files, memory, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.session.engine import SessionEngine
+from blobtorrent.interface.rtorrent.session.making import getter
+from blobtorrent.interface.rtorrent.session.variables import category_of
+from blobtorrent.runtime.pacing import paced
+
+_BLOCK: Final = 16 * 1024              # what peers are asked for at once (BEP 3)
+
+# Nothing like it is here; what rTorrent 0.16 says when it is idle.
+_NEUTRAL: Final = (
+    ("pieces.memory.sync_queue", 0, "Bytes that wait to be synchronised."),
+    ("pieces.stats_not_preloaded", 0, "Pieces that were sent without being preloaded."),
+    ("pieces.stats_preloaded", 0, "Pieces that were sent after being preloaded."),
+    ("system.files.opened_counter", 0, "Files that were opened."),
+    ("system.files.closed_counter", 0, "Files that were closed."),
+    ("system.files.failed_counter", 0, "Files that could not be opened."),
+    ("system.sockets.available_alloc", 0, "Descriptors that are left to share out."),
+    ("system.sockets.reserved_alloc", 0, "Descriptors beside those."),
+    ("system.sockets.generic.min_alloc", 0, "Descriptors for peers that are sure."),
+    *((f"system.sockets.{kind}.{word}", 0, f"Descriptors for {kind}.")
+      for kind in ("files", "generic", "http", "internal", "rpc") for word in ("max_size", "size")),
+    ("throttle.max_unchoked_downloads", 0, "Most peers that may send at the same time."),
+    ("throttle.max_unchoked_uploads", 0, "Most peers that may be sent to at the same time."),
+    ("network.total_handshakes", 0, "Connections that are being made."),
+)
+
+
+class FigureCommands:
+    def __init__(self, engine: SessionEngine) -> None:
+        self._engine = engine
+
+    def commands(self) -> Iterator[Command]:
+        real: tuple[tuple[str, Callable[[], int], str], ...] = (
+            ("network.open_sockets", self._peers, "Connections to peers."),
+            ("network.open_files", lambda: self._figure("blobtorrent_process_open_descriptors"),
+             "Files and sockets of the daemon."),
+            ("network.http.current_open", lambda: self._figure("blobtorrent_tracker_announces_waiting"),
+             "Trackers that were asked and have not answered."),
+            ("pieces.hash.queue_size", lambda: self._figure("blobtorrent_jobs_waiting", "hash"),
+             "Jobs that wait to be hashed."),
+            ("pieces.memory.current", lambda: self._engine.stats().memory_used_bytes,
+             "Memory of pieces on their way between network and disk."),
+            ("pieces.memory.block_count", lambda: self._engine.stats().memory_used_bytes // _BLOCK,
+             "The same in blocks of 16 KiB."),
+            ("pieces.stats.total_size", self._total_size, "Bytes of all torrents that run."),
+            ("pieces.sync.queue_size", lambda: self._figure("blobtorrent_jobs_waiting", "disk"),
+             "Jobs that wait for disks."),
+            ("pieces.sync.safe_free_diskspace", lambda: self._engine.settings().storage.reserve,
+             "Space that downloads leave free."),
+            ("throttle.unchoked_downloads", lambda: self._moving("down"), "Torrents that receive payload now."),
+            ("throttle.unchoked_uploads", lambda: self._moving("up"), "Torrents that send payload now."),
+        )
+        for name, answer, doc in real:
+            yield getter(name, answer, doc, category=category_of(name))
+        for name, value, doc in _NEUTRAL:
+            yield getter(name, _constant(value), doc, category=category_of(name), is_neutral=True)
+
+    def _figure(self, name: str, label: str | None = None) -> int:
+        figures = self._engine.figures(name)
+        return int(sum(figures.values()) if label is None else figures.get(label, 0))
+
+    def _peers(self) -> int:
+        return sum(status.peers_connected for status in paced(self._engine.torrents()))
+
+    def _total_size(self) -> int:
+        return sum(status.size_bytes for status in paced(self._engine.torrents()) if status.state != "stopped")
+
+    def _moving(self, way: str) -> int:
+        return sum(bool(getattr(status, f"{way}_bytes_per_s")) for status in paced(self._engine.torrents()))
+
+
+def _constant(value: int) -> Callable[[], int]:
+    return lambda: value

@@ -1,0 +1,99 @@
+"""Settings of rTorrent that are settings of this engine under other names: they are read from it and set in it.
+
+What was set is answered again in the words it was set in as long as the engine has it so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from blobtorrent.interface.rtorrent.context import Context
+from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.session.engine import SessionEngine
+from blobtorrent.interface.rtorrent.session.making import command, getter
+from blobtorrent.interface.rtorrent.session.variables import Kind, category_of, read_argument
+from blobtorrent.interface.rtorrent.values import Value
+
+if TYPE_CHECKING:
+    from blobtorrent.config.schema import Settings
+
+Patch = Mapping[str, Any]
+
+MAX_PEERS = 100_000
+MAX_SLOTS = 10_000
+
+
+class Mapped(NamedTuple):
+    """One row: how the engine's setting reads as rTorrent's, and what a value of rTorrent's sets."""
+
+    name: str
+    kind: Kind
+    read: Callable[[Settings], Value]
+    patch: Callable[[Any], Patch]
+    doc: str
+    answers: bool = True               # the setter answers the new value
+
+
+class MappedSettings:
+    """The commands of the table. Owned by the interpreter's thread."""
+
+    def __init__(self, engine: SessionEngine) -> None:
+        self._engine = engine
+        self._said: dict[str, tuple[Value, Value]] = {}    # what was set, and how that reads in the engine
+
+    def commands(self) -> Iterator[Command]:
+        for row in TABLE:
+            yield from self._commands_of(row)
+
+    def _commands_of(self, row: Mapped) -> Iterator[Command]:
+        def read() -> Value:
+            reading = row.read(self._engine.settings())
+            said, then = self._said.get(row.name, (reading, None))
+            return said if reading == then else reading
+
+        def write(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
+            value = read_argument(row.kind, args)
+            self._engine.change(row.patch(value))
+            self._said[row.name] = value, row.read(self._engine.settings())
+            return value if row.answers else None
+
+        category = category_of(row.name)
+        yield getter(row.name, read, row.doc, returns=row.kind.value, category=category)
+        yield command(f"{row.name}.set", write, f"Sets {row.name}.", returns=row.kind.value if row.answers else "none",
+                      category=category)
+
+
+def _most(value: int, maximum: int) -> int:
+    """A limit of rTorrent, where nothing and less is no limit."""
+    return value if 0 < value <= maximum else maximum
+
+
+TABLE = (
+    Mapped(
+        "directory.default", Kind.TEXT, lambda settings: str(settings.storage.download_dir),
+        lambda value: {"storage": {"download_dir": value}}, "Folder that torrents are downloaded to."),
+    Mapped(
+        "network.max_open_sockets", Kind.NUMBER, lambda settings: settings.network.max_peers,
+        lambda value: {"network": {"max_peers": _most(value, MAX_PEERS)}},
+        "Connections to peers, of all torrents together.", answers=False),
+    Mapped(
+        "pieces.sync.always_safe", Kind.NUMBER, lambda settings: int(settings.storage.sync == "always"),
+        lambda value: {"storage": {"sync": "always" if value else "normal"}},
+        "Whether nothing that was acknowledged may be lost by a power cut.", answers=False),
+    Mapped(
+        "protocol.pex", Kind.NUMBER, lambda settings: int(settings.pex.enabled),
+        lambda value: {"pex": {"enabled": bool(value)}}, "Whether peers tell each other of others."),
+    Mapped(
+        "system.file.allocate", Kind.NUMBER, lambda settings: int(settings.storage.allocation == "full"),
+        lambda value: {"storage": {"allocation": "full" if value else "sparse"}},
+        "Whether the space of files is reserved before they are downloaded; from the next start on."),
+    Mapped(
+        "throttle.max_peers.normal", Kind.NUMBER, lambda settings: settings.network.max_peers_per_torrent,
+        lambda value: {"network": {"max_peers_per_torrent": _most(value, MAX_PEERS)}},
+        "Connections to peers of one torrent."),
+    Mapped(
+        "throttle.max_uploads", Kind.NUMBER, lambda settings: settings.network.upload_slots,
+        lambda value: {"network": {"upload_slots": _most(value, MAX_SLOTS)}},
+        "Peers of one torrent that are sent to at the same time."),
+)

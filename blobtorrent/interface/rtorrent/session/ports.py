@@ -1,0 +1,146 @@
+"""Where peers reach us and which way traffic takes: `network.port_*`, `network.bind_address`, `network.proxy_address`.
+
+Ports, interface and proxy of this engine are read when it starts: a change is kept for the next start.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address
+from typing import Any, Final
+
+from blobtorrent.interface.rtorrent.context import Context
+from blobtorrent.interface.rtorrent.faults import failed
+from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.session.engine import SessionEngine
+from blobtorrent.interface.rtorrent.session.making import command, getter
+from blobtorrent.interface.rtorrent.values import Value, one_number, one_text
+
+CATEGORY: Final = "network"
+MAX_PORT: Final = 65535
+PROXY_PORT: Final = 80
+_RANGE: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
+_PROXY: Final = re.compile(r"(?:http://)?([^:/]+)(?::([0-9]{1,5}))?")
+_USUAL_HOSTS: Final = ("0.0.0.0", "[::]")
+
+
+class Ports:
+    """The commands, and what was said by them. Owned by the interpreter's thread."""
+
+    def __init__(self, engine: SessionEngine) -> None:
+        self._engine = engine
+        self._range = ""               # as it was set; empty: never
+        self._random: int = 0
+        self._open: int | None = None
+        self._bind = ""
+        self._proxy = ""
+
+    def commands(self) -> Iterator[Command]:
+        yield getter("network.listen.port", self._port, "The port that peers reach us at.", category=CATEGORY)
+        yield self._setter("network.listen.port.set", self._set_port, "Sets the port, from the next start on.", "none")
+        yield getter("network.port_range", self._port_range, "Ports of which the first free one is taken: FIRST-LAST.",
+                     returns="string", category=CATEGORY)
+        yield self._setter("network.port_range.set", self._set_range,
+                           "Sets network.port_range, from the next start on.", "string")
+        yield getter("network.port_random", lambda: self._random, "Whether any of them is taken.", category=CATEGORY,
+                     is_neutral=True)
+        yield command("network.port_random.set", self._set_random, "Sets network.port_random.", returns="i8",
+                      category=CATEGORY, is_neutral=True)
+        yield getter("network.port_open", self._is_open, "Whether peers can reach us at all.", category=CATEGORY)
+        yield self._setter("network.port_open.set", self._set_open, "Sets network.port_open, from the next start on.",
+                           "i8")
+        yield getter("network.bind_address", self._bind_address, "The address of ours that traffic is bound to.",
+                     returns="string", category=CATEGORY)
+        yield self._setter("network.bind_address.set", self._set_bind,
+                           "Sets network.bind_address, from the next start on.", "none")
+        yield getter("network.proxy_address", self._proxy_address, "The host of the proxy for connections.",
+                     returns="string", category=CATEGORY)
+        yield self._setter("network.proxy_address.set", self._set_proxy,
+                           "Sets an HTTP proxy, as HOST:PORT, from the next start on.", "none")
+
+    def _setter(self, name: str, write: Callable[[Sequence[Value]], Value], doc: str, returns: str) -> Command:
+        def run(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
+            return write(args)
+
+        return command(name, run, doc, returns=returns, category=CATEGORY)
+
+    # ---- ports
+
+    def _port(self) -> int:
+        """That of the first listener; 0: there is none."""
+        listen = self._engine.status().listen
+        return int(listen[0].rpartition(":")[2]) if listen else 0
+
+    def _port_range(self) -> str:
+        if self._range:
+            return self._range
+        listen = self._engine.settings().network.listen
+        ports = listen[0].ports if listen else range(1)
+        return f"{ports[0]}-{ports[-1]}"
+
+    def _set_range(self, args: Sequence[Value]) -> Value:
+        text = one_text(args)
+        found = _RANGE.fullmatch(text)
+        if found is not None and 0 < int(found[1]) <= int(found[2]) <= MAX_PORT:
+            self._listen(f"{int(found[1])}-{int(found[2])}")
+        self._range = text
+        return text
+
+    def _set_port(self, args: Sequence[Value]) -> Value:
+        port = one_number(args)
+        if not 0 < port <= MAX_PORT:
+            raise failed("Invalid port number.")
+        self._listen(str(port))
+        self._range = f"{port}-{port}"
+        return None
+
+    def _set_random(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
+        self._random = one_number(args)
+        return self._random
+
+    def _is_open(self) -> int:
+        return int(bool(self._engine.settings().network.listen)) if self._open is None else self._open
+
+    def _set_open(self, args: Sequence[Value]) -> Value:
+        value = one_number(args)
+        if not value:
+            self._engine.change({"network": {"listen": []}})
+        elif not self._engine.settings().network.listen:
+            self._listen("6881-6999")
+        self._open = value
+        return value
+
+    def _listen(self, ports: str) -> None:
+        hosts = dict.fromkeys(
+            f"[{spec.host}]" if ":" in spec.host else spec.host for spec in self._engine.settings().network.listen)
+        self._engine.change({"network": {"listen": [f"{host}:{ports}" for host in hosts or _USUAL_HOSTS]}})
+
+    # ---- the way
+
+    def _bind_address(self) -> str:
+        addresses = self._engine.settings().network.interface.addresses
+        return self._bind or (addresses[0] if addresses else "0.0.0.0")
+
+    def _set_bind(self, args: Sequence[Value]) -> Value:
+        text = one_text(args)
+        try:
+            is_any = not text or ip_address(text).is_unspecified
+        except ValueError:
+            raise failed("Could not resolve bind address.") from None
+        self._engine.change({"network": {"interface": "" if is_any else text}})
+        self._bind = text
+        return None
+
+    def _proxy_address(self) -> str:
+        proxy = self._engine.settings().network.proxy
+        return self._proxy or ("" if proxy is None else proxy.host)
+
+    def _set_proxy(self, args: Sequence[Value]) -> Value:
+        found = _PROXY.fullmatch(one_text(args))
+        if found is None:
+            raise failed("Could not parse proxy address.")
+        port = int(found[2] or PROXY_PORT)
+        self._engine.change({"network": {"proxy": f"http://{found[1]}:{port}"}})
+        self._proxy = found[1]
+        return None
