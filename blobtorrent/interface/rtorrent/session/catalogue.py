@@ -8,11 +8,11 @@ from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session import ratiogroups
 from blobtorrent.interface.rtorrent.session.addresstables import AddressTables
-from blobtorrent.interface.rtorrent.session.aliases import add_aliases
+from blobtorrent.interface.rtorrent.session.aliases import add_names
 from blobtorrent.interface.rtorrent.session.chokegroups import ChokeGroups
 from blobtorrent.interface.rtorrent.session.dht import Dht
 from blobtorrent.interface.rtorrent.session.engine import SessionEngine
-from blobtorrent.interface.rtorrent.session.execute import Programs
+from blobtorrent.interface.rtorrent.session.execute import Outside, Programs, at_once
 from blobtorrent.interface.rtorrent.session.figures import FigureCommands
 from blobtorrent.interface.rtorrent.session.housekeeping import Housekeeping
 from blobtorrent.interface.rtorrent.session.logfiles import LogFiles
@@ -30,12 +30,12 @@ from blobtorrent.interface.rtorrent.session.words import Words
 
 class SessionCommands:
     """Owned by the interpreter's thread. `folder` is the session folder, empty for none; `wall` tells the seconds since
-    1970, `now` is a clock that is never set back.
+    1970, `now` is a clock that is never set back. `outside(call)` waits for a program while others have their turns.
     """
 
     def __init__(
         self, engine: SessionEngine, *, folder: str, wall: Callable[[], float], now: Callable[[], float],
-        claims: Claims = USUAL_CLAIMS,
+        outside: Outside = at_once, claims: Claims = USUAL_CLAIMS,
     ) -> None:
         self.variables = Variables(NEUTRAL)
         self.logs = LogFiles(wall)
@@ -45,7 +45,7 @@ class SessionCommands:
         self._parts = (
             self.variables, self.logs, self.system, self.scheduling, self.watching, MappedSettings(engine),
             Throttles(engine), Ports(engine), Dht(engine), FigureCommands(engine), AddressTables(engine), ChokeGroups(),
-            Words(), FilePatterns(), Housekeeping(), Programs(self.logs.note_program),
+            Words(), FilePatterns(), Housekeeping(), Programs(self.logs.note_program, outside),
         )
 
     def commands(self) -> Iterator[Command]:
@@ -56,7 +56,7 @@ class SessionCommands:
     def finish(self, interpreter: Interpreter) -> None:
         """What is made of other commands: to be called when all of them are in the registry."""
         ratiogroups.make_usual_group(interpreter.context())
-        add_aliases(interpreter.registry)
+        add_names(interpreter.registry)
 
     def next_due_s(self) -> float | None:
         """When `run_due` has something to do, by the clock `now`; None: never, as it is now."""

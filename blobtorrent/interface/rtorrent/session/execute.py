@@ -20,8 +20,17 @@ from blobtorrent.interface.rtorrent.values import MAX_TEXT, Value, text_of
 if TYPE_CHECKING:
     from subprocess import Popen
 
-CATEGORY: Final = "execute"            # requests for these wait outside of the interpreter's thread
+CATEGORY: Final = "execute"
 NOT_RUN: Final = 0xFF00                # the wait status of a program that could not be started
+
+
+Finished = tuple[int, bytes]           # how a program ended, and what it wrote
+Outside = Callable[[Callable[[], Finished]], Finished]
+
+
+def at_once(call: Callable[[], Finished]) -> Finished:
+    """Calls it where it is."""
+    return call()
 
 
 class Form(NamedTuple):
@@ -53,10 +62,14 @@ FORMS: Final = (
 
 
 class Programs:
-    """Runs them; any thread may, also several at once. `note` is told of each: its words and how it ended."""
+    """Runs them, each outside of the turn of who asked for it: `outside(call)` calls something that waits.
 
-    def __init__(self, note: Callable[[Sequence[str], int], None]) -> None:
+    `note` is told of each: its words and how it ended.
+    """
+
+    def __init__(self, note: Callable[[Sequence[str], int], None], outside: Outside) -> None:
         self._note = note
+        self._outside = outside
         self._lock = threading.Lock()
         self._running: list[Popen[bytes]] = []             # those that nobody waits for
 
@@ -75,7 +88,7 @@ class Programs:
         if form.is_background:
             self._note(words, 0 if self._start(words) else NOT_RUN)
             return 0
-        status, output = self._finish(words, is_captured=form.is_captured)
+        status, output = self._outside(lambda: self._finish(words, is_captured=form.is_captured))
         self._note(words, status)
         if status and form.is_strict:
             raise failed("Bad return code.")
@@ -89,7 +102,7 @@ class Programs:
                 self._running.append(process)
         return process is not None
 
-    def _finish(self, words: Sequence[str], *, is_captured: bool) -> tuple[int, bytes]:
+    def _finish(self, words: Sequence[str], *, is_captured: bool) -> Finished:
         """Wait for its end: its status and what it wrote. Raises Fault when that is too long."""
         process = _open(words, is_captured=is_captured)
         if process is None:

@@ -32,6 +32,11 @@ class Housekeeping:
         for word, doc in (("enable", "Uses"), ("disable", "Stops using")):
             yield command(f"trackers.{word}", partial(_all_trackers, f"t.{word}="), category="trackers",
                           doc=f"{doc} all trackers of all torrents.")
+        yield command("throttle.ip", lambda _context, _item, _args: None, "NAME, FROM, TO: does nothing.",
+                      category="throttle", is_neutral=True)
+        for word in ("added", "removed", "update"):
+            yield command(f"scheduler.simple.{word}", lambda _context, _item, _args: None, "Does nothing.",
+                          category="scheduler", target=Target.DOWNLOAD, is_neutral=True)
         yield command("ui.current_view", lambda _context, _item, _args: self._view, "The view a screen would show.",
                       returns="string", category="ui", is_neutral=True)
         yield command("ui.current_view.set", self._show, "VIEW: chooses it; one that does not exist is passed over.",
