@@ -86,8 +86,9 @@ class Context:
         return Context(self.interpreter, self.trust, aim, self.arguments, self.budget)
 
     def given(self, arguments: Sequence[Value]) -> Context:
-        """The same inside a user method that was called with `arguments`."""
-        return Context(self.interpreter, self.trust, self.aim, arguments, self.budget)
+        """The same inside a user method that was called with `arguments`. Those left out are the ones of its caller."""
+        return Context(self.interpreter, self.trust, self.aim, (*arguments, *self.arguments[len(arguments):]),
+                       self.budget)
 
     def call(self, name: str, args: Sequence[Value] = ()) -> Value:
         """Call the command `name` on the target at hand. Raises Fault."""
@@ -96,6 +97,10 @@ class Context:
     def text(self, text: str, *, many: bool = False) -> Value:
         """Run a command text: its first command, or with `many` all of them. Raises Fault."""
         return self.interpreter.run_text(self, text, many=many)
+
+    def condition(self, command: Value) -> Value:
+        """Run a condition or filter: the first command of a text, or a function object as it stands. Raises Fault."""
+        return self.interpreter.run_condition(self, command)
 
     def run(self, body: Value) -> Value:
         """Run a body: a text of commands, a function object, or a list or map of those. Raises Fault."""

@@ -76,15 +76,6 @@ class Store:
             raise failed("Key not found.")
         return definition
 
-    def set_body(self, name: str, body: Value) -> None:
-        """Replace the body of a method. Raises Fault."""
-        definition = self._definitions.get(name)
-        if definition is None or definition.is_const:
-            raise failed("Command is not modifiable.")
-        if definition.kind is not Kind.SIMPLE:
-            raise failed("Object is wrong type or const.")
-        definition.value = body
-
     def erase(self, name: str) -> None:
         """Forget what a user defined under `name`, or an alias, if it is there. Raises Fault for what is built in."""
         if name in dict(self._registry.redirects()):
@@ -199,9 +190,8 @@ def body_of(values: Sequence[Value]) -> Value:
 
 def flexible_body_of(values: Sequence[Value]) -> Value:
     """The same where function objects are welcome too: alone, or several to be run in turn. Raises Fault."""
+    if any(isinstance(value, list) for value in values):
+        raise failed("New command of wrong type.")
     if not any(isinstance(value, Call) for value in values):
         return body_of(values)
-    for value in values:
-        if not isinstance(value, (str, Call)):
-            raise failed("New command of wrong type.")
     return values[0] if len(values) == 1 else list(values)

@@ -57,10 +57,8 @@ def commands() -> Iterator[Command]:
 
 def _condition(context: Context, condition: Value, *, is_command: bool) -> bool:
     """Whether a condition of `if` or `branch` holds. Raises Fault."""
-    if is_command and isinstance(condition, str):
-        condition = context.text(condition)
-    elif is_command and isinstance(condition, Call):
-        condition = context.run(condition)
+    if is_command:
+        condition = context.condition(condition)
     if condition is None or isinstance(condition, (int, str)):
         return bool(condition)
     raise failed("Type not supported by 'if'.")
@@ -81,20 +79,14 @@ def _if(context: Context, item: Any, args: Sequence[Value]) -> Value:
 
 
 def _branch(context: Context, item: Any, args: Sequence[Value]) -> Value:
-    """Of a text only the first command is run; a list of them is run in turn and has no result."""
+    """Of a text only the first command is run; a list of texts is run in turn and has no result."""
     chosen = _chosen(context, args, are_commands=True)
     if isinstance(chosen, list):
         for part in chosen:
-            if not isinstance(part, list):
-                _run_first(context, part)
+            if isinstance(part, str):
+                context.text(part)
         return None
-    return _run_first(context, chosen)
-
-
-def _run_first(context: Context, body: Value) -> Value:
-    if isinstance(body, str):
-        return context.text(body)
-    return context.run(body) if isinstance(body, Call) else body
+    return context.condition(chosen)
 
 
 def _every(is_and: bool, context: Context, item: Any, args: Sequence[Value]) -> Value:
@@ -102,7 +94,7 @@ def _every(is_and: bool, context: Context, item: Any, args: Sequence[Value]) -> 
     if len(args) < 2:
         return int(is_true(single(args)))
     for condition in args:
-        if is_true(_run_first(context, condition)) != is_and:
+        if is_true(context.condition(condition)) != is_and:
             return int(not is_and)
     return int(is_and)
 
@@ -114,7 +106,7 @@ def _not(context: Context, item: Any, args: Sequence[Value]) -> Value:
 def _operand(context: Context, command: Value) -> Value:
     if not isinstance(command, (str, Call)):
         raise wrong_type()
-    return _run_first(context, command)
+    return context.condition(command)
 
 
 def _order(left: Value, right: Value) -> int | None:
@@ -131,11 +123,11 @@ def _order(left: Value, right: Value) -> int | None:
 
 
 def _compared(holds: Callable[[int], bool], context: Context, item: Any, args: Sequence[Value]) -> Value:
-    """The answers of two commands, or of one for each download of a pair."""
+    """The answers of the first and the last command, or of one for each download of a pair."""
     if not args:
         raise wrong_type()
     left, right = _sides(context)
-    order = _order(_operand(left, args[0]), _operand(right, args[1] if len(args) > 1 else args[0]))
+    order = _order(_operand(left, args[0]), _operand(right, args[-1]))
     return int(order is not None and holds(order))
 
 
@@ -171,7 +163,12 @@ def _match(context: Context, item: Any, args: Sequence[Value]) -> Value:
     text, pattern = _operand(context, args[0]), to_text(args[1])
     if not isinstance(text, str):
         raise failed("Type mismatch for 'match' arguments.")
-    return int(matches(pattern.lower(), text.lower(), context.budget))
+    return int(matches(_lower(pattern), _lower(text), context.budget))
+
+
+def _lower(text: str) -> str:
+    """In lower case as far as ASCII goes, which is all that rTorrent looks at."""
+    return text.encode("utf-8", "surrogateescape").lower().decode("utf-8", "surrogateescape")
 
 
 def _cat(context: Context, item: Any, args: Sequence[Value]) -> Value:

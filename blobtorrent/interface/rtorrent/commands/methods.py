@@ -72,8 +72,14 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
     def replace(context: Context, item: Any, args: Sequence[Value]) -> Value:
         if not args:
             raise failed("Invalid argument count.")
-        name, body = to_text(args[0]), flexible_body_of(args[1:])
-        store.set_body(name, body)
+        name = to_text(args[0])
+        definition = store.find(name)
+        if definition is None or definition.is_const:
+            raise failed("Command is not modifiable.")
+        body = flexible_body_of(args[1:])
+        if definition.kind is not Kind.SIMPLE:
+            raise failed("Object is wrong type or const.")
+        definition.value = body
         return body
 
     def const(context: Context, item: Any, args: Sequence[Value]) -> Value:

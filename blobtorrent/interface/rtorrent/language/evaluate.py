@@ -83,6 +83,13 @@ class Interpreter:
                 self.run_nested(context, body[key])
         return result
 
+    def run_condition(self, context: Context, command: Value) -> Value:
+        """Run a condition, a branch or a filter: of a text the first command, a function object as it stands, its
+        arguments no further prepared. Anything else is its own result. Raises Fault."""
+        if isinstance(command, str):
+            return self.run_text(context, command)
+        return self.call(context, command.name, list(command.args)) if isinstance(command, Call) else command
+
     def run_nested(self, context: Context, body: Value) -> Value:
         """`run_object` for a part of a body, which counts as nested so that lists in lists end somewhere."""
         budget = context.budget
@@ -97,16 +104,15 @@ class Interpreter:
 
     def prepared(self, context: Context, args: Sequence[Value]) -> list[Value]:
         """The arguments of a parsed call as its command gets them: texts with `$` and due function objects replaced by
-        their results, the others a level closer. Lists are left alone. Raises Fault."""
+        their results, the others a level closer, their arguments too. Lists are left alone. Raises Fault."""
         return [self._prepare(context, arg) for arg in args]
 
     def _prepare(self, context: Context, arg: Value) -> Value:
         if isinstance(arg, str):
             return self.run_text(context, arg[1:]) if arg.startswith("$") else arg
         if isinstance(arg, Call):
-            if arg.due == 1:
-                return self.call(context, arg.name, self.prepared(context, arg.args))
-            return Call(arg.name, arg.args, max(0, arg.due - 1))
+            args = self.prepared(context, arg.args)
+            return self.call(context, arg.name, args) if arg.due == 1 else Call(arg.name, args, max(0, arg.due - 1))
         return arg
 
     def _run(self, context: Context, statement: Statement) -> Value:

@@ -103,7 +103,7 @@ def _call(text: str, at: int, depth: int) -> tuple[Call, int]:
     args: list[Value] = []
     if text[at:at + 1] == ",":
         args, at = _objects(text, at + 1, _CALL_ENDS, depth + 1)
-    if text[at:at + 1] != ")":
+    elif text[at:at + 1] != ")":
         raise failed("Could not find closing ')'.")
     if text[at:at + due] != ")" * due:
         raise failed("Parantheses mismatch.")
