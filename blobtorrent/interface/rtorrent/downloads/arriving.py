@@ -1,0 +1,233 @@
+"""Arriving: torrents that load.* brings, from bytes, files, patterns of files, magnet links and URLs, to downloads.
+
+The answer comes when what there is to load here and now is loaded; what has to be fetched comes later, on a thread of
+its own. Whatever is wrong with it is only logged: the client sees that no download appears.
+"""
+
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+import base64
+import binascii
+import glob
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from blobtorrent.core.session.commands import AddTorrent, RecheckTorrent, StartTorrent, StopTorrent
+from blobtorrent.interface.rtorrent.context import Aim, Context, Target
+from blobtorrent.interface.rtorrent.downloads.download import CLOSED, Download
+from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
+from blobtorrent.interface.rtorrent.downloads.following import Follower
+from blobtorrent.interface.rtorrent.downloads.resumedata import Resume, read_resume
+from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.interface.rtorrent.values import Value
+from blobtorrent.model.errors import BlobTorrentError, Conflict
+from blobtorrent.runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
+    from blobtorrent.model.magnet import MagnetLink
+    from blobtorrent.model.metainfo import Metainfo
+
+log = get_logger(__name__)
+
+ADD_S = 30.0                           # for an addition to be safe on disk
+LEAVE_S = 5.0                          # for one of the same torrent that was erased just now to be gone
+LOOK_S = 0.02
+MAX_MATCHES = 10_000                   # files of one pattern
+MAX_CACHED = 100_000
+
+_URL_SCHEMES = ("http:", "https:")
+_DATA = "data:"
+
+
+class Order(NamedTuple):
+    """What load.* was asked for: whether the download is to run, and what is run on it first."""
+
+    start: bool
+    bodies: tuple[Value, ...] = ()
+    is_verbose: bool = False
+
+
+class Arrivals:
+    """Owned by the interpreter's thread. `fetch(url, then)` has somebody else get the bytes behind a URL, and calls
+    `then(bytes)` on this thread, if they come. `keep(download)` writes its .torrent file where clients look for it.
+    """
+
+    def __init__(self, downloads: Downloads, follower: Follower, interpreter: "Interpreter",
+                 fetch: Callable[[str, Callable[[bytes], None]], None], keep: Callable[[Download], None]) -> None:
+        self._downloads = downloads
+        self._follower = follower
+        self._interpreter = interpreter
+        self._fetch = fetch
+        self._keep = keep
+        self._mtimes: dict[str, int] = {}                  # of the files that were loaded, in nanoseconds
+
+    @property
+    def num_cached(self) -> int:
+        """Files that are not loaded again while they stay as they are."""
+        return len(self._mtimes)
+
+    def prune(self) -> None:
+        """Forget those that are gone."""
+        self._mtimes = {path: mtime for path, mtime in self._mtimes.items() if os.path.exists(path)}
+
+    # ---- ways in
+
+    def load(self, context: Context, source: str, order: Order) -> None:
+        """A path, a pattern of paths, a URL, a magnet link, or a data URI."""
+        lowered = source[:16].lower()
+        if lowered.startswith("magnet:"):
+            self._load_magnet(context, source, order)
+        elif lowered.startswith(_DATA):
+            self._load_data(context, source, order)
+        elif lowered.startswith(_URL_SCHEMES):
+            self._fetch(source, lambda raw: self.load_raw(self._later(context), raw, order, source))
+        else:
+            for path in matches(source):
+                self._load_path(context, path, order)
+
+    def _later(self, context: Context) -> Context:
+        """The same caller, when its request has ended."""
+        return Context(self._interpreter, context.trust)
+
+    def _load_magnet(self, context: Context, link: str, order: Order) -> None:
+        from blobtorrent.model.magnet import parse_magnet
+
+        try:
+            magnet = parse_magnet(link)
+        except BlobTorrentError as error:
+            self._complain("Could not load magnet link", error.detail)
+            return
+        self._add(context, order, magnet=magnet)
+
+    def _load_data(self, context: Context, source: str, order: Order) -> None:
+        kind, _, text = source.partition(",")
+        try:
+            raw = base64.b64decode(text) if kind.endswith(";base64") else text.encode("utf-8", "surrogateescape")
+        except (binascii.Error, ValueError) as error:
+            self._complain("Could not read data URI", str(error))
+            return
+        self.load_raw(context, raw, order)
+
+    def _load_path(self, context: Context, path: str, order: Order) -> None:
+        from blobtorrent.core.session.sources import read_file
+
+        try:
+            mtime = os.stat(path).st_mtime_ns
+        except (OSError, ValueError) as error:
+            self._complain(f"Could not open file: {path}", str(error))
+            return
+        if self._mtimes.get(path) == mtime:
+            return
+        if len(self._mtimes) >= MAX_CACHED:
+            self._mtimes.clear()
+        self._mtimes[path] = mtime
+        try:
+            raw = read_file(path)
+        except BlobTorrentError as error:
+            self._complain(f"Could not load {path}", error.detail)
+            return
+        self.load_raw(context, raw, order, path, is_tied=True)
+
+    def load_raw(self, context: Context, raw: bytes, order: Order, source: str = "", *, is_tied: bool = False) -> None:
+        """The bytes of a .torrent file, which came from `source` if that is known."""
+        from blobtorrent.protocol.metafile import parse_torrent
+
+        try:
+            metainfo = parse_torrent(raw)
+        except BlobTorrentError as error:
+            self._complain("Could not create download", error.detail)
+            return
+        self._add(context, order, metainfo=metainfo, raw=raw, source=source if is_tied else "")
+
+    def _complain(self, what: str, reason: str) -> None:
+        log.warning("nothing was loaded", what=what, reason=reason)
+        self._interpreter.log(f"{what}: {reason}")
+
+    # ---- the download
+
+    def _add(self, context: Context, order: Order, *, metainfo: "Metainfo | None" = None, raw: bytes = b"",
+             magnet: "MagnetLink | None" = None, source: str = "") -> None:
+        info_hash = metainfo.info_hash if metainfo is not None else magnet.info_hash  # type: ignore[union-attr]
+        resume = None if metainfo is None else read_resume(raw, metainfo)
+        custom = {"tied_to_file": source, "loaded_file": source} if source else {}
+        custom["state_changed"] = str(int(self._downloads.now()))
+        command = AddTorrent(metainfo, raw=raw, magnet=magnet, start=False, custom=custom,
+                             skip_check=resume is not None and resume.is_complete,
+                             file_priorities={} if resume is None else resume.priorities)
+        self._follower.adding(info_hash)
+        try:
+            self._ask_to_add(command, info_hash)
+        except BlobTorrentError as error:
+            self._follower.not_added(info_hash)
+            self._complain("Could not create download", error.detail)
+            return
+        download = self._downloads.of(info_hash)
+        if download is None:           # somebody was quicker to remove it
+            return
+        if metainfo is not None:
+            self._downloads.learn(download, metainfo)
+        self._settle_in(context, download, order, resume)
+
+    def _ask_to_add(self, command: AddTorrent, info_hash: Any) -> None:
+        """Raises BlobTorrentError. One that was erased a moment ago is waited for."""
+        deadline_s = time.monotonic() + LEAVE_S
+        while True:
+            try:
+                self._downloads.engine.ask(command, ADD_S)
+                return
+            except Conflict as error:
+                if error.code != "torrent.removing" or time.monotonic() >= deadline_s:
+                    raise
+            time.sleep(LOOK_S)
+            self._downloads.refresh()
+
+    def _settle_in(self, context: Context, download: Download, order: Order, resume: Resume | None) -> None:
+        """Run what is to be run on it, then have it be as it is wanted."""
+        self._follower.tell("inserted", download)
+        here = context.at(Aim(Target.DOWNLOAD, download))
+        download.is_new = True
+        fault: Fault | None = None
+        try:
+            for body in order.bodies:
+                here.run(body)
+        except Fault as raised:
+            fault = raised
+        finally:
+            download.is_new = False
+            self._downloads.settle()
+        if fault is not None:
+            download.message = f"Command on torrent creation failed: {fault.text}"
+            download.is_failed = True
+            self._interpreter.log(download.message)
+            if order.start:
+                self._quietly(lambda: self._downloads.set_texts(download, {CLOSED: "1"}))
+            return
+        if download.is_gone:
+            return
+        if resume is not None and resume.is_complete and not resume.fits(download.root):
+            self._quietly(lambda: self._downloads.ask(RecheckTorrent(download.info_hash)))
+        self._follower.tell("inserted_new", download)
+        if order.start and not download.is_gone and not download.status.is_started:
+            self._quietly(lambda: self._downloads.try_to(StartTorrent(download.info_hash), "torrent.not-stopped"))
+        elif not order.start and download.is_started:
+            self._quietly(lambda: self._downloads.try_to(StopTorrent(download.info_hash), "torrent.not-running"))
+        self._keep(download)
+        self._follower.poll()
+
+    def _quietly(self, do: Callable[[], object]) -> None:
+        try:
+            do()
+        except Fault as fault:
+            self._complain("A download was loaded, but", fault.text)
+
+
+def matches(pattern: str) -> Sequence[str]:
+    """The path itself, or those that a pattern matches, sorted."""
+    path = os.path.expanduser(pattern)
+    if not path:
+        return ()
+    if not glob.has_magic(path):
+        return (path,)
+    return sorted(glob.glob(path))[:MAX_MATCHES]

@@ -1,0 +1,313 @@
+"""Downloads: all of them by their hashes, in the order they came, and the way to the engine for everything of theirs.
+
+The interpreter's thread owns it. It learns what is new from the engine's board when it looks; nothing is told of a
+download that the engine has no torrent of.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from blobtorrent.core.session.commands import ChangeTorrent, FilePriority, FilesOf, TorrentChanges
+from blobtorrent.core.session.queries import MetainfoOf, PeersOf, PiecesOf, TrackersOf
+from blobtorrent.interface.rtorrent.downloads.download import META_SHAPE, Download, Shape
+from blobtorrent.interface.rtorrent.faults import failed, no_such_download
+from blobtorrent.model.errors import BlobTorrentError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    from blobtorrent.core.session.commands import Command, Reply
+    from blobtorrent.core.session.queries import Query
+    from blobtorrent.model.details import PeerStatus, PieceReport, TrackerStatus
+    from blobtorrent.model.metainfo import Metainfo
+    from blobtorrent.model.status import FileStatus, TorrentStatus
+    from blobtorrent.runtime.board import StatusBoard
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+FRESH_S = 1.0                          # for so long an answer of the engine is good for more columns
+MAX_METAINFOS = 16
+MAX_ANSWERS = 256
+SAVE_S = 10.0                          # for what is to be durable
+MAX_TEXTS = 1 << 18                    # characters of all texts of a download
+
+
+class Engine(Protocol):
+    """What of the Gateway is used here."""
+
+    torrents: StatusBoard[InfoHash, TorrentStatus]
+
+    def submit(self, command: Command | Query) -> Reply[Any]:
+        """Send a command or query; the answer comes in the Reply."""
+
+    def ask(self, command: Command | Query, timeout_s: float = SAVE_S) -> Any:
+        """Send it and wait. Raises BlobTorrentError."""
+
+
+class _Answers(Generic[T]):
+    """The latest answers to one kind of question."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[InfoHash, tuple[float, T]] = OrderedDict()
+
+    def get(self, key: InfoHash, not_before: float) -> T | None:
+        kept = self._kept.get(key)
+        return None if kept is None or kept[0] < not_before else kept[1]
+
+    def put(self, key: InfoHash, now: float, answer: T) -> None:
+        self._kept[key] = (now, answer)
+        self._kept.move_to_end(key)
+        if len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+
+    def drop(self, key: InfoHash) -> None:
+        self._kept.pop(key, None)
+
+
+class Downloads:
+    """`now` counts seconds since 1970, `elapsed` those of a clock that nobody sets."""
+
+    def __init__(self, engine: Engine, *, now: Callable[[], float] = time.time,
+                 elapsed: Callable[[], float] = time.monotonic) -> None:
+        self.engine = engine
+        self.now = now
+        self._elapsed = elapsed
+        self._revision = 0
+        self._by_hash: dict[str, Download] = {}
+        self._by_info_hash: dict[InfoHash, Download] = {}
+        self._erased: set[InfoHash] = set()                # whose torrents the engine is still taking down
+        self._under_way: list[Reply[Any]] = []
+        self._with_wishes: dict[InfoHash, Download] = {}
+        self._files: _Answers[tuple[FileStatus, ...]] = _Answers(MAX_ANSWERS)
+        self._trackers: _Answers[tuple[TrackerStatus, ...]] = _Answers(MAX_ANSWERS)
+        self._peers: _Answers[tuple[PeerStatus, ...]] = _Answers(MAX_ANSWERS)
+        self._metainfos: _Answers[Metainfo] = _Answers(MAX_METAINFOS)
+
+    # ---- which there are
+
+    def refresh(self) -> None:
+        """Take over what the engine's board says now."""
+        board = self.engine.torrents
+        if board.revision == self._revision:
+            return
+        changes = board.read_since(self._revision)
+        self._revision = changes.revision
+        if changes.is_full:
+            for info_hash in self._by_info_hash.keys() - changes.changed.keys():
+                self._drop(info_hash)
+        for info_hash in changes.withdrawn:
+            self._drop(info_hash)
+        for info_hash, status in changes.changed.items():
+            download = self._by_info_hash.get(info_hash)
+            if download is not None:
+                download.update(status)
+            elif info_hash not in self._erased:
+                self._add(Download(status))
+
+    def _add(self, download: Download) -> None:
+        self._by_hash[download.hash] = self._by_info_hash[download.info_hash] = download
+
+    def _drop(self, info_hash: InfoHash) -> None:
+        self._erased.discard(info_hash)
+        download = self._by_info_hash.pop(info_hash, None)
+        if download is not None:
+            download.is_gone = True
+            self._by_hash.pop(download.hash, None)
+        for answers in (self._files, self._trackers, self._peers, self._metainfos):
+            answers.drop(info_hash)
+
+    def forget(self, download: Download) -> None:
+        """It was erased: nobody finds it any more, though the engine still takes it down."""
+        self._drop(download.info_hash)
+        if self.engine.torrents.read(download.info_hash) is not None:
+            self._erased.add(download.info_hash)
+
+    def all(self) -> list[Download]:
+        """In the order they came."""
+        self.refresh()
+        return list(self._by_hash.values())
+
+    def __len__(self) -> int:
+        self.refresh()
+        return len(self._by_hash)
+
+    def find(self, digits: str) -> Download:
+        """By 40 hexadecimal digits. Raises Fault."""
+        self.refresh()
+        download = self._by_hash.get(digits.upper())
+        if download is None:
+            raise no_such_download()
+        return download
+
+    def of(self, info_hash: InfoHash) -> Download | None:
+        self.refresh()
+        return self._by_info_hash.get(info_hash)
+
+    # ---- what is done to them
+
+    def ask(self, command: Command | Query, timeout_s: float = SAVE_S) -> Any:
+        """Have the engine do it, and see what is so now. Raises Fault with the engine's words."""
+        try:
+            answer = self.engine.ask(command, timeout_s)
+        except BlobTorrentError as error:
+            raise failed(error.detail) from None
+        self.refresh()
+        return answer
+
+    def try_to(self, command: Command, *harmless: str) -> bool:
+        """The same; False for an error with one of the codes that mean that there is nothing to do."""
+        try:
+            self.engine.ask(command, SAVE_S)
+        except BlobTorrentError as error:
+            if error.code not in harmless:
+                raise failed(error.detail) from None
+            return False
+        self.refresh()
+        return True
+
+    def change(self, download: Download, changes: TorrentChanges) -> None:
+        """Safe when it returns, unless the download is being loaded. Raises Fault."""
+        command = ChangeTorrent(download.info_hash, changes)
+        if download.is_new:
+            self._under_way.append(self.engine.submit(command))
+        else:
+            self.ask(command)
+
+    def set_texts(self, download: Download, texts: Mapping[str, str | None]) -> None:
+        """Keep these small texts with it; None for those that go. Raises Fault."""
+        self.note(download, texts)
+        unsaved = dict(download.unsaved)
+        if unsaved:
+            self.change(download, TorrentChanges(custom=unsaved))
+
+    def note(self, download: Download, texts: Mapping[str, str | None]) -> None:
+        """The same, but they are saved with the next ones that matter more. Raises Fault when there are too many."""
+        length = sum(len(key) + len(text) for key, text in download.texts.items())
+        if length + sum(len(key) + len(text or "") for key, text in texts.items()) > MAX_TEXTS:
+            raise failed("Too much text for one download.")
+        for key, text in texts.items():
+            if download.status.custom.get(key) == text:
+                download.unsaved.pop(key, None)
+            else:
+                download.unsaved[key] = text
+
+    def settle(self) -> None:
+        """Wait for what is under way, and apply what was put off: at the end of a request."""
+        for download in list(self._with_wishes.values()):
+            self.apply_priorities(download)
+        waiting, self._under_way = self._under_way, []
+        for reply in waiting:
+            try:
+                reply.wait(SAVE_S)
+            except BlobTorrentError as error:
+                log.warning("a change was not saved", code=error.code, detail=error.detail)
+        if waiting:
+            self.refresh()
+
+    def wish_priority(self, download: Download, number: int, priority: int) -> None:
+        """How much a file is wanted, from the next `apply_priorities` on."""
+        download.file_wishes[number] = priority
+        self._with_wishes[download.info_hash] = download
+
+    def apply_priorities(self, download: Download) -> None:
+        """Have the engine follow. Raises nothing: a torrent that is gone has no files."""
+        wishes, download.file_wishes = download.file_wishes, {}
+        self._with_wishes.pop(download.info_hash, None)
+        if wishes and not download.is_gone:
+            priorities = {number: FilePriority(priority) for number, priority in wishes.items()}
+            self._under_way.append(self.engine.submit(
+                ChangeTorrent(download.info_hash, TorrentChanges(file_priorities=priorities))))
+            self._files.drop(download.info_hash)
+
+    # ---- what is asked of them
+
+    def files(self, download: Download) -> tuple[FileStatus, ...]:
+        """Raises Fault. None of a magnet link."""
+        return () if download.status.lacks_metadata else self._told(self._files, FilesOf, download)
+
+    def trackers(self, download: Download) -> tuple[TrackerStatus, ...]:
+        """One entry for each URL. Raises Fault."""
+        # Nobody asks the trackers of a stopped torrent: what is known of them stays so.
+        rests = download.status.state in ("stopped", "queued")
+        kept = self._trackers.get(download.info_hash, 0.0 if rests else self._elapsed() - FRESH_S)
+        if kept is None:
+            kept = tuple({tracker.url: tracker for tracker in reversed(
+                self.ask(TrackersOf(download.info_hash)))}.values())[::-1]
+            self._trackers.put(download.info_hash, self._elapsed(), kept)
+        return kept
+
+    def forget_trackers(self, info_hash: InfoHash) -> None:
+        """They are others now, perhaps."""
+        self._trackers.drop(info_hash)
+
+    def peers(self, download: Download) -> tuple[PeerStatus, ...]:
+        """Raises Fault."""
+        kept = self._peers.get(download.info_hash, self._elapsed() - FRESH_S)
+        if kept is None:
+            kept = self.ask(PeersOf(download.info_hash)).peers
+            assert kept is not None
+            self._peers.put(download.info_hash, self._elapsed(), kept)
+        return kept
+
+    def pieces(self, download: Download) -> PieceReport:
+        """Raises Fault."""
+        report: PieceReport = self.ask(PiecesOf(download.info_hash))
+        return report
+
+    def _told(self, answers: _Answers[T], question: Callable[[InfoHash], Command | Query], download: Download) -> T:
+        kept = answers.get(download.info_hash, self._elapsed() - FRESH_S)
+        if kept is None:
+            kept = self.ask(question(download.info_hash))
+            assert kept is not None
+            answers.put(download.info_hash, self._elapsed(), kept)
+        return kept
+
+    def raw(self, download: Download) -> bytes:
+        """The .torrent file. Raises Fault."""
+        raw: bytes = self.ask(MetainfoOf(download.info_hash))
+        return raw
+
+    def metainfo(self, download: Download) -> Metainfo:
+        """Raises Fault, also for a magnet link."""
+        from blobtorrent.protocol.metafile import parse_torrent
+
+        kept = self._metainfos.get(download.info_hash, 0.0)
+        if kept is None:
+            try:
+                kept = parse_torrent(self.raw(download))
+            except BlobTorrentError as error:
+                raise failed(error.detail) from None
+            self._metainfos.put(download.info_hash, self._elapsed(), kept)
+        return kept
+
+    def learn(self, download: Download, metainfo: Metainfo) -> None:
+        """What is in it, for whom the metainfo is at hand."""
+        download.shape = shape_of(metainfo)
+
+    def shape(self, download: Download) -> Shape:
+        """Raises Fault when its metainfo cannot be read."""
+        if download.status.lacks_metadata:
+            return META_SHAPE
+        if download.shape is None:
+            download.shape = shape_of(self.metainfo(download))
+        return download.shape
+
+    def directory(self, download: Download) -> str:
+        """Where its files are; of one with a folder, that."""
+        return download.own_path if self.shape(download).is_multi_file else download.root
+
+    def __iter__(self) -> Iterator[Download]:
+        return iter(self.all())
+
+
+def shape_of(metainfo: Metainfo) -> Shape:
+    files = [entry for entry in metainfo.files if not entry.is_pad]
+    is_multi_file = len(files) != 1 or len(files[0].path) > 1
+    return Shape(len(files), is_multi_file, metainfo.geometry.piece_length, metainfo.creation_date or 0)

@@ -1,0 +1,216 @@
+"""Following: what becomes of downloads is told to the handlers of event.download.*, in rTorrent's order.
+
+The engine's events and our own commands both end here. What handlers have been told of a download is its `phase`; the
+steps from there to what is so now are told, however many of the engine's there were in between.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from blobtorrent.interface.rtorrent.context import Aim, Target
+from blobtorrent.interface.rtorrent.downloads.download import Download, Phase
+from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
+from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.model.events import (
+    Event,
+    Gap,
+    HeldChanged,
+    StateChanged,
+    TorrentAdded,
+    TorrentChanged,
+    TorrentFinished,
+    TorrentMoved,
+    TorrentRemoved,
+)
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
+    from blobtorrent.runtime.bus import EventBus, Subscription
+
+log = get_logger(__name__)
+
+PREFIX = "event.download."
+SUBSCRIPTION_SIZE = 20_000             # thousands of torrents start at the same time
+
+# Every event, with the keys that rTorrent itself puts there.
+EVENTS: dict[str, dict[str, str]] = {
+    "closed": {},
+    "opened": {},
+    "paused": {},
+    "resumed": {"!_timestamp": "d.timestamp.started.set_if_z=$system.time="},
+    "finished": {"!_timestamp": "d.timestamp.finished.set_if_z=$system.time="},
+    "hash_done": {"!_timestamp": 'branch=d.complete=,"d.timestamp.finished.set_if_z=$system.time="'},
+    "hash_failed": {},
+    "hash_final_failed": {},
+    "hash_removed": {},
+    "hash_queued": {},
+    "inserted": {},
+    "inserted_new": {},
+    "inserted_session": {},
+    "erased": {"~_delete_tied": "d.delete_tied="},
+    "partially_restarted": {},
+}
+
+_FOLLOWED = (StateChanged, HeldChanged, TorrentAdded, TorrentChanged, TorrentFinished, TorrentMoved, TorrentRemoved)
+_RUNNING = ("downloading", "seeding", "metadata")
+
+
+class Follower:
+    """Owned by the interpreter's thread. `wake()` may be called by any: there is something to `poll` for.
+
+    `rechecks_finished()` says whether a download that has finished is closed and opened again, as rTorrent does that
+    checks it once more. `on_event(name, download)` hears of each event before its handlers.
+    """
+
+    def __init__(self, downloads: Downloads, interpreter: Interpreter, bus: EventBus, wake: Callable[[], None], *,
+                 rechecks_finished: Callable[[], bool] = lambda: True) -> None:
+        self._downloads = downloads
+        self._interpreter = interpreter
+        self._bus = bus
+        self._wake = wake
+        self._rechecks_finished = rechecks_finished
+        self._subscription: Subscription | None = None
+        self._ours: set[InfoHash] = set()                  # that we are adding ourselves
+        self.listeners: list[Callable[[str, Download], None]] = []
+
+    def begin(self) -> None:
+        """From now on. Downloads that are there already came with the session."""
+        self._subscription = self._bus.subscribe(self._accepts, SUBSCRIPTION_SIZE)
+        for download in self._downloads.all():
+            self.tell("inserted", download)
+            self.tell("inserted_session", download)
+            self.catch_up(download)
+
+    def end(self) -> None:
+        if self._subscription is not None:
+            self._bus.unsubscribe(self._subscription)
+            self._subscription = None
+
+    def _accepts(self, event: Event) -> bool:
+        if isinstance(event, _FOLLOWED):
+            self._wake()
+            return True
+        return False
+
+    def adding(self, info_hash: InfoHash) -> None:
+        """We add this one: whoever does so tells of it."""
+        self._ours.add(info_hash)
+
+    def not_added(self, info_hash: InfoHash) -> None:
+        """It did not come after all."""
+        self._ours.discard(info_hash)
+
+    def poll(self) -> None:
+        """Take in what has happened since."""
+        if self._subscription is None:
+            return
+        while True:
+            try:
+                event = self._subscription.get(0)
+            except (queue.Empty, ValueError):
+                return
+            if isinstance(event, Gap):
+                self._downloads.refresh()
+                for download in self._downloads.all():
+                    self.catch_up(download)
+            else:
+                self._on_event(event)
+
+    def _on_event(self, event: Event) -> None:
+        assert isinstance(event, _FOLLOWED)
+        if isinstance(event, TorrentAdded) and event.info_hash in self._ours:
+            self._ours.discard(event.info_hash)
+            return
+        download = self._downloads.of(event.info_hash)
+        if download is None:
+            return
+        if isinstance(event, TorrentAdded):
+            self.tell("inserted", download)
+            self.tell("inserted_new", download)
+            self.catch_up(download)
+        elif isinstance(event, TorrentChanged | TorrentMoved):
+            self._downloads.forget_trackers(event.info_hash)
+        elif isinstance(event, TorrentFinished):
+            self._finish(download)
+        elif isinstance(event, StateChanged):
+            self._downloads.forget_trackers(event.info_hash)
+            if event.new == "error" and event.old == "checking":
+                self.tell("hash_failed", download)
+            self.step(download, self._phase_at(download, event.new))
+        elif isinstance(event, HeldChanged):
+            self.catch_up(download)
+
+    def _phase_at(self, download: Download, state: str) -> Phase:
+        """Its phase when the engine came into this state: it may be further by now."""
+        status = download.status
+        if state == "checking":
+            is_wanted = download.is_rechecking or not download.phase.is_active and not download.is_checked
+            return Phase(True, is_wanted or download.status.state != "checking" and not download.phase.is_open,
+                         False)
+        if state in _RUNNING:
+            return Phase(download.is_open, False, status.is_started and status.held_by != "pause")
+        return Phase(download.is_open, False, False)
+
+    def catch_up(self, download: Download) -> None:
+        """Tell of all that is otherwise by now."""
+        self.step(download, download.current)
+
+    def step(self, download: Download, after: Phase) -> None:
+        """Tell of the way from its phase to this one."""
+        before, download.phase = download.phase, after
+        is_reopened = before.is_active and after.is_checking and not before.is_checking
+        if before.is_active and not after.is_active:
+            self._note_change(download)
+            self.tell("paused", download)
+        if before.is_open and (not after.is_open or is_reopened):
+            self.tell("hash_removed", download)
+            self.tell("closed", download)
+        is_opened = after.is_open and (not before.is_open or is_reopened)
+        if after.is_checking and not before.is_checking or is_opened and after.is_active:
+            self.tell("hash_queued", download)
+            before = before._replace(is_checking=True)
+        if is_opened:
+            self.tell("opened", download)
+        if after.is_active and not before.is_active:
+            self._note_change(download, is_resumed=True)
+            self.tell("resumed", download)
+        if before.is_checking and not after.is_checking:
+            self.tell("hash_done", download)
+
+    def _note_change(self, download: Download, *, is_resumed: bool = False) -> None:
+        if download.is_gone:
+            return
+        texts: dict[str, str | None] = {"state_changed": str(int(self._downloads.now()))}
+        if is_resumed:
+            texts["state_counter"] = str(download.number("state_counter") + 1)
+        self._downloads.note(download, texts)
+
+    def _finish(self, download: Download) -> None:
+        if not self._rechecks_finished():
+            self.tell("finished", download)
+            return
+        steps = ("paused", "hash_removed", "closed", "hash_queued", "opened", "finished", "resumed")
+        for name in steps if download.phase.is_active else ("finished",):
+            self.tell(name, download)
+
+    def tell(self, name: str, download: Download) -> None:
+        """Run the handlers of an event on a download. What they do wrong is logged and no more."""
+        for listener in self.listeners:
+            listener(name, download)
+        if f"{PREFIX}{name}" not in self._interpreter.registry:
+            return
+        context = self._interpreter.context().at(Aim(Target.DOWNLOAD, download))
+        try:
+            self._interpreter.call(context, f"{PREFIX}{name}")
+        except Fault as fault:
+            log.warning("the handlers of an event failed", event=f"{PREFIX}{name}", reason=fault.text)
+            self._interpreter.log(f"Download event action failed: {fault.text}")
+
+    def tell_all(self, names: Sequence[str], download: Download) -> None:
+        for name in names:
+            self.tell(name, download)

@@ -1,0 +1,206 @@
+"""d.*: what is read of a download."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from blobtorrent.interface.rtorrent.context import Context
+from blobtorrent.interface.rtorrent.downloads.download import PRIORITY_NAMES, Download
+from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
+from blobtorrent.interface.rtorrent.downloads.forms import real_paths, with_forms
+from blobtorrent.interface.rtorrent.downloads.making import command, getter
+from blobtorrent.interface.rtorrent.downloads.peers import id_html
+from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.values import Value, one_text
+
+USUAL_PEERS_MIN = 100
+USUAL_PEERS_MAX = 200
+USUAL_SLOTS = 50
+USUAL_MAX_FILE_SIZE = 1 << 39
+MAX_PEX = 8
+
+SEED, LEECH, INITIAL_SEED = "seed", "leech", "initial_seed"
+
+
+def commands(downloads: Downloads) -> Iterator[Command]:
+    yield from _states()
+    yield from _figures(downloads)
+    yield from _texts(downloads)
+    yield from _limits()
+
+
+def _states() -> Iterator[Command]:
+
+    def flag(name: str, read: Callable[[Download], object], doc: str, *, is_neutral: bool = False) -> Command:
+        return getter(name, lambda download: int(bool(read(download))), doc, is_neutral=is_neutral)
+
+    yield flag("d.state", lambda download: download.is_started, "Whether it is to be started.")
+    yield flag("d.complete", lambda download: download.is_complete, "Whether all that is wanted is here.")
+    yield flag("d.incomplete", lambda download: not download.is_complete, "Whether something is missing.")
+    yield flag("d.is_active", lambda download: download.is_active, "Whether it may transfer something.")
+    yield flag("d.is_open", lambda download: download.is_open, "Whether its files are open.")
+    yield flag("d.is_hash_checked", lambda download: download.is_open and download.is_checked,
+               "Whether it is known which pieces are here, since it was opened.")
+    yield flag("d.is_hash_checking", lambda download: download.is_checking, "Whether it is being checked.")
+    yield getter("d.hashing", lambda download: download.hashing, "0 unless it is being checked: 1 at first, 3 again.")
+    yield flag("d.hashing_failed", lambda download: download.has_failed, "Whether it failed: d.try_start does nothing.")
+    yield flag("d.is_meta", lambda download: download.status.lacks_metadata, "Whether it is a magnet link still.")
+    yield flag("d.is_private", lambda download: download.status.is_private, "Whether only its trackers may name peers.")
+    yield flag("d.is_partially_done", lambda download: download.is_complete, "Whether all that is wanted is here.")
+    yield flag("d.is_not_partially_done", lambda download: not download.is_complete, "Whether something is missing.")
+    yield flag("d.is_pex_active", lambda download: True, "Whether peers may tell of others.", is_neutral=True)
+    yield flag("d.accepting_seeders", lambda download: download.number("accepting_seeders", 1),
+               "What was said about seeds.", is_neutral=True)
+    yield flag("d.down.sequential", lambda download: download.status.is_sequential,
+               "Whether pieces are fetched in their order.")
+
+
+def _figures(downloads: Downloads) -> Iterator[Command]:
+
+    def number(name: str, read: Callable[[Download], float], doc: str, *, is_neutral: bool = False) -> Command:
+        return getter(name, lambda download: int(read(download)), doc, is_neutral=is_neutral)
+
+    yield number("d.bytes_done", lambda download: download.status.done_bytes, "Bytes that are here.")
+    yield number("d.completed_bytes", lambda download: download.status.done_bytes, "Bytes of pieces that are here.")
+    yield number("d.completed_chunks", lambda download: download.num_done, "Pieces that are here.")
+    yield number("d.chunk_size", lambda download: downloads.shape(download).piece_length, "Bytes of a piece.")
+
+    def num_hashed(download: Download) -> float:
+        if download.is_checking:
+            return download.status.checked_bytes // (downloads.shape(download).piece_length or 1)
+        return download.num_pieces if download.is_open and download.is_checked else 0
+
+    yield number("d.chunks_hashed", num_hashed, "Pieces that the check has looked at.")
+    yield number("d.wanted_chunks", lambda download: download.num_wanted, "Pieces that are still to come.")
+    yield number("d.left_bytes", lambda download: download.left_bytes, "Bytes that are missing.")
+    yield number("d.size_bytes", lambda download: download.size_bytes, "Bytes of all files.")
+    yield number("d.size_chunks", lambda download: download.num_pieces, "How many pieces it has.")
+    yield number("d.size_files", lambda download: downloads.shape(download).num_files, "How many files it has.")
+    yield number("d.is_multi_file", lambda download: downloads.shape(download).is_multi_file, "Whether it is a folder.")
+    yield number("d.creation_date", lambda download: downloads.shape(download).creation_date,
+                 "When its .torrent file was made; 0 when that does not say.")
+    yield number("d.load_date", lambda download: download.status.added_at, "When it was added.")
+    yield number("d.down.rate", lambda download: download.status.down_bytes_per_s, "Bytes a second that come.")
+    yield number("d.down.total", lambda download: download.status.downloaded_bytes, "Bytes that came.")
+    yield number("d.up.rate", lambda download: download.status.up_bytes_per_s, "Bytes a second that go.")
+    yield number("d.up.total", lambda download: download.status.uploaded_bytes, "Bytes that went.")
+    yield number("d.skip.rate", lambda download: 0, "Bytes a second that come in vain; nobody counts that.",
+                 is_neutral=True)
+    yield number("d.skip.total", lambda download: download.status.wasted_bytes, "Bytes that came in vain.")
+    yield number("d.ratio", lambda download: download.ratio, "What went by what is here, in thousandths.")
+    yield number("d.peers_connected", lambda download: download.status.peers_connected, "Connected peers.")
+    yield number("d.peers_complete", lambda download: download.status.seeds_connected, "Connected seeds.")
+    yield number("d.peers_accounted",
+                 lambda download: max(0, download.status.peers_connected - download.status.seeds_connected),
+                 "Connected peers that are no seeds.")
+    yield number("d.peers_not_connected",
+                 lambda download: max(0, download.status.peers_known - download.status.peers_connected),
+                 "Known peers that are not connected.")
+    yield number("d.priority", lambda download: download.priority, "0 off, 1 low, 2 normal, 3 high.")
+    yield number("d.state_changed", lambda download: download.number("state_changed", int(download.status.added_at)),
+                 "When it was started or stopped last.")
+    yield number("d.state_counter", lambda download: download.number("state_counter"), "How often it was started.")
+    yield number("d.ignore_commands", lambda download: download.number("ignore_commands"),
+                 "Whether what is done to many is not done to it.")
+    yield number("d.free_diskspace", _free_bytes, "Free bytes where its files are; 0 while it is closed.")
+    yield number("d.group", lambda download: 0, "The number of its choke group.", is_neutral=True)
+    yield number("d.group.name", lambda download: 0, "The same, as rTorrent 0.9.8 has it.", is_neutral=True)
+    yield number("d.size_pex", lambda download: 0, "Peers that tell of others; nobody counts that.", is_neutral=True)
+    yield number("d.max_size_pex", lambda download: MAX_PEX, "As many as may.", is_neutral=True)
+
+
+def _texts(downloads: Downloads) -> Iterator[Command]:
+
+    def text(name: str, read: Callable[[Download], str], doc: str, *, is_neutral: bool = False) -> Command:
+        return getter(name, read, doc, returns="string", is_neutral=is_neutral)
+
+    yield text("d.hash", lambda download: download.hash, "Its info-hash: 40 upper-case digits.")
+    yield from with_forms("d.name", lambda download: download.name, "Its name.")
+    yield from with_forms("d.base_path", lambda download: download.base_path,
+                          "Its file or folder; empty until it was opened.")
+    yield from real_paths("d.base_path", lambda download: download.base_path)
+    yield from with_forms("d.base_filename", lambda download: os.path.basename(download.base_path),
+                          "The last part of that.")
+    for name in ("d.directory", "d.directory_base"):
+        yield text(name, downloads.directory, "The folder of its files; with its own, if it has one.")
+    yield from real_paths("d.directory", downloads.directory)
+    yield text("d.bitfield", lambda download: download.have.hex().upper(), "The pieces that are here, in hexadecimal.")
+
+    def chunks_seen(download: Download) -> str:
+        return downloads.pieces(download).availability.hex().upper() if download.is_open else ""
+
+    yield text("d.chunks_seen", chunks_seen, "How many peers have each piece, two digits each.")
+    yield text("d.connection_current", _connection, "How it meets peers: seed, leech or initial_seed.")
+    yield text("d.message", lambda download: download.shown_message, "What went wrong last.")
+    yield text("d.priority_str", lambda download: PRIORITY_NAMES[download.priority], "Its priority in a word.")
+    yield text("d.throttle_name", lambda download: download.text("throttle_name"), "Its throttle; empty: the usual.")
+    for key in ("tied_to_file", "loaded_file"):
+        yield text(f"d.{key}", _kept_text(key), "The .torrent file that it was loaded from.")
+        yield from real_paths(f"d.{key}", _kept_text(key))
+    yield text("d.local_id", lambda download: _local_id(download).hex().upper(),
+               "A name that we could have among its peers; each connection has another.", is_neutral=True)
+    yield text("d.local_id_html", lambda download: id_html(_local_id(download)), "The same, percent-encoded.",
+               is_neutral=True)
+    yield getter("d.views", lambda download: list[Value](download.views), "The names of the list that it carries.",
+                 returns="array")
+
+    def has_view(_context: Context, download: Download, args: Sequence[Value]) -> Value:
+        return int(one_text(args) in download.views)
+
+    yield command("d.views.has", has_view, "Whether a name is in that list.", returns="i8")._replace(is_safe=True)
+
+
+def _limits() -> Iterator[Command]:
+
+    def number(name: str, read: Callable[[Download], int], doc: str, *, is_neutral: bool = False) -> Command:
+        return getter(name, read, doc, is_neutral=is_neutral)
+
+    yield number("d.peers_max", lambda download: download.status.max_peers or USUAL_PEERS_MAX, "Peers at most.")
+    yield number("d.peers_min", lambda download: download.number("peers_min", USUAL_PEERS_MIN), "Peers at least.",
+                 is_neutral=True)
+    yield number("d.uploads_max", _upload_slots, "Peers that are uploaded to at most.")
+    for name, usual in (("uploads_min", 0), ("downloads_max", USUAL_SLOTS), ("downloads_min", 0),
+                        ("max_file_size", USUAL_MAX_FILE_SIZE), ("tracker_numwant", -1)):
+        yield number(f"d.{name}", _kept_number(name, usual), "What was said; nothing goes by it.", is_neutral=True)
+    yield number("d.peer_exchange", _kept_number("peer_exchange", 0), "What was said of this.", is_neutral=True)
+
+
+def _kept_number(key: str, usual: int) -> Callable[[Download], int]:
+    return lambda download: download.number(key, usual)
+
+
+def _kept_text(key: str) -> Callable[[Download], str]:
+    return lambda download: download.text(key)
+
+
+def _upload_slots(download: Download) -> int:
+    slots = download.status.upload_slots
+    return USUAL_SLOTS if slots is None else slots
+
+
+def _connection(download: Download) -> str:
+    current = download.text("connection_current")
+    if current:
+        return current
+    if not download.is_complete:
+        return LEECH
+    return INITIAL_SEED if download.text("connection_seed") == INITIAL_SEED else SEED
+
+
+def _free_bytes(download: Download) -> int:
+    if not download.is_open:
+        return 0
+    folder = download.root
+    while not os.path.isdir(folder) and folder not in ("/", ""):
+        folder = os.path.dirname(folder)
+    try:
+        measured = os.statvfs(folder)
+    except OSError:
+        return 0
+    return measured.f_bavail * measured.f_frsize
+
+
+def _local_id(download: Download) -> bytes:
+    return b"-lt0D80-" + hashlib.sha1(download.info_hash.wire_forms[0], usedforsecurity=False).digest()[:12]

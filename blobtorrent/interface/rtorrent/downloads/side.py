@@ -1,0 +1,96 @@
+"""The side of downloads, put together: everything that d.*, f.*, p.*, t.*, view.* and load.* need, and their commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from blobtorrent.interface.rtorrent.context import Trust
+from blobtorrent.interface.rtorrent.downloads import (
+    changing,
+    fields,
+    files,
+    getters,
+    loading,
+    multicalls,
+    peers,
+    trackers,
+    viewcommands,
+)
+from blobtorrent.interface.rtorrent.downloads.aiming import Aiming
+from blobtorrent.interface.rtorrent.downloads.arriving import Arrivals
+from blobtorrent.interface.rtorrent.downloads.downloads import Downloads, Engine
+from blobtorrent.interface.rtorrent.downloads.following import EVENTS, PREFIX, Follower
+from blobtorrent.interface.rtorrent.downloads.steering import Steering
+from blobtorrent.interface.rtorrent.downloads.views import FILTERED_ON, Views
+from blobtorrent.interface.rtorrent.values import Call
+
+if TYPE_CHECKING:
+    from blobtorrent.interface.rtorrent.downloads.download import Download
+    from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
+    from blobtorrent.interface.rtorrent.registry import Command
+    from blobtorrent.runtime.bus import EventBus
+
+Fetch = Callable[[str, Callable[[bytes], None]], None]
+
+
+class DownloadSide:
+    """Made before the interpreter runs anything, on the thread that does, or before that begins.
+
+    `wake()` has `poll` called soon, from any thread. `fetch(url, then)` gets bytes elsewhere and has `then(bytes)`
+    called on the interpreter's thread. `keep(download)` writes HASH.torrent where clients look for it.
+    `rechecks_finished()` is what pieces.hash.on_completion says.
+
+    To use it: add `commands()`, define `events()`, read the configuration, then `begin`. A request ends with `settle`.
+    """
+
+    def __init__(self, engine: Engine, bus: EventBus, interpreter: Interpreter, *, wake: Callable[[], None],
+                 fetch: Fetch, keep: Callable[[Download], None],
+                 rechecks_finished: Callable[[], bool] = lambda: True) -> None:
+        self.downloads = Downloads(engine)
+        self.aiming = Aiming(self.downloads)
+        self.follower = Follower(self.downloads, interpreter, bus, wake, rechecks_finished=rechecks_finished)
+        self.views = Views(self.downloads, lambda: interpreter.context(Trust.FULL))
+        self.steering = Steering(self.downloads, self.follower)
+        self.arrivals = Arrivals(self.downloads, self.follower, interpreter, fetch, keep)
+        self._interpreter = interpreter
+        self._keep = keep
+
+    def commands(self) -> Iterator[Command]:
+        downloads, steering = self.downloads, self.steering
+        yield from getters.commands(downloads)
+        yield from fields.commands(downloads)
+        yield from changing.commands(downloads, steering, self._keep)
+        yield from changing.list_commands(downloads)
+        yield from files.commands(downloads)
+        yield from peers.commands(downloads)
+        yield from trackers.commands(downloads)
+        yield from multicalls.commands(downloads, self.views)
+        yield from viewcommands.commands(downloads, self.views, steering)
+        yield from loading.commands(downloads, self.arrivals, steering)
+
+    def events(self) -> None:
+        """Give the multi methods event.download.*, which are there, the keys that rTorrent gives them."""
+        context = self._interpreter.context(Trust.FULL)
+        for name, keys in EVENTS.items():
+            for key, body in keys.items():
+                context.call("method.set_key", [f"{PREFIX}{name}", key, body])
+        for view, names in FILTERED_ON.items():
+            for name in names:
+                context.call("method.set_key", [
+                    f"{PREFIX}{name}", f"!view.{view}", Call("view.filter_download", [view])])
+
+    def begin(self) -> None:
+        """Follow the engine from now on; handlers hear of what is there."""
+        self.follower.begin()
+
+    def poll(self) -> None:
+        """Handlers hear of what has happened since."""
+        self.follower.poll()
+
+    def settle(self) -> None:
+        """What a request has changed is safe when this returns."""
+        self.downloads.settle()
+
+    def end(self) -> None:
+        self.follower.end()
