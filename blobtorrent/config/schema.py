@@ -320,8 +320,41 @@ class RestSettings(Section):
         "Folders, besides storage.download_dir, in and below which tokens without the scope admin may have torrents "
         "downloaded, moved to and read from.",
     )
-    metrics_open: bool = at_start(
-        False, values.boolean, "Whether /metrics needs no token."
+    metrics_open: bool = at_start(False, values.boolean, "Whether /metrics needs no token.")
+
+
+class RtorrentSettings(Section):
+    """The interface of rTorrent, for Flood, ruTorrent and whatever else speaks XML-RPC or JSON-RPC with it."""
+
+    listen: tuple[ListenSpec | UnixSpec, ...] = at_start(
+        ["unix:rpc.sock"],
+        values.rpc_listeners,
+        'Where to listen for SCGI: a list of "HOST:PORT" and "unix:PATH"; a relative path is below the runtime '
+        "directory. An empty list, here and in http_listen: the whole interface is off.",
+    )
+    http_listen: tuple[ListenSpec | UnixSpec, ...] = at_start(
+        [], values.rpc_listeners, "The same for HTTP: what is sent with POST to /RPC2 is answered."
+    )
+    trusted: tuple[ListenSpec | UnixSpec, ...] = at_start(
+        [],
+        values.rpc_listeners,
+        "Which of these, as they are written there, may have programs run and commands defined. For UNIX sockets root, "
+        "our own user and the members of the socket's group always may; anybody else may do all but that. A request "
+        "that is marked UNTRUSTED_CONNECTION may only do what rTorrent flags as safe.",
+    )
+    http_tokens: bool = at_start(
+        False,
+        values.boolean,
+        "Whether HTTP clients need a token with the scope admin, which they send as the password of any user.",
+    )
+    socket_mode: int = at_start("0660", values.socket_mode, "Mode of the UNIX sockets, in octal digits.")
+    socket_group: str = at_start(
+        "", values.group_name, "Group of the UNIX sockets, by name or number. Empty: the group of the process."
+    )
+    client_version: str = at_start(
+        "0.9.8",
+        values.client_version,
+        "The version of rTorrent that front-ends are told. From 0.16.0 on answers are written as that version does.",
     )
 
 
@@ -421,6 +454,7 @@ class Settings(NamedTuple):
     seeding: SeedingSettings
     webseeds: WebSeedSettings
     rest: RestSettings
+    rtorrent: RtorrentSettings
     log: LogSettings
     groups: Mapping[str, GroupSettings]      # by name
     watch: tuple[WatchSettings, ...]
@@ -440,6 +474,7 @@ SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "seeding": SeedingSettings,
     "webseeds": WebSeedSettings,
     "rest": RestSettings,
+    "rtorrent": RtorrentSettings,
     "log": LogSettings,
 }
 NAMED_TABLES: dict[str, type[Section]] = {"groups": GroupSettings}         # [section.NAME]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobtorrent.config.load import Loaded
+from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.commands import ApplySettings
 from blobtorrent.core.session.filters import FilterManager
 from blobtorrent.core.session.watcher import Watcher
-from blobtorrent.daemon.assemble import build_engine
+from blobtorrent.daemon.assemble import Engine, build_engine
 from blobtorrent.daemon.desk import DaemonDesk
 from blobtorrent.daemon.interfaces import build_interfaces
 from blobtorrent.daemon.launch import Launch
@@ -18,6 +19,7 @@ from blobtorrent.daemon.reload import Reloader
 from blobtorrent.daemon.service import Service
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.interface.chronicle import Chronicle
+from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.figures import measure_session
 from blobtorrent.interface.hooks.manager import HookManager
 from blobtorrent.model.errors import StorageError
@@ -70,6 +72,7 @@ def serve(
                 filters=filters,
                 state=launch.state, runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
             ),
+            *_rpc_parts(settings, engine, desk, launch),
             Part("filters", filters.start, filters.stop, (), lambda: filters.troubles, filters.reload),
             Part("watch", watcher.start, watcher.stop),
             Part("hooks", hooks.start, hooks.stop, (hooks.heart,)),
@@ -84,6 +87,14 @@ def serve(
         wait_for_filters=filters.wait,
     )
     return service.run()
+
+
+def _rpc_parts(settings: Settings, engine: Engine, desk: Desk, launch: Launch) -> list[Part]:
+    if not settings.rtorrent.listen and not settings.rtorrent.http_listen:
+        return []
+    from blobtorrent.daemon.rpc import build_rpc
+
+    return build_rpc(settings, engine.gateway, desk, engine.metrics, state=launch.state, runtime=launch.runtime)
 
 
 def _replace_overrides(launch: Launch, text: str) -> None:

@@ -1,0 +1,108 @@
+"""Machinery: the interpreter with all its commands and what they share, and the turns in which they are called."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.interface.desk import Desk
+from blobtorrent.interface.rtorrent import aliases
+from blobtorrent.interface.rtorrent.calls import Calls
+from blobtorrent.interface.rtorrent.commands import arithmetic, conversions, language, methods
+from blobtorrent.interface.rtorrent.context import Aim, Trust
+from blobtorrent.interface.rtorrent.exchange import Exchange
+from blobtorrent.interface.rtorrent.faults import unsupported_target
+from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
+from blobtorrent.interface.rtorrent.registry import Command, Registry
+from blobtorrent.interface.rtorrent.session.catalogue import SessionCommands
+from blobtorrent.interface.rtorrent.session.engine import GatewayEngine
+from blobtorrent.interface.rtorrent.session.system import Claims
+from blobtorrent.interface.rtorrent.store import Store
+from blobtorrent.interface.rtorrent.turns import Turns
+from blobtorrent.interface.rtorrent.xmlanswer import V0_9, V0_16, Dialect
+from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.metrics import Registry as Metrics
+
+log = get_logger(__name__)
+
+_MODERN = (0, 16, 0)                   # from this version on answers are written in another way
+
+
+class Surroundings(NamedTuple):
+    """What the interface is built on. `folder` is the session folder, empty for none."""
+
+    gateway: Gateway
+    desk: Desk
+    metrics: Metrics
+    folder: str
+    claims: Claims
+
+
+class Machinery:
+    """Everything that runs commands. After `begin` its state belongs to whoever has the turn."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self.turns = Turns()
+        self.registry = Registry()
+        self.interpreter = Interpreter(self.registry, _note)
+        self.store = Store(self.registry)
+        self.session = SessionCommands(
+            GatewayEngine(around.gateway, around.desk, around.metrics), folder=around.folder, wall=time.time,
+            now=time.monotonic, outside=self.turns.outside, claims=around.claims,
+        )
+        self._add(language.commands())
+        self._add(methods.commands(self.registry, self.store))
+        self._add(arithmetic.commands(_seconds))
+        self._add(conversions.commands(_seconds))
+        self._add(self.session.commands())
+        aliases.install(self.registry)
+        self.session.finish(self.interpreter)
+        self._calls = Calls(self.interpreter, self._aim_of)
+
+    def start(self) -> None:
+        self.turns.next_due_s = self.session.next_due_s
+        self.turns.run_due = self._run_due
+        self.turns.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        ended = self.turns.stop(timeout_s)
+        self.session.close()
+        return ended
+
+    def perform(self, exchange: Exchange, trust: Trust) -> None:
+        """To be called by whoever has the turn."""
+        exchange.perform(self._calls, trust)
+
+    def _add(self, commands: Iterable[Command]) -> None:
+        self.registry.extend(commands)
+
+    def _run_due(self) -> None:
+        self.session.run_due(self.interpreter)
+
+    def _aim_of(self, text: str) -> Aim:
+        raise unsupported_target()
+
+
+def dialect_of(version: str) -> Dialect:
+    """How a version of rTorrent writes its answers."""
+    return V0_16 if tuple(map(int, version.split("."))) >= _MODERN else V0_9
+
+
+def claims_of(version: str) -> Claims:
+    """What goes with a version of rTorrent; its library had the same numbers from 0.15 on."""
+    if version == Claims().client_version:
+        return Claims()
+    first, second, third = map(int, version.split("."))
+    if (first, second) < (0, 15):
+        return Claims(version, f"0.13.{third}" if second == 9 else f"0.14.{third}", "10")
+    return Claims(version, version, "11")
+
+
+def _note(text: str) -> None:
+    log.info("rtorrent", text=text)
+
+
+def _seconds() -> int:
+    return int(time.time())
