@@ -1,0 +1,181 @@
+"""Settings of rTorrent: those that are settings of ours, and those that are only kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.status import SessionStatus, TorrentStatus
+from tests.support.rtorrentsession import SessionStage
+
+
+def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
+    info_hash = InfoHash(v1=name.encode().ljust(20, b"."))
+    return TorrentStatus(info_hash, name, "seeding", 1000, 1, "/srv", group=group, up_bytes_per_s=up, **fields)
+
+
+@pytest.mark.parametrize(("name", "value", "setting", "wanted"), [
+    ("directory.default", "/srv/data", "storage.download_dir", "/srv/data"),
+    ("throttle.max_peers.normal", 77, "network.max_peers_per_torrent", 77),
+    ("throttle.max_peers.normal", -1, "network.max_peers_per_torrent", 100_000),
+    ("throttle.max_uploads", 0, "network.upload_slots", 10_000),
+    ("network.max_open_sockets", 900, "network.max_peers", 900),
+    ("protocol.pex", 0, "pex.enabled", False),
+    ("pieces.sync.always_safe", 1, "storage.sync", "always"),
+    ("system.file.allocate", 1, "storage.allocation", "full"),
+])
+def test_a_setting_of_ours_is_set_and_read_back(name: str, value: Any, setting: str, wanted: Any) -> None:
+    stage = SessionStage()
+    stage.call(f"{name}.set", value)
+    section, key = setting.split(".")
+    assert str(getattr(getattr(stage.engine.settings(), section), key)) == str(wanted)
+    assert stage.call(name) == value
+
+
+def test_a_setting_that_somebody_else_changed_is_read_as_it_is_now() -> None:
+    stage = SessionStage()
+    stage.call("throttle.max_uploads.set", 0)
+    stage.engine.change({"network": {"upload_slots": 3}})
+    assert stage.call("throttle.max_uploads") == 3
+
+
+def test_what_our_settings_refuse_is_a_fault_and_changes_nothing() -> None:
+    stage = SessionStage()
+    with pytest.raises(Fault):
+        stage.call("directory.default.set", "")
+    assert stage.engine.desk.wishes[-1:] == []
+
+
+def test_a_limit_is_kept_in_whole_kib() -> None:
+    stage = SessionStage()
+    stage.call("throttle.global_up.max_rate.set", 100)
+    assert stage.engine.settings().limits.up_bytes_per_s == 0
+    stage.call("throttle.global_up.max_rate.set", "2000")
+    assert stage.call("throttle.global_up.max_rate") == 1024
+    stage.call("throttle.global_down.max_rate.set_kb", 5)
+    assert stage.engine.settings().limits.down_bytes_per_s == 5120
+
+
+@pytest.mark.parametrize("value", [-5, (1 << 30) + 1])
+def test_a_limit_has_bounds(value: int) -> None:
+    with pytest.raises(Fault, match="between 0 and"):
+        SessionStage().call("throttle.global_up.max_rate.set", value)
+
+
+def test_a_named_throttle_is_a_group() -> None:
+    stage = SessionStage()
+    stage.call("throttle.up", "slow", "20")
+    assert stage.engine.settings().groups["slow"].up_bytes_per_s == 20 << 10
+    stage.engine.rows = [status("a", "slow", 5), status("b", "slow", 6), status("c", "", 100)]
+    assert stage.call("throttle.up.rate", "slow") == 11
+    assert (stage.call("throttle.up.max", "slow"), stage.call("throttle.down.max", "slow")) == (20 << 10, -1)
+    stage.call("throttle.up", "slow", "0")
+    assert stage.call("throttle.up.max", "slow") == 0
+
+
+def test_rates_and_totals_are_those_of_the_session() -> None:
+    stage = SessionStage()
+    stage.engine.session = SessionStatus("running", down_bytes_per_s=7, up_bytes_per_s=8)
+    stage.engine.of_run = stage.engine.of_run._replace(downloaded_bytes=70, uploaded_bytes=80)
+    names = ("global_down.rate", "global_up.rate", "global_down.total", "global_up.total")
+    assert [stage.call(f"throttle.{name}") for name in names] == [7, 8, 70, 80]
+
+
+def test_a_port_range_is_for_all_hosts_that_are_listened_at() -> None:
+    stage = SessionStage()
+    assert stage.call("network.port_range") == "6881-6999"
+    stage.call("network.port_range.set", "50000-50010")
+    assert [str(spec) for spec in stage.engine.settings().network.listen] == [
+        "0.0.0.0:50000-50010", "[::]:50000-50010"]
+    stage.call("network.port_range.set", "nonsense")
+    assert stage.call("network.port_range") == "nonsense"
+    assert str(stage.engine.settings().network.listen[0]) == "0.0.0.0:50000-50010"
+
+
+def test_the_port_is_the_one_that_is_open() -> None:
+    stage = SessionStage()
+    assert stage.call("network.listen.port") == 51401
+    stage.engine.session = SessionStatus("starting")
+    assert stage.call("network.listen.port") == 0
+
+
+def test_no_port_is_opened_when_that_is_asked_for() -> None:
+    stage = SessionStage()
+    stage.call("network.port_open.set", 0)
+    assert stage.engine.settings().network.listen == ()
+    stage.call("network.port_open.set", 1)
+    assert str(stage.engine.settings().network.listen[0]) == "0.0.0.0:6881-6999"
+
+
+def test_a_bound_address_is_the_interface_and_any_address_is_none() -> None:
+    stage = SessionStage()
+    stage.call("network.bind_address.set", "127.0.0.1")
+    assert stage.engine.settings().network.interface.addresses == ("127.0.0.1",)
+    stage.call("network.bind_address.set", "0.0.0.0")
+    assert stage.engine.settings().network.interface.addresses == ()
+
+
+def test_a_proxy_is_named_by_host_and_port() -> None:
+    stage = SessionStage()
+    stage.call("network.proxy_address.set", "127.0.0.1:3128")
+    assert str(stage.engine.settings().network.proxy) == "http://127.0.0.1:3128"
+    assert stage.call("network.proxy_address") == "127.0.0.1"
+
+
+def test_the_dht_is_switched_and_told_of() -> None:
+    stage = SessionStage()
+    stage.call("dht.mode.set", "disable")
+    assert stage.engine.settings().dht.enabled is False
+    assert stage.call("dht.statistics") == {"active": 0, "dht": "disable", "throttle": ""}
+    stage.call("dht.mode.set", "on")
+    stage.engine.exported = {
+        "blobtorrent_dht_nodes": {"ipv4": 3, "ipv6": 4}, "blobtorrent_dht_datagrams_total": {"ipv4,query": 5}}
+    statistics = stage.call("dht.statistics")
+    assert isinstance(statistics, dict)
+    assert {name: statistics[name] for name in ("active", "dht", "nodes", "queries_received")} == {
+        "active": 1, "dht": "on", "nodes": 7, "queries_received": 5}
+
+
+def test_a_node_to_begin_with_is_added_once() -> None:
+    stage = SessionStage({"dht": {"bootstrap": []}})
+    for node in ("Router.Example", "router.example:6881", "other.example:1"):
+        stage.call("dht.add_node", node)
+    assert stage.engine.settings().dht.bootstrap == ("router.example:6881", "other.example:1")
+
+
+@pytest.mark.parametrize("name", ["trackers.use_udp", "throttle.min_peers.normal", "pieces.preload.type"])
+def test_what_we_have_no_use_for_is_kept_and_marked(name: str) -> None:
+    stage = SessionStage()
+    stage.call(f"{name}.set", "5")
+    assert stage.call(name) == 5
+    for ending in ("", ".set"):
+        command = stage.registry.find(f"{name}{ending}")
+        assert command is not None and command.is_neutral
+    assert stage.engine.desk.wishes == []
+
+
+def test_two_names_of_a_variable_have_one_value() -> None:
+    stage = SessionStage()
+    assert stage.call("throttle.max_uploads.div.set", 3) is None
+    assert stage.call("throttle.max_uploads.div._val") == 3
+    assert stage.call("throttle.max_uploads.div._val.set", 4) == 4
+    assert stage.call("throttle.max_uploads.div") == 4
+
+
+@pytest.mark.parametrize("value", [-1, 64 << 20])
+def test_the_limit_of_requests_has_bounds(value: int) -> None:
+    with pytest.raises(Fault, match="Invalid XMLRPC limit size"):
+        SessionStage().call("network.xmlrpc.size_limit.set", value)
+
+
+def test_a_list_is_not_the_callers_to_change() -> None:
+    stage = SessionStage()
+    patterns = stage.call("file.prioritize_toc.first")
+    assert isinstance(patterns, list)
+    patterns.append("*.iso")
+    assert stage.call("file.prioritize_toc.first") == ["*.avi", "*.mp4", "*.mkv", "*.gz"]
+    stage.call("file.prioritize_toc.last.push_back", "*.rar")
+    assert stage.call("file.prioritize_toc.last") == ["*.zip", "*.rar"]

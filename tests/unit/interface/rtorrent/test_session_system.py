@@ -1,0 +1,94 @@
+"""Who we are, where we are, and how we end."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from blobtorrent.interface.rtorrent.context import Trust
+from blobtorrent.interface.rtorrent.faults import Fault
+from tests.support.rtorrentsession import SessionStage
+
+
+def test_versions_are_those_that_clients_expect() -> None:
+    stage = SessionStage()
+    names = ("client_version", "library_version", "api_version")
+    assert [stage.call(f"system.{name}") for name in names] == ["0.9.8", "0.13.8", "10"]
+
+
+def test_times_are_of_the_clock() -> None:
+    stage = SessionStage()
+    assert stage.call("system.time") == stage.call("system.time_seconds") == 1_700_000_000
+    assert stage.call("system.time_usec") == 1_700_000_000_250_000
+
+
+def test_a_session_is_named_by_host_and_process() -> None:
+    name = SessionStage().call("session.name")
+    assert isinstance(name, str) and re.fullmatch(rf"[^:]+:{os.getpid()}", name)
+
+
+def test_the_session_folder_ends_with_a_slash_and_is_set_once() -> None:
+    stage = SessionStage()
+    assert stage.call("session.path") == "/srv/session/"
+    stage.call("session.path.set", "/srv/other//")
+    assert stage.call("session.path") == "/srv/other/"
+    with pytest.raises(Fault, match="already set"):
+        stage.call("session.path.set", "/srv/third")
+
+
+def test_the_daemon_is_stopped() -> None:
+    for name in ("system.shutdown.normal", "system.shutdown.quick"):
+        stage = SessionStage()
+        stage.call(name)
+        assert stage.engine.was_stopped
+
+
+def test_the_working_directory_and_the_mask_are_those_of_the_process(tmp_path: Path) -> None:
+    stage = SessionStage()
+    folder, mask = os.getcwd(), os.umask(0o022)
+    try:
+        stage.call("system.cwd.set", str(tmp_path))
+        assert stage.call("system.cwd") == str(tmp_path) == os.getcwd()
+        stage.call("system.umask.set", "0027")
+        assert os.umask(mask) == 0o027
+        with pytest.raises(Fault, match="Could not change working directory"):
+            stage.call("system.cwd.set", f"{tmp_path}/none")
+        with pytest.raises(Fault, match="Invalid umask"):
+            stage.call("system.umask.set", "9999")
+    finally:
+        os.chdir(folder)
+        os.umask(mask)
+
+
+def test_a_variable_of_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_VARIABLE", "value")
+    stage = SessionStage()
+    assert (stage.call("system.env", "A_VARIABLE"), stage.call("system.env", "NO_VARIABLE")) == ("value", "")
+
+
+def test_strangers_read_versions_and_limits_and_change_nothing_else() -> None:
+    stage = SessionStage()
+    assert stage.call("system.client_version", trust=Trust.SAFE) == "0.9.8"
+    stage.call("throttle.global_up.max_rate.set", 1024, trust=Trust.SAFE)
+    for name in ("directory.default.set", "session.path.set", "system.cwd.set", "system.shutdown.normal", "system.env"):
+        with pytest.raises(Fault) as refused:
+            stage.call(name, "/srv", trust=Trust.SAFE)
+        assert refused.value.code == -507
+
+
+def test_only_a_view_that_exists_is_shown() -> None:
+    stage = SessionStage()
+    stage.call("ui.current_view.set", "started")
+    stage.call("ui.current_view.set", "nosuch")
+    assert stage.call("ui.current_view") == "started"
+
+
+def test_encryption_options_are_checked_and_told_in_words_of_0_16() -> None:
+    stage = SessionStage()
+    stage.call("protocol.encryption.set", "allow_incoming", "handshake_require", "stream_prefer")
+    assert stage.call("protocol.encryption") == "handshake_require,stream_prefer"
+    with pytest.raises(Fault, match="Invalid option name"):
+        stage.call("protocol.encryption.set", "bogus")
