@@ -53,8 +53,9 @@ EVENTS: dict[str, dict[str, str]] = {
     "inserted_new": {},
     "inserted_session": {},
     "erased": {"~_delete_tied": "d.delete_tied="},
-    "partially_restarted": {},
 }
+
+OTHER_EVENTS = ("event.system.shutdown", "event.system.startup_done", "event.view.hide", "event.view.show")
 
 _FOLLOWED = (StateChanged, HeldChanged, TorrentAdded, TorrentChanged, TorrentFinished, TorrentMoved, TorrentRemoved)
 _RUNNING = ("downloading", "seeding", "metadata")

@@ -44,8 +44,8 @@ def commands(downloads: Downloads, arrivals: Arrivals, steering: Steering) -> It
         return None
 
     for name, order in _PLAIN.items():
-        yield command(name, partial(load, order), f"SOURCE, COMMAND...: {_said(order)}, from a path, a pattern, a URL or "
-                      "a magnet link; the commands are run on it first.", target=Target.ANY, category="load")
+        yield command(name, partial(load, order), f"SOURCE, COMMAND...: {_said(order)}, from a path, pattern, URL or "
+                      "magnet link; the commands are run on it first.", target=Target.ANY, category="load")
     for name, order in _RAW.items():
         yield command(name, partial(load_raw, order), f"BYTES, COMMAND...: {_said(order)}, from the bytes of its "
                       ".torrent file; the commands are run on it first.", target=Target.ANY, category="load")

@@ -1,4 +1,4 @@
-"""The side of downloads, put together: everything that d.*, f.*, p.*, t.*, view.* and load.* need, and their commands."""
+"""The side of downloads, put together: what d.*, f.*, p.*, t.*, view.* and load.* need, and their commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from blobtorrent.interface.rtorrent.downloads import (
 from blobtorrent.interface.rtorrent.downloads.aiming import Aiming
 from blobtorrent.interface.rtorrent.downloads.arriving import Arrivals
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads, Engine
-from blobtorrent.interface.rtorrent.downloads.following import EVENTS, PREFIX, Follower
+from blobtorrent.interface.rtorrent.downloads.following import EVENTS, OTHER_EVENTS, PREFIX, Follower
 from blobtorrent.interface.rtorrent.downloads.steering import Steering
 from blobtorrent.interface.rtorrent.downloads.views import FILTERED_ON, Views
 from blobtorrent.interface.rtorrent.values import Call
@@ -41,7 +41,7 @@ class DownloadSide:
     called on the interpreter's thread. `keep(download)` writes HASH.torrent where clients look for it.
     `rechecks_finished()` is what pieces.hash.on_completion says.
 
-    To use it: add `commands()`, define `events()`, read the configuration, then `begin`. A request ends with `settle`.
+    To use it: add `commands()`, call `events`, read the configuration, then `begin`. A request ends with `settle`.
     """
 
     def __init__(self, engine: Engine, bus: EventBus, interpreter: Interpreter, *, wake: Callable[[], None],
@@ -70,8 +70,10 @@ class DownloadSide:
         yield from loading.commands(downloads, self.arrivals, steering)
 
     def events(self) -> None:
-        """Give the multi methods event.download.*, which are there, the keys that rTorrent gives them."""
+        """Define the multi methods event.*, with the keys that rTorrent gives them."""
         context = self._interpreter.context(Trust.FULL)
+        for name in (*(f"{PREFIX}{name}" for name in EVENTS), *OTHER_EVENTS):
+            context.call("method.insert", [name, "multi|rlookup|static"])
         for name, keys in EVENTS.items():
             for key, body in keys.items():
                 context.call("method.set_key", [f"{PREFIX}{name}", key, body])
