@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from blobtorrent.config.schema import Settings
-from blobtorrent.interface.rtorrent import aliases
 from blobtorrent.interface.rtorrent.commands import language, methods
 from blobtorrent.interface.rtorrent.context import Aim, Context, Target, Trust
 from blobtorrent.interface.rtorrent.faults import failed
@@ -89,7 +88,6 @@ class SessionStage:
         self.registry.extend(methods.commands(self.registry, Store(self.registry)))
         self.registry.extend(self._views())
         self.commands.finish(self.interpreter)
-        aliases.install(self.registry)
 
     def _views(self) -> Iterator[Command]:
         """As much of views as groups are made with."""

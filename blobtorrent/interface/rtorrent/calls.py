@@ -6,6 +6,7 @@ that rTorrent's XML-RPC library answers by itself (`system.multicall` and those 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
@@ -44,6 +45,8 @@ WITHOUT_TARGET: Final = frozenset((
     "directory", "session", "to_gm_time", "to_gm_date", "to_time", "to_date", "to_elapsed_time", "to_kb", "to_mb",
     "to_xb", "to_throttle",
 ))
+
+_OF_GROUP: Final = re.compile(r"group\..+\.(view|ratio\.(min|max|upload))(\.set)?")
 
 _MANY = "  (A '*' at the end would avoid this failure)"
 _TYPE_NUMBERS: Final = {"i8": 10, "double": 2, "dateTime.iso8601": 3, "nil": 9, "ex:nil": 9}
@@ -101,7 +104,7 @@ class Calls:
         accept: Callable[[Raw], Value] | None = None,
     ) -> Value:
         aim = NOTHING
-        if name in WITHOUT_TARGET:
+        if name in WITHOUT_TARGET or _OF_GROUP.fullmatch(name):
             if params and params[0] == "":
                 params = params[1:]
         elif params:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from blobtorrent.interface.rtorrent import aliases
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command
-from blobtorrent.interface.rtorrent.session import ratiogroups
+from blobtorrent.interface.rtorrent.session import listening, ratiogroups
 from blobtorrent.interface.rtorrent.session.addresstables import AddressTables
 from blobtorrent.interface.rtorrent.session.aliases import add_names
 from blobtorrent.interface.rtorrent.session.chokegroups import ChokeGroups
@@ -15,6 +16,7 @@ from blobtorrent.interface.rtorrent.session.engine import SessionEngine
 from blobtorrent.interface.rtorrent.session.execute import Outside, Programs, at_once
 from blobtorrent.interface.rtorrent.session.figures import FigureCommands
 from blobtorrent.interface.rtorrent.session.housekeeping import Housekeeping
+from blobtorrent.interface.rtorrent.session.listening import Open, already_open
 from blobtorrent.interface.rtorrent.session.logfiles import LogFiles
 from blobtorrent.interface.rtorrent.session.mapped import MappedSettings
 from blobtorrent.interface.rtorrent.session.ports import Ports
@@ -30,13 +32,15 @@ from blobtorrent.interface.rtorrent.session.words import Words
 
 class SessionCommands:
     """Owned by the interpreter's thread. `folder` is the session folder, empty for none; `wall` tells the seconds since
-    1970, `now` is a clock that is never set back. `outside(call)` waits for a program while others have their turns.
+    1970, `now` is a clock that is never set back. `outside(call)` waits for a program while others have their turns,
+    `open_place(text)` listens at one more place.
     """
 
     def __init__(
         self, engine: SessionEngine, *, folder: str, wall: Callable[[], float], now: Callable[[], float],
-        outside: Outside = at_once, claims: Claims = USUAL_CLAIMS,
+        outside: Outside = at_once, open_place: Open = already_open, claims: Claims = USUAL_CLAIMS,
     ) -> None:
+        self._open_place = open_place
         self.variables = Variables(NEUTRAL)
         self.logs = LogFiles(wall)
         self.system = System(engine, claims, folder=folder, wall=wall)
@@ -52,11 +56,13 @@ class SessionCommands:
         for part in self._parts:
             yield from part.commands()
         yield from ratiogroups.commands()
+        yield from listening.commands(self._open_place)
 
     def finish(self, interpreter: Interpreter) -> None:
         """What is made of other commands: to be called when all of them are in the registry."""
         ratiogroups.make_usual_group(interpreter.context())
         add_names(interpreter.registry)
+        aliases.install(interpreter.registry)
 
     def next_due_s(self) -> float | None:
         """When `run_due` has something to do, by the clock `now`; None: never, as it is now."""

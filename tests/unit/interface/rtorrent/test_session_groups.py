@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from blobtorrent.interface.rtorrent.calls import Calls
+from blobtorrent.interface.rtorrent.context import NOTHING, Trust
 from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.interface.rtorrent.values import Value
 from tests.support.rtorrentsession import SessionStage
 
 SEEDS = {"d.is_active": 1, "d.complete": 1, "d.bytes_done": 1000}
@@ -113,3 +116,11 @@ def test_choke_groups_keep_what_is_set() -> None:
         stage.call("choke_group.up.max", 2)
     with pytest.raises(Fault, match="Invalid option name"):
         stage.call("choke_group.tracker.mode.set", 0, "bogus")
+
+
+@pytest.mark.parametrize("params", [["", 7], [7]])
+def test_a_bound_of_a_group_is_set_with_an_empty_target_or_without(params: list[Value]) -> None:
+    stage = group()
+    calls = Calls(stage.interpreter, lambda _text: NOTHING)
+    assert calls.answer("group.rg.ratio.min.set", params, Trust.FULL) == 7
+    assert calls.answer("group.rg.ratio.min", [""], Trust.FULL) == 7

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.interface.rtorrent.session.listening import commands
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import SessionStatus, TorrentStatus
 from tests.support.rtorrentsession import SessionStage
@@ -179,3 +180,19 @@ def test_a_list_is_not_the_callers_to_change() -> None:
     assert stage.call("file.prioritize_toc.first") == ["*.avi", "*.mp4", "*.mkv", "*.gz"]
     stage.call("file.prioritize_toc.last.push_back", "*.rar")
     assert stage.call("file.prioritize_toc.last") == ["*.zip", "*.rar"]
+
+
+@pytest.mark.parametrize(("name", "given", "place"), [
+    ("open_port", "127.0.0.1:5000", "127.0.0.1:5000"), ("open_port", 5000, "127.0.0.1:5000"),
+    ("open_port", "[::1]:5000", "[::1]:5000"), ("open_local", "/run/rpc.sock", "unix:/run/rpc.sock"),
+])
+def test_a_place_to_listen_at_is_as_in_our_settings(name: str, given: Any, place: str) -> None:
+    places: list[str] = []
+    opening = {command.name: command for command in commands(places.append)}[f"network.scgi.{name}"]
+    opening.run(SessionStage().interpreter.context(), None, [given])
+    assert places == [place]
+
+
+def test_without_a_configuration_file_all_places_are_open_already() -> None:
+    with pytest.raises(Fault, match="SCGI already enabled"):
+        SessionStage().call("network.scgi.open_port", "127.0.0.1:5000")
