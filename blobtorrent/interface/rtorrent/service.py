@@ -11,9 +11,11 @@ from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.rtorrent import aliases
 from blobtorrent.interface.rtorrent.calls import Calls
 from blobtorrent.interface.rtorrent.commands import arithmetic, conversions, language, methods
-from blobtorrent.interface.rtorrent.context import Aim, Trust
+from blobtorrent.interface.rtorrent.context import Trust
+from blobtorrent.interface.rtorrent.downloads.fetching import Fetcher
+from blobtorrent.interface.rtorrent.downloads.keeping import SessionFolder
+from blobtorrent.interface.rtorrent.downloads.side import DownloadSide
 from blobtorrent.interface.rtorrent.exchange import Exchange
-from blobtorrent.interface.rtorrent.faults import unsupported_target
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command, Registry
 from blobtorrent.interface.rtorrent.session.catalogue import SessionCommands
@@ -22,11 +24,13 @@ from blobtorrent.interface.rtorrent.session.system import Claims
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.turns import Turns
 from blobtorrent.interface.rtorrent.xmlanswer import V0_9, V0_16, Dialect
+from blobtorrent.network.policy import binding_of
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.metrics import Registry as Metrics
 
 log = get_logger(__name__)
 
+LOOK_S = 0.02                          # between two looks whether all torrents are known
 _MODERN = (0, 16, 0)                   # from this version on answers are written in another way
 
 
@@ -45,6 +49,8 @@ class Machinery:
 
     def __init__(self, around: Surroundings) -> None:
         self.turns = Turns()
+        self._gateway = around.gateway
+        self._is_awake = False         # somebody is about to look what has happened
         self.registry = Registry()
         self.interpreter = Interpreter(self.registry, _note)
         self.store = Store(self.registry)
@@ -57,23 +63,37 @@ class Machinery:
         self._add(arithmetic.commands(_seconds))
         self._add(conversions.commands(_seconds))
         self._add(self.session.commands())
+        self._folder = SessionFolder(lambda: self.session.system.session_folder)
+        self._fetcher = Fetcher(self.turns.post, lambda: binding_of(around.desk.settings().network))
+        self.downloads = DownloadSide(
+            around.gateway, around.gateway.bus, self.interpreter, wake=self._wake, fetch=self._fetcher.fetch,
+            keep=self._folder.write, rechecks_finished=self._rechecks_finished)
+        self._folder.downloads = self.downloads.downloads
+        self.downloads.follower.listeners.append(self._folder.on_event)
+        self._add(self.downloads.commands())
+        self.downloads.events()
         aliases.install(self.registry)
         self.session.finish(self.interpreter)
-        self._calls = Calls(self.interpreter, self._aim_of)
+        self._calls = Calls(self.interpreter, self.downloads.aiming.read)
 
     def start(self) -> None:
         self.turns.next_due_s = self.session.next_due_s
         self.turns.run_due = self._run_due
         self.turns.start()
+        self.turns.post(self._begin)
 
     def stop(self, timeout_s: float) -> bool:
         ended = self.turns.stop(timeout_s)
+        self.downloads.end()
         self.session.close()
-        return ended
+        return self._fetcher.stop(timeout_s) and ended
 
     def perform(self, exchange: Exchange, trust: Trust) -> None:
         """To be called by whoever has the turn."""
+        self.downloads.poll()
         exchange.perform(self._calls, trust)
+        self.downloads.settle()
+        self.downloads.poll()
 
     def _add(self, commands: Iterable[Command]) -> None:
         self.registry.extend(commands)
@@ -81,8 +101,26 @@ class Machinery:
     def _run_due(self) -> None:
         self.session.run_due(self.interpreter)
 
-    def _aim_of(self, text: str) -> Aim:
-        raise unsupported_target()
+    def _begin(self) -> None:
+        """Follow the engine's torrents, once they are all known."""
+        if self._gateway.session.state == "starting":
+            time.sleep(LOOK_S)
+            self.turns.post(self._begin)
+        else:
+            self.downloads.begin()
+
+    def _wake(self) -> None:
+        """Something happened to a torrent; on any thread. One look is enough for all that has happened by then."""
+        if not self._is_awake:
+            self._is_awake = True
+            self.turns.post(self._look)
+
+    def _look(self) -> None:
+        self._is_awake = False
+        self.downloads.poll()
+
+    def _rechecks_finished(self) -> bool:
+        return bool(self.interpreter.context(Trust.FULL).call("pieces.hash.on_completion"))
 
 
 def dialect_of(version: str) -> Dialect:

@@ -1,0 +1,66 @@
+"""The session folder as clients look into it: HASH.torrent of every download.
+
+Nothing of ours depends on it: the engine keeps its own. Clients read these files, and some rewrite them before they
+load them again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from blobtorrent.interface.rtorrent.downloads.download import Download
+from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
+from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+FOLDER_MODE = 0o700
+
+
+class SessionFolder:
+    """`path()` is where it is, empty for nowhere. Owned by the interpreter's thread."""
+
+    def __init__(self, path: Callable[[], str]) -> None:
+        self._path = path
+        self.downloads: Downloads | None = None            # set by whoever knows them
+
+    def write(self, download: Download) -> None:
+        """Its .torrent file is there, as it was added. What goes wrong is logged."""
+        folder = self._path()
+        if not folder or self.downloads is None or download.status.lacks_metadata:
+            return
+        path = os.path.join(folder, f"{download.hash}.torrent")
+        try:
+            raw = self.downloads.raw(download)
+            os.makedirs(folder, FOLDER_MODE, exist_ok=True)
+            with open(f"{path}.new", "wb") as file:
+                file.write(raw)
+            os.replace(f"{path}.new", path)
+        except (OSError, Fault) as error:
+            log.warning("a file of the session folder was not written", path=path, reason=str(error))
+
+    def write_missing(self, download: Download) -> None:
+        """The same, unless there is one."""
+        folder = self._path()
+        if folder and not os.path.exists(os.path.join(folder, f"{download.hash}.torrent")):
+            self.write(download)
+
+    def drop(self, download: Download) -> None:
+        """It was erased."""
+        folder = self._path()
+        if folder:
+            try:
+                os.unlink(os.path.join(folder, f"{download.hash}.torrent"))
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                log.warning("a file of the session folder was not deleted", download=download.hash, reason=str(error))
+
+    def on_event(self, name: str, download: Download) -> None:
+        """A listener of the follower."""
+        if name in ("inserted_new", "inserted_session"):
+            self.write_missing(download)
+        elif name == "erased":
+            self.drop(download)
