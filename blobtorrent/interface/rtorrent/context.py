@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 
 MAX_STEPS: Final = 300_000      # commands that one request may run
-MAX_DEPTH: Final = 48           # commands that wait for each other
+MAX_DEPTH: Final = 160          # commands, texts and function objects in each other; Python's own stack holds more
 
 
 class Trust(IntEnum):
@@ -62,9 +62,19 @@ class Budget:
         if self.steps < 0:
             raise Fault(REFUSED, "Too much work for one request.")
 
+    def enter(self) -> None:
+        """A command, text or function object begins inside of another; `leave` ends it. Raises Fault for too many."""
+        self.spend()
+        if self.depth >= MAX_DEPTH:
+            raise Fault(REFUSED, "Too deep a nesting of commands.")
+        self.depth += 1
+
+    def leave(self) -> None:
+        self.depth -= 1
+
     def grant(self, steps: int) -> None:
         """Allow for rows that the request itself asked for: those of a multicall that nothing else called."""
-        if self.depth <= 1:
+        if self.depth <= 2:
             self.steps += steps
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from blobtorrent.interface.rtorrent.context import Context, Target
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command, Registry, Run
-from blobtorrent.interface.rtorrent.values import Call, Value, convert_number, one_number, one_text
+from blobtorrent.interface.rtorrent.values import Call, Value, convert_number, measured, one_number, one_text
 
 
 class Kind(Enum):
@@ -106,7 +106,7 @@ class Store:
         if body is None:
             bodies.pop(key, None)
         else:
-            bodies[key] = body
+            bodies[key] = measured(body)
 
     def rlookup(self, key: str) -> list[str]:
         """The multi methods with rlookup that have `key`, in the order they were defined."""
@@ -124,9 +124,9 @@ def _initial(kind: Kind, value: Value) -> Value:
     if kind is Kind.MULTI:
         return {}
     if kind is Kind.SIMPLE:
-        return value
+        return measured(value)
     if kind is Kind.LIST:
-        return list(value) if isinstance(value, list) else []
+        return measured(list(value)) if isinstance(value, list) else []
     if kind is Kind.STRING:
         if value is None or isinstance(value, (int, str)):
             return "" if value is None else str(value)
@@ -169,7 +169,7 @@ def _setter(definition: Definition) -> Run:
         if definition.kind is Kind.STRING:
             definition.value = one_text(args)
         elif definition.kind is Kind.LIST:
-            definition.value = list(args)
+            definition.value = measured(list(args))
         else:
             number = one_number(args)
             definition.value = int(bool(number)) if definition.kind is Kind.BOOL else number

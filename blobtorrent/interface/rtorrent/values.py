@@ -15,6 +15,8 @@ SMALLEST: Final = -(1 << 63)
 LARGEST: Final = (1 << 63) - 1
 MAX_TEXT: Final = 16 << 20      # characters a command may build; a text that doubles itself ends here
 MAX_NESTING: Final = 64         # lists in lists
+MAX_VALUES: Final = 1 << 16     # in a list that is kept, those in its lists too
+_LONGEST_NUMBER: Final = 4096   # characters
 
 _DIGITS = re.compile(r"[ \t\n\v\f\r]*([+-]?)(0[xX](?=[0-9a-fA-F]))?([0-9a-zA-Z]*)")
 _SHIFTS: Final = {"b": 0, "B": 0, "k": 10, "K": 10, "m": 20, "M": 20, "g": 30, "G": 30}
@@ -46,7 +48,7 @@ def saturated(number: int) -> int:
 
 def _digits(text: str, base: int) -> tuple[int, int] | None:
     """The number without any suffix that `text` begins with, and where it ends, or None."""
-    found = _DIGITS.match(text)
+    found = _DIGITS.match(text[:_LONGEST_NUMBER])
     assert found is not None
     sign, prefix, digits = found.groups()
     start = found.start(3)
@@ -157,6 +159,20 @@ def flatten(values: Sequence[Value], depth: int = 0) -> Iterator[Value]:
             yield from flatten(value, depth + 1)
         else:
             yield value
+
+
+def measured(value: Value) -> Value:
+    """`value` itself, where it may be kept: values that grow out of each other end here. Raises Fault."""
+    waiting, count = [(value, 0)], 0
+    while waiting:
+        part, depth = waiting.pop()
+        inner = (part.args if isinstance(part, Call) else part if isinstance(part, list)
+                 else list(part.values()) if isinstance(part, dict) else [])
+        count += 1 + len(inner)
+        if count > MAX_VALUES or inner and depth >= MAX_NESTING:
+            raise failed("Too large a list.")
+        waiting.extend((element, depth + 1) for element in inner)
+    return value
 
 
 def joined(values: Sequence[Value]) -> str:

@@ -9,7 +9,7 @@ from blobtorrent.interface.rtorrent.context import Context, Target
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command, Registry, Run
 from blobtorrent.interface.rtorrent.store import Kind, Store, body_of, flexible_body_of, ordered
-from blobtorrent.interface.rtorrent.values import Value, one_number, one_text, to_text
+from blobtorrent.interface.rtorrent.values import Value, measured, one_number, one_text, to_text
 
 CATEGORY = "language"
 
@@ -79,7 +79,7 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
         body = flexible_body_of(args[1:])
         if definition.kind is not Kind.SIMPLE:
             raise failed("Object is wrong type or const.")
-        definition.value = body
+        definition.value = measured(body)
         return body
 
     def const(context: Context, item: Any, args: Sequence[Value]) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from blobtorrent.interface.rtorrent.context import MAX_DEPTH, Context, Target, Trust
+from blobtorrent.interface.rtorrent.context import Context, Target, Trust
 from blobtorrent.interface.rtorrent.faults import REFUSED, Fault, no_such_command, wrong_target
 from blobtorrent.interface.rtorrent.language.parser import Statement, parse_statement
 from blobtorrent.interface.rtorrent.registry import Command, Registry
@@ -13,6 +13,11 @@ from blobtorrent.interface.rtorrent.values import Call, Value, argument_list
 
 _CACHED_TEXTS: Final = 512
 _CACHED_LENGTH: Final = 4096
+
+# What is as much work as calling a command.
+_CHARACTERS_A_STEP: Final = 1024        # of an answer
+_SYNTAX_A_STEP: Final = 16              # characters of a text that is read
+_ARGUMENTS_A_STEP: Final = 8
 
 
 class Interpreter:
@@ -44,27 +49,32 @@ class Interpreter:
         else:
             raise wrong_target()
         budget = context.budget
-        budget.spend()
-        if budget.depth >= MAX_DEPTH:
-            raise Fault(REFUSED, "Too deep a nesting of commands.")
-        budget.depth += 1
+        budget.enter()
         try:
-            return command.run(context, item, args)
+            result = command.run(context, item, args)
         finally:
-            budget.depth -= 1
+            budget.leave()
+        if type(result) is str and len(result) > _CHARACTERS_A_STEP:
+            budget.spend(len(result) // _CHARACTERS_A_STEP)
+        return result
 
     def run_text(self, context: Context, text: str, *, many: bool = False) -> Value:
         """Run the first command of a text, or with `many` all in turn; the result is the last one's. Raises Fault.
 
         What follows a command is not looked at before it ran, so an error there comes after its effects.
         """
-        start, result = 0, None
-        while start < len(text):
-            statement = self._parse(text, start)
-            start = statement.end
-            result = self._run(context, statement)
-            if not many:
-                break
+        start: int = 0
+        result: Value = None
+        context.budget.enter()
+        try:
+            while start < len(text):
+                statement = self._parse(context, text, start)
+                start = statement.end
+                result = self._run(context, statement)
+                if not many:
+                    break
+        finally:
+            context.budget.leave()
         return result
 
     def run_object(self, context: Context, body: Value) -> Value:
@@ -92,15 +102,11 @@ class Interpreter:
 
     def run_nested(self, context: Context, body: Value) -> Value:
         """`run_object` for a part of a body, which counts as nested so that lists in lists end somewhere."""
-        budget = context.budget
-        budget.spend()
-        if budget.depth >= MAX_DEPTH:
-            raise Fault(REFUSED, "Too deep a nesting of commands.")
-        budget.depth += 1
+        context.budget.enter()
         try:
             return self.run_object(context, body)
         finally:
-            budget.depth -= 1
+            context.budget.leave()
 
     def prepared(self, context: Context, args: Sequence[Value]) -> list[Value]:
         """The arguments of a parsed call as its command gets them: texts with `$` and due function objects replaced by
@@ -111,22 +117,28 @@ class Interpreter:
         if isinstance(arg, str):
             return self.run_text(context, arg[1:]) if arg.startswith("$") else arg
         if isinstance(arg, Call):
-            args = self.prepared(context, arg.args)
+            context.budget.enter()
+            try:
+                args = self.prepared(context, arg.args)
+            finally:
+                context.budget.leave()
             return self.call(context, arg.name, args) if arg.due == 1 else Call(arg.name, args, max(0, arg.due - 1))
         return arg
 
     def _run(self, context: Context, statement: Statement) -> Value:
         if not statement.name:
             return None
+        if len(statement.args) > _ARGUMENTS_A_STEP:
+            context.budget.spend(len(statement.args) // _ARGUMENTS_A_STEP)
         if statement.is_plain:
             return self.call(context, statement.name, list(statement.args))
         args = self.prepared(context, statement.args)
         return self.call(context, statement.name, argument_list(args[0]) if len(args) == 1 else args)
 
-    def _parse(self, text: str, start: int) -> Statement:
-        """What stands at `start`, from the cache where a column or a handler is run again and again."""
+    def _parse(self, context: Context, text: str, start: int) -> Statement:
+        """What stands at `start`, from the cache where a column or a handler is run again and again. Raises Fault."""
         if len(text) > _CACHED_LENGTH:
-            return parse_statement(text, start)
+            return _parse_long(context, text, start)
         found = self._parsed.get((text, start))
         if found is None:
             found = parse_statement(text, start)
@@ -134,6 +146,17 @@ class Interpreter:
                 self._parsed.clear()
             self._parsed[text, start] = found
         return found
+
+
+def _parse_long(context: Context, text: str, start: int) -> Statement:
+    """Reading it is work as well. Raises Fault."""
+    end = len(text)
+    try:
+        statement = parse_statement(text, start)
+        end = statement.end
+    finally:
+        context.budget.spend((end - start) // _SYNTAX_A_STEP)
+    return statement
 
 
 def _require(trust: Trust, command: Command) -> None:

@@ -14,8 +14,9 @@ from blobtorrent.interface.rtorrent.faults import failed
 
 MAX_STEPS: Final = 4000             # of a pattern, its repeats written out
 MAX_DEPTH: Final = 48               # groups in groups
+MAX_PATTERN: Final = 4096           # characters
 MAX_TEXT: Final = 1 << 16
-_MOVES_A_STEP: Final = 64           # moves in a pattern that are as much work as a command
+_MOVES_A_STEP: Final = 8            # moves in a pattern that are as much work as a command
 
 Accepts = Callable[[str], bool]
 
@@ -46,6 +47,8 @@ _CONTROLS: Final = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v", "0": 
 
 def matches(pattern: str, text: str, budget: Budget) -> bool:
     """Whether all of `text` is what `pattern` describes. Raises Fault when it asks for too much."""
+    if len(pattern) > MAX_PATTERN:
+        raise failed("Too long a pattern for 'match'.")
     try:
         steps = _Parser(pattern).parse()
     except _Invalid:
