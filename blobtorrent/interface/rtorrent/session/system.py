@@ -42,7 +42,7 @@ class System:
         self._folder = folder
         self._is_folder_set = False
         self._name = f"{socket.gethostname()}:{os.getpid()}"
-        self._is_daemon = 1
+        self._is_daemon = 0
 
     @property
     def session_folder(self) -> str:
@@ -118,8 +118,8 @@ class System:
         yield command("system.umask.set", _set_umask, "Which bits new files lack, in octal digits.", category=SYSTEM)
         yield command("system.env", _variable, "NAME: a variable of the daemon's environment; empty: there is none.",
                       returns="string", category=SYSTEM)
-        yield getter("system.daemon", lambda: self._is_daemon, "Whether there is no screen: always.", category=SYSTEM,
-                     is_neutral=True)
+        yield getter("system.daemon", lambda: self._is_daemon, "Whether a screen was not wanted; there is none.",
+                     category=SYSTEM, is_neutral=True)
         yield command("system.daemon.set", self._set_daemon, "Sets system.daemon.", returns="i8", category=SYSTEM,
                       is_neutral=True)
         for name in ("system.shutdown.normal", "system.shutdown.quick"):
