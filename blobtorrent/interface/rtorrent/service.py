@@ -50,6 +50,7 @@ class Machinery:
     def __init__(self, around: Surroundings) -> None:
         self.turns = Turns()
         self._gateway = around.gateway
+        self._is_stopping = False
         self._is_awake = False         # somebody is about to look what has happened
         self.registry = Registry()
         self.interpreter = Interpreter(self.registry, _note)
@@ -83,6 +84,7 @@ class Machinery:
         self.turns.post(self._begin)
 
     def stop(self, timeout_s: float) -> bool:
+        self._is_stopping = True
         ended = self.turns.stop(timeout_s)
         self.downloads.end()
         self.session.close()
@@ -102,12 +104,10 @@ class Machinery:
         self.session.run_due(self.interpreter)
 
     def _begin(self) -> None:
-        """Follow the engine's torrents, once they are all known."""
-        if self._gateway.session.state == "starting":
+        """Follow the engine's torrents, once they are all known: what is asked before waits for its turn."""
+        while self._gateway.session.state == "starting" and not self._is_stopping:
             time.sleep(LOOK_S)
-            self.turns.post(self._begin)
-        else:
-            self.downloads.begin()
+        self.downloads.begin()
 
     def _wake(self) -> None:
         """Something happened to a torrent; on any thread. One look is enough for all that has happened by then."""

@@ -19,7 +19,7 @@ from blobtorrent.interface.rtorrent.downloads.download import CLOSED, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.following import Follower
 from blobtorrent.interface.rtorrent.downloads.resumedata import Resume, read_resume
-from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.values import Value
 from blobtorrent.model.errors import BlobTorrentError, Conflict
 from blobtorrent.runtime.logs import get_logger
@@ -47,6 +47,7 @@ class Order(NamedTuple):
     start: bool
     bodies: tuple[Value, ...] = ()
     is_verbose: bool = False
+    must_load: bool = False            # whoever asks is told when nothing was loaded
 
 
 class Arrivals:
@@ -82,7 +83,8 @@ class Arrivals:
         elif lowered.startswith(_DATA):
             self._load_data(context, source, order)
         elif lowered.startswith(_URL_SCHEMES):
-            self._fetch(source, lambda raw: self.load_raw(self._later(context), raw, order, source))
+            self._fetch(source, lambda raw: self.load_raw(
+                self._later(context), raw, order._replace(must_load=False), source))
         else:
             for path in matches(source):
                 self._load_path(context, path, order)
@@ -97,7 +99,7 @@ class Arrivals:
         try:
             magnet = parse_magnet(link)
         except BlobTorrentError as error:
-            self._complain("Could not load magnet link", error.detail)
+            self._complain("Could not load magnet link", error.detail, order)
             return
         self._add(context, order, magnet=magnet)
 
@@ -106,7 +108,7 @@ class Arrivals:
         try:
             raw = base64.b64decode(text) if kind.endswith(";base64") else text.encode("utf-8", "surrogateescape")
         except (binascii.Error, ValueError) as error:
-            self._complain("Could not read data URI", str(error))
+            self._complain("Could not read data URI", str(error), order)
             return
         self.load_raw(context, raw, order)
 
@@ -116,7 +118,7 @@ class Arrivals:
         try:
             mtime = os.stat(path).st_mtime_ns
         except (OSError, ValueError) as error:
-            self._complain(f"Could not open file: {path}", str(error))
+            self._complain(f"Could not open file: {path}", str(error), order)
             return
         if self._mtimes.get(path) == mtime:
             return
@@ -126,7 +128,7 @@ class Arrivals:
         try:
             raw = read_file(path)
         except BlobTorrentError as error:
-            self._complain(f"Could not load {path}", error.detail)
+            self._complain(f"Could not load {path}", error.detail, order)
             return
         self.load_raw(context, raw, order, path, is_tied=True)
 
@@ -137,11 +139,14 @@ class Arrivals:
         try:
             metainfo = parse_torrent(raw)
         except BlobTorrentError as error:
-            self._complain("Could not create download", error.detail)
+            self._complain("Could not create download", error.detail, order)
             return
         self._add(context, order, metainfo=metainfo, raw=raw, source=source if is_tied else "")
 
-    def _complain(self, what: str, reason: str) -> None:
+    def _complain(self, what: str, reason: str, order: Order | None = None) -> None:
+        """Raises Fault when the order is one that must be carried out."""
+        if order is not None and order.must_load:
+            raise failed(f"{what}: {reason}")
         log.warning("nothing was loaded", what=what, reason=reason)
         self._interpreter.log(f"{what}: {reason}")
 
@@ -161,7 +166,7 @@ class Arrivals:
             self._ask_to_add(command, info_hash)
         except BlobTorrentError as error:
             self._follower.not_added(info_hash)
-            self._complain("Could not create download", error.detail)
+            self._complain("Could not create download", error.detail, order)
             return
         download = self._downloads.of(info_hash)
         if download is None:           # somebody was quicker to remove it

@@ -49,7 +49,32 @@ def commands(downloads: Downloads, arrivals: Arrivals, steering: Steering) -> It
     for name, order in _RAW.items():
         yield command(name, partial(load_raw, order), f"BYTES, COMMAND...: {_said(order)}, from the bytes of its "
                       ".torrent file; the commands are run on it first.", target=Target.ANY, category="load")
+    yield from _throwing(arrivals)
     yield from _tied(downloads, steering)
+    yield command("system.file_status_cache.size", lambda _context, _item, _args: arrivals.num_cached,
+                  "Files that are not loaded again while they stay as they are.", target=Target.ANY, returns="i8",
+                  category="load")._replace(is_safe=True)
+
+    def prune(_context: Context, _item: object, _args: Sequence[Value]) -> Value:
+        arrivals.prune()
+        return None
+
+    yield command("system.file_status_cache.prune", prune, "Forgets those that are gone.", target=Target.ANY,
+                  category="load")
+
+
+def _throwing(arrivals: Arrivals) -> Iterator[Command]:
+    """Those of other forks, which tell when nothing was loaded."""
+
+    def load(order: Order, context: Context, _item: object, args: Sequence[Value]) -> Value:
+        source, bodies = _read(args)
+        arrivals.load(context, source, order._replace(bodies=tuple(bodies)))
+        return 0
+
+    for name, start in (("load.throw", False), ("load.start_throw", True)):
+        order = Order(start, must_load=True)
+        yield command(name, partial(load, order), f"SOURCE, COMMAND...: {_said(order)}; a fault when it cannot.",
+                      target=Target.ANY, returns="i8", category="load")
 
 
 def _said(order: Order) -> str:
