@@ -1,0 +1,199 @@
+"""Asks a daemon what a real rTorrent was asked, and compares the answers.
+
+    python -m tests.rtorrent.replay [--on blobtorrent|rtorrent] [--verbose] [FILE...]
+
+Without files all recordings of golden/ are replayed, each on a fresh daemon. What differs on purpose is in `reasons`
+and is counted apart. Exit status 1 when less than 99 % are the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.rtorrent.reasons import reason_for
+from tests.rtorrent.recorded import GOLDEN, Answer, call, decoded, differences, framed, placed, read_lines, send
+from tests.rtorrent.servers import Server, fresh
+from tests.rtorrent.torrents import TIMES, load_all
+
+ENOUGH = 0.99
+POLL_S = 0.1
+SETTLE_S = 3.0                         # for what has no word on how long it may take
+
+Step = dict[str, Any]
+
+
+class Difference(NamedTuple):
+    """A recording that is answered in another way now. `reason` is empty when there is none."""
+
+    place: str
+    what: str
+    reason: str = ""
+
+
+class Report:
+    """What came of a file."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.compared = 0
+        self.differences: list[Difference] = []
+
+    @property
+    def num_unexplained(self) -> int:
+        return sum(not difference.reason for difference in self.differences)
+
+    def note(self, place: str, name: str, params: Any, found: list[str]) -> None:
+        self.compared += 1
+        if found:
+            self.differences.append(Difference(place, "; ".join(found[:3]), reason_for(name, params, found)))
+
+
+def replay_steps(server: Server, steps: Iterable[Step], report: Report) -> None:
+    """Do what a scenario says, in order."""
+    for number, step in enumerate(placed(list(steps), str(server.root)), 1):
+        operation = step.get("op", "call")
+        place = f"{report.name}:{number}"
+        if operation == "sleep":
+            time.sleep(step["secs"])
+        elif operation == "put":
+            _put(Path(step["path"]), payload(step["seed"], step["size"]))
+        elif operation == "write":
+            _put(Path(step["path"]), decoded(step))
+        elif operation == "rm":
+            Path(step["path"]).unlink()
+        elif operation == "file":
+            report.note(f"{place} {step['path']}", "file", [], _wait_for_file(step))
+        elif operation == "call":
+            found = _wait_for_answer(server, step)
+            report.note(f"{place} {step['name']}{_short(step['params'])}", step["name"], step["params"], found)
+
+
+def replay_raw(server: Server, cases: Iterable[Step], report: Report) -> None:
+    """Raw requests, compared with all that came, but for the length where the process number is told."""
+    for case in cases:
+        if "headers" in case:
+            headers = {name: value for name, value in case["headers"].items() if name != "CONTENT_LENGTH"}
+            request = framed(case["request"].encode("utf-8", "surrogateescape"), headers)
+        else:
+            request = case["request"].encode("latin-1")
+        try:
+            got = send(server.dial, request, half_close=case.get("half_close", False))
+        except OSError as error:
+            got = f"<<{type(error).__name__}>>".encode()
+        want = case["response"]
+        shown = got.decode("utf-8" if "headers" in case else "latin-1", "replace")
+        found = [] if shown == want else [f"{want[:300]!r}, now {shown[:300]!r}"]
+        report.note(f"{report.name} {case['label']}", case["label"], [], found)
+
+
+def payload(seed: str, size: int) -> bytes:
+    """The content that the torrents of the recordings were made of."""
+    blocks = (hashlib.sha256(f"{seed}:{number}".encode()).digest() for number in range(size // 32 + 1))
+    return b"".join(blocks)[:size]
+
+
+def replay_file(path: Path, on: str) -> Report:
+    """Replay one recording on a daemon of its own."""
+    report = Report(path.name)
+    lines = read_lines(path)
+    modern = "0.16.20" in path.name
+    if path.suffix == ".json":
+        cases = [line for line in lines if line.get("server", "0.9.8") == "0.9.8"]
+        with fresh(on, "0.16.20" if modern else "0.9.8") as server:
+            if modern:
+                load_all(server, payload)
+            replay_raw(server, cases, report)
+        return report
+    with fresh(on, "0.16.20" if modern else "0.9.8") as server:
+        if "op" in lines[-1]:
+            replay_steps(server, (line for line in lines if "op" in line), report)
+        else:
+            load_all(server, payload)
+            replay_steps(server, [_loosened(line) for line in lines if "CRASH" not in line.get("note", "")], report)
+    return report
+
+
+def _loosened(line: Step) -> Step:
+    """A recording whose answer tells of times, rates or the process: only its type is compared."""
+    return {**line, "volatile": ["", *line.get("volatile", [])]} if TIMES.search(line["name"]) else line
+
+
+def _wait_for_answer(server: Server, step: Step) -> list[str]:
+    """How the answer differs, once it does no more or the time is over."""
+    end_s = time.monotonic() + step.get("eventually", 0)
+    volatile = step.get("volatile", [])
+    while True:
+        try:
+            got: Answer = call(server.dial, step["name"], step["params"])
+        except OSError as error:
+            got = {"t": type(error).__name__}
+        found = differences(step["result"], got, volatile)
+        if not found or time.monotonic() >= end_s:
+            return found
+        time.sleep(POLL_S)
+
+
+def _wait_for_file(step: Step) -> list[str]:
+    end_s = time.monotonic() + step.get("eventually", 0)
+    path = Path(step["path"])
+    while True:
+        found = _file_differences(path, step)
+        if not found or time.monotonic() >= end_s:
+            return found
+        time.sleep(POLL_S)
+
+
+def _file_differences(path: Path, step: Step) -> list[str]:
+    if "exists" in step and path.exists() != step["exists"]:
+        return [f"exists: {path.exists()}"]
+    if "lines" not in step:
+        return []
+    try:
+        lines = path.read_text().split("\n")
+    except OSError as error:
+        return [str(error)]
+    want = step["lines"]
+    return [] if lines in (want, [*want, ""]) else [f"{want}, now {lines}"]
+
+
+def _put(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _short(params: Any) -> str:
+    text = repr(params)
+    return text if len(text) < 120 else f"{text[:117]}..."
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--on", choices=("blobtorrent", "rtorrent"), default="blobtorrent", help="what is asked")
+    parser.add_argument("--verbose", action="store_true", help="also what differs with a reason")
+    parser.add_argument("files", nargs="*", type=Path, help="recordings (default: all)")
+    args = parser.parse_args(argv)
+    files = args.files or sorted((*GOLDEN.glob("*.json*"), *GOLDEN.glob("scenarios/*.jsonl")))
+    compared = unexplained = explained = 0
+    for path in files:
+        report = replay_file(path, args.on)
+        compared += report.compared
+        unexplained += report.num_unexplained
+        explained += len(report.differences) - report.num_unexplained
+        print(f"{report.name}: {report.compared - len(report.differences)} of {report.compared} the same")
+        for difference in report.differences:
+            if args.verbose or not difference.reason:
+                print(f"  {difference.place}: {difference.what}" + (
+                    f" [{difference.reason}]" if difference.reason else ""))
+    same = compared - unexplained - explained
+    print(f"{same} of {compared} the same; {explained} differ for a reason, {unexplained} without one")
+    return 0 if unexplained <= (1 - ENOUGH) * compared else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""The six downloads that the getters were recorded of, in their states, made by calls that any rTorrent understands."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.rtorrent.recorded import GOLDEN, call
+from tests.rtorrent.servers import Server
+
+FIXTURES = GOLDEN / "fixtures"
+READY_S = 20.0
+
+ALPHA = "1DE49452D03B14E46250ADD77D84282CE455519A"
+BRAVO = "F3B8E2A8E423B1AC8D90EF5A87ADC2C0680E1609"
+CHARLIE = "BEE46435F1705AB483FEA327B2432B2D912BE6E3"
+DELTA = "1DBD3AC1307681FDF86DA0337DF4764ED1AC3DEE"
+ECHO = "379198BFDB66140E37B7FFDD2D35E337B5715D1D"
+FOXTROT = "5339763DCFCA6A79D5EE1CC5DCDE7667E4708227"
+
+# Answers that tell of times, rates, the process or what depends on a peer being connected: their types are compared.
+TIMES = re.compile(
+    r"rate$|total$|ratio$|timestamp|time|date|pid$|hostname|session\.name|local_id|peer_id|touched|elapsed|free_disk"
+    r"|memory_usage|counter|state_changed|system\.file_status|^p\.|rusage|open_sockets|open_files|current_open"
+    r"|peers_|tracker_size|^t\.(is_busy|scrape|failed|success|activity|latest|min_interval|normal_interval)")
+
+FILES = {
+    "alpha.bin": ("alpha", 300000), "delta/readme.txt": ("delta1", 100), "delta/video.mkv": ("delta2", 150000),
+    "delta/empty.nfo": ("x", 0), "echo.bin": ("echo", 2000000),
+    **{f"bravo/dir0/sub{number % 2}/file0{number}.dat": (f"bravo0{number}", 3000 + 311 * number)
+       for number in range(8)},
+}
+
+Payload = Callable[[str, int], bytes]
+
+
+def load_all(server: Server, payload: Payload) -> None:
+    """Bring all six into the states of the recordings, as far as one daemon alone can."""
+    for name, (seed, size) in FILES.items():
+        path = server.root / "a/dl" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(payload(seed, size))
+    for name, command, extra in (
+        ("alpha", "load.raw_start", ["d.custom1.set=labelA", "d.custom.set=addtime,1700000000"]),
+        ("bravo", "load.raw_start", ["d.custom1.set=label%20B"]),
+        ("charlie", "load.raw_start", []),
+        ("delta", "load.raw_start", ["d.custom1.set=priv"]),
+        ("echo", "load.raw_start", []),
+        ("foxtrot", "load.raw", []),
+    ):
+        data = base64.b64encode((FIXTURES / f"{name}.torrent").read_bytes()).decode()
+        call(server.dial, command, ["", {"$b64": data}, *extra])
+        time.sleep(0.3)
+    for hash_ in (ALPHA, BRAVO, CHARLIE, DELTA, ECHO):
+        _wait(server, "d.is_active", hash_, 1)
+        _wait(server, "d.hashing", hash_, 0)
+    call(server.dial, "d.stop", [BRAVO])
+    call(server.dial, "d.pause", [DELTA])
+    time.sleep(1.0)
+
+
+def _wait(server: Server, name: str, hash_: str, value: int) -> None:
+    end_s = time.monotonic() + READY_S
+    while time.monotonic() < end_s:
+        answer: dict[str, Any] = call(server.dial, name, [hash_])
+        if answer.get("v") == value:
+            return
+        time.sleep(0.1)
