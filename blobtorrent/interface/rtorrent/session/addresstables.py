@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from blobtorrent.interface.rtorrent.session.addresses import VERDICTS, AddressTa
 from blobtorrent.interface.rtorrent.session.engine import SessionEngine
 from blobtorrent.interface.rtorrent.session.making import command, getter
 from blobtorrent.interface.rtorrent.session.words import require_word
+from blobtorrent.interface.rtorrent.session.workingfolder import WorkingFolder
 from blobtorrent.interface.rtorrent.values import Value, one_text, to_text
 
 FILTER: Final = "ipv4_filter"
@@ -26,8 +26,9 @@ UNWANTED: Final = "unwanted"
 class AddressTables:
     """Owned by the interpreter's thread."""
 
-    def __init__(self, engine: SessionEngine) -> None:
+    def __init__(self, engine: SessionEngine, working: WorkingFolder) -> None:
         self._engine = engine
+        self._working = working
         self._filter = AddressTable()
         self._tables: dict[str, AddressTable] = {}
 
@@ -68,7 +69,7 @@ class AddressTables:
     def _load(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         text, verdict = _two_texts(args)
         require_word(verdict, tuple(VERDICTS))
-        path = os.path.abspath(os.path.expanduser(text))
+        path = self._working.full(text)
         try:
             with open(path, "rb") as file:
                 lines = file.read(MAX_LIST_BYTES).decode("utf-8", "replace").splitlines()

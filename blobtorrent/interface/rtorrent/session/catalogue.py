@@ -28,6 +28,7 @@ from blobtorrent.interface.rtorrent.session.variables import Variables
 from blobtorrent.interface.rtorrent.session.variabletable import NEUTRAL
 from blobtorrent.interface.rtorrent.session.watching import Watching
 from blobtorrent.interface.rtorrent.session.words import Words
+from blobtorrent.interface.rtorrent.session.workingfolder import WorkingFolder
 
 
 class SessionCommands:
@@ -42,14 +43,16 @@ class SessionCommands:
     ) -> None:
         self._open_place = open_place
         self.variables = Variables(NEUTRAL)
-        self.logs = LogFiles(wall)
-        self.system = System(engine, claims, folder=folder, wall=wall)
+        self.working = WorkingFolder()
+        self.logs = LogFiles(self.working, wall)
+        self.system = System(engine, claims, folder=folder, working=self.working, wall=wall)
         self.scheduling = Scheduling(now)
-        self.watching = Watching(now)
+        self.watching = Watching(now, self.working)
         self._parts = (
             self.variables, self.logs, self.system, self.scheduling, self.watching, MappedSettings(engine),
-            Throttles(engine), Ports(engine), Dht(engine), FigureCommands(engine), AddressTables(engine), ChokeGroups(),
-            Words(), FilePatterns(), Housekeeping(), Programs(self.logs.note_program, outside),
+            Throttles(engine), Ports(engine), Dht(engine), FigureCommands(engine),
+            AddressTables(engine, self.working), ChokeGroups(), Words(), FilePatterns(), Housekeeping(),
+            Programs(self.logs.note_program, outside, self.working),
         )
 
     def commands(self) -> Iterator[Command]:

@@ -55,9 +55,9 @@ class Dht:
 
     def _statistics(self) -> Value:
         is_enabled = self._engine.settings().dht.enabled
-        figures = {label: int(value) for label, value in self._engine.figures("blobtorrent_dht_nodes").items()}
+        figures = self._engine.figures("blobtorrent_dht_nodes") if is_enabled else {}
         statistics: dict[str, Value] = {
-            "active": int(is_enabled and bool(figures)), "dht": self._mode or ("auto" if is_enabled else "disable"),
+            "active": int(bool(figures)), "dht": self._mode or ("auto" if is_enabled else "disable"),
             "throttle": "",
         }
         if figures:
@@ -66,7 +66,7 @@ class Dht:
                 counts[label.partition(",")[2]] += int(value)
             statistics.update(dict.fromkeys(_UNKNOWN, 0))
             statistics.update(
-                nodes=sum(figures.values()), queries_received=counts["query"], replies_received=counts["answer"],
+                nodes=int(sum(figures.values())), queries_received=counts["query"], replies_received=counts["answer"],
                 queries_sent=counts["answer"] + counts["unanswered"] + counts["refused"],
                 errors_received=counts["refused"], errors_caught=counts["dht.bad-message"])
         return statistics

@@ -15,6 +15,7 @@ from blobtorrent.interface.rtorrent.context import Context, Target
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.making import command
+from blobtorrent.interface.rtorrent.session.workingfolder import WorkingFolder
 from blobtorrent.interface.rtorrent.values import MAX_TEXT, Value, text_of
 
 if TYPE_CHECKING:
@@ -64,11 +65,12 @@ FORMS: Final = (
 class Programs:
     """Runs them, each outside of the turn of who asked for it: `outside(call)` calls something that waits.
 
-    `note` is told of each: its words and how it ended.
+    They are run in the working folder. `note` is told of each: its words and how it ended.
     """
 
-    def __init__(self, note: Callable[[Sequence[str], int], None], outside: Outside) -> None:
+    def __init__(self, note: Callable[[Sequence[str], int], None], outside: Outside, working: WorkingFolder) -> None:
         self._note = note
+        self._working = working
         self._outside = outside
         self._lock = threading.Lock()
         self._running: list[Popen[bytes]] = []             # those that nobody waits for
@@ -95,7 +97,7 @@ class Programs:
         return output.decode("utf-8", "surrogateescape") if form.is_captured else status
 
     def _start(self, words: Sequence[str]) -> bool:
-        process = _open(words, is_captured=False)
+        process = self._open(words, is_captured=False)
         with self._lock:
             self._running = [other for other in self._running if other.poll() is None]     # so none stays a zombie
             if process is not None:
@@ -104,7 +106,7 @@ class Programs:
 
     def _finish(self, words: Sequence[str], *, is_captured: bool) -> Finished:
         """Wait for its end: its status and what it wrote. Raises Fault when that is too long."""
-        process = _open(words, is_captured=is_captured)
+        process = self._open(words, is_captured=is_captured)
         if process is None:
             return NOT_RUN, b""
         with process:
@@ -115,13 +117,12 @@ class Programs:
             code = process.wait()
         return -code if code < 0 else code << 8, output
 
+    def _open(self, words: Sequence[str], *, is_captured: bool) -> Popen[bytes] | None:
+        """None when there is no such program, or it may not be run."""
+        from subprocess import DEVNULL, PIPE, Popen  # heavy, and most sessions run nothing
 
-def _open(words: Sequence[str], *, is_captured: bool) -> Popen[bytes] | None:
-    """None when there is no such program, or it may not be run."""
-    from subprocess import DEVNULL, PIPE, Popen  # heavy, and most sessions run nothing
-
-    try:
-        return Popen([os.fsencode(word) for word in words], stdin=DEVNULL, stdout=PIPE if is_captured else DEVNULL,
-                     stderr=DEVNULL)
-    except (OSError, ValueError):
-        return None
+        try:
+            return Popen([os.fsencode(word) for word in words], stdin=DEVNULL, stdout=PIPE if is_captured else DEVNULL,
+                         stderr=DEVNULL, cwd=self._working.path)
+        except (OSError, ValueError):
+            return None

@@ -12,6 +12,7 @@ from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.engine import SessionEngine
 from blobtorrent.interface.rtorrent.session.making import Answer, command, getter
+from blobtorrent.interface.rtorrent.session.workingfolder import WorkingFolder
 from blobtorrent.interface.rtorrent.values import Value, one_number, one_text, parse_number, single
 
 SYSTEM: Final = "system"
@@ -35,9 +36,12 @@ USUAL_CLAIMS: Final = Claims()
 class System:
     """`folder` is where clients find HASH.torrent; `wall` tells the time, in seconds since 1970."""
 
-    def __init__(self, engine: SessionEngine, claims: Claims, *, folder: str, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, engine: SessionEngine, claims: Claims, *, folder: str, working: WorkingFolder, wall: Callable[[], float]
+    ) -> None:
         self._engine = engine
         self._claims = claims
+        self._working = working
         self._wall = wall
         self._folder = folder
         self._is_folder_set = False
@@ -100,7 +104,7 @@ class System:
         folder = one_text(args)
         if self._is_folder_set and folder:
             raise failed("Session path already set.")
-        self._folder = os.path.expanduser(folder)
+        self._folder = self._working.full(folder) if folder else ""
         self._is_folder_set = True
         return None
 
@@ -113,8 +117,9 @@ class System:
         return os.path.realpath(self._engine.settings().storage.download_dir)
 
     def _process(self) -> Iterator[Command]:
-        yield getter("system.cwd", os.getcwd, "Working directory of the daemon.", returns="string", category=SYSTEM)
-        yield command("system.cwd.set", _set_cwd, "Sets system.cwd.", category=SYSTEM)
+        yield getter("system.cwd", lambda: self._working.path, "The folder that relative paths of commands are below.",
+                     returns="string", category=SYSTEM)
+        yield command("system.cwd.set", self._set_cwd, "Sets system.cwd.", category=SYSTEM)
         yield command("system.umask.set", _set_umask, "Which bits new files lack, in octal digits.", category=SYSTEM)
         yield command("system.env", _variable, "NAME: a variable of the daemon's environment; empty: there is none.",
                       returns="string", category=SYSTEM)
@@ -125,6 +130,10 @@ class System:
         for name in ("system.shutdown.normal", "system.shutdown.quick"):
             yield getter(name, self._stop, "Ends the daemon.", returns="none", category=SYSTEM)
 
+    def _set_cwd(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
+        self._working.change(one_text(args))
+        return None
+
     def _set_daemon(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         self._is_daemon = one_number(args)
         return self._is_daemon
@@ -132,15 +141,6 @@ class System:
     def _stop(self) -> Value:
         self._engine.stop()
         return None
-
-
-def _set_cwd(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
-    path = os.path.expanduser(one_text(args))
-    try:
-        os.chdir(path)
-    except (OSError, ValueError):
-        raise failed("Could not change working directory.") from None
-    return None
 
 
 def _set_umask(_context: Context, _item: Any, args: Sequence[Value]) -> Value:

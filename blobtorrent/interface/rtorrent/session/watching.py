@@ -11,6 +11,7 @@ from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.making import command
+from blobtorrent.interface.rtorrent.session.workingfolder import WorkingFolder
 from blobtorrent.interface.rtorrent.values import Value, to_text
 
 CATEGORY: Final = "directory"
@@ -42,7 +43,8 @@ class _Folder:
 class Watching:
     """Owned by the interpreter's thread, which calls `run_due`. `now` is a clock that is never set back."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], working: WorkingFolder) -> None:
+        self._working = working
         self._now = now
         self._folders: list[_Folder] = []
         self._next_s: float | None = None
@@ -57,7 +59,7 @@ class Watching:
         if len(args) != 2:
             raise failed("Too few arguments." if len(args) < 2 else "Too many arguments.")
         path, name = map(to_text, args)
-        path = os.path.abspath(os.path.expanduser(path))
+        path = self._working.full(path)
         if not os.path.isdir(path):
             raise failed(f"Could not open directory: {path}")
         if len(self._folders) >= MAX_FOLDERS:

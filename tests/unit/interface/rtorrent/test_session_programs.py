@@ -100,11 +100,14 @@ def test_records_go_to_the_outputs_of_their_level_and_those_above(tmp_path: Path
     log = logging.getLogger("blobtorrent.a")
     log.setLevel(logging.INFO)
     log.error("broken")
-    log.info("fine")
+    log.info("fine", extra={"fields": {"piece": 3}})
+    log.info("rtorrent", extra={"fields": {"text": "printed"}})
     stage.call("log.print", "warn", "so ", "so")
     stage.commands.close()
     log.error("later")
-    assert (tmp_path / "all.log").read_text() == "1700000000 E broken\n1700000000 I fine\n1700000000 W so so\n"
+    expected = "1700000000 E broken\n1700000000 I fine piece=3\n"
+    expected += "1700000000 I printed\n1700000000 W so so\n"
+    assert (tmp_path / "all.log").read_text() == expected
     with gzip.open(tmp_path / "bad.gz", "rt") as packed:
         assert packed.read() == "1700000000 E broken\n"
 

@@ -46,20 +46,27 @@ def test_the_daemon_is_stopped() -> None:
         assert stage.engine.was_stopped
 
 
-def test_the_working_directory_and_the_mask_are_those_of_the_process(tmp_path: Path) -> None:
-    stage = SessionStage()
-    folder, mask = os.getcwd(), os.umask(0o022)
+def test_relative_paths_are_below_a_folder_that_is_not_that_of_the_process(tmp_path: Path) -> None:
+    stage, folder = SessionStage(), os.getcwd()
+    assert stage.call("system.cwd") == folder
+    stage.call("system.cwd.set", str(tmp_path))
+    assert stage.call("system.cwd") == str(tmp_path)
+    assert stage.call("execute.capture", "pwd") == f"{tmp_path}\n"
+    stage.call("file.append", "note", "text")
+    assert (tmp_path / "note").read_text() == "text\n"
+    assert os.getcwd() == folder
+    with pytest.raises(Fault, match="Could not change working directory"):
+        stage.call("system.cwd.set", f"{tmp_path}/none")
+
+
+def test_the_mask_is_that_of_the_process() -> None:
+    stage, mask = SessionStage(), os.umask(0o022)
     try:
-        stage.call("system.cwd.set", str(tmp_path))
-        assert stage.call("system.cwd") == str(tmp_path) == os.getcwd()
         stage.call("system.umask.set", "0027")
         assert os.umask(mask) == 0o027
-        with pytest.raises(Fault, match="Could not change working directory"):
-            stage.call("system.cwd.set", f"{tmp_path}/none")
         with pytest.raises(Fault, match="Invalid umask"):
             stage.call("system.umask.set", "9999")
     finally:
-        os.chdir(folder)
         os.umask(mask)
 
 
