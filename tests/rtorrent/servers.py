@@ -80,26 +80,39 @@ def fresh(kind: str, version: str = "0.9.8") -> Iterator[Server]:
             process.stop()
 
 
+def _free_port() -> int:
+    """That of the recordings, or the next one that nobody has."""
+    for port in range(PORT, PORT + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port")
+
+
 def _ours(root: Path, version: str) -> _Process:
+    port = _free_port()
     words = [sys.executable, "-m", "blobtorrent.daemon.main", "--state-dir", str(root / "state"), "--runtime-dir",
              str(root / "run")]
     for setting in (
-        f"storage.download_dir='{root / 'a/dl'}'", f"network.listen=['127.0.0.1:{PORT}']", "network.allow_loopback=true",
+        f"storage.download_dir='{root / 'a/dl'}'", f"network.listen=['127.0.0.1:{port}']", "network.allow_loopback=true",
         "network.port_mapping='off'", "rest.listen=[]", "dht.enabled=false", "lsd.enabled=false", "pex.enabled=false",
         f"rtorrent.listen=['unix:{root / 'rpc.sock'}']", f"rtorrent.client_version='{version}'",
         "storage.memory_budget='16 MiB'",
     ):
         words += ["--set", setting]
-    process = _Process(root, root / "rpc.sock", words, root / "a")
-    return process
+    return _Process(root, root / "rpc.sock", words, root / "a")
 
 
 def _theirs(root: Path) -> _Process:
-    settings = root / "rtorrent.rc"
+    settings, port = root / "rtorrent.rc", _free_port()
     settings.write_text("".join(f"{line}\n" for line in (
         "system.daemon.set = true", f"network.scgi.open_local = {root / 'rpc.sock'}",
         f"session.path.set = {root / 'a/session'}", f"directory.default.set = {root / 'a/dl'}",
-        "network.bind_address.set = 127.0.0.1", f"network.port_range.set = {PORT}-{PORT}",
+        "network.bind_address.set = 127.0.0.1", f"network.port_range.set = {port}-{port}",
         "network.port_random.set = no", "dht.mode.set = disable", "protocol.pex.set = no", "trackers.use_udp.set = no",
         "network.xmlrpc.size_limit.set = 8M", "system.umask.set = 0022")))
     return _Process(root, root / "rpc.sock", ["rtorrent", "-n", "-o", f"import={settings}"], root / "a")
