@@ -35,7 +35,7 @@ class _Process:
         self._log = open(root / "output.log", "ab")  # noqa: SIM115   closed by stop
         self._process = subprocess.Popen(
             words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-            env={**os.environ, "PYTHONPATH": str(SOURCE), "TERM": "dumb", "HOME": str(root), "BLOBTORRENT_DHT__BOOTSTRAP": "[]"})
+            env={**os.environ, "PYTHONPATH": str(SOURCE), "TERM": "dumb", "HOME": str(root)})
 
     def dial(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
@@ -98,8 +98,8 @@ def _ours(root: Path, version: str) -> _Process:
     words = [sys.executable, "-m", "blobtorrent.daemon.main", "--state-dir", str(root / "state"), "--runtime-dir",
              str(root / "run")]
     for setting in (
-        f"storage.download_dir='{root / 'a/dl'}'", f"network.listen=['127.0.0.1:{port}']", "network.allow_loopback=true",
-        "network.port_mapping='off'", "rest.listen=[]", "dht.enabled=false", "lsd.enabled=false", "pex.enabled=false",
+        f"storage.download_dir='{root / 'a/dl'}'", f"network.listen=['127.0.0.1:{port}']",
+        "network.allow_loopback=true", "network.port_mapping='off'", "rest.listen=[]", "dht.enabled=false", "lsd.enabled=false", "pex.enabled=false",
         f"rtorrent.listen=['unix:{root / 'rpc.sock'}']", f"rtorrent.client_version='{version}'",
         "storage.memory_budget='16 MiB'",
     ):
