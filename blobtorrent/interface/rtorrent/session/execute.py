@@ -6,7 +6,6 @@ Answers are those of wait(2): exit N is N * 256, a signal its number, a program 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -72,7 +71,6 @@ class Programs:
         self._note = note
         self._working = working
         self._outside = outside
-        self._lock = threading.Lock()
         self._running: list[Popen[bytes]] = []             # those that nobody waits for
 
     def commands(self) -> Iterator[Command]:
@@ -98,10 +96,9 @@ class Programs:
 
     def _start(self, words: Sequence[str]) -> bool:
         process = self._open(words, is_captured=False)
-        with self._lock:
-            self._running = [other for other in self._running if other.poll() is None]     # so none stays a zombie
-            if process is not None:
-                self._running.append(process)
+        self._running = [other for other in self._running if other.poll() is None]         # so none stays a zombie
+        if process is not None:
+            self._running.append(process)
         return process is not None
 
     def _finish(self, words: Sequence[str], *, is_captured: bool) -> Finished:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -47,23 +46,25 @@ _OPENING: Final = (
 )
 
 
-Line = tuple[str, str]                 # a group, and what is written for it
+Job = Callable[[], None]
 
 
 class LogFiles(logging.Handler):
     """Outputs by name, and which groups go to them. It takes records of any thread.
 
-    Once a group has an output it is among the handlers of the process, and has a thread that writes: whoever logs
-    does not wait for files. `close` writes what is left, takes it off and closes all files.
+    Files belong to a thread that there is from the first of them on: whoever logs does not wait for disks. Once a group
+    has an output, this is among the handlers of the process. `close` writes what is left and takes it off.
     """
 
     def __init__(self, working: WorkingFolder, wall: Callable[[], float] = time.time) -> None:
         super().__init__()
         self._working = working
         self._wall = wall
-        self._lines: Mailbox[Line] = Mailbox("rtorrent-log")
-        self._writer: Worker[Line] | None = None
-        self._guard = threading.Lock()                     # of the three below
+        self._names: set[str] = set()                      # of outputs that are open
+        self._is_listening = False
+        self._jobs: Mailbox[Job] = Mailbox("rtorrent-log")
+        self._writer: Worker[Job] | None = None
+        # The rest belongs to the thread.
         self._files: dict[str, TextIO] = {}
         self._groups: dict[str, list[str]] = {}
         self._special: dict[str, TextIO] = {}              # "execute" and "rpc"
@@ -98,21 +99,12 @@ class LogFiles(logging.Handler):
 
     def write(self, group: str, text: str) -> None:
         """A line for a group. From any thread; what does not get written in time is dropped."""
-        if self._writer is not None and self._lines.depth < MAX_WAITING:
+        if self._is_listening and self._jobs.depth < MAX_WAITING:
             line = f"{int(self._wall())} {_LETTERS.get(group, ' ')} {shown(text)[:MAX_LINE]}\n"
-            self._lines.post((group, line))
-
-    def _write_line(self, message: Line) -> None:
-        group, line = message
-        below = _CASCADE[_CASCADE.index(group):] if group in _CASCADE else (group,)
-        with self._guard:
-            names = dict.fromkeys(name for word in below for name in self._groups.get(word, ()))
-            for name in names:
-                if name in self._files:
-                    _write(self._files[name], line)
+            self._jobs.post(partial(self._write_line, group, line))
 
     def note_program(self, words: Sequence[str], status: int) -> None:
-        """That a program was run. From any thread."""
+        """That a program was run."""
         self._note("execute", f"{shown(' '.join(words))} -> {status}")
 
     def note_request(self, text: str) -> None:
@@ -120,21 +112,55 @@ class LogFiles(logging.Handler):
         self._note("rpc", text)
 
     def _note(self, kind: str, text: str) -> None:
-        with self._guard:
-            if kind in self._special:
-                _write(self._special[kind], f"{int(self._wall())} {text}\n")
+        if self._writer is not None and self._jobs.depth < MAX_WAITING:
+            self._jobs.post(partial(self._write_special, kind, f"{int(self._wall())} {text}\n"))
 
     def close(self) -> None:
-        if self._writer is not None:
+        if self._is_listening:
             logging.getLogger().removeHandler(self)
+            self._is_listening = False
+        if self._writer is not None:
+            self._jobs.post(self._close_all)
             self._writer.stop(CLOSE_S)
             self._writer = None
-        with self._guard:
-            for file in (*self._files.values(), *self._special.values()):
-                file.close()
-            self._files.clear()
-            self._special.clear()
         super().close()
+
+    # ---- the thread
+
+    def _write_line(self, group: str, line: str) -> None:
+        below = _CASCADE[_CASCADE.index(group):] if group in _CASCADE else (group,)
+        for name in dict.fromkeys(name for word in below for name in self._groups.get(word, ())):
+            _write(self._files[name], line)
+
+    def _write_special(self, kind: str, line: str) -> None:
+        if kind in self._special:
+            _write(self._special[kind], line)
+
+    def _put_file(self, name: str, file: TextIO) -> None:
+        if name in self._files:
+            self._files[name].close()
+        self._files[name] = file
+
+    def _put_special(self, kind: str, file: TextIO | None) -> None:
+        if kind in self._special:
+            self._special.pop(kind).close()
+        if file is not None:
+            self._special[kind] = file
+
+    def _put_group(self, group: str, name: str) -> None:
+        names = self._groups.setdefault(group, [])
+        if name not in names:
+            names.append(name)
+
+    def _drop_file(self, name: str) -> None:
+        for names in self._groups.values():
+            if name in names:
+                names.remove(name)
+        self._files.pop(name).close()
+
+    def _close_all(self) -> None:
+        for file in (*self._files.values(), *self._special.values()):
+            file.close()
 
     # ---- commands
 
@@ -144,14 +170,11 @@ class LogFiles(logging.Handler):
         name, path = to_text(args[0]), "".join(map(text_of, args[1:]))
         if command_name.endswith("_pid"):
             path = f"{path}.{os.getpid()}"
-        if len(self._files) >= MAX_OUTPUTS and name not in self._files:
+        if len(self._names) >= MAX_OUTPUTS and name not in self._names:
             raise failed("Too many log outputs.")
-        file = _open_file(self._working.full(path), mode, is_packed="gz" in command_name)
-        with self._guard:
-            old = self._files.pop(name, None)
-            self._files[name] = file
-        if old is not None:
-            old.close()
+        is_packed = "gz" in command_name
+        self._tell(partial(self._put_file, name, _open_file(self._working.full(path), mode, is_packed=is_packed)))
+        self._names.add(name)
         return None
 
     def _add(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
@@ -159,39 +182,32 @@ class LogFiles(logging.Handler):
             raise failed("Invalid number of arguments.")
         group, name = map(to_text, args)
         require_word(group, LOG_GROUPS)
-        with self._guard:
-            if name not in self._files:
-                raise failed("Log name not found.")
-            names = self._groups.setdefault(group, [])
-            if name not in names:
-                names.append(name)
-        if self._writer is None:
-            self._writer = Worker("rtorrent-log", self._lines, self._write_line)
-            self._writer.start()
+        if name not in self._names:
+            raise failed("Log name not found.")
+        self._tell(partial(self._put_group, group, name))
+        if not self._is_listening:
             logging.getLogger().addHandler(self)
+            self._is_listening = True
         return None
 
     def _close_output(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         name = one_text(args)
-        with self._guard:
-            file = self._files.pop(name, None)
-            for names in self._groups.values():
-                if name in names:
-                    names.remove(name)
-        if file is not None:
-            file.close()
+        if name in self._names:
+            self._names.remove(name)
+            self._tell(partial(self._drop_file, name))
         return None
 
     def _open_special(self, kind: str, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         path = one_text(args)
         file = _open_file(self._working.full(path), "a", is_packed=False) if path else None
-        with self._guard:
-            old = self._special.pop(kind, None)
-            if file is not None:
-                self._special[kind] = file
-        if old is not None:
-            old.close()
+        self._tell(partial(self._put_special, kind, file))
         return None
+
+    def _tell(self, job: Job) -> None:
+        if self._writer is None:
+            self._writer = Worker("rtorrent-log", self._jobs, _do)
+            self._writer.start()
+        self._jobs.post(job)
 
     def _print(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         if not args:
@@ -212,6 +228,10 @@ class LogFiles(logging.Handler):
         except (OSError, ValueError):
             raise failed(f"Could not append to file: {shown(path)}") from None
         return None
+
+
+def _do(job: Job) -> None:
+    job()
 
 
 def _write(file: TextIO, line: str) -> None:
