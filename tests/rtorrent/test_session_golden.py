@@ -82,8 +82,14 @@ def steps(name: str) -> Iterator[dict[str, Any]]:
 
 
 def getters() -> Iterator[dict[str, Any]]:
-    with open(SCENARIOS.parent / "session.jsonl", encoding="utf-8") as lines:
-        yield from (step for step in map(json.loads, lines) if step["result"]["t"] != "closed")
+    """What was asked of commands that are made here."""
+    stage = SessionStage()
+    names = {command.name for command in stage.commands.commands()}
+    names.update(alias for alias, name in stage.registry.redirects() if name in names)
+    with open(SCENARIOS.parent / "getters.jsonl", encoding="utf-8") as lines:
+        for step in map(json.loads, lines):
+            if step["name"] in names and step["result"]["t"] != "closed":
+                yield step
 
 
 def param_of(written: Any, root: str) -> Any:
