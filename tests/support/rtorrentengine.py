@@ -7,6 +7,7 @@ from typing import Any
 
 from blobtorrent.core.session.changes import changed
 from blobtorrent.core.session.commands import (
+    AddTorrent,
     ChangeTorrent,
     FilesOf,
     MoveTorrent,
@@ -23,7 +24,7 @@ from blobtorrent.core.session.queries import MetainfoOf, PeersOf, PiecesOf, Trac
 from blobtorrent.core.session.record import Wishes
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.details import PeerReport, PeerStatus, PieceReport, TrackerStatus
-from blobtorrent.model.errors import BlobTorrentError, Invalid
+from blobtorrent.model.errors import BlobTorrentError, Conflict, Invalid
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.status import TorrentStatus
@@ -89,6 +90,8 @@ class FakeEngine:
 
     def _answer(self, command: Any) -> Any:
         self.asked.append(command)
+        if isinstance(command, AddTorrent):
+            return self._add_torrent(command)
         info_hash = command.info_hash
         status = self.status(info_hash)
         if isinstance(command, FilesOf):
@@ -105,6 +108,20 @@ class FakeEngine:
             return PieceReport(status.num_pieces, length, status.pieces_wire, bytes(status.num_pieces))
         self._do(command, status)
         return None
+
+    def _add_torrent(self, command: AddTorrent) -> InfoHash:
+        metainfo = command.metainfo
+        assert metainfo is not None
+        info_hash = metainfo.info_hash
+        if self.torrents.read(info_hash) is not None:
+            raise Conflict("torrent.present", f"{metainfo.name} is there already")
+        self.raw[info_hash] = command.raw
+        self.wishes[info_hash] = Wishes(custom=dict(command.custom))
+        self.trackers[info_hash] = ()
+        self.publish(TorrentStatus(
+            info_hash, metainfo.name, "stopped", metainfo.payload_bytes, metainfo.geometry.num_pieces, FOLDER,
+            added_at=float(LOADED_AT), custom=command.custom, own_path=f"{FOLDER}/{metainfo.name}"))
+        return info_hash
 
     def _do(self, command: Any, status: TorrentStatus) -> None:
         if isinstance(command, ChangeTorrent):

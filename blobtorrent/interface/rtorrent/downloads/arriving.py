@@ -190,7 +190,7 @@ class Arrivals:
 
     def _settle_in(self, context: Context, download: Download, order: Order, resume: Resume | None) -> None:
         """Run what is to be run on it, then have it be as it is wanted."""
-        self._follower.tell("inserted", download)
+        self._follower.tell(download, "inserted")
         here = context.at(Aim(Target.DOWNLOAD, download))
         download.is_new = True
         fault: Fault | None = None
@@ -213,7 +213,7 @@ class Arrivals:
             return
         if resume is not None and resume.is_complete and not resume.fits(download.root):
             self._quietly(lambda: self._downloads.ask(RecheckTorrent(download.info_hash)))
-        self._follower.tell("inserted_new", download)
+        self._follower.tell(download, "inserted_new")
         if order.start and not download.is_gone and not download.status.is_started:
             self._quietly(lambda: self._downloads.try_to(StartTorrent(download.info_hash), "torrent.not-stopped"))
         elif not order.start and download.is_started:

@@ -7,7 +7,8 @@ steps from there to what is so now are told, however many of the engine's there 
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from blobtorrent.interface.rtorrent.context import Aim, Target
@@ -76,6 +77,8 @@ class Follower:
         self._wake = wake
         self._rechecks_finished = rechecks_finished
         self._subscription: Subscription | None = None
+        self._to_tell: deque[tuple[str, Download]] = deque()
+        self._is_telling = False
         self._ours: set[InfoHash] = set()                  # that we are adding ourselves
         self.listeners: list[Callable[[str, Download], None]] = []
 
@@ -83,8 +86,7 @@ class Follower:
         """From now on. Downloads that are there already came with the session."""
         self._subscription = self._bus.subscribe(self._accepts, SUBSCRIPTION_SIZE)
         for download in self._downloads.all():
-            self.tell("inserted", download)
-            self.tell("inserted_session", download)
+            self.tell(download, "inserted", "inserted_session")
             self.catch_up(download)
 
     def end(self) -> None:
@@ -131,8 +133,7 @@ class Follower:
         if download is None:
             return
         if isinstance(event, TorrentAdded):
-            self.tell("inserted", download)
-            self.tell("inserted_new", download)
+            self.tell(download, "inserted", "inserted_new")
             self.catch_up(download)
         elif isinstance(event, TorrentChanged | TorrentMoved):
             self._downloads.forget_trackers(event.info_hash)
@@ -141,8 +142,9 @@ class Follower:
         elif isinstance(event, StateChanged):
             self._downloads.forget_trackers(event.info_hash)
             if event.new == "error" and event.old == "checking":
-                self.tell("hash_failed", download)
-            self.step(download, self._phase_at(download, event.new))
+                self.tell(download, "hash_failed")
+            if event.new in _RUNNING or event.new == "checking" or event.new == download.status.state:
+                self.step(download, self._phase_at(download, event.new))
         elif isinstance(event, HeldChanged):
             self.catch_up(download)
 
@@ -150,9 +152,9 @@ class Follower:
         """Its phase when the engine came into this state: it may be further by now."""
         status = download.status
         if state == "checking":
-            is_wanted = download.is_rechecking or not download.phase.is_active and not download.is_checked
-            return Phase(True, is_wanted or download.status.state != "checking" and not download.phase.is_open,
-                         False)
+            told = download.phase      # a check that has ended by now was one, if it was the first or told already
+            is_first = not download.is_checked if status.state == "checking" else not told.is_open
+            return Phase(True, told.is_checking or download.is_rechecking or is_first, False)
         if state in _RUNNING:
             return Phase(download.is_open, False, status.is_started and status.held_by != "pause")
         return Phase(download.is_open, False, False)
@@ -164,26 +166,11 @@ class Follower:
     def step(self, download: Download, after: Phase) -> None:
         """Tell of the way from its phase to this one."""
         before, download.phase = download.phase, after
-        is_reopened = before.is_active and after.is_checking and not before.is_checking
-        if before.is_active and not after.is_active:
-            self._note_change(download)
-            self.tell("paused", download)
-        if before.is_open and (not after.is_open or is_reopened):
-            self.tell("hash_removed", download)
-            self.tell("closed", download)
-        is_opened = after.is_open and (not before.is_open or is_reopened)
-        if after.is_checking and not before.is_checking or is_opened and after.is_active:
-            self.tell("hash_queued", download)
-            before = before._replace(is_checking=True)
-        if is_opened:
-            self.tell("opened", download)
-        if after.is_active and not before.is_active:
-            self._note_change(download, is_resumed=True)
-            self.tell("resumed", download)
-        if before.is_checking and not after.is_checking:
-            self.tell("hash_done", download)
+        if before.is_active != after.is_active:
+            self._note_change(download, is_resumed=after.is_active)
+        self.tell(download, *way(before, after))
 
-    def _note_change(self, download: Download, *, is_resumed: bool = False) -> None:
+    def _note_change(self, download: Download, *, is_resumed: bool) -> None:
         if download.is_gone:
             return
         texts: dict[str, str | None] = {"state_changed": str(int(self._downloads.now()))}
@@ -193,16 +180,31 @@ class Follower:
 
     def _finish(self, download: Download) -> None:
         if not self._rechecks_finished():
-            self.tell("finished", download)
+            self.tell(download, "finished")
             return
         steps = ("paused", "hash_removed", "closed", "hash_queued", "opened", "finished", "resumed")
-        for name in steps if download.phase.is_active else ("finished",):
-            self.tell(name, download)
+        self.tell(download, *(steps if download.phase.is_active else ("finished",)))
 
-    def tell(self, name: str, download: Download) -> None:
-        """Run the handlers of an event on a download. What they do wrong is logged and no more."""
-        for listener in self.listeners:
-            listener(name, download)
+    def tell(self, download: Download, *names: str) -> None:
+        """Run the handlers of these events on a download. What they do wrong is logged and no more.
+
+        Those of what happens while handlers run come after these, also when they wait for a program and others have
+        their turns meanwhile: each event comes in its order.
+        """
+        for name in names:
+            for listener in self.listeners:
+                listener(name, download)
+        self._to_tell.extend((name, download) for name in names)
+        if self._is_telling:
+            return
+        self._is_telling = True
+        try:
+            while self._to_tell:
+                self._run_handlers(*self._to_tell.popleft())
+        finally:
+            self._is_telling = False
+
+    def _run_handlers(self, name: str, download: Download) -> None:
         if f"{PREFIX}{name}" not in self._interpreter.registry:
             return
         context = self._interpreter.context().at(Aim(Target.DOWNLOAD, download))
@@ -212,6 +214,23 @@ class Follower:
             log.warning("the handlers of an event failed", event=f"{PREFIX}{name}", reason=fault.text)
             self._interpreter.log(f"Download event action failed: {fault.text}")
 
-    def tell_all(self, names: Sequence[str], download: Download) -> None:
-        for name in names:
-            self.tell(name, download)
+
+def way(before: Phase, after: Phase) -> list[str]:
+    """The events on the way from one phase to another, as rTorrent orders them."""
+    names = []
+    is_reopened = before.is_active and after.is_checking and not before.is_checking
+    if before.is_active and not after.is_active:
+        names.append("paused")
+    if before.is_open and (not after.is_open or is_reopened):
+        names += ["hash_removed", "closed"]
+    is_opened = after.is_open and (not before.is_open or is_reopened)
+    is_queued = after.is_checking and not before.is_checking or is_opened and after.is_active
+    if is_queued:
+        names.append("hash_queued")
+    if is_opened:
+        names.append("opened")
+    if after.is_active and not before.is_active:
+        names.append("resumed")
+    if (before.is_checking or is_queued) and not after.is_checking:
+        names.append("hash_done")
+    return names

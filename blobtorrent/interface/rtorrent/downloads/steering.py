@@ -106,7 +106,7 @@ class Steering:
     def erase(self, download: Download) -> None:
         """Forget it. Its data stays where it is."""
         self._follower.step(download, SHUT)
-        self._follower.tell("erased", download)
+        self._follower.tell(download, "erased")
         self._downloads.try_to(RemoveTorrent(download.info_hash), "torrent.removing", "torrent.unknown")
         self._downloads.forget(download)
 

@@ -1,0 +1,51 @@
+"""The commands on downloads with an interpreter and an engine that is played."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from blobtorrent.interface.rtorrent.commands import arithmetic, language, methods
+from blobtorrent.interface.rtorrent.context import Trust
+from blobtorrent.interface.rtorrent.downloads.download import Download
+from blobtorrent.interface.rtorrent.downloads.side import DownloadSide
+from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
+from blobtorrent.interface.rtorrent.registry import Registry
+from blobtorrent.interface.rtorrent.store import Store
+from blobtorrent.interface.rtorrent.values import Value
+from blobtorrent.runtime.bus import EventBus
+from tests.support.rtorrentengine import FakeEngine
+
+NOW = 1795333738
+
+
+class Stage:
+    """`called` has the events that handlers heard of, with the names of their downloads; `logged` what was logged."""
+
+    def __init__(self) -> None:
+        self.engine = FakeEngine()
+        self.logged: list[str] = []
+        self.kept: list[str] = []
+        self.registry = Registry()
+        self.interpreter = Interpreter(self.registry, self.logged.append)
+        self.side = DownloadSide(
+            self.engine, EventBus(), self.interpreter, wake=lambda: None, fetch=lambda url, then: None,
+            keep=lambda download: self.kept.append(download.name))
+        self.registry.extend(language.commands())
+        self.registry.extend(arithmetic.commands(lambda: NOW))
+        self.registry.extend(methods.commands(self.registry, Store(self.registry)))
+        self.registry.extend(self.side.commands())
+        self.called: list[str] = []
+        self.side.follower.listeners.append(lambda name, download: self.called.append(name))
+
+    def call(self, name: str, *params: Any, trust: Trust = Trust.FULL) -> Value:
+        """As a request does: the first parameter is the target. Raises Fault."""
+        target, *args = params or ("",)
+        context = self.interpreter.context(trust).at(self.side.aiming.read(target))
+        try:
+            return self.interpreter.call(context, name, args)
+        finally:
+            self.side.settle()
+
+    def only(self) -> Download:
+        (download,) = self.side.downloads.all()
+        return download
