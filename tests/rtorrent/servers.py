@@ -97,13 +97,14 @@ def _ours(root: Path, version: str) -> _Process:
     port = _free_port()
     words = [sys.executable, "-m", "blobtorrent.daemon.main", "--state-dir", str(root / "state"), "--runtime-dir",
              str(root / "run")]
-    for setting in (
-        f"storage.download_dir='{root / 'a/dl'}'", f"network.listen=['127.0.0.1:{port}']",
-        "network.allow_loopback=true", "network.port_mapping='off'", "rest.listen=[]", "dht.enabled=false", "lsd.enabled=false", "pex.enabled=false",
-        f"rtorrent.listen=['unix:{root / 'rpc.sock'}']", f"rtorrent.client_version='{version}'",
-        "storage.memory_budget='16 MiB'",
-    ):
-        words += ["--set", setting]
+    # In a file, and not in words: what is changed while it runs has to come after it.
+    settings = root / "blobtorrent.toml"
+    settings.write_text(
+        f"storage.download_dir = '{root / 'a/dl'}'\nstorage.memory_budget = '16 MiB'\n"
+        f"network.listen = ['127.0.0.1:{port}']\nnetwork.allow_loopback = true\nnetwork.interface = '127.0.0.1'\n"
+        "network.upload_slots = 50\nrest.listen = []\ndht.enabled = false\nlsd.enabled = false\npex.enabled = false\n"
+        f"rtorrent.listen = ['unix:{root / 'rpc.sock'}']\nrtorrent.client_version = '{version}'\n")
+    words += ["--config", str(settings)]
     return _Process(root, root / "rpc.sock", words, root / "a")
 
 
