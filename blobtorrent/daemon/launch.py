@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 START_LIMIT_S = 300.0                  # for the service manager to wait for READY: damaged state is rebuilt first
 
 
+class RtorrentWords(NamedTuple):
+    """What was given of rTorrent's own configuration: `-o` words, and a file."""
+
+    options: tuple[str, ...] = ()
+    file: Path | None = None
+    is_strict: bool = False            # what fails in them ends the daemon
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.options and self.file is None
+
+
 class Launch(NamedTuple):
     origin: Origin
     state: Path
@@ -24,6 +36,7 @@ class Launch(NamedTuple):
     inherited: Mapping[str, list[socket.socket]]
     signals: Signals
     notifier: Notifier
+    rtorrent: RtorrentWords = RtorrentWords()
 
     @property
     def lasting_runtime(self) -> Path | None:

@@ -14,7 +14,7 @@ from blobtorrent.config.load import Loaded
 from blobtorrent.config.places import is_runtime_dir_removed, overrides_file, runtime_dir, state_dir
 from blobtorrent.config.schema import Settings
 from blobtorrent.daemon.inherited import inherited_sockets
-from blobtorrent.daemon.launch import START_LIMIT_S, Launch
+from blobtorrent.daemon.launch import START_LIMIT_S, Launch, RtorrentWords
 from blobtorrent.daemon.logsink import is_seen_on_stderr, level_of, open_sink
 from blobtorrent.daemon.notify import Notifier
 from blobtorrent.daemon.origin import Mended, Origin
@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             inherited=inherited_sockets(os.environ),
             signals=Signals(),
             notifier=Notifier.from_environment(os.environ),
+            rtorrent=RtorrentWords(tuple(args.options), args.rtorrent_rc, args.strict),
         )
         loaded, mended = launch.origin.read_at_start()
         sink = open_sink(loaded.settings.log, os.environ)
@@ -113,6 +114,14 @@ def build_parser() -> argparse.ArgumentParser:
                         help="one setting, as section.key and a TOML value; may be repeated")
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="where torrents and their progress are kept")
     parser.add_argument("--runtime-dir", type=Path, metavar="DIR", help="where sockets and the pid file are")
+    parser.add_argument("--rtorrent-rc", type=Path, metavar="FILE",
+                        help="run the commands of a configuration file of rTorrent, once we run")
+    parser.add_argument("-o", dest="options", action="append", default=[], metavar="KEY=VALUE",
+                        help="run a command of rTorrent before that; may be repeated, and hold several with commas")
+    parser.add_argument("-n", action="store_true",
+                        help="as with rtorrent: read no .rtorrent.rc. None is ever read that is not named")
+    parser.add_argument("--strict", action="store_true",
+                        help="end when a line of rTorrent's configuration fails; else that is only logged")
     return parser
 
 

@@ -90,11 +90,11 @@ def serve(
 
 
 def _rpc_parts(settings: Settings, engine: Engine, desk: Desk, launch: Launch) -> list[Part]:
-    if not settings.rtorrent.listen and not settings.rtorrent.http_listen:
+    if not settings.rtorrent.listen and not settings.rtorrent.http_listen and launch.rtorrent.is_empty:
         return []
     from blobtorrent.daemon.rpc import build_rpc
 
-    return build_rpc(settings, engine.gateway, desk, engine.metrics, state=launch.state, runtime=launch.runtime)
+    return build_rpc(settings, engine.gateway, desk, engine.metrics, launch)
 
 
 def _replace_overrides(launch: Launch, text: str) -> None:

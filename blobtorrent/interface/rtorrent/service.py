@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from blobtorrent.core.session.gateway import Gateway
@@ -17,9 +18,11 @@ from blobtorrent.interface.rtorrent.downloads.keeping import SessionFolder
 from blobtorrent.interface.rtorrent.downloads.side import DownloadSide
 from blobtorrent.interface.rtorrent.exchange import Exchange
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
+from blobtorrent.interface.rtorrent.rcfile import RcFiles
 from blobtorrent.interface.rtorrent.registry import Command, Registry
 from blobtorrent.interface.rtorrent.session.catalogue import SessionCommands
 from blobtorrent.interface.rtorrent.session.engine import GatewayEngine
+from blobtorrent.interface.rtorrent.session.listening import already_open
 from blobtorrent.interface.rtorrent.session.system import Claims
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.turns import Turns
@@ -34,14 +37,26 @@ LOOK_S = 0.02                          # between two looks whether all torrents 
 _MODERN = (0, 16, 0)                   # from this version on answers are written in another way
 
 
+class Configuration(NamedTuple):
+    """Commands to be run first: those of the `options`, then those of a file."""
+
+    options: tuple[str, ...] = ()
+    file: Path | None = None
+    is_strict: bool = False            # the daemon ends when one fails
+
+
 class Surroundings(NamedTuple):
-    """What the interface is built on. `folder` is the session folder, empty for none."""
+    """What the interface is built on. `folder` is the session folder, empty for none; `open_place` listens at one more
+    place, as the settings have it, and raises Fault.
+    """
 
     gateway: Gateway
     desk: Desk
     metrics: Metrics
     folder: str
     claims: Claims
+    open_place: Callable[[str], None] = already_open
+    configuration: Configuration = Configuration()
 
 
 class Machinery:
@@ -50,6 +65,10 @@ class Machinery:
     def __init__(self, around: Surroundings) -> None:
         self.turns = Turns()
         self._gateway = around.gateway
+        self._desk = around.desk
+        self._open_place = around.open_place
+        self._configuration = around.configuration
+        self._is_configuring = False
         self._is_stopping = False
         self._is_awake = False         # somebody is about to look what has happened
         self.registry = Registry()
@@ -57,8 +76,10 @@ class Machinery:
         self.store = Store(self.registry)
         self.session = SessionCommands(
             GatewayEngine(around.gateway, around.desk, around.metrics), folder=around.folder, wall=time.time,
-            now=time.monotonic, outside=self.turns.outside, claims=around.claims,
+            now=time.monotonic, outside=self.turns.outside, open_place=self._listen_at, claims=around.claims,
         )
+        self._rc_files = RcFiles()
+        self._add(self._rc_files.commands())
         self._add(language.commands())
         self._add(methods.commands(self.registry, self.store))
         self._add(arithmetic.commands(_seconds))
@@ -80,8 +101,9 @@ class Machinery:
     def start(self) -> None:
         self.turns.next_due_s = self.session.next_due_s
         self.turns.run_due = self._run_due
-        self.turns.start()
+        self.turns.post(self._configure)
         self.turns.post(self._begin)
+        self.turns.start()
 
     def stop(self, timeout_s: float) -> bool:
         self._is_stopping = True
@@ -103,11 +125,39 @@ class Machinery:
     def _run_due(self) -> None:
         self.session.run_due(self.interpreter)
 
+    def _configure(self) -> None:
+        """Run what was given to begin with. That something fails is told, and ends the daemon only if that is wanted.
+        """
+        wanted, failures = self._configuration, 0
+
+        def report(line: str) -> None:
+            nonlocal failures
+            failures += 1
+            log.error("a line of rTorrent's configuration fails", detail=line)
+
+        self._wait_for_session()
+        self._is_configuring = True
+        try:
+            self._rc_files.start(self.interpreter.context(Trust.FULL), wanted.options, wanted.file, report)
+        finally:
+            self._is_configuring = False
+        if failures and wanted.is_strict:
+            log.critical("rTorrent's configuration is not right, and --strict is given", lines=failures)
+            self._desk.stop()
+
+    def _listen_at(self, place: str) -> None:
+        """Only a configuration opens places; later there is one already, as rTorrent says."""
+        (self._open_place if self._is_configuring else already_open)(place)
+
     def _begin(self) -> None:
-        """Follow the engine's torrents, once they are all known: what is asked before waits for its turn."""
+        """Follow the engine's torrents, once they are all known."""
+        self._wait_for_session()
+        self.downloads.begin()
+
+    def _wait_for_session(self) -> None:
+        """What is asked before waits for its turn."""
         while self._gateway.session.state == "starting" and not self._is_stopping:
             time.sleep(LOOK_S)
-        self.downloads.begin()
 
     def _wake(self) -> None:
         """Something happened to a torrent; on any thread. One look is enough for all that has happened by then."""
