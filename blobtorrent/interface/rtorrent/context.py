@@ -7,13 +7,14 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from blobtorrent.interface.rtorrent.faults import REFUSED, Fault
-from blobtorrent.interface.rtorrent.values import Value
+from blobtorrent.interface.rtorrent.values import Value, flatten
 
 if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 
-MAX_STEPS: Final = 300_000      # commands that one request may run
+MAX_STEPS: Final = 200_000      # commands that one request may run
 MAX_DEPTH: Final = 160          # commands, texts and function objects in each other; Python's own stack holds more
+_VALUES_A_STEP: Final = 4       # of a list that is looked through
 
 
 class Trust(IntEnum):
@@ -99,6 +100,15 @@ class Context:
         """The same inside a user method that was called with `arguments`. Those left out are the ones of its caller."""
         return Context(self.interpreter, self.trust, self.aim, (*arguments, *self.arguments[len(arguments):]),
                        self.budget)
+
+    def flat(self, args: Sequence[Value]) -> list[Value]:
+        """The arguments, lists among them replaced by what they hold. Raises Fault when that is too much."""
+        values: list[Value] = []
+        for value in flatten(args):
+            values.append(value)
+            if len(values) % _VALUES_A_STEP == 0:
+                self.budget.spend()
+        return values
 
     def call(self, name: str, args: Sequence[Value] = ()) -> Value:
         """Call the command `name` on the target at hand. Raises Fault."""

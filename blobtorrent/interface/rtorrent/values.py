@@ -15,7 +15,7 @@ SMALLEST: Final = -(1 << 63)
 LARGEST: Final = (1 << 63) - 1
 MAX_TEXT: Final = 16 << 20      # characters a command may build; a text that doubles itself ends here
 MAX_NESTING: Final = 64         # lists in lists
-MAX_VALUES: Final = 1 << 16     # in a list that is kept, those in its lists too
+MAX_VALUES: Final = 1 << 14     # in a list that is kept, those in its lists too
 _LONGEST_NUMBER: Final = 4096   # characters
 
 _DIGITS = re.compile(r"[ \t\n\v\f\r]*([+-]?)(0[xX](?=[0-9a-fA-F]))?([0-9a-zA-Z]*)")

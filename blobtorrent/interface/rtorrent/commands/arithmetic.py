@@ -9,9 +9,10 @@ from typing import Any, Final
 from blobtorrent.interface.rtorrent.context import Context, Target
 from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.registry import Command
-from blobtorrent.interface.rtorrent.values import MAX_NESTING, Call, Value, convert_number, flatten, signed
+from blobtorrent.interface.rtorrent.values import MAX_NESTING, Call, Value, convert_number, signed
 
 CATEGORY = "language"
+_VALUES_A_STEP: Final = 4       # as much work as a command
 Operation = Callable[[int, int], int]
 Measure = Callable[[list[int]], int]
 
@@ -30,16 +31,18 @@ def commands(now_s: Callable[[], int]) -> Iterator[Command]:
 
 
 def _fold(name: str, operation: Operation, context: Context, item: Any, args: Sequence[Value]) -> Value:
-    return _folded(name, operation, args, 0)
+    return _folded(context, name, operation, args, 0)
 
 
-def _folded(name: str, operation: Operation, values: Sequence[Value], depth: int) -> int:
+def _folded(context: Context, name: str, operation: Operation, values: Sequence[Value], depth: int) -> int:
     """From left to right; a list among the values is folded first. Raises Fault."""
     if not values or depth > MAX_NESTING:
         raise failed(f"{name}: No arguments provided!")
+    context.budget.spend(len(values) // _VALUES_A_STEP)
     result: int | None = None
     for value in values:
-        number = _folded(name, operation, value, depth + 1) if isinstance(value, list) else _number(name, value)
+        number = (_folded(context, name, operation, value, depth + 1) if isinstance(value, list)
+                  else _number(name, value))
         result = number if result is None else signed(operation(result, number))
     assert result is not None
     return result
@@ -68,14 +71,14 @@ def _remainder(left: int, right: int) -> int:
 
 
 def _measure(name: str, measure: Measure, context: Context, item: Any, args: Sequence[Value]) -> Value:
-    numbers = [_number(name, value) for value in flatten(args)]
+    numbers = [_number(name, value) for value in context.flat(args)]
     if not numbers:
         raise failed(f"{name}: No arguments provided!")
     return signed(measure(numbers))
 
 
 def _count(context: Context, item: Any, args: Sequence[Value]) -> Value:
-    return sum(1 for _ in flatten(args))
+    return len(context.flat(args))
 
 
 def _mean(numbers: list[int]) -> int:

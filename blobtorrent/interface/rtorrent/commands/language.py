@@ -171,11 +171,11 @@ def _lower(text: str) -> str:
 
 
 def _cat(context: Context, item: Any, args: Sequence[Value]) -> Value:
-    return joined(args)
+    return joined(context.flat(args))
 
 
 def _print(context: Context, item: Any, args: Sequence[Value]) -> Value:
-    context.interpreter.log(shown(joined(args)[:LOGGED_LENGTH]))
+    context.interpreter.log(shown(joined(context.flat(args))[:LOGGED_LENGTH]))
     return None
 
 

@@ -155,7 +155,7 @@ def _parse_long(context: Context, text: str, start: int) -> Statement:
         statement = parse_statement(text, start)
         end = statement.end
     finally:
-        context.budget.spend((end - start) // _SYNTAX_A_STEP)
+        context.budget.spend(1 + (end - start) // _SYNTAX_A_STEP)
     return statement
 
 

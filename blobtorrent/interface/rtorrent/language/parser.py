@@ -17,6 +17,7 @@ from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.values import Call, Value
 
 MAX_NESTED: Final = 48                  # braces and parentheses in each other
+MAX_OBJECTS: Final = 1 << 16            # beside each other
 MAX_PARENTHESES: Final = 3              # of one object, each a level later
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 _BLANKS = re.compile(r"[ \t]*")
@@ -70,6 +71,8 @@ def _objects(text: str, at: int, ends: str, depth: int) -> tuple[list[Value], in
     while True:
         value, at = _object(text, _blanks(text, at), ends, depth)
         found.append(value)
+        if len(found) > MAX_OBJECTS:
+            raise failed("Too many arguments.")
         at = _blanks(text, at)
         if text[at:at + 1] != ",":
             return found, at

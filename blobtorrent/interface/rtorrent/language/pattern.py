@@ -16,7 +16,7 @@ MAX_STEPS: Final = 4000             # of a pattern, its repeats written out
 MAX_DEPTH: Final = 48               # groups in groups
 MAX_PATTERN: Final = 4096           # characters
 MAX_TEXT: Final = 1 << 16
-_MOVES_A_STEP: Final = 8            # moves in a pattern that are as much work as a command
+_MOVES_A_STEP: Final = 4            # moves in a pattern that are as much work as a command
 
 Accepts = Callable[[str], bool]
 
