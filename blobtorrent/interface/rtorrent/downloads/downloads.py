@@ -32,7 +32,10 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 FRESH_S = 1.0                          # for so long an answer of the engine is good for more columns
+TRACKERS_FRESH_S = 5.0
+FAILURE_FRESH_S = 60.0                 # what went wrong with trackers is shown in every list, all the time
 MAX_METAINFOS = 16
+MAX_TRACKED = 20_000                   # torrents whose trackers are known from the last look
 MAX_ANSWERS = 256
 SAVE_S = 10.0                          # for what is to be durable
 MAX_TEXTS = 1 << 18                    # characters of all texts of a download
@@ -86,7 +89,7 @@ class Downloads:
         self._under_way: list[Reply[Any]] = []
         self._with_wishes: dict[InfoHash, Download] = {}
         self._files: _Answers[tuple[FileStatus, ...]] = _Answers(MAX_ANSWERS)
-        self._trackers: _Answers[tuple[TrackerStatus, ...]] = _Answers(MAX_ANSWERS)
+        self._trackers: _Answers[tuple[TrackerStatus, ...]] = _Answers(MAX_TRACKED)
         self._peers: _Answers[tuple[PeerStatus, ...]] = _Answers(MAX_ANSWERS)
         self._metainfos: _Answers[Metainfo] = _Answers(MAX_METAINFOS)
 
@@ -232,16 +235,27 @@ class Downloads:
         """Raises Fault. None of a magnet link."""
         return () if download.status.lacks_metadata else self._told(self._files, FilesOf, download)
 
-    def trackers(self, download: Download) -> tuple[TrackerStatus, ...]:
-        """One entry for each URL. Raises Fault."""
+    def trackers(self, download: Download, fresh_s: float = TRACKERS_FRESH_S) -> tuple[TrackerStatus, ...]:
+        """One entry for each URL, as of so many seconds ago. Raises Fault."""
         # Nobody asks the trackers of a stopped torrent: what is known of them stays so.
         rests = download.status.state in ("stopped", "queued")
-        kept = self._trackers.get(download.info_hash, 0.0 if rests else self._elapsed() - FRESH_S)
+        kept = self._trackers.get(download.info_hash, 0.0 if rests else self._elapsed() - fresh_s)
         if kept is None:
             kept = tuple({tracker.url: tracker for tracker in reversed(
                 self.ask(TrackersOf(download.info_hash)))}.values())[::-1]
             self._trackers.put(download.info_hash, self._elapsed(), kept)
         return kept
+
+    def tracker_failure(self, download: Download) -> str:
+        """What its trackers said last, if that was an error, and none of them serves; else nothing."""
+        if not download.is_active:
+            return ""
+        failure = ""
+        for tracker in self.trackers(download, FAILURE_FRESH_S):
+            if tracker.last_announce_at and not tracker.error_code:
+                return ""
+            failure = failure or (tracker.result if tracker.error_code else "")
+        return failure
 
     def forget_trackers(self, info_hash: InfoHash) -> None:
         """They are others now, perhaps."""

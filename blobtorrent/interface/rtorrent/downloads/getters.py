@@ -133,7 +133,14 @@ def _texts(downloads: Downloads) -> Iterator[Command]:
 
     yield text("d.chunks_seen", chunks_seen, "How many peers have each piece, two digits each.")
     yield text("d.connection_current", _connection, "How it meets peers: seed, leech or initial_seed.")
-    yield text("d.message", lambda download: download.shown_message, "What went wrong last.")
+
+    def message(download: Download) -> str:
+        if download.shown_message:
+            return download.shown_message
+        failure = downloads.tracker_failure(download)
+        return f"Tracker: [{failure}]" if failure else ""
+
+    yield text("d.message", message, "What went wrong last.")
     yield text("d.priority_str", lambda download: PRIORITY_NAMES[download.priority], "Its priority in a word.")
     yield text("d.throttle_name", lambda download: download.text("throttle_name"), "Its throttle; empty: the usual.")
     for key in ("tied_to_file", "loaded_file"):

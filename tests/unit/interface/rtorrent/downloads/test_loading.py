@@ -30,8 +30,8 @@ def test_a_command_that_fails_leaves_it_there_and_idle() -> None:
     stage = Stage()
     stage.call("load.raw_start", "", RAW, "d.custom1.set=x", "nosuch=", "d.custom2.set=y")
     digits = stage.only().hash
-    assert [stage.call(f"d.{name}", digits) for name in ("custom1", "custom2", "state", "is_open", "hashing_failed")] == [
-        "x", "", 1, 0, 1]
+    names = ("custom1", "custom2", "state", "is_open", "hashing_failed")
+    assert [stage.call(f"d.{name}", digits) for name in names] == ["x", "", 1, 0, 1]
     assert stage.call("d.message", digits) == 'Command on torrent creation failed: Command "nosuch" does not exist.'
     assert stage.called == ["inserted"]
 
