@@ -94,26 +94,44 @@ def _free_port() -> int:
 
 
 def _ours(root: Path, version: str) -> _Process:
-    port = _free_port()
-    words = [sys.executable, "-m", "blobtorrent.daemon.main", "--state-dir", str(root / "state"), "--runtime-dir",
-             str(root / "run")]
-    # In a file, and not in words: what is changed while it runs has to come after it.
+    rc = _configuration(root, _free_port())
     settings = root / "blobtorrent.toml"
-    settings.write_text(
-        f"storage.download_dir = '{root / 'a/dl'}'\nstorage.memory_budget = '16 MiB'\n"
-        f"network.listen = ['127.0.0.1:{port}']\nnetwork.allow_loopback = true\nnetwork.interface = '127.0.0.1'\n"
-        "network.upload_slots = 50\nrest.listen = []\ndht.enabled = false\nlsd.enabled = false\npex.enabled = false\n"
-        f"rtorrent.listen = ['unix:{root / 'rpc.sock'}']\nrtorrent.client_version = '{version}'\n")
-    words += ["--config", str(settings)]
+    settings.write_text(f"""
+[storage]
+download_dir = "{root / 'a/dl'}"
+memory_budget = "16 MiB"
+[network]
+allow_loopback = true
+port_mapping = "off"
+listen = []
+[dht]
+enabled = false
+[lsd]
+enabled = false
+[rest]
+listen = []
+[rtorrent]
+listen = []
+client_version = "{version}"
+""")
+    words = [sys.executable, "-m", "blobtorrent.daemon.main", "--config", str(settings), "--state-dir",
+             str(root / "state"), "--runtime-dir", str(root / "run"), "-n", "-o", f"import={rc}"]
     return _Process(root, root / "rpc.sock", words, root / "a")
 
 
 def _theirs(root: Path) -> _Process:
-    settings, port = root / "rtorrent.rc", _free_port()
-    settings.write_text("".join(f"{line}\n" for line in (
-        "system.daemon.set = true", f"network.scgi.open_local = {root / 'rpc.sock'}",
-        f"session.path.set = {root / 'a/session'}", f"directory.default.set = {root / 'a/dl'}",
-        "network.bind_address.set = 127.0.0.1", f"network.port_range.set = {port}-{port}",
-        "network.port_random.set = no", "dht.mode.set = disable", "protocol.pex.set = no", "trackers.use_udp.set = no",
-        "network.xmlrpc.size_limit.set = 8M", "system.umask.set = 0022")))
-    return _Process(root, root / "rpc.sock", ["rtorrent", "-n", "-o", f"import={settings}"], root / "a")
+    rc = _configuration(root, _free_port())
+    return _Process(root, root / "rpc.sock", ["rtorrent", "-n", "-o", f"import={rc}"], root / "a")
+
+
+def _configuration(root: Path, port: int) -> Path:
+    """That of the recorded daemon; the place to listen at comes last, so that all holds when somebody can ask."""
+    rc = root / "rtorrent.rc"
+    rc.write_text("".join(f"{line}\n" for line in (
+        "system.daemon.set = true", f"session.path.set = {root / 'a/session'}",
+        f"directory.default.set = {root / 'a/dl'}", "network.bind_address.set = 127.0.0.1",
+        f"network.port_range.set = {port}-{port}", "network.port_random.set = no", "dht.mode.set = disable",
+        "protocol.pex.set = no", "trackers.use_udp.set = no", "network.xmlrpc.size_limit.set = 8M",
+        "throttle.max_uploads.set = 50", "system.umask.set = 0022",
+        f"network.scgi.open_local = {root / 'rpc.sock'}")))
+    return rc

@@ -25,13 +25,14 @@ FOXTROT = "5339763DCFCA6A79D5EE1CC5DCDE7667E4708227"
 TIMES = re.compile(
     r"rate$|total$|ratio$|timestamp|time|date|pid$|hostname|session\.name|local_id|peer_id|touched|elapsed|free_disk"
     r"|memory_usage|counter|state_changed|system\.file_status|^p\.|rusage|open_sockets|open_files|current_open"
-    r"|peers_|tracker_size|^t\.(is_busy|scrape|failed|success|activity|latest|min_interval|normal_interval)")
+    r"|peers_|d\.message$|pieces\.memory|tracker_size|^t\.(is_busy|scrape|failed|success|activity|latest|min_interval|normal_interval)")
 
 FILES = {
     "alpha.bin": ("alpha", 300000), "delta/readme.txt": ("delta1", 100), "delta/video.mkv": ("delta2", 150000),
     "delta/empty.nfo": ("x", 0), "echo.bin": ("echo", 2000000),
-    **{f"bravo/dir0/sub{number % 2}/file0{number}.dat": (f"bravo0{number}", 3000 + 311 * number)
-       for number in range(8)},
+    # Enough for four of its pieces.
+    **{f"bravo/dir{folder}/sub{number % 2}/file{folder}{number}.dat": (
+        f"bravo{folder}{number}", 3000 + 1700 * folder + 311 * number) for folder in range(3) for number in range(8)},
 }
 
 Payload = Callable[[str, int], bytes]
@@ -59,6 +60,8 @@ def load_all(server: Server, payload: Payload) -> None:
         _wait(server, "d.hashing", hash_, 0)
     call(server.dial, "d.stop", [BRAVO])
     call(server.dial, "d.pause", [DELTA])
+    call(server.dial, "d.priority.set", [BRAVO, 3])
+    call(server.dial, "t.is_enabled.set", [f"{CHARLIE}:t3", 0])
     time.sleep(1.0)
 
 
