@@ -1,6 +1,7 @@
 """Settings of rTorrent that are settings of this engine under other names: they are read from it and set in it.
 
-What was set is answered again in the words it was set in as long as the engine has it so.
+What was set is answered again in the words it was set in as long as the engine has it so. What is so already is not set
+again: a configuration file says the same at each start.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class MappedSettings:
 
         def write(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
             value = read_argument(row.kind, args)
-            self._engine.change(row.patch(value))
+            if row.read(self._engine.settings()) != value:
+                self._engine.change(row.patch(value))
             self._said[row.name] = value, row.read(self._engine.settings())
             return value if row.answers else None
 

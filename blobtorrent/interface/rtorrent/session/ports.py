@@ -112,9 +112,12 @@ class Ports:
         return value
 
     def _listen(self, ports: str) -> None:
-        hosts = dict.fromkeys(
-            f"[{spec.host}]" if ":" in spec.host else spec.host for spec in self._engine.settings().network.listen)
-        self._engine.change({"network": {"listen": [f"{host}:{ports}" for host in hosts or _USUAL_HOSTS]}})
+        listen = self._engine.settings().network.listen
+        hosts = dict.fromkeys(f"[{spec.host}]" if ":" in spec.host else spec.host for spec in listen)
+        first, _, last = ports.partition("-")
+        wanted = [f"{host}:{first if first == last else ports}" for host in hosts or _USUAL_HOSTS]
+        if wanted != list(map(str, listen)):
+            self._engine.change({"network": {"listen": wanted}})
 
     # ---- the way
 
@@ -128,7 +131,9 @@ class Ports:
             is_any = not text or ip_address(text).is_unspecified
         except ValueError:
             raise failed("Could not resolve bind address.") from None
-        self._engine.change({"network": {"interface": "" if is_any else text}})
+        wanted = "" if is_any else text
+        if wanted != str(self._engine.settings().network.interface):
+            self._engine.change({"network": {"interface": wanted}})
         self._bind = text
         return None
 
@@ -140,7 +145,8 @@ class Ports:
         found = _PROXY.fullmatch(one_text(args))
         if found is None:
             raise failed("Could not parse proxy address.")
-        port = int(found[2] or PROXY_PORT)
-        self._engine.change({"network": {"proxy": f"http://{found[1]}:{port}"}})
+        wanted = f"http://{found[1]}:{int(found[2] or PROXY_PORT)}"
+        if wanted != str(self._engine.settings().network.proxy):
+            self._engine.change({"network": {"proxy": wanted}})
         self._proxy = found[1]
         return None

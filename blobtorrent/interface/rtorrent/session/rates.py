@@ -64,7 +64,9 @@ class Throttles:
         limit = one_number(args) * unit
         if not 0 <= limit <= MAX_RATE:
             raise failed("Throttle rate must be between 0 and 2^30.")
-        self._engine.change({"limits": {f"{way}_bytes_per_s": limit // KIB * KIB}})
+        wanted = limit // KIB * KIB
+        if wanted != self._limit(way):
+            self._engine.change({"limits": {f"{way}_bytes_per_s": wanted}})
         return None
 
     # ---- named
@@ -108,6 +110,7 @@ class Throttles:
             raise failed("Not a value.")
         if kib < 0:
             raise failed("Throttle rate must be non-negative.")
-        self._engine.change({"groups": {name: {f"{way}_bytes_per_s": kib * KIB}}})
+        if name not in self._engine.settings().groups or self._limit_of(way, name) != kib * KIB:
+            self._engine.change({"groups": {name: {f"{way}_bytes_per_s": kib * KIB}}})
         self._made.add((way, name))
         return None

@@ -196,3 +196,18 @@ def test_a_place_to_listen_at_is_as_in_our_settings(name: str, given: Any, place
 def test_without_a_configuration_file_all_places_are_open_already() -> None:
     with pytest.raises(Fault, match="SCGI already enabled"):
         SessionStage().call("network.scgi.open_port", "127.0.0.1:5000")
+
+
+@pytest.mark.parametrize(("name", "args"), [
+    ("directory.default.set", ["/srv/data"]), ("throttle.max_uploads.set", [7]), ("protocol.pex.set", ["yes"]),
+    ("throttle.global_up.max_rate.set_kb", [50]), ("throttle.down", ["slow", "20"]), ("throttle.up", ["free", "0"]),
+    ("network.port_range.set", ["5000-5000"]), ("network.port_range.set", ["5000-5010"]),
+    ("network.bind_address.set", ["127.0.0.1"]), ("network.bind_address.set", ["0.0.0.0"]),
+    ("network.proxy_address.set", ["127.0.0.1:3128"]), ("dht.mode.set", ["auto"]),
+])
+def test_what_is_so_already_is_not_set_again(name: str, args: list[Any]) -> None:
+    stage = SessionStage()
+    stage.call(name, *args)
+    wishes = len(stage.engine.desk.wishes)
+    stage.call(name, *args)
+    assert len(stage.engine.desk.wishes) == wishes
