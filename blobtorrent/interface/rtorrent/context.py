@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 
 MAX_STEPS: Final = 200_000      # commands that one request may run
-MAX_DEPTH: Final = 160          # commands, texts and function objects in each other; Python's own stack holds more
+MAX_DEPTH: Final = 96           # commands, texts and function objects in each other; Python's own stack holds more
 _VALUES_A_STEP: Final = 4       # of a list that is looked through
 
 

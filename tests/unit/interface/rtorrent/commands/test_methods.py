@@ -1,0 +1,82 @@
+"""Definitions: variables, methods, multi methods, aliases. What rTorrent answers to each is in the recordings."""
+
+from __future__ import annotations
+
+import pytest
+
+from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.interface.rtorrent.store import Kind
+from tests.support.rtorrentlanguage import LanguageStage
+
+
+@pytest.fixture
+def stage() -> LanguageStage:
+    return LanguageStage()
+
+
+def test_what_was_erased_may_be_defined_anew(stage):
+    stage.text("method.insert.value=my.v,5")
+    stage.text("method.erase=my.v")
+    stage.text("method.insert.string=my.v,text")
+    assert (stage.text("my.v="), stage.text("my.v.set=other")) == ("text", "other")
+
+
+def test_a_method_with_an_alias_is_kept_until_the_alias_is_erased(stage):
+    stage.text('method.insert.simple=my.m,"cat=1"')
+    stage.text("method.redirect=my.alias,my.m")
+    assert stage.fault("method.erase=my.m") == "Can't erase a command that has redirects."
+    stage.text("method.erase=my.alias")
+    stage.text("method.erase=my.m")
+    assert stage.fault("my.m=") == 'Command "my.m" does not exist.'
+
+
+def test_keys_run_in_the_order_of_their_bytes_with_the_same_arguments_and_target(stage):
+    stage.text("method.insert=my.ev,multi")
+    for key in ("b", "~", "!", "a", "A", "é", "1"):
+        stage.text(f'method.set_key=my.ev,{key},"print={key},$argument.0=,$d.custom1="')
+    stage.text("my.ev=X", aim=stage.download)
+    assert stage.log == [f"{key}Xabc" for key in ("!", "1", "A", "a", "b", "~", "é")]
+
+
+def test_a_key_that_an_earlier_one_removes_does_not_run(stage):
+    stage.text("method.insert=my.ev,multi")
+    stage.text('method.set_key=my.ev,a,"method.set_key=my.ev,b"')
+    stage.text("method.set_key=my.ev,b,print=b")
+    stage.text("my.ev=")
+    assert stage.log == []
+
+
+def test_events_of_the_daemon_are_neither_constant_nor_erased(stage):
+    stage.store.define("event.x", Kind.MULTI, is_static=True, has_rlookup=True)
+    assert stage.fault("method.erase=event.x") == "Command not modifiable."
+    stage.text("method.set_key=event.x,k,print=1")
+    assert stage.text("method.rlookup=k") == ["event.x"]
+
+
+def test_a_private_method_is_for_texts_only(stage):
+    stage.text("method.insert=my.p,private|string,secret")
+    assert stage.text("cat=$my.p=") == "secret"
+    assert "my.p" not in stage.call("system.listMethods")
+    with pytest.raises(Fault, match="not defined"):
+        stage.call("my.p", "")
+
+
+def test_old_names_of_commands_are_understood(stage):
+    stage.text("system.method.insert=my.v,value,3")
+    assert stage.text("system.method.get=my.v") == 3
+    assert stage.call("to_kb", "", 1024) == stage.call("to_kb", 1024) == "  1.0"
+
+
+def test_a_variable_is_not_shared_with_the_text_that_set_it(stage):
+    stage.text("method.insert.list=my.l,{a,b}")
+    for _ in range(2):
+        assert stage.text("my.l.set=a,b") == ["a", "b"]
+    definition = stage.store.get("my.l")
+    assert isinstance(definition.value, list)
+    definition.value.append("c")
+    assert stage.text("my.l.set=a,b") == ["a", "b"]
+
+
+def test_faults_are_swallowed_and_logged_by_try(stage):
+    assert stage.text("try=nosuch=") is None
+    assert stage.log == ['try command failed: Command "nosuch" does not exist.']
