@@ -53,6 +53,7 @@ HEADINGS = {
     "ipv4_filter": "ipv4_filter.*: addresses that are kept out",
     "ip_tables": "ip_tables.*: tables of addresses",
     "strings": "strings.*: words",
+    "enum": "enum.*: numbers of words",
     "convert": "convert.*: numbers for people",
     "math": "math.*: numbers",
     "string": "string.*: texts",

@@ -72,8 +72,6 @@ class System:
         )
         for name, returns, answer, doc in facts:
             yield getter(f"system.{name}", answer, doc, returns=returns, category=SYSTEM)
-        yield getter("startup_time", lambda: int(self._engine.status().started_at),
-                     "When the daemon began, in seconds since 1970.", category=SYSTEM)
 
     def _seconds(self) -> int:
         return int(self._wall())

@@ -62,6 +62,8 @@ class Words:
         for name, words in _LISTS.items():
             yield getter(f"strings.{name}", partial(list, words), f"The words of {name.partition('.')[0]}.",
                          returns="array", category="strings")
+        yield command("enum.log_group", _number_of_group, "GROUP: the number of a log group.", returns="i8",
+                      category="strings")
         yield command("protocol.encryption.set", self._set_encryption,
                       "OPTION...: options of encryption; connections to peers are not encrypted.",
                       category="protocol", is_neutral=True)
@@ -89,6 +91,12 @@ class Words:
             else:
                 require_word(word, ENCRYPTION)
         return None
+
+
+def _number_of_group(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
+    word = one_text(args)
+    require_word(word, LOG_GROUPS)
+    return LOG_GROUPS.index(word)
 
 
 def _set_tos(_context: Context, _item: Any, args: Sequence[Value]) -> Value:

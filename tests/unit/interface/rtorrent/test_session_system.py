@@ -99,3 +99,16 @@ def test_encryption_options_are_checked_and_told_in_words_of_0_16() -> None:
     assert stage.call("protocol.encryption") == "handshake_require,stream_prefer"
     with pytest.raises(Fault, match="Invalid option name"):
         stage.call("protocol.encryption.set", "bogus")
+
+
+def test_log_groups_have_numbers() -> None:
+    stage = SessionStage()
+    assert [stage.call("enum.log_group", word) for word in ("critical", "debug", "connection_critical")] == [0, 5, 6]
+    with pytest.raises(Fault, match="Invalid option name"):
+        stage.call("enum.log_group", "nosuch")
+
+
+def test_names_that_configurations_define_themselves_are_free() -> None:
+    stage = SessionStage()
+    stage.call("method.insert", "startup_time", "value|const", stage.call("system.time"))
+    assert stage.call("startup_time") == 1_700_000_000
