@@ -72,6 +72,8 @@ def parse_call(body: bytes) -> MethodCall:
         parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise _not_xml(body, error.code, parser.ErrorByteIndex, has_begun=builder.has_begun) from None
+    except (LookupError, ValueError):  # of the codec that is to be used for it
+        raise _improper("Call is not valid XML.  unknown encoding") from None
     return builder.call()
 
 

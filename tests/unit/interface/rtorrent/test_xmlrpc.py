@@ -54,6 +54,9 @@ def test_bytes_are_the_same_wherever_the_slices_end():
 
 # Each was asked of rTorrent 0.9.8.
 @pytest.mark.parametrize(("data", "words"), [
+    (b"<?xml version='1.0' encoding='nosuch'?><a/>", "Call is not valid XML.  unknown encoding"),
+    (b"<?xml version='1.0' encoding='utf-7'?><a/>", "Call is not valid XML.  unknown encoding"),
+    (b"<?xml version='1.0' encoding='rot13'?><a/>", "Call is not valid XML.  unknown encoding"),
     (b"<hello", "Call is not valid XML.  Invalid XML \"content\".  Problem with token at '<hello...': unclosed token"),
     (b"   ", "Call is not valid XML.  no element found"),
     (b"<a/>", "XML-RPC call should be a <methodCall> element.  Instead, we have a <a> element."),
