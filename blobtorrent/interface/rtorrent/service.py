@@ -70,6 +70,7 @@ class Machinery:
         self._configuration = around.configuration
         self._is_configuring = False
         self._is_stopping = False
+        self._is_filling = False       # there are clients who may look into the session folder
         self._is_awake = False         # somebody is about to look what has happened
         self.registry = Registry()
         self.interpreter = Interpreter(self.registry, _note)
@@ -118,6 +119,9 @@ class Machinery:
         exchange.perform(self._calls, trust)
         self.downloads.settle()
         self.downloads.poll()
+        if not self._is_filling:
+            self._is_filling = True
+            self.turns.post(self._fill)
 
     def _add(self, commands: Iterable[Command]) -> None:
         self.registry.extend(commands)
@@ -164,6 +168,11 @@ class Machinery:
         if not self._is_awake:
             self._is_awake = True
             self.turns.post(self._look)
+
+    def _fill(self) -> None:
+        """There are clients: have the session folder as they expect it, a little at a time."""
+        if self._folder.fill():
+            self.turns.post(self._fill)
 
     def _look(self) -> None:
         self._is_awake = False

@@ -1,7 +1,6 @@
 """Targets of requests: '', HASH, HASH:fINDEX, HASH:tINDEX, HASH:pPEERID, and what they name."""
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import string
 from typing import NamedTuple
 

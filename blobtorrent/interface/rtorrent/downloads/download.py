@@ -5,8 +5,7 @@ wish of its own, which closing leaves alone. The engine knows torrents that run 
 is kept here while it is of this run, and as small texts with the torrent when it is to outlive it.
 """
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import os
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -1,7 +1,6 @@
 """Fetching: .torrent files behind URLs, on threads of their own, so that commands need not wait for the network."""
 
-from __future__ import annotations
-
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Callable
 from typing import NamedTuple
 

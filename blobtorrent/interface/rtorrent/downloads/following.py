@@ -28,6 +28,7 @@ from blobtorrent.model.events import (
 )
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.pacing import paced
 
 if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
@@ -85,7 +86,7 @@ class Follower:
     def begin(self) -> None:
         """From now on. Downloads that are there already came with the session."""
         self._subscription = self._bus.subscribe(self._accepts, SUBSCRIPTION_SIZE)
-        for download in self._downloads.all():
+        for download in paced(self._downloads.all()):
             self.tell(download, "inserted", "inserted_session")
             self.catch_up(download)
 

@@ -7,6 +7,7 @@ load them again.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 
 from blobtorrent.interface.rtorrent.downloads.download import Download
@@ -17,14 +18,19 @@ from blobtorrent.runtime.logs import get_logger
 log = get_logger(__name__)
 
 FOLDER_MODE = 0o700
+FILES_AT_ONCE = 5
 
 
 class SessionFolder:
-    """`path()` is where it is, empty for nowhere. Owned by the interpreter's thread."""
+    """`path()` is where it is, empty for nowhere. Owned by the interpreter's thread.
+
+    What came with the session is written when somebody shows an interest: by `fill`, a little at a time.
+    """
 
     def __init__(self, path: Callable[[], str]) -> None:
         self._path = path
         self.downloads: Downloads | None = None            # set by whoever knows them
+        self._missing: deque[Download] = deque()
 
     def write(self, download: Download) -> None:
         """Its .torrent file is there, as it was added. What goes wrong is logged."""
@@ -47,6 +53,14 @@ class SessionFolder:
         if folder and not os.path.exists(os.path.join(folder, f"{download.hash}.torrent")):
             self.write(download)
 
+    def fill(self) -> bool:
+        """Write a few of those that are missing; whether there are more."""
+        for _ in range(min(FILES_AT_ONCE, len(self._missing))):
+            download = self._missing.popleft()
+            if not download.is_gone:
+                self.write_missing(download)
+        return bool(self._missing)
+
     def drop(self, download: Download) -> None:
         """It was erased."""
         folder = self._path()
@@ -60,7 +74,9 @@ class SessionFolder:
 
     def on_event(self, name: str, download: Download) -> None:
         """A listener of the follower."""
-        if name in ("inserted_new", "inserted_session"):
+        if name == "inserted_new":
             self.write_missing(download)
+        elif name == "inserted_session":
+            self._missing.append(download)
         elif name == "erased":
             self.drop(download)
