@@ -13,6 +13,7 @@ from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command, Registry
 from blobtorrent.interface.rtorrent.session.catalogue import SessionCommands
+from blobtorrent.interface.rtorrent.session.listening import Open, already_open
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.values import Value, text_of
 from blobtorrent.model.details import Figures, SessionStats
@@ -70,7 +71,8 @@ class PlayedEngine:
 class SessionStage:
     """All commands of the session and of the language. Times stand still until the test moves them."""
 
-    def __init__(self, document: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, document: Mapping[str, Any] | None = None, *, folder: str = "/srv/session",
+                 open_place: Open = already_open) -> None:
         self.engine = PlayedEngine(document)
         self.now_s = 1000.0
         self.wall_s = 1_700_000_000.25
@@ -82,7 +84,7 @@ class SessionStage:
         self.registry = Registry()
         self.interpreter = Interpreter(self.registry, self.logged.append)
         self.commands = SessionCommands(
-            self.engine, folder="/srv/session", wall=lambda: self.wall_s, now=lambda: self.now_s)
+            self.engine, folder=folder, wall=lambda: self.wall_s, now=lambda: self.now_s, open_place=open_place)
         self.registry.extend(self.commands.commands())
         self.registry.extend(language.commands())
         self.registry.extend(methods.commands(self.registry, Store(self.registry)))
@@ -100,6 +102,9 @@ class SessionStage:
 
         yield Command("view.add", Target.NONE, add)
         yield Command("view.persistent", Target.NONE, lambda _context, _item, _args: None)
+        yield Command("view.sort_current", Target.NONE, lambda _context, _item, _args: None)
+        for name in ("event.download.finished", "event.download.erased"):
+            self.call("method.insert", name, "multi")
         yield Command("view.list", Target.NONE, lambda _context, _item, _args: list(self.views))
         yield Command("d.multicall2", Target.ANY, self._multicall)
         for name in DOWNLOAD:
