@@ -9,7 +9,7 @@ from typing import Any
 
 from blobtorrent.interface.rtorrent import aliases
 from blobtorrent.interface.rtorrent.calls import Calls
-from blobtorrent.interface.rtorrent.commands import arithmetic, conversions, language, methods
+from blobtorrent.interface.rtorrent.commands import arithmetic, conversions, language, methods, texts
 from blobtorrent.interface.rtorrent.context import NOTHING, Aim, Context, Target, Trust
 from blobtorrent.interface.rtorrent.faults import Fault, failed, no_such_download, unsupported_target
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
@@ -36,7 +36,7 @@ class LanguageStage:
         self.rc = RcFiles()
         for commands in (language.commands(), methods.commands(self.registry, self.store),
                          arithmetic.commands(lambda: NOW_S), conversions.commands(lambda: NOW_S), self.rc.commands(),
-                         played_download(self.download)):
+                         texts.commands(),                          played_download(self.download)):
             self.registry.extend(commands)
         self.registry.add(Command("execute.nothrow", Target.NONE, self._execute, "i8", is_code=True))
         self.store.define("throttle.max_uploads", Kind.VALUE, 50, is_static=True)

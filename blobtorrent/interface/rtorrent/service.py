@@ -11,7 +11,7 @@ from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.rtorrent import aliases
 from blobtorrent.interface.rtorrent.calls import Calls
-from blobtorrent.interface.rtorrent.commands import arithmetic, conversions, language, methods
+from blobtorrent.interface.rtorrent.commands import arithmetic, conversions, language, methods, texts
 from blobtorrent.interface.rtorrent.context import Trust
 from blobtorrent.interface.rtorrent.downloads.fetching import Fetcher
 from blobtorrent.interface.rtorrent.downloads.keeping import SessionFolder
@@ -85,6 +85,7 @@ class Machinery:
         self._add(methods.commands(self.registry, self.store))
         self._add(arithmetic.commands(_seconds))
         self._add(conversions.commands(_seconds))
+        self._add(texts.commands())
         self._add(self.session.commands())
         self._folder = SessionFolder(lambda: self.session.system.session_folder)
         self._fetcher = Fetcher(self.turns.post, lambda: binding_of(around.desk.settings().network))

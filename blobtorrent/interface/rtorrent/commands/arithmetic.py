@@ -24,9 +24,9 @@ def commands(now_s: Callable[[], int]) -> Iterator[Command]:
     for name, (measure, doc) in _MEASURES.items():
         yield Command(name, Target.NONE, partial(_measure, name, measure), "i8", doc=doc, category=CATEGORY)
     yield Command("math.cnt", Target.NONE, _count, "i8", doc="How many values, those in lists too.", category=CATEGORY)
-    yield Command("elapsed.less", Target.NONE, partial(_elapsed, now_s, False), "i8", category=CATEGORY,
+    yield Command("elapsed.less", Target.NONE, partial(_elapsed, now_s, False), "i8", is_safe=True, category=CATEGORY,
                   doc="One when less than so many seconds passed since a time that is not zero: time, seconds.")
-    yield Command("elapsed.greater", Target.NONE, partial(_elapsed, now_s, True), "i8", category=CATEGORY,
+    yield Command("elapsed.greater", Target.NONE, partial(_elapsed, now_s, True), "i8", is_safe=True, category=CATEGORY,
                   doc="One when more than so many seconds passed since a time that is not zero: time, seconds.")
 
 

@@ -28,7 +28,8 @@ def commands(now_s: Callable[[], int]) -> Iterator[Command]:
             ("gm_date", partial(_date, time.gmtime), "The day of a time since 1970, UTC: dd/mm/yyyy."),
             ("gm_time", partial(_time, time.gmtime), "The hour of a time since 1970, UTC: HH:MM:SS."),
             ("elapsed_time", partial(_elapsed, now_s), "How long ago a time since 1970 was: H:MM:SS.")):
-        yield Command(f"convert.{name}", Target.NONE, partial(_convert, show), "string", doc=doc, category=CATEGORY)
+        yield Command(f"convert.{name}", Target.NONE, partial(_convert, show), "string", is_safe=True, doc=doc,
+                      category=CATEGORY)
 
 
 def _convert(show: Callable[[int], str | None], context: Context, item: Any, args: Sequence[Value]) -> Value:

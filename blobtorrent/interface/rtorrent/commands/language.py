@@ -24,6 +24,7 @@ from blobtorrent.interface.rtorrent.values import (
 )
 
 CATEGORY = "language"
+_SAFE: Final = frozenset(("and", "cat", "catch", "compare", "if", "not", "or", "value"))    # as rTorrent 0.16 has it
 LOGGED_LENGTH: Final = 1023         # characters of a `print` that reach the log
 ARGUMENTS: Final = 4                # that a method can name
 
@@ -31,7 +32,7 @@ ARGUMENTS: Final = 4                # that a method can name
 def commands() -> Iterator[Command]:
     def make(name: str, run: Run, returns: str, doc: str, target: Target = Target.ANY, *,
              is_public: bool = True) -> Command:
-        return Command(name, target, run, returns, False, False, doc, CATEGORY, False, is_public)
+        return Command(name, target, run, returns, name in _SAFE, False, doc, CATEGORY, False, is_public)
 
     yield make("branch", _branch, "any", "Runs by conditions: condition, then, [condition, then]..., else: commands.")
     yield make("if", _if, "any", "Chooses a value: condition, then, [condition, then]..., else; all are values.")

@@ -21,7 +21,7 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
         return Command(name, Target.NONE, run, returns, False, False, doc, CATEGORY, is_code=True)
 
     def query(name: str, run: Run, doc: str, returns: str) -> Command:
-        return Command(name, Target.NONE, run, returns, False, False, doc, CATEGORY)
+        return Command(name, Target.NONE, run, returns, True, False, doc, CATEGORY)     # safe in rTorrent 0.16, too
 
     def insert(context: Context, item: Any, args: Sequence[Value]) -> Value:
         if len(args) < 2:

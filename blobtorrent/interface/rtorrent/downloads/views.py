@@ -139,7 +139,7 @@ class Views:
 
     @staticmethod
     def _passes(view: View, context: Context, download: Download) -> bool:
-        return view.filter is None or is_true(context.at(Aim(Target.DOWNLOAD, download)).run(view.filter))
+        return view.filter is None or is_true(context.at(Aim(Target.DOWNLOAD, download)).condition(view.filter))
 
     def set_filter(self, context: Context, view: View, body: Value) -> None:
         """Give it another filter, and apply that. Raises Fault."""
@@ -200,7 +200,7 @@ class Views:
 
     @staticmethod
     def _is_less(body: Value, context: Context, one: Download, other: Download) -> bool:
-        return is_true(context.at(Aim(Target.PAIR, one, other)).run(body))
+        return is_true(context.at(Aim(Target.PAIR, one, other)).condition(body))
 
 
 def body_of(args: Iterable[Value]) -> Value:
