@@ -22,7 +22,7 @@ from blobtorrent.interface.rest.catalogue import Sources, all_routes
 from blobtorrent.interface.rest.feed import Feed
 from blobtorrent.interface.rest.listeners import Place, SocketAccess
 from blobtorrent.interface.rest.router import Router
-from blobtorrent.interface.rest.server import RestServer
+from blobtorrent.interface.rest.server import Answers, RestServer
 from blobtorrent.model.errors import ConfigError, StorageError
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.metrics import Registry
@@ -36,8 +36,10 @@ log = get_logger(__name__)
 def build_interfaces(
     settings: Settings, gateway: Gateway, desk: Desk, *, chronicle: Chronicle, watcher: Watcher, registry: Registry,
     filters: FilterManager, state: Path, runtime: Path, inherited: Sequence[socket.socket],
+    route: Callable[[Answers], Answers] | None = None,
 ) -> list[Part]:
-    """What the settings ask for. `inherited` are listening sockets that stand in for `rest.listen`.
+    """What the settings ask for. `inherited` are listening sockets that stand in for `rest.listen`; `route` adds
+    answers to those of REST.
 
     Raises StorageError when the tokens can be neither read nor made, ConfigError when https lacks its certificate.
     """
@@ -53,8 +55,9 @@ def build_interfaces(
         is_metrics_open=rest.metrics_open))
     # Another user's daemon has the usual port: nobody asked for it, so ours is content with its socket.
     is_usual = rest.listen == RestSettings().listen
+    router: Answers = Router(routes)
     server = RestServer(
-        Router(routes), places, keyring, hosts=rest.allowed_hosts,
+        router if route is None else route(router), places, keyring, hosts=rest.allowed_hosts,
         dispensable=[place for place in places if is_usual and isinstance(place, ListenSpec)],
         access=SocketAccess(rest.socket_mode, rest.socket_group),
         identify=_identification(rest) if any(isinstance(place, HttpsSpec) for place in places) else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from blobtorrent.config.schema import Settings
 from blobtorrent.config.values import ListenSpec, UnixSpec, rpc_listeners
@@ -14,8 +15,10 @@ from blobtorrent.daemon.token import open_keyring
 from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.rest.grants import Grant
 from blobtorrent.interface.rest.listeners import SocketAccess
+from blobtorrent.interface.rest.server import Answers
 from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.httpgate import RpcGate
+from blobtorrent.interface.rtorrent.restroute import RpcRouter
 from blobtorrent.interface.rtorrent.server import Door, RpcServer
 from blobtorrent.interface.rtorrent.service import (
     Configuration,
@@ -30,9 +33,16 @@ from blobtorrent.runtime.metrics import Registry
 SESSION_FOLDER = "rtorrent"            # below the state directory
 
 
+class RpcParts(NamedTuple):
+    """`route` has the REST server answer calls, too."""
+
+    parts: list[Part]
+    route: Callable[[Answers], Answers]
+
+
 def build_rpc(
     settings: Settings, gateway: Gateway, desk: Desk, registry: Registry, launch: Launch
-) -> list[Part]:
+) -> RpcParts:
     """Raises StorageError when HTTP wants tokens and they can be neither read nor made."""
     rpc, words, state = settings.rtorrent, launch.rtorrent, launch.state
 
@@ -54,10 +64,10 @@ def build_rpc(
         dialect=dialect_of(rpc.client_version),
     )
     server.measure(registry)
-    return [
-        Part("rtorrent", machinery.start, machinery.stop),
-        Part("rpc", server.start, server.stop, (server.heart,)),
-    ]
+    return RpcParts(
+        [Part("rtorrent", machinery.start, machinery.stop), Part("rpc", server.start, server.stop, (server.heart,))],
+        lambda router: RpcRouter(router, machinery.turns.post, machinery.perform, dialect_of(rpc.client_version)),
+    )
 
 
 def doors_of(settings: Settings, runtime: Path) -> list[Door]:

@@ -28,6 +28,7 @@ from blobtorrent.storage.atomicfile import write_atomically
 from blobtorrent.storage.state.quarantine import QUARANTINE, Quarantine
 
 if TYPE_CHECKING:
+    from blobtorrent.daemon.rpc import RpcParts
     from blobtorrent.storage.live.livefile import LiveDraft
 
 log = get_logger(__name__)
@@ -66,13 +67,14 @@ def serve(
             lambda new: filters.apply(new.filters),
         ])
         desk = DaemonDesk(reloader, launch.origin, engine.gateway, launch.signals.wake)
+        rpc = _build_rpc(settings, engine, desk, launch)
         interfaces = Supervisor([
             *build_interfaces(
                 settings, engine.gateway, desk, chronicle=chronicle, watcher=watcher, registry=engine.metrics,
-                filters=filters,
+                filters=filters, route=rpc.route if rpc is not None else None,
                 state=launch.state, runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
             ),
-            *_rpc_parts(settings, engine, desk, launch),
+            *(rpc.parts if rpc is not None else ()),
             Part("filters", filters.start, filters.stop, (), lambda: filters.troubles, filters.reload),
             Part("watch", watcher.start, watcher.stop),
             Part("hooks", hooks.start, hooks.stop, (hooks.heart,)),
@@ -89,9 +91,9 @@ def serve(
     return service.run()
 
 
-def _rpc_parts(settings: Settings, engine: Engine, desk: Desk, launch: Launch) -> list[Part]:
+def _build_rpc(settings: Settings, engine: Engine, desk: Desk, launch: Launch) -> RpcParts | None:
     if not settings.rtorrent.listen and not settings.rtorrent.http_listen and launch.rtorrent.is_empty:
-        return []
+        return None
     from blobtorrent.daemon.rpc import build_rpc
 
     return build_rpc(settings, engine.gateway, desk, engine.metrics, launch)

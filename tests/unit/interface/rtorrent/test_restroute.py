@@ -1,0 +1,92 @@
+"""POST /RPC2 among the answers of REST: who may ask, and that the rest is as before."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from blobtorrent.interface.rest.grants import NOBODY, Grant, Scope
+from blobtorrent.interface.rest.http import Head, Refused, Request, Response
+from blobtorrent.interface.rtorrent.context import Trust
+from blobtorrent.interface.rtorrent.restroute import RpcRouter, trust_of
+from tests.support.rpc import Stage
+
+OURSELVES = Grant("unix:0", frozenset((Scope.ADMIN,)))
+TOKEN = Grant("me", frozenset((Scope.ADMIN,)), token="digest")
+
+
+class Rest:
+    """The other answers."""
+
+    def scope_of(self, head):
+        return Scope.READ
+
+    def is_answered_at_once(self, head):
+        return True
+
+    def name_of(self, head):
+        return "GET /v1/session"
+
+    def answer(self, request):
+        return Response(200, b"rest")
+
+
+@pytest.fixture
+def router():
+    stage = Stage()
+    return RpcRouter(Rest(), lambda work: work(), stage.perform)
+
+
+def request(path=("RPC2",), method="POST", body=b'{"id":1,"method":"execute.capture"}', grant=OURSELVES, **headers):
+    return Request(Head(method, path, {}, headers, len(body), True), body, grant)
+
+
+def told(response):
+    return json.loads(b"".join(response.body) if isinstance(response.body, tuple) else response.body)
+
+
+def test_a_call_is_answered_and_wants_the_scope_admin(router):
+    call = request()
+    assert told(router.answer(call))["result"] == "hi\n"
+    assert router.scope_of(call.head) is Scope.ADMIN and not router.is_answered_at_once(call.head)
+    assert router.name_of(call.head) == "POST /RPC2"
+
+
+@pytest.mark.parametrize("other", [request(("v1", "session")), request(method="GET"), request(("RPC2", "x"))])
+def test_anything_else_is_answered_by_rest(router, other):
+    assert router.answer(other).body == b"rest"
+    assert router.scope_of(other.head) is Scope.READ and router.is_answered_at_once(other.head)
+    assert router.name_of(other.head) == "GET /v1/session"
+
+
+def test_a_token_may_do_all_but_run_code(router):
+    assert "rtorrent.trusted" in told(router.answer(request(grant=TOKEN)))["error"]["message"]
+
+
+@pytest.mark.parametrize(("grant", "mark", "trust"), [
+    (OURSELVES, "0", Trust.FULL), (TOKEN, "0", Trust.NO_CODE), (OURSELVES, "1", Trust.SAFE), (TOKEN, "1", Trust.SAFE),
+])
+def test_a_mark_takes_trust_and_never_gives_it(grant, mark, trust):
+    assert trust_of(grant, mark) is trust
+
+
+@pytest.mark.parametrize(("grant", "mark"), [(NOBODY._replace(labels=frozenset("a")), "0"), (OURSELVES, "yes")])
+def test_tokens_of_some_torrents_and_unknown_marks_are_refused(grant, mark):
+    with pytest.raises(Refused):
+        trust_of(grant, mark)
+
+
+def test_a_body_of_an_unknown_type_is_refused(router):
+    assert router.answer(request(body=b"x", **{"content-type": "text/plain"})).status == 415
+
+
+def test_a_bug_of_a_command_is_a_fault_all_the_same():
+    def perform(exchange, trust):
+        try:
+            Stage().perform(exchange, trust)
+        except ZeroDivisionError:
+            pass                       # as who has the turn logs it
+
+    response = RpcRouter(Rest(), lambda work: work(), perform).answer(request(body=b'{"id":1,"method":"break"}'))
+    assert "error" in told(response)
