@@ -81,10 +81,11 @@ class AddressTable:
     def find(self, text: str) -> str:
         """The verdict on an address, or on all of a range. Raises Fault when there is none."""
         span = read_span(text)
-        if span is not None:
-            at = self._before(span.first)
-            if at < len(self._spans) and self._spans[at].first <= span.first and span.last <= self._spans[at].last:
-                return self._verdicts[self._spans[at]]
+        if span is None:
+            raise failed("Invalid address format.")
+        at = self._before(span.first)
+        if at < len(self._spans) and self._spans[at].first <= span.first and span.last <= self._spans[at].last:
+            return self._verdicts[self._spans[at]]
         raise failed("No value defined for specified IP(s).")
 
     def items(self) -> Iterator[tuple[Span, str]]:

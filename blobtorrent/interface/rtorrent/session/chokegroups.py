@@ -11,7 +11,7 @@ from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.making import command, getter
 from blobtorrent.interface.rtorrent.session.words import CHOKE_DOWN, CHOKE_UP, TRACKER_MODES, require_word
-from blobtorrent.interface.rtorrent.values import Value, one_text, to_number, to_text
+from blobtorrent.interface.rtorrent.values import Value, one_text, parse_number, to_number, to_text
 
 CATEGORY: Final = "choke_group"
 UNLIMITED: Final = -1
@@ -77,9 +77,9 @@ class ChokeGroups:
         """By its number, also as text. Raises Fault."""
         if not args:
             raise wrong_type()
-        number = to_number(args[0])
+        number = parse_number(args[0]) if isinstance(args[0], str) else to_number(args[0])
         groups = list(self._groups.values())
-        if not 0 <= number < len(groups):
+        if number is None or not 0 <= number < len(groups):
             raise failed("Choke group not found.")
         return groups[number]
 

@@ -225,8 +225,10 @@ class LogFiles(logging.Handler):
         try:
             with open(path, "ab") as file:
                 file.write(f"{line}\n".encode("utf-8", "surrogateescape"))
-        except (OSError, ValueError):
-            raise failed(f"Could not append to file: {shown(path)}") from None
+        except OSError as error:
+            raise failed(f"Could not append to file '{shown(path)}': {error.strerror}") from None
+        except ValueError:
+            raise failed(f"Could not append to file '{shown(path)}'.") from None
         return None
 
 
@@ -252,4 +254,4 @@ def _open_file(path: str, mode: str, *, is_packed: bool) -> TextIO:
             return TextIOWrapper(gzip.GzipFile(path, f"{mode}b"), encoding="utf-8")
         return TextIOWrapper(FileIO(path, mode), encoding="utf-8", write_through=True)
     except (OSError, ValueError):
-        raise failed(f"Could not open log file: {shown(path)}") from None
+        raise failed(f"Could not open log file '{shown(path)}'.") from None

@@ -34,6 +34,7 @@ class Mapped(NamedTuple):
     patch: Callable[[Any], Patch]
     doc: str
     answers: bool = True               # the setter answers the new value
+    is_flag: bool = False              # what is not 0 is 1
 
 
 class MappedSettings:
@@ -55,6 +56,8 @@ class MappedSettings:
 
         def write(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
             value = read_argument(row.kind, args)
+            if row.is_flag:
+                value = int(bool(value))
             if row.read(self._engine.settings()) != value:
                 self._engine.change(row.patch(value))
             self._said[row.name] = value, row.read(self._engine.settings())
@@ -82,14 +85,14 @@ TABLE = (
     Mapped(
         "pieces.sync.always_safe", Kind.NUMBER, lambda settings: int(settings.storage.sync == "always"),
         lambda value: {"storage": {"sync": "always" if value else "normal"}},
-        "Whether nothing that was acknowledged may be lost by a power cut.", answers=False),
+        "Whether nothing that was acknowledged may be lost by a power cut.", answers=False, is_flag=True),
     Mapped(
         "protocol.pex", Kind.NUMBER, lambda settings: int(settings.pex.enabled),
-        lambda value: {"pex": {"enabled": bool(value)}}, "Whether peers tell each other of others."),
+        lambda value: {"pex": {"enabled": bool(value)}}, "Whether peers tell each other of others.", is_flag=True),
     Mapped(
         "system.file.allocate", Kind.NUMBER, lambda settings: int(settings.storage.allocation == "full"),
         lambda value: {"storage": {"allocation": "full" if value else "sparse"}},
-        "Whether the space of files is reserved before they are downloaded; from the next start on."),
+        "Whether the space of files is reserved before they are downloaded; from the next start on.", is_flag=True),
     Mapped(
         "throttle.max_peers.normal", Kind.NUMBER, lambda settings: settings.network.max_peers_per_torrent,
         lambda value: {"network": {"max_peers_per_torrent": _most(value, MAX_PEERS)}},

@@ -96,14 +96,14 @@ class Ports:
         return None
 
     def _set_random(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
-        self._random = one_number(args)
+        self._random = int(bool(one_number(args)))
         return self._random
 
     def _is_open(self) -> int:
         return int(bool(self._engine.settings().network.listen)) if self._open is None else self._open
 
     def _set_open(self, args: Sequence[Value]) -> Value:
-        value = one_number(args)
+        value = int(bool(one_number(args)))
         if not value:
             self._engine.change({"network": {"listen": []}})
         elif not self._engine.settings().network.listen:
@@ -130,7 +130,7 @@ class Ports:
         try:
             is_any = not text or ip_address(text).is_unspecified
         except ValueError:
-            raise failed("Could not resolve bind address.") from None
+            raise failed("Could not set bind address: Name or service not known.") from None
         wanted = "" if is_any else text
         if wanted != str(self._engine.settings().network.interface):
             self._engine.change({"network": {"interface": wanted}})

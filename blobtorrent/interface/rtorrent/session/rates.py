@@ -98,13 +98,13 @@ class Throttles:
         return sum(getattr(status, f"{way}_bytes_per_s") for status in self._engine.torrents() if status.group == name)
 
     def _set_limit_of(self, way: str, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
-        if len(args) != 2:
+        if not 0 < len(args) <= 2:
             raise wrong_type()
-        name, limit = map(to_text, args)
+        name, limit = to_text(args[0]), to_text(args[1]) if len(args) == 2 else ""
         if name in _RESERVED:
             raise failed(f"Invalid throttle name '{name}'.")
         if not limit:
-            return None
+            raise failed(f"Missing throttle rate for '{name}'.")
         kib = parse_number(limit)
         if kib is None:
             raise failed("Not a value.")

@@ -47,7 +47,7 @@ def make_usual_group(context: Context) -> None:
 
 def _insert(context: Context, _item: Any, args: Sequence[Value]) -> Value:
     if len(args) != 2:
-        raise failed("Invalid argument count.")
+        raise failed("Invalid number of arguments.")
     name, view = map(to_text, args)
     _make(context, name, view)
     return name
@@ -65,7 +65,7 @@ def _insert_with_view(context: Context, _item: Any, args: Sequence[Value]) -> Va
 def _require_name(name: str) -> None:
     """Raises Fault. It becomes part of command texts."""
     if not _NAME.fullmatch(name):
-        raise failed("Invalid key.")
+        raise failed("Non-alphanumeric characters found.")
 
 
 def _make(context: Context, name: str, view: str) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from blobtorrent.interface.rtorrent.context import Context, Trust
-from blobtorrent.interface.rtorrent.faults import Fault, failed, wrong_type
+from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.making import command
@@ -45,8 +45,10 @@ class Scheduling:
             raise failed("Wrong number of arguments.")
         key, start, interval = map(to_text, args[:3])
         body = args[3]
+        if not key:
+            raise failed("Scheduler received an empty key.")
         if not isinstance(body, (str, Call)):
-            raise wrong_type()
+            raise failed("Invalid type passed to command scheduler.")
         delay_s, interval_s = delay_of(start, self._time_of_day()), span_of(interval)
         if not (is_kept and key in self.schedules):
             self.schedules.put(key, body, next_s=self._now() + delay_s, interval_s=interval_s)

@@ -101,7 +101,7 @@ class System:
     def _set_folder(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         folder = one_text(args)
         if self._is_folder_set and folder:
-            raise failed("Session path already set.")
+            raise failed("Tried to change session directory while it is enabled.")
         self._folder = self._working.full(folder) if folder else ""
         self._is_folder_set = True
         return None
@@ -133,7 +133,7 @@ class System:
         return None
 
     def _set_daemon(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
-        self._is_daemon = one_number(args)
+        self._is_daemon = int(bool(one_number(args)))
         return self._is_daemon
 
     def _stop(self) -> Value:

@@ -34,6 +34,7 @@ class Variable(NamedTuple):
     answers: bool = True               # the setter answers the new value
     is_neutral: bool = True
     key: str = ""
+    is_flag: bool = False              # what is not 0 is 1
     check: Callable[[Value], None] | None = None       # raises Fault for what is refused
 
 
@@ -64,6 +65,8 @@ class Variables:
 
         def write(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
             value = read_argument(row.kind, args)
+            if row.is_flag:
+                value = int(bool(value))
             if row.check is not None:
                 row.check(value)
             self._values[key] = value

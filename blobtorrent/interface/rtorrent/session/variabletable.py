@@ -10,11 +10,17 @@ from blobtorrent.interface.rtorrent.session.variables import Kind, Variable
 from blobtorrent.interface.rtorrent.values import Value
 
 MAX_SIZE_LIMIT = 64 << 20
+MIN_OPEN_FILES, MAX_OPEN_FILES = 4, 1 << 16
 
 
 def _check_size_limit(value: Value) -> None:
     if not isinstance(value, int) or not 0 <= value < MAX_SIZE_LIMIT:
         raise failed("Invalid XMLRPC limit size.")
+
+
+def _check_open_files(value: Value) -> None:
+    if not isinstance(value, int) or not MIN_OPEN_FILES <= value <= MAX_OPEN_FILES:
+        raise failed("Max open files must be between 4 and 2^16.")
 
 
 _COLOURS = {
@@ -32,7 +38,7 @@ NEUTRAL = (
     Variable("dht.port", Kind.NUMBER, 6881, "UDP port of the DHT node."),
     Variable("dht.throttle.name", Kind.TEXT, "", "Name of the throttle used for DHT traffic.", answers=False),
     Variable("file.prioritize_toc", Kind.NUMBER, 0,
-             "Whether first and last pieces of matching files are preferred at insertion."),
+             "Whether first and last pieces of matching files are preferred at insertion.", is_flag=True),
     Variable("keys.layout", Kind.TEXT, "qwerty", "Keyboard layout of the screen."),
     Variable("log.handshake", Kind.TEXT, "", "File that handshakes are noted in."),
     Variable("magnet.path", Kind.TEXT, "", "Directory where metadata of magnets is kept."),
@@ -66,14 +72,15 @@ NEUTRAL = (
              "Port reported to trackers instead of the listening one for one address family.", answers=False),
     Variable("network.local_port.ipv6", Kind.NUMBER, 0,
              "Port reported to trackers instead of the listening one for one address family.", answers=False),
-    Variable("network.max_open_files", Kind.NUMBER, 256, "Most data files kept open.", answers=False),
+    Variable("network.max_open_files", Kind.NUMBER, 256, "Most data files kept open.", answers=False,
+             check=_check_open_files),
     Variable("network.prefer.ipv6", Kind.NUMBER, 0, "Whether IPv6 is preferred.", answers=False),
     Variable("network.receive_buffer.size", Kind.NUMBER, 0,
              "Socket receive buffer size, zero for the system default.", answers=False),
-    Variable("network.rpc.use_jsonrpc", Kind.NUMBER, 1, "Whether JSON-RPC requests are answered."),
-    Variable("network.rpc.use_xmlrpc", Kind.NUMBER, 1, "Whether XML-RPC requests are answered."),
+    Variable("network.rpc.use_jsonrpc", Kind.NUMBER, 1, "Whether JSON-RPC requests are answered.", is_flag=True),
+    Variable("network.rpc.use_xmlrpc", Kind.NUMBER, 1, "Whether XML-RPC requests are answered.", is_flag=True),
     Variable("network.scgi.dont_route", Kind.NUMBER, 0,
-             "Whether SCGI connections from other networks are refused by socket option."),
+             "Whether SCGI connections from other networks are refused by socket option.", is_flag=True),
     Variable("network.scgi.gzip.min_size", Kind.NUMBER, 1000, "Smallest answer that is compressed.", answers=False),
     Variable("network.scgi.use_gzip", Kind.NUMBER, 1,
              "Whether answers may be compressed when the client offers it.", answers=False),
@@ -82,7 +89,7 @@ NEUTRAL = (
     Variable("network.xmlrpc.size_limit", Kind.NUMBER, 524288,
              "Largest XML-RPC request in bytes, below 64 MiB.", answers=False, check=_check_size_limit),
     Variable("pieces.hash.on_completion", Kind.NUMBER, 1,
-             "Whether events tell of a second check of finished downloads.", is_neutral=False),
+             "Whether events tell of a second check of finished downloads.", is_neutral=False, is_flag=True),
     Variable("pieces.memory.max", Kind.NUMBER, 67108864, "Most bytes mapped for pieces.", answers=False),
     Variable("pieces.preload.min_rate", Kind.NUMBER, 5120,
              "Upload rate above which pieces are preloaded.", answers=False),
@@ -103,8 +110,9 @@ NEUTRAL = (
     Variable("protocol.connection.leech", Kind.TEXT, "leech", "Default connection type while leeching."),
     Variable("protocol.connection.seed", Kind.TEXT, "seed", "Default connection type while seeding."),
     Variable("scheduler.max_active", Kind.NUMBER, -1, "Active download limit of the simple scheduler."),
-    Variable("session.on_completion", Kind.NUMBER, 1, "Whether the session entry is saved when a download completes."),
-    Variable("session.use_lock", Kind.NUMBER, 1, "Whether a lock file guards the session directory."),
+    Variable("session.on_completion", Kind.NUMBER, 1,
+             "Whether the session entry is saved when a download completes.", is_flag=True),
+    Variable("session.use_lock", Kind.NUMBER, 1, "Whether a lock file guards the session directory.", is_flag=True),
     Variable("system.file.max_size", Kind.NUMBER, 549755813888,
              "Largest file size in bytes that a torrent may contain before loading is refused."),
     Variable("system.file.split_size", Kind.NUMBER, -1, "Size at which files are split on disk, minus one for never."),
@@ -137,13 +145,13 @@ NEUTRAL = (
     Variable("throttle.min_peers.normal", Kind.NUMBER, 100, "Peer minimum for leeching torrents."),
     Variable("throttle.min_peers.seed", Kind.NUMBER, -1, "Peer minimum for seeding torrents."),
     Variable("throttle.min_uploads", Kind.NUMBER, 0, "Minimum upload slots per torrent."),
-    Variable("trackers.delay_scrape", Kind.NUMBER, 0, "Whether scrapes are delayed after loading."),
+    Variable("trackers.delay_scrape", Kind.NUMBER, 0, "Whether scrapes are delayed after loading.", is_flag=True),
     Variable("trackers.numwant", Kind.NUMBER, -1, "Default number of peers asked from trackers."),
-    Variable("trackers.use_udp", Kind.NUMBER, 1, "Whether UDP trackers are used."),
+    Variable("trackers.use_udp", Kind.NUMBER, 1, "Whether UDP trackers are used.", is_flag=True),
     *(Variable(f"ui.color.{element}", Kind.TEXT, initial, f"Colour of the screen: {element}.")
       for element, initial in _COLOURS.items()),
     Variable("ui.focus.page_size", Kind.NUMBER, 0, "Lines moved by the page keys."),
-    Variable("ui.input.history.size", Kind.NUMBER, 99, "Lines kept in the input history."),
+    Variable("ui.input.history.size", Kind.NUMBER, 99, "Lines kept in the input history.", answers=False),
     Variable("ui.keymap.style", Kind.TEXT, "emacs", "Key map flavour of the screen."),
     Variable("ui.throttle.global.step.large", Kind.NUMBER, 500, "Large step in KiB of the throttle keys."),
     Variable("ui.throttle.global.step.medium", Kind.NUMBER, 50, "Medium step in KiB of the throttle keys."),

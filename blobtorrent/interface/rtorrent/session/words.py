@@ -10,7 +10,7 @@ from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.making import Answer, command, getter
-from blobtorrent.interface.rtorrent.values import Value, one_text, to_text
+from blobtorrent.interface.rtorrent.values import Value, one_text, parse_number, single, to_text
 
 ENCRYPTION: Final = (
     "none", "allow_incoming", "try_outgoing", "require", "require_RC4", "require_rc4", "enable_retry",
@@ -100,14 +100,15 @@ def _number_of_group(_context: Context, _item: Any, args: Sequence[Value]) -> Va
 
 
 def _set_tos(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
-    word = one_text(args)
-    if not word.isdigit():
-        require_word(word, IP_TOS)
+    word = single(args)
+    if not isinstance(word, int) and parse_number(to_text(word)) is None:
+        require_word(to_text(word), IP_TOS)
     return None
 
 
 def _set_dialect(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
-    require_word(one_text(args), ("i8", "apache", "generic"))
+    if one_text(args) not in ("i8", "apache", "generic"):
+        raise failed("Unsupported XMLRPC dialect selected.")
     return None
 
 

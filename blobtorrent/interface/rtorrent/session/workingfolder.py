@@ -20,7 +20,7 @@ class WorkingFolder:
         """Raises Fault."""
         path = self.full(text)
         if not os.path.isdir(path):
-            raise failed("Could not change working directory.")
+            raise failed("Could not change current working directory.")
         self.path = path
 
     def full(self, text: str) -> str:

@@ -147,7 +147,7 @@ def test_a_node_to_begin_with_is_added_once() -> None:
     assert stage.engine.settings().dht.bootstrap == ("router.example:6881", "other.example:1")
 
 
-@pytest.mark.parametrize("name", ["trackers.use_udp", "throttle.min_peers.normal", "pieces.preload.type"])
+@pytest.mark.parametrize("name", ["trackers.numwant", "throttle.min_peers.normal", "pieces.preload.type"])
 def test_what_we_have_no_use_for_is_kept_and_marked(name: str) -> None:
     stage = SessionStage()
     stage.call(f"{name}.set", "5")
@@ -156,6 +156,28 @@ def test_what_we_have_no_use_for_is_kept_and_marked(name: str) -> None:
         command = stage.registry.find(f"{name}{ending}")
         assert command is not None and command.is_neutral
     assert stage.engine.desk.wishes == []
+
+
+@pytest.mark.parametrize("name", [
+    "trackers.use_udp", "protocol.pex", "network.port_random", "system.daemon", "session.use_lock"])
+def test_a_flag_is_0_or_1(name: str) -> None:
+    stage = SessionStage()
+    assert [stage.call(f"{name}.set", value) for value in (7, 0, "yes")] == [1, 0, 1]
+
+
+@pytest.mark.parametrize(("name", "args", "text"), [
+    ("throttle.up", ["a"], "Missing throttle rate for 'a'."), ("network.max_open_files.set", [1], "between 4 and 2^16"),
+    ("network.xmlrpc.dialect.set", ["bogus"], "Unsupported XMLRPC dialect selected."),
+    ("network.bind_address.set", ["bogus"], "Could not set bind address"),
+    ("schedule2", ["", "1", "1", "cat="], "Scheduler received an empty key."),
+    ("schedule2", ["k", "1", "1", 5], "Invalid type passed to command scheduler."),
+    ("choke_group.up.max", ["x"], "Choke group not found."), ("ipv4_filter.get", ["junk"], "Invalid address format."),
+    ("file.append", ["/nonexistent/x"], "Could not append to file '/nonexistent/x': No such file or directory"),
+])
+def test_what_is_refused_is_told_in_the_words_of_rtorrent(name: str, args: list[Any], text: str) -> None:
+    with pytest.raises(Fault) as refused:
+        SessionStage().call(name, *args)
+    assert text in refused.value.text
 
 
 def test_two_names_of_a_variable_have_one_value() -> None:

@@ -35,7 +35,7 @@ def test_the_session_folder_ends_with_a_slash_and_is_set_once() -> None:
     assert stage.call("session.path") == "/srv/session/"
     stage.call("session.path.set", "/srv/other//")
     assert stage.call("session.path") == "/srv/other/"
-    with pytest.raises(Fault, match="already set"):
+    with pytest.raises(Fault, match="while it is enabled"):
         stage.call("session.path.set", "/srv/third")
 
 
@@ -55,7 +55,7 @@ def test_relative_paths_are_below_a_folder_that_is_not_that_of_the_process(tmp_p
     stage.call("file.append", "note", "text")
     assert (tmp_path / "note").read_text() == "text\n"
     assert os.getcwd() == folder
-    with pytest.raises(Fault, match="Could not change working directory"):
+    with pytest.raises(Fault, match="Could not change current working directory"):
         stage.call("system.cwd.set", f"{tmp_path}/none")
 
 
