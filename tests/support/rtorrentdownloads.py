@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from blobtorrent.interface.rtorrent.commands import arithmetic, language, methods
-from blobtorrent.interface.rtorrent.context import Trust
+from blobtorrent.interface.rtorrent.context import Target, Trust
 from blobtorrent.interface.rtorrent.downloads.download import Download
+from blobtorrent.interface.rtorrent.downloads.making import action
 from blobtorrent.interface.rtorrent.downloads.side import DownloadSide
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
-from blobtorrent.interface.rtorrent.registry import Registry
+from blobtorrent.interface.rtorrent.registry import Command, Registry
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.values import Value
 from blobtorrent.runtime.bus import EventBus
@@ -34,6 +35,10 @@ class Stage:
         self.registry.extend(arithmetic.commands(lambda: NOW))
         self.registry.extend(methods.commands(self.registry, Store(self.registry)))
         self.registry.extend(self.side.commands())
+        # What builtin handlers use of the commands of the session.
+        self.registry.add(action("ui.unfocus_download", lambda download: None, "Does nothing."))
+        self.registry.add(Command("file.prioritize_toc", Target.NONE, lambda context, item, args: 0))
+        self.registry.add(Command("system.time", Target.NONE, lambda context, item, args: NOW))
         self.called: list[str] = []
         self.side.follower.listeners.append(lambda name, download: self.called.append(name))
 

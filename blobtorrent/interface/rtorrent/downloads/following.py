@@ -15,6 +15,7 @@ from blobtorrent.interface.rtorrent.context import Aim, Target
 from blobtorrent.interface.rtorrent.downloads.download import Download, Phase
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.interface.rtorrent.values import Call, Value
 from blobtorrent.model.events import (
     Event,
     Gap,
@@ -39,24 +40,31 @@ log = get_logger(__name__)
 PREFIX = "event.download."
 SUBSCRIPTION_SIZE = 20_000             # thousands of torrents start at the same time
 
-# Every event, with the keys that rTorrent itself puts there.
-EVENTS: dict[str, dict[str, str]] = {
+_NOW = Call("system.time", [None], due=1)
+
+# Every event, with the keys that rTorrent itself puts there: people list them, and take some away. What its
+# `1_prepare` does, filing the download into `started` or `stopped`, comes by itself here.
+EVENTS: dict[str, dict[str, Value]] = {
     "closed": {},
     "opened": {},
     "paused": {},
-    "resumed": {"!_timestamp": "d.timestamp.started.set_if_z=$system.time="},
-    "finished": {"!_timestamp": "d.timestamp.finished.set_if_z=$system.time="},
+    "resumed": {"!_timestamp": Call("d.timestamp.started.set_if_z", [_NOW])},
+    "finished": {"!_timestamp": Call("d.timestamp.finished.set_if_z", [_NOW])},
     "hash_done": {"!_timestamp": 'branch=d.complete=,"d.timestamp.finished.set_if_z=$system.time="'},
     "hash_failed": {},
     "hash_final_failed": {},
     "hash_removed": {},
     "hash_queued": {},
-    "inserted": {},
-    "inserted_new": {},
+    "inserted": {
+        "1_prioritize_toc": "branch=file.prioritize_toc=,{"
+        '"f.multicall=$file.prioritize_toc.first=,f.prioritize_first.enable=",'
+        '"f.multicall=$file.prioritize_toc.last=,f.prioritize_last.enable=",d.update_priorities=}',
+        "1_send_scrape": "d.tracker.send_scrape=30",
+    },
+    "inserted_new": {"1_prepare": "d.state="},
     "inserted_session": {},
-    "erased": {"~_delete_tied": "d.delete_tied="},
+    "erased": {"!_download_list": "ui.unfocus_download=", "~_delete_tied": "d.delete_tied="},
 }
-
 OTHER_EVENTS = ("event.system.shutdown", "event.system.startup_done", "event.view.hide", "event.view.show")
 
 _FOLLOWED = (StateChanged, HeldChanged, TorrentAdded, TorrentChanged, TorrentFinished, TorrentMoved, TorrentRemoved)

@@ -41,11 +41,10 @@ def commands(downloads: Downloads, views: Views) -> Iterator[Command]:
     def of_files(context: Context, download: Download, args: Sequence[Value]) -> Value:
         if not args:
             raise failed("Too few arguments.")
-        patterns = [to_text(pattern) for pattern in args[0]] if isinstance(args[0], list) else [args[0]]
-        wanted = [pattern for pattern in patterns if isinstance(pattern, str) and pattern]
+        patterns = _patterns(args[0])
         rows = FileRows(downloads, download)
-        indices = [index for index in range(len(rows))
-                   if not wanted or any(fnmatchcase("/".join(rows.components(index)), pattern) for pattern in wanted)]
+        indices = [index for index in range(len(rows)) if patterns is None or any(
+            fnmatchcase("/".join(rows.components(index)), pattern) for pattern in patterns)]
         return _rows(context, args[1:], (Aim(Target.FILE, FileAim(rows, index)) for index in indices), len(indices))
 
     def of_trackers(context: Context, download: Download, args: Sequence[Value]) -> Value:
@@ -78,6 +77,13 @@ def commands(downloads: Downloads, views: Views) -> Iterator[Command]:
                   category="multicall")
     yield command("download_list", hashes, "[VIEW]: the info-hashes of a view.", target=Target.ANY, returns="array",
                   category="multicall")
+
+
+def _patterns(value: Value) -> list[str] | None:
+    """Those of f.multicall: a list, or a text; None, for all files, when it is anything else."""
+    if isinstance(value, list):
+        return list(map(to_text, value))
+    return [value] if isinstance(value, str) and value else None
 
 
 def spread(args: Sequence[Value]) -> Sequence[Value]:

@@ -23,7 +23,6 @@ from blobtorrent.interface.rtorrent.downloads.downloads import Downloads, Engine
 from blobtorrent.interface.rtorrent.downloads.following import EVENTS, OTHER_EVENTS, PREFIX, Follower
 from blobtorrent.interface.rtorrent.downloads.steering import Steering
 from blobtorrent.interface.rtorrent.downloads.views import FILTERED_ON, Views
-from blobtorrent.interface.rtorrent.values import Call
 
 if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.downloads.download import Download
@@ -79,8 +78,7 @@ class DownloadSide:
                 context.call("method.set_key", [f"{PREFIX}{name}", key, body])
         for view, names in FILTERED_ON.items():
             for name in names:
-                context.call("method.set_key", [
-                    f"{PREFIX}{name}", f"!view.{view}", Call("view.filter_download", [view])])
+                context.call("method.set_key", [f"{PREFIX}{name}", f"!view.{view}", f"view.filter_download={view}"])
 
     def begin(self) -> None:
         """Follow the engine from now on; handlers hear of what is there."""

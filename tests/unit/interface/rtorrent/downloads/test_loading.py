@@ -9,7 +9,7 @@ import pytest
 
 from blobtorrent.interface.rtorrent.context import Trust
 from blobtorrent.interface.rtorrent.faults import Fault
-from tests.support.rtorrentdownloads import Stage
+from tests.support.rtorrentdownloads import NOW, Stage
 from tests.support.rtorrentengine import FIXTURES
 
 ALPHA = FIXTURES / "alpha.torrent"
@@ -74,3 +74,13 @@ def test_whom_nobody_trusts_loads_nothing() -> None:
     with pytest.raises(Fault, match="not allowed for untrusted"):
         stage.call("load.raw", "", RAW, trust=Trust.SAFE)
     assert stage.call("download_list", "", trust=Trust.SAFE) == []
+
+
+def test_builtin_handlers_note_the_times_and_fail_nowhere() -> None:
+    stage = Stage()
+    stage.side.events()
+    stage.call("load.raw", "", RAW)
+    download = stage.only()
+    stage.side.follower.tell(download, "resumed", "finished", "hash_done", "opened")
+    assert [stage.call(f"d.timestamp.{word}", download.hash) for word in ("started", "finished")] == [NOW, NOW]
+    assert stage.logged == []
