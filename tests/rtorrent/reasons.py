@@ -22,7 +22,7 @@ _REASONS = (
     (r"^throttle\.up\.max$", "slowup", "", "nobody defined it here"),
     (r"^pieces\.memory\.max$", "", "", "the memory for pieces is what storage.memory_budget says"),
     (r"^load\.start_throw$", "", "", "it is understood, as in other builds of rTorrent"),
-    (r"^d\.load_date$", "", "", "the time is another"),
+    (r"^d\.(load_date|state_changed)$", "", r"i8 1\d{9}, now i8 1\d{9}", "the time is another"),
     (r"^session\.name$", "", "", "host and process are others"),
     (r"^network\.port_range$", "", r"5140", "another program has the port"),
     (r"^content type text/xml with json body$", "", "", "the words of another parser"),
