@@ -148,8 +148,9 @@ class Swarm:
         self.pulse.hurry()
 
     def drain(self) -> None:
-        """Close: links go now, what the disk has in hand is finished."""
-        self.machine.fire(Event.CLOSE)
+        """Close: links go now, what the disk has in hand is finished. One that failed on the way may be told again."""
+        if self.is_open:
+            self.machine.fire(Event.CLOSE)
         for link in list(self.links):
             self.lose(link, NetworkError("net.closing", "the torrent is being closed"))
         if self.web_seeds is not None:
@@ -160,7 +161,12 @@ class Swarm:
 
     @property
     def is_drained(self) -> bool:
-        return not self.awaits_disk and self.uploads.is_idle and not self._closing
+        return not (self.awaits_disk or self.awaits_sockets) and self.uploads.is_idle
+
+    @property
+    def awaits_sockets(self) -> bool:
+        """Links have ended of which it is not known yet what was sent on them."""
+        return self._closing > 0
 
     @property
     def awaits_disk(self) -> bool:
@@ -181,6 +187,10 @@ class Swarm:
             self.talk.say_again(ExtendedHandshake(is_upload_only=self.is_seeding))
         if old is not new:
             self.report()
+
+    def on_bug(self, error: Exception) -> None:
+        """A link could not take in what its peer sent, and the peer is not to blame."""
+        self._outlets.fail(self, error)
 
     def report(self) -> None:
         """Tell the core what changed, if anything did."""
@@ -286,7 +296,9 @@ class Swarm:
 
     def on_sent(self, link: PeerLink, token: Batch) -> None:
         """A batch of blocks is with the kernel."""
-        self.uploads.on_sent(link if link.closing is None else None, token)
+        self.uploads.on_sent(link, token)
+        if link.closing is not None:   # the peer had all that it wanted, and was quicker than the send thread's word
+            self.departed_mask |= link.given.mask
         self.uploaded.add(token[1])
         self.wake()
 
@@ -296,7 +308,7 @@ class Swarm:
         if sent_bytes:
             self.uploaded.add(payload_in(tokens[0], sent_bytes))
         for token in tokens:
-            self.uploads.on_sent(None, token)
+            self.uploads.on_dropped(token)
 
     def on_peers(self, message: PeersFound) -> None:
         if self.order.metainfo.is_private and message.source not in OF_PRIVATE:
