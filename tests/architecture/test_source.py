@@ -18,7 +18,8 @@ MAY_USE_THE_LOCK_OF_A_QUEUE = {"blobtorrent.runtime.mailbox"}
 MAY_SWALLOW = {
     "blobtorrent.runtime.loop", "blobtorrent.runtime.worker",
     "blobtorrent.daemon.desk",         # main thread
-    "blobtorrent.core.swarm.host",     # one swarm's bug is not the others'
+    "blobtorrent.core.swarm.guard",    # one swarm's bug is not the others'
+    "blobtorrent.network.receiver",    # nor the shard's
 }
 
 SHAPELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

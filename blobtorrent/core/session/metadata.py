@@ -22,11 +22,11 @@ from blobtorrent.core.session.sharing import Sharing
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeerSource
-from blobtorrent.core.swarm.metadatamessages import MetadataFound, MetadataReport
+from blobtorrent.core.swarm.metadatamessages import MetadataFailed, MetadataFound, MetadataReport
 from blobtorrent.core.swarm.peers import OF_PRIVATE
 from blobtorrent.discovery.messages import HostResolved, ResolveHost
 from blobtorrent.model.address import Endpoint, parse_endpoint
-from blobtorrent.model.errors import BlobTorrentError, FormatError
+from blobtorrent.model.errors import BlobTorrentError, BugError, FormatError
 from blobtorrent.model.events import TorrentChanged
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.magnet import MagnetLink
@@ -65,6 +65,7 @@ class MetadataFetcher:
         self.messages: Mapping[type[Any], Callable[[Any], None]] = {
             MetadataReport: self._on_report,
             MetadataFound: self._on_found,
+            MetadataFailed: self._on_failed,
             MetadataRead: self._on_read,
             HostResolved: self._on_resolved,
         }
@@ -137,6 +138,11 @@ class MetadataFetcher:
         if torrent.state is TorrentState.METADATA:
             torrent.metadata = report
             self._roster.publish(torrent)
+
+    def _on_failed(self, failed: MetadataFailed) -> None:
+        torrent = self._roster.get(failed.info_hash)
+        if torrent is not None and torrent.metadata_is_open and torrent.state is TorrentState.METADATA:
+            self._roster.fail(torrent, BugError("bug.swarm", "a bug in the program; the log has the reason"))
 
     def _on_found(self, found: MetadataFound) -> None:
         torrent = self._roster.get(found.info_hash)

@@ -121,7 +121,7 @@ class Completion:
         self._unwritten += pieces
         self._swarm.machine.fire(Event.DISK_REFUSED)
         if first:
-            self._outlets.at(self._swarm.now + RETRY_WRITES_S, self._retry_writes)
+            self._outlets.at(self._swarm, self._swarm.now + RETRY_WRITES_S, self._retry_writes)
 
     def _retry_writes(self) -> None:
         pieces, self._unwritten = self._unwritten, []

@@ -63,6 +63,9 @@ class MetadataLink:
     def on_lost(self, error: BlobTorrentError) -> None:
         self.swarm.lose(self, error)
 
+    def on_bug(self, error: Exception) -> None:
+        self.swarm.on_bug(error)
+
     def send(self, data: bytes) -> None:
         self.last_sent_at = self.swarm.now
         self.swarm.outgoing.append((self.number, [data], len(data), None))

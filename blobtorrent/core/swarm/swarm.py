@@ -7,6 +7,7 @@ host collects once a pass. No locks, no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.availability import Availability
@@ -65,6 +66,7 @@ class Swarm:
         self.geometry = order.metainfo.geometry
         self.memory = arena
         self._outlets = outlets
+        self.on_bug = partial(outlets.fail, self)          # for links
         self.machine: Machine[State, Event] = Machine(SWARM, on_change=self._on_state)
 
         self.pieces = PieceManager(self.geometry, order.have, order.skipped)
@@ -188,12 +190,7 @@ class Swarm:
         if old is not new:
             self.report()
 
-    def on_bug(self, error: Exception) -> None:
-        """A link could not take in what its peer sent, and the peer is not to blame."""
-        self._outlets.fail(self, error)
-
     def report(self) -> None:
-        """Tell the core what changed, if anything did."""
         self._reporter.tell()
 
     def make_report(self) -> SwarmReport:
@@ -247,7 +244,6 @@ class Swarm:
         self.uploads.share_among(len(self.links))
 
     def refusal(self, endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
-        """Why a greeted peer may not join, if so."""
         return refusal_by(self, endpoint, peer_id, is_incoming=is_incoming)
 
     def has_room_for(self, endpoint: Endpoint, *, is_incoming: bool) -> bool:
@@ -262,6 +258,18 @@ class Swarm:
         self._share()
         link.closing = error
         link.intake.close()
+        try:
+            self._forget(link)
+        finally:                       # whatever may be wrong with the books, its socket is closed
+            self._closing += 1
+            self._outlets.close_link(link)
+        if self.exchange is not None:
+            self.exchange.left(link, error)
+        self._judge(link, error)
+        self.refill()
+
+    def _forget(self, link: PeerLink) -> None:
+        """Strike it out of all books."""
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
         self.uploads.forget(link)
@@ -274,12 +282,6 @@ class Swarm:
         self.active.pop(link, None)
         self.to_flush.pop(link, None)
         link.state.close()
-        self._closing += 1
-        self._outlets.close_link(link)
-        if self.exchange is not None:
-            self.exchange.left(link, error)
-        self._judge(link, error)
-        self.refill()
 
     def _judge(self, link: PeerLink, error: BlobTorrentError) -> None:
         """Decide when the addresses of a peer that is gone are dialled again."""

@@ -34,6 +34,7 @@ from blobtorrent.core.swarm.messages import KnownAddress, OpenSwarm, PeersFound,
 from blobtorrent.core.swarm.metadatamessages import (
     ChangeMetadata,
     CloseMetadata,
+    MetadataFailed,
     MetadataFound,
     MetadataReport,
     OpenMetadata,
@@ -192,6 +193,13 @@ def test_what_is_no_torrent_after_all_is_an_error(tmp_path):
     found(rig, info, link)
     assert (status(rig, link).state, status(rig, link).error_code) == ("error", "metainfo.bad-piece-length")
     assert posted(rig.shard, CloseMetadata) == [CloseMetadata(link.info_hash)]
+
+
+def test_a_bug_of_who_seeks_it_is_an_error_and_ends_the_search(rig):
+    rig.shard.drain()
+    rig.tell(MetadataFailed(LINK.info_hash))
+    assert (status(rig).state, status(rig).error_code) == ("error", "bug.swarm")
+    assert posted(rig.shard, CloseMetadata)
 
 
 def test_a_link_is_there_once(rig, tmp_path):
