@@ -258,7 +258,8 @@ class MetadataSwarm:
     def _on_metadata(self, link: MetadataLink, message: MetadataMessage) -> None:
         if message.kind == REQUEST:
             reject = link.extended.message(UT_METADATA, MetadataMessage(REJECT, message.piece).encode())
-            if reject is not None:     # none of it is ours to give before all of it is here
+            if reject is not None and link.rejects_left:   # none of it is ours to give before all of it is here
+                link.rejects_left -= 1
                 link.send(reject)
         elif self.is_done:
             return                     # it was asked for twice, or late
