@@ -158,6 +158,8 @@ class SwarmHost:
 
     def on_pass(self, now: float) -> None:
         outgoing: list[tuple[int, list[Buffer], int, Any]] = []
+        if self._metadata is not None:                     # first: of links that were taken over just now, too
+            outgoing += self._metadata.take_outgoing()
         try:
             while self._touched:
                 touched, self._touched = self._touched, {}
@@ -168,8 +170,6 @@ class SwarmHost:
                     if swarm in self._closers and swarm.is_drained:
                         self._guard.run(swarm, self._end, swarm)
                 self._flow.serve(now)
-            if self._metadata is not None:
-                outgoing += self._metadata.take_outgoing()
         finally:                       # what was decided holds memory until it is sent
             self._shard.end_pass(outgoing)
 
