@@ -108,8 +108,12 @@ class MetadataFetcher:
             self._swarms.tell_peers(torrent, endpoints, PeerSource.MAGNET)
             for name in names[:MAX_NAMES]:
                 self._look_up(torrent, *name)
-        self._announces.begin(
-            torrent.info_hash, torrent.tiers, LEFT_UNKNOWN, added_at=torrent.record.facts.added_at)
+        self._announce(torrent)
+
+    def _announce(self, torrent: Torrent) -> None:
+        facts = torrent.record.facts
+        self._announces.begin(torrent.info_hash, torrent.tiers, LEFT_UNKNOWN, is_private=facts.is_private,
+                              added_at=facts.added_at)
 
     def _look_up(self, torrent: Torrent, host: str, port: int) -> None:
         askers = self._named.setdefault((host, port), {})
@@ -167,10 +171,11 @@ class MetadataFetcher:
 
     def _withdraw(self, torrent: Torrent) -> None:
         """Before anything else is known of it: links and addresses from anywhere but its trackers are not for a private
-        torrent, nor is any word of it to others (BEP 27)."""
+        torrent, nor is any word of it to others, nor to more than one of them (BEP 27)."""
         torrent.record.facts = torrent.record.facts._replace(is_private=True)
         torrent.peers = tuple(peer for peer in torrent.peers if peer.source in OF_PRIVATE)
         self._swarms.close_metadata(torrent)
+        self._announce(torrent)
 
     def take(self, torrent: Torrent, metainfo: Metainfo, raw: bytes, reply: Reply[Any]) -> None:
         """Somebody has its .torrent file. `reply` is given when that is safe; what goes wrong leaves all as it was."""

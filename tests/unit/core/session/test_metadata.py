@@ -47,6 +47,7 @@ from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.magnet import MagnetLink, parse_magnet
 from blobtorrent.protocol.bencode import encode
 from blobtorrent.protocol.metafile import encode_torrent, parse_torrent
+from blobtorrent.protocol.tracker.announce import AnnounceEvent
 from blobtorrent.storage.jobs import PrepareStore
 from blobtorrent.storage.metadatareading import ReadMetadata
 from blobtorrent.storage.state.library import AdoptTorrent, KeepMetadata, KeepTorrent, TorrentKept
@@ -458,6 +459,25 @@ def test_it_is_withdrawn_before_it_is_kept(daemon, tmp_path):
     daemon.shard.drain()
     found(daemon, info, link)
     assert posted(daemon.shard, CloseMetadata) == [CloseMetadata(link.info_hash)]
+    assert status(daemon, link).state == "metadata"
+
+
+def test_it_leaves_all_trackers_but_one_before_it_is_kept(daemon, tmp_path):
+    info = info_of(private=1)
+    link = link_to(info)._replace(tiers=((TRACKER,), ("http://other.example/announce",)))
+    daemon.outcalls.drain()
+    daemon.command(AddTorrent(None, tmp_path, magnet=link))
+    daemon.save()
+    find_nothing(daemon)
+    first = posted(daemon.outcalls, Announce)
+    assert len(first) == 2
+    for announce in first:
+        daemon.answer_announce(announce)
+    found(daemon, info, link)
+    (again,) = posted(daemon.outcalls, Announce)
+    daemon.answer_announce(again)
+    (left,) = posted(daemon.outcalls, Announce)
+    assert left.query.event is AnnounceEvent.STOPPED and left.url != again.url
     assert status(daemon, link).state == "metadata"
 
 
