@@ -150,8 +150,8 @@ class MetadataFetcher:
 
     def _on_found(self, found: MetadataFound) -> None:
         torrent = self._roster.get(found.info_hash)
-        if torrent is None or torrent.state is not TorrentState.METADATA:
-            return
+        if torrent is None or torrent.state is not TorrentState.METADATA or not torrent.metadata_is_open:
+            return                     # perhaps it was found as it was stopped, and it has been started again
         link = torrent.link
         assert link is not None
         torrent.peers = found.peers

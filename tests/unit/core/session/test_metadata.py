@@ -353,6 +353,28 @@ def test_it_may_be_stopped_while_the_library_looks_for_it(daemon):
     assert posted(daemon.shard, OpenMetadata) == []
 
 
+def test_what_was_found_as_it_was_stopped_is_of_no_use_when_it_is_started_again(daemon):
+    daemon.command(StopTorrent(LINK.info_hash))
+    daemon.save()
+    daemon.command(StartTorrent(LINK.info_hash))
+    found(daemon)
+    assert posted(daemon.library, KeepMetadata) == []
+    assert status(daemon).state == "metadata"
+
+
+def test_however_often_it_is_stopped_and_started_peers_are_asked_once(daemon):
+    for _ in range(2):
+        daemon.command(StopTorrent(LINK.info_hash))
+        daemon.save()
+        daemon.command(StartTorrent(LINK.info_hash))
+    daemon.shard.drain()
+    while jobs := posted(daemon.library, AdoptTorrent):
+        for job in jobs:
+            answer_kept(daemon, job, FileMissing("storage.file-missing", "none"))
+        daemon.save()
+    assert len(posted(daemon.shard, OpenMetadata)) == 1
+
+
 def test_a_link_in_a_row_that_cannot_be_read_is_an_error_of_its_torrent(daemon):
     (row,) = [row for row in daemon.rows if row.kind == TORRENT]
     record = read_record(row.body, None)
