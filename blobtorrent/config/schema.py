@@ -108,8 +108,8 @@ class NetworkSettings(Section):
         False,
         values.boolean,
         "Whether anybody may name peers at loopback and private addresses. Otherwise only those may who are at such an "
-        "address themselves: a tracker on the internet cannot send us to our own network. A web seed at such an address "
-        "is read from without it, too, unless its URL has a query or another server sent us there.",
+        "address themselves: a tracker on the internet cannot send us to our own network. A web seed at such an "
+        "address is read from without it, too, unless its URL has a query or another server sent us there.",
     )
     max_peers: int = live(500, values.whole_number(1, 100_000), "Connections to peers, of all torrents together.")
     max_peers_per_torrent: int = live(

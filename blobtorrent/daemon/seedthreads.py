@@ -13,6 +13,7 @@ from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labell
 from blobtorrent.storage.arena import Arena
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.guard import Guard
     from blobtorrent.core.swarm.seeddesk import SeedDesk
     from blobtorrent.discovery.seedpool import SeedPool
 
@@ -39,7 +40,7 @@ class SeedThreads:
         self._pool: SeedPool | None = None
         self._desk: SeedDesk | None = None
 
-    def open_desk(self, inbox: Mailbox[Any]) -> SeedDesk:
+    def open_desk(self, inbox: Mailbox[Any], guard: Guard) -> SeedDesk:
         """Where the one shard that there is hands in what it wants to have; answers come to its `inbox`."""
         from blobtorrent.core.swarm.seeddesk import SeedDesk
         from blobtorrent.discovery.seedpool import SeedPool
@@ -48,7 +49,7 @@ class SeedThreads:
         self._pool = SeedPool(
             self._arena, section.connections, self._clock, self._binding,
             allow_local=self._settings.network.allow_loopback, headers_file=section.headers_file)
-        self._desk = SeedDesk(self._pool.post, section.connections, section.down_bytes_per_s, inbox)
+        self._desk = SeedDesk(self._pool.post, section.connections, section.down_bytes_per_s, inbox, guard)
         return self._desk
 
     def measure(self, registry: Registry) -> None:

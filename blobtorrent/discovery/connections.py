@@ -12,8 +12,8 @@ from typing import NamedTuple
 from blobtorrent.runtime.clock import Clock
 
 MAX_IDLE_S = 30.0                      # servers close what is idle for longer, and few tell for how long
-MAX_IDLE_PER_PLACE = 4
-MAX_PLACES = 64                        # with idle connections
+MAX_IDLE_PER_PLACE = 24                # as many calls as a host has under way, when it is told of the end of many
+MAX_IDLE = 256                         # in all
 SWEEP_S = 10.0                         # between two looks for what is idle for too long
 
 
@@ -52,11 +52,8 @@ class Connections:
     def give(self, place: Place, sock: socket.socket) -> None:
         """Keep a connection on which the last answer was read to its end."""
         self._sweep()
-        if place not in self._idle and len(self._idle) >= MAX_PLACES:
-            sock.close()
-            return
         idle = self._idle.setdefault(place, deque())
-        if len(idle) >= MAX_IDLE_PER_PLACE:
+        if len(idle) >= MAX_IDLE_PER_PLACE or sum(map(len, list(self._idle.values()))) >= MAX_IDLE:
             sock.close()
         else:
             idle.append((self._clock.now(), sock))

@@ -50,6 +50,7 @@ RANGE_BYTES = 2 << 10                  # a range that came counts as so many at 
 READ_AHEAD_BYTES = 8 << 10             # of a range, which may come with the head
 LOOK_S = 0.25                          # between two looks whether all this is still wanted
 MAX_REDIRECTS = 3
+MAX_HEAD_BYTES = 256 << 10             # of one answer, and of all that a server says before it
 MAX_REMEMBERED = 64                    # redirects
 MAX_ERROR_BYTES = 64 << 10             # so much is read of an answer that is of no use, to keep the connection
 MAX_RECEIVE = 1 << 20                  # bytes at a time: what is limited comes in smaller ones
@@ -297,7 +298,7 @@ class Progress:
         self._due_at = clock.now()                         # when the limit lets the next byte through
         self._armed_at = self._due_at
         self._since = 0                                    # bytes since then
-        self._is_head = False
+        self._head_bytes: int | None = None                # while a head is read
         self.most_at_once = max(1024, min(MAX_RECEIVE, bytes_per_s // 8)) if bytes_per_s else MAX_RECEIVE
 
     def look(self) -> None:
@@ -308,11 +309,11 @@ class Progress:
     @contextmanager
     def head(self) -> Iterator[None]:
         """The head of an answer is awaited: it is nothing that was asked for."""
-        self._is_head = True
+        self._head_bytes = 0
         try:
             yield
         finally:
-            self._is_head = False
+            self._head_bytes = None
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -342,8 +343,12 @@ class Progress:
         return min(left_s, LOOK_S)
 
     def came(self, count: int) -> None:
-        """So many bytes came; holds the thread as long as the limit asks for. Raises Cancelled."""
-        if not self._is_head:
+        """So many bytes came; holds the thread as long as the limit asks for. Raises Cancelled, NetworkError."""
+        if self._head_bytes is not None:
+            self._head_bytes += count
+            if self._head_bytes > MAX_HEAD_BYTES:          # a limit stops the clock: time alone would never end it
+                raise NetworkError("net.bad-http", "the head of an answer has no end")
+        else:
             self._tally.received_bytes += count
             self._count(count)
         if self._bytes_per_s:

@@ -14,7 +14,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _MAPPED, _NAT64 = 0xFFFF, 0x64FF9B << 64           # ::ffff:0:0/96, 64:ff9b::/96: all bits but the last 32
 _6TO4 = 0x2002                                     # 2002::/16: the first 16 bits
 # They hand out the credentials of a virtual machine to whoever asks. Those of other providers are link-local.
-_METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "fd00:ec2::254")))
+_METADATA = frozenset(map(ipaddress.ip_address, (
+    "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe")))
 
 
 class Reach(IntEnum):

@@ -33,7 +33,7 @@ PEER_SOURCES = ("tracker", "dht", "pex", "lsd", "dns", "static", "magnet", "inco
 
 
 class PeersFrom(NamedTuple):
-    """Of one source, what it is called (of PEER_SOURCES) and how many addresses are known, and how many peers connected."""
+    """Of one source, what it is called (of PEER_SOURCES), how many addresses are known, how many peers connected."""
 
     source: str
     known: int

@@ -26,6 +26,9 @@ class LinkHandler(Protocol):
     def on_lost(self, error: BlobTorrentError) -> None:
         """The connection ended or broke the rules. The handler detaches and closes it."""
 
+    def on_bug(self, error: Exception) -> None:
+        """The handler itself failed while it took in what came. It detaches and closes the link, perhaps more."""
+
 
 class ShardHandler(Protocol):
     """The owner of all links of a shard."""

@@ -92,4 +92,6 @@ def read_link(sock: socket.socket, link: LinkHandler, scratch: memoryview) -> in
         link.on_lost(NetworkError("net.reset", str(error)))
     except RemoteError as error:
         link.on_lost(error)
+    except Exception as error:         # else the loop would read the socket no more, and nobody would know of it
+        link.on_bug(error)
     return 0

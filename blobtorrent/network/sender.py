@@ -102,7 +102,9 @@ class Sender:
         for link, buffers, size, token in message.batches:
             half = halves[link]
             half.outbox.push(buffers, size, token)
-            if not half.waiting and not half.broken:
+            if half.waiting:
+                self._wait(half)       # nobody tries to send to a peer that reads nothing: it is looked at here
+            elif not half.broken:
                 touched.append(half)
         for half in touched:
             if half.outbox and not half.waiting and not half.broken:

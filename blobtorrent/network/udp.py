@@ -171,9 +171,12 @@ class UdpLoop:
 
     def port_for(self, *, is_ipv6: bool, host: str = "") -> UdpPort | None:
         """The socket to send from: the one bound to `host`, or the first of the family; one is opened when there is
-        none. None when the machine has no such addresses. Behind a proxy all is sent by its relay."""
+        none. None when the machine has no such addresses, or `host` is of the other family. Behind a proxy all is sent
+        by its relay."""
         if self._relay is not None and self._relay.carries:
             return self._relay.port(is_ipv6=is_ipv6)
+        if host and (":" in host) != is_ipv6:
+            return None
         for port in self._ports:
             if port.is_ipv6 == is_ipv6 and host in ("", port.host):
                 return port

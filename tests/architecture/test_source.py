@@ -19,7 +19,8 @@ MAY_SWALLOW = {
     "blobtorrent.runtime.loop", "blobtorrent.runtime.worker",
     "blobtorrent.daemon.desk",         # main thread
     "blobtorrent.interface.rtorrent.turns",                # the threads of the command language
-    "blobtorrent.core.swarm.host",     # one swarm's bug is not the others'
+    "blobtorrent.core.swarm.guard",    # one swarm's bug is not the others'
+    "blobtorrent.network.receiver",    # nor the shard's
 }
 
 SHAPELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

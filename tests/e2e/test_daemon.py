@@ -89,11 +89,15 @@ def test_a_start_that_fails_says_why_in_one_line_and_leaves_nothing_open(tmp_pat
 def test_the_usual_port_is_done_without_when_another_daemon_has_it(tmp_path: Path) -> None:
     usual = "--set", "rest.listen=['unix:rest.sock', '127.0.0.1:7070']"
     with socket.socket() as other:
-        try:
-            other.bind(("127.0.0.1", 7070))
+        def takes_it() -> bool:
+            try:
+                other.bind(("127.0.0.1", 7070))
+            except OSError:            # a suite beside this one has it, for a moment
+                return False
             other.listen()
-        except OSError:                # somebody else has it already
-            pass
+            return True
+
+        wait_until(takes_it, TIMEOUT_S, "the port")
         with Daemon(tmp_path / "usual", *usual) as daemon:
             assert daemon.call("GET", "/v1/health/ready")["status"] == "ok"
             assert "REST does without an address" in daemon.output()

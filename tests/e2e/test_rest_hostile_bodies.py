@@ -116,8 +116,8 @@ NO_GOAL = (*NO_OBJECT, {"ratio": "x"}, {"ratio": -1}, {"ratio": True}, {"time_s"
 NO_PRIORITIES = (*NO_OBJECT, {"x": "skip"}, {"0": "never"}, {"0": 1}, {"-1": "skip"}, {"0x0": "skip"},
     {"\u0660": "skip"},
                  {"9" * 50: "skip"}, {"": "skip"}, {"0": None})
-NO_PEERS = (*NO_LIST, [1], ["x"], ["127.0.0.1"], ["127.0.0.1:0"], ["127.0.0.1:65536"], ["a\r\nb:1"], ["host.example:1"],
-            ["[::1:1"], ["127.0.0.1:-1"], ["127.0.0.1:1"] * 1001, [None])
+NO_PEERS = (*NO_LIST, [1], ["x"], ["127.0.0.1"], ["127.0.0.1:0"], ["127.0.0.1:65536"], ["a\r\nb:1"], ["host.example"],
+            ["host.example:0"], ["a b:1"], ["[::1:1"], ["127.0.0.1:-1"], ["127.0.0.1:1"] * 1001, [None])
 CHANGEABLE = {
     "labels": NO_LABELS, "group": NO_NAME, "priority": ("x", True, 1.5, [], {}, LARGE, -LARGE, 1001),
     "seeding": NO_GOAL,

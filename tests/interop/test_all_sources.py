@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import bencodepy
 import pytest
@@ -23,7 +22,8 @@ from tests.support.tools import require_tool
 SOURCES = ("tracker over HTTP", "tracker over UDP", "DHT", "peer by hand", "web seed")
 RING = 12
 COMPLETE_S, FIRST_PEER_S = 90.0, 20.0
-RATE = "4 MiB"                         # a second: the sources end while it is under way
+RATE = "4 MiB"                         # a second
+CRAWL = 64 << 10                       # while sources end
 
 
 class Sources:
@@ -114,13 +114,13 @@ def sources(sample: Sample, tmp_path: Path) -> Iterator[Sources]:
 
 
 @contextmanager
-def daemon_with(sources: Sources, folder: Path, *words: str) -> Iterator[Callable[[], dict[str, Any]]]:
-    """A daemon that has begun the torrent of these sources, and has no others; gives how it stands."""
+def daemon_with(sources: Sources, folder: Path, *words: str) -> Iterator[tuple[Daemon, str]]:
+    """A daemon that has begun the torrent of these sources, and has no others, and that torrent's path in REST."""
     with Daemon(folder / "ours", "--set", "lsd.enabled=false", "--set", f"dht.bootstrap={sources.bootstrap}",
                 *words) as daemon:
         daemon.call("POST", "/v1/torrents", {
             "source": str(sources.torrent), "peers": sources.peers, "download_dir": str(folder / "downloads")})
-        yield lambda: daemon.call("GET", f"/v1/torrents/{sources.sample.info_hash.hex()}")
+        yield daemon, f"/v1/torrents/{sources.sample.info_hash.hex()}"
 
 
 @pytest.mark.parametrize("last", SOURCES)
@@ -128,15 +128,15 @@ def test_when_all_others_end_on_the_way_the_last_source_completes_the_download(
         sources: Sources, tmp_path: Path, last: str) -> None:
     for name in SOURCES:
         sources.begin(name)
-    with daemon_with(sources, tmp_path, "--set", f"limits.down_bytes_per_s='{RATE}'") as status:
-        others = [name for name in SOURCES if name != last]
-        for number, name in enumerate(others, 1):
-            share = 0.6 * number / len(others)
-            wait_until(lambda share=share: status()["done_bytes"] >= share * sources.sample.size_bytes, COMPLETE_S,
-                       f"a share of {share:.0%}")
-            assert status()["state"] == "downloading"
-            sources.end(name)
-        wait_until(lambda: status()["state"] == "seeding", COMPLETE_S, f"the end, by {last}")
+    with daemon_with(sources, tmp_path, "--set", f"limits.down_bytes_per_s='{RATE}'") as (daemon, path):
+        wait_until(lambda: daemon.call("GET", path)["done_bytes"] > 0, COMPLETE_S, "the first piece")
+        daemon.call("PATCH", path, {"down_limit_bytes_per_s": CRAWL})      # it must not be over before they are
+        for name in SOURCES:
+            if name != last:
+                sources.end(name)
+        assert daemon.call("GET", path)["state"] == "downloading"
+        daemon.call("PATCH", path, {"down_limit_bytes_per_s": 0})
+        wait_until(lambda: daemon.call("GET", path)["state"] == "seeding", COMPLETE_S, f"the end, by {last}")
     assert sources.sample.differences(tmp_path / "downloads") == []
 
 
@@ -145,7 +145,7 @@ def test_a_source_alone_is_enough_and_soon(sources: Sources, tmp_path: Path, onl
     """The others are dead from the beginning: nothing waits for their time-outs."""
     for name in SOURCES:
         (sources.begin if name == only else sources.name_dead)(name)
-    with daemon_with(sources, tmp_path) as status:
-        wait_until(lambda: status()["done_bytes"] > 0, FIRST_PEER_S, f"the first piece, by {only}", every_s=0.02)
-        wait_until(lambda: status()["state"] == "seeding", COMPLETE_S, f"the end, by {only}")
+    with daemon_with(sources, tmp_path) as (daemon, path):
+        wait_until(lambda: daemon.call("GET", path)["done_bytes"] > 0, FIRST_PEER_S, f"the first piece, by {only}")
+        wait_until(lambda: daemon.call("GET", path)["state"] == "seeding", COMPLETE_S, f"the end, by {only}")
     assert sources.sample.differences(tmp_path / "downloads") == []

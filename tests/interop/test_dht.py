@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,15 @@ def test_what_libtorrent_announces_is_found_by_us(ring, ours):
 def test_libtorrent_takes_us_into_its_table_and_announces_to_us(ring, ours):
     ours.find(bytes(20))
     us = Endpoint("127.0.0.1", ours.port)
-    ring.wait_until(lambda: ours.driver.nodes[0].counts["query"] > 20, "nobody asks us")
+
+    def ask_around() -> bool:
+        """Everybody looks for something: otherwise they take half a minute to try out who asked them."""
+        for number, session in enumerate(ring.sessions):
+            session.dht_get_peers(ring.lt.sha1_hash(sha1(b"%d %d" % (number, time.monotonic_ns())).digest()))
+        time.sleep(0.5)
+        return ours.driver.nodes[0].counts["query"] > 20
+
+    ring.wait_until(ask_around, "nobody asks us")
     own_id = ours.driver.nodes[0].node_id
     announcer = ring.sessions[3]
     announcer.add_dht_node(tuple(us))

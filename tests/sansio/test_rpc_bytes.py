@@ -22,8 +22,8 @@ ROUNDS = 50_000                        # of each language
 SLOWEST_S = 1.0
 GROWTH_KIB = 64 << 10
 SNIPPETS = (
-    b"<value>", b"</value>", b"<array><data>", b"</data></array>", b"<struct>", b"<member>", b"<name>", b"&#x0;", b"&lt;",
-    b"<!DOCTYPE a>", b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<?x?>", b"<i8>", b"<base64>", b"<nil/>", b"\xff", b"\0",
+    b"<value>", b"</value>", b"<array><data>", b"</data></array>", b"<struct>", b"<member>", b"<name>", b"&#x0;",
+    b"&lt;", b"<!DOCTYPE a>", b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<?x?>", b"<i8>", b"<base64>", b"<nil/>", b"\xff", b"\0",
     b"\xed\xa0\x80", b'"', b"{", b"}", b"[", b"]", b",", b":", b"null", b"1e999", b"-", b"\\ud800", b"\\u0000",
     b"99999999999999999999", b"system.multicall", b'"method"', b'"params"', b'"id"', b"\xf0\x9f\x98\x80",
 )

@@ -42,7 +42,7 @@ class Notes:
     def wall(self) -> float:
         return 1_700_000_000.0 + self.now
 
-    def at(self, deadline_s: float, callback: Callable[[], None]) -> Timer:
+    def at(self, swarm: MetadataSwarm, deadline_s: float, callback: Callable[[], None]) -> Timer:
         return self.timers.at(deadline_s, callback)
 
     def dial(self, swarm: MetadataSwarm, endpoint: Endpoint) -> None:
@@ -50,6 +50,9 @@ class Notes:
 
     def close_link(self, link: MetadataLink) -> None:
         self.closed.append(link)
+
+    def fail(self, swarm: MetadataSwarm, error: Exception) -> None:
+        raise error
 
 
 class OneMetadata:

@@ -51,7 +51,7 @@ class Notes:
     def wall(self) -> float:
         return WALL_S + self.now
 
-    def at(self, deadline_s: float, callback: Callable[[], None]) -> Timer:
+    def at(self, swarm: Swarm, deadline_s: float, callback: Callable[[], None]) -> Timer:
         return self.timers.at(deadline_s, callback)
 
     def dial(self, swarm: Swarm, endpoint: Endpoint) -> None:
@@ -80,6 +80,14 @@ class Notes:
 
     def report(self, swarm: Swarm, report: SwarmReport) -> None:
         self.reports.append(report)
+
+    def fail(self, swarm: Swarm, error: Exception) -> None:
+        raise error
+
+
+def on_bug(swarm: Swarm) -> None:
+    """For a Guard, where none is expected."""
+    raise AssertionError("a bug in a swarm")
 
 
 class OneSwarm:

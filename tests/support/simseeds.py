@@ -6,6 +6,7 @@ import random
 from typing import Any
 from urllib.parse import urlsplit
 
+from blobtorrent.core.swarm.guard import Guard
 from blobtorrent.core.swarm.seeddesk import SeedDesk
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, PartsFetched
 from blobtorrent.discovery.seedreader import SeedReader
@@ -36,8 +37,8 @@ class SimSeeds:
         self._now = 0.0
         self._orders: list[tuple[float, FetchParts]] = []
 
-    def open_desk(self, inbox: Mailbox[Any]) -> SeedDesk:
-        return SeedDesk(self._post, THREADS, 0, inbox)
+    def open_desk(self, inbox: Mailbox[Any], guard: Guard) -> SeedDesk:
+        return SeedDesk(self._post, THREADS, 0, inbox, guard)
 
     def add(self, torrent: StoredTorrent, *hosts: str) -> StoredTorrent:
         """Have the torrent read from these hosts, too."""

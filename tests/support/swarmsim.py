@@ -22,7 +22,7 @@ from blobtorrent.core.swarm.messages import (
     SwarmSettings,
     Totals,
 )
-from blobtorrent.core.swarm.metadatamessages import MetadataFound, MetadataReport, OpenMetadata
+from blobtorrent.core.swarm.metadatamessages import MetadataFailed, MetadataFound, MetadataReport, OpenMetadata
 from blobtorrent.core.swarm.swarm import Swarm
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
@@ -64,6 +64,7 @@ class Node:
         self.closed: list[SwarmClosed] = []
         self.peers_kept: dict[InfoHash, tuple[KnownAddress, ...]] = {}
         self.metadata: dict[InfoHash, MetadataFound] = {}
+        self.failed: set[InfoHash] = set()                 # of those whose metadata was sought
         self._closing: set[InfoHash] = set()
 
     def ask_what_it_is(self, torrent: StoredTorrent, *, max_links: int = 50) -> None:
@@ -144,6 +145,8 @@ class Node:
                 self.peers_kept[message.info_hash] = message.peers
             elif isinstance(message, MetadataFound):
                 self.metadata[message.info_hash] = message
+            elif isinstance(message, MetadataFailed):
+                self.failed.add(message.info_hash)
             elif not isinstance(message, MetadataReport):
                 self.latest[message.info_hash] = message
         if not self._closing:

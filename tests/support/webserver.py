@@ -6,7 +6,8 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ class WebServer:
         self._location = location
         self._wrap = wrap
         self._under_way = 0
+        self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/hook?key=value"
         self._is_open = True
@@ -69,17 +71,28 @@ class WebServer:
             thread.start()
 
     def _serve(self, sock: socket.socket) -> None:
-        self._under_way += 1
-        self.busiest = max(self.busiest, self._under_way)
         try:
             with self._wrap(sock) as client:
                 client.settimeout(TIMEOUT_S)
-                self._answer(client)
+                with self._counted():  # not the answer: who has it may be back before we know that it was sent
+                    answer = self._take(client)
+                client.sendall(answer)
         except OSError:
             pass
-        self._under_way -= 1
 
-    def _answer(self, client: socket.socket) -> None:
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._under_way += 1
+            self.busiest = max(self.busiest, self._under_way)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _take(self, client: socket.socket) -> bytes:
+        """Read a request, and say what it is answered with."""
         with client.makefile("rb") as stream:
             line = stream.readline().decode("ascii").strip()
             headers: dict[str, str] = {}
@@ -95,4 +108,4 @@ class WebServer:
             time.sleep(0.05)
         time.sleep(self.pause_s)
         location = f"Location: {self._location}\r\n" if self._location else ""
-        client.sendall(f"HTTP/1.1 {status} Whatever\r\n{location}Content-Length: 0\r\n\r\n".encode())
+        return f"HTTP/1.1 {status} Whatever\r\n{location}Content-Length: 0\r\n\r\n".encode()

@@ -288,11 +288,16 @@ def test_peers_are_shown_and_added(daemon, command):
         "address": "127.0.0.1:5", "client": "evil \x1b]0;x\x07", "progress": 0.5, "flags": "DU", "source": "tracker",
         "down_bytes_per_s": 2048, "up_bytes_per_s": 0, "downloaded_bytes": 1, "uploaded_bytes": 2, "connected_s": 61,
     }
-    daemon.answer(f"POST /v1/torrents/{ONE}/peers", {"peers": [peer]})
+    source = {
+        "source": "dht", "state": "asking", "known": 40, "connected": 3, "told": 12, "told_s": 61, "result": "12 peers",
+        "error_code": None, "next_s": 900,
+    }
+    daemon.answer(f"POST /v1/torrents/{ONE}/peers", {"peers": [peer], "sources": [source]})
     status, out, _ = command("peers", ONE, "--add", "127.0.0.1:5")
     assert (status, daemon.seen[0].body) == (EXIT_OK, {"peers": ["127.0.0.1:5"]})
     assert all(line.isprintable() for line in out.splitlines())
     assert out.splitlines()[1].split()[:5] == ["127.0.0.1:5", "50%", "2.0", "KiB/s", "DU"]
+    assert out.splitlines()[-1].split()[:4] == ["dht", "asking", "40", "3"]
 
 
 def test_an_explanation_names_causes_and_advice(daemon, command):

@@ -97,7 +97,7 @@ def test_a_program_that_is_late_is_killed_with_all_that_it_started(tmp_path):
 
 
 def test_a_program_that_is_late_may_clean_up_after_itself(tmp_path):
-    outcome, lines = run(shell("trap 'echo cleaned; exit' TERM; sleep 300 & wait"), timeout_s=0.5)
+    outcome, lines = run(shell("trap 'echo cleaned; exit' TERM; sleep 300 & wait"), timeout_s=2.0)
     assert (outcome.kind, lines) == (TIMED_OUT, ["cleaned"])
 
 

@@ -348,10 +348,10 @@ def test_hosts_that_do_not_answer_hold_up_nobody(outcalls):
         box = Mailbox("test")
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/announce"
         for _ in range(10):
-            outcalls.mailbox.post(Announce(TORRENT, url, QUERY, box, 1.0))
+            outcalls.mailbox.post(Announce(TORRENT, url, QUERY, box, 3.0))
         begun = time.monotonic()
         assert announce(outcalls, server.url()).error is None
-        assert time.monotonic() - begun < 0.9
+        assert time.monotonic() - begun < 2.9
         assert {box.get(WAIT_S).error.code for _ in range(10)} == {"tracker.timed-out"}
         assert outcalls.threads <= 12
 

@@ -173,6 +173,14 @@ def test_a_link_with_too_much_queued_is_broken_and_its_tokens_come_with_the_clos
     assert (closed.link, closed.tokens) == (number, [1, 2, 3])
 
 
+def test_so_is_one_whose_peer_reads_nothing_while_more_is_queued(bench):
+    _, number, _ = bench.connect(small=True)
+    for token in range(20):
+        bench.send((number, [bytes(1 << 20)], token))
+    broken = bench.next(LinkBroken)
+    assert (broken.link, broken.code) == (number, "net.peer-reads-nothing")
+
+
 def test_of_a_batch_that_is_cut_off_what_the_peer_can_read_is_told(bench):
     _, number, peer = bench.connect(small=True)
     bench.send((number, [b"small"], None), (number, [bytes(1000)] * 3000, "cut"), (number, [b"never"], "behind"))

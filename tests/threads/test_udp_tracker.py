@@ -121,6 +121,15 @@ def test_a_tracker_is_asked_and_its_peers_are_read_in_the_form_of_its_family(rig
     assert packet[16:36] == QUERY.wire_hash
 
 
+def test_a_tracker_of_the_other_family_costs_no_sockets(rig: Rig) -> None:
+    with FakeUdpTracker("::1") as tracker:
+        for _ in range(5):
+            rig.post(tracker.url(), origin=Origin(0, "127.0.0.1"))
+        answers = [rig.box.get(WAIT_S) for _ in range(5)]
+    assert [answer.error.code for answer in answers] == ["tracker.unreachable"] * 5
+    assert rig.udp.ports == ()
+
+
 def test_thousands_of_announces_cost_one_connection_id(rig: Rig) -> None:
     with FakeUdpTracker() as tracker:
         rig.announce(tracker.url())

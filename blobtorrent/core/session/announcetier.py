@@ -117,15 +117,15 @@ class Tier:
 def origins_of(listening: Sequence[tuple[str, int]]) -> tuple[Origin, ...]:
     """From where trackers are told of us, by the addresses that we listen on: each of them, if there are several.
 
-    On a machine with one, or none, whichever address leads to the tracker does: that family may be the only one that
-    it has.
+    With one family, or none, whichever address leads to the tracker does: that family may be the only one that it
+    has. But where we listen on one address only, that is the one, and no other family can be asked from it.
     """
     origins = list(dict.fromkeys(
         Origin(6 if ":" in host else 4, "" if host in _ANY_HOSTS or _is_loopback(host) else host)
         for host, _ in listening))
-    if len(origins) > 1:
+    if len(origins) > 1 or any(origin.host for origin in origins):
         return tuple(origins)
-    return (Origin(0, origins[0].host) if origins else Origin(),)
+    return (Origin(),)
 
 
 _ANY_HOSTS = ("0.0.0.0", "::")

@@ -22,11 +22,11 @@ from blobtorrent.core.session.sharing import Sharing
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeerSource
-from blobtorrent.core.swarm.metadatamessages import MetadataFound, MetadataReport
+from blobtorrent.core.swarm.metadatamessages import MetadataFailed, MetadataFound, MetadataReport
 from blobtorrent.core.swarm.peers import OF_PRIVATE
 from blobtorrent.discovery.messages import HostResolved, ResolveHost
 from blobtorrent.model.address import Endpoint, parse_endpoint
-from blobtorrent.model.errors import BlobTorrentError, FormatError
+from blobtorrent.model.errors import BlobTorrentError, BugError, FormatError
 from blobtorrent.model.events import TorrentChanged
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.magnet import MagnetLink
@@ -65,6 +65,7 @@ class MetadataFetcher:
         self.messages: Mapping[type[Any], Callable[[Any], None]] = {
             MetadataReport: self._on_report,
             MetadataFound: self._on_found,
+            MetadataFailed: self._on_failed,
             MetadataRead: self._on_read,
             HostResolved: self._on_resolved,
         }
@@ -107,8 +108,12 @@ class MetadataFetcher:
             self._swarms.tell_peers(torrent, endpoints, PeerSource.MAGNET)
             for name in names[:MAX_NAMES]:
                 self._look_up(torrent, *name)
-        self._announces.begin(
-            torrent.info_hash, torrent.tiers, LEFT_UNKNOWN, added_at=torrent.record.facts.added_at)
+        self._announce(torrent)
+
+    def _announce(self, torrent: Torrent) -> None:
+        facts = torrent.record.facts
+        self._announces.begin(torrent.info_hash, torrent.tiers, LEFT_UNKNOWN, is_private=facts.is_private,
+                              added_at=facts.added_at)
 
     def _look_up(self, torrent: Torrent, host: str, port: int) -> None:
         askers = self._named.setdefault((host, port), {})
@@ -138,10 +143,15 @@ class MetadataFetcher:
             torrent.metadata = report
             self._roster.publish(torrent)
 
+    def _on_failed(self, failed: MetadataFailed) -> None:
+        torrent = self._roster.get(failed.info_hash)
+        if torrent is not None and torrent.metadata_is_open and torrent.state is TorrentState.METADATA:
+            self._roster.fail(torrent, BugError("bug.swarm", "a bug in the program; the log has the reason"))
+
     def _on_found(self, found: MetadataFound) -> None:
         torrent = self._roster.get(found.info_hash)
-        if torrent is None or torrent.state is not TorrentState.METADATA:
-            return
+        if torrent is None or torrent.state is not TorrentState.METADATA or not torrent.metadata_is_open:
+            return                     # perhaps it was found as it was stopped, and it has been started again
         link = torrent.link
         assert link is not None
         torrent.peers = found.peers
@@ -161,10 +171,11 @@ class MetadataFetcher:
 
     def _withdraw(self, torrent: Torrent) -> None:
         """Before anything else is known of it: links and addresses from anywhere but its trackers are not for a private
-        torrent, nor is any word of it to others (BEP 27)."""
+        torrent, nor is any word of it to others, nor to more than one of them (BEP 27)."""
         torrent.record.facts = torrent.record.facts._replace(is_private=True)
         torrent.peers = tuple(peer for peer in torrent.peers if peer.source in OF_PRIVATE)
         self._swarms.close_metadata(torrent)
+        self._announce(torrent)
 
     def take(self, torrent: Torrent, metainfo: Metainfo, raw: bytes, reply: Reply[Any]) -> None:
         """Somebody has its .torrent file. `reply` is given when that is safe; what goes wrong leaves all as it was."""

@@ -62,7 +62,8 @@ def _fetch(url: str, *, from_loopback: bool, binding: Binding) -> bytes:
     from blobtorrent.runtime.clock import SystemClock
 
     response = http_get(
-        url, Deadline(SystemClock(), FETCH_TIMEOUT_S), max_bytes=FETCH_MAX_BYTES, on_loopback=lambda _path: from_loopback,
+        url, Deadline(SystemClock(), FETCH_TIMEOUT_S), max_bytes=FETCH_MAX_BYTES,
+        on_loopback=lambda _path: from_loopback,
         binding=binding)
     if response.status != 200:
         raise NetworkError("source.http-status", f"{url}: HTTP status {response.status}")

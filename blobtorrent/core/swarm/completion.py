@@ -12,11 +12,14 @@ from blobtorrent.core.swarm.phases import Event, State
 from blobtorrent.core.swarm.pieces import Assembly
 from blobtorrent.core.swarm.pieces import Event as PieceEvent
 from blobtorrent.model.errors import PeerError, StorageError
+from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.jobs import FullPiece, PieceVerdicts
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.outlets import Outlets
     from blobtorrent.core.swarm.swarm import Swarm
+
+log = get_logger(__name__)
 
 RETRY_WRITES_S = 5.0                   # after the disk refused
 
@@ -87,6 +90,9 @@ class Completion:
         self._swarm.requests.forget([assembly])
         self._swarm.spoiled_pieces += 1
         self._swarm.on_waste(assembly.size)
+        if assembly.is_restored:       # a peer that is to blame for its other blocks is found by the pieces to come
+            log.warning("damage found, or a peer sent rubbish: a piece with blocks of the run before is fetched again",
+                        torrent=self._swarm.info_hash, piece=assembly.index)
         self._blame(assembly)
         for link in self._swarm.links:
             self._swarm.fill(link)
@@ -121,7 +127,7 @@ class Completion:
         self._unwritten += pieces
         self._swarm.machine.fire(Event.DISK_REFUSED)
         if first:
-            self._outlets.at(self._swarm.now + RETRY_WRITES_S, self._retry_writes)
+            self._outlets.at(self._swarm, self._swarm.now + RETRY_WRITES_S, self._retry_writes)
 
     def _retry_writes(self) -> None:
         pieces, self._unwritten = self._unwritten, []

@@ -17,21 +17,25 @@ from blobtorrent.core.swarm.throttle import Branch, Throttle, Valve
 from blobtorrent.model.geometry import BLOCK_SIZE
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.guard import Guard
     from blobtorrent.core.swarm.swarm import Swarm
 
 
 class FlowControl:
     """Both directions of one shard. `at(deadline, callback)` calls back once."""
 
-    def __init__(self, at: Callable[[float, Callable[[], None]], Any], now: Callable[[], float]) -> None:
+    def __init__(self, at: Callable[[float, Callable[[], None]], Any], now: Callable[[], float], guard: Guard) -> None:
+        self._guard = guard
         self._at = at
         self._now = now
         self._exempt_local = False
         self._swarms: dict[Swarm, SwarmSettings] = {}      # and what of its settings holds
         self._down = _Direction(
-            now, _ask, valves=lambda swarm: swarm.requests.valves, rate=lambda rates: rates.down_bytes_per_s)
+            now, partial(self._turn, _ask),
+            valves=lambda swarm: swarm.requests.valves, rate=lambda rates: rates.down_bytes_per_s)
         self._up = _Direction(
-            now, _serve, valves=lambda swarm: swarm.uploads.valves, rate=lambda rates: rates.up_bytes_per_s)
+            now, partial(self._turn, _serve),
+            valves=lambda swarm: swarm.uploads.valves, rate=lambda rates: rates.up_bytes_per_s)
         self._wakes_at: float | None = None
 
     def set_rates(self, rates: SetRates) -> None:
@@ -62,8 +66,10 @@ class FlowControl:
 
     def meter_web_seeds(self, swarm: Swarm) -> None:
         """What comes from the swarm's web seeds counts against the limits above it as they are now."""
-        if swarm.web_seeds is not None:
-            swarm.web_seeds.use_valve(self._down.new_valve(swarm, swarm.web_seeds.move))
+        seeds = swarm.web_seeds
+        if seeds is not None:
+            seeds.use_valve(self._down.new_valve(
+                swarm, lambda budget, now: self._guard.run(swarm, seeds.move, budget, now) or 0))
 
     def remove(self, swarm: Swarm) -> None:
         """A swarm is closed; it has no links any more."""
@@ -87,6 +93,9 @@ class FlowControl:
             if direction.throttle.root.is_waiting:
                 direction.throttle.run(now)
                 self._wake_for(direction.throttle)
+
+    def _turn(self, move: Callable[[PeerLink, int, float], int], link: PeerLink, budget: int, now: float) -> int:
+        return self._guard.run(link.swarm, move, link, budget, now) or 0
 
     def _wake_for(self, throttle: Throttle) -> None:
         next_run_at = throttle.next_run_at

@@ -37,7 +37,7 @@ class Haves:
     def soon(self) -> None:
         if not self._is_due:
             self._is_due = True
-            self._outlets.at(self._swarm.now + DELAY_S, self.tell_everybody)
+            self._outlets.at(self._swarm, self._swarm.now + DELAY_S, self.tell_everybody)
 
     def tell_everybody(self) -> None:
         self._is_due = False

@@ -6,9 +6,11 @@ Everything here runs on the shard's receive thread. A bug in one swarm closes th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.flow import FlowControl
+from blobtorrent.core.swarm.guard import Guard
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import (
     AskPeers,
@@ -40,7 +42,7 @@ from blobtorrent.core.swarm.retiring import Retirements
 from blobtorrent.core.swarm.swarm import Swarm
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
-from blobtorrent.model.errors import NetworkError, PeerError, RemoteError
+from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, RemoteError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.network.messages import Dial, DialFailed, DropLinks, PeerArrived, Serve, UseFilter, Withdraw
 from blobtorrent.network.outbox import Buffer
@@ -49,7 +51,6 @@ from blobtorrent.network.shard import Shard
 from blobtorrent.protocol.wire.decode import Decoder
 from blobtorrent.protocol.wire.shape import Intake
 from blobtorrent.runtime.clock import Clock, SystemClock
-from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.ownership import owned
 from blobtorrent.runtime.timers import Timer
@@ -72,9 +73,6 @@ if TYPE_CHECKING:
     from blobtorrent.core.swarm.metadatahost import MetadataHost
     from blobtorrent.core.swarm.seeddesk import SeedDesk
 
-log = get_logger(__name__)
-
-
 WANTED_AT_ONCE = 64                    # slots: nobody reserves more in one step
 
 
@@ -88,7 +86,7 @@ class SwarmHost:
 
     def __init__(self, shard: Shard, arena: Arena, hash_job: Callable[[Any], None], disk_job: Callable[[Any], None],
                  door: Mailbox[Any], rng: Rng, clock: Clock | None = None,
-                 open_seed_desk: Callable[[Mailbox[Any]], SeedDesk] | None = None) -> None:
+                 open_seed_desk: Callable[[Mailbox[Any], Guard], SeedDesk] | None = None) -> None:
         """Without `open_seed_desk`, which is called when the first torrent has web seeds, nothing is read from them."""
         self._shard = shard
         self._arena = arena
@@ -97,8 +95,9 @@ class SwarmHost:
         self._door = door
         self._rng = rng
         self._clock: Clock = SystemClock() if clock is None else clock
-        self._flow = FlowControl(self.at, lambda: self.now)
-        self._retirements = Retirements(self.at, lambda: self.now)
+        self._guard = Guard(self._on_bug)
+        self._flow = FlowControl(shard.loop.timers.at, lambda: self.now, self._guard)
+        self._retirements = Retirements(shard.loop.timers.at, lambda: self.now, self._guard)
         self.gate = Gate()
         self._swarms: dict[InfoHash, Swarm] = {}
         self._links: dict[int, PeerLink] = {}              # also those whose sockets are being closed
@@ -129,7 +128,7 @@ class SwarmHost:
             TellPeers: self._on_tell_peers,
             TellPieces: self._on_tell_pieces,
             TellWebSeeds: self._on_tell_web_seeds,
-            SetRates: self._on_rates,
+            SetRates: self._flow.set_rates,
             UseFilter: self._on_filter,
             DropLinks: self._on_drop_links,
             DropPeers: self._on_drop_peers,
@@ -143,7 +142,11 @@ class SwarmHost:
         handler = self._handlers.get(type(message))
         if handler is None:
             handler = self._metadata_handler(type(message))
-        handler(message)
+        swarm = self._swarms.get(getattr(message, "info_hash", None))  # type: ignore[arg-type]
+        if swarm is None:
+            handler(message)           # it is nobody's, or of several
+        else:
+            self._guard.run(swarm, handler, message)
 
     def _metadata_handler(self, kind: type) -> Callable[[Any], None]:
         from blobtorrent.core.swarm.metadatahost import MetadataHost
@@ -155,35 +158,38 @@ class SwarmHost:
 
     def on_pass(self, now: float) -> None:
         outgoing: list[tuple[int, list[Buffer], int, Any]] = []
+        if self._metadata is not None:                     # first: of links that were taken over just now, too
+            outgoing += self._metadata.take_outgoing()
         try:
             while self._touched:
                 touched, self._touched = self._touched, {}
                 for swarm in touched:
-                    try:
-                        self._flush(swarm, now)
-                    except Exception:
-                        log.exception("a swarm failed: its torrent is closed", torrent=swarm.info_hash)
-                        self._fail(swarm)
+                    self._guard.run(swarm, self._flush, swarm, now)
                     outgoing += swarm.outgoing
                     swarm.outgoing.clear()
                     if swarm in self._closers and swarm.is_drained:
-                        self._end(swarm)
+                        self._guard.run(swarm, self._end, swarm)
                 self._flow.serve(now)
-            if self._metadata is not None:
-                outgoing += self._metadata.take_outgoing()
         finally:                       # what was decided holds memory until it is sent
             self._shard.end_pass(outgoing)
 
     def _flush(self, swarm: Swarm, now: float) -> None:
         if swarm in self._failed and swarm.is_open:
-            swarm.drain()
+            self._drain(swarm)
         swarm.flush(now)
         if swarm.uploads.to_read:
             spans, swarm.uploads.to_read = swarm.uploads.to_read, []
             self._disk_job(ReadSpans(swarm.info_hash, swarm.order.store, spans, self._shard.mailbox))
 
-    def _fail(self, swarm: Swarm) -> None:
-        """There is a bug in what a swarm does. It is closed before it does more, and waits for CloseSwarm."""
+    def _drain(self, swarm: Swarm) -> None:
+        """Close it, though each of its links may fail to go as it should."""
+        for _ in range(len(swarm.links) + 2):
+            self._guard.run(swarm, swarm.drain)
+            if not swarm.links:
+                break
+
+    def _on_bug(self, swarm: Swarm) -> None:
+        """There is a bug in what a swarm does. It is closed before the pass ends, and waits for CloseSwarm."""
         if swarm in self._failed or swarm in self._closers:
             return
         swarm.order.report_to.post(swarm.make_report()._replace(
@@ -209,8 +215,8 @@ class SwarmHost:
     def wall(self) -> float:
         return self._clock.wall()
 
-    def at(self, deadline_s: float, callback: Callable[[], None]) -> Timer:
-        return self._shard.loop.timers.at(deadline_s, callback)
+    def at(self, swarm: Swarm, deadline_s: float, callback: Callable[[], None]) -> Timer:
+        return self._shard.loop.timers.at(deadline_s, partial(self._guard.run, swarm, callback))
 
     def dial(self, swarm: Swarm, endpoint: Endpoint) -> None:
         self._door.post(Dial(
@@ -249,7 +255,7 @@ class SwarmHost:
             return                     # it calls back
         if not any(other.awaits_disk for other in givers):
             for other in givers:
-                if other.unfinished.spill():
+                if self._guard.run(other, other.unfinished.spill):
                     return
 
     def memory_came(self, swarm: Swarm) -> None:
@@ -259,6 +265,9 @@ class SwarmHost:
         if swarm not in self._failed:
             swarm.order.report_to.post(report)
 
+    def fail(self, swarm: Swarm, error: Exception) -> None:
+        self._guard.report(swarm, error)
+
     # ---- messages
 
     def _memory_is_free(self) -> None:
@@ -266,7 +275,7 @@ class SwarmHost:
 
     def _on_memory(self, _message: MemoryFree) -> None:
         for swarm in list(self._waiting):
-            swarm.refill()
+            self._guard.run(swarm, swarm.refill)
 
     def _on_verdicts(self, message: PieceVerdicts) -> None:
         self._swarms[message.info_hash].completion.on_verdicts(message)
@@ -294,15 +303,12 @@ class SwarmHost:
             self._add_web_seeds(swarm)
             self._flow.change(swarm)
 
-    def _on_rates(self, message: SetRates) -> None:
-        self._flow.set_rates(message)
-
     def _on_filter(self, message: UseFilter) -> None:
         """Links that the new filter refuses end now; addresses that are known are asked about when they are dialled."""
         self.gate.use(message.address_filter)
         for link in [link for link in self._links.values() if link.closing is None]:
             if link.swarm.peers.refuses(link.endpoint):
-                link.swarm.lose(link, PeerError("peer.filtered", "a filter list covers the peer's address"))
+                self._lose(link, PeerError("peer.filtered", "a filter list covers the peer's address"))
         if self._metadata is not None:
             self._metadata.drop_filtered()
 
@@ -310,7 +316,7 @@ class SwarmHost:
         gone = NetworkError("net.interface-gone", "our address of this connection is gone")
         for link in [link for link in self._links.values() if link.closing is None]:
             if self._shard.own_host(link.number) in message.hosts:
-                link.swarm.lose(link, gone)
+                self._lose(link, gone)
         if self._metadata is not None:
             self._metadata.drop_links(message.hosts, gone)
 
@@ -366,7 +372,7 @@ class SwarmHost:
         from blobtorrent.core.swarm.webseeds import WebSeeds
 
         if self._seed_desk is None:
-            self._seed_desk = self._open_seed_desk(self._shard.mailbox)
+            self._seed_desk = self._open_seed_desk(self._shard.mailbox, self._guard)
             self._handlers.update(self._seed_desk.handlers)
         swarm.web_seeds = WebSeeds(swarm, self._seed_desk, self._rng)
         self._flow.meter_web_seeds(swarm)
@@ -377,7 +383,7 @@ class SwarmHost:
     def _on_sent(self, message: Sent) -> None:
         for number, token in message.done:
             link = self._links[number]
-            link.swarm.on_sent(link, token)
+            self._guard.run(link.swarm, link.swarm.on_sent, link, token)
 
     def _on_arrived(self, message: PeerArrived) -> None:
         swarm = self._swarms.get(message.info_hash)
@@ -417,15 +423,18 @@ class SwarmHost:
     def _on_broken(self, message: LinkBroken) -> None:
         link = self._links.get(message.link)
         if link is not None:
-            link.swarm.lose(link, NetworkError(message.code, message.detail))
+            self._lose(link, NetworkError(message.code, message.detail))
         elif self._metadata is not None:
             self._metadata.on_broken(message)
+
+    def _lose(self, link: PeerLink, error: BlobTorrentError) -> None:
+        self._guard.run(link.swarm, link.swarm.lose, link, error)
 
     def _on_closed(self, message: LinkClosed) -> None:
         if self._metadata is not None and self._metadata.on_closed(message.link):
             return
         swarm = self._links.pop(message.link).swarm
-        swarm.on_link_closed(message.tokens, message.sent_bytes)
+        self._guard.run(swarm, swarm.on_link_closed, message.tokens, message.sent_bytes)
         self.touch(swarm)
 
     # ---- swarms
@@ -438,14 +447,14 @@ class SwarmHost:
         self._add_web_seeds(swarm)
         self._door.post(Serve(
             order.info_hash, order.peer_id, self._shard.mailbox, has_dht=order.settings.dht_ports is not None))
+        self._guard.run(swarm, self._start, swarm)
+
+    def _start(self, swarm: Swarm) -> None:
+        """With the links that brought its metadata, if any did. What their peers have said is heard now."""
         if self._metadata is None:
             swarm.start()
-        else:
-            self._take_over(self._metadata, swarm)
-
-    def _take_over(self, metadata: MetadataHost, swarm: Swarm) -> None:
-        """Open a swarm with the links that brought its metadata. What their peers have said is heard now."""
-        known, brought = metadata.hand_over(swarm.info_hash, swarm.settings.max_links)
+            return
+        known, brought = self._metadata.hand_over(swarm.info_hash, swarm.settings.max_links)
         if known is not None:
             swarm.peers = known        # with dials that are under way, and who is banned
         links = [PeerLink(swarm, old.number, old.endpoint, old.greeting, old.is_incoming, self.now) for old in brought]
@@ -474,11 +483,11 @@ class SwarmHost:
         if swarm is None or swarm in self._closers:
             return
         self._closers[swarm] = message.reply_to
+        self.touch(swarm)
         if swarm.is_open:
             self._retirements.end(swarm)
             self._door.post(Withdraw(message.info_hash))
-            swarm.drain()
-        self.touch(swarm)
+            self._drain(swarm)
 
     def _end(self, swarm: Swarm) -> None:
         """The last job came back and the last socket is closed."""

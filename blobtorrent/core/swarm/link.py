@@ -63,9 +63,9 @@ class PeerLink:
     __slots__ = (
         "arriving", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint", "extended",
         "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node", "haves_told", "intake", "is_incoming",
-        "is_optimistic", "is_suspect", "last_block_at", "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number",
-        "outstanding", "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked", "up",
-        "wanted", "window", "working_on",
+        "is_optimistic", "is_suspect", "last_block_at", "last_heard_at", "last_sent_at", "last_taken_at", "linked_at",
+        "mask", "number", "outstanding", "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked",
+        "up", "wanted", "window", "working_on",
     )
 
     intake: Intake
@@ -125,6 +125,9 @@ class PeerLink:
 
     def on_lost(self, error: BlobTorrentError) -> None:
         self.swarm.lose(self, error)
+
+    def on_bug(self, error: Exception) -> None:
+        self.swarm.on_bug(error)
 
     # ---- protocol.wire.shape.Sink
 

@@ -7,12 +7,14 @@ here runs on the shard's receive thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from blobtorrent.core.swarm.guard import Guard
 from blobtorrent.core.swarm.metadatalink import MetadataLink
-from blobtorrent.core.swarm.metadatamessages import ChangeMetadata, CloseMetadata, OpenMetadata
+from blobtorrent.core.swarm.metadatamessages import ChangeMetadata, CloseMetadata, MetadataFailed, OpenMetadata
 from blobtorrent.core.swarm.metadataswarm import MetadataSwarm
-from blobtorrent.model.errors import NetworkError, PeerError, RemoteError
+from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, RemoteError
 from blobtorrent.network.messages import Dial, DialFailed, PeerArrived, Serve, Withdraw
 from blobtorrent.protocol.wire.decode import Decoder
 from blobtorrent.protocol.wire.shape import Intake
@@ -41,6 +43,7 @@ class MetadataHost:
             ChangeMetadata: self._on_change,
             CloseMetadata: self._on_close,
         }
+        self._guard = Guard(self._on_bug)
         self._shard = shard
         self._door = door
         self._clock = clock
@@ -58,8 +61,8 @@ class MetadataHost:
     def wall(self) -> float:
         return self._clock.wall()
 
-    def at(self, deadline_s: float, callback: Callable[[], None]) -> Timer:
-        return self._shard.loop.timers.at(deadline_s, callback)
+    def at(self, swarm: MetadataSwarm, deadline_s: float, callback: Callable[[], None]) -> Timer:
+        return self._shard.loop.timers.at(deadline_s, partial(self._guard.run, swarm, callback))
 
     def dial(self, swarm: MetadataSwarm, endpoint: Endpoint) -> None:
         self._door.post(Dial(endpoint, swarm.info_hash, swarm.order.peer_id, self._shard.mailbox))
@@ -68,6 +71,13 @@ class MetadataHost:
         del self._links[link.number]
         self._closing.add(link.number)
         self._shard.close_link(link.number)
+
+    def fail(self, swarm: MetadataSwarm, error: Exception) -> None:
+        self._guard.report(swarm, error)
+
+    def _on_bug(self, swarm: MetadataSwarm) -> None:
+        """It is closed as the core hears of it; until then it may fail again."""
+        swarm.order.report_to.post(MetadataFailed(swarm.info_hash))
 
     # ---- what SwarmHost passes on
 
@@ -96,7 +106,10 @@ class MetadataHost:
         swarm = self._swarms.get(message.info_hash)
         if swarm is None:
             message.sock.close()
-            return
+        else:
+            self._guard.run(swarm, self._join, swarm, message)
+
+    def _join(self, swarm: MetadataSwarm, message: PeerArrived) -> None:
         peer_id = message.greeting.peer_id
         refusal = swarm.refusal(message.endpoint, peer_id, is_incoming=message.is_incoming)
         if refusal is not None:
@@ -119,29 +132,33 @@ class MetadataHost:
     def on_dial_failed(self, message: DialFailed) -> None:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:
-            swarm.on_dial_failed(message.endpoint, NetworkError(message.code, message.detail))
+            self._guard.run(
+                swarm, swarm.on_dial_failed, message.endpoint, NetworkError(message.code, message.detail))
 
     def on_peers(self, message: PeersFound) -> None:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:
-            swarm.on_peers(message)
+            self._guard.run(swarm, swarm.on_peers, message)
 
     def on_broken(self, message: LinkBroken) -> None:
         link = self._links.get(message.link)
         if link is not None:
-            link.swarm.lose(link, NetworkError(message.code, message.detail))
+            self._lose(link, NetworkError(message.code, message.detail))
 
     def drop_filtered(self) -> None:
         """The filter is another one: links that it refuses end."""
         for link in list(self._links.values()):
             if link.swarm.peers.refuses(link.endpoint):
-                link.swarm.lose(link, PeerError("peer.filtered", "a filter list covers the peer's address"))
+                self._lose(link, PeerError("peer.filtered", "a filter list covers the peer's address"))
 
     def drop_links(self, hosts: Container[str], error: NetworkError) -> None:
         """These addresses of ours are gone, and the connections from them."""
         for link in list(self._links.values()):
             if self._shard.own_host(link.number) in hosts:
-                link.swarm.lose(link, error)
+                self._lose(link, error)
+
+    def _lose(self, link: MetadataLink, error: BlobTorrentError) -> None:
+        self._guard.run(link.swarm, link.swarm.lose, link, error)
 
     def on_closed(self, number: int) -> bool:
         """A socket is closed: was it one of ours?"""
@@ -155,17 +172,16 @@ class MetadataHost:
     def _on_open(self, order: OpenMetadata) -> None:
         swarm = self._swarms[order.info_hash] = MetadataSwarm(order, self)
         self._door.post(Serve(order.info_hash, order.peer_id, self._shard.mailbox))
-        swarm.start()
+        self._guard.run(swarm, swarm.start)
 
     def _on_change(self, message: ChangeMetadata) -> None:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:
-            swarm.change(message.max_links)
+            self._guard.run(swarm, swarm.change, message.max_links)
 
     def _on_close(self, message: CloseMetadata) -> None:
-        swarm = self._swarms.get(message.info_hash)
+        swarm = self._swarms.pop(message.info_hash, None)
         if swarm is not None:
             self._door.post(Withdraw(message.info_hash))
-            swarm.close()
+            self._guard.run(swarm, swarm.close)
             self._outgoing += swarm.outgoing
-            del self._swarms[message.info_hash]

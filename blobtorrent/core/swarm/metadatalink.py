@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from blobtorrent.core.swarm.metadataswarm import MetadataSwarm
 
 
+MAX_REJECTS = 1000                     # that a peer hears: it might not read them
+
+
 class MetadataLink:
     """Implements network.handler.LinkHandler and protocol.wire.shape.Sink."""
 
     __slots__ = ("_handshakes_spent_s", "endpoint", "extended", "greeting", "intake", "is_incoming", "last_heard_at",
-                 "last_sent_at", "linked_at", "network", "number", "said", "swarm", "unasked")
+                 "last_sent_at", "linked_at", "network", "number", "rejects_left", "said", "swarm", "unasked")
 
     expected_blocks = 0
 
@@ -41,6 +44,7 @@ class MetadataLink:
         self.extended = ExtendedHandshake()
         self.linked_at = self.last_heard_at = self.last_sent_at = now
         self.unasked = 0               # metadata pieces that nobody asked for
+        self.rejects_left = MAX_REJECTS
         self.said = Said()             # for the swarm to come
         self._handshakes_spent_s = 0.0
 
@@ -62,6 +66,9 @@ class MetadataLink:
 
     def on_lost(self, error: BlobTorrentError) -> None:
         self.swarm.lose(self, error)
+
+    def on_bug(self, error: Exception) -> None:
+        self.swarm.on_bug(error)
 
     def send(self, data: bytes) -> None:
         self.last_sent_at = self.swarm.now

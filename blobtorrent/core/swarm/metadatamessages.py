@@ -54,6 +54,12 @@ class MetadataReport(NamedTuple):
     liars: int = 0                     # peers that were banned for what they sent
 
 
+class MetadataFailed(NamedTuple):
+    """A bug showed in the swarm: nothing more comes of it. It waits for CloseMetadata."""
+
+    info_hash: InfoHash
+
+
 class MetadataFound(NamedTuple):
     """The info dictionary, as it matches the info-hash. `peers` are worth keeping."""
 

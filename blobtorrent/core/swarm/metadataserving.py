@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 64                           # pieces for one host: 1 MiB
 PER_SECOND = 16.0                      # more of them, for the dictionaries that are larger
+MAX_REJECTS = 1000                     # that one host hears in that time: it might not read them
 TIMES = 2                              # how often a host gets the whole ...
 FORGET_S = 3600.0                      # ... in such a time: others may live behind the same address
 MAX_HOSTS = 500                        # that are remembered
@@ -34,10 +35,11 @@ MAX_HOSTS = 500                        # that are remembered
 class _Allowance:
     """What one host may still ask for."""
 
-    __slots__ = ("at_once", "began_at", "left", "seen_at")
+    __slots__ = ("at_once", "began_at", "left", "rejects", "seen_at")
 
     def __init__(self, left: int, now: float) -> None:
         self.left = left
+        self.rejects = MAX_REJECTS
         self.began_at = now
         self.at_once = float(AT_ONCE)
         self.seen_at = now
@@ -50,6 +52,11 @@ class _Allowance:
         self.left -= 1
         self.at_once -= 1
         return True
+
+    def reject(self) -> bool:
+        """Whether it is told that it gets nothing."""
+        self.rejects -= 1
+        return self.rejects >= 0
 
 
 class MetadataServer:
@@ -69,14 +76,17 @@ class MetadataServer:
         message = MetadataMessage.decode(payload)
         if message.kind != REQUEST:
             return                     # we ask for nothing here: it comes late, or is of a later version
-        data = metadata_piece(self._info, message.piece) if self._may(link) else b""
+        allowance = self._allowance_of(link)
+        data = metadata_piece(self._info, message.piece) if allowance.take(self._swarm.now) else b""
+        if not data and not allowance.reject():
+            return
         kind = DATA if data else REJECT
         answer = link.extended.message(
             UT_METADATA, MetadataMessage(kind, message.piece, len(self._info), data).encode())
         if answer is not None:
             link.send(answer)
 
-    def _may(self, link: PeerLink) -> bool:
+    def _allowance_of(self, link: PeerLink) -> _Allowance:
         now, host = self._swarm.now, link.endpoint.host
         # On loopback all share one host.
         key = link if reach_of(host) is Reach.LOOPBACK else site_of(host)
@@ -86,4 +96,4 @@ class MetadataServer:
             allowance = self._allowances[key] = _Allowance(TIMES * num_metadata_pieces(len(self._info)), now)
             if len(self._allowances) > MAX_HOSTS:
                 del self._allowances[next(iter(self._allowances))]
-        return allowance.take(now)
+        return allowance

@@ -51,11 +51,14 @@ class Outlets(Protocol):
 
     def wall(self) -> float: ...
 
-    def at(self, deadline_s: float, callback: Callable[[], None]) -> Timer: ...
+    def at(self, swarm: MetadataSwarm, deadline_s: float, callback: Callable[[], None]) -> Timer: ...
 
     def dial(self, swarm: MetadataSwarm, endpoint: Endpoint) -> None: ...
 
     def close_link(self, link: MetadataLink) -> None: ...
+
+    def fail(self, swarm: MetadataSwarm, error: Exception) -> None:
+        """What a link's socket brought has shown a bug."""
 
 
 class MetadataSwarm:
@@ -170,6 +173,10 @@ class MetadataSwarm:
                 self.peers.ended(link.endpoint, self.now, self._outlets.wall(), useless=False)
         self._ask()
 
+    def on_bug(self, error: Exception) -> None:
+        """A link could not take in what its peer sent, and the peer is not to blame."""
+        self._outlets.fail(self, error)
+
     def on_dial_failed(self, endpoint: Endpoint, error: BlobTorrentError) -> None:
         dial_failed(self, endpoint, error)
 
@@ -251,7 +258,8 @@ class MetadataSwarm:
     def _on_metadata(self, link: MetadataLink, message: MetadataMessage) -> None:
         if message.kind == REQUEST:
             reject = link.extended.message(UT_METADATA, MetadataMessage(REJECT, message.piece).encode())
-            if reject is not None:     # none of it is ours to give before all of it is here
+            if reject is not None and link.rejects_left:   # none of it is ours to give before all of it is here
+                link.rejects_left -= 1
                 link.send(reject)
         elif self.is_done:
             return                     # it was asked for twice, or late
@@ -298,7 +306,7 @@ class MetadataSwarm:
         dial_at_s = None if self.is_done else self.peers.next_dial_at(seeding=False)
         if dial_at_s is not None and len(self.links) + self.peers.dialing < self.max_links:
             at_s = min(at_s, max(dial_at_s, self.now + SOONEST_S))
-        self._timer = self._outlets.at(at_s, self._tick)
+        self._timer = self._outlets.at(self, at_s, self._tick)
 
     def _tick(self) -> None:
         now = self.now

@@ -30,7 +30,7 @@ class Outlets(Protocol):
     def touch(self, swarm: Swarm) -> None:
         """flush() is wanted at the end of this pass."""
 
-    def at(self, deadline_s: float, callback: Callable[[], None]) -> Timer: ...
+    def at(self, swarm: Swarm, deadline_s: float, callback: Callable[[], None]) -> Timer: ...
 
     def dial(self, swarm: Swarm, endpoint: Endpoint) -> None: ...
 
@@ -51,3 +51,6 @@ class Outlets(Protocol):
         """The swarm tries again by itself: it may wait anew."""
 
     def report(self, swarm: Swarm, report: SwarmReport) -> None: ...
+
+    def fail(self, swarm: Swarm, error: Exception) -> None:
+        """What a link's socket brought has shown a bug."""

@@ -343,8 +343,8 @@ class PeerManager:
 
     def forget_tracker(self) -> None:
         """What a tracker named counts no more; nor do dials to there that are under way."""
-        self._known = {endpoint: known for endpoint, known in self._known.items()
-                       if known.source is not PeerSource.TRACKER}
+        for known in [known for known in self._known.values() if known.source is PeerSource.TRACKER]:
+            self._drop(known)
         self._dialing &= self._known.keys()
         self.revision += 1
 

@@ -40,7 +40,7 @@ class Pulse:
         self._timer: Timer | None = None
 
     def schedule(self) -> None:
-        self._timer = self._outlets.at(self._next_at(), self._tick)
+        self._timer = self._outlets.at(self._swarm, self._next_at(), self._tick)
 
     def hurry(self) -> None:
         """Something came up: the next pulse may have to come earlier."""

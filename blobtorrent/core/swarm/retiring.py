@@ -12,6 +12,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.timers import Timer
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.guard import Guard
     from blobtorrent.core.swarm.swarm import Swarm
 
 LOOK_S = 0.25                          # between two looks whether they are done
@@ -28,7 +29,9 @@ class _Waiting:
 class Retirements:
     """Those of one shard. `at` calls back at a time, `now` tells it."""
 
-    def __init__(self, at: Callable[[float, Callable[[], None]], Timer], now: Callable[[], float]) -> None:
+    def __init__(self, at: Callable[[float, Callable[[], None]], Timer], now: Callable[[], float],
+                 guard: Guard) -> None:
+        self._guard = guard
         self._at = at
         self._now = now
         self._waiting: dict[Swarm, _Waiting] = {}
@@ -51,12 +54,16 @@ class Retirements:
     def _look(self) -> None:
         now = self._now()
         for swarm, waiting in list(self._waiting.items()):
-            if has_duties(swarm):
-                waiting.busy_at = now
-            if now >= waiting.end_s or now - waiting.busy_at >= LINGER_S or not (swarm.links or swarm.awaits_disk):
-                self.end(swarm)
+            self._guard.run(swarm, self._look_at, swarm, waiting, now)
         if self._waiting:
             self._at(now + LOOK_S, self._look)
+
+    def _look_at(self, swarm: Swarm, waiting: _Waiting, now: float) -> None:
+        if has_duties(swarm):
+            waiting.busy_at = now
+        is_left = not (swarm.links or swarm.awaits_disk or swarm.awaits_sockets)
+        if now >= waiting.end_s or now - waiting.busy_at >= LINGER_S or is_left:
+            self.end(swarm)
 
 
 def has_duties(swarm: Swarm) -> bool:

@@ -12,16 +12,19 @@ from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, PartsFetc
 from blobtorrent.runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.guard import Guard
     from blobtorrent.core.swarm.webseeds import WebSeeds
 
 
 class SeedDesk:
     """`post` hands an order to the threads, of which there are `limit`; answers come to `inbox`."""
 
-    def __init__(self, post: Callable[[FetchParts], None], limit: int, bytes_per_s: int, inbox: Mailbox[Any]) -> None:
+    def __init__(self, post: Callable[[FetchParts], None], limit: int, bytes_per_s: int, inbox: Mailbox[Any],
+                 guard: Guard) -> None:
         self.limit = limit
         self.inbox = inbox
         self._post = post
+        self._guard = guard
         self._bytes_per_s = bytes_per_s                    # of all of them together; 0 is no limit
         self.running = 0               # orders that the threads have
         self.received_bytes = 0
@@ -55,14 +58,16 @@ class SeedDesk:
 
     def _on_fetched(self, message: PartsFetched) -> None:
         self.received_bytes += sum(part.length for part in message.parts)
-        message.token.seeds.on_fetched(message.token, message)
+        seeds = message.token.seeds
+        self._guard.run(seeds.swarm, seeds.on_fetched, message.token, message)
 
     def _on_ended(self, message: FetchEnded) -> None:
         result = "ok" if message.error is None else message.error.code
         self.results[result] = self.results.get(result, 0) + 1
-        message.token.seeds.on_ended(message.token, message)           # who waited comes before the next of these
+        seeds = message.token.seeds
+        self._guard.run(seeds.swarm, seeds.on_ended, message.token, message)  # who waited comes before its next order
         self.running -= 1
         while self._waiting and self.running < self.limit:
             seeds = next(iter(self._waiting))
             del self._waiting[seeds]
-            seeds.on_room()
+            self._guard.run(seeds.swarm, seeds.on_room)

@@ -7,6 +7,7 @@ host collects once a pass. No locks, no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.availability import Availability
@@ -65,6 +66,7 @@ class Swarm:
         self.geometry = order.metainfo.geometry
         self.memory = arena
         self._outlets = outlets
+        self.on_bug = partial(outlets.fail, self)          # for links
         self.machine: Machine[State, Event] = Machine(SWARM, on_change=self._on_state)
 
         self.pieces = PieceManager(self.geometry, order.have, order.skipped)
@@ -148,8 +150,9 @@ class Swarm:
         self.pulse.hurry()
 
     def drain(self) -> None:
-        """Close: links go now, what the disk has in hand is finished."""
-        self.machine.fire(Event.CLOSE)
+        """Close: links go now, what the disk has in hand is finished. One that failed on the way may be told again."""
+        if self.is_open:
+            self.machine.fire(Event.CLOSE)
         for link in list(self.links):
             self.lose(link, NetworkError("net.closing", "the torrent is being closed"))
         if self.web_seeds is not None:
@@ -160,7 +163,12 @@ class Swarm:
 
     @property
     def is_drained(self) -> bool:
-        return not self.awaits_disk and self.uploads.is_idle and not self._closing
+        return not (self.awaits_disk or self.awaits_sockets) and self.uploads.is_idle
+
+    @property
+    def awaits_sockets(self) -> bool:
+        """Links have ended of which it is not known yet what was sent on them."""
+        return self._closing > 0
 
     @property
     def awaits_disk(self) -> bool:
@@ -183,7 +191,6 @@ class Swarm:
             self.report()
 
     def report(self) -> None:
-        """Tell the core what changed, if anything did."""
         self._reporter.tell()
 
     def make_report(self) -> SwarmReport:
@@ -237,7 +244,6 @@ class Swarm:
         self.uploads.share_among(len(self.links))
 
     def refusal(self, endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
-        """Why a greeted peer may not join, if so."""
         return refusal_by(self, endpoint, peer_id, is_incoming=is_incoming)
 
     def has_room_for(self, endpoint: Endpoint, *, is_incoming: bool) -> bool:
@@ -252,6 +258,18 @@ class Swarm:
         self._share()
         link.closing = error
         link.intake.close()
+        try:
+            self._forget(link)
+        finally:                       # whatever may be wrong with the books, its socket is closed
+            self._closing += 1
+            self._outlets.close_link(link)
+        if self.exchange is not None:
+            self.exchange.left(link, error)
+        self._judge(link, error)
+        self.refill()
+
+    def _forget(self, link: PeerLink) -> None:
+        """Strike it out of all books."""
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
         self.uploads.forget(link)
@@ -264,12 +282,6 @@ class Swarm:
         self.active.pop(link, None)
         self.to_flush.pop(link, None)
         link.state.close()
-        self._closing += 1
-        self._outlets.close_link(link)
-        if self.exchange is not None:
-            self.exchange.left(link, error)
-        self._judge(link, error)
-        self.refill()
 
     def _judge(self, link: PeerLink, error: BlobTorrentError) -> None:
         """Decide when the addresses of a peer that is gone are dialled again."""
@@ -286,7 +298,9 @@ class Swarm:
 
     def on_sent(self, link: PeerLink, token: Batch) -> None:
         """A batch of blocks is with the kernel."""
-        self.uploads.on_sent(link if link.closing is None else None, token)
+        self.uploads.on_sent(link, token)
+        if link.closing is not None:   # the peer had all that it wanted, and was quicker than the send thread's word
+            self.departed_mask |= link.given.mask
         self.uploaded.add(token[1])
         self.wake()
 
@@ -296,7 +310,7 @@ class Swarm:
         if sent_bytes:
             self.uploaded.add(payload_in(tokens[0], sent_bytes))
         for token in tokens:
-            self.uploads.on_sent(None, token)
+            self.uploads.on_dropped(token)
 
     def on_peers(self, message: PeersFound) -> None:
         if self.order.metainfo.is_private and message.source not in OF_PRIVATE:

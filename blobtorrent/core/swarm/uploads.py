@@ -189,17 +189,22 @@ class UploadManager:
         self.serve_hungry()
         return unanswered
 
-    def on_sent(self, link: PeerLink | None, batch: Batch) -> None:
-        """A batch is with the kernel, or was dropped with its link (None)."""
+    def on_sent(self, link: PeerLink, batch: Batch) -> None:
+        """A batch is with the kernel. The link may have ended meanwhile."""
         span_key, size, _ = batch
         self._cache.unpin(span_key)
-        if link is not None:
+        index = span_key[0] if span_key[1] >= 0 else span_key[0] >> 32
+        link.given.add(index, size, self._pieces.geometry.piece_size(index))
+        if link.closing is None:
             link.queued_upload_bytes -= size
             link.up.add(size)
-            index = span_key[0] if span_key[1] >= 0 else span_key[0] >> 32
-            link.given.add(index, size, self._pieces.geometry.piece_size(index))
             if link not in self.hungry:                    # else it has its turn, or the others would never have theirs
                 self.serve(link)
+        self.serve_hungry()
+
+    def on_dropped(self, batch: Batch) -> None:
+        """A batch went with its link before all of it was sent."""
+        self._cache.unpin(batch[0])
         self.serve_hungry()
 
     def forget(self, link: PeerLink) -> None:

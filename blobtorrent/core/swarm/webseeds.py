@@ -40,7 +40,7 @@ class WebSeeds:
     """All web seeds of one torrent."""
 
     def __init__(self, swarm: Swarm, desk: SeedDesk, rng: Rng) -> None:
-        self._swarm = swarm
+        self.swarm = swarm
         self._desk = desk
         self._rng = rng
         self._content = SeedContent(swarm.order.metainfo)
@@ -67,16 +67,16 @@ class WebSeeds:
     @property
     def mask(self) -> int:
         """The pieces that can be had here."""
-        if self._swarm.settings.web_seeds == OFF:
+        if self.swarm.settings.web_seeds == OFF:
             return 0
         mask = 0
         for seed in self._seeds:
             if not seed.is_banned:
-                mask |= self._swarm.all_mask & ~seed.absent_mask
+                mask |= self.swarm.all_mask & ~seed.absent_mask
         return mask
 
     def statuses(self) -> tuple[WebSeedStatus, ...]:
-        return tuple(seed.status(self._swarm.now) for seed in self._seeds)
+        return tuple(seed.status(self.swarm.now) for seed in self._seeds)
 
     def use_valve(self, valve: Valve | None) -> None:
         """What comes counts against these limits from now on."""
@@ -90,8 +90,8 @@ class WebSeeds:
         self._look_at = 0.0
         for seed in self._seeds:
             seed.tick(now, elapsed_s)
-        settings = self._swarm.settings
-        if sum(link.down.rate for link in self._swarm.links) >= max(1, settings.web_seed_slow_bytes_per_s):
+        settings = self.swarm.settings
+        if sum(link.down.rate for link in self.swarm.links) >= max(1, settings.web_seed_slow_bytes_per_s):
             self._fast_at = now
         self._leave_slow_ones(now)
         self.fill()
@@ -113,7 +113,7 @@ class WebSeeds:
             if blocks:
                 seed.wasted_bytes += min(blocks * BLOCK_SIZE, assembly.size)
                 for order in seed.spoiled(
-                        assembly.index, self._swarm.now, self._rng, is_proof=blocks == assembly.num_blocks):
+                        assembly.index, self.swarm.now, self._rng, is_proof=blocks == assembly.num_blocks):
                     order.is_cancelled = True
 
     def on_good(self, assembly: Assembly) -> None:
@@ -154,7 +154,7 @@ class WebSeeds:
             is_free = other is not seed and other.free_lane() is not None and other.run_bytes > SHORTEST_RUN_BYTES
             if is_free and mask & ~other.absent_mask:
                 return True
-        swarm, wanted = self._swarm, self._swarm.pieces.wanted_now
+        swarm, wanted = self.swarm, self.swarm.pieces.wanted_now
         return any(link.mask & mask and not link.mask & wanted and not link.outstanding and not link.snubbed
                    and swarm.may_ask(link) for link in swarm.links)
 
@@ -162,7 +162,7 @@ class WebSeeds:
 
     @property
     def _is_leeching(self) -> bool:
-        swarm = self._swarm
+        swarm = self.swarm
         return (self._is_open and swarm.machine.state in (State.NORMAL, State.ENDGAME) and swarm.settings.may_download
                 and swarm.settings.web_seeds != OFF)
 
@@ -170,18 +170,18 @@ class WebSeeds:
     def _may_fetch(self) -> bool:
         if not self._is_leeching:
             return False
-        return self._swarm.settings.web_seeds == ALWAYS or self._swarm.now - self._fast_at >= self._slow_after_s
+        return self.swarm.settings.web_seeds == ALWAYS or self.swarm.now - self._fast_at >= self._slow_after_s
 
     def fill(self) -> None:
         """Ask for as much as may be asked for."""
-        if self._swarm.now < self._look_at or not self._may_fetch:
+        if self.swarm.now < self._look_at or not self._may_fetch:
             return
         if self._valve is not None:
             self._valve.want()
             return
         while self._begin_one(0):
             pass
-        self._look_at = self._swarm.now + LOOK_PAUSE_S
+        self._look_at = self.swarm.now + LOOK_PAUSE_S
 
     def on_room(self) -> None:
         """There are threads again for what had to wait."""
@@ -210,22 +210,22 @@ class WebSeeds:
                 lane.valve = self._valve
                 order = FetchParts(seed.url, self._content, parts, self._desk.inbox, lane, reader=lane.reader,
                                    bytes_per_s=bytes_per_s)
-                seed.begin(lane, order, self._swarm.now)
+                seed.begin(lane, order, self.swarm.now)
                 self._desk.post(order)
                 return sum(part.length for part in parts)
         return 0
 
     def _claim(self, seed: WebSeed, lane: Lane, bytes_per_s: int) -> list[Part]:
         """Blocks for one run, with their slots; none when nothing is wanted or there is no memory."""
-        pieces = self._swarm.pieces
+        pieces = self.swarm.pieces
         limit = self._run_blocks(seed, bytes_per_s)
-        fresh = pieces.missing_mask & ~seed.absent_mask if self._swarm.requests.begins_pieces else 0
+        fresh = pieces.missing_mask & ~seed.absent_mask if self.swarm.requests.begins_pieces else 0
         per_piece = pieces.geometry.blocks_per_piece
         if fresh and per_piece <= max(limit, self._most_blocks):
-            fresh = self._swarm.picker.foremost(fresh)
+            fresh = self.swarm.picker.foremost(fresh)
             run = choose_run(fresh, lane.next_piece, max(1, limit // per_piece), self._rng,
-                             in_order=self._swarm.picker.is_sequential or not seed.has_ranges)
-            if not self._swarm.memory.reserve(sum(map(pieces.geometry.num_blocks, run))):
+                             in_order=self.swarm.picker.is_sequential or not seed.has_ranges)
+            if not self.swarm.memory.reserve(sum(map(pieces.geometry.num_blocks, run))):
                 run = run[:1]
                 if not self._reserve(pieces.geometry.num_blocks(run.start)):
                     return []
@@ -236,9 +236,9 @@ class WebSeeds:
         limit = min(limit, self._most_blocks, assembly.num_unrequested)
         if not self._reserve(limit):
             return []
-        blocks = self._swarm.requests.claim(assembly, limit)
+        blocks = self.swarm.requests.claim(assembly, limit)
         assembly.helped(seed, 0)
-        self._swarm.memory.unreserve(limit - len(blocks))
+        self.swarm.memory.unreserve(limit - len(blocks))
         return [self._part(assembly, blocks)]
 
     def _open_alone(self, seed: WebSeed, fresh: int) -> Assembly | None:
@@ -246,7 +246,7 @@ class WebSeeds:
 
         When nothing else is left, or there is no memory for another piece, also one that others have begun.
         """
-        pieces = self._swarm.pieces
+        pieces = self.swarm.pieces
         others: Assembly | None = None
         partial = pieces.partial_mask & ~seed.absent_mask
         while partial:
@@ -258,14 +258,14 @@ class WebSeeds:
                 others = others or assembly
             partial ^= bit
         room = 1 if others is None else pieces.geometry.blocks_per_piece
-        if not fresh or not self._swarm.memory.reserve(room):
+        if not fresh or not self.swarm.memory.reserve(room):
             return others
-        self._swarm.memory.unreserve(room)
+        self.swarm.memory.unreserve(room)
         return pieces.start((fresh & -fresh).bit_length() - 1)
 
     def _run_blocks(self, seed: WebSeed, bytes_per_s: int) -> int:
         """How long a run may be: a few seconds of what the seed gives, shorter when little is left."""
-        pieces = self._swarm.pieces
+        pieces = self.swarm.pieces
         size = seed.run_bytes
         if bytes_per_s:
             size = min(size, int(PACED_S * bytes_per_s))
@@ -279,22 +279,22 @@ class WebSeeds:
     @property
     def _most_blocks(self) -> int:
         """All runs together hold no more than half of the memory."""
-        return max(1, self._swarm.memory.capacity // 2 // self._desk.limit)
+        return max(1, self.swarm.memory.capacity // 2 // self._desk.limit)
 
     def _reserve(self, count: int) -> bool:
-        memory = self._swarm.memory
-        return memory.reserve(count) or self._swarm.relieve() and memory.reserve(count)
+        memory = self.swarm.memory
+        return memory.reserve(count) or self.swarm.relieve() and memory.reserve(count)
 
     def _part(self, assembly: Assembly, blocks: range) -> Part:
         begin = blocks.start * BLOCK_SIZE
         length = min(blocks.stop * BLOCK_SIZE, assembly.size) - begin
-        return Part(assembly.index, begin, length, self._swarm.memory.take(len(blocks)), assembly)
+        return Part(assembly.index, begin, length, self.swarm.memory.take(len(blocks)), assembly)
 
     # ---- answers
 
     def on_fetched(self, lane: Lane, message: PartsFetched) -> None:
         """Parts of a run are here."""
-        swarm, count = self._swarm, 0
+        swarm, count = self.swarm, 0
         for part in message.parts:
             count += part.length
             if self._is_open and self._is_claimed(part):
@@ -308,7 +308,7 @@ class WebSeeds:
 
     def _place(self, seed: WebSeed, part: Part) -> None:
         """The blocks of a part get their places, unless they came in another way meanwhile."""
-        swarm, assembly = self._swarm, part.token
+        swarm, assembly = self.swarm, part.token
         first, kept = part.begin // BLOCK_SIZE, []
         for block, slot in enumerate(part.slots, first):
             if assembly.slots[block] == EMPTY:
@@ -327,7 +327,7 @@ class WebSeeds:
 
     def on_ended(self, lane: Lane, message: FetchEnded) -> None:
         """A run is over. What did not come of it may be had elsewhere."""
-        swarm, self._look_at = self._swarm, 0.0
+        swarm, self._look_at = self.swarm, 0.0
         useless = 0 if lane.order is None else max(0, lane.order.received_bytes - lane.bytes)
         lane.seed.wasted_bytes += useless
         swarm.downloaded.add(useless)
@@ -345,7 +345,7 @@ class WebSeeds:
 
     def _give_back(self, part: Part) -> None:
         """A part will not come. A piece of which nothing is here is as if it had never been opened."""
-        swarm, assembly = self._swarm, part.token
+        swarm, assembly = self.swarm, part.token
         blocks = range(part.begin // BLOCK_SIZE, -(-(part.begin + part.length) // BLOCK_SIZE))
         if assembly.is_untouched and len(blocks) == assembly.num_blocks:
             swarm.unfinished.abandon(assembly)
@@ -355,7 +355,7 @@ class WebSeeds:
     def _is_claimed(self, part: Part) -> bool:
         """The piece is still open as it was when the part was asked for."""
         assembly = part.token
-        is_open = self._swarm.pieces.open.get(part.piece) is assembly
+        is_open = self.swarm.pieces.open.get(part.piece) is assembly
         return is_open and assembly.state is PieceState.PARTIAL
 
     def _orders(self) -> Iterator[FetchParts]:

@@ -8,6 +8,7 @@ from urllib.parse import quote, quote_from_bytes, urlsplit
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BencodeError, TrackerError
+from blobtorrent.model.urls import usable_url
 from blobtorrent.protocol import bencode
 from blobtorrent.protocol.tracker.announce import (
     DEFAULT_INTERVAL_S,
@@ -26,6 +27,7 @@ from blobtorrent.protocol.tracker.faults import MAX_TEXT_BYTES, read_retry, refu
 MAX_REPLY_BYTES = 2 << 20
 MAX_HOST_NAME = 253                    # characters (RFC 1035)
 _LIMITS = bencode.Limits(size_bytes=MAX_REPLY_BYTES, depth=8, tokens=100_000)
+_SCHEMES = frozenset(("http", "https"))
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -116,8 +118,7 @@ def _base_of(tracker: str) -> str:
     """The tracker's URL, safe to send. Raises TrackerError ("tracker.bad-url")."""
     try:
         base = quote(tracker.partition("#")[0], safe=_URL_CHARACTERS)
-        parts = urlsplit(base)
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_usable = usable_url(base.encode(), _SCHEMES) is not None
     except ValueError:                 # also of what is no text of Unicode
         is_usable = False
     if not is_usable:

@@ -195,7 +195,11 @@ class Intake:
         units, rest = divmod(count, UNIT)
         used = 0
         if units:
-            used = self._sink.on_blocks(scatter.headers[:HEADER_BYTES * units], scatter.slots, scatter.spare)
+            try:
+                used = self._sink.on_blocks(scatter.headers[:HEADER_BYTES * units], scatter.slots, scatter.spare)
+            except Exception:
+                scatter.consume(units)                     # some have places now: nothing else may come into these
+                raise
             if used < units:
                 self._leave_shape(used, count - used * UNIT)
                 return

@@ -122,7 +122,7 @@ def test_a_download_that_nobody_has_says_what_every_source_told(tmp_path: Path) 
 
             served, failed = ask(seedbox, sample, "trackers")["trackers"]
             assert (served["state"], served["peers_got"]) == ("waiting", 0)
-            assert (failed["state"], failed["error_code"]) == ("backoff", "net.refused")
+            assert (failed["state"], failed["error_code"]) == ("backoff", "tracker.unreachable")
             assert failed["next_announce_at"] > failed["last_announce_at"]
 
             seedbox.order(sample, "stop")

@@ -7,7 +7,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from tests.support.peers.program import Program, wait_until
+from tests.support.peers.program import Program, free_port, wait_until
 
 START_TIMEOUT_S = 20.0
 # One process that stays with us; nothing is written outside of its folder.
@@ -39,8 +39,7 @@ class Nginx(Program):
         program = nginx()
         assert program is not None
         folder.mkdir(parents=True)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         config = folder / "nginx.conf"
         config.write_text(CONFIG.format(folder=folder, port=port, root=root, options=options))
         super().__init__([program, "-p", str(folder), "-c", str(config), "-e", f"{folder}/error.log"])

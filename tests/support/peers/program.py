@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,6 +18,8 @@ from typing import Any, TypeVar
 
 Self = TypeVar("Self", bound="Program")
 
+_NOT_EPHEMERAL = (10_000, 32_000)
+_CHANCE = random.SystemRandom()
 GRACE_S = 8.0                          # after SIGTERM or SIGINT, before SIGKILL
 
 
@@ -148,10 +152,18 @@ class _Account:
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on now, and none that the system gives to whoever asks for any: between this and
+    its use somebody may, in a suite that runs beside this one."""
+    while True:
+        port = _CHANCE.randrange(*_NOT_EPHEMERAL)
+        with socket.socket() as probe:
+            try:
+                probe.bind((address, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return port
 
 
 def listens(endpoint: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from blobtorrent.discovery.connections import MAX_IDLE_PER_PLACE, MAX_IDLE_S, SWEEP_S, Connections, Place
+from blobtorrent.discovery.connections import MAX_IDLE, MAX_IDLE_PER_PLACE, MAX_IDLE_S, SWEEP_S, Connections, Place
 from blobtorrent.runtime.clock import FakeClock
 
 HERE, THERE = Place("http", "a.test", 0, ""), Place("http", "b.test", 0, "")
@@ -52,5 +52,16 @@ def test_a_place_has_few_idle_connections():
     assert [ours.fileno() == -1 for ours, _ in pairs] == [False] * MAX_IDLE_PER_PLACE + [True]
     connections.close()
     assert all(ours.fileno() == -1 for ours, _ in pairs)
+    for _, theirs in pairs:
+        theirs.close()
+
+
+def test_all_places_together_have_a_bound():
+    connections = Connections(FakeClock())
+    pairs = [socket.socketpair() for _ in range(MAX_IDLE + 1)]
+    for number, (ours, _) in enumerate(pairs):
+        connections.give(HERE._replace(netloc=f"{number // 2}.test"), ours)
+    assert [ours.fileno() == -1 for ours, _ in pairs] == [False] * MAX_IDLE + [True]
+    connections.close()
     for _, theirs in pairs:
         theirs.close()

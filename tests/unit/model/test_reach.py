@@ -59,6 +59,8 @@ def test_an_address_reaches_as_far_as_its_network(host, reach):
     ("64:ff9b::a9fe:a9fe", False, True, False),
     ("100.100.100.200", False, True, False),
     ("fd00:ec2::254", False, True, False),
+    ("fd20:ce::254", False, True, False),
+    ("168.63.129.16", False, True, False),
     ("fe80::1", False, True, False),
     ("224.0.0.1", False, True, False),
     ("255.255.255.255", False, True, False),

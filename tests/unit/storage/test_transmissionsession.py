@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from blobtorrent.model.errors import Conflict, FileMissing, NotFound
-from blobtorrent.storage import transmissionsession
+from blobtorrent.storage import libtorrentsession
 from blobtorrent.storage.transmissionsession import SessionFiles, TransmissionSession
 
 NAME = "a" * 40
@@ -32,10 +33,12 @@ def test_torrents_are_named_by_their_files(folder: Path) -> None:
 def test_what_is_there_of_a_torrent_is_read(folder: Path) -> None:
     session = TransmissionSession(folder)
     (folder / "torrents" / f"{NAME}.torrent").write_bytes(b"torrent")
-    assert session.read(NAME) == SessionFiles(b"torrent", b"", None)
-    (folder / "resume" / f"{NAME}.resume").write_bytes(b"resume")
+    assert session.read(NAME) == SessionFiles(b"torrent", b"", None, 0.0)
+    resume = folder / "resume" / f"{NAME}.resume"
+    resume.write_bytes(b"resume")
+    os.utime(resume, (1000.5, 1000.5))
     (folder / "torrents" / f"{NAME}.magnet").write_bytes(b"magnet:?")
-    assert session.read(NAME) == SessionFiles(b"torrent", b"magnet:?", b"resume")
+    assert session.read(NAME) == SessionFiles(b"torrent", b"magnet:?", b"resume", 1000.5)
     with pytest.raises(FileMissing):
         session.read(OLD_NAME)
     session.close()
@@ -49,9 +52,9 @@ def test_a_folder_that_is_none_of_transmission_is_refused(tmp_path: Path) -> Non
 
 def test_while_transmission_runs_on_it_it_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = TransmissionSession(folder)
-    monkeypatch.setattr(transmissionsession, "using_process", lambda *_: None)
+    monkeypatch.setattr(libtorrentsession, "using_process", lambda *_: None)
     session.refuse_while_used()
-    monkeypatch.setattr(transmissionsession, "using_process", lambda *_: 7)
+    monkeypatch.setattr(libtorrentsession, "using_process", lambda *_: 7)
     with pytest.raises(Conflict, match="process 7"):
         session.refuse_while_used()
     session.close()

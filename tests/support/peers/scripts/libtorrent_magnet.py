@@ -13,7 +13,8 @@ import libtorrent as lt
 
 SETTINGS = {"enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
             "listen_interfaces": "127.0.0.1:0", "allow_multiple_connections_per_ip": True, "out_enc_policy": 2,
-            "in_enc_policy": 2, "enable_outgoing_utp": False}
+            "in_enc_policy": 2, "enable_outgoing_utp": False,
+            "alert_mask": lt.alert.category_t.storage_notification | lt.alert.category_t.status_notification}
 
 
 def tell(**values: object) -> None:
@@ -44,6 +45,9 @@ def main(source: str, folder: str, *peers: str) -> None:
             tell(metadata=status.name)
         if status.is_seeding and "complete" not in told:
             told.add("complete")
+            handle.flush_cache()       # complete is what others can read
+            while not any(isinstance(alert, lt.cache_flushed_alert) for alert in session.pop_alerts()):
+                session.wait_for_alert(200)
             tell(complete=time.time())
 
 

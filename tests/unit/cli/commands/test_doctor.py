@@ -46,7 +46,8 @@ def test_people_are_told_what_is_damaged_in_one_line_each(
 ) -> None:
     flip(saved.root / "session", 1)
     assert main(["doctor", str(saved.root)]) == EXIT_BAD_PIECES
-    damage, summary = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
+    damage, summary = (line for line in lines if not line.startswith("left over: "))    # by others on this machine
     assert damage.startswith(f"damaged: session record {saved.root}/session: ")
     assert summary == "2 torrents, 11 rows and 0 unfinished blocks: 1 damaged"
 

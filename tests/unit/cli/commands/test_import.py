@@ -14,6 +14,7 @@ import bencodepy
 import pytest
 
 from blobtorrent.cli.main import main
+from tests.support.peers.program import wait_until
 
 CONTENT = b"x" * 1000
 
@@ -92,6 +93,8 @@ def test_a_session_in_use_is_taken_only_by_force(session: Path, capsys: pytest.C
     program.symlink_to(shutil.which("sleep") or "")
     process = subprocess.Popen([program, "100"])
     try:
+        # The name is there a moment later than the process.
+        wait_until(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "rtorrent\n", 10.0, "its name")
         (session / "rtorrent.lock").write_text(f"{socket.gethostname()}:+{process.pid}\n")
         assert main(words(session)) == 1
         assert "import.rtorrent-runs" in capsys.readouterr().err

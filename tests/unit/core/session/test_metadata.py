@@ -34,6 +34,7 @@ from blobtorrent.core.swarm.messages import KnownAddress, OpenSwarm, PeersFound,
 from blobtorrent.core.swarm.metadatamessages import (
     ChangeMetadata,
     CloseMetadata,
+    MetadataFailed,
     MetadataFound,
     MetadataReport,
     OpenMetadata,
@@ -46,6 +47,7 @@ from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.magnet import MagnetLink, parse_magnet
 from blobtorrent.protocol.bencode import encode
 from blobtorrent.protocol.metafile import encode_torrent, parse_torrent
+from blobtorrent.protocol.tracker.announce import AnnounceEvent
 from blobtorrent.storage.jobs import PrepareStore
 from blobtorrent.storage.metadatareading import ReadMetadata
 from blobtorrent.storage.state.library import AdoptTorrent, KeepMetadata, KeepTorrent, TorrentKept
@@ -192,6 +194,13 @@ def test_what_is_no_torrent_after_all_is_an_error(tmp_path):
     found(rig, info, link)
     assert (status(rig, link).state, status(rig, link).error_code) == ("error", "metainfo.bad-piece-length")
     assert posted(rig.shard, CloseMetadata) == [CloseMetadata(link.info_hash)]
+
+
+def test_a_bug_of_who_seeks_it_is_an_error_and_ends_the_search(rig):
+    rig.shard.drain()
+    rig.tell(MetadataFailed(LINK.info_hash))
+    assert (status(rig).state, status(rig).error_code) == ("error", "bug.swarm")
+    assert posted(rig.shard, CloseMetadata)
 
 
 def test_a_link_is_there_once(rig, tmp_path):
@@ -344,6 +353,28 @@ def test_it_may_be_stopped_while_the_library_looks_for_it(daemon):
     assert posted(daemon.shard, OpenMetadata) == []
 
 
+def test_what_was_found_as_it_was_stopped_is_of_no_use_when_it_is_started_again(daemon):
+    daemon.command(StopTorrent(LINK.info_hash))
+    daemon.save()
+    daemon.command(StartTorrent(LINK.info_hash))
+    found(daemon)
+    assert posted(daemon.library, KeepMetadata) == []
+    assert status(daemon).state == "metadata"
+
+
+def test_however_often_it_is_stopped_and_started_peers_are_asked_once(daemon):
+    for _ in range(2):
+        daemon.command(StopTorrent(LINK.info_hash))
+        daemon.save()
+        daemon.command(StartTorrent(LINK.info_hash))
+    daemon.shard.drain()
+    while jobs := posted(daemon.library, AdoptTorrent):
+        for job in jobs:
+            answer_kept(daemon, job, FileMissing("storage.file-missing", "none"))
+        daemon.save()
+    assert len(posted(daemon.shard, OpenMetadata)) == 1
+
+
 def test_a_link_in_a_row_that_cannot_be_read_is_an_error_of_its_torrent(daemon):
     (row,) = [row for row in daemon.rows if row.kind == TORRENT]
     record = read_record(row.body, None)
@@ -450,6 +481,25 @@ def test_it_is_withdrawn_before_it_is_kept(daemon, tmp_path):
     daemon.shard.drain()
     found(daemon, info, link)
     assert posted(daemon.shard, CloseMetadata) == [CloseMetadata(link.info_hash)]
+    assert status(daemon, link).state == "metadata"
+
+
+def test_it_leaves_all_trackers_but_one_before_it_is_kept(daemon, tmp_path):
+    info = info_of(private=1)
+    link = link_to(info)._replace(tiers=((TRACKER,), ("http://other.example/announce",)))
+    daemon.outcalls.drain()
+    daemon.command(AddTorrent(None, tmp_path, magnet=link))
+    daemon.save()
+    find_nothing(daemon)
+    first = posted(daemon.outcalls, Announce)
+    assert len(first) == 2
+    for announce in first:
+        daemon.answer_announce(announce)
+    found(daemon, info, link)
+    (again,) = posted(daemon.outcalls, Announce)
+    daemon.answer_announce(again)
+    (left,) = posted(daemon.outcalls, Announce)
+    assert left.query.event is AnnounceEvent.STOPPED and left.url != again.url
     assert status(daemon, link).state == "metadata"
 
 

@@ -73,6 +73,17 @@ def test_who_spoils_a_piece_alone_is_banned_even_if_it_has_left(one):
     check_pieces(one.swarm)
 
 
+def test_a_spoiled_piece_with_blocks_of_the_run_before_is_told_and_nobody_is_banned(one, caplog):
+    link = one.join()
+    piece = complete(one, link)
+    piece.token.is_restored = True
+    judge(one, spoiled=[piece])
+    assert not one.swarm.peers.is_banned(link.endpoint, link.greeting.peer_id)
+    assert link.is_suspect
+    (told,) = caplog.records
+    assert told.levelname == "WARNING" and told.msg.startswith("damage found")
+
+
 def test_who_spoil_a_piece_together_are_suspects_until_one_delivers_a_good_piece_alone(one):
     first, second = one.join(), one.join()
     piece = complete(one, first)

@@ -52,6 +52,7 @@ def test_peers_of_a_former_tracker_are_left_and_forgotten_those_of_the_user_stay
     assert list(one.swarm.links) == [own]
     assert [link.closing.code for link in (found, incoming)] == ["net.other-tracker"] * 2
     assert len(one.swarm.peers) == 1 and one.swarm.peers.source_of(static) is PeerSource.STATIC
+    assert one.swarm.peers.num_by_source() == {"static": 1}
 
 
 def test_dials_of_the_torrent_before_it_was_opened_again_count_for_nobody(one):

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from blobtorrent.core.swarm.metadataserving import AT_ONCE, FORGET_S, MAX_HOSTS, PER_SECOND, TIMES
+from blobtorrent.core.swarm.metadataserving import AT_ONCE, FORGET_S, MAX_HOSTS, MAX_REJECTS, PER_SECOND, TIMES
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
@@ -91,6 +91,12 @@ def test_nobody_gets_the_whole_more_often_than_twice():
     one.pass_time(60.0)
     assert [answer.kind for answer in ask(one, link, 0)] == [REJECT]
     assert [answer.kind for answer in ask(one, other, 0)] == [DATA]
+
+
+def test_who_goes_on_asking_is_not_answered_for_ever():
+    one = swarm_with()
+    link = joined(one)
+    assert len(ask(one, link, *[9] * 2 * MAX_REJECTS)) == MAX_REJECTS
 
 
 def test_a_large_one_is_given_at_a_steady_pace():

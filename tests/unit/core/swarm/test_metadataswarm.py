@@ -7,7 +7,7 @@ import random
 import pytest
 
 from blobtorrent.core.swarm.messages import KnownAddress, PeersFound, PeerSource
-from blobtorrent.core.swarm.metadatalink import MetadataLink
+from blobtorrent.core.swarm.metadatalink import MAX_REJECTS, MetadataLink
 from blobtorrent.core.swarm.metadatamessages import MetadataFound, MetadataReport
 from blobtorrent.core.swarm.metadataswarm import ASK_AGAIN_S, MAX_UNASKED, USELESS_LINK_S
 from blobtorrent.core.swarm.pulse import IDLE_LINK_S
@@ -67,6 +67,13 @@ def test_who_asks_us_for_it_is_told_that_we_have_none(one):
     one.tell(link, wire.Extended(OUR_IDS[UT_METADATA], MetadataMessage(REQUEST, 0).encode()))
     (answer,) = one.said()[link]
     assert MetadataMessage.decode(answer.payload).kind == REJECT
+
+
+def test_who_goes_on_asking_is_not_answered_for_ever(one):
+    link = one.join("20.0.0.1", size=len(INFO))
+    one.said()
+    one.tell(link, *[wire.Extended(OUR_IDS[UT_METADATA], MetadataMessage(REQUEST, 0).encode())] * 2 * MAX_REJECTS)
+    assert len(one.said()[link]) == MAX_REJECTS
 
 
 def test_a_liar_is_dropped_and_banned(one):

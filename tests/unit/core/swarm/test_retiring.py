@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from blobtorrent.core.swarm.guard import Guard
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import RetireSwarm, SwarmRetired
 from blobtorrent.core.swarm.retiring import LINGER_S, LOOK_S, Retirements, unique_mask
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.runtime.mailbox import Mailbox
-from tests.support.oneswarm import OneSwarm, outstanding
+from blobtorrent.storage.jobs import SpansRead
+from tests.support.oneswarm import OneSwarm, on_bug, outstanding
 from tests.support.stored import StoredTorrent
 
 K = 1024
@@ -32,7 +34,7 @@ class Leaving:
     def __init__(self, one: OneSwarm) -> None:
         self.one = one
         self.answers: Mailbox[Any] = Mailbox("answers")
-        self.retirements = Retirements(one.notes.at, lambda: one.notes.now)
+        self.retirements = Retirements(one.notes.timers.at, lambda: one.notes.now, Guard(on_bug))
 
     def begin(self) -> None:
         self.retirements.begin(self.one.swarm, RetireSwarm(self.one.swarm.info_hash, TIMEOUT_S, self.answers))
@@ -108,6 +110,7 @@ def test_unique_pieces_are_handed_on_before_it_leaves(torrent: StoredTorrent) ->
         assert leaving.answer() is None
         one.tell(link, wire.Have(index))
     assert one.notes.closed == [link]  # both have everything
+    one.swarm.on_link_closed([], 0)
     one.pass_time(2 * LOOK_S)
     assert leaving.answer() == retired(one, 0)
 
@@ -136,6 +139,28 @@ def test_what_a_peer_was_sent_counts_also_when_it_leaves(torrent: StoredTorrent)
     leaving.begin()
     link.given.add(1, BLOCKS * 16 * K, BLOCKS * 16 * K)
     one.swarm.lose(link, NetworkError("net.reset", "gone"))
+    one.swarm.on_link_closed([], 0)
+    one.pass_time(2 * LOOK_S)
+    assert leaving.answer() == retired(one, 0)
+
+
+def test_what_a_peer_was_sent_counts_also_when_it_leaves_before_that_is_known(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=[0, 1])
+    link = one.join([0])
+    one.tell(link, wire.Interested())
+    leaving = Leaving(one)
+    leaving.begin()
+    link.given.add(1, (BLOCKS - 1) * 16 * K, BLOCKS * 16 * K)
+    one.tell(link, wire.Request(1, (BLOCKS - 1) * 16 * K, 16 * K))
+    one.said()
+    (span,) = one.swarm.uploads.to_read
+    one.swarm.on_read(SpansRead(one.swarm.info_hash, [span], []))
+    (token,) = [token for _, _, _, token in one.swarm.outgoing if token is not None]
+    one.swarm.lose(link, NetworkError("net.reset", "gone"))
+    one.pass_time(2 * LOOK_S)
+    assert leaving.answer() is None
+    one.swarm.on_sent(link, token)
+    one.swarm.on_link_closed([], 0)
     one.pass_time(2 * LOOK_S)
     assert leaving.answer() == retired(one, 0)
 

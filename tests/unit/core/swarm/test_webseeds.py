@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from blobtorrent.core.swarm.guard import Guard
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import ChangeSwarm, WantPieces
 from blobtorrent.core.swarm.seeddesk import SeedDesk
@@ -29,7 +30,7 @@ from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.jobs import FullPiece, PieceVerdicts
 from tests.support.accounts import check_pieces
-from tests.support.oneswarm import OneSwarm, outstanding
+from tests.support.oneswarm import OneSwarm, on_bug, outstanding
 from tests.support.stored import StoredTorrent
 
 BLOCK = 1 << 14
@@ -48,7 +49,7 @@ class Rig:
         self.one = OneSwarm(torrent, slots=slots, order=order or {}, **settings)
         self.swarm, self.arena, self.torrent = self.one.swarm, self.one.arena, torrent
         self.posted: list[FetchParts] = []
-        self.desk = SeedDesk(self.posted.append, limit, 0, Mailbox("inbox"))
+        self.desk = SeedDesk(self.posted.append, limit, 0, Mailbox("inbox"), Guard(on_bug))
         self.seeds = self.swarm.web_seeds = WebSeeds(self.swarm, self.desk, random.Random(1))
         self.seeds.fill()
         self.swarm.pulse.hurry()

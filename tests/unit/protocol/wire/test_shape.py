@@ -175,3 +175,17 @@ def test_two_links_share_one_scatter(reader):
     assert other.sink.blocks == {key: payload_of(key) for key in (key_of(20), key_of(21))}
     held = [slot for sink in (reader.sink, other.sink) for slot, _ in sink.placed.values()]
     assert sorted(held + reader.scatter.slots + reader.pool.free) == list(range(len(reader.pool.views)))
+
+
+def test_where_blocks_are_that_could_not_be_taken_in_nothing_else_comes(reader):
+    place = reader.sink.on_blocks
+
+    def fail(*args):
+        place(*args)
+        raise ZeroDivisionError
+
+    reader.sink.on_blocks = fail
+    with pytest.raises(ZeroDivisionError):
+        reader.receive(block(KEYS[0]) + block(KEYS[1]), 1 << 20)
+    assert len(reader.sink.placed) == 2
+    assert not {slot for slot, _ in reader.sink.placed.values()} & {*reader.scatter.slots, *reader.pool.free}
