@@ -11,7 +11,7 @@ from tests.support.peers.program import Program
 from tests.support.tools import require_folder, require_tool
 
 _SCRIPTS = Path(__file__).with_name("node")
-_MODULES = Path(__file__).parents[3] / ".venvs" / "node" / "node_modules"
+MODULES = Path(__file__).parents[3] / ".venvs" / "node" / "node_modules"
 START_TIMEOUT_S, ANSWER_TIMEOUT_S = 60.0, 60.0
 
 
@@ -20,8 +20,8 @@ class _Script(Program):
 
     def __init__(self, name: str, *words: str) -> None:
         node = require_tool("node")
-        require_folder(_MODULES, "tests/run installs it")
-        super().__init__([node, _SCRIPTS / name, str(_MODULES), *words], **PIPES)
+        require_folder(MODULES, "tests/run installs it")
+        super().__init__([node, _SCRIPTS / name, str(MODULES), *words], **PIPES)
         self._talk = Conversation(self)
 
 
