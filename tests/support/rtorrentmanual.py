@@ -86,7 +86,8 @@ _OF_GROUPS = {
 }
 _TARGETS = {Target.DOWNLOAD: "download", Target.FILE: "file", Target.PEER: "peer", Target.TRACKER: "tracker",
             Target.PAIR: "two downloads"}
-_RETURNS = {"none": "", "i8": "number", "string": "text", "array": "list", "struct": "map", "any": "anything"}
+_RETURNS = {"none": "", "i8": "number", "string": "text", "array": "list", "struct": "map",
+            "base64": "bytes", "any": "anything"}
 
 
 def registry() -> Registry:

@@ -24,7 +24,7 @@ from blobtorrent.interface.rtorrent.faults import (
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value
-from blobtorrent.interface.rtorrent.xmlanswer import Short, Truth, fault_struct
+from blobtorrent.interface.rtorrent.xmlanswer import FaultStruct, Short, Truth
 from blobtorrent.interface.rtorrent.xmlrpc import Raw, Unsupported
 from blobtorrent.runtime.pacing import Pace
 
@@ -135,7 +135,7 @@ class Calls:
             try:
                 results.append([self._answer_one(name, entry_params, trust)])
             except Fault as fault:
-                results.append(fault_struct(fault))
+                results.append(FaultStruct(fault))
             pace.look()
         return results
 

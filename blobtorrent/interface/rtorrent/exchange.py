@@ -83,7 +83,7 @@ class XmlExchange:
             self._result = commands.answer(call.name, call.params, trust)
             self._fault = None
         except Fault as fault:
-            self._fault = fault
+            self._fault = self._dialect.told(fault)
 
     def render(self) -> Answer:
         if self._fault is not None:

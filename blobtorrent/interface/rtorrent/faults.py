@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+OF_16 = -500            # in 0.16, any command that refuses
 TYPE = -501             # a parameter of a kind that no command takes; an unknown target
 INDEX = -502            # a member that is missing from a struct
 FAILED = -503           # a command refused: nearly everything
@@ -59,3 +62,35 @@ def unsupported_target() -> Fault:
 def no_such_index() -> Fault:
     """The target of a request names a file, tracker or peer that its download does not have."""
     return Fault(TYPE, "Invalid index.")
+
+
+# What 0.16 says differently. Methods that are not defined are told of with a small letter there.
+_TEXTS_OF_16 = {
+    "Could not find info-hash.": "invalid parameters: info-hash not found",
+    "Unsupported target type found.": "invalid parameters: invalid target",
+    "Invalid index.": "invalid parameters: index not found",
+    "Not a hash string.": "invalid parameters: target is not 40 bytes long",
+    "Target of wrong type to command.": "Target of wrong type to generic command.",
+}
+_UNDEFINED = re.compile(r"Method '(.*)' not defined", re.DOTALL)
+
+
+def undefined_method(fault: Fault) -> str | None:
+    """The name of the method that a fault says is not defined."""
+    found = _UNDEFINED.fullmatch(fault.text) if fault.code == NO_SUCH_METHOD else None
+    return found[1] if found is not None else None
+
+
+def text_of_16(fault: Fault) -> str:
+    """How 0.16 says it."""
+    return _TEXTS_OF_16.get(fault.text, fault.text)
+
+
+def fault_of_16(fault: Fault) -> Fault:
+    """The fault of a command, in the words and with the code that 0.16 has for it in XML."""
+    name = undefined_method(fault)
+    if name is not None:
+        return Fault(NO_SUCH_METHOD, f"method '{name}' not defined")
+    if fault.code in (TYPE, INDEX, FAILED):
+        return Fault(OF_16, text_of_16(fault))
+    return fault

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, Union
 
-from blobtorrent.interface.rtorrent.faults import NO_SUCH_METHOD, REFUSED, Fault
+from blobtorrent.interface.rtorrent.faults import NO_SUCH_METHOD, REFUSED, Fault, text_of_16, undefined_method
 from blobtorrent.interface.rtorrent.values import Call, Value
 from blobtorrent.runtime.pacing import Pace, paced_batches
 
@@ -32,15 +32,6 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _SEPARATORS: Final = (b",", b":", b"[")
 _PLAIN: Final = frozenset((str, int))
 _COUNT_BYTES = 256 << 10
-
-_TEXTS: Final = {                      # 0.9.8 says it so, 0.16 says it so
-    "Could not find info-hash.": "invalid parameters: info-hash not found",
-    "Unsupported target type found.": "invalid parameters: invalid target",
-    "Invalid index.": "invalid parameters: index not found",
-    "Not a hash string.": "invalid parameters: target is not 40 bytes long",
-    "Target of wrong type to command.": "Target of wrong type to generic command.",
-}
-_UNDEFINED = re.compile(r"Method '(.*)' not defined", re.DOTALL)
 
 Id = Union[int, float, str, None]
 
@@ -144,11 +135,11 @@ def render_batch(answers: Iterable[tuple[bytes, ...]]) -> tuple[bytes, ...]:
 def error_of(fault: Fault) -> tuple[int, str]:
     """The code and the text of 0.16 for a fault in the words of 0.9.8."""
     if fault.code == NO_SUCH_METHOD:
-        found = _UNDEFINED.fullmatch(fault.text)
-        return UNKNOWN_METHOD, f"method not found: {found[1]}" if found else fault.text
+        name = undefined_method(fault)
+        return UNKNOWN_METHOD, fault.text if name is None else f"method not found: {name}"
     if fault.code == REFUSED:
         return UNKNOWN_METHOD, fault.text
-    return INVALID_PARAMS, _TEXTS.get(fault.text, fault.text)
+    return INVALID_PARAMS, text_of_16(fault)
 
 
 def _num_values(body: bytes) -> int:

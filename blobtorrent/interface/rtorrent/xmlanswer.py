@@ -8,11 +8,12 @@ other threads get their turn.
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.interface.rtorrent.faults import Fault, fault_of_16
 from blobtorrent.interface.rtorrent.values import Call, Value
 from blobtorrent.runtime.pacing import Pace
 
@@ -36,6 +37,18 @@ class Truth(int):
     """1 or 0 that goes out as `<boolean>`: only what that library itself answers. Any other truth is a number."""
 
 
+class Binary(str):
+    """Text that goes out as `<base64>` in XML: bytes that may be no text at all."""
+
+
+class FaultStruct(dict[str, Value]):
+    """The fault of one call among many, as one of their results."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(faultCode=Short(fault.code), faultString=fault.text)
+        self.fault = fault
+
+
 class Dialect(NamedTuple):
     """What differs between the generations of rTorrent."""
 
@@ -44,15 +57,16 @@ class Dialect(NamedTuple):
     no_value: str
     short: str                         # a Short, to be formatted
     empty: str                         # an array without values
+    told: Callable[[Fault], Fault]     # how the fault of a command is told
 
 
 V0_9 = Dialect(
     '<?xml version="1.0" encoding="UTF-8"?>\r\n', "\r\n", "<value><i4>0</i4></value>", "<value><i4>%d</i4></value>",
-    "<value><array><data>\r\n</data></array></value>",
+    "<value><array><data>\r\n</data></array></value>", lambda fault: fault,
 )
 V0_16 = Dialect(
     '<?xml version="1.0"?>', "", "<value><i8>0</i8></value>", "<value><i8>%d</i8></value>",
-    "<value><array><data/></array></value>",
+    "<value><array><data/></array></value>", fault_of_16,
 )
 
 
@@ -67,18 +81,13 @@ def render_answer(value: Value, dialect: Dialect = V0_9) -> tuple[bytes, ...]:
 
 
 def render_fault(fault: Fault, dialect: Dialect = V0_9) -> tuple[bytes, ...]:
-    """The document that answers with a fault."""
+    """The document that answers with a fault, which is told as it stands."""
     writer = _Writer(dialect)
     end = dialect.end
     writer.put(f"{dialect.prolog}<methodResponse>{end}<fault>{end}")
-    writer.value(fault_struct(fault))
+    writer.struct(FaultStruct(fault))
     writer.put(f"{end}</fault>{end}</methodResponse>{end}")
     return writer.parts()
-
-
-def fault_struct(fault: Fault) -> dict[str, Value]:
-    """The fault as one of the results of a system.multicall."""
-    return {"faultCode": Short(fault.code), "faultString": fault.text}
 
 
 class _Writer:
@@ -116,14 +125,19 @@ class _Writer:
             self._pace.look()
 
     def value(self, value: Value) -> None:
-        if isinstance(value, str):
+        if isinstance(value, Binary):
+            data = base64.b64encode(value.encode("utf-8", "surrogateescape")).decode("ascii")
+            self.put(f"<value><base64>{data}</base64></value>")
+        elif isinstance(value, str):
             self.put(f"<value><string>{escaped(value)}</string></value>")
         elif isinstance(value, Call):
             self._array([value.name, *value.args])
         elif isinstance(value, list):
             self._array(value)
+        elif isinstance(value, FaultStruct):
+            self.struct(FaultStruct(self._dialect.told(value.fault)))
         elif isinstance(value, dict):
-            self._struct(value)
+            self.struct(value)
         else:
             self.put(self._formats[type(value)] % value)
 
@@ -171,7 +185,7 @@ class _Writer:
         self._templates[kinds] = template
         return template
 
-    def _struct(self, members: Mapping[str, Value]) -> None:
+    def struct(self, members: Mapping[str, Value]) -> None:
         end = self._dialect.end
         self.put(f"<value><struct>{end}")
         for name, value in sorted(members.items()):

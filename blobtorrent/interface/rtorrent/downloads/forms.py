@@ -11,6 +11,7 @@ from blobtorrent.interface.rtorrent.context import Target
 from blobtorrent.interface.rtorrent.downloads.making import getter
 from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.xmlanswer import Binary
 
 Read = Callable[[Any], str]
 
@@ -23,18 +24,18 @@ def _base64(text: str) -> str:
     return base64.b64encode(_bytes(text)).decode("ascii")
 
 
-def _base64_unless_utf8(text: str) -> str:
-    return _base64(text) if any("\ud800" <= character <= "\udfff" for character in text) else text
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 # The suffix of the command, how it writes a text, and how that is said.
 FORMS: dict[str, tuple[Callable[[str], str], str]] = {
-    "as_binary": (lambda text: text, "as it is"),
+    "as_binary": (Binary, "as bytes"),
     "base64": (_base64, "in base64"),
-    "base64_as_binary": (_base64, "in base64"),
+    "base64_as_binary": (Binary, "as bytes"),
     "hex": (lambda text: _bytes(text).hex().upper(), "in hexadecimal"),
-    "or_as_binary": (lambda text: text, "as it is"),
-    "or_base64": (_base64_unless_utf8, "in base64 unless it is UTF-8"),
+    "or_as_binary": (lambda text: text if _is_utf8(text) else Binary(text), "as bytes unless it is UTF-8"),
+    "or_base64": (lambda text: text if _is_utf8(text) else _base64(text), "in base64 unless it is UTF-8"),
 }
 
 
@@ -43,7 +44,7 @@ def with_forms(name: str, read: Read, doc: str, *, target: Target = Target.DOWNL
     yield getter(name, read, doc, target=target, returns="string")
     for suffix, (write, words) in FORMS.items():
         yield getter(f"{name}.{suffix}", _written(read, write), f"{doc.rstrip('.')}, {words}.", target=target,
-                     returns="string")
+                     returns="base64" if write is Binary else "string")
 
 
 def real_paths(name: str, read: Read, *, target: Target = Target.DOWNLOAD) -> Iterator[Command]:

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.values import Call
-from blobtorrent.interface.rtorrent.xmlanswer import V0_9, V0_16, Short, Truth, render_answer, render_fault
+from blobtorrent.interface.rtorrent.xmlanswer import (
+    V0_9,
+    V0_16,
+    Binary,
+    FaultStruct,
+    Short,
+    Truth,
+    render_answer,
+    render_fault,
+)
 
 PROLOG = '<?xml version="1.0" encoding="UTF-8"?>\r\n<methodResponse>\r\n<params>\r\n<param>'
 EPILOG = "</param>\r\n</params>\r\n</methodResponse>\r\n"
@@ -29,6 +38,9 @@ def inner(value: object) -> str:
 
 @pytest.mark.parametrize(("value", "xml"), [
     (None, "<value><i4>0</i4></value>"), (0, "<value><i8>0</i8></value>"), (True, "<value><i8>1</i8></value>"),
+    (Binary("\udcff<"), "<value><base64>/zw=</base64></value>"),
+    ([[Binary("a")]], "<value><array><data>\r\n<value><array><data>\r\n<value><base64>YQ==</base64></value>\r\n"
+                      "</data></array></value>\r\n</data></array></value>"),
     (Short(-503), "<value><i4>-503</i4></value>"), (Truth(1), "<value><boolean>1</boolean></value>"),
     ("", "<value><string></string></value>"), ("a<b>&\"'", "<value><string>a&lt;b&gt;&amp;\"'</string></value>"),
     ("a\r\n\tb", "<value><string>a\r\n\tb</string></value>"), ("a\x01b\x7f", "<value><string>ab\x7f</string></value>"),
@@ -83,3 +95,14 @@ def test_rows_come_back_as_they_were_but_for_what_xml_cannot_hold(rows):
 def test_a_long_answer_comes_in_parts():
     parts = render_answer([["x" * 100, number] for number in range(5000)])
     assert len(parts) > 5 and max(map(len, parts)) < 80_000
+
+
+@pytest.mark.parametrize(("code", "words", "of_16"), [
+    (-503, "Not a value.", "<i8>-500</i8>"), (-501, "Could not find info-hash.", "info-hash not found"),
+    (-506, "Method 'x' not defined", "<string>method 'x' not defined</string>"),
+    (-507, "not trusted", "<i8>-507</i8>"),
+])
+def test_the_fault_of_one_call_among_many_is_told_as_its_generation_does(code, words, of_16):
+    failure = FaultStruct(Fault(code, words))
+    assert f"<i4>{code}</i4>" in text([failure]) and words in text([failure])
+    assert of_16 in text([failure], V0_16)
