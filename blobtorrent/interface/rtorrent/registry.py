@@ -14,7 +14,7 @@ Run = Callable[[Context, Any, Sequence[Value]], Value]
 
 
 class Command(NamedTuple):
-    """A command. `returns` is a word of XML-RPC: "none", "i8", "string", "array", "struct", "any"."""
+    """A command. `returns` is a word of XML-RPC: none, i8, string, base64, array, struct, any."""
 
     name: str
     target: Target
@@ -38,6 +38,11 @@ class Registry:
         self._commands: dict[str, Command] = {}
         self._redirects: dict[str, str] = {}
         self._erased: set[str] = set()
+        self._own: frozenset[str] | None = None
+
+    def close_own(self) -> None:
+        """What is there now is the program's own; what comes from now on, its users'."""
+        self._own = frozenset((*self._commands, *self._redirects))
 
     def add(self, command: Command) -> None:
         """Raises Fault when the name is taken."""
@@ -84,7 +89,11 @@ class Registry:
         return self._redirects.items()
 
     def names(self) -> list[str]:
-        """What requests may call, aliases too, sorted."""
+        """What requests may call, aliases too: our own sorted, then those of users in the order they came, by which
+        clients tell them apart."""
         public = [name for name, command in self._commands.items() if command.is_public]
         public.extend(alias for alias, name in self._redirects.items() if self._commands[name].is_public)
-        return sorted(public)
+        own = self._own
+        if own is None:
+            return sorted(public)
+        return sorted(name for name in public if name in own) + [name for name in public if name not in own]

@@ -98,6 +98,7 @@ class Machinery:
         self.downloads.events()
         aliases.install(self.registry)
         self.session.finish(self.interpreter)
+        self.registry.close_own()
         self._calls = Calls(self.interpreter, self.downloads.aiming.read)
 
     def start(self) -> None:
@@ -146,6 +147,7 @@ class Machinery:
             self._rc_files.start(self.interpreter.context(Trust.FULL), wanted.options, wanted.file, report)
         finally:
             self._is_configuring = False
+            self.session.system.enable()
         if failures and wanted.is_strict:
             log.critical("rTorrent's configuration is not right, and --strict is given", lines=failures)
             self._desk.stop()

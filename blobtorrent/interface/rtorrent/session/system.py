@@ -44,7 +44,7 @@ class System:
         self._working = working
         self._wall = wall
         self._folder = folder
-        self._is_folder_set = False
+        self._is_enabled = False       # the session folder is in use
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._is_daemon = 0
 
@@ -52,6 +52,10 @@ class System:
     def session_folder(self) -> str:
         """The session folder, with a slash at its end; empty: there is none."""
         return f"{self._folder.rstrip('/')}/" if self._folder else ""
+
+    def enable(self) -> None:
+        """The configuration was run: the session folder, if there is one, stays what it is."""
+        self._is_enabled = bool(self._folder)
 
     def commands(self) -> Iterator[Command]:
         yield from self._facts()
@@ -82,7 +86,7 @@ class System:
         yield command("session.name.set", self._set_name, "Sets session.name.", returns="string", category=SESSION)
         yield getter("session.path", lambda: self.session_folder,
                      "Folder where clients find HASH.torrent of each torrent.", returns="string", category=SESSION)
-        yield command("session.path.set", self._set_folder, "Sets session.path; once.", category=SESSION)
+        yield command("session.path.set", self._set_folder, "Sets session.path, in a configuration.", category=SESSION)
         yield getter("session.path.realpath.or_empty", lambda: os.path.realpath(self._folder) if self._folder else "",
                      "session.path without links.", returns="string", category=SESSION)
         yield getter("session.path.realpath.or_throw", self._real_folder, "The same; there must be one.",
@@ -100,10 +104,9 @@ class System:
 
     def _set_folder(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         folder = one_text(args)
-        if self._is_folder_set and folder:
+        if self._is_enabled:
             raise failed("Tried to change session directory while it is enabled.")
         self._folder = self._working.full(folder) if folder else ""
-        self._is_folder_set = True
         return None
 
     def _real_folder(self) -> Value:

@@ -90,6 +90,16 @@ def test_the_library_tells_of_methods(stage):
     assert answer(stage, "system.methodSignature", "cat") == "undef"
 
 
+def test_methods_of_users_are_listed_after_our_own(stage):
+    registry = stage.interpreter.registry
+    registry.close_own()
+    for name in ("b.late", "a.later"):
+        registry.add(Command(name, Target.NONE, lambda context, item, args: None))
+    registry.redirect("0.alias", "cat")
+    names = answer(stage, "system.listMethods")
+    assert names[-3:] == ["b.late", "a.later", "0.alias"] and names.count("a.later") == 1
+
+
 @pytest.mark.parametrize(("name", "params", "text"), [
     ("system.multicall", [""], "Method 'system.multicall' not defined"),
     ("system.methodExist", [""], "Method 'system.methodExist' not defined"),

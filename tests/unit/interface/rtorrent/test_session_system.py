@@ -30,11 +30,13 @@ def test_a_session_is_named_by_host_and_process() -> None:
     assert isinstance(name, str) and re.fullmatch(rf"[^:]+:{os.getpid()}", name)
 
 
-def test_the_session_folder_ends_with_a_slash_and_is_set_once() -> None:
+def test_the_session_folder_ends_with_a_slash_and_is_set_by_a_configuration() -> None:
     stage = SessionStage()
     assert stage.call("session.path") == "/srv/session/"
-    stage.call("session.path.set", "/srv/other//")
+    for folder in ("/srv/another", "/srv/other//"):
+        stage.call("session.path.set", folder)
     assert stage.call("session.path") == "/srv/other/"
+    stage.commands.system.enable()
     with pytest.raises(Fault, match="while it is enabled"):
         stage.call("session.path.set", "/srv/third")
 
