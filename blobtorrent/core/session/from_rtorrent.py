@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from blobtorrent.core.session.commands import FilePriority, Tiers
-from blobtorrent.core.session.importing import Claims, Left, changed_tiers, usable_folder, usable_labels
-from blobtorrent.core.session.record import Lifetime, Wishes
+from blobtorrent.core.session.importing import Claims, Imported, Left, changed_tiers, usable_folder, usable_labels
+from blobtorrent.core.session.record import Lifetime, Place, TorrentRecord, Wishes, facts_of_link
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.errors import Invalid
+from blobtorrent.model.magnet import MagnetLink, format_magnet
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.protocol.rtorrentsession import Progress, TrackerChoice, Wanted
 from blobtorrent.storage.naming import split_path
@@ -64,14 +65,28 @@ def left_by_rtorrent(metainfo: Metainfo, wanted: Wanted, progress: Progress | No
     )
 
 
-def _wishes(metainfo: Metainfo, wanted: Wanted, progress: Progress | None, notes: list[str]) -> Wishes:
-    custom = dict(wanted.custom)
+def link_left_by_rtorrent(link: MagnetLink, wanted: Wanted, directory: str, *, written_at: float) -> Imported:
+    """A magnet link whose torrent has not come, and is to come to `directory`. Raises Invalid as `locate`."""
+    folder = usable_folder(directory)
+    notes: list[str] = []
+    record = TorrentRecord(
+        facts_of_link(link, float(wanted.added_at or written_at)), _said(wanted, notes), Place(folder, folder),
+        should_run=wanted.is_started)
+    record.magnet = format_magnet(link)
+    return Imported(record, {}, (), 0, tuple(notes))
+
+
+def _said(wanted: Wanted, notes: list[str]) -> Wishes:
+    custom = {**wanted.custom, **wanted.said}
     if wanted.views:
         custom["views"] = ",".join(wanted.views)
     if wanted.throttle:
         custom["throttle_name"] = wanted.throttle
-    wishes = Wishes(
-        labels=usable_labels(wanted.labels, notes), priority=wanted.priority - USUAL_PRIORITY, custom=custom)
+    return Wishes(labels=usable_labels(wanted.labels, notes), priority=wanted.priority - USUAL_PRIORITY, custom=custom)
+
+
+def _wishes(metainfo: Metainfo, wanted: Wanted, progress: Progress | None, notes: list[str]) -> Wishes:
+    wishes = _said(wanted, notes)
     if progress is None:
         return wishes
     return wishes._replace(

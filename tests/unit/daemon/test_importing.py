@@ -140,7 +140,9 @@ def test_a_full_disk_ends_it(left: HandMade, tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize(("ending", "raw", "code"), [
     ("", b"junk", "bencode.bad-mark"),
-    ("", b"d4:infod13:meta_downloadi1ee10:magnet-uri3:m:?e", "import.magnet"),
+    ("", b"d4:infod13:meta_downloadi1ee10:magnet-uri3:m:?e", "magnet.not-a-link"),
+    ("", b"d4:infod13:meta_downloadi1ee10:magnet-uri60:magnet:?xt=urn:btih:" + b"ab" * 20 + b"e",
+     "import.other-torrent"),
     (".rtorrent", None, "import.no-wishes"),
     (".rtorrent", b"d9:directory2:./e", "import.relative-folder"),
     (".rtorrent", b"de", "rtorrent.no-directory"),

@@ -42,7 +42,7 @@ MTIMES = (100, 101, 102, 103)
 FOUND = {number: FileStamp(TORRENT.files[number].length, (100 + number) * NS_PER_S + 7, 1000 + number)
          for number in (0, 1, 3)}
 PLACE = Place(Path("/srv"), Path("/srv"))
-WANTED = Wanted(b"/srv/t", True, 2, {}, (), "", 0, 0, 0, 0)
+WANTED = Wanted(b"/srv/t", True, 2, {}, {}, (), "", 0, 0, 0, 0)
 
 
 def progress(have: int = ALL, **changes: Any) -> Progress:
