@@ -28,6 +28,7 @@ from tests.support.rpc import body_of, connect, exchange, framed, read_all, reco
 TCP = ListenSpec("127.0.0.1", range(1))
 EXECUTE = b'{"id":1,"method":"execute.capture","params":["","echo"]}'
 PID = b'{"id":1,"method":"system.pid"}'
+JSON = {"Content-Type": "application/json"}
 PID_ANSWER = {"id": 1, "jsonrpc": "2.0", "result": 4242}
 
 # The process number of the recordings has other digits than the one that was counted there; the others are better here.
@@ -111,6 +112,27 @@ def test_a_request_that_is_marked_may_only_do_what_is_safe(address):
     assert asked(address, PID, UNTRUSTED_CONNECTION="1") == PID_ANSWER
 
 
+@pytest.mark.parametrize("name", ["untrusted_connection", "HTTP_UNTRUSTED_CONNECTION", "Untrusted-Connection"])
+def test_a_mark_counts_in_any_spelling(address, name):
+    refused = asked(address, EXECUTE, **{name: "1", "UNTRUSTED_CONNECTION": "0"})["error"]
+    assert "untrusted connections" in refused["message"]
+
+
+def test_marks_that_disagree_close_the_connection(address):
+    block = b"CONTENT_LENGTH\0%d\0UNTRUSTED_CONNECTION\x000\0UNTRUSTED_CONNECTION\x001\0" % len(EXECUTE)
+    assert exchange(address, b"%d:%s,%s" % (len(block), block, EXECUTE)) == b""
+
+
+@pytest.mark.parametrize("name", ["Untrusted-Connection", "UNTRUSTED_CONNECTION"])
+def test_a_mark_counts_over_http(name):
+    with serving(Door(TCP, is_http=True, is_trusted=True)) as (rpc, _):
+        client = http.client.HTTPConnection(rpc.addresses[0], timeout=10)
+        for mark, is_allowed in (("0", True), ("1", False)):
+            client.request("POST", "/RPC2", EXECUTE, {name: mark, **JSON})
+            assert ("result" in json.loads(client.getresponse().read())) is is_allowed
+        client.close()
+
+
 def test_over_tcp_programs_run_only_where_the_settings_say_so():
     with serving(Door(TCP), Door(TCP, is_trusted=True)) as (rpc, _):
         plain, trusted = rpc.addresses
@@ -123,6 +145,23 @@ def test_over_tcp_programs_run_only_where_the_settings_say_so():
 def test_strangers_at_a_unix_socket_run_no_code():
     assert trust_of(Caller("unix:1234", is_local=True), is_trusted_door=False) is Trust.NO_CODE
     assert trust_of(Caller("unix:1234", is_local=True, is_trusted=True), is_trusted_door=False) is Trust.FULL
+
+
+def test_the_group_that_a_socket_lets_in_is_that_of_its_file(tmp_path):
+    place = tmp_path / "rpc.sock"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(place))
+        place.chmod(0o660)
+        others = [group for group in os.getgroups() if group != os.getegid()]
+        if os.geteuid() == 0:
+            others = [4242]
+        for group in (os.getegid(), *others):
+            os.chown(place, -1, group)
+            assert server.group_let_in(sock) == group
+        place.chmod(0o606)
+        assert server.group_let_in(sock) is None
+        place.unlink()
+        assert server.group_let_in(sock) is None
 
 
 def test_the_socket_is_for_its_user_and_group_and_goes_with_the_server(tmp_path):
@@ -153,26 +192,32 @@ def test_python_s_own_client_is_answered():
 @pytest.mark.parametrize(("method", "path", "headers", "status"), [
     ("GET", "/RPC2", {}, 405), ("POST", "/other", {}, 404), ("POST", "/RPC2", {"Host": "evil.example"}, 421),
     ("POST", "/RPC2", {"Origin": "http://evil.example"}, 403), ("POST", "/", {}, 200), ("POST", "/RPC2/", {}, 200),
-    ("POST", "/RPC2", {"Content-Type": "text/plain"}, 415),
+    ("POST", "/RPC2", {"Content-Type": "text/plain"}, 415), ("POST", "/RPC2", {"Content-Type": ""}, 415),
+    ("POST", "/RPC2", {"Content-Type": "Application/X-WWW-Form-Urlencoded; a=b"}, 415), ("HEAD", "/RPC2", {}, 405),
+    ("POST", "/RPC2", {"Transfer-Encoding": "chunked"}, 411), ("POST", "/RPC2", {"Sec-Fetch-Site": "same-site"}, 403),
+    ("POST", "/RPC2", {"Untrusted_Connection": "yes"}, 400), ("POST", "/RPC2", {"Content-Type": "image/png"}, 415),
 ])
 def test_http_is_answered_at_its_path_and_not_to_other_sites(method, path, headers, status):
     with serving(Door(TCP, is_http=True)) as (rpc, _):
         client = http.client.HTTPConnection(rpc.addresses[0], timeout=10)
-        client.request(method, path, PID, headers)
+        client.request(method, path, PID, {"Content-Type": "application/json", **headers})
         assert client.getresponse().status == status
         client.close()
 
 
-def test_a_token_is_the_password_where_one_is_wanted():
-    grants = {b"secret": Grant("me", frozenset((Scope.ADMIN,)))}
+def test_a_token_for_the_whole_session_is_the_password_where_one_is_wanted():
+    grants = {
+        b"secret": Grant("me", frozenset((Scope.ADMIN,))), b"reader": Grant("tv", frozenset((Scope.READ,))),
+        b"bound": Grant("radio", frozenset((Scope.ADMIN,)), labels=frozenset(("music",))),
+    }
     with serving(Door(TCP, is_http=True), gate=RpcGate(grants.get)) as (rpc, _):
-        for password, status in (("secret", 200), ("wrong", 401)):
+        for password, status in (("secret", 200), ("wrong", 401), ("reader", 403), ("bound", 403)):
             client = http.client.HTTPConnection(rpc.addresses[0], timeout=10)
             credentials = base64.b64encode(f"sonarr:{password}".encode()).decode()
-            client.request("POST", "/RPC2", PID, {"Authorization": f"Basic {credentials}"})
+            client.request("POST", "/RPC2", PID, {"Authorization": f"Basic {credentials}", **JSON})
             answer = client.getresponse()
             assert answer.status == status
-            assert (answer.getheader("WWW-Authenticate") is None) == (status == 200)
+            assert (answer.getheader("WWW-Authenticate") is None) == (status != 401)
             client.close()
 
 

@@ -16,6 +16,9 @@ from blobtorrent.interface.rest.http import Head, Refused
 
 PATHS = frozenset((("RPC2",), ("RPC2", ""), ("",)))
 
+# What a form or script of any page may send without asking first, and what has no type at all.
+_TYPES_OF_PAGES = frozenset(("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"))
+
 KnownToken = Callable[[bytes], "Grant | None"]
 
 
@@ -31,15 +34,20 @@ class RpcGate(Gate):
             raise Refused(404, "rpc.no-path", "only /RPC2 is here")
         if head.method != "POST":
             raise Refused(405, "rest.bad-method", "POST a call", (("Allow", "POST"),))
+        if head.content_type.partition(";")[0].strip().lower() in _TYPES_OF_PAGES:
+            raise Refused(415, "rpc.bad-type", "say that it is text/xml or application/json in Content-Type")
         if not self._wants_token:
             return super().identify(head, caller._replace(is_trusted=True), now)
         try:
-            return super().identify(with_bearer(head), caller, now)
+            grant = super().identify(with_bearer(head), caller, now)
         except Refused as error:
             if error.status == 401:
                 raise Refused(401, error.code, "send a token as the password",
                               (("WWW-Authenticate", 'Basic realm="blobtorrent"'),)) from None
             raise
+        if grant.is_bound:
+            raise Refused(403, "rest.scope", "a token that is bound to labels may not use this")
+        return grant
 
 
 def with_bearer(head: Head) -> Head:

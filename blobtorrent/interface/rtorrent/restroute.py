@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from blobtorrent.interface.rest.grants import Grant, Scope
 from blobtorrent.interface.rest.http import Head, Refused, Request, Response
@@ -11,6 +11,7 @@ from blobtorrent.interface.rest.problems import problem
 from blobtorrent.interface.rest.server import Answers
 from blobtorrent.interface.rtorrent.context import Trust
 from blobtorrent.interface.rtorrent.exchange import Exchange, UnknownType, read_request
+from blobtorrent.interface.rtorrent.marks import UnknownMark, is_marked
 from blobtorrent.interface.rtorrent.xmlanswer import V0_9, Dialect
 from blobtorrent.runtime.mailbox import Mailbox
 
@@ -50,7 +51,7 @@ class RpcRouter:
             return problem(error)
 
     def _answer_call(self, request: Request) -> Response:
-        trust = trust_of(request.grant, request.head.headers.get("untrusted-connection", "0"))
+        trust = trust_of(request.grant, request.head.headers)
         try:
             exchange = read_request(request.body, request.head.content_type, self._dialect)
         except UnknownType:
@@ -72,15 +73,16 @@ class RpcRouter:
         return Response(200, answer.parts, answer.content_type)
 
 
-def trust_of(grant: Grant, mark: str) -> Trust:
+def trust_of(grant: Grant, headers: Mapping[str, str]) -> Trust:
     """Who came without a token is our own user, root or of the group of a UNIX socket, and may run everything. Raises
     Refused for a token that is not for the whole session, and for a mark that nobody knows."""
     if grant.is_bound:
         raise Refused(403, "rest.scope", "a token that is bound to labels may not use this")
-    if mark not in ("0", "1"):
-        raise Refused(400, "rest.bad-request", "Untrusted-Connection is neither 0 nor 1")
-    if mark == "1":
-        return Trust.SAFE
+    try:
+        if is_marked(headers):
+            return Trust.SAFE
+    except UnknownMark:
+        raise Refused(400, "rest.bad-request", "Untrusted-Connection is neither 0 nor 1") from None
     return Trust.NO_CODE if grant.token else Trust.FULL
 
 

@@ -82,7 +82,8 @@ class ScgiReader:
 def parse_headers(block: bytes) -> tuple[dict[str, str], int]:
     """The headers by name, and the length of the body. Raises BadFraming.
 
-    `block` is a run of NAME NUL VALUE NUL. The first of two headers of the same name counts.
+    `block` is a run of NAME NUL VALUE NUL. A name may come again with the same value only: which of two counts would
+    depend on who reads.
     """
     fields = block.split(b"\0")
     if fields.pop() or len(fields) % 2:
@@ -94,7 +95,9 @@ def parse_headers(block: bytes) -> tuple[dict[str, str], int]:
         raise BadFraming("a body of no or too many bytes")
     headers: dict[str, str] = {}
     for name, value in zip(fields[::2], fields[1::2]):
-        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+        text = value.decode("latin-1")
+        if headers.setdefault(name.decode("latin-1"), text) != text:
+            raise BadFraming("a header with two values")
     return headers, int(digits)
 
 

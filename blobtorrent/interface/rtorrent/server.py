@@ -6,7 +6,9 @@ is slow or dead holds nothing but its own place: all have deadlines, and request
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -23,7 +25,6 @@ from blobtorrent.interface.rest.listeners import (
     Place,
     SocketAccess,
     caller_of,
-    group_id,
     open_all,
 )
 from blobtorrent.interface.rest.problems import problem
@@ -33,6 +34,7 @@ from blobtorrent.interface.rtorrent.context import Trust
 from blobtorrent.interface.rtorrent.exchange import Answer, Exchange, UnknownType, read_request
 from blobtorrent.interface.rtorrent.gzipped import MIN_BYTES, gzipped
 from blobtorrent.interface.rtorrent.httpgate import RpcGate
+from blobtorrent.interface.rtorrent.marks import UnknownMark, is_marked
 from blobtorrent.interface.rtorrent.scgi import ScgiRequest, render_head
 from blobtorrent.interface.rtorrent.xmlanswer import V0_9, Dialect
 from blobtorrent.runtime.logs import get_logger
@@ -51,6 +53,7 @@ LOCAL_SEND_BYTES = 1 << 20
 _STOP_LOOK_S = 0.01
 
 _BAD_BODY = problem(Refused(415, "rpc.bad-type", "send text/xml or application/json"))
+_BAD_MARK = problem(Refused(400, "rpc.bad-mark", "Untrusted-Connection is neither 0 nor 1"))
 _LOST = problem(Refused(500, "rpc.failed", "the request failed; the log has the reason"))
 
 Client = Union[ScgiConnection, Connection]
@@ -120,7 +123,6 @@ class RpcServer:
         self._gate = gate or RpcGate()
         self._access = access
         self._dialect = dialect
-        self._group = -1               # of the UNIX sockets
         self._pool: Pool[_Job | _Written] = Pool("rpc", WORKERS, self._work)
         self._loop = SelectorLoop("rpc", self._on_message, on_error=self._on_error, on_stop=self._close_all)
         self._opened: list[_Open] = []
@@ -143,8 +145,6 @@ class RpcServer:
 
     def start(self) -> None:
         """Listen, then serve. Nothing is open when it raises NetworkError."""
-        group = group_id(self._access.group)
-        self._group = _own_group() if group is None else group
         listeners, _ = open_all([door.place for door in self._doors], (), self._access)
         self._opened = [_Open(*pair) for pair in zip(self._doors, listeners)]
         self._resume_accepting()
@@ -242,18 +242,26 @@ class RpcServer:
         self._num_requests += 1
         if isinstance(request, Request):
             headers = request.head.headers
-            mark, codings = headers.get("untrusted-connection", "0"), headers.get("accept-encoding", "")
-            content_type = request.head.content_type
+            codings, content_type = headers.get("accept-encoding", ""), request.head.content_type
         else:
             headers = request.headers
-            mark, codings = headers.get("UNTRUSTED_CONNECTION", "0"), headers.get("ACCEPT_ENCODING", "")
-            content_type = headers.get("CONTENT_TYPE", "")
-        if mark not in ("0", "1") or self._is_draining:
+            codings, content_type = headers.get("ACCEPT_ENCODING", ""), headers.get("CONTENT_TYPE", "")
+        try:
+            trust = Trust.SAFE if is_marked(headers) else self._trusts[connection]
+        except UnknownMark:
+            self._refuse_mark(connection)
+            return
+        if self._is_draining:
             connection.close()
             return
-        trust = Trust.SAFE if mark == "1" else self._trusts[connection]
         self._num_working += 1
         self._pool.post(_Job(connection, request.body, content_type, trust, "gzip" in codings.lower()))
+
+    def _refuse_mark(self, connection: Client) -> None:
+        if isinstance(connection, Connection):
+            connection.answer(_BAD_MARK)
+        else:
+            connection.close()
 
     def on_growth(self, num_bytes: int) -> None:
         """Requests under way hold so many bytes more. The one that takes longest gives way to the others."""
@@ -300,7 +308,7 @@ class RpcServer:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LOCAL_SEND_BYTES)
             else:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            caller = caller_of(sock, self._group)
+            caller = caller_of(sock, group_let_in(sock))
         except OSError:                # gone again
             sock.close()
             return
@@ -349,7 +357,13 @@ def trust_of(caller: Caller, *, is_trusted_door: bool) -> Trust:
     return Trust.FULL if is_trusted_door or caller.is_trusted else Trust.NO_CODE
 
 
-def _own_group() -> int:
-    import os
-
-    return os.getegid()
+def group_let_in(sock: socket.socket) -> int | None:
+    """The group that the file of a UNIX socket lets in. It is asked for each client: a configuration may have changed
+    it since, and a folder may give its own. None for no UNIX socket, and for one that was moved away."""
+    if sock.family != socket.AF_UNIX:
+        return None
+    try:
+        status = os.stat(sock.getsockname())
+    except OSError:
+        return None
+    return status.st_gid if status.st_mode & stat.S_IWGRP else None

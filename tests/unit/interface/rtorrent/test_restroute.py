@@ -68,13 +68,14 @@ def test_a_token_may_do_all_but_run_code(router):
     (OURSELVES, "0", Trust.FULL), (TOKEN, "0", Trust.NO_CODE), (OURSELVES, "1", Trust.SAFE), (TOKEN, "1", Trust.SAFE),
 ])
 def test_a_mark_takes_trust_and_never_gives_it(grant, mark, trust):
-    assert trust_of(grant, mark) is trust
+    assert trust_of(grant, {"untrusted-connection": mark}) is trust
+    assert trust_of(grant, {"untrusted_connection": mark, "untrusted-connection": "0"}) is trust
 
 
 @pytest.mark.parametrize(("grant", "mark"), [(NOBODY._replace(labels=frozenset("a")), "0"), (OURSELVES, "yes")])
 def test_tokens_of_some_torrents_and_unknown_marks_are_refused(grant, mark):
     with pytest.raises(Refused):
-        trust_of(grant, mark)
+        trust_of(grant, {"untrusted-connection": mark})
 
 
 def test_a_body_of_an_unknown_type_is_refused(router):
