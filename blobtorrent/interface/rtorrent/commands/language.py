@@ -24,7 +24,8 @@ from blobtorrent.interface.rtorrent.values import (
 )
 
 CATEGORY = "language"
-_SAFE: Final = frozenset(("and", "cat", "catch", "compare", "if", "not", "or", "value"))    # as rTorrent 0.16 has it
+# As rTorrent 0.16 has it; what they run is looked at again.
+_SAFE: Final = frozenset(("and", "branch", "cat", "catch", "compare", "if", "not", "or", "value"))
 LOGGED_LENGTH: Final = 1023         # characters of a `print` that reach the log
 ARGUMENTS: Final = 4                # that a method can name
 

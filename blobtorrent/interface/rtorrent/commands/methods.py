@@ -159,7 +159,7 @@ def _generations() -> Iterator[Command]:
             box[0] = one_number(args)
             return box[0]
 
-        yield Command(name, Target.NONE, read, "i8", False, True, doc, CATEGORY)
+        yield Command(name, Target.NONE, read, "i8", True, True, doc, CATEGORY)
         yield Command(f"{name}.set", Target.NONE, write, "i8", False, True, f"Setter of {name}.", CATEGORY,
                       is_code=True)
 

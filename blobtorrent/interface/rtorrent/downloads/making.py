@@ -15,7 +15,8 @@ _SAFE = frozenset({
     "d.multicall.filtered", "d.multicall2", "d.open", "d.pause", "d.resume", "d.save_full_session", "d.save_resume",
     "d.update_priorities", "d.views.push_back_unique", "d.views.remove", "download_list", "f.multicall",
     "f.prioritize_first.disable", "f.prioritize_first.enable", "f.prioritize_last.disable", "f.prioritize_last.enable",
-    "f.priority.set", "p.banned.set", "p.call_target", "p.disconnect", "p.disconnect_delayed", "p.multicall",
+    "f.priority.set", "fi.filename_last", "fi.is_file", "p.banned.set", "p.call_target", "p.disconnect",
+    "p.disconnect_delayed", "p.multicall",
     "p.snubbed.set", "remove_untied", "start_tied", "stop_untied", "t.is_enabled.set", "t.multicall",
     "view.set_not_visible", "view.set_visible",
 })

@@ -13,7 +13,7 @@ network.http.cacert network.http.capath network.http.current_open network.http.m
 network.http.max_host_connections network.http.max_total_connections network.http.proxy_address
 network.listen.backlog network.listen.port network.local_address network.max_open_files network.max_open_sockets
 network.open_files network.open_sockets network.port_open network.port_random network.port_range
-network.proxy.global network.proxy.http network.receive_buffer.size network.rpc.use_jsonrpc network.rpc.use_xmlrpc
+network.proxy.http network.proxy_address network.receive_buffer.size network.rpc.use_jsonrpc network.rpc.use_xmlrpc
 network.scgi.dont_route network.send_buffer.size network.total_handshakes network.xmlrpc.size_limit
 pieces.hash.on_completion pieces.memory.max pieces.preload.min_rate pieces.preload.min_size pieces.preload.type
 pieces.sync.always_safe pieces.sync.timeout pieces.sync.timeout_safe protocol.pex remove_untied
