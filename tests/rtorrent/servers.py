@@ -7,35 +7,44 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from tests.rtorrent import recorded
+
 SOURCE = Path(__file__).parents[2]
-PORT = 51401                           # of peers, as in the recordings
 FOLDERS = ("a/dl", "a/dl2", "a/session", "out", "watch")
 START_S = 30.0
 STOP_S = 20.0
 
 
 class Server(Protocol):
-    """`root` stands for the folder of the recordings."""
+    """`stands_for` has what of the recordings stands for what of this server."""
 
     root: Path
+    pid: int
+    port: int
+    stands_for: Mapping[str, str]
 
     def dial(self) -> socket.socket: ...
 
 
 class _Process:
-    def __init__(self, root: Path, address: Path, words: list[str], cwd: Path) -> None:
+    def __init__(self, root: Path, port: int, words: list[str]) -> None:
         self.root = root
-        self._address = address
+        self.port = port
+        self._address = root / "rpc.sock"
         self._log = open(root / "output.log", "ab")  # noqa: SIM115   closed by stop
         self._process = subprocess.Popen(
-            words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+            words, cwd=root / "a", stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
             env={**os.environ, "PYTHONPATH": str(SOURCE), "TERM": "dumb", "HOME": str(root)})
+        self.pid = self._process.pid
+        self.stands_for = {recorded.ROOT: str(root), recorded.PORT: str(port),
+                           recorded.PROCESS: f"{socket.gethostname()}:{self.pid}"}
 
     def dial(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
@@ -65,14 +74,48 @@ class _Process:
         self._log.close()
 
 
+class _Ports:
+    """Ports of this machine that replays side by side do not take from each other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: set[int] = set()
+
+    @contextmanager
+    def one(self) -> Iterator[int]:
+        """That of the recordings, or the next one that nobody has."""
+        with self._lock:
+            first = int(recorded.PORT)
+            port = next(port for port in range(first, first + 1000) if port not in self._taken and _is_free(port))
+            self._taken.add(port)
+        try:
+            yield port
+        finally:
+            with self._lock:
+                self._taken.remove(port)
+
+
+_ports = _Ports()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 @contextmanager
 def fresh(kind: str, version: str = "0.9.8") -> Iterator[Server]:
     """A daemon of `kind` "blobtorrent" or "rtorrent", and its end; `version` is what ours claims to be."""
-    with tempfile.TemporaryDirectory(prefix="bt-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bt-") as folder, _ports.one() as port:
         root = Path(folder)
         for name in FOLDERS:
             (root / name).mkdir(parents=True)
-        process = _ours(root, version) if kind == "blobtorrent" else _theirs(root)
+        process = _ours(root, port, version) if kind == "blobtorrent" else _theirs(root, port)
         try:
             process.wait()
             yield process
@@ -80,21 +123,7 @@ def fresh(kind: str, version: str = "0.9.8") -> Iterator[Server]:
             process.stop()
 
 
-def _free_port() -> int:
-    """That of the recordings, or the next one that nobody has."""
-    for port in range(PORT, PORT + 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port")
-
-
-def _ours(root: Path, version: str) -> _Process:
-    rc = _configuration(root, _free_port())
+def _ours(root: Path, port: int, version: str) -> _Process:
     settings = root / "blobtorrent.toml"
     settings.write_text(f"""
 [storage]
@@ -103,7 +132,7 @@ memory_budget = "16 MiB"
 [network]
 allow_loopback = true
 port_mapping = "off"
-listen = []
+listen = ["127.0.0.1:{port}"]
 [dht]
 enabled = false
 [lsd]
@@ -114,22 +143,24 @@ listen = []
 listen = []
 client_version = "{version}"
 """)
-    words = [sys.executable, "-m", "blobtorrent.daemon.main", "--config", str(settings), "--state-dir",
-             str(root / "state"), "--runtime-dir", str(root / "run"), "-n", "-o", f"import={rc}"]
-    return _Process(root, root / "rpc.sock", words, root / "a")
+    return _Process(root, port, [
+        sys.executable, "-m", "blobtorrent.daemon.main", "--config", str(settings), "--state-dir", str(root / "state"),
+        "--runtime-dir", str(root / "run"), "-n", "-o", f"import={_configuration(root, port)}"])
 
 
-def _theirs(root: Path) -> _Process:
-    rc = _configuration(root, _free_port())
-    return _Process(root, root / "rpc.sock", ["rtorrent", "-n", "-o", f"import={rc}"], root / "a")
+def _theirs(root: Path, port: int) -> _Process:
+    """There is no terminal for it."""
+    rc = _configuration(root, port, "system.daemon.set = true")
+    return _Process(root, port, ["rtorrent", "-n", "-o", f"import={rc}"])
 
 
-def _configuration(root: Path, port: int) -> Path:
+def _configuration(root: Path, port: int, *lines: str) -> Path:
     """That of the recorded daemon; the place to listen at comes last, so that all holds when somebody can ask."""
     rc = root / "rtorrent.rc"
     rc.write_text("".join(f"{line}\n" for line in (
-        "system.daemon.set = true", f"session.path.set = {root / 'a/session'}",
+        *lines, f"session.path.set = {root / 'a/session'}",
         f"directory.default.set = {root / 'a/dl'}", "network.bind_address.set = 127.0.0.1",
+        "network.local_address.set = 127.0.0.1",
         f"network.port_range.set = {port}-{port}", "network.port_random.set = no", "dht.mode.set = disable",
         "protocol.pex.set = no", "trackers.use_udp.set = no", "network.xmlrpc.size_limit.set = 8M",
         "throttle.max_uploads.set = 50", "system.umask.set = 0022",

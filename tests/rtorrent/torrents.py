@@ -37,6 +37,11 @@ FILES = {
 
 Payload = Callable[[str, int], bytes]
 
+# The leecher that was connected to one of them: it fetched so slowly that it stayed one.
+PEER_OF = ECHO
+PEER_PORT = "51402"
+SLOWLY_KB = 1
+
 
 def load_all(server: Server, payload: Payload) -> None:
     """Bring all six into the states of the recordings, as far as one daemon alone can."""
@@ -62,7 +67,27 @@ def load_all(server: Server, payload: Payload) -> None:
     call(server.dial, "d.pause", [DELTA])
     call(server.dial, "d.priority.set", [BRAVO, 3])
     call(server.dial, "t.is_enabled.set", [f"{CHARLIE}:t3", 0])
+    call(server.dial, "throttle.up", ["", "slowup", "5"])
     time.sleep(1.0)
+
+
+def connect_leecher(server: Server, leecher: Server) -> dict[str, str]:
+    """Have `leecher` be the peer of the recordings; what stands for what of it, but for its name."""
+    data = base64.b64encode((FIXTURES / "echo.torrent").read_bytes()).decode()
+    call(leecher.dial, "throttle.global_down.max_rate.set_kb", ["", SLOWLY_KB])
+    call(leecher.dial, "load.raw_start", ["", {"$b64": data}])
+    _wait(leecher, "d.is_active", PEER_OF, 1)
+    call(server.dial, "add_peer", [PEER_OF, f"127.0.0.1:{leecher.port}"])
+    _wait(server, "d.peers_connected", PEER_OF, 1)
+    return {PEER_PORT: str(leecher.port)}
+
+
+def peer_of(server: Server) -> str:
+    """The name of the leecher, as its own side made it up."""
+    rows = call(server.dial, "p.multicall", [PEER_OF, "", "p.id="])["v"]
+    if not rows:
+        raise RuntimeError("the leecher is not connected")
+    return str(rows[0]["v"][0]["v"])
 
 
 def _wait(server: Server, name: str, hash_: str, value: int) -> None:
@@ -72,3 +97,4 @@ def _wait(server: Server, name: str, hash_: str, value: int) -> None:
         if answer.get("v") == value:
             return
         time.sleep(0.1)
+    raise RuntimeError(f"{name} of {hash_} never was {value}")
