@@ -14,12 +14,13 @@ from blobtorrent.core.session.filters import FilterManager
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.watcher import Watcher
 from blobtorrent.daemon.supervisor import Part
-from blobtorrent.daemon.token import admin_token, open_keyring
+from blobtorrent.daemon.token import admin_token
 from blobtorrent.interface.chronicle import Chronicle
 from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.jobs import JobBook
 from blobtorrent.interface.rest.catalogue import Sources, all_routes
 from blobtorrent.interface.rest.feed import Feed
+from blobtorrent.interface.rest.keyring import Keyring
 from blobtorrent.interface.rest.listeners import Place, SocketAccess
 from blobtorrent.interface.rest.router import Router
 from blobtorrent.interface.rest.server import Answers, RestServer
@@ -36,10 +37,10 @@ log = get_logger(__name__)
 def build_interfaces(
     settings: Settings, gateway: Gateway, desk: Desk, *, chronicle: Chronicle, watcher: Watcher, registry: Registry,
     filters: FilterManager, state: Path, runtime: Path, inherited: Sequence[socket.socket],
-    route: Callable[[Answers], Answers] | None = None,
+    keyring: Callable[[], Keyring], route: Callable[[Answers], Answers] | None = None,
 ) -> list[Part]:
     """What the settings ask for. `inherited` are listening sockets that stand in for `rest.listen`; `route` adds
-    answers to those of REST.
+    answers to those of REST; `keyring` opens that of the daemon.
 
     Raises StorageError when the tokens can be neither read nor made, ConfigError when https lacks its certificate.
     """
@@ -47,17 +48,17 @@ def build_interfaces(
     places: list[Place] = list(inherited) or rest_places(rest, runtime)
     if not places:
         return []
-    keyring = open_keyring(state)
+    keys = keyring()
     feed = Feed(chronicle, gateway.torrents)
     jobs = JobBook()
     routes = all_routes(Sources(
-        gateway, desk, jobs, lambda: watcher.statuses, keyring, feed, registry, filters,
+        gateway, desk, jobs, lambda: watcher.statuses, keys, feed, registry, filters,
         is_metrics_open=rest.metrics_open))
     # Another user's daemon has the usual port: nobody asked for it, so ours is content with its socket.
     is_usual = rest.listen == RestSettings().listen
     router: Answers = Router(routes)
     server = RestServer(
-        router if route is None else route(router), places, keyring, hosts=rest.allowed_hosts,
+        router if route is None else route(router), places, keys, hosts=rest.allowed_hosts,
         dispensable=[place for place in places if is_usual and isinstance(place, ListenSpec)],
         access=SocketAccess(rest.socket_mode, rest.socket_group),
         identify=_identification(rest) if any(isinstance(place, HttpsSpec) for place in places) else None,
@@ -70,7 +71,7 @@ def build_interfaces(
     def reload() -> None:
         server.reload()
         try:
-            keyring.replace_first(admin_token(state))
+            keys.replace_first(admin_token(state))
         except StorageError as error:
             log.error("the first token stays as it was", code=error.code, detail=error.detail)
 

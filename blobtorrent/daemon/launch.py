@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 
 START_LIMIT_S = 300.0                  # for the service manager to wait for READY: damaged state is rebuilt first
+
+
+def said_by_the_log(_line: str) -> None:
+    """It comes out where our standard error does."""
 
 
 class RtorrentWords(NamedTuple):
@@ -37,6 +41,7 @@ class Launch(NamedTuple):
     signals: Signals
     notifier: Notifier
     rtorrent: RtorrentWords = RtorrentWords()
+    tell: Callable[[str], None] = said_by_the_log          # a line for whoever started us
 
     @property
     def lasting_runtime(self) -> Path | None:

@@ -17,7 +17,7 @@ from blobtorrent.daemon.inherited import inherited_sockets
 from blobtorrent.daemon.launch import START_LIMIT_S, Launch, RtorrentWords
 from blobtorrent.daemon.logsink import is_seen_on_stderr, level_of, open_sink
 from blobtorrent.daemon.notify import Notifier
-from blobtorrent.daemon.origin import Mended, Origin
+from blobtorrent.daemon.origin import Mended, Origin, Said
 from blobtorrent.daemon.pidfile import PID_FILE, PidFile
 from blobtorrent.daemon.signals import Signals, dump_on_request
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         state = state_dir(args.state_dir, os.environ).absolute()
         launch = Launch(
-            origin=Origin(args.config, dict(os.environ), args.set, overrides_file(state)),
+            origin=Origin(args.config, dict(os.environ), args.set, overrides_file(state), Said()),
             state=state,
             runtime=runtime_dir(args.runtime_dir, os.environ, state).absolute(),
             runtime_stays=not is_runtime_dir_removed(args.runtime_dir, os.environ),
@@ -60,11 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         logs = QueuedLogging(sink, level=level_of(loaded.settings.log))
     except ConfigError as error:
         return _fail(error)
+    is_seen = is_seen_on_stderr(sink, os.environ)
+    if not is_seen:
+        launch = launch._replace(tell=_say)
     logs.start()
     try:
         return _serve(launch, loaded, mended, logs)
     except BlobTorrentError as error:
-        if not is_seen_on_stderr(sink, os.environ):        # else it would be told twice there
+        if not is_seen:                # else it would be told twice there
             log.critical("cannot run", code=error.code, detail=error.detail)
         return _fail(error)
     finally:
@@ -100,8 +103,12 @@ def _reserve_memory(launch: Launch, settings: Settings) -> LiveDraft | None:
 
 def _fail(error: BlobTorrentError) -> int:
     """One line for whoever started us; the exit status."""
-    print(f"blobtorrentd: {clean(error.detail)} ({error.code})", file=sys.stderr)
+    _say(f"{error.detail} ({error.code})")
     return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
+
+
+def _say(line: str) -> None:
+    print(f"blobtorrentd: {clean(line)}", file=sys.stderr)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,84 +1,155 @@
-"""The interface of rTorrent as parts that a supervisor starts and stops. Imported only when it is on."""
+"""The interface of rTorrent: it may begin before there is an engine, then its parts are started with the others.
+
+What makes its commands is imported when they are made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from blobtorrent.config.schema import Settings
 from blobtorrent.config.values import ListenSpec, UnixSpec, rpc_listeners
+from blobtorrent.core.session.commands import NO_ANSWER, Reply
 from blobtorrent.core.session.gateway import Gateway
+from blobtorrent.daemon.earlydesk import EarlyDesk
 from blobtorrent.daemon.launch import Launch
 from blobtorrent.daemon.supervisor import Part
-from blobtorrent.daemon.token import open_keyring
 from blobtorrent.interface.desk import Desk
-from blobtorrent.interface.rest.grants import Grant
-from blobtorrent.interface.rest.listeners import SocketAccess
+from blobtorrent.interface.rest.keyring import Keyring
+from blobtorrent.interface.rest.listeners import SocketAccess, name_of
 from blobtorrent.interface.rest.server import Answers
-from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.httpgate import RpcGate
 from blobtorrent.interface.rtorrent.restroute import RpcRouter
 from blobtorrent.interface.rtorrent.server import Door, RpcServer
-from blobtorrent.interface.rtorrent.service import (
-    Configuration,
-    Machinery,
-    Surroundings,
-    claims_of,
-    dialect_of,
-)
-from blobtorrent.model.errors import NetworkError
+from blobtorrent.interface.rtorrent.standby import Standby
+from blobtorrent.interface.rtorrent.xmlanswer import dialect_of
+from blobtorrent.model.errors import BlobTorrentError, BugError, ConfigError, Unavailable
+from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.metrics import Registry
 
+if TYPE_CHECKING:
+    from blobtorrent.interface.rtorrent.service import Machinery
+    from blobtorrent.interface.rtorrent.turns import Turns
+
+log = get_logger(__name__)
+
 SESSION_FOLDER = "rtorrent"            # below the state directory
+LOOK_S = 0.1                           # between two looks whether we are told to end, while a configuration is run
+STOP_S = 2.0
 
 
-class RpcParts(NamedTuple):
-    """`route` has the REST server answer calls, too."""
+class Rpc:
+    """Made before the engine, with the settings as they are then: a configuration of rTorrent changes none that matter
+    here. `inherited` are listening sockets that stand in for `rtorrent.listen`; `keyring` opens that of the daemon.
+    """
 
-    parts: list[Part]
-    route: Callable[[Answers], Answers]
+    def __init__(self, launch: Launch, settings: Settings, inherited: Sequence[socket.socket],
+                 keyring: Callable[[], Keyring], desk: EarlyDesk) -> None:
+        rpc = settings.rtorrent
+        self._launch = launch
+        self._settings = settings
+        self._desk = desk
+        self._standby = Standby(self._build)
+        self._dialect = dialect_of(rpc.client_version)
+        known = keyring().open if rpc.http_tokens else None
+        self._server = RpcServer(
+            doors_of(settings, launch.runtime, inherited), self._standby.turns.post, self._standby.perform,
+            gate=RpcGate(known, settings.rest.allowed_hosts), access=SocketAccess(rpc.socket_mode, rpc.socket_group),
+            dialect=self._dialect,
+        )
 
+    # ---- before there is an engine
 
-def build_rpc(
-    settings: Settings, gateway: Gateway, desk: Desk, registry: Registry, launch: Launch
-) -> RpcParts:
-    """Raises StorageError when HTTP wants tokens and they can be neither read nor made."""
-    rpc, words, state = settings.rtorrent, launch.rtorrent, launch.state
+    def configure(self) -> bool:
+        """Run what was given of rTorrent's configuration; the early desk has the settings that come of it. False when
+        we are told to end before that is done, or by it.
 
-    def open_place(place: str) -> None:
+        A line that fails is told. Raises ConfigError ("config.rtorrent") for such, if that is wanted.
+        """
+        words, done = self._launch.rtorrent, Reply[list[str]]()
+
+        def run(machinery: Machinery) -> None:
+            failures: list[str] = []
+            answer: list[str] | BlobTorrentError = BugError("bug.rtorrent", "a command failed; the log has the reason")
+            try:
+                machinery.configure(words.options, words.file, failures.append)
+                answer = failures
+            finally:
+                done.give(answer)
+
+        self._standby.run_first(run)
+        while not self._launch.signals.is_ending:
+            try:
+                failures = done.wait(LOOK_S)
+            except Unavailable as error:
+                if error.code != NO_ANSWER:
+                    raise
+                continue
+            self._tell(failures)
+            return not self._desk.must_stop
+        return False
+
+    def _tell(self, failures: list[str]) -> None:
+        for line in failures:
+            log.error("a line of rTorrent's configuration fails", detail=line)
+            self._launch.tell(line)
+        if failures and self._launch.rtorrent.is_strict:
+            lines = "a line" if len(failures) == 1 else f"{len(failures)} lines"
+            raise ConfigError("config.rtorrent", f"{lines} of rTorrent's configuration failed: {failures[0]}")
+
+    def abandon(self) -> None:
+        """Instead of starting the parts."""
+        self._server.stop(STOP_S)
+        self._standby.stop(STOP_S)
+
+    # ---- with the engine
+
+    def parts(self, gateway: Gateway, desk: Desk, registry: Registry) -> list[Part]:
+        self._standby.begin = lambda machinery: machinery.begin(gateway, desk, registry)
+        self._server.measure(registry)
+        return [
+            Part("rtorrent", self._standby.start, self._standby.stop),
+            Part("rpc", self._server.start, self._server.stop, (self._server.heart,)),
+        ]
+
+    def route(self, answers: Answers) -> Answers:
+        """Have the REST server answer calls, too."""
+        return RpcRouter(answers, self._standby.turns.post, self._standby.perform, self._dialect)
+
+    def _build(self, turns: Turns) -> Machinery:
+        from blobtorrent.interface.rtorrent.service import Machinery, Surroundings, claims_of
+
+        return Machinery(Surroundings(
+            turns, self._desk, str(self._launch.state / SESSION_FOLDER),
+            claims_of(self._settings.rtorrent.client_version), self._open_place))
+
+    def _open_place(self, place: str) -> None:
+        from blobtorrent.interface.rtorrent.faults import failed
+        from blobtorrent.model.errors import NetworkError
+
         try:
             (spec,) = rpc_listeners([place])
-            server.open(_door(spec, launch.runtime, is_http=False, is_trusted=spec in rpc.trusted))
+            self._server.open(_door(spec, self._launch.runtime, self._settings, is_http=False))
         except (NetworkError, ValueError) as error:
             raise failed(f"Could not listen: {error}") from None
 
-    machinery = Machinery(Surroundings(
-        gateway, desk, registry, str(state / SESSION_FOLDER), claims_of(rpc.client_version), open_place,
-        Configuration(words.options, words.file, words.is_strict),
-    ))
-    known: Callable[[bytes], Grant | None] | None = open_keyring(state).open if rpc.http_tokens else None
-    server = RpcServer(
-        doors_of(settings, launch.runtime), machinery.turns.post, machinery.perform,
-        gate=RpcGate(known, settings.rest.allowed_hosts), access=SocketAccess(rpc.socket_mode, rpc.socket_group),
-        dialect=dialect_of(rpc.client_version),
-    )
-    server.measure(registry)
-    return RpcParts(
-        [Part("rtorrent", machinery.start, machinery.stop), Part("rpc", server.start, server.stop, (server.heart,))],
-        lambda router: RpcRouter(router, machinery.turns.post, machinery.perform, dialect_of(rpc.client_version)),
-    )
 
-
-def doors_of(settings: Settings, runtime: Path) -> list[Door]:
-    """Where to listen, and who is trusted there; relative paths are below the runtime directory."""
+def doors_of(settings: Settings, runtime: Path, inherited: Sequence[socket.socket] = ()) -> list[Door]:
+    """Where to listen, and who is trusted there; relative paths are below the runtime directory. `inherited` sockets
+    stand in for `rtorrent.listen`.
+    """
     rpc = settings.rtorrent
-    return [
-        _door(spec, runtime, is_http=is_http, is_trusted=spec in rpc.trusted)
-        for specs, is_http in ((rpc.listen, False), (rpc.http_listen, True))
-        for spec in specs
-    ]
+    if inherited:
+        trusted = [str(spec) for spec in rpc.trusted]
+        doors = [Door(place, is_trusted=name_of(place) in trusted) for place in inherited]
+    else:
+        doors = [_door(spec, runtime, settings, is_http=False) for spec in rpc.listen]
+    return [*doors, *(_door(spec, runtime, settings, is_http=True) for spec in rpc.http_listen)]
 
 
-def _door(spec: ListenSpec | UnixSpec, runtime: Path, *, is_http: bool, is_trusted: bool) -> Door:
-    return Door(runtime / spec.path if isinstance(spec, UnixSpec) else spec, is_http, is_trusted)
+def _door(spec: ListenSpec | UnixSpec, runtime: Path, settings: Settings, *, is_http: bool) -> Door:
+    place = runtime / spec.path if isinstance(spec, UnixSpec) else spec
+    return Door(place, is_http, spec in settings.rtorrent.trusted)

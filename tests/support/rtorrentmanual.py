@@ -8,15 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.rtorrent.context import Target
 from blobtorrent.interface.rtorrent.registry import Command, Registry
 from blobtorrent.interface.rtorrent.service import Machinery, Surroundings
 from blobtorrent.interface.rtorrent.session.system import Claims
-from blobtorrent.runtime.board import StatusBoard
-from blobtorrent.runtime.bus import EventBus
-from blobtorrent.runtime.mailbox import Mailbox
-from blobtorrent.runtime.metrics import Registry as Metrics
+from blobtorrent.interface.rtorrent.turns import Turns
 from tests.support.desk import PlayedDesk
 from tests.support.source import ROOT
 
@@ -92,9 +88,7 @@ _RETURNS = {"none": "", "i8": "number", "string": "text", "array": "list", "stru
 
 def registry() -> Registry:
     """Every command of the daemon. Nothing behind them runs."""
-    gateway = Gateway(Mailbox("core"), StatusBoard(), EventBus(), StatusBoard())
-    return Machinery(Surroundings(
-        gateway=gateway, desk=PlayedDesk(), metrics=Metrics(), folder="", claims=Claims())).registry
+    return Machinery(Surroundings(Turns(), PlayedDesk(), folder="", claims=Claims())).registry
 
 
 def with_parts(page: str, commands: Registry) -> str:

@@ -41,25 +41,30 @@ class RcFiles:
                           is_code=True)
 
     def start(self, context: Context, options: Sequence[str], path: Path | None, report: Callable[[str], None]) -> None:
-        """Run the `options` that were given in words (KEY=VALUE, several with commas between), then the file at `path`.
+        """Run the `options` that were given in words (KEY=VALUE, several with commas between; a value is a text as it
+        stands), then the file at `path`.
 
         What fails is told to `report`, one line each, and the rest is run.
         """
         self._report = report
         try:
             for option in options:
-                for command in option.split(","):
-                    self._attempt(context, command, "Option", report)
+                for word in option.split(","):
+                    name, equals, value = word.partition("=")
+                    if name and equals:
+                        self._attempt(context, name, value, f"Option {word}", report)
+                    else:
+                        report(shown(f"Option {word}: it should be KEY=VALUE."))
             if path is not None:
-                self._attempt(context, f'import="{_quoted(str(path))}"', "Configuration", report)
+                self._attempt(context, "import", str(path), f"Configuration {path}", report)
         finally:
             self._report = None
 
-    def _attempt(self, context: Context, text: str, what: str, report: Callable[[str], None]) -> None:
+    def _attempt(self, context: Context, name: str, value: str, what: str, report: Callable[[str], None]) -> None:
         try:
-            context.text(text)
+            context.interpreter.call(context, name, [value])
         except Fault as fault:
-            report(shown(f"{what} {text}: {fault.text}"))
+            report(shown(f"{what}: {fault.text}"))
 
     def _import(self, is_optional: bool, context: Context, item: Any, args: Sequence[Value]) -> Value:
         path = one_text(args)
@@ -125,7 +130,3 @@ def _read(path: str) -> bytes:
     if len(data) > MAX_FILE:
         raise OSError("too long a file")
     return data
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')

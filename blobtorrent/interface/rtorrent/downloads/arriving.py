@@ -63,6 +63,7 @@ class Arrivals:
         self._fetch = fetch
         self._keep = keep
         self._mtimes: dict[str, int] = {}                  # of the files that were loaded, in nanoseconds
+        self._held: list[Callable[[], None]] | None = None     # what was to be loaded before anything can be
 
     @property
     def num_cached(self) -> int:
@@ -73,10 +74,26 @@ class Arrivals:
         """Forget those that are gone."""
         self._mtimes = {path: mtime for path, mtime in self._mtimes.items() if os.path.exists(path)}
 
+    def hold(self) -> None:
+        """Load nothing before `release`: a configuration is run while there is no engine yet."""
+        self._held = []
+
+    def release(self) -> None:
+        """Load what was held back, as far as that can be done; what goes wrong is logged."""
+        held, self._held = self._held or (), None
+        for load in held:
+            try:
+                load()
+            except Fault as fault:
+                self._complain("Could not load", fault.text)
+
     # ---- ways in
 
     def load(self, context: Context, source: str, order: Order) -> None:
         """A path, a pattern of paths, a URL, a magnet link, or a data URI."""
+        if self._held is not None:
+            self._held.append(lambda: self.load(self._later(context), source, order))
+            return
         lowered = source[:16].lower()
         if lowered.startswith("magnet:"):
             self._load_magnet(context, source, order)
@@ -136,6 +153,9 @@ class Arrivals:
         """The bytes of a .torrent file, which came from `source` if that is known."""
         from blobtorrent.protocol.metafile import parse_torrent
 
+        if self._held is not None:
+            self._held.append(lambda: self.load_raw(self._later(context), raw, order, source, is_tied=is_tied))
+            return
         try:
             metainfo = parse_torrent(raw)
         except BlobTorrentError as error:

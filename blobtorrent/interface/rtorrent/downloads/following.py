@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from blobtorrent.interface.rtorrent.context import Aim, Target
 from blobtorrent.interface.rtorrent.downloads.download import Download, Phase
@@ -33,7 +33,7 @@ from blobtorrent.runtime.pacing import paced
 
 if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
-    from blobtorrent.runtime.bus import EventBus, Subscription
+    from blobtorrent.runtime.bus import Subscription
 
 log = get_logger(__name__)
 
@@ -71,6 +71,14 @@ _FOLLOWED = (StateChanged, HeldChanged, TorrentAdded, TorrentChanged, TorrentFin
 _RUNNING = ("downloading", "seeding", "metadata")
 
 
+class Bus(Protocol):
+    """What of the EventBus is used here."""
+
+    def subscribe(self, accepts: Callable[[Event], bool], size: int) -> Subscription: ...
+
+    def unsubscribe(self, subscription: Subscription) -> None: ...
+
+
 class Follower:
     """Owned by the interpreter's thread. `wake()` may be called by any: there is something to `poll` for.
 
@@ -78,7 +86,7 @@ class Follower:
     checks it once more. `on_event(name, download)` hears of each event before its handlers.
     """
 
-    def __init__(self, downloads: Downloads, interpreter: Interpreter, bus: EventBus, wake: Callable[[], None], *,
+    def __init__(self, downloads: Downloads, interpreter: Interpreter, bus: Bus, wake: Callable[[], None], *,
                  rechecks_finished: Callable[[], bool] = lambda: True) -> None:
         self._downloads = downloads
         self._interpreter = interpreter

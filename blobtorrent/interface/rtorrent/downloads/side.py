@@ -20,7 +20,8 @@ from blobtorrent.interface.rtorrent.downloads import (
 from blobtorrent.interface.rtorrent.downloads.aiming import Aiming
 from blobtorrent.interface.rtorrent.downloads.arriving import Arrivals
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads, Engine
-from blobtorrent.interface.rtorrent.downloads.following import EVENTS, OTHER_EVENTS, PREFIX, Follower
+from blobtorrent.interface.rtorrent.downloads.following import EVENTS, OTHER_EVENTS, PREFIX, Bus, Follower
+from blobtorrent.interface.rtorrent.downloads.rows import Rows
 from blobtorrent.interface.rtorrent.downloads.steering import Steering
 from blobtorrent.interface.rtorrent.downloads.views import FILTERED_ON, Views
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.downloads.download import Download
     from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
     from blobtorrent.interface.rtorrent.registry import Command
-    from blobtorrent.runtime.bus import EventBus
 
 Fetch = Callable[[str, Callable[[bytes], None]], None]
 
@@ -43,10 +43,11 @@ class DownloadSide:
     To use it: add `commands()`, call `events`, read the configuration, then `begin`. A request ends with `settle`.
     """
 
-    def __init__(self, engine: Engine, bus: EventBus, interpreter: Interpreter, *, wake: Callable[[], None],
+    def __init__(self, engine: Engine, bus: Bus, interpreter: Interpreter, *, wake: Callable[[], None],
                  fetch: Fetch, keep: Callable[[Download], None],
                  rechecks_finished: Callable[[], bool] = lambda: True) -> None:
         self.downloads = Downloads(engine)
+        self.rows = Rows(self.downloads)
         self.aiming = Aiming(self.downloads)
         self.follower = Follower(self.downloads, interpreter, bus, wake, rechecks_finished=rechecks_finished)
         self.views = Views(self.downloads, lambda: interpreter.context(Trust.FULL))
@@ -64,7 +65,7 @@ class DownloadSide:
         yield from files.commands(downloads)
         yield from peers.commands(downloads)
         yield from trackers.commands(downloads)
-        yield from multicalls.commands(downloads, self.views)
+        yield from multicalls.commands(downloads, self.views, self.rows)
         yield from viewcommands.commands(downloads, self.views, steering)
         yield from loading.commands(downloads, self.arrivals, steering)
 
@@ -81,8 +82,10 @@ class DownloadSide:
                 context.call("method.set_key", [f"{PREFIX}{name}", f"!view.{view}", f"view.filter_download={view}"])
 
     def begin(self) -> None:
-        """Follow the engine from now on; handlers hear of what is there."""
+        """Follow the engine from now on; handlers hear of what is there, and then of what the configuration
+        loads."""
         self.follower.begin()
+        self.arrivals.release()
 
     def poll(self) -> None:
         """Handlers hear of what has happened since."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.queries import StatsOf
-from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.rtorrent.faults import failed
-from blobtorrent.model.details import SessionStats
+from blobtorrent.interface.rtorrent.lategateway import LateGateway
+from blobtorrent.model.details import Figures, SessionStats
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.runtime.metrics import Registry as Metrics
@@ -43,20 +42,37 @@ class SessionEngine(Protocol):
         """End the daemon."""
 
 
-class GatewayEngine:
-    """The engine itself, by its gateway and the daemon's desk."""
+class Keeper(Protocol):
+    """Keeps the settings: what of the Desk is used here. `change` raises BlobTorrentError."""
 
-    def __init__(self, gateway: Gateway, desk: Desk, metrics: Metrics) -> None:
+    def settings(self) -> Settings: ...
+
+    def change(self, patch: Mapping[str, Any]) -> object: ...
+
+    def stop(self) -> None: ...
+
+
+class GatewayEngine:
+    """The engine itself, by its gateway and the daemon's desk. Until `attach` there is none: `keeper` has the settings
+    that it will be made with.
+    """
+
+    def __init__(self, gateway: LateGateway, keeper: Keeper) -> None:
         self._gateway = gateway
-        self._desk = desk
+        self._keeper = keeper
+        self._metrics: Metrics | None = None
+
+    def attach(self, desk: Keeper, metrics: Metrics) -> None:
+        """The engine is there, and so is its gateway."""
+        self._keeper = desk
         self._metrics = metrics
 
     def settings(self) -> Settings:
-        return self._desk.settings()
+        return self._keeper.settings()
 
     def change(self, patch: Mapping[str, Any]) -> None:
         try:
-            self._desk.change(patch)
+            self._keeper.change(patch)
         except BlobTorrentError as error:
             raise failed(error.detail) from None
 
@@ -67,6 +83,8 @@ class GatewayEngine:
         return self._gateway.torrents.values()
 
     def stats(self) -> SessionStats:
+        if self._metrics is None:
+            return SessionStats(Figures(), Figures(), (), self.settings().storage.memory_budget, 0)
         try:
             stats: SessionStats = self._gateway.ask(StatsOf())
         except BlobTorrentError as error:
@@ -74,10 +92,10 @@ class GatewayEngine:
         return stats
 
     def figures(self, name: str) -> Mapping[str, float]:
-        return {
+        return {} if self._metrics is None else {
             ",".join(value for _, value in sample.labels): sample.value
             for sample in self._metrics.snapshot() if sample.name == name
         }
 
     def stop(self) -> None:
-        self._desk.stop()
+        self._keeper.stop()
