@@ -24,7 +24,7 @@ class Command(NamedTuple):
     is_neutral: bool = False    # answers something harmless: there is no such thing in this engine
     doc: str = ""
     category: str = ""
-    is_code: bool = False       # runs programs or defines what is run later: for trusted callers only
+    is_code: bool = False       # runs programs, defines what is run later, reaches beyond torrents: who is trusted may
     is_public: bool = True      # may be called by a request, not only from texts
 
 

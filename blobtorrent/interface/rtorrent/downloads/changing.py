@@ -73,10 +73,7 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
     yield number_setter("d.down.sequential.set", sequential, "Whether pieces are fetched in their order.")
     yield number_setter("d.peers_max.set", peers_max, "Peers at most; 0 for the setting's.")
     yield number_setter("d.uploads_max.set", uploads_max, "Peers that are uploaded to at most.")
-    yield text_setter("d.directory.set", steering.set_directory,
-                      "Where its file is, or the folder that its own folder is in. Nothing is moved.")
-    yield text_setter("d.directory_base.set", steering.set_directory_base,
-                      "Where its files are, without a folder of its own. Nothing is moved.")
+    yield from _folders(steering)
 
     def message(download: Download, text: str) -> None:
         download.message = text
@@ -109,6 +106,22 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
     for name in ("d.complete.set", "d.hashing.set"):
         yield number_setter(name, lambda download, value: None, "Nothing: that is as it is.", is_neutral=True)
     yield text_setter("d.group.set", lambda download, value: None, "Nothing: there is one group.", is_neutral=True)
+
+
+def _folders(steering: Steering) -> Iterator[Command]:
+
+    def setter(name: str, change: Callable[[Context, Download, str], None], doc: str) -> Command:
+
+        def run(context: Context, download: Download, args: Sequence[Value]) -> Value:
+            change(context, download, one_text(args))
+            return None
+
+        return command(name, run, doc)
+
+    yield setter("d.directory.set", steering.set_directory,
+                 "Where its file is, or the folder that its own folder is in. Nothing is moved.")
+    yield setter("d.directory_base.set", steering.set_directory_base,
+                 "Where its files are, without a folder of its own. Nothing is moved.")
 
 
 def _variables(downloads: Downloads) -> Iterator[Command]:
@@ -206,8 +219,10 @@ def _links() -> Iterator[Command]:
                 raise failed(f"Could not delete a link: {error}") from None
         return None
 
-    yield command("d.create_link", create, "TYPE, PREFIX, POSTFIX: makes a symbolic link to its data.")
-    yield command("d.delete_link", delete, "TYPE, PREFIX, POSTFIX: deletes that link.")
+    # A link to its data is a file of any name, wherever programs look for one.
+    yield command("d.create_link", create, "TYPE, PREFIX, POSTFIX: makes a symbolic link to its data.")._replace(
+        is_code=True)
+    yield command("d.delete_link", delete, "TYPE, PREFIX, POSTFIX: deletes that link.")._replace(is_code=True)
 
 
 def list_commands(downloads: Downloads) -> Iterator[Command]:

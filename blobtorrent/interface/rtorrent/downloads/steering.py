@@ -13,10 +13,12 @@ from blobtorrent.core.session.commands import (
     StartTorrent,
     StopTorrent,
 )
+from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.downloads.download import CLOSED, Download, Phase
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.following import Follower
 from blobtorrent.interface.rtorrent.faults import Fault, failed
+from blobtorrent.interface.rtorrent.reach import require_folder
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.runtime.logs import get_logger
 
@@ -129,15 +131,17 @@ class Steering:
 
     # ---- folders
 
-    def set_directory(self, download: Download, path: str) -> None:
+    def set_directory(self, context: Context, download: Download, path: str) -> None:
         """Its file or folder is in this folder: somebody has moved it there, or it is yet to be made."""
         folder = folder_of(path)
+        require_folder(context, str(folder), download.root)
         name = None if download.status.lacks_metadata else download.status.name
         self._place(download, folder, name if os.path.basename(download.own_path) != name else None)
 
-    def set_directory_base(self, download: Download, path: str) -> None:
+    def set_directory_base(self, context: Context, download: Download, path: str) -> None:
         """The same, but a folder of its own is this one, whatever it is called."""
         folder = folder_of(path)
+        require_folder(context, str(folder), download.root)
         if not self._downloads.shape(download).is_multi_file:
             self._place(download, folder, None)
             return
@@ -155,14 +159,21 @@ class Steering:
     # ---- the .torrent file that it came from
 
     def delete_tied(self, download: Download) -> None:
-        """Delete that file, and be tied to none. What cannot be deleted is left."""
+        """Delete that file, and be tied to none. What cannot be deleted is left, and so is a file that is not its
+        .torrent: anybody may say what it is tied to."""
+        from blobtorrent.core.session.sources import read_file
+        from blobtorrent.protocol.metafile import parse_torrent
+
         path = download.text("tied_to_file")
         if not path:
             return
         try:
-            if os.path.isfile(os.path.expanduser(path)):
-                os.unlink(os.path.expanduser(path))
-        except (OSError, ValueError) as error:
+            file = os.path.expanduser(path)
+            if os.path.isfile(file):
+                if parse_torrent(read_file(file)).info_hash != download.info_hash:
+                    raise ValueError("it is another torrent")
+                os.unlink(file)
+        except (OSError, ValueError, BlobTorrentError) as error:
             log.warning("a tied file was not deleted", path=path, reason=str(error))
         if not download.is_gone:
             self._downloads.set_texts(download, {"tied_to_file": None})

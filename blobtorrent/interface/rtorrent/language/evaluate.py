@@ -164,5 +164,5 @@ def _require(trust: Trust, command: Command) -> None:
     if trust is Trust.SAFE and not command.is_safe:
         raise Fault(REFUSED, f'Command "{command.name}" is not allowed for untrusted connections.')
     if command.is_code:
-        raise Fault(REFUSED, f'Command "{command.name}" is not allowed here: it runs code, and this listener is not '
-                             "named in the setting rtorrent.trusted.")
+        raise Fault(REFUSED, f'Command "{command.name}" is not allowed here: it runs code or reaches beyond '
+                             "torrents, and this listener is not named in the setting rtorrent.trusted.")

@@ -6,10 +6,12 @@ again: a configuration file says the same at each start.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.interface.rtorrent.context import Context
+from blobtorrent.interface.rtorrent.reach import require_folder
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.engine import SessionEngine
 from blobtorrent.interface.rtorrent.session.making import command, getter
@@ -35,6 +37,7 @@ class Mapped(NamedTuple):
     doc: str
     answers: bool = True               # the setter answers the new value
     is_flag: bool = False              # what is not 0 is 1
+    is_folder: bool = False            # files are put there
 
 
 class MappedSettings:
@@ -54,8 +57,10 @@ class MappedSettings:
             said, then = self._said.get(row.name, (reading, None))
             return said if reading == then else reading
 
-        def write(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
+        def write(context: Context, _item: Any, args: Sequence[Value]) -> Value:
             value = read_argument(row.kind, args)
+            if row.is_folder:
+                require_folder(context, os.path.expanduser(str(value)), str(row.read(self._engine.settings())))
             if row.is_flag:
                 value = int(bool(value))
             if row.read(self._engine.settings()) != value:
@@ -77,7 +82,8 @@ def _most(value: int, maximum: int) -> int:
 TABLE = (
     Mapped(
         "directory.default", Kind.TEXT, lambda settings: str(settings.storage.download_dir),
-        lambda value: {"storage": {"download_dir": value}}, "Folder that torrents are downloaded to."),
+        lambda value: {"storage": {"download_dir": value}}, "Folder that torrents are downloaded to.",
+        is_folder=True),
     Mapped(
         "network.max_open_sockets", Kind.NUMBER, lambda settings: settings.network.max_peers,
         lambda value: {"network": {"max_peers": _most(value, MAX_PEERS)}},

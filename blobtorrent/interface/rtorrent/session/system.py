@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.faults import failed
+from blobtorrent.interface.rtorrent.reach import require_folder
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.engine import SessionEngine
 from blobtorrent.interface.rtorrent.session.making import Answer, command, getter
@@ -102,11 +103,13 @@ class System:
         self._name = one_text(args)
         return self._name
 
-    def _set_folder(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
+    def _set_folder(self, context: Context, _item: Any, args: Sequence[Value]) -> Value:
         folder = one_text(args)
         if self._is_enabled:
             raise failed("Tried to change session directory while it is enabled.")
-        self._folder = self._working.full(folder) if folder else ""
+        path = self._working.full(folder) if folder else ""
+        require_folder(context, path, self._folder)
+        self._folder = path
         return None
 
     def _real_folder(self) -> Value:
@@ -120,10 +123,12 @@ class System:
     def _process(self) -> Iterator[Command]:
         yield getter("system.cwd", lambda: self._working.path, "The folder that relative paths of commands are below.",
                      returns="string", category=SYSTEM)
-        yield command("system.cwd.set", self._set_cwd, "Sets system.cwd.", category=SYSTEM)
-        yield command("system.umask.set", _set_umask, "Which bits new files lack, in octal digits.", category=SYSTEM)
+        # Programs are run in that folder, all that we write goes by that mask, and secrets are in the environment.
+        yield command("system.cwd.set", self._set_cwd, "Sets system.cwd.", category=SYSTEM, is_code=True)
+        yield command("system.umask.set", _set_umask, "Which bits new files lack, in octal digits.", category=SYSTEM,
+                      is_code=True)
         yield command("system.env", _variable, "NAME: a variable of the daemon's environment; empty: there is none.",
-                      returns="string", category=SYSTEM)
+                      returns="string", category=SYSTEM, is_code=True)
         yield getter("system.daemon", lambda: self._is_daemon, "Whether a screen was not wanted; there is none.",
                      category=SYSTEM, is_neutral=True)
         yield command("system.daemon.set", self._set_daemon, "Sets system.daemon.", returns="i8", category=SYSTEM,
