@@ -23,14 +23,15 @@ class Daemon(Program):
     and gone after the test.
 
     It listens on free ports of the loopback interface only. `settings` is the text of its settings file, `words` are
-    more of its command line. The same folder can be given to a next one. The log stays readable after the end.
+    more of its command line. The same folder can be given to a next one. The log stays readable after the end. A daemon
+    for several tests brings a `runtime` directory of its own.
     """
 
     def __init__(self, folder: Path, *words: str, settings: str = "",
-                 environ: Mapping[str, str] | None = None) -> None:
+                 environ: Mapping[str, str] | None = None, runtime: Path | None = None) -> None:
         self.folder = folder
         self.state = folder / "state"
-        self.runtime = memory_for(folder)
+        self.runtime = runtime or memory_for(folder)
         self.downloads = folder / "downloads"
         self.config = folder / "blobtorrent.toml"
         self.downloads.mkdir(parents=True, exist_ok=True)

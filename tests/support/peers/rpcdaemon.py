@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import socket
+import tempfile
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.support.payload import Sample
+from tests.support.peers.daemon import Daemon
 from tests.support.peers.program import free_port, wait_until
 from tests.support.peers.rtorrent import scgi_call
-from tests.support.peers.seedbox import Seedbox
 
 PATIENCE_S = 30.0
 _QUIET = """
@@ -31,7 +33,7 @@ listen = ["unix:rest.sock"]
 """
 
 
-class RpcDaemon(Seedbox):
+class RpcDaemon(Daemon):
     """Its interface is at the UNIX socket `socket`, at `scgi_port` of the loopback interface, which is trusted, and
     over HTTP at `http_port`, which is not. `rc` are lines of an rTorrent configuration; `more` is put at the end of
     its settings, `rpc` are other settings of its section `rtorrent`.
@@ -42,6 +44,8 @@ class RpcDaemon(Seedbox):
         self.rc = folder / "rtorrent.rc"
         folder.mkdir(parents=True, exist_ok=True)
         self.rc.write_text("".join(f"{line}\n" for line in rc))
+        # Sockets have short names, and those of a module outlive a test.
+        runtime = Path(tempfile.mkdtemp(prefix="rpc-"))
         super().__init__(folder, "-n", "-o", f"import={self.rc}", settings=f"""
 {_QUIET.format(downloads=folder / "downloads")}
 [rtorrent]
@@ -50,7 +54,7 @@ http_listen = ["127.0.0.1:{self.http_port}"]
 trusted = ["127.0.0.1:{self.scgi_port}"]
 {rpc}
 {more}
-""")
+""", runtime=runtime)
         # What the command line sets, a configuration cannot change.
         place = self._command.index(f"storage.download_dir='{self.downloads}'")
         del self._command[place - 1:place + 1]
@@ -61,6 +65,10 @@ trusted = ["127.0.0.1:{self.scgi_port}"]
         wait_until(self.socket.is_socket, PATIENCE_S, "the socket of the interface")
         self.ask("system.pid")         # is answered when the configuration was run
 
+    def close(self) -> None:
+        super().close()
+        shutil.rmtree(self.runtime, ignore_errors=True)
+
     def ask(self, command: str, *arguments: Any) -> Any:
         """What a command answers, over SCGI; xmlrpc.client.Fault when it fails."""
         return scgi_call(self.socket, command, *arguments)
@@ -70,20 +78,26 @@ trusted = ["127.0.0.1:{self.scgi_port}"]
         return [self.ask(f"d.{name}", digits(sample)) for name in getters]
 
     def wait_for(self, sample: Sample, value: Any, getter: str) -> None:
+        def found() -> list[Any] | None:
+            try:
+                return self.facts(sample, getter)
+            except xmlrpc.client.Fault:
+                return None
+
         try:
-            wait_until(lambda: self._facts_or_none(sample, getter) == [value], PATIENCE_S, f"d.{getter} to be {value!r}")
+            wait_until(lambda: found() == [value], PATIENCE_S, f"d.{getter} to be {value!r}")
         except TimeoutError as error:
-            raise AssertionError(f"{error}; it is {self._facts_or_none(sample, getter)}\n{self.output()}") from None
+            raise AssertionError(f"{error}; it is {found()}\n{self.output()[-2000:]}") from None
 
     def failed_lines(self) -> list[str]:
         """Lines of the configuration that failed, as the log tells them."""
         return [line for line in self.output().splitlines() if "a line of rTorrent's configuration fails" in line]
 
-    def post(self, body: bytes, headers: Mapping[str, str] = {}) -> tuple[int, bytes]:  # noqa: B006   never changed
+    def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
         """A request to /RPC2 over HTTP: the status and the body of the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=PATIENCE_S)
         try:
-            connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml", **headers})
+            connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml", **(headers or {})})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -98,12 +112,6 @@ trusted = ["127.0.0.1:{self.scgi_port}"]
             link.connect(str(self.socket))
             link.sendall(b"%d:%s,%s" % (len(head), head, body))
             return b"".join(iter(lambda: link.recv(65536), b""))
-
-    def _facts_or_none(self, sample: Sample, getter: str) -> list[Any] | None:
-        try:
-            return self.facts(sample, getter)
-        except xmlrpc.client.Fault:
-            return None
 
 
 def digits(sample: Sample) -> str:
