@@ -191,12 +191,10 @@ network.http.cacert get_http_cacert http_cacert
 network.http.cacert.set set_http_cacert
 network.http.capath get_http_capath http_capath
 network.http.capath.set set_http_capath
-network.http.max_open get_max_open_http
-network.http.max_open.set set_max_open_http
-network.http.max_total_connections network.http.max_open
-network.http.max_total_connections.set network.http.max_open.set
-network.http.proxy_address get_http_proxy http_proxy
-network.http.proxy_address.set set_http_proxy
+network.http.max_total_connections network.http.max_open get_max_open_http
+network.http.max_total_connections.set network.http.max_open.set set_max_open_http
+network.http.proxy_address get_http_proxy http_proxy network.proxy.http
+network.http.proxy_address.set set_http_proxy network.proxy.http.set
 network.listen.port.random network.port_random
 network.listen.port.random.set network.port_random.set port_random
 network.listen.port.range network.port_range
@@ -205,17 +203,19 @@ network.local_address get_ip
 network.local_address.set ip set_ip
 network.max_open_files get_max_open_files
 network.max_open_files.set set_max_open_files
-network.max_open_sockets get_max_open_sockets
+network.max_open_sockets get_max_open_sockets system.sockets.max_size
+network.max_open_sockets.set system.sockets.max_size.set
+network.open_sockets system.sockets.size
 network.port_open get_port_open port_open
 network.port_open.set set_port_open
-network.port_random get_port_random
-network.port_random.set port_random set_port_random
-network.port_range get_port_range
-network.port_range.set port_range set_port_range
+network.port_random get_port_random network.listen.port.random
+network.port_random.set port_random set_port_random network.listen.port.random.set
+network.port_range get_port_range network.listen.port.range
+network.port_range.set port_range set_port_range network.listen.port.range.set
 network.proxy.http network.http.proxy_address
-network.proxy.http.set network.http.proxy_address.set proxy_address
-network.proxy_address get_proxy_address
-network.proxy_address.set proxy_address set_proxy_address
+network.proxy.http.set network.http.proxy_address.set
+network.proxy_address get_proxy_address network.proxy.global
+network.proxy_address.set proxy_address set_proxy_address network.proxy.global.set
 network.receive_buffer.size get_receive_buffer_size
 network.receive_buffer.size.set set_receive_buffer_size
 network.scgi.dont_route get_scgi_dont_route
@@ -269,7 +269,7 @@ protocol.pex.set peer_exchange set_peer_exchange
 schedule schedule2
 schedule.remove schedule_remove2
 schedule2 schedule
-schedule_remove2 schedule_remove
+schedule_remove2 schedule_remove schedule.remove
 session.name get_name
 session.name.set set_name
 session.on_completion get_session_on_completion

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.desk import Desk
-from blobtorrent.interface.rtorrent import aliases
 from blobtorrent.interface.rtorrent.calls import Calls
 from blobtorrent.interface.rtorrent.commands import arithmetic, conversions, language, methods, texts
 from blobtorrent.interface.rtorrent.context import Trust
@@ -87,7 +86,6 @@ class Machinery:
         self.downloads.follower.listeners.append(self._folder.on_event)
         self._add(self.downloads.commands())
         self.downloads.events()
-        aliases.install(self.registry)
         self.session.finish(self.interpreter)
         self.registry.close_own()
         self._calls = Calls(self.interpreter, self.downloads.aiming.read)

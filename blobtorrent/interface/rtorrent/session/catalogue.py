@@ -9,7 +9,6 @@ from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session import listening, ratiogroups
 from blobtorrent.interface.rtorrent.session.addresstables import AddressTables
-from blobtorrent.interface.rtorrent.session.aliases import add_names
 from blobtorrent.interface.rtorrent.session.chokegroups import ChokeGroups
 from blobtorrent.interface.rtorrent.session.dht import Dht
 from blobtorrent.interface.rtorrent.session.engine import SessionEngine
@@ -64,7 +63,6 @@ class SessionCommands:
     def finish(self, interpreter: Interpreter) -> None:
         """What is made of other commands: to be called when all of them are in the registry."""
         ratiogroups.make_usual_group(interpreter.context())
-        add_names(interpreter.registry)
         aliases.install(interpreter.registry)
 
     def next_due_s(self) -> float | None:
