@@ -51,8 +51,12 @@ class TrustStage:
         self.session.finish(self.interpreter)
         self.registry.add(Command(CANARY, Target.ANY, self._sing, "string", is_code=True))
         self.calls = Calls(self.interpreter, self.side.aiming.read)
-        self.engine.add("alpha")
-        self.side.downloads.refresh()
+        self._restock()
+
+    def _restock(self) -> None:
+        if not self.side.downloads.all():
+            self.engine.add("alpha")
+            self.side.downloads.refresh()
 
     def _sing(self, context: Context, _item: Any, _args: Sequence[Value]) -> Value:
         self.sung.append(self.doing)
@@ -60,7 +64,7 @@ class TrustStage:
 
     def aims(self) -> dict[Target, Aim]:
         """One target of each kind, as far as there are."""
-        (download,) = self.side.downloads.all()
+        download = self.side.downloads.all()[0]
         return {
             Target.DOWNLOAD: Aim(Target.DOWNLOAD, download),
             Target.FILE: Aim(Target.FILE, FileAim(FileRows(self.side.downloads, download), 0)),
@@ -68,7 +72,8 @@ class TrustStage:
         }
 
     def call(self, command: Command, args: Sequence[Value], trust: Trust) -> None:
-        """Whatever comes of it."""
+        """Whatever comes of it. What it erases comes again."""
+        self._restock()
         context = self.interpreter.context(trust)
         if command.target in self.aims():
             context = context.at(self.aims()[command.target])

@@ -7,10 +7,13 @@ its own. Whatever is wrong with it is only logged: the client sees that no downl
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import base64
 import binascii
+import fnmatch
 import glob
 import os
+import stat
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.core.session.commands import AddTorrent, RecheckTorrent, StartTorrent, StopTorrent
@@ -35,6 +38,7 @@ ADD_S = 30.0                           # for an addition to be safe on disk
 LEAVE_S = 5.0                          # for one of the same torrent that was erased just now to be gone
 LOOK_S = 0.02
 MAX_MATCHES = 10_000                   # files of one pattern
+MAX_SEEN = 100_000                     # names that are held against it
 MAX_CACHED = 100_000
 
 _URL_SCHEMES = ("http:", "https:")
@@ -133,10 +137,13 @@ class Arrivals:
         from blobtorrent.core.session.sources import read_file
 
         try:
-            mtime = os.stat(path).st_mtime_ns
+            status = os.stat(path)
+            if not stat.S_ISREG(status.st_mode):           # a pipe or a device would have everybody wait
+                raise ValueError("it is no file")
         except (OSError, ValueError) as error:
             self._complain(f"Could not open file: {path}", str(error), order)
             return
+        mtime = status.st_mtime_ns
         if self._mtimes.get(path) == mtime:
             return
         if len(self._mtimes) >= MAX_CACHED:
@@ -249,10 +256,33 @@ class Arrivals:
 
 
 def matches(pattern: str) -> Sequence[str]:
-    """The path itself, or those that a pattern matches, sorted."""
+    """The path itself, or those that a pattern matches, sorted. Raises Fault when there is too much to look through:
+    others wait meanwhile."""
     path = os.path.expanduser(pattern)
-    if not path:
+    if not path or "\0" in path:
         return ()
     if not glob.has_magic(path):
         return (path,)
-    return sorted(glob.glob(path))[:MAX_MATCHES]
+    found, num_seen = ["/" if path.startswith("/") else ""], 0
+    for part in filter(None, path.split("/")):
+        if not glob.has_magic(part):
+            found = [os.path.join(folder, part) for folder in found]
+            continue
+        folders, found = found, []
+        for folder in folders:
+            names = _names_in(folder)
+            num_seen += 1 + len(names)
+            if num_seen > MAX_SEEN:
+                raise failed("Too many files to look through.")
+            found += [os.path.join(folder, name) for name in fnmatch.filter(names, part)
+                      if not name.startswith(".") or part.startswith(".")]
+    return sorted(filter(os.path.lexists, found))[:MAX_MATCHES]
+
+
+def _names_in(folder: str) -> list[str]:
+    """What is in a folder; nothing when it is none, or may not be read."""
+    try:
+        with os.scandir(folder or ".") as entries:
+            return [entry.name for entry in islice(entries, MAX_SEEN + 1)]
+    except OSError:
+        return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -71,6 +72,8 @@ class AddressTables:
         require_word(verdict, tuple(VERDICTS))
         path = self._working.full(text)
         try:
+            if not os.path.isfile(path):                   # a pipe or a device would have everybody wait
+                raise ValueError("it is no file")
             with open(path, "rb") as file:
                 lines = file.read(MAX_LIST_BYTES).decode("utf-8", "replace").splitlines()
         except (OSError, ValueError):

@@ -22,9 +22,9 @@ CODE = re.compile(
     r"|view[._](filter|filter[._]on|filter\.temp|sort_new|sort_current|event_added|event_removed)|directory\.watch\..*"
     r"|(network\.)?scgi[._](open_)?(local|port|systemd)|(d\.)?(create|delete)_link|system\.(cwd\.set|umask\.set|env)")
 SMUGGLED = (
-    f"{CANARY}=", f"${CANARY}=", f"cat=${CANARY}=", f"branch={CANARY}=,{CANARY}=", f"try={CANARY}=", f"catch={{{CANARY}=}}",
-    f"x;{CANARY}=", f"main,{CANARY}=", f"\n{CANARY}=", f"(({CANARY}))", f"d.multicall2=,main,{CANARY}=",
-    f"schedule2=x,0,1,{CANARY}=", f"method.set_key=event.download.resumed,x,{CANARY}=", f"view.filter=main,{CANARY}=",
+    f"{CANARY}=", f"${CANARY}=", f"cat=${CANARY}=", f"branch={CANARY}=,{CANARY}=", f"try={CANARY}=",
+    f"catch={{{CANARY}=}}", f"x;{CANARY}=", f"main,{CANARY}=", f"\n{CANARY}=", f"(({CANARY}))",
+    f"d.multicall2=,main,{CANARY}=", f"schedule2=x,0,1,{CANARY}=", f"method.set_key=event.download.resumed,x,{CANARY}=", f"view.filter=main,{CANARY}=",
 )
 NAMES = ("main", "event.download.resumed", "1", "seeding", "")
 
@@ -62,7 +62,8 @@ def test_strangers_change_no_more_than_rtorrent_lets_them():
     """What is safe here and not marked there only reads."""
     stage = TrustStage()
     marked = set(lists("untrusted-safe-0.16.20.txt"))
-    changing = re.compile(r".*[._](set|insert|push_back|erase|start|stop|load|enable|disable)\b.*|.*\.set_.*|load.*|print")
+    changing = re.compile(
+        r".*[._](set|insert|push_back|erase|start|stop|load|enable|disable)\b.*|.*\.set_.*|load.*|print")
     more = {command.name for command in stage.registry.commands() if command.is_safe} - marked
     assert not [name for name in more if changing.fullmatch(name)]
 
@@ -73,9 +74,6 @@ def test_no_text_given_to_any_command_makes_anybody_run_code():
     for command, text in product(quiet, SMUGGLED):
         for args in ([text], [[text]], ["main", text], ["1", text, text], ["x", "0", "1", text], ["", text, text]):
             stage.call(command, args, Trust.NO_CODE)
-        if not stage.side.downloads.all():
-            stage.engine.add("alpha")
-            stage.side.downloads.refresh()
     stage.go_on()
     assert not stage.sung
 
@@ -118,7 +116,8 @@ def test_columns_that_were_read_for_one_caller_are_refused_to_another():
 
 # ---- files
 
-@pytest.mark.parametrize("name", ["d.directory.set", "d.directory_base.set", "directory.default.set", "session.path.set"])
+@pytest.mark.parametrize("name", [
+    "d.directory.set", "d.directory_base.set", "directory.default.set", "session.path.set"])
 @pytest.mark.parametrize("folder", ["/etc", "/usr/local/bin", "~", "~/..", "/", "~/.ssh", "~/x/../.config/autostart",
                                     "/run/user/1000", "/proc/self/cwd/.ssh"])
 def test_files_are_not_put_where_programs_look_for_them(name, folder, monkeypatch):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.interface.rtorrent.context import Trust
+from blobtorrent.interface.rtorrent.downloads import arriving
+from blobtorrent.interface.rtorrent.downloads.arriving import matches
 from blobtorrent.interface.rtorrent.faults import Fault
 from tests.support.rtorrentdownloads import NOW, Stage
 from tests.support.rtorrentengine import FIXTURES
@@ -67,6 +69,36 @@ def test_a_file_is_tied_and_goes_with_its_download_and_is_not_loaded_twice(tmp_p
     stage.call("load.normal", "", str(file))
     stage.call("d.erase", stage.only().hash)
     assert not file.exists()
+
+
+def test_a_pattern_is_a_shells(tmp_path: Path) -> None:
+    for name in ("b/x.torrent", "a/x.torrent", "a/.x.torrent", "a/y.txt", ".c/x.torrent"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert matches(f"{tmp_path}/*/x.*") == [f"{tmp_path}/a/x.torrent", f"{tmp_path}/b/x.torrent"]
+    assert matches(f"{tmp_path}/a/.*") == [f"{tmp_path}/a/.x.torrent"]
+    assert matches(f"{tmp_path}/[ab]/../?/y.txt") == [f"{tmp_path}/a/../a/y.txt", f"{tmp_path}/b/../a/y.txt"]
+    assert matches(f"{tmp_path}/nowhere/*") == []
+
+
+def test_a_pattern_does_not_walk_the_whole_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arriving, "MAX_SEEN", 20)
+    for number in range(10):
+        (tmp_path / str(number) / "x").mkdir(parents=True)
+    assert len(matches(f"{tmp_path}/*")) == 10
+    with pytest.raises(Fault, match="Too many files"):
+        matches(f"{tmp_path}/*/*/*")
+
+
+@pytest.mark.timeout(10)
+def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.torrent")
+    stage = Stage()
+    for path in (tmp_path / "pipe.torrent", Path("/dev/zero"), tmp_path):
+        assert stage.call("load.normal", "", str(path)) is None
+        with pytest.raises(Fault, match="no file"):
+            stage.call("load.throw", "", str(path))
+    assert stage.call("download_list", "") == []
 
 
 def test_whom_nobody_trusts_loads_nothing() -> None:
