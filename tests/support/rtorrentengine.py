@@ -10,6 +10,7 @@ from blobtorrent.core.session.commands import (
     AddTorrent,
     ChangeTorrent,
     FilesOf,
+    HandlePeer,
     MoveTorrent,
     PauseTorrent,
     RecheckTorrent,
@@ -20,7 +21,7 @@ from blobtorrent.core.session.commands import (
     StopTorrent,
 )
 from blobtorrent.core.session.filestatus import file_statuses
-from blobtorrent.core.session.queries import MetainfoOf, PeersOf, PiecesOf, TrackersOf
+from blobtorrent.core.session.queries import MetainfoOf, Overview, OverviewsOf, PeersOf, PiecesOf, TrackersOf
 from blobtorrent.core.session.record import Wishes
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.details import PeerReport, PeerStatus, PieceReport, TrackerStatus
@@ -92,6 +93,9 @@ class FakeEngine:
         self.asked.append(command)
         if isinstance(command, AddTorrent):
             return self._add_torrent(command)
+        if isinstance(command, OverviewsOf):
+            return {info_hash: Overview(self.metainfo(info_hash).shape, self.trackers[info_hash])
+                    for info_hash in command.info_hashes if info_hash in self.raw}
         info_hash = command.info_hash
         status = self.status(info_hash)
         if isinstance(command, FilesOf):
@@ -149,5 +153,5 @@ class FakeEngine:
             name = command.name or Path(status.own_path).name
             self.publish(status._replace(
                 download_dir=str(command.download_dir), own_path=str(command.download_dir / name)))
-        else:
+        elif not isinstance(command, HandlePeer):
             raise Invalid("fake.unknown", f"{type(command).__name__} is not known to this engine")

@@ -20,6 +20,7 @@ from blobtorrent.core.session.closing import Closer
 from blobtorrent.core.session.commands import (
     AddPeers,
     AddTorrent,
+    HandlePeer,
     Reannounce,
     RecheckTorrent,
     RemoveTorrent,
@@ -176,6 +177,7 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
     session.commands.update({
         AddTorrent: torrents.add,
         AddPeers: torrents.add_peers,
+        HandlePeer: torrents.handle_peer,
         StartTorrent: torrents.start,
         StopTorrent: torrents.stop,
         RemoveTorrent: torrents.remove,

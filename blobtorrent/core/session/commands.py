@@ -18,6 +18,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from blobtorrent.core.session.queries import Query
+    from blobtorrent.model.details import PeerTreatment
     from blobtorrent.model.magnet import MagnetLink
 
 T = TypeVar("T")
@@ -113,6 +114,15 @@ class AddPeers(NamedTuple):
     info_hash: InfoHash
     peers: tuple[Endpoint, ...]
     names: tuple[str, ...] = ()
+
+
+class HandlePeer(NamedTuple):
+    """Deal with a connected peer in another way. Answered by None at once; NotFound for an unknown torrent. Nothing
+    happens when the peer is gone."""
+
+    info_hash: InfoHash
+    peer: Endpoint
+    treatment: "PeerTreatment"
 
 
 class StartTorrent(NamedTuple):
@@ -269,8 +279,8 @@ class StopSession:
 
 
 TorrentCommand = (
-    AddTorrent | AddPeers | StartTorrent | StopTorrent | PauseTorrent | RemoveTorrent | RecheckTorrent | Reannounce
-    | MoveTorrent | RenamePath | ChangeTorrent | SetTrackers | AddTrackers | FilesOf
+    AddTorrent | AddPeers | HandlePeer | StartTorrent | StopTorrent | PauseTorrent | RemoveTorrent | RecheckTorrent
+    | Reannounce | MoveTorrent | RenamePath | ChangeTorrent | SetTrackers | AddTrackers | FilesOf
 )
 Command = OpenListeners | TorrentCommand | ApplySettings | DrainSession | StopSession
 

@@ -28,6 +28,7 @@ from blobtorrent.core.session.queries import (
     ContentOf,
     Explain,
     MetainfoOf,
+    OverviewsOf,
     PeersOf,
     PiecesOf,
     StatsOf,
@@ -59,7 +60,7 @@ from blobtorrent.storage.filejobs import (
     StoreMoved,
 )
 from blobtorrent.storage.jobs import StoreSynced
-from blobtorrent.storage.state.library import TorrentKept, TorrentLoaded, TorrentRead
+from blobtorrent.storage.state.library import TorrentKept, TorrentLoaded, TorrentRead, TorrentsSurveyed
 from blobtorrent.storage.state.statethread import StateSaved
 
 if TYPE_CHECKING:
@@ -143,11 +144,13 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         Explain: explain,
         StatsOf: ledger.stats_of,
         ContentOf: answers.content_of,
+        OverviewsOf: answers.overviews_of,
     })
     session.messages.update({
         TorrentKept: parts.additions.on_kept,
         TorrentLoaded: parts.metainfos.on_loaded,
         TorrentRead: answers.on_read,
+        TorrentsSurveyed: answers.on_surveyed,
         TorrentsRestored: restorer.on_torrents,
         RestoreEnded: restorer.on_end,
         PeersTold: answers.on_peers,

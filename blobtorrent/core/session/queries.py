@@ -4,7 +4,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from blobtorrent.model.details import TrackerStatus
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.metainfo import Shape
 
 
 class PeersOf(NamedTuple):
@@ -57,6 +59,22 @@ class FileContent(NamedTuple):
     have_wire: bytes
 
 
+class OverviewsOf(NamedTuple):
+    """Answered by a dict: the Overview of each of these that is there and whose .torrent file can be read."""
+
+    info_hashes: tuple[InfoHash, ...]
+
+
+class Overview(NamedTuple):
+    """What a list shows of a torrent and no snapshot has: `shape` is that of its metainfo, None for a magnet link.
+
+    `trackers` are in the order of the tiers.
+    """
+
+    shape: Shape | None
+    trackers: tuple[TrackerStatus, ...]
+
+
 class Explain(NamedTuple):
     """Answered by an Explanation; NotFound."""
 
@@ -67,4 +85,4 @@ class StatsOf(NamedTuple):
     """Answered by SessionStats."""
 
 
-Query = PeersOf | TrackersOf | PiecesOf | WebSeedsOf | MetainfoOf | ContentOf | Explain | StatsOf
+Query = PeersOf | TrackersOf | PiecesOf | WebSeedsOf | MetainfoOf | ContentOf | Explain | StatsOf | OverviewsOf

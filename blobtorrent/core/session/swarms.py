@@ -26,6 +26,7 @@ from blobtorrent.core.swarm.messages import (
     SwarmReport,
     SwarmSettings,
     Totals,
+    TreatPeer,
     WantPieces,
 )
 from blobtorrent.core.swarm.peers import MAX_KEPT
@@ -36,6 +37,7 @@ from blobtorrent.runtime.clock import Clock
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.metadatamessages import MetadataReport
+    from blobtorrent.model.details import PeerTreatment
 
 CLIENT_VERSION = f"BlobTorrent {__version__}".encode()     # as peers are told (BEP 10)
 MAX_METADATA_LINKS = 50                # of one torrent whose metadata is fetched
@@ -168,6 +170,11 @@ class SwarmManager:
         """Have its swarm, if it is open, part with the peers that its former tracker named."""
         if torrent.swarm_is_open:
             self._outlets.shard_of(torrent.info_hash).post(DropPeers(torrent.info_hash))
+
+    def treat_peer(self, torrent: Torrent, peer: Endpoint, treatment: PeerTreatment) -> None:
+        """Have its swarm, if it is open, deal with a peer in another way."""
+        if torrent.swarm_is_open:
+            self._outlets.shard_of(torrent.info_hash).post(TreatPeer(torrent.info_hash, peer, treatment))
 
     def change(self, torrent: Torrent) -> None:
         """Tell the torrent's swarm its settings anew, if it is open."""

@@ -15,6 +15,7 @@ from blobtorrent.core.session.admission import Admission
 from blobtorrent.core.session.commands import (
     AddPeers,
     AddTorrent,
+    HandlePeer,
     RecheckTorrent,
     RemoveTorrent,
     Reply,
@@ -139,6 +140,10 @@ class TorrentManager:
             self.look_up(torrent)
         self._keeper.save(torrent, reply.give)
         return reply
+
+    def handle_peer(self, command: HandlePeer, _reply: Reply[Any]) -> None:
+        """Raises NotFound."""
+        self._swarms.treat_peer(self._roster.known(command.info_hash), command.peer, command.treatment)
 
     def start(self, command: StartTorrent, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, or Conflict ("torrent.not-stopped", "torrent.goal-met", "torrent.removing")."""

@@ -62,10 +62,10 @@ class PeerLink:
 
     __slots__ = (
         "arriving", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint", "extended",
-        "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node", "haves_told", "intake", "is_incoming",
-        "is_optimistic", "is_suspect", "last_block_at", "last_heard_at", "last_sent_at", "last_taken_at", "linked_at",
-        "mask", "number", "outstanding", "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked",
-        "up", "wanted", "window", "working_on",
+        "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node", "haves_told", "intake", "is_denied",
+        "is_incoming", "is_optimistic", "is_suspect", "last_block_at", "last_heard_at", "last_sent_at", "last_taken_at",
+        "linked_at", "mask", "number", "outstanding", "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm",
+        "unasked", "up", "wanted", "window", "working_on",
     )
 
     intake: Intake
@@ -104,6 +104,7 @@ class PeerLink:
         self.queued_upload_bytes = 0           # being read or sent
         self.given = Given()
         self.is_optimistic = False
+        self.is_denied = False                 # the torrent's owner wants nothing sent to it
         self.up = RateMeter()
 
         self.haves_told = 0                    # how far into the swarm's list of new pieces the peer was told
@@ -306,7 +307,7 @@ class PeerLink:
 
     @property
     def wants_data(self) -> bool:
-        return self.state.peer_interested
+        return self.state.peer_interested and not self.is_denied
 
     @property
     def given_per_s(self) -> float:

@@ -14,7 +14,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
-    from blobtorrent.model.details import PartialPiece, PeerStatus, WebSeedStatus
+    from blobtorrent.model.details import PartialPiece, PeerStatus, PeerTreatment, WebSeedStatus
     from blobtorrent.storage.live.livefile import LiveTorrent
 
 
@@ -158,6 +158,14 @@ class DropPeers(NamedTuple):
     """The torrent, a private one, has another tracker: part with all peers but those that the user named (BEP 27)."""
 
     info_hash: InfoHash
+
+
+class TreatPeer(NamedTuple):
+    """Deal with the connected peer at this address as its torrent's owner wants. Nothing happens when it is gone."""
+
+    info_hash: InfoHash
+    endpoint: Endpoint
+    treatment: "PeerTreatment"
 
 
 class RetireSwarm(NamedTuple):

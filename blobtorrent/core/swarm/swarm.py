@@ -319,13 +319,6 @@ class Swarm:
         self.dial()
         self.pulse.hurry()
 
-    def drop_peers(self) -> None:
-        """Part with all but those that the user named."""
-        self.peers.forget_tracker()
-        for link in list(self.links):
-            if self.peers.source_of(link.endpoint) is None:
-                self.lose(link, NetworkError("net.other-tracker", "the torrent has another tracker now"))
-
     def peers_to_keep(self) -> tuple[KnownAddress, ...]:
         """Whom to dial first in the next run."""
         connected = {endpoint: link.down.total for link in self.links if (endpoint := link.listening_at) is not None}

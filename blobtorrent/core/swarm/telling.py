@@ -80,4 +80,5 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         up_bytes_per_s=int(link.up.rate),
         downloaded_bytes=link.down.total,
         uploaded_bytes=link.up.total,
+        is_denied=link.is_denied,
     )

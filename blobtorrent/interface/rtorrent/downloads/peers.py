@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote_from_bytes
 
-from blobtorrent.core.session.commands import AddPeers
+from blobtorrent.core.session.commands import AddPeers, HandlePeer
 from blobtorrent.interface.rtorrent.context import Aim, Context, Target
 from blobtorrent.interface.rtorrent.downloads.aiming import Aiming, PeerAim
 from blobtorrent.interface.rtorrent.downloads.download import Download
@@ -15,7 +15,7 @@ from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value, one_text, to_text
 from blobtorrent.model.address import Endpoint, parse_endpoint
-from blobtorrent.model.details import PeerStatus
+from blobtorrent.model.details import PeerStatus, PeerTreatment
 from blobtorrent.model.errors import FormatError
 
 USUAL_PORT = 6881
@@ -51,8 +51,9 @@ def commands(downloads: Downloads) -> Iterator[Command]:
     yield number("p.is_encrypted", lambda peer: peer.is_encrypted, "Whether the stream is encrypted.")
     yield number("p.is_obfuscated", lambda peer: peer.is_encrypted, "Whether the handshake was.")
     yield number("p.is_incoming", lambda peer: peer.is_incoming, "Whether it dialled us.")
-    yield number("p.is_snubbed", lambda peer: peer.is_snubbed, "Whether it sends nothing of what it was asked for.")
-    yield number("p.snubbed", lambda peer: peer.is_snubbed, "The same.")
+    for name in ("p.is_snubbed", "p.snubbed"):
+        yield number(name, lambda peer: peer.is_snubbed or peer.is_denied,
+                     "Whether it sends nothing of what it was asked for, or is to be sent nothing.")
     for name, doc in (("p.is_preferred", "Whether a list of addresses prefers it."),
                       ("p.is_unwanted", "Whether a list of addresses does not want it."),
                       ("p.banned", "Whether it is banned: those that are have no connection."),
@@ -63,12 +64,24 @@ def commands(downloads: Downloads) -> Iterator[Command]:
         return int(aim.peer.progress * aim.download.size_bytes)
 
     yield getter("p.peer_total", peer_total, "Bytes that it has of the torrent.", target=Target.PEER)
-    for name in ("p.banned.set", "p.snubbed.set"):
-        yield number_setter(name, lambda aim, value: None, "Nothing: who misbehaves is dealt with by itself.",
-                            target=Target.PEER, is_neutral=True)
+
+    def treat(aim: PeerAim, treatment: PeerTreatment) -> None:
+        downloads.ask(HandlePeer(aim.download.info_hash, Endpoint(aim.peer.host, aim.peer.port), treatment))
+
+    def set_banned(aim: PeerAim, value: int) -> None:
+        if value:                      # one that is banned has no connection that it could be lifted from
+            treat(aim, PeerTreatment.BAN)
+
+    def set_snubbed(aim: PeerAim, value: int) -> None:
+        treat(aim, PeerTreatment.DENY if value else PeerTreatment.SERVE)
+
+    yield number_setter("p.banned.set", set_banned, "1 ends the connection, and keeps the peer and its host out.",
+                        target=Target.PEER)
+    yield number_setter("p.snubbed.set", set_snubbed, "1 has nothing sent to it any more, 0 as to others.",
+                        target=Target.PEER)
     for name in ("p.disconnect", "p.disconnect_delayed"):
-        yield action(name, lambda aim: None, "Nothing: connections that are of no use are dropped by themselves.",
-                     target=Target.PEER, is_neutral=True)
+        yield action(name, lambda aim: treat(aim, PeerTreatment.PART), "Ends the connection. It may come again.",
+                     target=Target.PEER)
 
     def add_peer(_context: Context, download: Download, args: Sequence[Value]) -> Value:
         if download.status.is_private:

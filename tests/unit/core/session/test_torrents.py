@@ -10,14 +10,16 @@ from blobtorrent.core.session.commands import (
     AddPeers,
     AddTorrent,
     ApplySettings,
+    HandlePeer,
     RemoveTorrent,
     SeedGoal,
     StartTorrent,
     StopTorrent,
 )
-from blobtorrent.core.swarm.messages import ChangeSwarm, CloseSwarm, OpenSwarm, PeersFound, PeerSource
+from blobtorrent.core.swarm.messages import ChangeSwarm, CloseSwarm, OpenSwarm, PeersFound, PeerSource, TreatPeer
 from blobtorrent.discovery.messages import PeersResolved, ResolvePeers
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.details import PeerTreatment
 from blobtorrent.model.errors import Conflict, DiskFull, Invalid, NotFound
 from blobtorrent.model.events import StateChanged, TorrentAdded, TorrentFailed, TorrentFinished, TorrentRemoved
 from blobtorrent.storage.jobs import CheckPieces, CloseStore, PrepareStore
@@ -255,6 +257,18 @@ def test_peers_added_later_reach_the_swarm_and_stay_for_the_next_one(tmp_path: P
     assert rig.shard.drain()[-1] == found
     rig.ask(AddPeers(torrent.info_hash, (PEER,)))
     assert rig.shard.drain() == [found]
+
+
+def test_a_swarm_hears_how_its_owner_wants_a_peer_dealt_with(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4)
+    rig.add_downloading(torrent, tmp_path)
+    rig.shard.drain()
+    rig.ask(HandlePeer(torrent.info_hash, PEER, PeerTreatment.BAN))
+    assert rig.shard.drain() == [TreatPeer(torrent.info_hash, PEER, PeerTreatment.BAN)]
+    rig.ask(StopTorrent(torrent.info_hash))
+    rig.shard.drain()
+    rig.ask(HandlePeer(torrent.info_hash, PEER, PeerTreatment.BAN))
+    assert rig.shard.drain() == []
 
 
 NODES = (Endpoint("10.0.0.7", 6881), Endpoint("10.0.0.8", 6881))
