@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
 from typing import Any
 
 from blobtorrent.interface.rtorrent import aliases
@@ -13,6 +15,7 @@ from blobtorrent.interface.rtorrent.downloads.aiming import FileAim, TrackerAim
 from blobtorrent.interface.rtorrent.downloads.filerows import FileRows
 from blobtorrent.interface.rtorrent.downloads.following import EVENTS
 from blobtorrent.interface.rtorrent.downloads.side import DownloadSide
+from blobtorrent.interface.rtorrent.downloads.views import View
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.rcfile import RcFiles
@@ -51,6 +54,8 @@ class TrustStage:
         self.session.finish(self.interpreter)
         self.registry.add(Command(CANARY, Target.ANY, self._sing, "string", is_code=True))
         self.calls = Calls(self.interpreter, self.side.aiming.read)
+        self._to_come = ["foxtrot", "echo", "delta", "charlie", "bravo"]
+        self.interpreter.context(Trust.FULL).call("view.add", ["mine"])
         self._restock()
 
     def _restock(self) -> None:
@@ -84,19 +89,23 @@ class TrustStage:
         """What a daemon does by itself, and what its owner has it do, with all trust."""
         full = self.interpreter.context(Trust.FULL)
         self.now_s += DAY_S
+        self.engine.add(self._to_come.pop())
+        self.side.downloads.refresh()
         self.session.run_due(self.interpreter)
         for name in self.side.views.names():
             view = self.side.views.find(name)
-            for look in (self.side.views.apply, self.side.views.sort):
-                self._quietly(lambda look=look, view=view: look(full, view))     # type: ignore[misc]
-            self.side.views.members(name)
+            for look in (lambda view: self.side.views.members(view.name), partial(self.side.views.apply, full),
+                         partial(self.side.views.sort, full), partial(self._show_again, full)):
+                self._quietly(partial(look, view))
         for download in self.side.downloads.all():
             self.side.follower.tell(download, *EVENTS)
-        self.engine.add("bravo")
-        self.side.downloads.refresh()
         for name in self.registry.names():
             if name.startswith(("group.", "event.")) or name == "on_ratio":
-                self._quietly(lambda name=name: full.call(name, ["seeding"]))    # type: ignore[misc]
+                self._quietly(partial(full.call, name, ["seeding"]))
+
+    def _show_again(self, full: Context, view: View) -> None:
+        for download, is_visible in product(self.side.downloads.all(), (False, True)):
+            self.side.views.show(full, view, download, is_visible)
 
     @staticmethod
     def _quietly(do: Callable[[], object]) -> None:

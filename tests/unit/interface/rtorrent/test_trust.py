@@ -26,7 +26,7 @@ SMUGGLED = (
     f"catch={{{CANARY}=}}", f"x;{CANARY}=", f"main,{CANARY}=", f"\n{CANARY}=", f"(({CANARY}))",
     f"d.multicall2=,main,{CANARY}=", f"schedule2=x,0,1,{CANARY}=", f"method.set_key=event.download.resumed,x,{CANARY}=", f"view.filter=main,{CANARY}=",
 )
-NAMES = ("main", "event.download.resumed", "1", "seeding", "")
+SHAPES: tuple[tuple[str, ...], ...] = ((), ("mine",), ("x", "0", "1"), ("event.download.resumed", "x"), ("",))
 
 
 def lists(name: str) -> list[str]:
@@ -71,11 +71,28 @@ def test_strangers_change_no_more_than_rtorrent_lets_them():
 def test_no_text_given_to_any_command_makes_anybody_run_code():
     stage = TrustStage()
     quiet = [command for command in stage.registry.commands() if command.name != CANARY]
-    for command, text in product(quiet, SMUGGLED):
-        for args in ([text], [[text]], ["main", text], ["1", text, text], ["x", "0", "1", text], ["", text, text]):
-            stage.call(command, args, Trust.NO_CODE)
-    stage.go_on()
+    for before in SHAPES:
+        for command, text in product(quiet, SMUGGLED):
+            stage.call(command, [*before, text], Trust.NO_CODE)
+            stage.call(command, [*before, text, text], Trust.NO_CODE)
+        for command in quiet:
+            stage.call(command, [*before, [f"{CANARY}="]], Trust.NO_CODE)
+            stage.call(command, [*before, f"{CANARY}="], Trust.NO_CODE)
+        stage.go_on()
     assert not stage.sung
+
+
+@pytest.mark.parametrize("name", [
+    "view.filter", "view.sort_current", "view.sort_new", "view.event_added", "schedule2", "method.set_key"])
+def test_each_way_to_have_something_run_later_would_be_heard_of(name):
+    """Of what is refused: that the test above hears of it."""
+    stage = TrustStage()
+    command = stage.registry.find(name)
+    assert command is not None and command.is_code
+    for before in SHAPES:
+        stage.call(command, [*before, f"{CANARY}="], Trust.FULL)
+        stage.go_on()
+    assert stage.sung
 
 
 def test_the_canary_sings_for_who_is_trusted():
