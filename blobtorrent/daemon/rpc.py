@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from blobtorrent.config.schema import Settings
 from blobtorrent.config.values import ListenSpec, UnixSpec, rpc_listeners
@@ -23,9 +23,9 @@ from blobtorrent.interface.rest.listeners import SocketAccess, name_of
 from blobtorrent.interface.rest.server import Answers
 from blobtorrent.interface.rtorrent.httpgate import RpcGate
 from blobtorrent.interface.rtorrent.restroute import RpcRouter
+from blobtorrent.interface.rtorrent.rules import Rules
 from blobtorrent.interface.rtorrent.server import Door, RpcServer
 from blobtorrent.interface.rtorrent.standby import Standby
-from blobtorrent.interface.rtorrent.xmlanswer import dialect_of
 from blobtorrent.model.errors import BlobTorrentError, BugError, ConfigError, Unavailable
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.metrics import Registry
@@ -41,6 +41,14 @@ LOOK_S = 0.1                           # between two looks whether we are told t
 STOP_S = 2.0
 
 
+class _Configured(NamedTuple):
+    """What came of a configuration: lines about those that failed, the session folder, and that of relative paths."""
+
+    failures: list[str]
+    session: Path
+    started_in: Path
+
+
 class Rpc:
     """Made before the engine, with the settings as they are then: a configuration of rTorrent changes none that matter
     here. `inherited` are listening sockets that stand in for `rtorrent.listen`; `keyring` opens that of the daemon.
@@ -53,12 +61,12 @@ class Rpc:
         self._settings = settings
         self._desk = desk
         self._standby = Standby(self._build)
-        self._dialect = dialect_of(rpc.client_version)
+        self._rules = Rules(rpc.client_version)
         known = keyring().open if rpc.http_tokens else None
         self._server = RpcServer(
             doors_of(settings, launch.runtime, inherited), self._standby.turns.post, self._standby.perform,
             gate=RpcGate(known, settings.rest.allowed_hosts), access=SocketAccess(rpc.socket_mode, rpc.socket_group),
-            dialect=self._dialect,
+            rules=self._rules,
         )
 
     # ---- before there is an engine
@@ -67,30 +75,43 @@ class Rpc:
         """Run what was given of rTorrent's configuration; the early desk has the settings that come of it. False when
         we are told to end before that is done, or by it.
 
-        A line that fails is told. Raises ConfigError ("config.rtorrent") for such, if that is wanted.
+        A line that fails is told. A session of rTorrent that is configured is taken over.
+        Raises ConfigError ("config.rtorrent") for lines that fail, if that is wanted, and what `take_over` does.
         """
-        words, done = self._launch.rtorrent, Reply[list[str]]()
+        words, done = self._launch.rtorrent, Reply[_Configured]()
 
         def run(machinery: Machinery) -> None:
             failures: list[str] = []
-            answer: list[str] | BlobTorrentError = BugError("bug.rtorrent", "a command failed; the log has the reason")
+            answer: _Configured | BlobTorrentError = BugError("bug.rtorrent", "it failed; the log has the reason")
             try:
                 machinery.configure(words.options, words.file, failures.append)
-                answer = failures
+                session = machinery.session
+                answer = _Configured(failures, Path(session.system.session_folder), Path(session.working.path))
             finally:
                 done.give(answer)
 
         self._standby.run_first(run)
         while not self._launch.signals.is_ending:
             try:
-                failures = done.wait(LOOK_S)
+                configured = done.wait(LOOK_S)
             except Unavailable as error:
                 if error.code != NO_ANSWER:
                     raise
                 continue
-            self._tell(failures)
-            return not self._desk.must_stop
+            self._tell(configured.failures)
+            if self._desk.must_stop:
+                return False
+            self._take_over(configured)
+            return True
         return False
+
+    def _take_over(self, configured: _Configured) -> None:
+        """What rTorrent left in a folder that is ours from the start is not there."""
+        if configured.session not in (Path(), self._launch.state / SESSION_FOLDER):
+            from blobtorrent.daemon.takeover import take_over
+
+            take_over(configured.session, self._launch.state, configured.started_in,
+                      lambda: self._launch.signals.is_ending)
 
     def _tell(self, failures: list[str]) -> None:
         for line in failures:
@@ -117,14 +138,14 @@ class Rpc:
 
     def route(self, answers: Answers) -> Answers:
         """Have the REST server answer calls, too."""
-        return RpcRouter(answers, self._standby.turns.post, self._standby.perform, self._dialect)
+        return RpcRouter(answers, self._standby.turns.post, self._standby.perform, self._rules)
 
     def _build(self, turns: Turns) -> Machinery:
         from blobtorrent.interface.rtorrent.service import Machinery, Surroundings, claims_of
 
         return Machinery(Surroundings(
             turns, self._desk, str(self._launch.state / SESSION_FOLDER),
-            claims_of(self._settings.rtorrent.client_version), self._open_place))
+            claims_of(self._settings.rtorrent.client_version), self._rules, self._open_place))
 
     def _open_place(self, place: str) -> None:
         from blobtorrent.interface.rtorrent.faults import failed

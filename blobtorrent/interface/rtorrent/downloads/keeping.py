@@ -19,6 +19,7 @@ log = get_logger(__name__)
 
 FOLDER_MODE = 0o700
 FILES_AT_ONCE = 5
+_ENDINGS = ("", ".rtorrent", ".libtorrent_resume")
 
 
 class SessionFolder:
@@ -62,13 +63,13 @@ class SessionFolder:
         return bool(self._missing)
 
     def drop(self, download: Download) -> None:
-        """It was erased."""
+        """It was erased: what rTorrent once kept of it goes, too."""
         folder = self._path()
-        if folder:
+        for ending in _ENDINGS if folder else ():
             try:
-                os.unlink(os.path.join(folder, f"{download.hash}.torrent"))
+                os.unlink(os.path.join(folder, f"{download.hash}.torrent{ending}"))
             except FileNotFoundError:
-                pass
+                continue
             except OSError as error:
                 log.warning("a file of the session folder was not deleted", download=download.hash, reason=str(error))
 
