@@ -30,8 +30,8 @@ class Said:
 
 
 class Origin(NamedTuple):
-    """`config` is the settings file that was named, `overrides` the one of what was changed while the daemon ran, `said`
-    what comes after that.
+    """`config` is the settings file that was named, `overrides` the one of what was changed while the daemon ran, and
+    `said` comes after that.
     """
 
     config: Path | None

@@ -14,7 +14,8 @@ from resource import RUSAGE_SELF, getrusage
 import pytest
 
 from blobtorrent.interface.rtorrent.context import Trust
-from blobtorrent.interface.rtorrent.exchange import UnknownType, read_request
+from blobtorrent.interface.rtorrent.exchange import read_request
+from blobtorrent.interface.rtorrent.rules import UnknownType
 from blobtorrent.interface.rtorrent.scgi import BadFraming, ScgiReader
 from tests.support.rpc import Stage, exchange, framed, recordings, serving, unix_door
 

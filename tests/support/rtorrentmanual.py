@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from blobtorrent.interface.rtorrent.context import Target
 from blobtorrent.interface.rtorrent.registry import Command, Registry
+from blobtorrent.interface.rtorrent.rules import Rules
 from blobtorrent.interface.rtorrent.service import Machinery, Surroundings
 from blobtorrent.interface.rtorrent.session.system import Claims
 from blobtorrent.interface.rtorrent.turns import Turns
@@ -88,7 +89,7 @@ _RETURNS = {"none": "", "i8": "number", "string": "text", "array": "list", "stru
 
 def registry() -> Registry:
     """Every command of the daemon. Nothing behind them runs."""
-    return Machinery(Surroundings(Turns(), PlayedDesk(), folder="", claims=Claims())).registry
+    return Machinery(Surroundings(Turns(), PlayedDesk(), folder="", claims=Claims(), rules=Rules())).registry
 
 
 def with_parts(page: str, commands: Registry) -> str:

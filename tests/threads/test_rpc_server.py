@@ -21,8 +21,8 @@ from blobtorrent.interface.rest.grants import Grant, Scope
 from blobtorrent.interface.rtorrent import connection, server
 from blobtorrent.interface.rtorrent.context import Trust
 from blobtorrent.interface.rtorrent.httpgate import RpcGate
+from blobtorrent.interface.rtorrent.rules import Rules
 from blobtorrent.interface.rtorrent.server import Door, trust_of
-from blobtorrent.interface.rtorrent.xmlanswer import V0_16
 from tests.support.rpc import body_of, connect, exchange, framed, read_all, recordings, serving, unix_door
 
 TCP = ListenSpec("127.0.0.1", range(1))
@@ -63,7 +63,7 @@ def test_a_request_that_comes_byte_by_byte_is_answered(address):
 
 
 def test_the_newer_dialect_is_spoken_when_that_version_is_claimed(tmp_path):
-    with serving(unix_door(tmp_path), dialect=V0_16) as (rpc, _):
+    with serving(unix_door(tmp_path), rules=Rules("0.16.20")) as (rpc, _):
         case = next(case for case in recordings("transport.json")
                     if case["server"] == "0.16.20" and case["label"] == "no params element")
         assert exchange(rpc.addresses[0], case["request"].encode()) == case["response"].encode()

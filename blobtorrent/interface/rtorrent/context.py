@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from blobtorrent.interface.rtorrent.faults import REFUSED, Fault
+from blobtorrent.interface.rtorrent.trust import Trust as Trust
 from blobtorrent.interface.rtorrent.values import Value, flatten
 
 if TYPE_CHECKING:
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
 MAX_STEPS: Final = 200_000      # commands that one request may run
 MAX_DEPTH: Final = 96           # commands, texts and function objects in each other; Python's own stack holds more
 _VALUES_A_STEP: Final = 4       # of a list that is looked through
-
-
-class Trust(IntEnum):
-    """What a caller may have run in its name. It holds for everything nested in what it sent."""
-
-    SAFE = 0        # only commands that are marked safe, as rTorrent 0.16 does for UNTRUSTED_CONNECTION
-    NO_CODE = 1     # all but what runs programs or defines what is run later
-    FULL = 2
 
 
 class Target(Enum):

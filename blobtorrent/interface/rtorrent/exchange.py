@@ -12,12 +12,16 @@ from blobtorrent.interface.rtorrent import jsonrpc, xmlanswer, xmlrpc
 from blobtorrent.interface.rtorrent.context import Trust
 from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.jsonrpc import JsonCall, Rejected
+from blobtorrent.interface.rtorrent.rules import Rules, UnknownType
 from blobtorrent.interface.rtorrent.values import Value
-from blobtorrent.interface.rtorrent.xmlanswer import V0_9, Dialect
+from blobtorrent.interface.rtorrent.xmlanswer import Dialect, dialect_of
 from blobtorrent.interface.rtorrent.xmlrpc import Raw
 from blobtorrent.runtime.pacing import Pace
 
 _FAILED = "The command failed; the log has the reason."
+_NO_XML = "XML-RPC is switched off: network.rpc.use_xmlrpc is 0."
+_NO_JSON = "JSON-RPC is switched off: network.rpc.use_jsonrpc is 0."
+USUAL_RULES = Rules()
 
 
 class Commands(Protocol):
@@ -45,11 +49,7 @@ class Exchange(Protocol):
     def render(self) -> Answer: ...
 
 
-class UnknownType(Exception):
-    """The body says that it is, or is, something that nobody here reads."""
-
-
-def read_request(body: bytes, content_type: str = "", dialect: Dialect = V0_9) -> Exchange:
+def read_request(body: bytes, content_type: str = "", rules: Rules = USUAL_RULES) -> Exchange:
     """Read the body of a request. Its faults are told when it is rendered. Raises UnknownType.
 
     `content_type` may be empty: then the first byte tells. XML is taken under any other name, as in 0.9.8.
@@ -57,18 +57,32 @@ def read_request(body: bytes, content_type: str = "", dialect: Dialect = V0_9) -
     kind = content_type.partition(";")[0].partition(" ")[0].strip().lower()
     first = body[:64].lstrip()[:1]
     if kind == jsonrpc.CONTENT_TYPE or not kind and first in (b"{", b"["):
-        return JsonExchange(body)
+        return JsonExchange(body) if rules.takes_json else JsonExchange(b"", Rejected(jsonrpc.UNKNOWN_METHOD, _NO_JSON))
     if kind in ("", xmlanswer.CONTENT_TYPE, "application/xml") or first == b"<":
-        return XmlExchange(body, dialect)
+        return XmlExchange(body, dialect_of(rules.version), _refusal(len(body), rules))
     raise UnknownType(kind)
 
 
+def _refusal(length: int, rules: Rules) -> Fault | None:
+    """Why XML of so many bytes is not read."""
+    if not rules.takes_xml:
+        return failed(_NO_XML)
+    if rules.max_xml_bytes and length > rules.max_xml_bytes:
+        return failed("Call XML not a proper XML-RPC call.  XML-RPC request too large.  "
+                      f"Max allowed is {rules.max_xml_bytes} bytes")
+    return None
+
+
 class XmlExchange:
-    def __init__(self, body: bytes, dialect: Dialect) -> None:
+    """`refusal` is its fault when it is not even to be read."""
+
+    def __init__(self, body: bytes, dialect: Dialect, refusal: Fault | None = None) -> None:
         self._dialect = dialect
         self._result: Value = None
-        self._fault: Fault | None = None
+        self._fault = refusal
         self._call: xmlrpc.MethodCall | None = None
+        if refusal is not None:
+            return
         try:
             self._call = xmlrpc.parse_call(body)
         except Fault as fault:
@@ -94,10 +108,13 @@ class XmlExchange:
 
 
 class JsonExchange:
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, rejected: Rejected | None = None) -> None:
         self._calls: tuple[JsonCall | Rejected, ...] = ()
         self._is_list = False
         self._results: list[Value | Fault] = []        # one for each call
+        if rejected is not None:
+            self._calls = (rejected,)
+            return
         try:
             self._calls, self._is_list = jsonrpc.parse_request(body)
         except Rejected as refusal:

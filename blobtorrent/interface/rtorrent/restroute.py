@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from blobtorrent.interface.rest.grants import Grant, Scope
 from blobtorrent.interface.rest.http import Head, Refused, Request, Response
 from blobtorrent.interface.rest.problems import problem
 from blobtorrent.interface.rest.server import Answers
-from blobtorrent.interface.rtorrent.context import Trust
-from blobtorrent.interface.rtorrent.exchange import Exchange, UnknownType, read_request
 from blobtorrent.interface.rtorrent.marks import UnknownMark, is_marked
-from blobtorrent.interface.rtorrent.xmlanswer import V0_9, Dialect
+from blobtorrent.interface.rtorrent.rules import Rules, UnknownType
+from blobtorrent.interface.rtorrent.trust import Trust
 from blobtorrent.runtime.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from blobtorrent.interface.rtorrent.exchange import Exchange
 
 ANSWER_S = 300.0                       # for commands that wait for a program; others take a moment
 NAME = "POST /RPC2"
@@ -26,12 +29,12 @@ class RpcRouter:
 
     def __init__(
         self, router: Answers, post: Callable[[Callable[[], object]], None],
-        perform: Callable[[Exchange, Trust], None], dialect: Dialect = V0_9,
+        perform: Callable[[Exchange, Trust], None], rules: Rules | None = None,
     ) -> None:
         self._router = router
         self._post = post
         self._perform = perform
-        self._dialect = dialect
+        self._rules = rules or Rules()
 
     def scope_of(self, head: Head) -> Scope | None:
         return Scope.ADMIN if _is_call(head) else self._router.scope_of(head)
@@ -53,7 +56,7 @@ class RpcRouter:
     def _answer_call(self, request: Request) -> Response:
         trust = trust_of(request.grant, request.head.headers)
         try:
-            exchange = read_request(request.body, request.head.content_type, self._dialect)
+            exchange = self._rules.read(request.body, request.head.content_type)
         except UnknownType:
             raise Refused(415, "rpc.bad-type", "send text/xml or application/json") from None
         done: Mailbox[bool] = Mailbox("rpc-answer")
@@ -70,6 +73,7 @@ class RpcRouter:
         except queue.Empty:
             raise Refused(503, "command.no-answer", "there is no answer yet; it may happen all the same") from None
         answer = exchange.render()
+        self._rules.tell(*answer.parts)
         return Response(200, answer.parts, answer.content_type)
 
 

@@ -12,7 +12,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from blobtorrent.interface.rest.channel import PlainChannel
 from blobtorrent.interface.rest.connection import Connection
@@ -30,17 +30,19 @@ from blobtorrent.interface.rest.listeners import (
 from blobtorrent.interface.rest.problems import problem
 from blobtorrent.interface.rest.streams import Pull
 from blobtorrent.interface.rtorrent.connection import ScgiConnection
-from blobtorrent.interface.rtorrent.context import Trust
-from blobtorrent.interface.rtorrent.exchange import Answer, Exchange, UnknownType, read_request
 from blobtorrent.interface.rtorrent.gzipped import MIN_BYTES, gzipped
 from blobtorrent.interface.rtorrent.httpgate import RpcGate
 from blobtorrent.interface.rtorrent.marks import UnknownMark, is_marked
+from blobtorrent.interface.rtorrent.rules import Rules, UnknownType
 from blobtorrent.interface.rtorrent.scgi import ScgiRequest, render_head
-from blobtorrent.interface.rtorrent.xmlanswer import V0_9, Dialect
+from blobtorrent.interface.rtorrent.trust import Trust
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import EVENT_READ, SelectorLoop
 from blobtorrent.runtime.metrics import Registry
 from blobtorrent.runtime.worker import Pool
+
+if TYPE_CHECKING:
+    from blobtorrent.interface.rtorrent.exchange import Answer, Exchange
 
 log = get_logger(__name__)
 
@@ -57,7 +59,7 @@ _BAD_MARK = problem(Refused(400, "rpc.bad-mark", "Untrusted-Connection is neithe
 _LOST = problem(Refused(500, "rpc.failed", "the request failed; the log has the reason"))
 
 Client = Union[ScgiConnection, Connection]
-Perform = Callable[[Exchange, Trust], None]
+Perform = Callable[["Exchange", Trust], None]
 
 
 class Door(NamedTuple):
@@ -115,14 +117,14 @@ class RpcServer:
         *,
         gate: RpcGate | None = None,
         access: SocketAccess = USUAL_ACCESS,
-        dialect: Dialect = V0_9,
+        rules: Rules | None = None,
     ) -> None:
         self._doors = tuple(doors)
         self._post = post
         self._perform = perform
         self._gate = gate or RpcGate()
         self._access = access
-        self._dialect = dialect
+        self._rules = rules or Rules()
         self._pool: Pool[_Job | _Written] = Pool("rpc", WORKERS, self._work)
         self._loop = SelectorLoop("rpc", self._on_message, on_error=self._on_error, on_stop=self._close_all)
         self._opened: list[_Open] = []
@@ -183,7 +185,7 @@ class RpcServer:
             return
         done: _Done | None = _Done(message, None, is_broken=True)
         try:
-            exchange = read_request(message.body, message.content_type, self._dialect)
+            exchange = self._rules.read(message.body, message.content_type)
             self._post(partial(self._run, message._replace(body=b""), exchange))
             done = None
         except UnknownType:
@@ -202,6 +204,7 @@ class RpcServer:
         done = _Done(job, None, is_broken=True)
         try:
             answer = exchange.render()
+            self._rules.tell(*answer.parts)
             is_gzipped = job.takes_gzip and answer.length >= MIN_BYTES
             done = _Done(job, answer._replace(parts=gzipped(answer.parts)) if is_gzipped else answer, is_gzipped)
         finally:

@@ -20,6 +20,7 @@ from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.lategateway import LateGateway
 from blobtorrent.interface.rtorrent.rcfile import RcFiles
 from blobtorrent.interface.rtorrent.registry import Command, Registry
+from blobtorrent.interface.rtorrent.rules import Rules
 from blobtorrent.interface.rtorrent.session.catalogue import SessionCommands
 from blobtorrent.interface.rtorrent.session.engine import GatewayEngine, Keeper
 from blobtorrent.interface.rtorrent.session.listening import already_open
@@ -37,13 +38,15 @@ LOOK_S = 0.02                          # between two looks whether all torrents 
 
 class Surroundings(NamedTuple):
     """What the interface is built on. `folder` is the session folder, empty for none; `keeper` has the settings until
-    there is an engine; `open_place` listens at one more place, as the settings have it, and raises Fault.
+    there is an engine; `rules` are those of the server; `open_place` listens at one more place, as the settings have
+    it, and raises Fault.
     """
 
     turns: Turns
     keeper: Keeper
     folder: str
     claims: Claims
+    rules: Rules
     open_place: Callable[[str], None] = already_open
 
 
@@ -67,7 +70,7 @@ class Machinery:
         self.store = Store(self.registry)
         self.session = SessionCommands(
             self._engine, folder=around.folder, wall=time.time, now=time.monotonic, outside=self._turns.outside,
-            open_place=self._listen_at, claims=around.claims,
+            open_place=self._listen_at, claims=around.claims, rules=around.rules,
         )
         self._rc_files = RcFiles()
         self._add(self._rc_files.commands())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from blobtorrent.interface.rtorrent import aliases
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.rules import Rules
 from blobtorrent.interface.rtorrent.session import listening, ratiogroups
 from blobtorrent.interface.rtorrent.session.addresstables import AddressTables
 from blobtorrent.interface.rtorrent.session.chokegroups import ChokeGroups
@@ -23,7 +25,7 @@ from blobtorrent.interface.rtorrent.session.priorities import FilePatterns
 from blobtorrent.interface.rtorrent.session.rates import Throttles
 from blobtorrent.interface.rtorrent.session.scheduling import Scheduling
 from blobtorrent.interface.rtorrent.session.system import USUAL_CLAIMS, Claims, System
-from blobtorrent.interface.rtorrent.session.variables import Variables
+from blobtorrent.interface.rtorrent.session.variables import Follow, Variables
 from blobtorrent.interface.rtorrent.session.variabletable import NEUTRAL
 from blobtorrent.interface.rtorrent.session.watching import Watching
 from blobtorrent.interface.rtorrent.session.words import Words
@@ -38,12 +40,13 @@ class SessionCommands:
 
     def __init__(
         self, engine: SessionEngine, *, folder: str, wall: Callable[[], float], now: Callable[[], float],
-        outside: Outside = at_once, open_place: Open = already_open, claims: Claims = USUAL_CLAIMS,
+        outside: Outside = at_once, open_place: Open = already_open, claims: Claims = USUAL_CLAIMS, rules: Rules | None = None,
     ) -> None:
         self._open_place = open_place
-        self.variables = Variables(NEUTRAL)
+        rules = rules or Rules()
+        self.variables = Variables(NEUTRAL, followers_of(rules))
         self.working = WorkingFolder()
-        self.logs = LogFiles(self.working, wall)
+        self.logs = LogFiles(self.working, wall, rules)
         self.system = System(engine, claims, folder=folder, working=self.working, wall=wall)
         self.scheduling = Scheduling(now)
         self.watching = Watching(now, self.working)
@@ -77,3 +80,19 @@ class SessionCommands:
 
     def close(self) -> None:
         self.logs.close()
+
+
+def followers_of(rules: Rules) -> dict[str, Follow]:
+    """What the server makes of variables, by their keys."""
+
+    def set_limit(value: Any) -> None:
+        rules.max_xml_bytes = value
+
+    def switch_xml(value: Any) -> None:
+        rules.takes_xml = bool(value)
+
+    def switch_json(value: Any) -> None:
+        rules.takes_json = bool(value)
+
+    return {"network.xmlrpc.size_limit": set_limit, "network.rpc.use_xmlrpc": switch_xml,
+            "network.rpc.use_jsonrpc": switch_json}

@@ -17,6 +17,7 @@ from typing import Any, Final, TextIO
 from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.rules import Rules
 from blobtorrent.interface.rtorrent.session.making import command
 from blobtorrent.interface.rtorrent.session.words import LOG_GROUPS, require_word
 from blobtorrent.interface.rtorrent.session.workingfolder import WorkingFolder
@@ -30,6 +31,7 @@ MAX_OUTPUTS: Final = 64
 MAX_WAITING: Final = 1000              # lines that are not written yet
 CLOSE_S: Final = 2.0                   # for those at the end
 MAX_LINE: Final = 1023                 # characters, as rTorrent cuts them
+MAX_NOTE: Final = 1 << 16              # bytes of a request or an answer
 _LETTERS: Final = {"critical": "C", "error": "E", "warn": "W", "notice": "N", "info": "I", "debug": "D"}
 _CASCADE: Final = tuple(_LETTERS)      # what is written for one is for those behind it, too
 _OF_LEVEL: Final = ((logging.CRITICAL, "critical"), (logging.ERROR, "error"), (logging.WARNING, "warn"),
@@ -56,11 +58,12 @@ class LogFiles(logging.Handler):
     has an output, this is among the handlers of the process. `close` writes what is left and takes it off.
     """
 
-    def __init__(self, working: WorkingFolder, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, working: WorkingFolder, wall: Callable[[], float] = time.time, rules: Rules | None = None) -> None:
         super().__init__()
         self._working = working
         self._wall = wall
         self._names: set[str] = set()                      # of outputs that are open
+        self._rules = rules or Rules()
         self._is_listening = False
         self._jobs: Mailbox[Job] = Mailbox("rtorrent-log")
         self._writer: Worker[Job] | None = None
@@ -105,17 +108,19 @@ class LogFiles(logging.Handler):
 
     def note_program(self, words: Sequence[str], status: int) -> None:
         """That a program was run."""
-        self._note("execute", f"{shown(' '.join(words))} -> {status}")
+        self._note("execute", f"{int(self._wall())} {shown(' '.join(words))} -> {status}\n")
 
-    def note_request(self, text: str) -> None:
-        """A request or an answer. From any thread."""
-        self._note("rpc", text)
+    def note_request(self, data: bytes) -> None:
+        """A request or an answer, as it was sent, the first of it where it is long. From any thread."""
+        left_out = f"[{len(data) - MAX_NOTE} bytes more]\n" if len(data) > MAX_NOTE else ""
+        self._note("rpc", f"{data[:MAX_NOTE].decode('utf-8', 'replace')}\n{left_out}---\n")
 
     def _note(self, kind: str, text: str) -> None:
         if self._writer is not None and self._jobs.depth < MAX_WAITING:
-            self._jobs.post(partial(self._write_special, kind, f"{int(self._wall())} {text}\n"))
+            self._jobs.post(partial(self._write_special, kind, text))
 
     def close(self) -> None:
+        self._rules.note = None
         if self._is_listening:
             logging.getLogger().removeHandler(self)
             self._is_listening = False
@@ -201,6 +206,8 @@ class LogFiles(logging.Handler):
         path = one_text(args)
         file = _open_file(self._working.full(path), "a", is_packed=False) if path else None
         self._tell(partial(self._put_special, kind, file))
+        if kind == "rpc":
+            self._rules.note = self.note_request if file is not None else None
         return None
 
     def _tell(self, job: Job) -> None:

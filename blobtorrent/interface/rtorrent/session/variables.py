@@ -6,8 +6,9 @@ nothing else happens. Setters of rTorrent's own variables answer the new value, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from blobtorrent.interface.rtorrent.context import Context
@@ -38,10 +39,15 @@ class Variable(NamedTuple):
     check: Callable[[Value], None] | None = None       # raises Fault for what is refused
 
 
-class Variables:
-    """What was set, by key. Owned by the interpreter's thread."""
+Follow = Callable[[Any], None]
+"""Is told a value that was set."""
 
-    def __init__(self, table: Iterable[Variable]) -> None:
+
+class Variables:
+    """What was set, by key; `followers` do more with some of them. Owned by the interpreter's thread."""
+
+    def __init__(self, table: Iterable[Variable], followers: Mapping[str, Follow] = MappingProxyType({})) -> None:
+        self._followers = followers
         self._table = tuple(table)
         self._values: dict[str, Value] = {row.key or row.name: row.initial for row in self._table}
 
@@ -70,6 +76,8 @@ class Variables:
             if row.check is not None:
                 row.check(value)
             self._values[key] = value
+            if key in self._followers:
+                self._followers[key](value)
             return read() if row.answers else None
 
         yield getter(row.name, read, row.doc, returns=row.kind.value, category=category_of(row.name),

@@ -117,12 +117,12 @@ def test_programs_and_requests_are_noted_where_that_is_asked_for(tmp_path: Path)
     for name, path in (("log.execute", "ex"), ("log.rpc", "rpc")):
         stage.call(name, f"{tmp_path}/{path}")
     stage.call("execute.nothrow", "true", "x")
-    stage.commands.logs.note_request("a request")
+    stage.commands.logs.note_request(b"a request")
     stage.call("log.xmlrpc", "")
-    stage.commands.logs.note_request("another")
+    stage.commands.logs.note_request(b"another")
     stage.commands.close()
     assert (tmp_path / "ex").read_text() == "1700000000 true x -> 0\n"
-    assert (tmp_path / "rpc").read_text() == "1700000000 a request\n"
+    assert (tmp_path / "rpc").read_text() == "a request\n---\n"
 
 
 def test_a_file_that_cannot_be_opened_is_a_fault(tmp_path: Path) -> None:
