@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.interface.rtorrent.context import Context, Target
 from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.values import Value
 
+if TYPE_CHECKING:
+    from blobtorrent.interface.rtorrent.language.columns import Argument, Plan
+
 Run = Callable[[Context, Any, Sequence[Value]], Value]
 """Takes where it runs, the target (None for Target.NONE and Target.ANY, see `context.aim`), the arguments."""
+
+Read = Callable[[Any], Value]
+"""What a command answers of a target, with nothing around it."""
+
+Bind = Callable[["Plan", Sequence["Argument"]], "Read | None"]
+"""Makes a `Read` of the arguments, for a command that changes nothing; None when these need the interpreter."""
 
 
 class Command(NamedTuple):
@@ -26,15 +35,18 @@ class Command(NamedTuple):
     category: str = ""
     is_code: bool = False       # runs programs, defines what is run later, reaches beyond torrents: who is trusted may
     is_public: bool = True      # may be called by a request, not only from texts
+    bind: Bind | None = None    # for columns that are read row after row
 
 
 class Registry:
     """Commands by name. Owned by the thread that runs them.
 
     A name once erased is still known: requests for it are told of a missing command, not of an unknown method.
+    `revision` grows with every change.
     """
 
     def __init__(self) -> None:
+        self.revision = 0
         self._commands: dict[str, Command] = {}
         self._redirects: dict[str, str] = {}
         self._erased: set[str] = set()
@@ -48,6 +60,7 @@ class Registry:
         """Raises Fault when the name is taken."""
         if command.name in self:
             raise failed("Invalid key.")
+        self.revision += 1
         self._erased.discard(command.name)
         self._commands[command.name] = command
 
@@ -61,6 +74,7 @@ class Registry:
             raise failed(f"Tried to create a redirect key that already exists: '{alias}'.")
         if name not in self:
             raise failed(f"Tried to redirect to a key that doesn't exist: '{name}'.")
+        self.revision += 1
         self._erased.discard(alias)
         self._redirects[alias] = self._redirects.get(name, name)
 
@@ -68,6 +82,7 @@ class Registry:
         """Forget a command or an alias. Raises Fault while it has aliases."""
         if name in self._redirects.values():
             raise failed("Can't erase a command that has redirects.")
+        self.revision += 1
         if self._commands.pop(name, None) or self._redirects.pop(name, None):
             self._erased.add(name)
 

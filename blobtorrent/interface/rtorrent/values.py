@@ -37,6 +37,21 @@ class Call(NamedTuple):
 Value = Union[int, str, None, "list[Value]", "dict[str, Value]", Call]
 
 
+class Row(list["Value"]):
+    """A row of a multicall that may be answered again. Nobody changes it.
+
+    `marks` are what it was made of, `steps` what its texts cost. `written` is how it was written last, and for whom.
+    """
+
+    __slots__ = ("marks", "steps", "written")
+
+    def __init__(self, values: list[Value], marks: tuple[object, ...], steps: int) -> None:
+        super().__init__(values)
+        self.marks = marks
+        self.steps = steps
+        self.written: tuple[object, bytes] | None = None
+
+
 def signed(number: int) -> int:
     """`number` as 64 signed bits, which is how it wraps."""
     return (number - SMALLEST & (1 << 64) - 1) + SMALLEST
@@ -178,13 +193,23 @@ def measured(value: Value) -> Value:
 def joined(values: Sequence[Value]) -> str:
     """What `cat` makes of `values`: texts as they are, numbers in decimal, lists flattened. Raises Fault for others."""
     parts: list[str] = []
-    length = 0
-    for value in flatten(values):
+    _collect(values, parts, 0, 0)
+    return "".join(parts)
+
+
+def _collect(values: Sequence[Value], parts: list[str], length: int, depth: int) -> int:
+    """Add the parts of `values` to those that are `length` characters; the new length. Raises Fault."""
+    if depth > MAX_NESTING:
+        raise failed("Too deep a list.")
+    for value in values:
         if isinstance(value, str):
             part = value
         elif isinstance(value, int):
             part = str(int(value))
         elif value is None:
+            continue
+        elif isinstance(value, list):
+            length = _collect(value, parts, length, depth + 1)
             continue
         else:
             raise failed("Invalid type.")
@@ -192,7 +217,7 @@ def joined(values: Sequence[Value]) -> str:
         if length > MAX_TEXT:
             raise failed("Too long a text.")
         parts.append(part)
-    return "".join(parts)
+    return length
 
 
 def text_of(value: Value) -> str:

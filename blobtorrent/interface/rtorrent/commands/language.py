@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from blobtorrent.interface.rtorrent.context import Aim, Context, Target
 from blobtorrent.interface.rtorrent.faults import Fault, failed, wrong_type
+from blobtorrent.interface.rtorrent.language.columns import Argument, Computed, Plan, plain
 from blobtorrent.interface.rtorrent.language.pattern import matches
-from blobtorrent.interface.rtorrent.registry import Command, Run
+from blobtorrent.interface.rtorrent.registry import Command, Read, Run
 from blobtorrent.interface.rtorrent.values import (
     Call,
     Value,
@@ -45,12 +46,12 @@ def commands() -> Iterator[Command]:
     yield make("greater", partial(_compared, lambda order: order > 0), "i8", "One when the first answers more.")
     yield make("compare", _compare, "i8", "Compares two downloads by several commands: order (+ or -), command...")
     yield make("match", _match, "i8", "One when a regular expression matches all that a command answers, in any case.")
-    yield make("cat", _cat, "string", "Joins its arguments to one text.")
+    yield make("cat", _cat, "string", "Joins its arguments to one text.")._replace(bind=_bind_cat)
     yield make("print", _print, "none", "Writes its arguments to the log.")
     yield make("value", _value, "i8", "Reads a number: text, [base].", Target.NONE)
     yield make("try", _try, "any", "Runs commands; a fault is logged and has no result.")
     yield make("catch", _try, "any", "Runs commands; a fault is logged and has no result.")
-    yield make("false", _false, "i8", "Always zero.", Target.NONE)
+    yield make("false", _false, "i8", "Always zero.", Target.NONE)._replace(bind=lambda _plan, _args: lambda _item: 0)
     for index in range(ARGUMENTS):
         yield make(f"argument.{index}", partial(_argument, index), "any",
                    f"Argument {index} of the method that runs.", Target.NONE, is_public=False)
@@ -174,6 +175,17 @@ def _lower(text: str) -> str:
 
 def _cat(context: Context, item: Any, args: Sequence[Value]) -> Value:
     return joined(context.flat(args))
+
+
+def _bind_cat(_plan: Plan, args: Sequence[Argument]) -> Read:
+    if len(args) == 1 and isinstance(args[0], Computed):
+        read = args[0].read
+        return lambda item: joined((read(item),))
+    values = plain(args)
+    if values is not None:
+        text = joined(values)
+        return lambda item: text
+    return lambda item: joined([arg.read(item) if isinstance(arg, Computed) else arg for arg in args])
 
 
 def _print(context: Context, item: Any, args: Sequence[Value]) -> Value:

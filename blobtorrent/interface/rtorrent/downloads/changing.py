@@ -10,7 +10,7 @@ from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.downloads.download import CLOSED, NORMAL_PRIORITY, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.getters import INITIAL_SEED, LEECH, SEED
-from blobtorrent.interface.rtorrent.downloads.making import action, command, number_setter, text_setter
+from blobtorrent.interface.rtorrent.downloads.making import action, command, getter, number_setter, text_setter
 from blobtorrent.interface.rtorrent.downloads.steering import Steering
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
@@ -170,10 +170,7 @@ def _variables(downloads: Downloads) -> Iterator[Command]:
 
 def _text_getter(name: str, key: str, usual: str = "") -> Command:
 
-    def read(_context: Context, download: Download, _args: Sequence[Value]) -> Value:
-        return download.text(key, usual)
-
-    return command(name, read, "What was said.", returns="string", is_neutral=True)._replace(is_safe=True)
+    return getter(name, lambda download: download.text(key, usual), "What was said.", returns="string", is_neutral=True)
 
 
 def _saving(keep: Callable[[Download], None]) -> Iterator[Command]:

@@ -7,9 +7,11 @@ is kept here while it is of this run, and as small texts with the torrent when i
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import os
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+from blobtorrent.model.details import TrackerStatus
+from blobtorrent.model.metainfo import Shape
 from blobtorrent.model.status import TorrentStatus
 
 NORMAL_PRIORITY = 2                    # 0 off, 1 low, 2 normal, 3 high; the engine counts from normal
@@ -20,15 +22,6 @@ FIELD = "custom."                      # what the texts of d.custom begin with
 
 _RUNNING = ("downloading", "seeding", "metadata")
 _BUSY = (*_RUNNING, "checking")
-
-
-class Shape(NamedTuple):
-    """What only the metainfo says, and every list of downloads shows."""
-
-    num_files: int
-    is_multi_file: bool
-    piece_length: int
-    creation_date: int
 
 
 META_SHAPE = Shape(1, False, 1, 0)     # of a magnet link: one file of one byte, as rTorrent has it
@@ -50,7 +43,8 @@ class Download:
 
     __slots__ = (
         "file_wishes", "hash", "info_hash", "is_checked", "is_closing", "is_failed", "is_gone", "is_new", "is_open",
-        "is_rechecking", "message", "phase", "shape", "status", "unsaved", "was_complete", "was_opened",
+        "is_rechecking", "message", "phase", "shape", "status", "tracked_at", "tracker_rows", "trackers", "unsaved",
+        "was_complete", "was_opened",
     )
 
     def __init__(self, status: TorrentStatus) -> None:
@@ -59,7 +53,10 @@ class Download:
         # Of a torrent that has no other, the truncated digest is its name among peers, too.
         self.hash = status.info_hash.wire_forms[0].hex().upper()
         self.shape: Shape | None = None
-        self.unsaved: dict[str, str | None] = {}
+        self.trackers: Sequence[TrackerStatus] | None = None           # as of the moment `tracked_at`
+        self.tracked_at = 0.0
+        self.tracker_rows: Any = None  # see trackerrows
+        self.unsaved: Mapping[str, str | None] = {}        # replaced by every change
         self.file_wishes: dict[int, int] = {}              # priorities that wait for d.update_priorities
         self.message = ""
         self.phase = Phase()
@@ -91,9 +88,8 @@ class Download:
                 self.is_checked = self.is_open
         if state == "error":
             self.is_open = self.is_checked = False
-        for key, text in list(self.unsaved.items()):
-            if status.custom.get(key) == text:
-                del self.unsaved[key]
+        if self.unsaved:
+            self.unsaved = {key: text for key, text in self.unsaved.items() if status.custom.get(key) != text}
 
     # ---- texts
 

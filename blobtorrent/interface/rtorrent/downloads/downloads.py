@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from blobtorrent.core.session.commands import ChangeTorrent, FilePriority, FilesOf, TorrentChanges
-from blobtorrent.core.session.queries import MetainfoOf, PeersOf, PiecesOf, TrackersOf
-from blobtorrent.interface.rtorrent.downloads.download import META_SHAPE, Download, Shape
+from blobtorrent.core.session.queries import MetainfoOf, OverviewsOf, PeersOf, PiecesOf
+from blobtorrent.interface.rtorrent.downloads.download import META_SHAPE, Download
 from blobtorrent.interface.rtorrent.faults import failed, no_such_download
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.pacing import paced, paced_batches
 
 if TYPE_CHECKING:
     from blobtorrent.core.session.commands import Command, Reply
     from blobtorrent.core.session.queries import Query
     from blobtorrent.model.details import PeerStatus, PieceReport, TrackerStatus
-    from blobtorrent.model.metainfo import Metainfo
+    from blobtorrent.model.metainfo import Metainfo, Shape
     from blobtorrent.model.status import FileStatus, TorrentStatus
     from blobtorrent.runtime.board import StatusBoard
 
@@ -33,9 +34,10 @@ T = TypeVar("T")
 
 FRESH_S = 1.0                          # for so long an answer of the engine is good for more columns
 TRACKERS_FRESH_S = 5.0
+SAME_MOMENT_S = 0.5
 FAILURE_FRESH_S = 60.0                 # what went wrong with trackers is shown in every list, all the time
 MAX_METAINFOS = 16
-MAX_TRACKED = 20_000                   # torrents whose trackers are known from the last look
+OVERVIEWS_AT_ONCE = 32                 # so that nobody has to wait for the engine's thread
 MAX_ANSWERS = 256
 SAVE_S = 10.0                          # for what is to be durable
 MAX_TEXTS = 1 << 18                    # characters of all texts of a download
@@ -89,7 +91,6 @@ class Downloads:
         self._under_way: list[Reply[Any]] = []
         self._with_wishes: dict[InfoHash, Download] = {}
         self._files: _Answers[tuple[FileStatus, ...]] = _Answers(MAX_ANSWERS)
-        self._trackers: _Answers[tuple[TrackerStatus, ...]] = _Answers(MAX_TRACKED)
         self._peers: _Answers[tuple[PeerStatus, ...]] = _Answers(MAX_ANSWERS)
         self._metainfos: _Answers[Metainfo] = _Answers(MAX_METAINFOS)
 
@@ -107,7 +108,7 @@ class Downloads:
                 self._drop(info_hash)
         for info_hash in changes.withdrawn:
             self._drop(info_hash)
-        for info_hash, status in changes.changed.items():
+        for info_hash, status in paced(changes.changed.items()):
             download = self._by_info_hash.get(info_hash)
             if download is not None:
                 download.update(status)
@@ -123,7 +124,7 @@ class Downloads:
         if download is not None:
             download.is_gone = True
             self._by_hash.pop(download.hash, None)
-        for answers in (self._files, self._trackers, self._peers, self._metainfos):
+        for answers in (self._files, self._peers, self._metainfos):
             answers.drop(info_hash)
 
     def forget(self, download: Download) -> None:
@@ -195,11 +196,9 @@ class Downloads:
         length = sum(len(key) + len(text) for key, text in download.texts.items())
         if length + sum(len(key) + len(text or "") for key, text in texts.items()) > MAX_TEXTS:
             raise failed("Too much text for one download.")
-        for key, text in texts.items():
-            if download.status.custom.get(key) == text:
-                download.unsaved.pop(key, None)
-            else:
-                download.unsaved[key] = text
+        custom = download.status.custom
+        unsaved = {**download.unsaved, **texts}
+        download.unsaved = {key: text for key, text in unsaved.items() if custom.get(key) != text}
 
     def settle(self) -> None:
         """Wait for what is under way, and apply what was put off: at the end of a request."""
@@ -235,16 +234,42 @@ class Downloads:
         """Raises Fault. None of a magnet link."""
         return () if download.status.lacks_metadata else self._told(self._files, FilesOf, download)
 
-    def trackers(self, download: Download, fresh_s: float = TRACKERS_FRESH_S) -> tuple[TrackerStatus, ...]:
+    def trackers(self, download: Download, fresh_s: float = TRACKERS_FRESH_S) -> Sequence[TrackerStatus]:
         """One entry for each URL, as of so many seconds ago. Raises Fault."""
+        if not self._is_tracked(download, self._elapsed() - fresh_s):
+            self._overview([download])
+        if download.trackers is None:
+            raise failed("Its trackers are not known: the .torrent file cannot be read.")
+        return download.trackers
+
+    def look_at_trackers(self, downloads: Sequence[Download]) -> None:
+        """The same for many at once: those that cannot be read are left as they are. Raises Fault."""
+        before = self._elapsed() - TRACKERS_FRESH_S
+        self._overview([download for download in paced(downloads) if not self._is_tracked(download, before)])
+
+    def learn_shapes(self, downloads: Sequence[Download]) -> None:
+        """Have the shapes of many at hand, as far as they can be read. Raises Fault."""
+        self._overview([download for download in paced(downloads)
+                        if download.shape is None and not download.status.lacks_metadata])
+
+    def _is_tracked(self, download: Download, not_before: float) -> bool:
         # Nobody asks the trackers of a stopped torrent: what is known of them stays so.
-        rests = download.status.state in ("stopped", "queued")
-        kept = self._trackers.get(download.info_hash, 0.0 if rests else self._elapsed() - fresh_s)
-        if kept is None:
-            kept = tuple({tracker.url: tracker for tracker in reversed(
-                self.ask(TrackersOf(download.info_hash)))}.values())[::-1]
-            self._trackers.put(download.info_hash, self._elapsed(), kept)
-        return kept
+        return download.trackers is not None and (
+            download.tracked_at >= not_before or download.status.state in ("stopped", "queued"))
+
+    def _overview(self, downloads: Sequence[Download]) -> None:
+        """Look at what no snapshot has. Raises Fault."""
+        for batch in paced_batches(downloads, OVERVIEWS_AT_ONCE):
+            now = self._elapsed()
+            overviews = self.ask(OverviewsOf(tuple([download.info_hash for download in batch])))
+            for download in batch:
+                overview = overviews.get(download.info_hash)
+                if overview is not None:
+                    download.tracked_at = now
+                    download.shape = overview.shape
+                    trackers = tuple({tracker.url: tracker for tracker in reversed(overview.trackers)}.values())[::-1]
+                    if not _are_alike(trackers, download.trackers):
+                        download.trackers = trackers
 
     def tracker_failure(self, download: Download) -> str:
         """What its trackers said last, if that was an error, and none of them serves; else nothing."""
@@ -259,7 +284,9 @@ class Downloads:
 
     def forget_trackers(self, info_hash: InfoHash) -> None:
         """They are others now, perhaps."""
-        self._trackers.drop(info_hash)
+        download = self._by_info_hash.get(info_hash)
+        if download is not None:
+            download.trackers = None
 
     def peers(self, download: Download) -> tuple[PeerStatus, ...]:
         """Raises Fault."""
@@ -303,14 +330,14 @@ class Downloads:
 
     def learn(self, download: Download, metainfo: Metainfo) -> None:
         """What is in it, for whom the metainfo is at hand."""
-        download.shape = shape_of(metainfo)
+        download.shape = metainfo.shape
 
     def shape(self, download: Download) -> Shape:
         """Raises Fault when its metainfo cannot be read."""
         if download.status.lacks_metadata:
             return META_SHAPE
         if download.shape is None:
-            download.shape = shape_of(self.metainfo(download))
+            download.shape = self.metainfo(download).shape
         return download.shape
 
     def directory(self, download: Download) -> str:
@@ -321,7 +348,8 @@ class Downloads:
         return iter(self.all())
 
 
-def shape_of(metainfo: Metainfo) -> Shape:
-    files = [entry for entry in metainfo.files if not entry.is_pad]
-    is_multi_file = len(files) != 1 or len(files[0].path) > 1
-    return Shape(len(files), is_multi_file, metainfo.geometry.piece_length, metainfo.creation_date or 0)
+def _are_alike(trackers: Sequence[TrackerStatus], before: Sequence[TrackerStatus] | None) -> bool:
+    """Nothing has happened in between: when a tracker is asked next is told a little differently each time."""
+    return before is not None and len(trackers) == len(before) and all(
+        one == other or abs(one.next_announce_at - other.next_announce_at) < SAME_MOMENT_S
+        and one == other._replace(next_announce_at=one.next_announce_at) for one, other in zip(trackers, before))

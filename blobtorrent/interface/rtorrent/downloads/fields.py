@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.downloads.download import FIELD, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
-from blobtorrent.interface.rtorrent.downloads.making import command, getter, number_setter, text_setter
+from blobtorrent.interface.rtorrent.downloads.making import command, getter, number_setter, reading, text_setter
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
-from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.language.columns import Needs
+from blobtorrent.interface.rtorrent.registry import Command, Read
 from blobtorrent.interface.rtorrent.values import Value, one_text, text_of, to_text
 
 NUM_NUMBERED = 5
@@ -33,8 +34,12 @@ def _numbered(downloads: Downloads, key: str) -> Iterator[Command]:
 
 def _named(downloads: Downloads) -> Iterator[Command]:
 
+    def read_of(args: Sequence[Value]) -> Read:
+        key = FIELD + one_text(args)
+        return lambda download: download.text(key)
+
     def read(_context: Context, download: Download, args: Sequence[Value]) -> Value:
-        return download.text(FIELD + one_text(args))
+        return read_of(args)(download)
 
     def require(_context: Context, download: Download, args: Sequence[Value]) -> Value:
         key = FIELD + one_text(args)
@@ -61,7 +66,7 @@ def _named(downloads: Downloads) -> Iterator[Command]:
         return download.fields
 
     yield command("d.custom", read, "KEY: a field of its owner; empty when there is none.", returns="string"
-                  )._replace(is_safe=True)
+                  )._replace(is_safe=True, bind=reading(read_of))
     yield command("d.custom_throw", require, "KEY: the same; a fault when there is none.", returns="string")
     yield command("d.custom.if_z", read_or, "KEY, VALUE: the same, or the value when it is empty.", returns="string")
     yield command("d.custom.set", write, "KEY, VALUE: keeps a field with it.")
@@ -90,6 +95,7 @@ def _time(downloads: Downloads, word: str, known: Callable[[Download], int]) -> 
 
     yield getter(name, read, f"When it was first {word}, in seconds since 1970; 0 for never.")
     yield getter(f"{name}.or_zero", read, "The same.")
-    yield getter(f"{name}.elapsed", lambda download: int(downloads.now()) - read(download), "Seconds since then.")
+    yield getter(f"{name}.elapsed", lambda download: int(downloads.now()) - read(download), "Seconds since then.",
+                 needs=Needs.LOOK)
     yield number_setter(f"{name}.set", write, "Says otherwise.")
     yield number_setter(f"{name}.set_if_z", write_if_zero, "Says so unless it is known.")

@@ -10,6 +10,7 @@ from typing import Any
 from blobtorrent.interface.rtorrent.context import Target
 from blobtorrent.interface.rtorrent.downloads.making import getter
 from blobtorrent.interface.rtorrent.faults import failed
+from blobtorrent.interface.rtorrent.language.columns import Needs
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.xmlanswer import Binary
 
@@ -50,9 +51,11 @@ def with_forms(name: str, read: Read, doc: str, *, target: Target = Target.DOWNL
 def real_paths(name: str, read: Read, *, target: Target = Target.DOWNLOAD) -> Iterator[Command]:
     """Getters of where a path leads to."""
     yield getter(f"{name}.realpath.or_empty", lambda item: _real(read(item)),
-                 f"Where {name} leads to; empty when it is not there.", target=target, returns="string")
+                 f"Where {name} leads to; empty when it is not there.", target=target, returns="string",
+                 needs=Needs.LOOK)
     yield getter(f"{name}.realpath.or_throw", lambda item: _real_or_fault(read(item)),
-                 f"Where {name} leads to; a fault when it is not there.", target=target, returns="string")
+                 f"Where {name} leads to; a fault when it is not there.", target=target, returns="string",
+                 needs=Needs.LOOK)
 
 
 def _written(read: Read, write: Callable[[str], str]) -> Read:

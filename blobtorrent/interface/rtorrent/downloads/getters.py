@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from blobtorrent.interface.rtorrent.context import Context
@@ -12,6 +13,7 @@ from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.forms import real_paths, with_forms
 from blobtorrent.interface.rtorrent.downloads.making import command, getter
 from blobtorrent.interface.rtorrent.downloads.peers import id_html
+from blobtorrent.interface.rtorrent.language.columns import Needs
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value, one_text
 
@@ -20,6 +22,8 @@ USUAL_PEERS_MAX = 200
 USUAL_SLOTS = 50
 USUAL_MAX_FILE_SIZE = 1 << 39
 MAX_PEX = 8
+ROOM_FRESH_S = 5.0
+MAX_FOLDERS = 256                      # whose room is known
 
 SEED, LEECH, INITIAL_SEED = "seed", "leech", "initial_seed"
 
@@ -59,29 +63,33 @@ def _states() -> Iterator[Command]:
 
 def _figures(downloads: Downloads) -> Iterator[Command]:
 
-    def number(name: str, read: Callable[[Download], float], doc: str, *, is_neutral: bool = False) -> Command:
-        return getter(name, lambda download: int(read(download)), doc, is_neutral=is_neutral)
+    def number(name: str, read: Callable[[Download], int], doc: str, *, is_neutral: bool = False,
+               needs: Needs = Needs.NOTHING) -> Command:
+        return getter(name, read, doc, is_neutral=is_neutral, needs=needs)
 
     yield number("d.bytes_done", lambda download: download.status.done_bytes, "Bytes that are here.")
     yield number("d.completed_bytes", lambda download: download.status.done_bytes, "Bytes of pieces that are here.")
     yield number("d.completed_chunks", lambda download: download.num_done, "Pieces that are here.")
-    yield number("d.chunk_size", lambda download: downloads.shape(download).piece_length, "Bytes of a piece.")
+    yield number("d.chunk_size", lambda download: downloads.shape(download).piece_length, "Bytes of a piece.",
+                 needs=Needs.SHAPE)
 
-    def num_hashed(download: Download) -> float:
+    def num_hashed(download: Download) -> int:
         if download.is_checking:
             return download.status.checked_bytes // (downloads.shape(download).piece_length or 1)
         return download.num_pieces if download.is_open and download.is_checked else 0
 
-    yield number("d.chunks_hashed", num_hashed, "Pieces that the check has looked at.")
+    yield number("d.chunks_hashed", num_hashed, "Pieces that the check has looked at.", needs=Needs.SHAPE)
     yield number("d.wanted_chunks", lambda download: download.num_wanted, "Pieces that are still to come.")
     yield number("d.left_bytes", lambda download: download.left_bytes, "Bytes that are missing.")
     yield number("d.size_bytes", lambda download: download.size_bytes, "Bytes of all files.")
     yield number("d.size_chunks", lambda download: download.num_pieces, "How many pieces it has.")
-    yield number("d.size_files", lambda download: downloads.shape(download).num_files, "How many files it has.")
-    yield number("d.is_multi_file", lambda download: downloads.shape(download).is_multi_file, "Whether it is a folder.")
+    yield number("d.size_files", lambda download: downloads.shape(download).num_files, "How many files it has.",
+                 needs=Needs.SHAPE)
+    yield number("d.is_multi_file", lambda download: int(downloads.shape(download).is_multi_file),
+                 "Whether it is a folder.", needs=Needs.SHAPE)
     yield number("d.creation_date", lambda download: downloads.shape(download).creation_date,
-                 "When its .torrent file was made; 0 when that does not say.")
-    yield number("d.load_date", lambda download: download.status.added_at, "When it was added.")
+                 "When its .torrent file was made; 0 when that does not say.", needs=Needs.SHAPE)
+    yield number("d.load_date", lambda download: int(download.status.added_at), "When it was added.")
     yield number("d.down.rate", lambda download: download.status.down_bytes_per_s, "Bytes a second that come.")
     yield number("d.down.total", lambda download: download.status.downloaded_bytes, "Bytes that came.")
     yield number("d.up.rate", lambda download: download.status.up_bytes_per_s, "Bytes a second that go.")
@@ -104,7 +112,9 @@ def _figures(downloads: Downloads) -> Iterator[Command]:
     yield number("d.state_counter", lambda download: download.number("state_counter"), "How often it was started.")
     yield number("d.ignore_commands", lambda download: download.number("ignore_commands"),
                  "Whether what is done to many is not done to it.")
-    yield number("d.free_diskspace", _free_bytes, "Free bytes where its files are; 0 while it is closed.")
+    room = _Room()
+    yield number("d.free_diskspace", lambda download: room.free_bytes(download.root) if download.is_open else 0,
+                 "Free bytes where its files are; 0 while it is closed.", needs=Needs.LOOK)
     yield number("d.group", lambda download: 0, "The number of its choke group.", is_neutral=True)
     yield number("d.group.name", lambda download: 0, "The same, as rTorrent 0.9.8 has it.", is_neutral=True)
     yield number("d.size_pex", lambda download: 0, "Peers that tell of others; nobody counts that.", is_neutral=True)
@@ -124,14 +134,16 @@ def _texts(downloads: Downloads) -> Iterator[Command]:
     yield from with_forms("d.base_filename", lambda download: os.path.basename(download.base_path),
                           "The last part of that.")
     for name in ("d.directory", "d.directory_base"):
-        yield text(name, downloads.directory, "The folder of its files; with its own, if it has one.")
+        yield getter(name, downloads.directory, "The folder of its files; with its own, if it has one.",
+                     returns="string", needs=Needs.SHAPE)
     yield from real_paths("d.directory", downloads.directory)
     yield text("d.bitfield", lambda download: download.have.hex().upper(), "The pieces that are here, in hexadecimal.")
 
     def chunks_seen(download: Download) -> str:
         return downloads.pieces(download).availability.hex().upper() if download.is_open else ""
 
-    yield text("d.chunks_seen", chunks_seen, "How many peers have each piece, two digits each.")
+    yield getter("d.chunks_seen", chunks_seen, "How many peers have each piece, two digits each.", returns="string",
+                 needs=Needs.LOOK)
     yield text("d.connection_current", _connection, "How it meets peers: seed, leech or initial_seed.")
 
     def message(download: Download) -> str:
@@ -140,7 +152,7 @@ def _texts(downloads: Downloads) -> Iterator[Command]:
         failure = downloads.tracker_failure(download)
         return f"Tracker: [{failure}]" if failure else ""
 
-    yield text("d.message", message, "What went wrong last.")
+    yield getter("d.message", message, "What went wrong last.", returns="string", needs=Needs.TRACKERS)
     yield text("d.priority_str", lambda download: PRIORITY_NAMES[download.priority], "Its priority in a word.")
     yield text("d.throttle_name", lambda download: download.text("throttle_name"), "Its throttle; empty: the usual.")
     for key in ("tied_to_file", "loaded_file"):
@@ -196,10 +208,25 @@ def _connection(download: Download) -> str:
     return INITIAL_SEED if download.text("connection_seed") == INITIAL_SEED else SEED
 
 
-def _free_bytes(download: Download) -> int:
-    if not download.is_open:
-        return 0
-    folder = download.root
+class _Room:
+    """How much there is where downloads are. A list asks about the same folder thousands of times."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, int]] = {}
+
+    def free_bytes(self, folder: str) -> int:
+        """As of a moment ago; of a folder that is not there yet where it will be; 0 when nobody can tell."""
+        now = time.monotonic()
+        at, free = self._known.get(folder, (0.0, 0))
+        if at < now - ROOM_FRESH_S:
+            free = _free_bytes(folder)
+            if len(self._known) >= MAX_FOLDERS:
+                self._known.clear()
+            self._known[folder] = (now, free)
+        return free
+
+
+def _free_bytes(folder: str) -> int:
     while not os.path.isdir(folder) and folder not in ("/", ""):
         folder = os.path.dirname(folder)
     try:

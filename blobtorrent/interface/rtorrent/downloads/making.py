@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from blobtorrent.interface.rtorrent.context import Context, Target
-from blobtorrent.interface.rtorrent.registry import Command, Run
+from blobtorrent.interface.rtorrent.language.columns import Argument, Needs, Plan, plain
+from blobtorrent.interface.rtorrent.registry import Bind, Command, Read, Run
 from blobtorrent.interface.rtorrent.values import Value, one_number, one_text
 
 # What rTorrent 0.16 lets callers do whom nobody trusts, besides reading.
@@ -29,14 +30,28 @@ def command(name: str, run: Run, doc: str, *, target: Target = Target.DOWNLOAD, 
     return Command(name, target, run, returns, name in _SAFE, is_neutral, doc, category or _CATEGORIES[target])
 
 
-def getter(name: str, read: Callable[[Any], Value], doc: str, *, target: Target = Target.DOWNLOAD, returns: str = "i8",
-           is_neutral: bool = False) -> Command:
+def getter(name: str, read: Read, doc: str, *, target: Target = Target.DOWNLOAD, returns: str = "i8",
+           is_neutral: bool = False, needs: Needs = Needs.NOTHING) -> Command:
     """A command that only reads; what it is given is passed over, as rTorrent does. Anybody may."""
 
     def run(_context: Context, item: Any, _args: Sequence[Value]) -> Value:
         return read(item)
 
-    return Command(name, target, run, returns, True, is_neutral, doc, _CATEGORIES[target])
+    return Command(name, target, run, returns, True, is_neutral, doc, _CATEGORIES[target],
+                   bind=reading(lambda args: read, needs))
+
+
+def reading(read_of: Callable[[Sequence[Value]], Read], needs: Needs = Needs.NOTHING) -> Bind:
+    """How a command is bound that reads the same way whoever asks: `read_of` takes its arguments."""
+
+    def bind(plan: Plan, args: Sequence[Argument]) -> Read | None:
+        values = plain(args)
+        if values is None:
+            return None
+        plan.needs |= needs
+        return read_of(values)
+
+    return bind
 
 
 def action(name: str, do: Callable[[Any], object], doc: str, *, target: Target = Target.DOWNLOAD,

@@ -41,19 +41,27 @@ class TrackerRow(NamedTuple):
         return self.is_enabled and self.scheme in _ASKED
 
 
-def rows_of(downloads: Downloads, download: Download) -> list[TrackerRow]:
+def rows_of(downloads: Downloads, download: Download) -> Sequence[TrackerRow]:
     """In the order of the groups. Raises Fault."""
-    statuses = downloads.trackers(download)
-    kept = _read(download.text(KEY))
+    statuses, text = downloads.trackers(download), download.text(KEY)
+    known = download.tracker_rows
+    if known is None or known[0] is not statuses or known[1] != text:
+        known = download.tracker_rows = (statuses, text, _listed(statuses, text))
+    rows: Sequence[TrackerRow] = known[2]
+    return rows
+
+
+def _listed(statuses: Sequence[TrackerStatus], text: str) -> tuple[TrackerRow, ...]:
+    kept = _read(text)
     if kept is None:
-        return [TrackerRow(status.tier, status.url, status=status) for status in statuses]
+        return tuple([TrackerRow(status.tier, status.url, status=status) for status in statuses])
     by_url = {status.url: status for status in statuses}
-    return [row._replace(status=by_url.get(row.url)) for row in kept]
+    return tuple([row._replace(status=by_url.get(row.url)) for row in kept])
 
 
 def switch(downloads: Downloads, download: Download, index: int, is_enabled: bool) -> None:
     """Ask the tracker from now on, or no more. Raises Fault."""
-    rows = rows_of(downloads, download)
+    rows = list(rows_of(downloads, download))
     if index < len(rows) and rows[index].is_enabled is not is_enabled:
         rows[index] = rows[index]._replace(is_enabled=is_enabled)
         _use(downloads, download, rows)

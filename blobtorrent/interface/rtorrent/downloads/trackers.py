@@ -12,6 +12,7 @@ from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.making import action, command, getter, number_setter
 from blobtorrent.interface.rtorrent.downloads.trackerrows import TYPES, TrackerRow, insert, rows_of, switch
 from blobtorrent.interface.rtorrent.faults import failed, no_such_index
+from blobtorrent.interface.rtorrent.language.columns import Needs
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value, text_of, to_number
 from blobtorrent.model.details import TrackerStatus
@@ -88,12 +89,13 @@ def commands(downloads: Downloads) -> Iterator[Command]:
     def any_row(download: Download, holds: Callable[[TrackerRow], bool]) -> int:
         return int(any(map(holds, rows_of(downloads, download))))
 
-    yield getter("d.tracker_size", count, "How many trackers it has.")
-    yield getter("d.tracker_focus", count, "The same.")
+    yield getter("d.tracker_size", count, "How many trackers it has.", needs=Needs.TRACKERS)
+    yield getter("d.tracker_focus", count, "The same.", needs=Needs.TRACKERS)
     for name in ("d.tracker.has_active", "d.tracker.has_active_not_scrape"):
-        yield getter(name, lambda download: any_row(download, _is_asked), "Whether a tracker is being asked.")
+        yield getter(name, lambda download: any_row(download, _is_asked), "Whether a tracker is being asked.",
+                     needs=Needs.TRACKERS)
     yield getter("d.tracker.has_usable", lambda download: any_row(download, lambda row: row.is_usable),
-                 "Whether a tracker can be asked.")
+                 "Whether a tracker can be asked.", needs=Needs.TRACKERS)
 
     def announce(download: Download) -> None:
         downloads.try_to(Reannounce(download.info_hash), "torrent.not-running")

@@ -41,7 +41,7 @@ class Interpreter:
         if command is None:
             raise no_such_command(name)
         if context.trust is not Trust.FULL:
-            _require(context.trust, command)
+            require(context.trust, command)
         if command.target is Target.NONE or command.target is Target.ANY:
             item = None
         elif context.aim.kind is command.target:
@@ -159,7 +159,7 @@ def _parse_long(context: Context, text: str, start: int) -> Statement:
     return statement
 
 
-def _require(trust: Trust, command: Command) -> None:
+def require(trust: Trust, command: Command) -> None:
     """Raises Fault when a caller of this trust may not have `command` run."""
     if trust is Trust.SAFE and not command.is_safe:
         raise Fault(REFUSED, f'Command "{command.name}" is not allowed for untrusted connections.')

@@ -1,0 +1,175 @@
+"""Rows: what multicalls answer. Columns are compiled once, and the row of a download is not made again while nothing
+that it was made of has changed: clients ask for the same list all the time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from blobtorrent.interface.rtorrent.context import Aim, Context, Target, Trust
+from blobtorrent.interface.rtorrent.downloads.download import Download
+from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
+from blobtorrent.interface.rtorrent.language.columns import Needs, Plan
+from blobtorrent.interface.rtorrent.registry import Read
+from blobtorrent.interface.rtorrent.values import Row, Value
+from blobtorrent.runtime.pacing import Pace
+
+MAX_COMPILED = 64                      # lists of columns
+MAX_KEPT = 2                           # of these whose rows are kept
+KEPT_S = 60.0                          # after the list was asked for last
+_CELLS_A_STEP = 4                      # of columns that need no interpreter
+_CHARACTERS_A_STEP = 1024
+_ROWS_PER_LOOK = 16                    # that are as they were
+
+_Key = tuple[Target, Trust, tuple[str, ...]]
+
+# All of a download that getters read.
+_marks: Callable[[Download], tuple[object, ...]] = attrgetter(
+    "status", "shape", "trackers", "unsaved", "message", "is_open", "is_checked", "is_rechecking", "is_closing",
+    "is_failed", "was_complete", "was_opened")
+
+
+class Columns:
+    """A list of columns, compiled as far as that goes. `rows` are those of the time before."""
+
+    def __init__(self, plan: Plan, texts: Sequence[Value], target: Target, revision: int) -> None:
+        self.revision = revision
+        self.texts = texts
+        self.reads: list[Read | None] = []
+        self.looks: list[Read] = []    # what changes while the download does not
+        self.needs = Needs.NOTHING
+        self.asked_at: float | None = None
+        self.rows: dict[Download, Row] = {}
+        for text in texts:
+            read = plan.column(text, target)
+            self.reads.append(read)
+            self.needs |= plan.needs
+            if read is not None and plan.needs & Needs.LOOK:
+                self.looks.append(read)
+        self.are_compiled = None not in self.reads
+
+
+class Rows:
+    """Owned by the interpreter's thread. `elapsed` counts seconds of a clock that nobody sets."""
+
+    def __init__(self, downloads: Downloads, elapsed: Callable[[], float] = time.monotonic) -> None:
+        self._downloads = downloads
+        self._elapsed = elapsed
+        self._compiled: OrderedDict[_Key, Columns] = OrderedDict()
+
+    def of_downloads(self, context: Context, texts: Sequence[Value], members: Sequence[Download]) -> list[Value]:
+        """A row for each of these. Raises Fault."""
+        columns = self._columns(context, texts, Target.DOWNLOAD)
+        if columns.needs & Needs.SHAPE:
+            self._downloads.learn_shapes(members)
+        if columns.needs & Needs.TRACKERS:
+            self._downloads.look_at_trackers(members)
+        if not columns.are_compiled:
+            return self._made(context, columns, (Aim(Target.DOWNLOAD, download) for download in members), len(members))
+        _spend(context, len(members) * len(texts))
+        return self._kept(context, columns, members)
+
+    def of_aims(self, context: Context, texts: Sequence[Value], target: Target, items: Sequence[Any]) -> list[Value]:
+        """A row for each of what is in a download. Raises Fault."""
+        columns = self._columns(context, texts, target)
+        return self._made(context, columns, (Aim(target, item) for item in items), len(items))
+
+    def next_due_s(self) -> float | None:
+        """When rows are to be forgotten."""
+        times = [columns.asked_at + KEPT_S for columns in self._compiled.values()
+                 if columns.rows and columns.asked_at is not None]
+        return min(times, default=None)
+
+    def forget(self) -> None:
+        """Nobody has asked for these for a while."""
+        before = self._elapsed() - KEPT_S
+        for columns in self._compiled.values():
+            if columns.asked_at is not None and columns.asked_at <= before:
+                columns.rows = {}
+
+    # ---- columns
+
+    def _columns(self, context: Context, texts: Sequence[Value], target: Target) -> Columns:
+        registry = context.interpreter.registry
+        if not all(isinstance(text, str) for text in texts):
+            return Columns(Plan(registry, context.trust), texts, target, registry.revision)
+        key = (target, context.trust, tuple(map(str, texts)))
+        columns = self._compiled.get(key)
+        if columns is None or columns.revision != registry.revision:
+            columns = self._compiled[key] = Columns(Plan(registry, context.trust), texts, target, registry.revision)
+        self._compiled.move_to_end(key)
+        if len(self._compiled) > MAX_COMPILED:
+            self._compiled.popitem(last=False)
+        return columns
+
+    # ---- rows
+
+    def _kept(self, context: Context, columns: Columns, members: Sequence[Download]) -> list[Value]:
+        """Those that are as they were, and others."""
+        now, pace, budget = self._elapsed(), Pace(), context.budget
+        keeps = columns.asked_at is not None and now - columns.asked_at < KEPT_S       # it is asked for again
+        columns.asked_at = now
+        before, reads, looks = columns.rows, columns.reads, columns.looks
+        found: dict[Download, Row] = {}
+        for number, download in enumerate(members):
+            marks = _marks(download)
+            if looks:
+                marks += tuple([read(download) for read in looks])
+            row = before.get(download)
+            if row is None or row.marks != marks:
+                values = [read(download) for read in reads]            # type: ignore[misc]
+                row = Row(values, marks, _length(values) // _CHARACTERS_A_STEP)
+                pace.look()
+            elif number % _ROWS_PER_LOOK == 0:
+                pace.look()
+            if row.steps:
+                budget.spend(row.steps)
+            found[download] = row
+        if keeps:
+            self._keep(columns, found)
+        return list(found.values())
+
+    def _keep(self, columns: Columns, rows: dict[Download, Row]) -> None:
+        if len(rows) < len(columns.rows):          # another view of the same
+            rows = {download: row for download, row in {**columns.rows, **rows}.items() if not download.is_gone}
+        columns.rows = rows
+        with_rows = [other for other in self._compiled.values() if other.rows and other is not columns]
+        for surplus in with_rows[:1 - MAX_KEPT or None]:
+            surplus.rows = {}
+
+    @staticmethod
+    def _made(context: Context, columns: Columns, aims: Iterable[Aim], count: int) -> list[Value]:
+        """With those columns run that need it."""
+        context.budget.grant(count * 4 * len(columns.texts))
+        _spend(context, count * (len(columns.texts)))
+        pace, budget = Pace(), context.budget
+        cells = list(zip(columns.reads, columns.texts))
+        rows: list[Value] = []
+        for aim in aims:
+            here, item = context.at(aim), aim.item
+            values = [_cell(here, text) if read is None else read(item) for read, text in cells]
+            length = _length(values)
+            if length > _CHARACTERS_A_STEP:
+                budget.spend(length // _CHARACTERS_A_STEP)
+            rows.append(values)
+            pace.look()
+        return rows
+
+
+def _spend(context: Context, num_cells: int) -> None:
+    """A request may have rows for what it names itself; those inside of others count."""
+    context.budget.grant(num_cells)
+    context.budget.spend(num_cells // _CELLS_A_STEP)
+
+
+def _length(values: Sequence[Value]) -> int:
+    return sum([len(value) for value in values if isinstance(value, str)])
+
+
+def _cell(context: Context, column: Value) -> Value:
+    """Of a text only the first command is run."""
+    return context.text(column) if isinstance(column, str) else context.run(column)
