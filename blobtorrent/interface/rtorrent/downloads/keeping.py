@@ -55,7 +55,12 @@ class SessionFolder:
             self.write(download)
 
     def fill(self) -> bool:
-        """Write a few of those that are missing; whether there are more."""
+        """Have the folder, and write a few of those that are missing; whether there are more."""
+        if folder := self._path():
+            try:
+                os.makedirs(folder, FOLDER_MODE, exist_ok=True)
+            except OSError as error:
+                log.warning("the session folder cannot be made", path=folder, reason=str(error))
         for _ in range(min(FILES_AT_ONCE, len(self._missing))):
             download = self._missing.popleft()
             if not download.is_gone:

@@ -51,8 +51,16 @@ def test_those_of_the_session_are_written_a_few_at_a_time(tmp_path: Path) -> Non
     assert len(list(tmp_path.iterdir())) == len(NAMES)
 
 
+def test_the_folder_is_there_for_clients_before_any_download(tmp_path: Path) -> None:
+    folder = folder_of(Stage(), str(tmp_path / "a" / "session"))
+    assert not folder.fill()
+    assert (tmp_path / "a" / "session").is_dir()
+
+
 def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:
     stage = Stage()
     stage.engine.add("alpha")
-    folder_of(stage, "").write(stage.only())
+    folder = folder_of(stage, "")
+    folder.write(stage.only())
+    assert not folder.fill()
     assert not list(tmp_path.iterdir())
