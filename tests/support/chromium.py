@@ -19,7 +19,7 @@ from tests.support.peers.program import GRACE_S, Program, wait_until
 from tests.support.tools import require_tool
 
 BROWSER = "chromium"
-PATIENCE_S = 30.0
+PATIENCE_S = 7.0
 LOOK_S = 0.05                          # between two looks whether something stands on the page
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
@@ -59,12 +59,14 @@ class BrowserError(Exception):
 
 
 class Chromium(Program):
-    """A browser with its files in `folder`, and one page, which is `page` inside of the context."""
+    """A browser with its files in `folder`, and one page, which is `page` inside of the context; what is downloaded
+    comes to `downloads`."""
 
     page: Page
 
     def __init__(self, folder: Path, *, width: int = 1280, height: int = 800) -> None:
         browser = require_tool(BROWSER)
+        self.downloads = folder / "downloads"
         super().__init__(
             ["sh", "-c", _WITH_PIPES, browser, *FLAGS, *_QUIET, "--remote-debugging-pipe",
              f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}", "about:blank"],
@@ -72,7 +74,9 @@ class Chromium(Program):
 
     def wait_ready(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.page = Page(_Protocol(self.process.stdout, self.process.stdin))
+        protocol = _Protocol(self.process.stdout, self.process.stdin)
+        protocol.call("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(self.downloads)})
+        self.page = Page(protocol)
 
     def stop(self) -> None:
         """All of its processes; what it has not written by then nobody wants."""

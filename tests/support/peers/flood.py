@@ -31,19 +31,22 @@ class Flood(Program):
              "--rundir", folder, "--host", LOOPBACK, "--port", str(self._port), "--clientpoll", str(_POLL_MS),
              "--disable-rate-limit"],
             home=folder, environment={"NODE_ENV": "production"})
+        self._cookie = ""
 
     def wait_ready(self) -> None:
         wait_until(lambda: self.poll() is not None or listens(f"{LOOPBACK}:{self._port}"), START_TIMEOUT_S, "Flood")
         if self.poll() is not None:
             raise RuntimeError(f"Flood ended: {self.output()[-1000:]}")
+        self.call("GET", "/auth/verify")         # which gives everybody a cookie
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The decoded answer of its own interface. ValueError when it refuses or fails."""
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=CALL_TIMEOUT_S)
         try:
-            connection.request(
-                method, f"/api{path}", None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+            words = {"Cookie": self._cookie, **({} if body is None else {"Content-Type": "application/json"})}
+            connection.request(method, f"/api{path}", None if body is None else json.dumps(body), words)
             response = connection.getresponse()
+            self._cookie = response.getheader("Set-Cookie", self._cookie).partition(";")[0]
             data = response.read()
         finally:
             connection.close()
