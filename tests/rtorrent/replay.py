@@ -55,8 +55,21 @@ class Report:
         self.differences: list[Difference] = []
 
     @property
+    def num_same(self) -> int:
+        return self.compared - len(self.differences)
+
+    @property
     def num_unexplained(self) -> int:
         return sum(not difference.reason for difference in self.differences)
+
+    def told(self, *, with_reasons: bool = False) -> str:
+        """How many are the same, and what differs, a line each."""
+        lines = [f"{self.name}: {self.num_same} of {self.compared} the same"]
+        for difference in self.differences:
+            if with_reasons or not difference.reason:
+                lines.append(f"  {difference.place}: {difference.what}" + (
+                    f" [{difference.reason}]" if difference.reason else ""))
+        return "\n".join(lines)
 
     def note(self, place: str, name: str, params: Any, found: list[str]) -> None:
         self.compared += 1
@@ -209,20 +222,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="also what differs with a reason")
     parser.add_argument("files", nargs="*", type=Path, help="recordings (default: all)")
     args = parser.parse_args(argv)
-    compared = unexplained = explained = 0
+    reports = []
     with ThreadPoolExecutor(args.jobs) as pool:
         for report in pool.map(partial(replay_file, on=args.on), args.files or recordings()):
-            compared += report.compared
-            unexplained += report.num_unexplained
-            explained += len(report.differences) - report.num_unexplained
-            print(f"{report.name}: {report.compared - len(report.differences)} of {report.compared} the same", flush=True)
-            for difference in report.differences:
-                if args.verbose or not difference.reason:
-                    print(f"  {difference.place}: {difference.what}" + (
-                        f" [{difference.reason}]" if difference.reason else ""))
-    same = compared - unexplained - explained
-    print(f"{same} of {compared} the same, {100 * same / max(1, compared):.2f} %; {explained} differ for a reason, "
-          f"{unexplained} without one")
+            reports.append(report)
+            print(report.told(with_reasons=args.verbose), flush=True)
+    compared = sum(report.compared for report in reports)
+    same = sum(report.num_same for report in reports)
+    unexplained = sum(report.num_unexplained for report in reports)
+    print(f"{same} of {compared} the same, {100 * same / max(1, compared):.2f} %; "
+          f"{compared - same - unexplained} differ for a reason, {unexplained} without one")
     return 0 if same >= ENOUGH * compared and not unexplained else 1
 
 

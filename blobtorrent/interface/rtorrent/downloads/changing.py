@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-from blobtorrent.core.session.commands import RESET, TorrentChanges
+from blobtorrent.core.session.commands import TorrentChanges
 from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.downloads.download import CLOSED, NORMAL_PRIORITY, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
-from blobtorrent.interface.rtorrent.downloads.getters import INITIAL_SEED, LEECH, SEED
+from blobtorrent.interface.rtorrent.downloads.getters import CONNECTIONS, MAX_SLOTS, UNLIMITED_PEERS
 from blobtorrent.interface.rtorrent.downloads.making import action, command, getter, number_setter, text_setter
 from blobtorrent.interface.rtorrent.downloads.steering import Steering
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value, one_text, to_text
 
-_CONNECTIONS = (LEECH, SEED, INITIAL_SEED, "metadata")
+MAX_LIMIT = 1 << 16                    # peers or slots of a download
+_LIMITS = {"peers_min": "Min peer connections", "uploads_min": "Min uploads", "downloads_max": "Max downloads",
+           "downloads_min": "Min downloads"}
 
 
 def commands(downloads: Downloads, steering: Steering, keep: Callable[[Download], None]) -> Iterator[Command]:
@@ -48,9 +50,6 @@ def _steering(steering: Steering) -> Iterator[Command]:
     yield action("d.try_stop", steering.try_stop, "Stops it unless it is to be left alone.")
     yield action("d.try_close", steering.try_close, "Stops and closes it unless it is to be left alone.")
     yield action("d.delete_tied", steering.delete_tied, "Deletes the .torrent file that it is tied to.")
-    for word in ("enable", "disable"):
-        yield action(f"d.accepting_seeders.{word}", lambda download: None, "Nothing: seeds are treated like all peers.",
-                     is_neutral=True)
     yield action("d.disconnect.seeders", lambda download: None, "Nothing: seeds of no use are dropped by themselves.",
                  is_neutral=True)
 
@@ -64,14 +63,16 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
         downloads.change(download, TorrentChanges(is_sequential=bool(value)))
 
     def peers_max(download: Download, value: int) -> None:
-        downloads.change(download, TorrentChanges(max_peers=min(value, 100_000) if value > 0 else RESET))
+        require_limit("Max peer connections", value)
+        downloads.change(download, TorrentChanges(max_peers=value or UNLIMITED_PEERS))
 
     def uploads_max(download: Download, value: int) -> None:
-        downloads.change(download, TorrentChanges(upload_slots=min(value, 10_000) if value >= 0 else RESET))
+        require_limit("Max uploads", value)
+        downloads.change(download, TorrentChanges(upload_slots=min(value, MAX_SLOTS)))
 
     yield number_setter("d.priority.set", priority, "0 off, 1 low, 2 normal, 3 high; two bits of the number count.")
     yield number_setter("d.down.sequential.set", sequential, "Whether pieces are fetched in their order.")
-    yield number_setter("d.peers_max.set", peers_max, "Peers at most; 0 for the setting's.")
+    yield number_setter("d.peers_max.set", peers_max, "Peers at most; 0 for no limit.")
     yield number_setter("d.uploads_max.set", uploads_max, "Peers that are uploaded to at most.")
     yield from _folders(steering)
 
@@ -85,9 +86,9 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
     yield number_setter("d.hashing_failed.set", hashing_failed, "Marks it as failed, or not.")
 
     def connection(download: Download, text: str) -> None:
-        if text not in _CONNECTIONS:
+        if text not in CONNECTIONS:
             raise failed("Invalid option name.")
-        downloads.set_texts(download, {"connection_current": text if text == INITIAL_SEED else None})
+        download.connection = (text, download.is_complete)
 
     yield text_setter("d.connection_current.set", connection, "How it meets peers.", is_neutral=True)
 
@@ -147,9 +148,28 @@ def _variables(downloads: Downloads) -> Iterator[Command]:
                       echoes=True)
     for key in ("state_changed", "state_counter"):
         yield number_kept(f"d.{key}.set", key, f"Another value of d.{key}.")
-    for key in ("peers_min", "uploads_min", "downloads_max", "downloads_min", "max_file_size", "tracker_numwant",
-                "peer_exchange"):
+    for key in ("max_file_size", "tracker_numwant"):
         yield number_kept(f"d.{key}.set", key, "Is kept; nothing goes by it.", is_neutral=True)
+    for key, words in _LIMITS.items():
+
+        def limit(download: Download, value: int, key: str = key, words: str = words) -> None:
+            require_limit(words, value)
+            downloads.set_texts(download, {key: str(value)})
+
+        yield number_setter(f"d.{key}.set", limit, "Is kept; nothing goes by it.", is_neutral=True)
+
+    def exchange(download: Download, value: int) -> None:
+        if not download.status.is_private:
+            downloads.set_texts(download, {"peer_exchange": str(int(bool(value)))})
+
+    yield number_setter("d.peer_exchange.set", exchange, "Is kept; nothing goes by it.", is_neutral=True)
+    for word, accepts in (("enable", True), ("disable", False)):
+
+        def accept(download: Download, accepts: bool = accepts) -> None:
+            downloads.set_texts(download, {"accepting_seeders": None if accepts else "0"})
+
+        yield action(f"d.accepting_seeders.{word}", accept, "Is kept: seeds are treated like all peers.",
+                     is_neutral=True)
     for key in ("connection_leech", "connection_seed", "down.choke_heuristics.leech", "down.choke_heuristics.seed",
                 "up.choke_heuristics.leech", "up.choke_heuristics.seed"):
         yield text_kept(f"d.{key}.set", key, "Is kept; nothing goes by it.", is_neutral=True)
@@ -220,6 +240,12 @@ def _links() -> Iterator[Command]:
     yield command("d.create_link", create, "TYPE, PREFIX, POSTFIX: makes a symbolic link to its data.")._replace(
         is_code=True)
     yield command("d.delete_link", delete, "TYPE, PREFIX, POSTFIX: deletes that link.")._replace(is_code=True)
+
+
+def require_limit(words: str, value: int) -> None:
+    """Raises Fault for what no limit can be."""
+    if not 0 <= value <= MAX_LIMIT:
+        raise failed(f"{words} must be between 0 and 2^16.")
 
 
 def list_commands(downloads: Downloads) -> Iterator[Command]:

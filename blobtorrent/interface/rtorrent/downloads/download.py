@@ -42,8 +42,8 @@ class Download:
     """
 
     __slots__ = (
-        "file_wishes", "hash", "info_hash", "is_checked", "is_closing", "is_failed", "is_gone", "is_new", "is_open",
-        "is_rechecking", "message", "phase", "shape", "status", "tracked_at", "tracker_rows", "trackers", "unsaved",
+        "connection", "file_wishes", "hash", "info_hash", "is_checked", "is_closing", "is_failed", "is_gone", "is_new",
+        "is_open", "is_rechecking", "is_resumed", "message", "phase", "shape", "status", "tracked_at", "tracker_rows", "trackers", "unsaved",
         "was_complete", "was_opened",
     )
 
@@ -58,6 +58,7 @@ class Download:
         self.tracker_rows: Any = None  # see trackerrows
         self.unsaved: Mapping[str, str | None] = {}        # replaced by every change
         self.file_wishes: dict[int, int] = {}              # priorities that wait for d.update_priorities
+        self.connection = ("", False)                      # as d.connection_current was set, and whether complete then
         self.message = ""
         self.phase = Phase()
         self.is_gone = False
@@ -67,12 +68,15 @@ class Download:
         self.is_rechecking = False     # somebody asked for it
         self.is_closing = False        # it was told to, and the engine has not done so yet
         self.is_failed = False
+        self.is_resumed = False        # it runs, though it was not started: d.resume does no more
         self.was_complete = False
         self.was_opened = status.active_s > 0 or status.done_bytes > 0
         self.update(status)
 
     def update(self, status: TorrentStatus) -> None:
         """Take a newer snapshot."""
+        if self.status.is_started and not status.is_started:
+            self.is_resumed = False
         before, self.status = self.status.state, status
         state = status.state
         if state in _BUSY:
@@ -130,7 +134,7 @@ class Download:
     @property
     def is_started(self) -> bool:
         """What its owner wants."""
-        return self.status.is_started or self.has(CLOSED)
+        return self.status.is_started and not self.is_resumed or self.has(CLOSED)
 
     @property
     def is_active(self) -> bool:

@@ -60,19 +60,24 @@ def _named(downloads: Downloads) -> Iterator[Command]:
         downloads.set_texts(download, {FIELD + to_text(args[0]): text_of(args[1])})
         return None
 
-    def fields(download: Download) -> dict[str, str]:
-        if not download.fields:
-            raise failed("Object operator [custom] could not find element")
-        return download.fields
+    def fields(name: str, show: Callable[[dict[str, str]], Value], doc: str, returns: str) -> Command:
+
+        def read_all(_context: Context, download: Download, args: Sequence[Value]) -> Value:
+            if args:
+                raise failed("d.custom.keys/items takes no arguments.")
+            if not download.fields:
+                raise failed("Object operator [custom] could not find element")
+            return show(download.fields)
+
+        return command(name, read_all, doc, returns=returns)._replace(is_safe=True)
 
     yield command("d.custom", read, "KEY: a field of its owner; empty when there is none.", returns="string"
                   )._replace(is_safe=True, bind=reading(read_of))
     yield command("d.custom_throw", require, "KEY: the same; a fault when there is none.", returns="string")
     yield command("d.custom.if_z", read_or, "KEY, VALUE: the same, or the value when it is empty.", returns="string")
     yield command("d.custom.set", write, "KEY, VALUE: keeps a field with it.")
-    yield getter("d.custom.keys", lambda download: list[Value](fields(download)), "The keys of all fields.",
-                 returns="array")
-    yield getter("d.custom.items", lambda download: dict[str, Value](fields(download)), "All fields.", returns="struct")
+    yield fields("d.custom.keys", lambda found: list[Value](found), "The keys of all fields.", "array")
+    yield fields("d.custom.items", lambda found: dict[str, Value](found), "All fields.", "struct")
 
 
 def _times(downloads: Downloads) -> Iterator[Command]:

@@ -25,7 +25,12 @@ MAX_PEX = 8
 ROOM_FRESH_S = 5.0
 MAX_FOLDERS = 256                      # whose room is known
 
+UNLIMITED_PEERS = 100_000              # as many as the engine takes; more than anybody may say
+UNLIMITED = (1 << 32) - 1              # what that reads as
+MAX_SLOTS = 10_000
+
 SEED, LEECH, INITIAL_SEED = "seed", "leech", "initial_seed"
+CONNECTIONS = (LEECH, SEED, INITIAL_SEED)
 
 
 def commands(downloads: Downloads) -> Iterator[Command]:
@@ -176,7 +181,7 @@ def _limits() -> Iterator[Command]:
     def number(name: str, read: Callable[[Download], int], doc: str, *, is_neutral: bool = False) -> Command:
         return getter(name, read, doc, is_neutral=is_neutral)
 
-    yield number("d.peers_max", lambda download: download.status.max_peers or USUAL_PEERS_MAX, "Peers at most.")
+    yield number("d.peers_max", _most_peers, "Peers at most.")
     yield number("d.peers_min", lambda download: download.number("peers_min", USUAL_PEERS_MIN), "Peers at least.",
                  is_neutral=True)
     yield number("d.uploads_max", _upload_slots, "Peers that are uploaded to at most.")
@@ -194,15 +199,20 @@ def _kept_text(key: str) -> Callable[[Download], str]:
     return lambda download: download.text(key)
 
 
+def _most_peers(download: Download) -> int:
+    most = download.status.max_peers or USUAL_PEERS_MAX
+    return UNLIMITED if most >= UNLIMITED_PEERS else most
+
+
 def _upload_slots(download: Download) -> int:
     slots = download.status.upload_slots
     return USUAL_SLOTS if slots is None else slots
 
 
 def _connection(download: Download) -> str:
-    current = download.text("connection_current")
-    if current:
-        return current
+    said, when_complete = download.connection
+    if said and when_complete is download.is_complete:     # it is chosen anew when that changes
+        return said
     if not download.is_complete:
         return LEECH
     return INITIAL_SEED if download.text("connection_seed") == INITIAL_SEED else SEED

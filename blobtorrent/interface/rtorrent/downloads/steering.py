@@ -41,7 +41,7 @@ class Steering:
         self._run(download)
 
     def _run(self, download: Download) -> None:
-        download.is_failed = download.is_closing = False
+        download.is_failed = download.is_closing = download.is_resumed = False
         download.message = ""
         self._clear_closed(download)
         try:
@@ -63,7 +63,7 @@ class Steering:
 
     def close(self, download: Download) -> None:
         """Close its files; whether it is to be started is another matter."""
-        if download.status.is_started:
+        if download.is_started:
             self._downloads.set_texts(download, {CLOSED: "1"})
         download.is_open = download.is_checked = download.is_rechecking = False
         if download.status.state not in ("stopped", "queued", "moving"):
@@ -86,8 +86,11 @@ class Steering:
         """Go on after a pause or a close. One that is stopped is opened and looked at first, and runs the next time."""
         if download.is_active:
             return
-        if download.is_started or download.is_open and download.is_checked:
+        if download.is_started:
             self._run(download)
+        elif download.is_open and download.is_checked:
+            self._run(download)
+            download.is_resumed = download.status.is_started
         else:
             self.open(download)
             download.is_checked = True

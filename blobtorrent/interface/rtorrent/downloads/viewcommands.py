@@ -47,8 +47,8 @@ def _lists(downloads: Downloads, views: Views) -> Iterator[Command]:
     def refuse(_context: Context, _item: object, _args: Sequence[Value]) -> Value:
         raise wrong_type()
 
-    def find(_context: Context, _item: object, args: Sequence[Value]) -> Value:
-        views.find(one_text(args))
+    def persist(_context: Context, _item: object, args: Sequence[Value]) -> Value:
+        views.make_persistent(views.find(one_text(args)))
         return None
 
     yield _of_session("view.add", add, "NAME: makes a view of all downloads.")
@@ -56,7 +56,7 @@ def _lists(downloads: Downloads, views: Views) -> Iterator[Command]:
                       returns="array")
     yield _of_session("view.size", size, "VIEW: how many downloads it shows.", returns="i8")
     yield _of_session("view.size_not_visible", size_not_visible, "VIEW: how many it does not.", returns="i8")
-    yield _of_session("view.persistent", find, "VIEW: nothing, as in rTorrent 0.9.8.", is_neutral=True)
+    yield _of_session("view.persistent", persist, "VIEW: has d.views of downloads say whether they are in it.")
     yield _of_session("view.set", refuse, "Refused, as in rTorrent.", is_neutral=True)
 
 

@@ -33,11 +33,13 @@ _ALWAYS: dict[str, Callable[[Download], bool]] = {
     "leeching": lambda download: download.is_started and not download.is_complete,
 }
 
+_UNFILTERED = ("main", DEFAULT, "name")
+
 _CHECKS = ("hash_done", "hash_failed", "hash_final_failed", "finished")
 
-# Events that rTorrent has these views look at their filters after. Here they need not, but their keys are known.
+# Events after which rTorrent has these views look at their filters. Here that is only seen by their order: a download
+# that is looked at goes to the end.
 FILTERED_ON: dict[str, tuple[str, ...]] = {
-    "active": ("resumed", "paused"),
     "complete": _CHECKS,
     "incomplete": _CHECKS,
     "hashing": ("hash_queued", "hash_removed", *_CHECKS),
@@ -48,7 +50,7 @@ FILTERED_ON: dict[str, tuple[str, ...]] = {
 
 class View:
     """`holds` says who is in it, unless somebody gave it a `filter`; then `visible` are those that it found, by their
-    hashes, and `seen` those that it was asked about."""
+    hashes, and `seen` those that it was asked about. Of one that follows a state, `visible` is only the order."""
 
     def __init__(self, name: str, holds: Callable[[Download], bool] | None = None) -> None:
         self.name = name
@@ -103,6 +105,8 @@ class Views:
                      if view.forced.get(download.hash, view.holds(download))]
             if name == "name" and not view.ranks:
                 return sorted(found, key=lambda download: download.name)
+            if name in FILTERED_ON:
+                found = self._in_order_of_entry(view, found)
         else:
             self._admit(view, downloads)
             by_hash = {download.hash: download for download in downloads}
@@ -111,6 +115,14 @@ class Views:
             last = len(view.ranks)
             found.sort(key=lambda download: view.ranks.get(download.hash, last))
         return found
+
+    @staticmethod
+    def _in_order_of_entry(view: View, found: list[Download]) -> list[Download]:
+        """`found` as they came into a view that follows a state, by what was seen of it."""
+        by_hash = {download.hash: download for download in found}
+        view.visible = {digits: None for digits in view.visible if digits in by_hash}
+        view.visible.update(dict.fromkeys(by_hash))
+        return [by_hash[digits] for digits in view.visible]
 
     def _admit(self, view: View, downloads: Sequence[Download]) -> None:
         """Ask the filter about those that it has not seen; forget those that are gone."""
@@ -146,6 +158,18 @@ class Views:
         view.filter, view.holds = body, None
         self.apply(context, view)
 
+    def make_persistent(self, view: View) -> None:
+        """Have downloads themselves say that they are in it: by d.views. Raises Fault for one that has a filter."""
+        if (view.holds is not None and view.name not in _UNFILTERED or view.filter is not None
+                or view.on_added is not None or view.on_removed is not None):
+            raise failed("Cannot set modified views as persitent.")
+        view.visible = {download.hash: None for download in self.members(view.name)}
+        view.seen.update(view.visible)
+        view.holds = None
+        view.filter = f"d.views.has={view.name}"
+        view.on_added = f"d.views.push_back_unique={view.name}"
+        view.on_removed = f"d.views.remove={view.name}"
+
     def apply(self, context: Context, view: View) -> None:
         """Ask its filter about all downloads again. Raises Fault."""
         view.forced.clear()
@@ -160,6 +184,9 @@ class Views:
         view.forced.pop(download.hash, None)
         if view.holds is None:
             self._show(context, view, download, self._passes(view, context, download))
+        else:
+            view.visible.pop(download.hash, None)
+            view.visible[download.hash] = None
 
     def show(self, context: Context, view: View, download: Download, is_visible: bool) -> None:
         """Put it in or out, until the filter is asked again."""
