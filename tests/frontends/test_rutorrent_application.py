@@ -119,7 +119,8 @@ def test_labels_priorities_trackers_and_properties_are_set(site: Site, seeded: S
     assert facts(seeded, "custom1", "priority", "uploads_max", "peers_max") == ["other%20label", 3, 7, 33]
     assert [row[-1] for row in order("fls", name)] == ["1", "0", "0"]
     assert site.daemon.ask("t.is_enabled", f"{name}:t0") == 0
-    wait_until(lambda: facts(seeded, "connection_seed", "is_active") == ["initial_seed", 1], PATIENCE_S, "super seeding")
+    site.daemon.wait_for(seeded, "initial_seed", "connection_seed")
+    site.daemon.wait_for(seeded, 1, "is_active")
 
 
 def test_settings_are_shown_and_changed(site: Site) -> None:
@@ -218,7 +219,7 @@ def test_a_torrent_is_fetched_from_a_peer_that_is_shown(site: Site, tmp_path: Pa
 
 
 def test_programs_may_ask_through_it_but_run_nothing(site: Site, seeded: Sample) -> None:
-    def call(method: str, *arguments: object) -> str:
+    def call(method: str, *arguments: str) -> str:
         return site.rutorrent.raw(xmlrpc.client.dumps(arguments, method).encode())
 
     assert "<string>Füße &amp; &lt;Söhne&gt;</string>" in call("d.name", digits(seeded))
