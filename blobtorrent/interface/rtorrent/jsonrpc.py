@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, Union
 
 from blobtorrent.interface.rtorrent.faults import NO_SUCH_METHOD, REFUSED, Fault, text_of_16, undefined_method
-from blobtorrent.interface.rtorrent.values import Call, Value
+from blobtorrent.interface.rtorrent.values import Call, Row, Value
 from blobtorrent.runtime.pacing import Pace, paced_batches
 
 CONTENT_TYPE: Final = "application/json"
@@ -104,8 +104,11 @@ def render_answer(value: Value, id_: Id) -> tuple[bytes, ...]:
         return (_encode(f"{head}{_dump(_plain(value))}}}"),)
     parts = [_encode(head + "[")]
     for batch in paced_batches(value, _ROWS_AT_ONCE):
-        text = _dump(_plain(batch))[1:-1]
-        parts.append(_encode(text if len(parts) == 1 else "," + text))
+        if isinstance(batch[0], Row):
+            data = b",".join([row.written(CONTENT_TYPE, _row_bytes) for row in batch])     # type: ignore[union-attr]
+        else:
+            data = _encode(_dump(_plain(batch))[1:-1])
+        parts.append(data if len(parts) == 1 else b"," + data)
     parts.append(b"]}")
     return tuple(parts)
 
@@ -297,6 +300,10 @@ def _dump(value: Any) -> str:
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _row_bytes(row: list[Value]) -> bytes:
+    return _encode(_dump(_plain(row)))
 
 
 def _encode(text: str) -> bytes:

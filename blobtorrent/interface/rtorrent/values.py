@@ -6,7 +6,7 @@ Text is `str`; bytes of it that are not UTF-8 live on as surrogates (`surrogatee
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, Union
 
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
@@ -40,16 +40,27 @@ Value = Union[int, str, None, "list[Value]", "dict[str, Value]", Call]
 class Row(list["Value"]):
     """A row of a multicall that may be answered again. Nobody changes it.
 
-    `marks` are what it was made of, `steps` what its texts cost. `written` is how it was written last, and for whom.
+    `marks` are what it was made of, `steps` what its texts cost.
     """
 
-    __slots__ = ("marks", "steps", "written")
+    __slots__ = ("_form", "_written", "marks", "steps")
 
     def __init__(self, values: list[Value], marks: tuple[object, ...], steps: int) -> None:
         super().__init__(values)
         self.marks = marks
         self.steps = steps
-        self.written: tuple[object, bytes] | None = None
+        self._form: object = None
+        self._written = b""
+
+    def written(self, form: object, write: Callable[[Row], bytes]) -> bytes:
+        """What `write` makes of it in this form of answers; from the second time on that is kept."""
+        if self._form is not form:
+            self._form, self._written = form, b""
+            return write(self)
+        data = self._written
+        if not data:
+            data = self._written = write(self)
+        return data
 
 
 def signed(number: int) -> int:

@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from blobtorrent.interface.rtorrent.faults import Fault, fault_of_16
-from blobtorrent.interface.rtorrent.values import Call, Value
+from blobtorrent.interface.rtorrent.values import Call, Row, Value
 from blobtorrent.runtime.pacing import Pace
 
 CONTENT_TYPE: Final = "text/xml"
 
 _PART_CHARS = 64 << 10
+_ROWS_PER_PART = 16
 _PIECES_PER_LOOK = 16                  # texts that are written between two looks at the time
 _MAX_TEMPLATES = 64
 
@@ -154,6 +155,31 @@ class _Writer:
             return
         end = self._dialect.end
         self.put(f"<value><array><data>{end}")
+        if isinstance(values[0], Row):
+            self._rows(values)
+        else:
+            self._values(values)
+        self.put("</data></array></value>")
+
+    def _rows(self, rows: Sequence[Any]) -> None:
+        """Those of a multicall, which may have been written before."""
+        self._flush()
+        for start in range(0, len(rows), _ROWS_PER_PART):
+            self._parts.append(b"".join(
+                [row.written(self._dialect, self._row_bytes) for row in rows[start:start + _ROWS_PER_PART]]))
+            self._pace.look()
+
+    def _row_bytes(self, row: list[Value]) -> bytes:
+        text = self._row(row)
+        if text is not None:
+            return fit(text)
+        inner = _Writer(self._dialect)
+        inner.value(list(row))
+        inner.put(self._dialect.end)
+        return b"".join(inner.parts())
+
+    def _values(self, values: Sequence[Value]) -> None:
+        end = self._dialect.end
         for value in values:
             row = self._row(value) if isinstance(value, list) else None
             if row is None:
@@ -161,7 +187,6 @@ class _Writer:
                 self.put(end)
             else:
                 self.put(row)
-        self.put("</data></array></value>")
 
     def _row(self, row: list[Value]) -> str | None:
         """A list of plain values, as a whole; None for any other."""

@@ -17,7 +17,7 @@ from blobtorrent.interface.rtorrent.language.parser import parse_statement
 from blobtorrent.interface.rtorrent.registry import Read, Registry
 from blobtorrent.interface.rtorrent.values import Call, Value
 
-MAX_INNER: Final = 16                  # texts inside of one column: the interpreter counts its steps, nobody counts here
+MAX_INNER: Final = 16                  # texts inside of one column: nobody counts their steps
 MAX_LENGTH: Final = 1024               # characters of one
 
 
