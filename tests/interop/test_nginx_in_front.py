@@ -12,6 +12,8 @@ import xmlrpc.client
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -54,7 +56,7 @@ def served(folder: Path, name: str, places: Mapping[str, str], root: Path | None
         yield running
 
 
-def proxy(server: Nginx, path: str, login: str = f"{USER}:{PASSWORD.replace(' ', '%20')}@") -> xmlrpc.client.ServerProxy:
+def proxy(server: Nginx, path: str, login: str = f"{USER}:{quote(PASSWORD)}@") -> xmlrpc.client.ServerProxy:
     return xmlrpc.client.ServerProxy(server.url.replace("://", f"://{login}") + path)
 
 
@@ -97,8 +99,10 @@ def test_a_torrent_file_may_be_large(rpc2: Nginx) -> None:
 def test_who_only_looks_starts_nothing(rpc2: Nginx) -> None:
     with proxy(rpc2, "RPC2-safe") as server:
         assert server.d.multicall2("", "main", "d.hash=") == []
-        for call in (lambda: server.execute.capture("", "echo", "hello"), lambda: server.load.normal("", "/x"),
-                     lambda: server.branch("", "system.pid=", "execute.capture=echo,hello")):
+        calls: list[Callable[[], Any]] = [
+            lambda: server.execute.capture("", "echo", "hello"), lambda: server.load.normal("", "/x"),
+            lambda: server.branch("", "system.pid=", "execute.capture=echo,hello")]
+        for call in calls:
             with pytest.raises(xmlrpc.client.Fault, match="not allowed"):
                 call()
 
@@ -120,10 +124,10 @@ def test_json_comes_through(rpc2: Nginx) -> None:
 
 @contextmanager
 def listening(answer: Callable[[socket.socket, bytes], None], family: int = socket.AF_INET,
-              place: object = ("127.0.0.1", 0)) -> Iterator[socket.socket]:
+              place: str | tuple[str, int] = ("127.0.0.1", 0)) -> Iterator[socket.socket]:
     """A server that has `answer(connection, what came first)` called for each connection."""
-    with socket.socket(family) as listener:  # type: ignore[arg-type]
-        listener.bind(place)  # type: ignore[arg-type]
+    with socket.socket(family) as listener:
+        listener.bind(place)
         listener.listen()
 
         def accept() -> None:
@@ -161,7 +165,7 @@ def test_what_happens_is_seen_at_once_and_connections_are_upgraded(tmp_path: Pat
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npage")
 
     with listening(flood) as listener, served(
-            tmp_path / "flood", "flood.conf", {"127.0.0.1:3000": "127.0.0.1:%d" % listener.getsockname()[1]}) as server:
+            tmp_path / "flood", "flood.conf", {"127.0.0.1:3000": f"127.0.0.1:{listener.getsockname()[1]}"}) as server:
         assert get(server, "/", {"Upgrade": "websocket", "Connection": "Upgrade"}) == (200, b"page")
         assert b"Upgrade: websocket" in asked[0] and b"Connection: Upgrade" in asked[0]
         assert get(server, "/api/torrents/add-files", {}, "POST", b"x" * BIG)[1] == b"page"
@@ -196,9 +200,10 @@ def test_rutorrent_is_served_without_its_secrets(daemon: RpcDaemon, tmp_path: Pa
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(f"this is {path}")
     php = f"{daemon.socket}.php"       # in a folder whose name is short
-    with listening(fastcgi, socket.AF_UNIX, php), served(tmp_path / "rutorrent", "rutorrent.conf", {
-            "/var/www/rutorrent": str(root), "/run/php/php-fpm.sock": php, "/run/blobtorrent/rpc.sock": str(daemon.socket),
-    }, root) as server:
+    places = {
+        "/var/www/rutorrent": str(root), "/run/php/php-fpm.sock": php, "/run/blobtorrent/rpc.sock": str(daemon.socket)}
+    with listening(fastcgi, socket.AF_UNIX, php), served(
+            tmp_path / "rutorrent", "rutorrent.conf", places, root) as server:
         assert get(server, "/") == (200, b"this is index.html")
         assert get(server, "/", {})[0] == 401
         status, parameters = get(server, "/php/getplugins.php?x=1")
