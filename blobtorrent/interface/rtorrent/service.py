@@ -24,6 +24,7 @@ from blobtorrent.interface.rtorrent.rules import Rules
 from blobtorrent.interface.rtorrent.session.catalogue import SessionCommands
 from blobtorrent.interface.rtorrent.session.engine import GatewayEngine, Keeper
 from blobtorrent.interface.rtorrent.session.listening import already_open
+from blobtorrent.interface.rtorrent.session.sessionlock import SessionLock
 from blobtorrent.interface.rtorrent.session.system import Claims
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.turns import Turns
@@ -72,6 +73,7 @@ class Machinery:
             self._engine, folder=around.folder, wall=time.time, now=time.monotonic, outside=self._turns.outside,
             open_place=self._listen_at, claims=around.claims, rules=around.rules,
         )
+        self._lock = SessionLock()
         self._rc_files = RcFiles()
         self._add(self._rc_files.commands())
         self._add(language.commands())
@@ -111,6 +113,8 @@ class Machinery:
             time.sleep(LOOK_S)
         self._gateway.attach(gateway)
         self._engine.attach(desk, metrics)
+        if self.session.system.session_folder and self.session.variables["session.use_lock"]:
+            self._lock.take(self.session.system.session_folder, gateway.session.started_at)
         self.downloads.begin()
         self._turns.next_due_s = self.session.next_due_s
         self._turns.run_due = self._run_due
@@ -119,6 +123,7 @@ class Machinery:
         """When there are no turns any more. True when all that it has begun has ended within so many seconds."""
         self.downloads.end()
         self.session.close()
+        self._lock.release()
         return self._fetcher.stop(timeout_s)
 
     def perform(self, exchange: Exchange, trust: Trust) -> None:

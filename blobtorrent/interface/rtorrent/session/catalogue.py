@@ -40,7 +40,8 @@ class SessionCommands:
 
     def __init__(
         self, engine: SessionEngine, *, folder: str, wall: Callable[[], float], now: Callable[[], float],
-        outside: Outside = at_once, open_place: Open = already_open, claims: Claims = USUAL_CLAIMS, rules: Rules | None = None,
+        outside: Outside = at_once, open_place: Open = already_open, claims: Claims = USUAL_CLAIMS,
+        rules: Rules | None = None,
     ) -> None:
         self._open_place = open_place
         rules = rules or Rules()
@@ -61,7 +62,7 @@ class SessionCommands:
         for part in self._parts:
             yield from part.commands()
         yield from ratiogroups.commands()
-        yield from listening.commands(self._open_place)
+        yield from listening.commands(self._open_place, self.working)
 
     def finish(self, interpreter: Interpreter) -> None:
         """What is made of other commands: to be called when all of them are in the registry."""

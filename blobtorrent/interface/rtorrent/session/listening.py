@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -12,6 +11,7 @@ from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.making import command
+from blobtorrent.interface.rtorrent.session.workingfolder import WorkingFolder
 from blobtorrent.interface.rtorrent.values import Value, single, text_of
 
 CATEGORY: Final = "network"
@@ -27,20 +27,22 @@ def already_open(_place: str) -> None:
     raise failed("SCGI already enabled.")
 
 
-def commands(open_place: Open) -> Iterator[Command]:
-    yield command("network.scgi.open_local", partial(_open_local, open_place), "PATH: listens at a UNIX socket.",
-                  category=CATEGORY, is_code=True)
+def commands(open_place: Open, working: WorkingFolder) -> Iterator[Command]:
+    yield command("network.scgi.open_local", partial(_open_local, open_place, working),
+                  "PATH: listens at a UNIX socket.", category=CATEGORY, is_code=True)
     yield command("network.scgi.open_port", partial(_open_port, open_place), "[HOST:]PORT: listens at a TCP port.",
                   category=CATEGORY, is_code=True)
     yield command("network.scgi.open_systemd", lambda _context, _item, _args: already_open(""),
                   "Takes a socket of systemd: by the settings only.", category=CATEGORY, is_neutral=True, is_code=True)
 
 
-def _open_local(open_place: Open, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
-    path = os.path.expanduser(text_of(single(args)))
+def _open_local(
+    open_place: Open, working: WorkingFolder, _context: Context, _item: Any, args: Sequence[Value]
+) -> Value:
+    path = text_of(single(args))
     if not path:
         raise failed("Could not bind socket: no path.")
-    open_place(f"unix:{os.path.abspath(path)}")
+    open_place(f"unix:{working.full(path)}")
     return None
 
 

@@ -55,10 +55,13 @@ class LogFiles(logging.Handler):
     """Outputs by name, and which groups go to them. It takes records of any thread.
 
     Files belong to a thread that there is from the first of them on: whoever logs does not wait for disks. Once a group
-    has an output, this is among the handlers of the process. `close` writes what is left and takes it off.
+    has an output, this is among the handlers of the process; `rules` tells requests as long as there is a file for
+    them. `close` writes what is left and ends that.
     """
 
-    def __init__(self, working: WorkingFolder, wall: Callable[[], float] = time.time, rules: Rules | None = None) -> None:
+    def __init__(
+        self, working: WorkingFolder, wall: Callable[[], float] = time.time, rules: Rules | None = None
+    ) -> None:
         super().__init__()
         self._working = working
         self._wall = wall

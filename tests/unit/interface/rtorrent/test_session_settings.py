@@ -8,6 +8,7 @@ import pytest
 
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.session.listening import commands
+from blobtorrent.interface.rtorrent.session.workingfolder import WorkingFolder
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import SessionStatus, TorrentStatus
 from tests.support.rtorrentsession import SessionStage
@@ -210,7 +211,7 @@ def test_a_list_is_not_the_callers_to_change() -> None:
 ])
 def test_a_place_to_listen_at_is_as_in_our_settings(name: str, given: Any, place: str) -> None:
     places: list[str] = []
-    opening = {command.name: command for command in commands(places.append)}[f"network.scgi.{name}"]
+    opening = {command.name: command for command in commands(places.append, WorkingFolder())}[f"network.scgi.{name}"]
     opening.run(SessionStage().interpreter.context(), None, [given])
     assert places == [place]
 
