@@ -10,12 +10,15 @@ import os
 import socket
 import time
 import xmlrpc.client
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from blobtorrent.config.values import ListenSpec
+from blobtorrent.interface.rest.crowd import MAX_CONNECTIONS
 from blobtorrent.interface.rest.gate import Caller
 from blobtorrent.interface.rest.grants import Grant, Scope
 from blobtorrent.interface.rtorrent import connection, server
@@ -47,6 +50,20 @@ def address(tmp_path_factory):
 def asked(address: str, body: bytes, **headers: str) -> dict:
     found: dict = json.loads(body_of(exchange(address, framed(body, headers))))
     return found
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 10.0
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def read_some(sock: socket.socket, num_bytes: int) -> bytes:
+    data = b""
+    while len(data) < num_bytes:
+        data += sock.recv(65536) or pytest.fail("too little came")
+    return data
 
 
 @pytest.mark.parametrize("case", STAGED, ids=lambda case: case["label"])
@@ -241,16 +258,76 @@ def test_a_client_that_takes_nothing_is_left(tmp_path, monkeypatch):
             json.loads(body_of(read_all(sock)))
 
 
-def test_requests_under_way_share_a_limited_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(server, "MAX_HELD_BYTES", 1 << 20)
-    with serving(unix_door(tmp_path)) as (rpc, _):
-        slow = connect(rpc.addresses[0])
-        slow.sendall(framed(b"x" * (2 << 20))[:700_000])
-        time.sleep(0.2)
-        big = json.dumps({"id": 1, "method": "cat", "params": ["", "x" * 900_000]}).encode()
-        assert asked(rpc.addresses[0], big)["result"] == "x" * 900_000
-        assert slow.recv(1) == b""
-        slow.close()
+def test_a_client_that_pauses_for_too_long_is_left_however_much_is_to_come(tmp_path, monkeypatch):
+    monkeypatch.setattr(connection, "REQUEST_S", 0.3)
+    with serving(unix_door(tmp_path)) as (rpc, _), connect(rpc.addresses[0]) as sock:
+        begun_s = time.monotonic()
+        sock.sendall(framed(b"x" * (16 << 20))[:700_000])
+        assert read_all(sock) == b"" and time.monotonic() - begun_s < 5.0
+
+
+def test_a_client_that_stops_taking_its_answer_is_left_however_much_is_to_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(connection, "ANSWER_S", 0.3)
+    body = json.dumps({"id": 1, "method": "echo", "params": ["", *["x" * 1000] * 8000]}).encode()
+    with serving(unix_door(tmp_path)) as (rpc, _), connect(rpc.addresses[0]) as sock:
+        sock.sendall(framed(body))
+        sock.recv(10)
+        until(lambda: not len(rpc._crowd))
+        assert rpc._crowd.held_bytes == 0
+
+
+@pytest.mark.parametrize("is_http", [False, True])
+def test_requests_under_way_share_a_limited_memory(is_http):
+    with serving(Door(TCP, is_http=is_http)) as (rpc, _), ExitStack() as stack:
+        rpc._crowd._max_held_bytes = 1 << 20
+        head = b"POST /RPC2 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        request = head + b"Content-Length: 2097152\r\n\r\n" if is_http else framed(b"x" * (2 << 20))[:200]
+        slow = [stack.enter_context(connect(rpc.addresses[0])) for _ in range(6)]
+        for sock in slow:
+            sock.sendall(request + b"x" * 400_000)
+        until(lambda: len(rpc._crowd) == 2)
+        assert rpc._crowd.held_bytes <= 1 << 20
+        body = json.dumps({"id": 1, "method": "cat", "params": ["", "x" * 900_000]}).encode()
+        whole = head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body) if is_http else framed(body)
+        with connect(rpc.addresses[0]) as sock:
+            sock.sendall(whole)
+            assert b"x" * 900_000 in read_some(sock, 900_000)
+
+
+def test_answers_that_nobody_takes_share_it_too(tmp_path):
+    body = json.dumps({"id": 1, "method": "echo", "params": ["", *["x" * 1000] * 8000]}).encode()
+    with serving(unix_door(tmp_path)) as (rpc, _), ExitStack() as stack:
+        rpc._crowd._max_held_bytes = 20 << 20
+        for number in range(1, 7):
+            stack.enter_context(connect(rpc.addresses[0])).sendall(framed(body))
+            until(lambda number=number: rpc._num_requests == number and not rpc._num_working)
+        assert rpc._crowd.held_bytes <= 20 << 20 and 0 < len(rpc._crowd) < 6
+        assert asked(rpc.addresses[0], PID) == PID_ANSWER
+
+
+def test_clients_that_send_a_body_for_ever_keep_no_others_out(monkeypatch):
+    monkeypatch.setattr(server, "MAX_PER_NETWORK", 8)
+    with serving(Door(TCP, is_http=True)) as (rpc, _), ExitStack() as stack:
+        for _ in range(8):
+            sock = stack.enter_context(connect(rpc.addresses[0]))
+            sock.sendall(b"POST /RPC2 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/xml\r\n"
+                         b"Content-Length: 16000000\r\n\r\n<")
+        until(lambda: len(rpc._crowd) == 8)
+        with xmlrpc.client.ServerProxy(f"http://{rpc.addresses[0]}/RPC2") as client:
+            assert client.system.client_version() == "0.9.8"
+
+
+def test_a_thousand_clients_keep_no_others_out(tmp_path):
+    with serving(unix_door(tmp_path)) as (rpc, _), ExitStack() as stack:
+        for number in range(1000):
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+            sock.connect(rpc.addresses[0].removeprefix("unix:"))
+            with suppress(OSError):    # left for others already
+                sock.sendall(framed(PID)[:number % 40])
+            if number % 100 == 0:
+                assert asked(rpc.addresses[0], PID) == PID_ANSWER
+        assert asked(rpc.addresses[0], PID) == PID_ANSWER
+        assert len(rpc._crowd) <= MAX_CONNECTIONS
 
 
 def test_clients_that_vanish_leave_nothing_behind(tmp_path):
@@ -259,7 +336,5 @@ def test_clients_that_vanish_leave_nothing_behind(tmp_path):
             with connect(rpc.addresses[0]) as sock:
                 sock.sendall(framed(PID)[:cut])
         assert asked(rpc.addresses[0], PID) == PID_ANSWER
-        deadline_s = time.monotonic() + 5.0
-        while len(rpc._crowd) and time.monotonic() < deadline_s:
-            time.sleep(0.01)
-        assert not len(rpc._crowd) and not rpc._trusts and not rpc._held_bytes
+        until(lambda: not len(rpc._crowd))
+        assert not rpc._trusts and not rpc._crowd.held_bytes

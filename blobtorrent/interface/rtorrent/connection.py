@@ -20,7 +20,7 @@ from blobtorrent.runtime.timers import Timer
 
 REQUEST_S = 10.0                       # for a request, and as much more as its size needs at ...
 MIN_BYTES_PER_S = 64 << 10
-ANSWER_S = 30.0                        # likewise for the client to take the answer
+ANSWER_S = 30.0                        # likewise for the client to take the answer; each is also the longest pause
 LINGER_S = 2.0                         # for the client to close, before what it may still send resets the connection
 RECEIVE_BYTES = 256 << 10
 
@@ -58,8 +58,8 @@ LIFE = Table(
 class Owner(Protocol):
     """Who works for the connections. Called on the thread `rpc`."""
 
-    def on_growth(self, num_bytes: int) -> None:
-        """So many more bytes of requests are held, or fewer. The connection may be closed by it."""
+    def on_growth(self) -> None:
+        """A connection holds more than before. It may be closed by it."""
 
     def on_request(self, connection: ScgiConnection, request: ScgiRequest) -> None:
         """To be answered by `answer`, or by `close`."""
@@ -73,13 +73,15 @@ class ScgiConnection:
 
     def __init__(self, sock: socket.socket, caller: Caller, *, loop: SelectorLoop, owner: Owner) -> None:
         self.caller = caller
-        self.held_bytes = 0            # of the request, until it is answered
         self._sock = sock
         self._loop = loop
         self._owner = owner
         self._machine = Machine(LIFE)
         self._reader = ScgiReader()
         self._outgoing = Outgoing()
+        self._asked_bytes = 0          # of the request that is worked on
+        self._pause_s = 0.0            # the longest that is waited for anything, while ...
+        self._end_s = 0.0              # ... it has to be whole by then
         self._is_watched = False
         self._deadline: Timer | None = None
 
@@ -92,6 +94,14 @@ class ScgiConnection:
     def is_receiving(self) -> bool:
         return self._machine.state is State.RECEIVING
 
+    @property
+    def is_sending(self) -> bool:
+        return self._machine.state is State.SENDING
+
+    @property
+    def held_bytes(self) -> int:
+        return self._reader.size_bytes + self._asked_bytes + self._outgoing.size_bytes
+
     def begin(self) -> None:
         self._limit(REQUEST_S)
         self._watch(EVENT_READ, self._receive)
@@ -101,11 +111,13 @@ class ScgiConnection:
         if self._machine.state is State.CLOSED:
             return
         self._machine.fire(Event.ANSWER)
-        self._release()
+        self._asked_bytes = 0
         for part in parts:
             self._outgoing.put(part)
-        self._limit(ANSWER_S + self._outgoing.size_bytes / MIN_BYTES_PER_S)
-        self._send(EVENT_WRITE)
+        self._owner.on_growth()
+        if self._machine.state is State.SENDING:
+            self._limit_transfer(ANSWER_S, self._outgoing.size_bytes)
+            self._send(EVENT_WRITE)
 
     def close(self) -> None:
         if self._machine.state is State.CLOSED:
@@ -116,7 +128,7 @@ class ScgiConnection:
         self._sock.close()
         self._reader = ScgiReader()    # whoever works on an answer may keep us for a while
         self._outgoing.clear()
-        self._release()
+        self._asked_bytes = 0
         self._owner.on_closed(self)
 
     # ---- taking in
@@ -135,10 +147,13 @@ class ScgiConnection:
         except BadFraming:
             self.close()
             return
-        if self._reader.expected_bytes > before_bytes:
-            self._limit(REQUEST_S + self._reader.expected_bytes / MIN_BYTES_PER_S)
-        self.held_bytes += len(data)
-        self._owner.on_growth(len(data))
+        if request is not None:
+            self._asked_bytes = len(request.body)
+        elif self._reader.expected_bytes > before_bytes:
+            self._limit_transfer(REQUEST_S, self._reader.expected_bytes)
+        elif before_bytes:
+            self._limit_pause()
+        self._owner.on_growth()
         if request is None or self._machine.state is State.CLOSED:
             return
         self._machine.fire(Event.ASK)
@@ -155,13 +170,10 @@ class ScgiConnection:
         except OSError:
             return b""
 
-    def _release(self) -> None:
-        held_bytes, self.held_bytes = self.held_bytes, 0
-        self._owner.on_growth(-held_bytes)
-
     # ---- sending
 
     def _send(self, _mask: int) -> None:
+        before_bytes = self._outgoing.size_bytes
         try:
             if self._outgoing.size_bytes:
                 self._outgoing.drop(self._sock.sendmsg(self._outgoing.peek(TURN_BYTES)))
@@ -171,6 +183,8 @@ class ScgiConnection:
             self.close()
             return
         if self._outgoing.size_bytes:
+            if self._outgoing.size_bytes < before_bytes:
+                self._limit_pause()
             self._watch(EVENT_WRITE, self._send)
         else:
             self._linger()
@@ -196,6 +210,14 @@ class ScgiConnection:
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = None if seconds is None else self._loop.timers.at(self._loop.now + seconds, self.close)
+
+    def _limit_transfer(self, pause_s: float, num_bytes: int) -> None:
+        """So many bytes are to come or go, at no less than a rate, and never with a longer pause."""
+        self._pause_s, self._end_s = pause_s, self._loop.now + pause_s + num_bytes / MIN_BYTES_PER_S
+        self._limit_pause()
+
+    def _limit_pause(self) -> None:
+        self._limit(max(0.0, min(self._pause_s, self._end_s - self._loop.now)))
 
     def _watch(self, events: int, callback: FileCallback) -> None:
         if self._is_watched:

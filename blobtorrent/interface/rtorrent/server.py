@@ -1,7 +1,8 @@
 """RpcServer: the thread `rpc` holds the connections, the threads `rpc-k` read requests and write answers.
 
 What is in between, the commands, is done by whoever has the turn. None of these waits for a client, and a client that
-is slow or dead holds nothing but its own place: all have deadlines, and requests under way have so many bytes together.
+is slow or dead holds nothing but its own place: all have deadlines, and requests and answers under way have so many
+bytes together.
 """
 
 from __future__ import annotations
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 WORKERS = 2                            # requests read and answers written at once
-MAX_HELD_BYTES = 64 << 20              # of requests that are not answered yet
 MAX_PER_NETWORK = 64                   # TCP connections from one address: a web server in front is one
 ACCEPTS_PER_PASS = 64
 SHORTAGE_PAUSE_S = 1.0                 # without new clients when descriptors ran out
@@ -130,7 +130,6 @@ class RpcServer:
         self._opened: list[_Open] = []
         self._trusts: dict[Client, Trust] = {}
         self._crowd: Crowd[Client] = Crowd(MAX_PER_NETWORK)
-        self._held_bytes = 0
         self._num_working = 0
         self._num_requests = 0
         self._is_accepting = False
@@ -175,7 +174,8 @@ class RpcServer:
         self._loop.measure(registry)
         registry.gauge("blobtorrent_rpc_connections", "Clients of the rTorrent interface.", lambda: len(self._crowd))
         registry.total("blobtorrent_rpc_requests_total", "Requests to it.", lambda: self._num_requests)
-        registry.gauge("blobtorrent_rpc_held_bytes", "Of requests to it under way.", lambda: self._held_bytes)
+        registry.gauge("blobtorrent_rpc_held_bytes", "Of requests and answers under way.",
+                       lambda: self._crowd.held_bytes)
 
     # ---- on the threads rpc-k, and whichever has the turn
 
@@ -266,15 +266,8 @@ class RpcServer:
         else:
             connection.close()
 
-    def on_growth(self, num_bytes: int) -> None:
-        """Requests under way hold so many bytes more. The one that takes longest gives way to the others."""
-        self._held_bytes += num_bytes
-        while self._held_bytes > MAX_HELD_BYTES:
-            slowest = next((client for client in self._crowd
-                            if isinstance(client, ScgiConnection) and client.is_receiving and client.held_bytes), None)
-            if slowest is None:
-                return
-            slowest.close()
+    def on_growth(self) -> None:
+        self._crowd.on_growth()
 
     def on_closed(self, connection: Client) -> None:
         self._crowd.remove(connection)
