@@ -48,6 +48,11 @@ class Daemon(Program):
         self.log = folder / f"output-{len(list(folder.glob('output-*.log')))}.log"
         self.log.touch()
 
+    def leave_to_settings(self, key: str) -> None:
+        """Before the start: what the command line sets, nothing that comes later can change."""
+        place = next(number for number, word in enumerate(self._command) if word.startswith(f"{key}="))
+        del self._command[place - 1:place + 1]
+
     def wait_ready(self) -> None:
         """All formats of the log have the word "ready" by itself."""
         wait_until(lambda: re.search(r"[ \"]ready[ \"]", self.output()) or self.poll() is not None, START_TIMEOUT_S,

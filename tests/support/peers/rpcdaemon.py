@@ -55,9 +55,7 @@ trusted = ["127.0.0.1:{self.scgi_port}"]
 {rpc}
 {more}
 """, runtime=runtime)
-        # What the command line sets, a configuration cannot change.
-        place = self._command.index(f"storage.download_dir='{self.downloads}'")
-        del self._command[place - 1:place + 1]
+        self.leave_to_settings("storage.download_dir")
         self.socket = self.runtime / "rpc.sock"
 
     def wait_ready(self) -> None:
