@@ -6,8 +6,6 @@ password of whatever user: that is what the clients of rTorrent have fields for.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable
 
 from blobtorrent.interface.rest.gate import Caller, Gate
@@ -39,7 +37,7 @@ class RpcGate(Gate):
         if not self._wants_token:
             return super().identify(head, caller._replace(is_trusted=True), now)
         try:
-            grant = super().identify(with_bearer(head), caller, now)
+            grant = super().identify(head, caller, now)
         except Refused as error:
             if error.status == 401:
                 raise Refused(401, error.code, "send a token as the password",
@@ -48,18 +46,6 @@ class RpcGate(Gate):
         if grant.is_bound:
             raise Refused(403, "rest.scope", "a token that is bound to labels may not use this")
         return grant
-
-
-def with_bearer(head: Head) -> Head:
-    """The head with the password of basic authentication (RFC 7617), if that is what it has, as a bearer token."""
-    scheme, _, credentials = head.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return head
-    try:
-        _, _, password = base64.b64decode(credentials.strip(), validate=True).decode("latin-1").partition(":")
-    except (binascii.Error, ValueError):
-        password = ""
-    return head._replace(headers={**head.headers, "authorization": f"Bearer {password}"})
 
 
 def _nobody(_secret: bytes) -> Grant | None:
