@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import shutil
 import socket
 import tempfile
@@ -66,6 +67,13 @@ trusted = ["127.0.0.1:{self.scgi_port}"]
     def close(self) -> None:
         super().close()
         shutil.rmtree(self.runtime, ignore_errors=True)
+
+    @property
+    def rest_port(self) -> int:
+        """Where REST is on the loopback interface."""
+        found = re.search(r"REST listens address=127\.0\.0\.1:(\d+)", self.output())
+        assert found is not None
+        return int(found[1])
 
     def ask(self, command: str, *arguments: Any) -> Any:
         """What a command answers, over SCGI; xmlrpc.client.Fault when it fails."""
