@@ -39,7 +39,7 @@ class Form(NamedTuple):
     name: str
     doc: str
     is_strict: bool = True             # what does not exit with 0 is a fault
-    is_raw: bool = False               # a tilde is left as it is
+    is_raw: bool = False               # tildes are left as they are
     is_background: bool = False        # it is not waited for
     is_captured: bool = False          # its output is the answer
 
@@ -84,7 +84,7 @@ class Programs:
             raise wrong_type()
         words = list(map(text_of, args))
         if not form.is_raw:
-            words[0] = os.path.expanduser(words[0])
+            words = list(map(os.path.expanduser, words))
         if form.is_background:
             self._note(words, 0 if self._start(words) else NOT_RUN)
             return 0
