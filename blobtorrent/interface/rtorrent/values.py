@@ -14,6 +14,7 @@ from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 SMALLEST: Final = -(1 << 63)
 LARGEST: Final = (1 << 63) - 1
 MAX_TEXT: Final = 16 << 20      # characters a command may build; a text that doubles itself ends here
+MAX_ANSWER_BYTES: Final = 64 << 20      # of a request, as they go out
 MAX_NESTING: Final = 64         # lists in lists
 MAX_VALUES: Final = 1 << 14     # in a list that is kept, those in its lists too
 _LONGEST_NUMBER: Final = 4096   # characters
@@ -215,12 +216,12 @@ def _collect(values: Sequence[Value], parts: list[str], length: int, depth: int)
     for value in values:
         if isinstance(value, str):
             part = value
+        elif isinstance(value, list):
+            length = _collect(value, parts, length, depth + 1)
+            continue
         elif isinstance(value, int):
             part = str(int(value))
         elif value is None:
-            continue
-        elif isinstance(value, list):
-            length = _collect(value, parts, length, depth + 1)
             continue
         else:
             raise failed("Invalid type.")

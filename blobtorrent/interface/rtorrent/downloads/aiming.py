@@ -8,7 +8,7 @@ from blobtorrent.interface.rtorrent.context import NOTHING, Aim, Target
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.filerows import FileRows
-from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
+from blobtorrent.interface.rtorrent.downloads.trackerrows import TrackerRow, rows_of
 from blobtorrent.interface.rtorrent.faults import TYPE, Fault, no_such_index, unsupported_target
 from blobtorrent.interface.rtorrent.values import Value
 from blobtorrent.model.details import PeerStatus
@@ -31,10 +31,11 @@ class FileAim(NamedTuple):
 
 
 class TrackerAim(NamedTuple):
-    """A tracker of a download, by its place in the list."""
+    """A tracker of a download, by its place in the list; `row` is what is known of it, for who only reads that."""
 
     download: Download
     place: int
+    row: TrackerRow | None = None
 
 
 class PeerAim(NamedTuple):
@@ -70,6 +71,7 @@ class Aiming:
             if index >= self._downloads.shape(download).num_files:
                 raise no_such_index()
             return Aim(Target.FILE, FileAim(FileRows(self._downloads, download), index))
+        self._downloads.look_at_trackers([download])
         if index >= len(rows_of(self._downloads, download)):
             raise no_such_index()
         return Aim(Target.TRACKER, TrackerAim(download, index))

@@ -43,8 +43,8 @@ class Download:
 
     __slots__ = (
         "connection", "file_wishes", "hash", "info_hash", "is_checked", "is_closing", "is_failed", "is_gone", "is_new",
-        "is_open", "is_rechecking", "is_resumed", "message", "phase", "shape", "status", "tracked_at", "tracker_rows", "trackers", "unsaved",
-        "was_complete", "was_opened",
+        "is_open", "is_rechecking", "is_resumed", "message", "phase", "shape", "status", "tracked_at", "tracker_rows",
+        "trackers", "unsaved", "was_complete", "was_opened",
     )
 
     def __init__(self, status: TorrentStatus) -> None:
@@ -98,7 +98,7 @@ class Download:
     # ---- texts
 
     def text(self, key: str, default: str = "") -> str:
-        if key in self.unsaved:
+        if self.unsaved and key in self.unsaved:
             text = self.unsaved[key]
             return default if text is None else text
         return self.status.custom.get(key, default)
@@ -191,7 +191,7 @@ class Download:
 
     @property
     def num_done(self) -> int:
-        return sum(bin(byte).count("1") for byte in self.status.pieces_wire)
+        return int.from_bytes(self.status.pieces_wire, "big").bit_count()
 
     @property
     def num_wanted(self) -> int:

@@ -34,8 +34,8 @@ T = TypeVar("T")
 
 FRESH_S = 1.0                          # for so long an answer of the engine is good for more columns
 TRACKERS_FRESH_S = 5.0
+TRACKERS_KNOWN_S = 60.0                # for those who do not look
 SAME_MOMENT_S = 0.5
-FAILURE_FRESH_S = 60.0                 # what went wrong with trackers is shown in every list, all the time
 MAX_METAINFOS = 16
 OVERVIEWS_AT_ONCE = 32                 # so that nobody has to wait for the engine's thread
 MAX_ANSWERS = 256
@@ -234,16 +234,19 @@ class Downloads:
         """Raises Fault. None of a magnet link."""
         return () if download.status.lacks_metadata else self._told(self._files, FilesOf, download)
 
-    def trackers(self, download: Download, fresh_s: float = TRACKERS_FRESH_S) -> Sequence[TrackerStatus]:
-        """One entry for each URL, as of so many seconds ago. Raises Fault."""
-        if not self._is_tracked(download, self._elapsed() - fresh_s):
+    def trackers(self, download: Download) -> Sequence[TrackerStatus]:
+        """One entry for each URL. Raises Fault.
+
+        It may be old: who wants to know how they stand now looks at them before.
+        """
+        if not self._is_tracked(download, self._elapsed() - TRACKERS_KNOWN_S):
             self._overview([download])
         if download.trackers is None:
             raise failed("Its trackers are not known: the .torrent file cannot be read.")
         return download.trackers
 
     def look_at_trackers(self, downloads: Sequence[Download]) -> None:
-        """The same for many at once: those that cannot be read are left as they are. Raises Fault."""
+        """See how they stand; those that cannot be read are left as they are. Raises Fault."""
         before = self._elapsed() - TRACKERS_FRESH_S
         self._overview([download for download in paced(downloads) if not self._is_tracked(download, before)])
 
@@ -276,7 +279,7 @@ class Downloads:
         if not download.is_active:
             return ""
         failure = ""
-        for tracker in self.trackers(download, FAILURE_FRESH_S):
+        for tracker in self.trackers(download):
             if tracker.last_announce_at and not tracker.error_code:
                 return ""
             failure = failure or (tracker.result if tracker.error_code else "")

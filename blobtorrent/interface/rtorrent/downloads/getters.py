@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 
 from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.downloads.download import PRIORITY_NAMES, Download
@@ -45,24 +46,24 @@ def _states() -> Iterator[Command]:
     def flag(name: str, read: Callable[[Download], object], doc: str, *, is_neutral: bool = False) -> Command:
         return getter(name, lambda download: int(bool(read(download))), doc, is_neutral=is_neutral)
 
-    yield flag("d.state", lambda download: download.is_started, "Whether it is to be started.")
-    yield flag("d.complete", lambda download: download.is_complete, "Whether all that is wanted is here.")
+    yield flag("d.state", attrgetter("is_started"), "Whether it is to be started.")
+    yield flag("d.complete", attrgetter("is_complete"), "Whether all that is wanted is here.")
     yield flag("d.incomplete", lambda download: not download.is_complete, "Whether something is missing.")
-    yield flag("d.is_active", lambda download: download.is_active, "Whether it may transfer something.")
-    yield flag("d.is_open", lambda download: download.is_open, "Whether its files are open.")
+    yield flag("d.is_active", attrgetter("is_active"), "Whether it may transfer something.")
+    yield flag("d.is_open", attrgetter("is_open"), "Whether its files are open.")
     yield flag("d.is_hash_checked", lambda download: download.is_open and download.is_checked,
                "Whether it is known which pieces are here, since it was opened.")
-    yield flag("d.is_hash_checking", lambda download: download.is_checking, "Whether it is being checked.")
-    yield getter("d.hashing", lambda download: download.hashing, "0 unless it is being checked: 1 at first, 3 again.")
-    yield flag("d.hashing_failed", lambda download: download.has_failed, "Whether it failed: d.try_start does nothing.")
-    yield flag("d.is_meta", lambda download: download.status.lacks_metadata, "Whether it is a magnet link still.")
-    yield flag("d.is_private", lambda download: download.status.is_private, "Whether only its trackers may name peers.")
-    yield flag("d.is_partially_done", lambda download: download.is_complete, "Whether all that is wanted is here.")
+    yield flag("d.is_hash_checking", attrgetter("is_checking"), "Whether it is being checked.")
+    yield getter("d.hashing", attrgetter("hashing"), "0 unless it is being checked: 1 at first, 3 again.")
+    yield flag("d.hashing_failed", attrgetter("has_failed"), "Whether it failed: d.try_start does nothing.")
+    yield flag("d.is_meta", attrgetter("status.lacks_metadata"), "Whether it is a magnet link still.")
+    yield flag("d.is_private", attrgetter("status.is_private"), "Whether only its trackers may name peers.")
+    yield flag("d.is_partially_done", attrgetter("is_complete"), "Whether all that is wanted is here.")
     yield flag("d.is_not_partially_done", lambda download: not download.is_complete, "Whether something is missing.")
     yield flag("d.is_pex_active", lambda download: True, "Whether peers may tell of others.", is_neutral=True)
     yield flag("d.accepting_seeders", lambda download: download.number("accepting_seeders", 1),
                "What was said about seeds.", is_neutral=True)
-    yield flag("d.down.sequential", lambda download: download.status.is_sequential,
+    yield flag("d.down.sequential", attrgetter("status.is_sequential"),
                "Whether pieces are fetched in their order.")
 
 
@@ -72,9 +73,9 @@ def _figures(downloads: Downloads) -> Iterator[Command]:
                needs: Needs = Needs.NOTHING) -> Command:
         return getter(name, read, doc, is_neutral=is_neutral, needs=needs)
 
-    yield number("d.bytes_done", lambda download: download.status.done_bytes, "Bytes that are here.")
-    yield number("d.completed_bytes", lambda download: download.status.done_bytes, "Bytes of pieces that are here.")
-    yield number("d.completed_chunks", lambda download: download.num_done, "Pieces that are here.")
+    yield number("d.bytes_done", attrgetter("status.done_bytes"), "Bytes that are here.")
+    yield number("d.completed_bytes", attrgetter("status.done_bytes"), "Bytes of pieces that are here.")
+    yield number("d.completed_chunks", attrgetter("num_done"), "Pieces that are here.")
     yield number("d.chunk_size", lambda download: downloads.shape(download).piece_length, "Bytes of a piece.",
                  needs=Needs.SHAPE)
 
@@ -84,10 +85,10 @@ def _figures(downloads: Downloads) -> Iterator[Command]:
         return download.num_pieces if download.is_open and download.is_checked else 0
 
     yield number("d.chunks_hashed", num_hashed, "Pieces that the check has looked at.", needs=Needs.SHAPE)
-    yield number("d.wanted_chunks", lambda download: download.num_wanted, "Pieces that are still to come.")
-    yield number("d.left_bytes", lambda download: download.left_bytes, "Bytes that are missing.")
-    yield number("d.size_bytes", lambda download: download.size_bytes, "Bytes of all files.")
-    yield number("d.size_chunks", lambda download: download.num_pieces, "How many pieces it has.")
+    yield number("d.wanted_chunks", attrgetter("num_wanted"), "Pieces that are still to come.")
+    yield number("d.left_bytes", attrgetter("left_bytes"), "Bytes that are missing.")
+    yield number("d.size_bytes", attrgetter("size_bytes"), "Bytes of all files.")
+    yield number("d.size_chunks", attrgetter("num_pieces"), "How many pieces it has.")
     yield number("d.size_files", lambda download: downloads.shape(download).num_files, "How many files it has.",
                  needs=Needs.SHAPE)
     yield number("d.is_multi_file", lambda download: int(downloads.shape(download).is_multi_file),
@@ -95,23 +96,23 @@ def _figures(downloads: Downloads) -> Iterator[Command]:
     yield number("d.creation_date", lambda download: downloads.shape(download).creation_date,
                  "When its .torrent file was made; 0 when that does not say.", needs=Needs.SHAPE)
     yield number("d.load_date", lambda download: int(download.status.added_at), "When it was added.")
-    yield number("d.down.rate", lambda download: download.status.down_bytes_per_s, "Bytes a second that come.")
-    yield number("d.down.total", lambda download: download.status.downloaded_bytes, "Bytes that came.")
-    yield number("d.up.rate", lambda download: download.status.up_bytes_per_s, "Bytes a second that go.")
-    yield number("d.up.total", lambda download: download.status.uploaded_bytes, "Bytes that went.")
+    yield number("d.down.rate", attrgetter("status.down_bytes_per_s"), "Bytes a second that come.")
+    yield number("d.down.total", attrgetter("status.downloaded_bytes"), "Bytes that came.")
+    yield number("d.up.rate", attrgetter("status.up_bytes_per_s"), "Bytes a second that go.")
+    yield number("d.up.total", attrgetter("status.uploaded_bytes"), "Bytes that went.")
     yield number("d.skip.rate", lambda download: 0, "Bytes a second that come in vain; nobody counts that.",
                  is_neutral=True)
-    yield number("d.skip.total", lambda download: download.status.wasted_bytes, "Bytes that came in vain.")
-    yield number("d.ratio", lambda download: download.ratio, "What went by what is here, in thousandths.")
-    yield number("d.peers_connected", lambda download: download.status.peers_connected, "Connected peers.")
-    yield number("d.peers_complete", lambda download: download.status.seeds_connected, "Connected seeds.")
+    yield number("d.skip.total", attrgetter("status.wasted_bytes"), "Bytes that came in vain.")
+    yield number("d.ratio", attrgetter("ratio"), "What went by what is here, in thousandths.")
+    yield number("d.peers_connected", attrgetter("status.peers_connected"), "Connected peers.")
+    yield number("d.peers_complete", attrgetter("status.seeds_connected"), "Connected seeds.")
     yield number("d.peers_accounted",
                  lambda download: max(0, download.status.peers_connected - download.status.seeds_connected),
                  "Connected peers that are no seeds.")
     yield number("d.peers_not_connected",
                  lambda download: max(0, download.status.peers_known - download.status.peers_connected),
                  "Known peers that are not connected.")
-    yield number("d.priority", lambda download: download.priority, "0 off, 1 low, 2 normal, 3 high.")
+    yield number("d.priority", attrgetter("priority"), "0 off, 1 low, 2 normal, 3 high.")
     yield number("d.state_changed", lambda download: download.number("state_changed", int(download.status.added_at)),
                  "When it was started or stopped last.")
     yield number("d.state_counter", lambda download: download.number("state_counter"), "How often it was started.")
@@ -131,9 +132,9 @@ def _texts(downloads: Downloads) -> Iterator[Command]:
     def text(name: str, read: Callable[[Download], str], doc: str, *, is_neutral: bool = False) -> Command:
         return getter(name, read, doc, returns="string", is_neutral=is_neutral)
 
-    yield text("d.hash", lambda download: download.hash, "Its info-hash: 40 upper-case digits.")
-    yield from with_forms("d.name", lambda download: download.name, "Its name.")
-    yield from with_forms("d.base_path", lambda download: download.base_path,
+    yield text("d.hash", attrgetter("hash"), "Its info-hash: 40 upper-case digits.")
+    yield from with_forms("d.name", attrgetter("name"), "Its name.")
+    yield from with_forms("d.base_path", attrgetter("base_path"),
                           "Its file or folder; empty until it was opened.")
     yield from real_paths("d.base_path", lambda download: download.base_path)
     yield from with_forms("d.base_filename", lambda download: os.path.basename(download.base_path),

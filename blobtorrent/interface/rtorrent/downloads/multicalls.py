@@ -19,6 +19,9 @@ from blobtorrent.interface.rtorrent.language.columns import Argument, Needs, Pla
 from blobtorrent.interface.rtorrent.registry import Command, Read
 from blobtorrent.interface.rtorrent.values import Value, is_true, to_text
 
+_STEPS_A_PATTERN = 50
+_MATCHES_A_STEP = 8
+
 
 def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command]:
 
@@ -44,6 +47,8 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
             raise failed("Too few arguments.")
         patterns = _patterns(args[0])
         files = FileRows(downloads, download)
+        for pattern in patterns or ():
+            context.budget.spend(_STEPS_A_PATTERN + len(pattern) + len(files) // _MATCHES_A_STEP)
         aims = [FileAim(files, index) for index in range(len(files)) if patterns is None or any(
             fnmatchcase("/".join(files.components(index)), pattern) for pattern in patterns)]
         return rows.of_aims(context, args[1:], Target.FILE, aims)
@@ -51,6 +56,7 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
     def of_trackers(context: Context, download: Download, args: Sequence[Value]) -> Value:
         if not args:
             raise failed("Too few arguments.")
+        downloads.look_at_trackers([download])
         aims = [TrackerAim(download, index) for index in range(len(rows_of(downloads, download)))]
         return rows.of_aims(context, args[1:], Target.TRACKER, aims)
 
@@ -63,7 +69,7 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
         known: list[Read] = list(filter(None, reads))
 
         def read(download: Download) -> Value:
-            aims = [TrackerAim(download, index) for index in range(len(rows_of(downloads, download)))]
+            aims = [TrackerAim(download, *place) for place in enumerate(rows_of(downloads, download))]
             return [[read(aim) for read in known] for aim in aims]
 
         return read

@@ -18,19 +18,20 @@ from blobtorrent.interface.rtorrent.registry import Read
 from blobtorrent.interface.rtorrent.values import Row, Value
 from blobtorrent.runtime.pacing import Pace
 
-MAX_COMPILED = 64                      # lists of columns
+MAX_COMPILED = 64                      # lists of columns ...
+MAX_CHARACTERS = 16 << 10              # ... of so many at most
 MAX_KEPT = 2                           # of these whose rows are kept
 KEPT_S = 60.0                          # after the list was asked for last
 _CELLS_A_STEP = 4                      # of columns that need no interpreter
-_CHARACTERS_A_STEP = 1024
+_CHARACTERS_A_STEP = 256
 _ROWS_PER_LOOK = 16                    # that are as they were
 
 _Key = tuple[Target, Trust, tuple[str, ...]]
 
-# All of a download that getters read.
+# What no getter of a download reads, or what is never another.
+_UNREAD = ("file_wishes", "hash", "info_hash", "is_gone", "is_new", "phase", "tracked_at", "tracker_rows")
 _marks: Callable[[Download], tuple[object, ...]] = attrgetter(
-    "status", "shape", "trackers", "unsaved", "message", "is_open", "is_checked", "is_rechecking", "is_closing",
-    "is_failed", "was_complete", "was_opened")
+    *(name for name in Download.__slots__ if name not in _UNREAD))
 
 
 class Columns:
@@ -40,12 +41,15 @@ class Columns:
         self.revision = revision
         self.texts = texts
         self.reads: list[Read | None] = []
+        self.texts_at: list[int] = []  # where texts are, which may be long
         self.looks: list[Read] = []    # what changes while the download does not
         self.needs = Needs.NOTHING
         self.asked_at: float | None = None
         self.rows: dict[Download, Row] = {}
         for text in texts:
             read = plan.column(text, target)
+            if plan.is_text and read is not None:
+                self.texts_at.append(len(self.reads))
             self.reads.append(read)
             self.needs |= plan.needs
             if read is not None and plan.needs & Needs.LOOK:
@@ -95,7 +99,7 @@ class Rows:
 
     def _columns(self, context: Context, texts: Sequence[Value], target: Target) -> Columns:
         registry = context.interpreter.registry
-        if not all(isinstance(text, str) for text in texts):
+        if not all(isinstance(text, str) for text in texts) or _length(texts) > MAX_CHARACTERS:
             return Columns(Plan(registry, context.trust), texts, target, registry.revision)
         key = (target, context.trust, tuple(map(str, texts)))
         columns = self._compiled.get(key)
@@ -113,7 +117,7 @@ class Rows:
         now, pace, budget = self._elapsed(), Pace(), context.budget
         keeps = columns.asked_at is not None and now - columns.asked_at < KEPT_S       # it is asked for again
         columns.asked_at = now
-        before, reads, looks = columns.rows, columns.reads, columns.looks
+        before, reads, looks, texts_at = columns.rows, columns.reads, columns.looks, columns.texts_at
         found: dict[Download, Row] = {}
         for number, download in enumerate(members):
             marks = _marks(download)
@@ -121,8 +125,9 @@ class Rows:
                 marks += tuple([read(download) for read in looks])
             row = before.get(download)
             if row is None or row.marks != marks:
-                values = [read(download) for read in reads]            # type: ignore[misc]
-                row = Row(values, marks, _length(values) // _CHARACTERS_A_STEP)
+                values: list[Any] = [read(download) for read in reads]             # type: ignore[misc]
+                length = sum([len(values[at]) for at in texts_at])
+                row = Row(values, marks, length // _CHARACTERS_A_STEP)
                 pace.look()
             elif number % _ROWS_PER_LOOK == 0:
                 pace.look()

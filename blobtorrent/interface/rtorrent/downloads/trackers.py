@@ -26,6 +26,8 @@ def commands(downloads: Downloads) -> Iterator[Command]:
     """t.* but t.multicall, and what d.* says of trackers."""
 
     def row(aim: TrackerAim) -> TrackerRow:
+        if aim.row is not None:
+            return aim.row
         rows = rows_of(downloads, aim.download)
         if aim.place >= len(rows):
             raise no_such_index()

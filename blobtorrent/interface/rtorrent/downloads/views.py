@@ -19,10 +19,15 @@ DEFAULT = "default"
 STARTED, STOPPED = "started", "stopped"
 MAX_VIEWS = 1000
 
+
+def _everything(_download: Download) -> bool:
+    return True
+
+
 _ALWAYS: dict[str, Callable[[Download], bool]] = {
-    "main": lambda download: True,
-    DEFAULT: lambda download: True,
-    "name": lambda download: True,
+    "main": _everything,
+    DEFAULT: _everything,
+    "name": _everything,
     "active": lambda download: download.is_active,
     STARTED: lambda download: download.is_started,
     STOPPED: lambda download: not download.is_started,
@@ -101,8 +106,8 @@ class Views:
         view = self.find(name, fault)
         downloads = self._downloads.all()
         if view.holds is not None:
-            found = [download for download in downloads
-                     if view.forced.get(download.hash, view.holds(download))]
+            found = downloads if view.holds is _everything and not view.forced else [
+                download for download in downloads if view.forced.get(download.hash, view.holds(download))]
             if name == "name" and not view.ranks:
                 return sorted(found, key=lambda download: download.name)
             if name in FILTERED_ON:

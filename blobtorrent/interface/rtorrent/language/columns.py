@@ -19,6 +19,7 @@ from blobtorrent.interface.rtorrent.values import Call, Value
 
 MAX_INNER: Final = 16                  # texts inside of one column: nobody counts their steps
 MAX_LENGTH: Final = 1024               # characters of one
+_TEXTS: Final = ("string", "base64")
 
 
 class Needs(Flag):
@@ -40,10 +41,14 @@ Argument = Union[Value, Computed]
 
 
 class Plan:
-    """Compiles columns on a kind of target for a caller of this trust; `needs` are those of the last one."""
+    """Compiles columns on a kind of target for a caller of this trust.
+
+    `needs` are those of the last one; it `is_text` when that is what it answers.
+    """
 
     def __init__(self, registry: Registry, trust: Trust) -> None:
         self.needs = Needs.NOTHING
+        self.is_text = False
         self._registry = registry
         self._trust = trust
         self._num_inner = 0
@@ -66,9 +71,11 @@ class Plan:
                 return None
             require(self._trust, command)
             args = self._arguments(statement.args, target)
-            return None if args is None else command.bind(self, args)
+            read = None if args is None else command.bind(self, args)
         except Fault:
             return None
+        self.is_text = command.returns in _TEXTS
+        return read
 
     def _arguments(self, values: Sequence[Value], target: Target) -> list[Argument] | None:
         args: list[Argument] = []
