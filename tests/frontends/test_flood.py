@@ -51,18 +51,18 @@ def test_a_torrent_added_by_file_comes_at_the_speed_that_is_allowed_and_then_is_
         assert page.told("hash") == sample.info_hash.hex().upper()
         assert page.told("location") == str(folder / "holiday")
         assert page.told("size") == "6MB" and page.told("type") == "Public"
-        assert page.told("seeds") == "1 connected of 1"
+        assert page.told("seeds").startswith("1 connected")
         page.picture("downloading")
         page.choose_tab("Peers")
-        page.page.wait_for(lambda: "libtorrent" in page.section("peers"), "a peer")
-        assert "127.0.0.1" in page.section("peers") and "100%" in page.section("peers")
+        page.page.wait_for(lambda: "libtorrent" in page.section(), "a peer")
+        assert "127.0.0.1" in page.section() and "100%" in page.section()
         page.picture("peers")
         page.choose_tab("Files")
         assert page.files() == ["three.txt", "two.bin"]
         page.open_folder("a")
         assert page.files() == ["one.bin", "three.txt", "two.bin"]
         page.choose_tab("Trackers")
-        page.page.wait_for(lambda: stage.tracker.url in page.section("trackers"), "the tracker")
+        page.page.wait_for(lambda: stage.tracker.url in page.section(), "the tracker")
     page.limit("down", "Unlimited")
     page.wait_state(sample.info_hash, "seeding")
     assert stage.setting("limits", "down_bytes_per_s") == 0
@@ -119,7 +119,7 @@ def test_tags_are_set_and_taken_away(stage: FloodStage) -> None:
     page.choose(sample.info_hash, "Set Tags")
     page.page.write(".modal input[name=tags]", "naïve & co,50%")
     page.confirm("Set Tags")
-    wait_until(lambda: stage.of(sample, "d.custom1") == "50%25,na%C3%AFve%20%26%20co", PATIENCE_S, "the tags")
+    wait_until(lambda: stage.of(sample, "d.custom1") == "na%C3%AFve%20%26%20co,50%25", PATIENCE_S, "the tags")
     page.page.wait_for(lambda: {"50%", "naïve & co"} <= set(page.tag_filters()), "the tags in the list")
     page.choose(sample.info_hash, "Set Tags")
     page.page.write(".modal input[name=tags]", "")
@@ -151,7 +151,7 @@ def test_a_file_that_is_not_wanted_is_not_downloaded_before_it_is(stage: FloodSt
         page.click_priority("two.bin")                     # and to none at all
         wait_until(lambda: stage.rpc("f.priority", f"{sample.info_hash.hex()}:f1") == 0, PATIENCE_S, "none")
         page.picture("priorities")
-    assert stage.box.status(sample)["wanted_bytes"] == 5 * PIECE
+    stage.box.wait_until(sample, lambda status: status["wanted_bytes"] == 5 * PIECE, "what is wanted now")
     page.choose(sample.info_hash, "Start")
     stage.box.wait_until(sample, lambda status: status["done_bytes"] == 5 * PIECE, "what is wanted")
     assert [file["done_bytes"] for file in stage.box.files(sample)] == [5 * PIECE, 0]
@@ -225,8 +225,8 @@ def test_trackers_are_replaced(stage: FloodStage) -> None:
     page.confirm("Set Trackers")
     with page.details(sample.info_hash):
         page.choose_tab("Trackers")
-        page.page.wait_for(lambda: "http://127.0.0.1:9/announce" in page.section("trackers"), "the new tracker")
-        assert stage.tracker.url not in page.section("trackers")
+        page.page.wait_for(lambda: "http://127.0.0.1:9/announce" in page.section(), "the new tracker")
+        assert stage.tracker.url not in page.section()
     enabled = [url for url, is_enabled in stage.of(sample, "t.multicall", "", "t.url=", "t.is_enabled=") if is_enabled]
     assert enabled == ["http://127.0.0.1:9/announce"]
     # Flood writes the trackers into the daemon's own file of the torrent, too.
@@ -253,7 +253,9 @@ def test_sequential_download_and_initial_seeding_are_switched_on_and_off(stage: 
 def test_content_and_torrent_file_are_downloaded_from_the_page(stage: FloodStage) -> None:
     page, sample = stage.page, stage.sample("for the browser.bin", 300_000)
     stage.add_complete(sample)
-    content, torrent = (stage.browser.downloads / f"for the browser.bin{ending}" for ending in ("", ".torrent"))
+    content, torrent = (
+        stage.browser.downloads / name
+        for name in ("for the browser.bin", f"{sample.info_hash.hex().upper()}.torrent"))
     page.choose(sample.info_hash, "Download Contents")
     wait_until(content.exists, PATIENCE_S, "the content")
     assert sample.differences(stage.browser.downloads) == []

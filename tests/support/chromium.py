@@ -25,7 +25,8 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
 )
-_QUIET = ("--force-prefers-reduced-motion", "--disable-features=Translate,MediaRouter", "--mute-audio")
+# A page that was left lives on in a cache, with its open connections, of which there are six for a host.
+_QUIET = ("--force-prefers-reduced-motion", "--disable-features=BackForwardCache,Translate,MediaRouter")
 # The protocol has the browser read from descriptor 3 and write to 4.
 _WITH_PIPES = 'exec "$0" "$@" 3<&0 4>&1 </dev/null >&2'
 # The element of a selector, or of one whose text is this, if a person could see and click it.

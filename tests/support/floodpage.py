@@ -148,12 +148,12 @@ class FloodPage:
         (text,) = self.page.texts(f".torrent-details__detail--{name} .torrent-details__detail__value")
         return text
 
-    def section(self, name: str) -> str:
-        """All that one of the lists says: "peers" or "trackers"."""
-        return "\n".join(self.page.texts(f".torrent-details__section--{name}"))
+    def section(self) -> str:
+        """All that the chosen page of the details says."""
+        return "\n".join(self.page.texts(".modal__content"))
 
     def files(self) -> list[str]:
-        self.page.wait_shown(".directory-tree__node--file")
+        self.page.wait_shown(".directory-tree .file__name a")
         return self.page.texts(".directory-tree .file__name a")
 
     def open_folder(self, name: str) -> None:

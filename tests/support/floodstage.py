@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,16 +20,17 @@ from tests.support.peers.seedbox import Seedbox
 from tests.support.peers.tracker import ListTracker
 
 SETTINGS = """
+[storage]
+download_dir = "{downloads}"
 [network]
 allow_loopback = true
-[log]
-level = "info"
 """
 # What the page's menu of a torrent can offer; some of it is hidden at first.
 MENU = (
     "start", "stop", "remove", "checkHash", "reannounce", "setTaxonomy", "move", "setTrackers", "torrentDetails",
     "downloadContents", "downloadMetainfo", "generateMagnet", "setInitialSeeding", "setSequential", "setPriority")
 PIECE = 64 * KIB
+_TROUBLE = re.compile(r" (ERROR|CRITICAL) |Traceback")
 
 
 class FloodStage:
@@ -45,7 +47,10 @@ class FloodStage:
         for name in ("pictures", "daemon", "browser", "samples"):
             (self.folder / name).mkdir()
         with ExitStack() as stack:
-            self.box = stack.enter_context(Seedbox(self.folder / "daemon", settings=SETTINGS))
+            folder = self.folder / "daemon"
+            self.box = Seedbox(folder, settings=SETTINGS.format(downloads=folder / "downloads"))
+            self.box.leave_to_settings("storage.download_dir")
+            stack.enter_context(self.box)
             assert self.box.poll() is None, self.box.output()
             self.flood = stack.enter_context(Flood(self.folder / "flood", self.box.runtime / "rpc.sock"))
             self.tracker = stack.enter_context(ListTracker())
@@ -107,4 +112,4 @@ class FloodStage:
         """What went wrong since the last call: on the page, in Flood's answers, in the daemon's log."""
         output = self.box.output()
         new, self._log_seen = output[self._log_seen:], len(output)
-        return [*self.page.troubles(), *(line for line in new.splitlines() if " ERROR " in line or "WARNING" in line)]
+        return [*self.page.troubles(), *(line for line in new.splitlines() if _TROUBLE.search(line))]
