@@ -25,8 +25,9 @@ from blobtorrent.interface.rtorrent import connection, server
 from blobtorrent.interface.rtorrent.context import Trust
 from blobtorrent.interface.rtorrent.httpgate import RpcGate
 from blobtorrent.interface.rtorrent.rules import Rules
-from blobtorrent.interface.rtorrent.server import Door, trust_of
-from tests.support.rpc import body_of, connect, exchange, framed, read_all, recordings, serving, unix_door
+from blobtorrent.interface.rtorrent.server import Door, RpcServer, trust_of
+from blobtorrent.interface.rtorrent.turns import Turns
+from tests.support.rpc import Stage, body_of, connect, exchange, framed, read_all, recordings, serving, unix_door
 
 TCP = ListenSpec("127.0.0.1", range(1))
 EXECUTE = b'{"id":1,"method":"execute.capture","params":["","echo"]}'
@@ -188,10 +189,25 @@ def test_the_socket_is_for_its_user_and_group_and_goes_with_the_server(tmp_path)
     assert not path.exists()
 
 
-def test_a_place_can_be_opened_later(tmp_path):
-    with serving(unix_door(tmp_path)) as (rpc, _):
-        name = rpc.open(Door(tmp_path / "more.sock"))
-        assert asked(name, PID) == PID_ANSWER
+def test_who_comes_to_a_place_that_is_open_before_the_start_is_answered_then(tmp_path):
+    stage, turns = Stage(), Turns()
+    rpc = RpcServer([unix_door(tmp_path)], turns.post, stage.perform)
+    rpc.open(Door(tmp_path / "more.sock"))
+    with connect(rpc.addresses[0]) as early:
+        early.sendall(framed(PID))
+        turns.start()
+        rpc.start()
+        assert json.loads(body_of(read_all(early))) == PID_ANSWER
+    assert len(rpc.addresses) == 2
+    assert rpc.stop(5.0) and turns.stop(5.0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_opened_is_closed_by_one_that_never_started(tmp_path):
+    rpc = RpcServer([unix_door(tmp_path)], print, print)
+    rpc.open(Door(tmp_path / "more.sock"))
+    assert rpc.stop(5.0)
+    assert not list(tmp_path.iterdir())
 
 
 # ---- HTTP

@@ -106,7 +106,7 @@ class _Drain:
 class RpcServer:
     """`post` has work done in turn, `perform` is that work: it has an exchange performed. `gate` is for HTTP.
 
-    `open` may be called by any thread, before or after `start`; `start` and `stop` belong to one.
+    `open`, `start` and `stop` belong to one thread, in this order.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class RpcServer:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where it listens, "HOST:PORT" or "unix:PATH", with the real port; empty before `start`."""
+        """Where it listens, "HOST:PORT" or "unix:PATH", with the real port."""
         return tuple(opened.listener.name for opened in self._opened)
 
     @property
@@ -145,20 +145,19 @@ class RpcServer:
         return self._loop
 
     def start(self) -> None:
-        """Listen, then serve. Nothing is open when it raises NetworkError."""
+        """Listen, then serve. Nothing but what was opened before is when it raises NetworkError."""
         listeners, _ = open_all([door.place for door in self._doors], (), self._access)
-        self._opened = [_Open(*pair) for pair in zip(self._doors, listeners)]
+        self._opened += [_Open(*pair) for pair in zip(self._doors, listeners)]
         self._resume_accepting()
         self._pool.start()
         self._loop.start()
         for name in self.addresses:
             log.info("the rTorrent interface listens", address=name)
 
-    def open(self, door: Door) -> str:
-        """Listen at one more place, whose name is returned. Raises NetworkError."""
+    def open(self, door: Door) -> None:
+        """Have one more place to listen at, whose clients wait for `start`. Raises NetworkError."""
         (listener,), _ = open_all([door.place], (), self._access)
-        self._loop.mailbox.post(_Open(door, listener))
-        return listener.name
+        self._opened.append(_Open(door, listener))
 
     def stop(self, timeout_s: float) -> bool:
         """Answer what was asked before, then end. True when all threads ended within `timeout_s` seconds."""
@@ -212,14 +211,9 @@ class RpcServer:
 
     # ---- on the thread rpc
 
-    def _on_message(self, message: _Done | _Open | _Drain) -> None:
+    def _on_message(self, message: _Done | _Drain) -> None:
         if isinstance(message, _Done):
             self._on_done(message)
-        elif isinstance(message, _Open):
-            self._opened.append(message)
-            if self._is_accepting:
-                self._listen(message)
-            log.info("the rTorrent interface listens", address=message.listener.name)
         else:
             self._is_draining = True
             self._pause_accepting()
@@ -320,9 +314,6 @@ class RpcServer:
         self._trusts[client] = trust_of(caller, is_trusted_door=door.is_trusted)
         client.begin()
 
-    def _listen(self, opened: _Open) -> None:
-        self._loop.register(opened.listener.sock, EVENT_READ, partial(self._accept, opened))
-
     def _pause_accepting(self) -> None:
         if self._is_accepting:
             self._is_accepting = False
@@ -333,7 +324,7 @@ class RpcServer:
         if not self._is_draining and not self._is_accepting:
             self._is_accepting = True
             for opened in self._opened:
-                self._listen(opened)
+                self._loop.register(opened.listener.sock, EVENT_READ, partial(self._accept, opened))
 
     def _on_error(self, owner: object, _error: Exception) -> None:
         """A bug of one connection is not the others'."""
