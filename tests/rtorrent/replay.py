@@ -9,28 +9,25 @@ and is counted apart. Exit status 1 when less than 99 % are the same, or somethi
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.rtorrent.reasons import reason_for
 from tests.rtorrent.recorded import GOLDEN, Answer, call, decoded, differences, framed, placed, read_lines, send
-from tests.rtorrent.servers import Server, fresh
-from tests.rtorrent.torrents import TIMES, connect_leecher, load_all, peer_of
+from tests.rtorrent.servers import Server
+from tests.rtorrent.stages import know_peer, loosened, stage, wait_for_moment
+from tests.rtorrent.torrents import payload
 
 ENOUGH = 0.99
 JOBS = 6                               # daemons side by side: they wait most of the time
 POLL_S = 0.1
 LENGTH = re.compile("Content-Length: [0-9]+")
-PEER = re.compile(":p(2D6C[0-9A-F]{36})")                  # one that was connected
 
 # Made for tests of single parts: the same answers are in the others, or were of files and times that are played there.
 NOT_REPLAYED = ("downloads.jsonl", "language.jsonl")
@@ -77,9 +74,15 @@ class Report:
             self.differences.append(Difference(place, "; ".join(found[:3]), reason_for(name, params, found)))
 
 
-def replay_steps(server: Server, steps: Iterable[Step], report: Report) -> None:
+def replay_steps(servers: Mapping[str, Server], steps: Iterable[Step], report: Report) -> None:
     """Do what a scenario says, in order."""
-    for step in placed(list(steps), server.stands_for):
+    for recorded in steps:
+        if "name" not in recorded and "op" not in recorded:
+            continue                   # what it is about
+        wait_for_moment(servers, recorded)
+        server = servers[recorded.get("who", next(reversed(servers)))]
+        know_peer(server, recorded)
+        step = placed(recorded, server.stands_for)
         operation = step.get("op", "call")
         place = f"{report.name}:{step['line']}"
         if operation == "sleep":
@@ -118,12 +121,6 @@ def replay_raw(server: Server, cases: Iterable[Step], report: Report) -> None:
         report.note(f"{report.name} {case['label']}", case["label"], [], found)
 
 
-def payload(seed: str, size: int) -> bytes:
-    """The content that the torrents of the recordings were made of."""
-    blocks = (hashlib.sha256(f"{seed}:{number}".encode()).digest() for number in range(size // 32 + 1))
-    return b"".join(blocks)[:size]
-
-
 def recordings() -> list[Path]:
     """All there are."""
     return sorted(path for path in (*GOLDEN.glob("*.json*"), *GOLDEN.glob("scenarios/*.jsonl"))
@@ -131,40 +128,17 @@ def recordings() -> list[Path]:
 
 
 def replay_file(path: Path, on: str) -> Report:
-    """Replay one recording on a daemon of its own."""
+    """Replay one recording on daemons of its own."""
     report = Report(path.name)
     steps = [{**step, "line": number} for number, step in enumerate(read_lines(path), 1)]
-    if path.suffix == ".json":
-        with _stage(path, on, [], is_empty="0.16.20" not in path.name) as server:
-            replay_raw(server, (step for step in steps if step.get("server", "0.9.8") == "0.9.8"), report)
-    elif "op" in steps[-1]:
-        with _stage(path, on, [], is_empty=True) as server:
-            replay_steps(server, (step for step in steps if "op" in step), report)
-    else:
-        with _stage(path, on, steps) as server:
-            replay_steps(server, [_loosened(step) for step in steps if "CRASH" not in step.get("note", "")], report)
+    with stage(path, on) as servers:
+        if path.suffix == ".json":
+            replay_raw(servers[""], (step for step in steps if step.get("server", "0.9.8") == "0.9.8"), report)
+        elif path.parent.name == GOLDEN.name:
+            replay_steps(servers, [loosened(step) for step in steps if "CRASH" not in step.get("note", "")], report)
+        else:
+            replay_steps(servers, steps, report)
     return report
-
-
-@contextmanager
-def _stage(path: Path, on: str, steps: list[Step], *, is_empty: bool = False) -> Iterator[Server]:
-    """A daemon with the downloads that were there, and the peer, when a recording tells of one."""
-    with ExitStack() as stack:
-        open_one = partial(fresh, on, "0.16.20" if "0.16.20" in path.name else "0.9.8")
-        server = stack.enter_context(open_one())
-        if not is_empty:
-            load_all(server, payload)
-        peers = set(PEER.findall(json.dumps([step["params"] for step in steps])))
-        if peers:
-            leecher = stack.enter_context(open_one())
-            own = connect_leecher(server, leecher)
-            server.stands_for = {**server.stands_for, **own, **dict.fromkeys(peers, peer_of(server))}
-        yield server
-
-
-def _loosened(line: Step) -> Step:
-    """A recording whose answer tells of times, rates or the process: only its type is compared."""
-    return {**line, "volatile": ["", *line.get("volatile", [])]} if TIMES.search(line["name"]) else line
 
 
 def _wait_for_answer(server: Server, step: Step) -> list[str]:

@@ -15,7 +15,6 @@ from blobtorrent.interface.rtorrent.calls import LIBRARY
 from blobtorrent.interface.rtorrent.context import Target
 from blobtorrent.interface.rtorrent.registry import Command, Registry
 from tests.rtorrent.recorded import GOLDEN, Answer, call
-from tests.rtorrent.replay import payload
 from tests.rtorrent.servers import Server, fresh
 from tests.rtorrent.torrents import ALPHA, load_all
 from tests.support.rtorrentmanual import registry
@@ -91,9 +90,9 @@ def test_commands_answer_what_was_measured(commands: Registry) -> None:
 def test_old_names_are_names_of_the_same_command(commands: Registry) -> None:
     wrong = []
     for row, command in found(commands):
-        if row.category == "deprecated-alias" and " " not in row.alias_of and row.alias_of:
-            if commands.find(row.alias_of) is not command:
-                wrong.append((row.name, row.alias_of))
+        is_alias = row.category == "deprecated-alias" and row.alias_of and " " not in row.alias_of
+        if is_alias and commands.find(row.alias_of) is not command:
+            wrong.append((row.name, row.alias_of))
     assert wrong == []
 
 
@@ -140,7 +139,7 @@ def found(commands: Registry) -> Iterator[tuple[Row, Command]]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with fresh("blobtorrent") as made:
-        load_all(made, payload)
+        load_all(made)
         yield made
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import time
-from collections.abc import Callable
 from typing import Any
 
-from tests.rtorrent.recorded import GOLDEN, call
+from tests.rtorrent.recorded import GOLDEN, call, placed
 from tests.rtorrent.servers import Server
 
 FIXTURES = GOLDEN / "fixtures"
@@ -35,7 +35,6 @@ FILES = {
         f"bravo{folder}{number}", 3000 + 1700 * folder + 311 * number) for folder in range(3) for number in range(8)},
 }
 
-Payload = Callable[[str, int], bytes]
 
 # The leecher that was connected to one of them: it fetched so slowly that it stayed one.
 PEER_OF = ECHO
@@ -43,23 +42,54 @@ PEER_PORT = "51402"
 SLOWLY_KB = 1
 
 
-def load_all(server: Server, payload: Payload) -> None:
-    """Bring all six into the states of the recordings, as far as one daemon alone can."""
+def payload(seed: str, size: int) -> bytes:
+    """The content that the torrents of the recordings were made of."""
+    blocks = (hashlib.sha256(f"{seed}:{number}".encode()).digest() for number in range(size // 32 + 1))
+    return b"".join(blocks)[:size]
+
+
+def write_payload(server: Server) -> None:
+    """The files of the complete ones, and some of one that is not."""
     for name, (seed, size) in FILES.items():
         path = server.root / "a/dl" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(payload(seed, size))
-    for name, command, extra in (
-        ("alpha", "load.raw_start", ["d.custom1.set=labelA", "d.custom.set=addtime,1700000000"]),
-        ("bravo", "load.raw_start", ["d.custom1.set=label%20B"]),
-        ("charlie", "load.raw_start", []),
-        ("delta", "load.raw_start", ["d.custom1.set=priv"]),
-        ("echo", "load.raw_start", []),
-        ("foxtrot", "load.raw", []),
+
+
+def load(server: Server, name: str, command: str, *extra: str) -> None:
+    """One of the fixtures, with the trackers that stand for those of the recordings."""
+    data = base64.b64encode((FIXTURES / f"{name}.torrent").read_bytes()).decode()
+    call(server.dial, command, placed(["", {"$b64": data}, *extra], server.stands_for))
+    time.sleep(0.3)
+
+
+def load_all_of_16(server: Server) -> None:
+    """The same six in the states that they had when 0.16.20 was asked."""
+    write_payload(server)
+    load(server, "alpha", "load.raw_start", "d.custom1.set=lbl", "d.custom.set=addtime,1700000000", "d.custom.set=k,v")
+    load(server, "bravo", "load.raw")
+    for name in ("charlie", "delta", "echo"):
+        load(server, name, "load.raw_start")
+    load(server, "foxtrot", "load.raw")
+    for hash_ in (ALPHA, CHARLIE, DELTA, ECHO):
+        _wait(server, "d.is_active", hash_, 1)
+        _wait(server, "d.hashing", hash_, 0)
+    call(server.dial, "d.priority.set", [BRAVO, 3])
+    time.sleep(1.0)
+
+
+def load_all(server: Server) -> None:
+    """Bring all six into the states of the recordings, as far as one daemon alone can."""
+    write_payload(server)
+    for name, command, *extra in (
+        ("alpha", "load.raw_start", "d.custom1.set=labelA", "d.custom.set=addtime,1700000000"),
+        ("bravo", "load.raw_start", "d.custom1.set=label%20B"),
+        ("charlie", "load.raw_start"),
+        ("delta", "load.raw_start", "d.custom1.set=priv"),
+        ("echo", "load.raw_start"),
+        ("foxtrot", "load.raw"),
     ):
-        data = base64.b64encode((FIXTURES / f"{name}.torrent").read_bytes()).decode()
-        call(server.dial, command, ["", {"$b64": data}, *extra])
-        time.sleep(0.3)
+        load(server, name, command, *extra)
     for hash_ in (ALPHA, BRAVO, CHARLIE, DELTA, ECHO):
         _wait(server, "d.is_active", hash_, 1)
         _wait(server, "d.hashing", hash_, 0)
@@ -73,21 +103,25 @@ def load_all(server: Server, payload: Payload) -> None:
 
 def connect_leecher(server: Server, leecher: Server) -> dict[str, str]:
     """Have `leecher` be the peer of the recordings; what stands for what of it, but for its name."""
-    data = base64.b64encode((FIXTURES / "echo.torrent").read_bytes()).decode()
     call(leecher.dial, "throttle.global_down.max_rate.set_kb", ["", SLOWLY_KB])
-    call(leecher.dial, "load.raw_start", ["", {"$b64": data}])
+    load(leecher, "echo", "load.raw_start")
     _wait(leecher, "d.is_active", PEER_OF, 1)
     call(server.dial, "add_peer", [PEER_OF, f"127.0.0.1:{leecher.port}"])
     _wait(server, "d.peers_connected", PEER_OF, 1)
+    call(server.dial, "d.tracker_announce", [PEER_OF])     # it hears of two now
+    _wait(server, "t.scrape_incomplete", f"{PEER_OF}:t0", 1)
     return {PEER_PORT: str(leecher.port)}
 
 
 def peer_of(server: Server) -> str:
     """The name of the leecher, as its own side made it up."""
-    rows = call(server.dial, "p.multicall", [PEER_OF, "", "p.id="])["v"]
-    if not rows:
-        raise RuntimeError("the leecher is not connected")
-    return str(rows[0]["v"][0]["v"])
+    end_s = time.monotonic() + READY_S
+    while time.monotonic() < end_s:
+        rows = call(server.dial, "p.multicall", [PEER_OF, "", "p.id="])["v"]
+        if rows:
+            return str(rows[0]["v"][0]["v"])
+        time.sleep(0.1)                # of two links that cross one ends
+    raise RuntimeError("the leecher is not connected")
 
 
 def _wait(server: Server, name: str, hash_: str, value: int) -> None:
