@@ -41,14 +41,15 @@ Value = Union[int, str, None, "list[Value]", "dict[str, Value]", Call]
 class Row(list["Value"]):
     """A row of a multicall that may be answered again. Nobody changes it.
 
-    `marks` are what it was made of, `steps` what its texts cost.
+    `marks` are what it was made of, of trackers `tracked`; `steps` is what its texts cost.
     """
 
-    __slots__ = ("_form", "_written", "marks", "steps")
+    __slots__ = ("_form", "_written", "marks", "steps", "tracked")
 
-    def __init__(self, values: list[Value], marks: tuple[object, ...], steps: int) -> None:
+    def __init__(self, values: list[Value], marks: tuple[object, ...], tracked: object, steps: int) -> None:
         super().__init__(values)
         self.marks = marks
+        self.tracked = tracked
         self.steps = steps
         self._form: object = None
         self._written = b""

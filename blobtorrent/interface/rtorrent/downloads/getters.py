@@ -70,31 +70,31 @@ def _states() -> Iterator[Command]:
 def _figures(downloads: Downloads) -> Iterator[Command]:
 
     def number(name: str, read: Callable[[Download], int], doc: str, *, is_neutral: bool = False,
-               needs: Needs = Needs.NOTHING) -> Command:
+               needs: Needs = Needs.STATE) -> Command:
         return getter(name, read, doc, is_neutral=is_neutral, needs=needs)
 
     yield number("d.bytes_done", attrgetter("status.done_bytes"), "Bytes that are here.")
     yield number("d.completed_bytes", attrgetter("status.done_bytes"), "Bytes of pieces that are here.")
     yield number("d.completed_chunks", attrgetter("num_done"), "Pieces that are here.")
     yield number("d.chunk_size", lambda download: downloads.shape(download).piece_length, "Bytes of a piece.",
-                 needs=Needs.SHAPE)
+                 needs=Needs.STATE | Needs.SHAPE)
 
     def num_hashed(download: Download) -> int:
         if download.is_checking:
             return download.status.checked_bytes // (downloads.shape(download).piece_length or 1)
         return download.num_pieces if download.is_open and download.is_checked else 0
 
-    yield number("d.chunks_hashed", num_hashed, "Pieces that the check has looked at.", needs=Needs.SHAPE)
+    yield number("d.chunks_hashed", num_hashed, "Pieces that the check has looked at.", needs=Needs.STATE | Needs.SHAPE)
     yield number("d.wanted_chunks", attrgetter("num_wanted"), "Pieces that are still to come.")
     yield number("d.left_bytes", attrgetter("left_bytes"), "Bytes that are missing.")
     yield number("d.size_bytes", attrgetter("size_bytes"), "Bytes of all files.")
     yield number("d.size_chunks", attrgetter("num_pieces"), "How many pieces it has.")
     yield number("d.size_files", lambda download: downloads.shape(download).num_files, "How many files it has.",
-                 needs=Needs.SHAPE)
+                 needs=Needs.STATE | Needs.SHAPE)
     yield number("d.is_multi_file", lambda download: int(downloads.shape(download).is_multi_file),
-                 "Whether it is a folder.", needs=Needs.SHAPE)
+                 "Whether it is a folder.", needs=Needs.STATE | Needs.SHAPE)
     yield number("d.creation_date", lambda download: downloads.shape(download).creation_date,
-                 "When its .torrent file was made; 0 when that does not say.", needs=Needs.SHAPE)
+                 "When its .torrent file was made; 0 when that does not say.", needs=Needs.STATE | Needs.SHAPE)
     yield number("d.load_date", lambda download: int(download.status.added_at), "When it was added.")
     yield number("d.down.rate", attrgetter("status.down_bytes_per_s"), "Bytes a second that come.")
     yield number("d.down.total", attrgetter("status.downloaded_bytes"), "Bytes that came.")
@@ -141,7 +141,7 @@ def _texts(downloads: Downloads) -> Iterator[Command]:
                           "The last part of that.")
     for name in ("d.directory", "d.directory_base"):
         yield getter(name, downloads.directory, "The folder of its files; with its own, if it has one.",
-                     returns="string", needs=Needs.SHAPE)
+                     returns="string", needs=Needs.STATE | Needs.SHAPE)
     yield from real_paths("d.directory", downloads.directory)
     yield text("d.bitfield", lambda download: download.have.hex().upper(), "The pieces that are here, in hexadecimal.")
 
@@ -158,7 +158,8 @@ def _texts(downloads: Downloads) -> Iterator[Command]:
         failure = downloads.tracker_failure(download)
         return f"Tracker: [{failure}]" if failure else ""
 
-    yield getter("d.message", message, "What went wrong last.", returns="string", needs=Needs.TRACKERS)
+    yield getter("d.message", message, "What went wrong last.", returns="string",
+                 needs=Needs.STATE | Needs.TRACKERS)
     yield text("d.priority_str", lambda download: PRIORITY_NAMES[download.priority], "Its priority in a word.")
     yield text("d.throttle_name", lambda download: download.text("throttle_name"), "Its throttle; empty: the usual.")
     for key in ("tied_to_file", "loaded_file"):

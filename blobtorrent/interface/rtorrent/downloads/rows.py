@@ -13,6 +13,7 @@ from typing import Any
 from blobtorrent.interface.rtorrent.context import Aim, Context, Target, Trust
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
+from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
 from blobtorrent.interface.rtorrent.language.columns import Needs, Plan
 from blobtorrent.interface.rtorrent.registry import Read
 from blobtorrent.interface.rtorrent.values import Row, Value
@@ -42,6 +43,7 @@ class Columns:
         self.texts = texts
         self.reads: list[Read | None] = []
         self.texts_at: list[int] = []  # where texts are, which may be long
+        self.of_state: list[tuple[int, Read]] = []         # those of more than trackers
         self.looks: list[Read] = []    # what changes while the download does not
         self.needs = Needs.NOTHING
         self.asked_at: float | None = None
@@ -54,6 +56,8 @@ class Columns:
             self.needs |= plan.needs
             if read is not None and plan.needs & Needs.LOOK:
                 self.looks.append(read)
+            if read is not None and plan.needs not in (Needs.NOTHING, Needs.TRACKERS):
+                self.of_state.append((len(self.reads) - 1, read))
         self.are_compiled = None not in self.reads
 
 
@@ -117,7 +121,7 @@ class Rows:
         now, pace, budget = self._elapsed(), Pace(), context.budget
         keeps = columns.asked_at is not None and now - columns.asked_at < KEPT_S       # it is asked for again
         columns.asked_at = now
-        before, reads, looks, texts_at = columns.rows, columns.reads, columns.looks, columns.texts_at
+        before, looks, texts_at = columns.rows, columns.looks, columns.texts_at
         found: dict[Download, Row] = {}
         for number, download in enumerate(members):
             marks = _marks(download)
@@ -125,9 +129,9 @@ class Rows:
                 marks += tuple([read(download) for read in looks])
             row = before.get(download)
             if row is None or row.marks != marks:
-                values: list[Any] = [read(download) for read in reads]             # type: ignore[misc]
+                values = self._values(columns, download, row)
                 length = sum([len(values[at]) for at in texts_at])
-                row = Row(values, marks, length // _CHARACTERS_A_STEP)
+                row = Row(values, marks, download.tracker_rows, length // _CHARACTERS_A_STEP)
                 pace.look()
             elif number % _ROWS_PER_LOOK == 0:
                 pace.look()
@@ -137,6 +141,16 @@ class Rows:
         if keeps:
             self._keep(columns, found)
         return list(found.values())
+
+    def _values(self, columns: Columns, download: Download, before: Row | None) -> list[Any]:
+        if columns.needs & Needs.TRACKERS:
+            rows_of(self._downloads, download)             # none other, or new ones
+        if before is None or before.tracked is not download.tracker_rows:
+            return [read(download) for read in columns.reads]          # type: ignore[misc]
+        values: list[Any] = list(before)
+        for at, read in columns.of_state:
+            values[at] = read(download)
+        return values
 
     def _keep(self, columns: Columns, rows: dict[Download, Row]) -> None:
         if len(rows) < len(columns.rows):          # another view of the same

@@ -23,12 +23,13 @@ _TEXTS: Final = ("string", "base64")
 
 
 class Needs(Flag):
-    """What has to be at hand, or looked at, before a column is read."""
+    """What a column is made of. But for the state it has to be looked at before."""
 
     NOTHING = 0
-    SHAPE = 1                          # what only the metainfo says
-    TRACKERS = 2                       # what they have said last
-    LOOK = 4                           # it changes while the target does not
+    STATE = 1                          # of the target itself
+    SHAPE = 2                          # what only the metainfo says
+    TRACKERS = 4                       # which there are, and what they have said last
+    LOOK = 8                           # what changes while the target does not
 
 
 class Computed(NamedTuple):
