@@ -116,7 +116,7 @@ class Machinery:
         if self.session.system.session_folder and self.session.variables["session.use_lock"]:
             self._lock.take(self.session.system.session_folder, gateway.session.started_at)
         self.downloads.begin()
-        self._turns.next_due_s = self.session.next_due_s
+        self._turns.next_due_s = self._next_due_s
         self._turns.run_due = self._run_due
 
     def end(self, timeout_s: float) -> bool:
@@ -138,8 +138,13 @@ class Machinery:
     def _add(self, commands: Iterable[Command]) -> None:
         self.registry.extend(commands)
 
+    def _next_due_s(self) -> float | None:
+        times = (self.session.next_due_s(), self.downloads.rows.next_due_s())
+        return min((due_s for due_s in times if due_s is not None), default=None)
+
     def _run_due(self) -> None:
         self.session.run_due(self.interpreter)
+        self.downloads.rows.forget()
 
     def _listen_at(self, place: str) -> None:
         """Only a configuration opens places; later there is one already, as rTorrent says."""
