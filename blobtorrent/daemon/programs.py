@@ -44,7 +44,7 @@ class Rtorrent(RtorrentSession):
         if wanted_raw is None:
             raise NotFound("import.no-wishes", f"{name}.torrent.rtorrent is gone, which says where its files are")
         wanted = rtorrentsession.read_wanted(wanted_raw)
-        directory = map_folder(os.fsdecode(wanted.directory), moved)
+        directory = _map_folder_of_rtorrent(os.fsdecode(wanted.directory), moved)
         written_at = self.written_at(f"{name}.torrent")
         if isinstance(torrent, MagnetLink):
             return FoundLink(link_left_by_rtorrent(torrent, wanted, directory, written_at=written_at))
@@ -55,6 +55,12 @@ class Rtorrent(RtorrentSession):
             progress_raw, lambda raw: rtorrentsession.read_progress(raw, num_pieces, num_files))
         left = left_by_rtorrent(metainfo, wanted, progress, written_at=written_at, notes=notes)
         return Find(raw, self.path / f"{name}.torrent", metainfo, left, (Place(root, root, renames=renames),))
+
+
+def _map_folder_of_rtorrent(folder: str, moved: Mapping[str, str]) -> str:
+    """It keeps folders as its owner wrote them: `~` is his home, unless that is among those that are elsewhere."""
+    is_moved = any(old.startswith("~") for old in moved)
+    return map_folder(folder if is_moved else os.path.expanduser(folder), moved)
 
 
 class Transmission(TransmissionSession):

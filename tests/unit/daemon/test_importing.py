@@ -10,7 +10,8 @@ import pytest
 
 from blobtorrent.core.session.rows import read_peers, read_record, read_stamps
 from blobtorrent.daemon import importing
-from blobtorrent.daemon.importing import key_of, known_torrents, map_folder, open_state
+from blobtorrent.daemon.importing import Reader, key_of, known_torrents, map_folder, open_state
+from blobtorrent.daemon.programs import open_program
 from blobtorrent.model.errors import BlobTorrentError, Conflict, DiskFull
 from blobtorrent.storage.state.examine import examine
 from blobtorrent.storage.state.statedir import StateDir
@@ -123,6 +124,17 @@ def test_one_that_cannot_be_had_says_why(left: HandMade, ending: str, raw: bytes
     with pytest.raises(BlobTorrentError) as caught:
         left.sources()
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("moved", "where"), [
+    ({}, "/home/me/dl"), ({"~": "/n"}, "/n/dl"), ({"/home": "/n"}, "/n/me/dl"), ({".": "/n"}, "/home/me/dl")])
+def test_a_tilde_is_home_unless_it_is_said_to_be_elsewhere(
+    left: HandMade, monkeypatch: pytest.MonkeyPatch, moved: dict[str, str], where: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    name = left.put("one", wanted={"directory": "~/dl"})
+    with closing(open_program("rtorrent", left.session)) as session:
+        assert str(Reader(session, moved).read(name).imported.record.place.root) == where
 
 
 @pytest.mark.parametrize("raw", [None, b"", b"junk", b"d8:bitfieldi7ee"])
