@@ -7,13 +7,14 @@ lists follow it. A view that somebody gave a filter to is what that found when i
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from blobtorrent.interface.rtorrent.context import Aim, Context, Target
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.faults import failed
-from blobtorrent.interface.rtorrent.values import Value, is_true
+from blobtorrent.interface.rtorrent.values import Call, Value, is_true
 
 DEFAULT = "default"
 STARTED, STOPPED = "started", "stopped"
@@ -51,6 +52,10 @@ FILTERED_ON: dict[str, tuple[str, ...]] = {
     "seeding": ("resumed", "paused", "finished"),
     "leeching": ("resumed", "paused", "finished"),
 }
+
+
+# A name becomes part of what is run on behalf of others than who gave it.
+_OF_COMMANDS = re.compile(r"""[$,;={}()"\\\x00-\x1f\x7f]""")
 
 
 class View:
@@ -96,6 +101,8 @@ class Views:
             raise failed("View with same name already inserted.")
         if not name:
             raise failed("View name must not be empty.")
+        if _OF_COMMANDS.search(name):
+            raise failed("View name must not have characters that mean something in commands.")
         if len(self._views) >= MAX_VIEWS:
             raise failed("Too many views.")
         view = self._views[name] = View(name)
@@ -171,9 +178,9 @@ class Views:
         view.visible = {download.hash: None for download in self.members(view.name)}
         view.seen.update(view.visible)
         view.holds = None
-        view.filter = f"d.views.has={view.name}"
-        view.on_added = f"d.views.push_back_unique={view.name}"
-        view.on_removed = f"d.views.remove={view.name}"
+        view.filter = Call("d.views.has", [view.name])
+        view.on_added = Call("d.views.push_back_unique", [view.name])
+        view.on_removed = Call("d.views.remove", [view.name])
 
     def apply(self, context: Context, view: View) -> None:
         """Ask its filter about all downloads again. Raises Fault."""

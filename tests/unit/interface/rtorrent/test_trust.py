@@ -24,7 +24,8 @@ CODE = re.compile(
 SMUGGLED = (
     f"{CANARY}=", f"${CANARY}=", f"cat=${CANARY}=", f"branch={CANARY}=,{CANARY}=", f"try={CANARY}=",
     f"catch={{{CANARY}=}}", f"x;{CANARY}=", f"main,{CANARY}=", f"\n{CANARY}=", f"(({CANARY}))",
-    f"d.multicall2=,main,{CANARY}=", f"schedule2=x,0,1,{CANARY}=", f"method.set_key=event.download.resumed,x,{CANARY}=", f"view.filter=main,{CANARY}=",
+    f"d.multicall2=,main,{CANARY}=", f"schedule2=x,0,1,{CANARY}=",
+    f"method.set_key=event.download.resumed,x,{CANARY}=", f"view.filter=main,{CANARY}=",
 )
 SHAPES: tuple[tuple[str, ...], ...] = ((), ("mine",), ("x", "0", "1"), ("event.download.resumed", "x"), ("",))
 
@@ -104,6 +105,22 @@ def test_the_canary_sings_for_who_is_trusted():
     stage.sung.clear()
     stage.interpreter.context(Trust.FULL).text(f"catch={CANARY}=")
     assert stage.sung
+
+
+@pytest.mark.parametrize("name", [f"${CANARY}=", f"x;{CANARY}=", "a,b", "a=b", "{a}", "(a)", 'a"', "a\\", "a\n"])
+def test_no_view_has_a_name_that_would_run(name):
+    stage = TrustStage()
+    with pytest.raises(Fault, match="View name"):
+        stage.calls.answer("view.add", ["", name], Trust.FULL)
+
+
+def test_a_persistent_view_of_a_stranger_runs_nothing_but_its_own():
+    stage = TrustStage()
+    for name in ("tagged", "rat_0", "Über alles!", "a.b-c"):
+        stage.calls.answer("view.add", ["", name], Trust.NO_CODE)
+        stage.calls.answer("view.persistent", ["", name], Trust.NO_CODE)
+    stage.go_on()
+    assert not stage.sung
 
 
 def test_what_a_trusted_caller_defined_runs_with_the_trust_of_who_calls_it():
