@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from blobtorrent.interface.rtorrent.context import NOTHING, Aim, Trust
+from blobtorrent.interface.rtorrent.context import NOTHING, Aim, Budget, Context, Trust
 from blobtorrent.interface.rtorrent.faults import (
     INDEX,
     NO_SUCH_METHOD,
@@ -74,21 +74,22 @@ class Calls:
             return self._multicall(params, trust)
         return self._answer_one(name, params, trust)
 
-    def answer_json(self, name: str, params: Sequence[Value], trust: Trust) -> Value:
-        """The result of a JSON-RPC call, which has no multicall, and whose target is always text. Raises Fault."""
+    def answer_json(self, name: str, params: Sequence[Value], trust: Trust, budget: Budget | None = None) -> Value:
+        """The result of a JSON-RPC call, which has no multicall, and whose target is always text. `budget` is that of
+        its batch. Raises Fault."""
         if name == "system.listMethods":
             return self._list_methods(())
         command = self._find(name)
         if params and not isinstance(params[0], str):
             raise failed("invalid parameters: target must be a string")
         # Maps are values there, too, and the reader has refused what nobody takes.
-        return self._run(command, name, cast("Sequence[Raw]", params), trust, accept=_as_it_is)
+        return self._run(command, name, cast("Sequence[Raw]", params), trust, budget, accept=_as_it_is)
 
-    def _answer_one(self, name: str, params: Sequence[Raw], trust: Trust) -> Value:
+    def _answer_one(self, name: str, params: Sequence[Raw], trust: Trust, budget: Budget | None = None) -> Value:
         answer = self._library.get(name)
         if answer is not None:
             return answer(params)
-        return self._run(self._find(name), name, params, trust)
+        return self._run(self._find(name), name, params, trust, budget)
 
     def _find(self, name: str) -> Command:
         registry = self._interpreter.registry
@@ -100,7 +101,7 @@ class Calls:
         return command
 
     def _run(
-        self, command: Command, name: str, params: Sequence[Raw], trust: Trust, *,
+        self, command: Command, name: str, params: Sequence[Raw], trust: Trust, budget: Budget | None, *,
         accept: Callable[[Raw], Value] | None = None,
     ) -> Value:
         aim = NOTHING
@@ -114,8 +115,7 @@ class Calls:
         args = list(map(accept or _accepted, params))
         if len(args) == 1 and isinstance(args[0], list):
             args = args[0]
-        interpreter = self._interpreter
-        return interpreter.call(interpreter.context(trust).at(aim), command.name, args)
+        return self._interpreter.call(Context(self._interpreter, trust, aim, budget=budget), command.name, args)
 
     # ---- what rTorrent's library answers
 
@@ -128,12 +128,13 @@ class Calls:
         if not isinstance(entries, list):
             raise Fault(TYPE, f"{MULTICALL}'s parameter should be an array, each element describing one RPC.  "
                         f"But it is type {_type_number(entries)} instead.")
-        pace = Pace()
+        pace, budget = Pace(), Budget()
         results: list[Value] = []
         for entry in entries:
             name, entry_params = _read_entry(entry)
+            budget.begin_next()
             try:
-                results.append([self._answer_one(name, entry_params, trust)])
+                results.append([self._answer_one(name, entry_params, trust, budget)])
             except Fault as fault:
                 results.append(FaultStruct(fault))
             pace.look()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 
 MAX_STEPS: Final = 200_000      # commands that one request may run
+STEPS_A_CALL: Final = 100       # and as many more for each of the calls that it is made of
 MAX_DEPTH: Final = 96           # commands, texts and function objects in each other; Python's own stack holds more
 _VALUES_A_STEP: Final = 4       # of a list that is looked through
 
@@ -65,6 +66,10 @@ class Budget:
 
     def leave(self) -> None:
         self.depth -= 1
+
+    def begin_next(self) -> None:
+        """Another call of the same request begins. What one of them has spent too much, the others lack."""
+        self.steps = max(0, self.steps) + STEPS_A_CALL
 
     def grant(self, steps: int) -> None:
         """Allow for rows that the request itself asked for: those of a multicall that nothing else called."""

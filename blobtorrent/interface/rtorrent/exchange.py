@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from blobtorrent.interface.rtorrent import jsonrpc, xmlanswer, xmlrpc
-from blobtorrent.interface.rtorrent.context import Trust
+from blobtorrent.interface.rtorrent.context import Budget, Trust
 from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.jsonrpc import JsonCall, Rejected
 from blobtorrent.interface.rtorrent.rules import Rules, UnknownType
-from blobtorrent.interface.rtorrent.values import Value
+from blobtorrent.interface.rtorrent.values import MAX_ANSWER_BYTES, Value
 from blobtorrent.interface.rtorrent.xmlanswer import Dialect, dialect_of
 from blobtorrent.interface.rtorrent.xmlrpc import Raw
 from blobtorrent.runtime.pacing import Pace
@@ -29,7 +29,7 @@ class Commands(Protocol):
 
     def answer(self, name: str, params: Sequence[Raw], trust: Trust) -> Value: ...
 
-    def answer_json(self, name: str, params: Sequence[Value], trust: Trust) -> Value: ...
+    def answer_json(self, name: str, params: Sequence[Value], trust: Trust, budget: Budget) -> Value: ...
 
 
 class Answer(NamedTuple):
@@ -100,11 +100,13 @@ class XmlExchange:
             self._fault = self._dialect.told(fault)
 
     def render(self) -> Answer:
-        if self._fault is not None:
-            parts = xmlanswer.render_fault(self._fault, self._dialect)
-        else:
-            parts = xmlanswer.render_answer(self._result, self._dialect)
-        return Answer(xmlanswer.CONTENT_TYPE, parts)
+        fault = self._fault
+        if fault is None:
+            try:
+                return Answer(xmlanswer.CONTENT_TYPE, xmlanswer.render_answer(self._result, self._dialect))
+            except Fault as raised:
+                fault = self._dialect.told(raised)
+        return Answer(xmlanswer.CONTENT_TYPE, xmlanswer.render_fault(fault, self._dialect))
 
 
 class JsonExchange:
@@ -121,27 +123,37 @@ class JsonExchange:
             self._calls = (refusal,)
 
     def perform(self, commands: Commands, trust: Trust) -> None:
-        pace = Pace()
+        pace, budget = Pace(), Budget()
         for call in self._calls:
             self._results.append(failed(_FAILED))
             if isinstance(call, JsonCall):
+                budget.begin_next()
                 try:
-                    self._results[-1] = commands.answer_json(call.name, call.params, trust)
+                    self._results[-1] = commands.answer_json(call.name, call.params, trust, budget)
                 except Fault as fault:
                     self._results[-1] = fault
             pace.look()
 
     def render(self) -> Answer:
-        answers = []
+        answers, room = [], MAX_ANSWER_BYTES
         for call, result in zip(self._calls, self._results):
-            if isinstance(call, Rejected):
-                answers.append(jsonrpc.render_error(call.code, call.text, call.id))
-            elif call.is_notification:
+            if isinstance(call, JsonCall) and call.is_notification:
                 continue
-            elif isinstance(result, Fault):
-                answers.append(jsonrpc.render_fault(result, call.id))
-            else:
-                answers.append(jsonrpc.render_answer(result, call.id))
+            answer = self._rendered(call, result, room)
+            room -= sum(map(len, answer))
+            answers.append(answer)
         if self._is_list:
             return Answer(jsonrpc.CONTENT_TYPE, jsonrpc.render_batch(answers))
         return Answer(jsonrpc.CONTENT_TYPE, answers[0] if answers else ())
+
+    @staticmethod
+    def _rendered(call: JsonCall | Rejected, result: Value | Fault, room: int) -> tuple[bytes, ...]:
+        """One of the answers; a fault when it has more bytes than there is room for."""
+        if isinstance(call, Rejected):
+            return jsonrpc.render_error(call.code, call.text, call.id)
+        try:
+            if isinstance(result, Fault):
+                raise result
+            return jsonrpc.render_answer(result, call.id, max(0, room))
+        except Fault as fault:
+            return jsonrpc.render_fault(fault, call.id)

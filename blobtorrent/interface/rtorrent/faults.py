@@ -29,6 +29,11 @@ def failed(text: str) -> Fault:
     return Fault(FAILED, text)
 
 
+def too_large() -> Fault:
+    """There is more to answer than goes into one answer."""
+    return Fault(REFUSED, "Too large an answer.")
+
+
 def wrong_type() -> Fault:
     """An argument is missing, or is of a type the command cannot use."""
     return Fault(FAILED, "Wrong object type.")

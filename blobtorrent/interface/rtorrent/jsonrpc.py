@@ -12,8 +12,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, Union
 
-from blobtorrent.interface.rtorrent.faults import NO_SUCH_METHOD, REFUSED, Fault, text_of_16, undefined_method
-from blobtorrent.interface.rtorrent.values import Call, Row, Value
+from blobtorrent.interface.rtorrent.faults import (
+    NO_SUCH_METHOD,
+    REFUSED,
+    Fault,
+    text_of_16,
+    too_large,
+    undefined_method,
+)
+from blobtorrent.interface.rtorrent.values import MAX_ANSWER_BYTES, Call, Row, Value
 from blobtorrent.runtime.pacing import Pace, paced_batches
 
 CONTENT_TYPE: Final = "application/json"
@@ -24,6 +31,7 @@ UNKNOWN_METHOD: Final = -32601
 INVALID_PARAMS: Final = -32602
 
 MAX_VALUES = 200_000                   # in one request; also entries of a batch
+MAX_DEPTH = 64                         # lists and maps in each other
 
 _ROWS_AT_ONCE = 8
 _MAX_DIGITS = 40                       # of a number; thousands of them take forever to convert
@@ -97,11 +105,14 @@ def read_call(document: Any) -> JsonCall:
     return JsonCall(name, [_parameter(value, id_) for value in params] or [""], id_, "id" not in document)
 
 
-def render_answer(value: Value, id_: Id) -> tuple[bytes, ...]:
-    """The object that answers with `value`."""
+def render_answer(value: Value, id_: Id, room: int = MAX_ANSWER_BYTES) -> tuple[bytes, ...]:
+    """The object that answers with `value`. Raises Fault when it has much more than `room` bytes."""
     head = f'{{"id":{_dump(id_)},"jsonrpc":"2.0","result":'
     if not isinstance(value, list):
-        return (_encode(f"{head}{_dump(_plain(value))}}}"),)
+        whole = _encode(f"{head}{_dump(_plain(value))}}}")
+        if len(whole) > room + len(head):
+            raise too_large()
+        return (whole,)
     parts = [_encode(head + "[")]
     for batch in paced_batches(value, _ROWS_AT_ONCE):
         if isinstance(batch[0], Row):
@@ -109,6 +120,9 @@ def render_answer(value: Value, id_: Id) -> tuple[bytes, ...]:
         else:
             data = _encode(_dump(_plain(batch))[1:-1])
         parts.append(data if len(parts) == 1 else b"," + data)
+        room -= len(data)
+        if room < 0:
+            raise too_large()
     parts.append(b"]}")
     return tuple(parts)
 
@@ -182,7 +196,9 @@ def _entry(document: dict[str, Any]) -> JsonCall | Rejected:
         return error
 
 
-def _parameter(value: object, id_: Id) -> Value:
+def _parameter(value: object, id_: Id, depth: int = 0) -> Value:
+    if depth > MAX_DEPTH:
+        raise Rejected(INVALID_PARAMS, "invalid parameters: nested too deeply", id_)
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int):
@@ -196,9 +212,9 @@ def _parameter(value: object, id_: Id) -> Value:
             raise _odd_parameter("string", id_)
         return value
     if isinstance(value, list):
-        return [_parameter(item, id_) for item in value]
+        return [_parameter(item, id_, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {key: _parameter(item, id_) for key, item in value.items()}
+        return {key: _parameter(item, id_, depth + 1) for key, item in value.items()}
     raise _odd_parameter("null" if value is None else "float", id_)
 
 

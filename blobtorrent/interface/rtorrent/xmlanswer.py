@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from blobtorrent.interface.rtorrent.faults import Fault, fault_of_16
-from blobtorrent.interface.rtorrent.values import Call, Row, Value
+from blobtorrent.interface.rtorrent.faults import Fault, fault_of_16, too_large
+from blobtorrent.interface.rtorrent.values import MAX_ANSWER_BYTES, Call, Row, Value
 from blobtorrent.runtime.pacing import Pace
 
 CONTENT_TYPE: Final = "text/xml"
@@ -79,7 +79,7 @@ def dialect_of(version: str) -> Dialect:
 
 
 def render_answer(value: Value, dialect: Dialect = V0_9) -> tuple[bytes, ...]:
-    """The document that answers with `value`."""
+    """The document that answers with `value`. Raises Fault when it is too large."""
     writer = _Writer(dialect)
     end = dialect.end
     writer.put(f"{dialect.prolog}<methodResponse>{end}<params>{end}<param>")
@@ -107,6 +107,7 @@ class _Writer:
         self._num_chars = 0
         self._since_look = 0
         self._parts: list[bytes] = []
+        self._room = MAX_ANSWER_BYTES
         self._pace = Pace()
         self._templates: dict[tuple[type, ...], tuple[str, int] | None] = {}
         self._formats: dict[type, str] = {
@@ -165,7 +166,7 @@ class _Writer:
         """Those of a multicall, which may have been written before."""
         self._flush()
         for start in range(0, len(rows), _ROWS_PER_PART):
-            self._parts.append(b"".join(
+            self._append(b"".join(
                 [row.written(self._dialect, self._row_bytes) for row in rows[start:start + _ROWS_PER_PART]]))
             self._pace.look()
 
@@ -228,9 +229,15 @@ class _Writer:
 
     def _flush(self) -> None:
         if self._texts:
-            self._parts.append(fit("".join(self._texts)))
+            self._append(fit("".join(self._texts)))
             self._texts.clear()
             self._num_chars = 0
+
+    def _append(self, part: bytes) -> None:
+        self._parts.append(part)
+        self._room -= len(part)
+        if self._room < 0:
+            raise too_large()
 
 
 def escaped(text: str) -> str:

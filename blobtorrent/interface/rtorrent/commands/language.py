@@ -28,6 +28,7 @@ CATEGORY = "language"
 # As rTorrent 0.16 has it; what they run is looked at again.
 _SAFE: Final = frozenset(("and", "branch", "cat", "catch", "compare", "if", "not", "or", "value"))
 LOGGED_LENGTH: Final = 1023         # characters of a `print` that reach the log
+_STEPS_A_LINE: Final = 100          # of the log: nobody is to fill it
 ARGUMENTS: Final = 4                # that a method can name
 
 
@@ -189,6 +190,7 @@ def _bind_cat(_plan: Plan, args: Sequence[Argument]) -> Read:
 
 
 def _print(context: Context, item: Any, args: Sequence[Value]) -> Value:
+    context.budget.spend(_STEPS_A_LINE)
     context.interpreter.log(shown(joined(context.flat(args))[:LOGGED_LENGTH]))
     return None
 
@@ -223,7 +225,8 @@ def _try(context: Context, item: Any, args: Sequence[Value]) -> Value:
     try:
         return context.run(single(args))
     except Fault as fault:
-        context.interpreter.log(shown(f"try command failed: {fault.text}"))
+        context.budget.spend(_STEPS_A_LINE)
+        context.interpreter.log(shown(f"try command failed: {fault.text}"[:LOGGED_LENGTH]))
         return None
 
 

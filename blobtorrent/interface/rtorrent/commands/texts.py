@@ -13,6 +13,7 @@ from blobtorrent.interface.rtorrent.values import MAX_TEXT, MAX_VALUES, Value, c
 
 CATEGORY = "language"
 MAX_WIDTH: Final = 1 << 16          # characters that a text is filled up to
+_CHARACTERS_A_STEP: Final = 1024    # that are looked through
 _BLANKS: Final = " \t\r\n\v\f"
 
 
@@ -47,7 +48,7 @@ def _texts(args: Sequence[Value], fewest: int, most: int) -> list[str]:
 
 def _any(holds: Callable[[str, str], bool], context: Context, item: Any, args: Sequence[Value]) -> Value:
     text, *others = _texts(args, 2, MAX_VALUES)
-    context.budget.spend(len(others))
+    context.budget.spend(len(others) * (1 + len(text) // _CHARACTERS_A_STEP))
     return int(any(holds(text, other) for other in others))
 
 
@@ -132,6 +133,6 @@ def _replace(context: Context, item: Any, args: Sequence[Value]) -> Value:
             continue
         if len(text) + text.count(part) * len(other) > MAX_TEXT:
             raise failed("Too long a text.")
-        context.budget.spend(1 + len(text) // 1024)
+        context.budget.spend(1 + len(text) // _CHARACTERS_A_STEP)
         text = text.replace(part, other)
     return text

@@ -15,7 +15,7 @@ _CACHED_TEXTS: Final = 512
 _CACHED_LENGTH: Final = 4096
 
 # What is as much work as calling a command.
-_CHARACTERS_A_STEP: Final = 1024        # of an answer
+_CHARACTERS_A_STEP: Final = 256         # of an answer
 _SYNTAX_A_STEP: Final = 16              # characters of a text that is read
 _ARGUMENTS_A_STEP: Final = 8
 
