@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.rtorrent import recorded
+from tests.support.peers.program import free_port
 
 SOURCE = Path(__file__).parents[2]
 FOLDERS = ("a/dl", "a/dl2", "a/session", "out", "watch")
@@ -43,7 +43,7 @@ class _Process:
             words, cwd=root / "a", stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
             env={**os.environ, "PYTHONPATH": str(SOURCE), "TERM": "dumb", "HOME": str(root)})
         self.pid = self._process.pid
-        self.stands_for = {recorded.ROOT: str(root), recorded.PORT: str(port),
+        self.stands_for: Mapping[str, str] = {recorded.ROOT: str(root), recorded.PORT: str(port),
                            recorded.PROCESS: f"{socket.gethostname()}:{self.pid}"}
 
     def dial(self) -> socket.socket:
@@ -74,45 +74,11 @@ class _Process:
         self._log.close()
 
 
-class _Ports:
-    """Ports of this machine that replays side by side do not take from each other."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._taken: set[int] = set()
-
-    @contextmanager
-    def one(self) -> Iterator[int]:
-        """That of the recordings, or the next one that nobody has."""
-        with self._lock:
-            first = int(recorded.PORT)
-            port = next(port for port in range(first, first + 1000) if port not in self._taken and _is_free(port))
-            self._taken.add(port)
-        try:
-            yield port
-        finally:
-            with self._lock:
-                self._taken.remove(port)
-
-
-_ports = _Ports()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
 @contextmanager
 def fresh(kind: str, version: str = "0.9.8") -> Iterator[Server]:
     """A daemon of `kind` "blobtorrent" or "rtorrent", and its end; `version` is what ours claims to be."""
-    with tempfile.TemporaryDirectory(prefix="bt-") as folder, _ports.one() as port:
-        root = Path(folder)
+    with tempfile.TemporaryDirectory(prefix="bt-") as folder:
+        root, port = Path(folder), free_port()
         for name in FOLDERS:
             (root / name).mkdir(parents=True)
         process = _ours(root, port, version) if kind == "blobtorrent" else _theirs(root, port)
