@@ -70,8 +70,8 @@ def test_other_texts_that_only_read_are_too(stage: Stage, column: str) -> None:
 
 @pytest.mark.parametrize("column", [
     "d.start=", "t.url=", "no.such=", "d.name", "branch=d.state=,cat=1,cat=2", "cat=(d.name)", "d.custom=a,b",
-    "x" * 2000, "d.custom=$d.start=", "cat=$d.custom1.set=x", "cat=\"$t.multicall=,t.disable=\"", "d.custom=$d.name=", "",
-    "cat=" + ",".join(["$d.name="] * 20),
+    "x" * 2000, "d.custom=$d.start=", "cat=$d.custom1.set=x", "cat=\"$t.multicall=,t.disable=\"", "d.custom=$d.name=",
+    "", "cat=" + ",".join(["$d.name="] * 20),
 ])
 def test_what_else_there_may_be_is_left_to_the_interpreter(stage: Stage, column: str) -> None:
     assert Plan(stage.registry, Trust.FULL).column(column, Target.DOWNLOAD) is None
