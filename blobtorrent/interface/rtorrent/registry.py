@@ -56,6 +56,10 @@ class Registry:
         """What is there now is the program's own; what comes from now on, its users'."""
         self._own = frozenset((*self._commands, *self._redirects))
 
+    def is_own(self, name: str) -> bool:
+        """Whether the program has a command or an alias of this name, and no user took it away."""
+        return name in self and self._own is not None and name in self._own
+
     def add(self, command: Command) -> None:
         """Raises Fault when the name is taken."""
         if command.name in self:

@@ -100,6 +100,7 @@ class Machinery:
         loaded comes when there is an engine.
         """
         self.downloads.arrivals.hold()
+        self.session.system.configure()
         self._is_configuring = True
         try:
             self._rc_files.start(self.interpreter.context(Trust.FULL), options, file, report)

@@ -13,6 +13,9 @@ from blobtorrent.interface.rtorrent.values import Value, measured, one_number, o
 
 CATEGORY = "language"
 
+# Front-ends have their users define these, since rTorrent lacks them. Ours stay, which do what is wanted.
+_LENT = frozenset(("load.throw", "load.start_throw", "d.down.sequential", "d.down.sequential.set"))
+
 
 def commands(registry: Registry, store: Store) -> Iterator[Command]:
     """The commands that define, change and show definitions in `store`."""
@@ -27,6 +30,8 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
         if len(args) < 2:
             raise failed("Invalid argument count.")
         name, words = to_text(args[0]), to_text(args[1])
+        if registry.is_own(name) and name in _LENT:
+            return None
         kind = next((kind for kind in Kind if kind.value in words), None)
         if kind is None:
             return None     # nothing is defined, and nobody is told: configurations rely on it
@@ -62,7 +67,9 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
     def redirect(context: Context, item: Any, args: Sequence[Value]) -> Value:
         if len(args) != 2:
             raise failed("Invalid argument count.")
-        registry.redirect(to_text(args[0]), to_text(args[1]))
+        alias, name = map(to_text, args)
+        if not (registry.is_own(alias) and alias in _LENT):
+            registry.redirect(alias, name)
         return None
 
     def get(context: Context, item: Any, args: Sequence[Value]) -> Value:

@@ -35,7 +35,9 @@ USUAL_CLAIMS: Final = Claims()
 
 
 class System:
-    """`folder` is where clients find HASH.torrent; `wall` tells the time, in seconds since 1970."""
+    """`folder` is where clients find HASH.torrent, unless a configuration says otherwise; `wall` tells the time, in
+    seconds since 1970.
+    """
 
     def __init__(
         self, engine: SessionEngine, claims: Claims, *, folder: str, working: WorkingFolder, wall: Callable[[], float]
@@ -44,7 +46,7 @@ class System:
         self._claims = claims
         self._working = working
         self._wall = wall
-        self._folder = folder
+        self._folder = self._usual_folder = folder
         self._is_enabled = False       # the session folder is in use
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._is_daemon = 0
@@ -54,8 +56,13 @@ class System:
         """The session folder, with a slash at its end; empty: there is none."""
         return f"{self._folder.rstrip('/')}/" if self._folder else ""
 
+    def configure(self) -> None:
+        """A configuration is run from here on: for it there is no session folder but the one that it sets."""
+        self._usual_folder, self._folder = self._folder, ""
+
     def enable(self) -> None:
-        """The configuration was run: the session folder, if there is one, stays what it is."""
+        """It was run: the session folder, if there is one, stays what it is."""
+        self._folder = self._folder or self._usual_folder
         self._is_enabled = bool(self._folder)
 
     def commands(self) -> Iterator[Command]:

@@ -41,6 +41,14 @@ def test_the_session_folder_ends_with_a_slash_and_is_set_by_a_configuration() ->
         stage.call("session.path.set", "/srv/third")
 
 
+def test_a_configuration_finds_no_session_folder_and_the_usual_one_is_there_when_it_sets_none() -> None:
+    stage = SessionStage()
+    stage.commands.system.configure()
+    assert stage.call("session.path") == ""
+    stage.commands.system.enable()
+    assert stage.call("session.path") == "/srv/session/"
+
+
 def test_the_daemon_is_stopped() -> None:
     for name in ("system.shutdown.normal", "system.shutdown.quick"):
         stage = SessionStage()

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from blobtorrent.interface.rtorrent.commands import methods
+from blobtorrent.interface.rtorrent.context import Target
 from blobtorrent.interface.rtorrent.faults import Fault
-from blobtorrent.interface.rtorrent.store import Kind
+from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
+from blobtorrent.interface.rtorrent.registry import Command, Registry
+from blobtorrent.interface.rtorrent.store import Kind, Store
 from tests.support.rtorrentlanguage import LanguageStage
 
 
@@ -80,3 +84,18 @@ def test_a_variable_is_not_shared_with_the_text_that_set_it(stage):
 def test_faults_are_swallowed_and_logged_by_try(stage):
     assert stage.text("try=nosuch=") is None
     assert stage.log == ['try command failed: Command "nosuch" does not exist.']
+
+
+@pytest.mark.parametrize("name", ["load.throw", "d.down.sequential"])
+def test_what_front_ends_have_their_users_define_stays_ours_where_we_have_it(name: str) -> None:
+    registry = Registry()
+    registry.extend(methods.commands(registry, Store(registry)))
+    registry.add(Command(name, Target.NONE, lambda context, item, args: "ours"))
+    registry.add(Command("other", Target.NONE, lambda context, item, args: "theirs"))
+    registry.close_own()
+    context = Interpreter(registry, print).context()
+    context.call("method.insert", [name, "value|const", 0])
+    context.call("method.redirect", [name, "other"])
+    assert context.call(name) == "ours"
+    with pytest.raises(Fault, match="Invalid key"):
+        context.call("method.insert", ["other", "value", 0])
