@@ -26,16 +26,48 @@ _REASONS = (
     (r"^session\.name$", "", "", "host and process are others"),
     (r"^network\.port_range$", "", r"5140", "another program has the port"),
     (r"^content type text/xml with json body$", "", "", "the words of another parser"),
-    (r"^gzip ACCEPT_ENCODING$", "", "", "compressed with another level"),
+    (r"^gzip (ACCEPT_ENCODING|offered)$", "", "", "the names of 0.9.8, 0.16 and before 0.9 together"),
+    (r"^t target$", "", r"announce", "trackers of a tier are shuffled when they are loaded"),
+    (r"^(system\.multicall|branch|d\.multicall2)$", r"connection_seed", r"initial_seed|0: struct 2 values, now array",
+     "d.connection_seed.set is there for everybody, as in 0.16, where it answers nothing"),
+    (r"^execute\.capture$", r"id -u", "", "another user runs it"),
     (r"^(json content type, xml body|garbage|non-utf8 name bytes raw request)$", "", "parse error",
      "the words of another parser"),
 )
 
+# The same for 0.16.20, which is asked the same questions.
+_REASONS_OF_16 = (
+    ("", "", r"fault -500 'Wrong object type: expected: .*now fault -500 'Wrong object type\.'",
+     "0.16 says more of the same"),
+    ("", "", r"invalid option name : enum|Invalid (dht mode|encryption option): |posix_spawn failed|'Too few arguments"
+     r"|IP table does not exist|Max unchoked must be", "0.9.8 has other words for the same"),
+    (r"^(execute2|schedule2|schedule_remove2)$", "", "not defined", "names of 0.9 are always there"),
+    (r"^(argument\.\d|method\.use_intermediate)$", "", "", "names of 0.9 are always there"),
+    (r"^method\.insert$", "nosuchtype", "", "0.9.8 takes a kind that it does not know"),
+    (r"\.elapsed$", "", "fault -500 'Wrong object type", "0.16.20 has it and cannot answer"),
+    (r"^d\.group\.name$", "", "", "0.9.8 answers the number, and clients ask that"),
+    (r"^f\.is_(create|resize)_queued$", "", "", "0.9.8 answers so"),
+    (r"^dht\.port$", "", "", "0.9.8 answers the port that it would have"),
+    (r"^strings\.", "", "", "the words of 0.9.8 are understood, too"),
+    (r"^(d\.name|f\.path|t\.url|throttle\.global_up\.max_rate\.set|d\.start)$", "",
+     r"fault -500 '(invalid param|Target)", "targets are read as 0.9.8 does"),
+    (r"^d\.name$", r"(zz|:)'\]", "", "what follows the hash must be a target"),
+    (r"^cat$", "", "", "parameters are read as 0.9.8 does"),
+    (r"^system\.multicall$", "", "", "parameters are read as 0.9.8 does"),
+    (r"^method\.list_keys$", "inserted_new", "", "the session is saved with each change, not by an event"),
+    (r"^network\.http\.max_total_connections$", "", "", "0.9.8 begins with another number"),
+    (r"^network\.(xmlrpc\.size_limit|local_address)$", "", "", "0.9.8 begins with another value"),
+    (r"^throttle\.up\.max$", r"'', ''", "", "it had been limited before"),
+    (r"^system\.cwd$", "", "", "it was started in another folder"),
+    (r"^download_list$", "incomplete", "", "they came into the view in the order in which they were checked"),
+    (r"^network\.bind_address\.ipv4$", "", "", "network.bind_address has it"),
+)
 
-def reason_for(name: str, params: Any, found: list[str]) -> str:
-    """Why this differs; empty when nobody knows."""
+
+def reason_for(name: str, params: Any, found: list[str], *, is_modern: bool) -> str:
+    """Why this differs from a recording, `is_modern` of 0.16.20; empty when nobody knows."""
     shown, what = repr(params), "; ".join(found)
-    for of_name, of_params, of_difference, reason in _REASONS:
+    for of_name, of_params, of_difference, reason in (*_REASONS, *(_REASONS_OF_16 if is_modern else ())):
         if re.search(of_name, name) and re.search(of_params, shown) and re.search(of_difference, what):
             return reason
     return ""

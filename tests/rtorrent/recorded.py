@@ -12,6 +12,7 @@ import socket
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -21,6 +22,11 @@ ROOT = "/srv/bt"
 PORT = "51401"
 PROCESS = "bt-host:4242"
 RECORDED_S = range(1_795_000_000, 1_796_000_000)           # when: a moment of then stands for one of the replay
+
+_FORMS: tuple[tuple[Callable[[str], bytes], Callable[[bytes], str]], ...] = (
+    (partial(base64.b64decode, validate=True), lambda data: base64.b64encode(data).decode()),
+    (bytes.fromhex, lambda data: data.hex().upper()),
+)
 
 Answer = dict[str, Any]
 Dial = Callable[[], socket.socket]
@@ -38,9 +44,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def placed(value: Any, stands_for: Mapping[str, str]) -> Any:
     """A recording with these words replaced, in texts and, where they are all of it, in numbers."""
     if isinstance(value, str):
-        for word, own in stands_for.items():
-            value = value.replace(word, own)
-        return value
+        return _placed_form(value, stands_for) or _placed_text(value, stands_for)
     if isinstance(value, int) and str(value) in stands_for:
         return int(stands_for[str(value)])
     if isinstance(value, list):
@@ -49,6 +53,24 @@ def placed(value: Any, stands_for: Mapping[str, str]) -> Any:
         return {key: _placed_bytes(item, stands_for) if key in ("$b64", "b64") else placed(item, stands_for)
                 for key, item in value.items()}
     return value
+
+
+def _placed_text(text: str, stands_for: Mapping[str, str]) -> str:
+    for word, own in stands_for.items():
+        text = text.replace(word, own)
+    return text
+
+
+def _placed_form(text: str, stands_for: Mapping[str, str]) -> str:
+    """The same for a path in base64 or in hexadecimal digits; empty for any other text."""
+    for decode, encode in _FORMS:
+        try:
+            found = decode(text).decode()
+        except ValueError:
+            continue
+        if found.startswith(ROOT):
+            return encode(_placed_text(found, stands_for).encode())
+    return ""
 
 
 def _placed_bytes(encoded: str, stands_for: Mapping[str, str]) -> str:

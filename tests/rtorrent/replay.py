@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from tests.rtorrent.reasons import reason_for
 from tests.rtorrent.recorded import GOLDEN, Answer, call, decoded, differences, framed, placed, read_lines, send
-from tests.rtorrent.servers import Server
+from tests.rtorrent.servers import MODERN, Server
 from tests.rtorrent.stages import know_peer, loosened, stage, wait_for_moment
 from tests.rtorrent.torrents import payload
 
@@ -71,7 +71,8 @@ class Report:
     def note(self, place: str, name: str, params: Any, found: list[str]) -> None:
         self.compared += 1
         if found:
-            self.differences.append(Difference(place, "; ".join(found[:3]), reason_for(name, params, found)))
+            reason = reason_for(name, params, found, is_modern=MODERN in self.name)
+            self.differences.append(Difference(place, "; ".join(found[:3]), reason))
 
 
 def replay_steps(servers: Mapping[str, Server], steps: Iterable[Step], report: Report) -> None:

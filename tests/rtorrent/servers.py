@@ -18,6 +18,9 @@ from tests.support.peers.program import free_port
 
 SOURCE = Path(__file__).parents[2]
 FOLDERS = ("a/dl", "a/dl2", "a/session", "out", "watch")
+MODERN = "0.16.20"                     # the other version that was asked
+SAID_TO_0_9 = (                        # and not to the other one
+    "network.local_address.set = 127.0.0.1", "trackers.use_udp.set = no", "network.xmlrpc.size_limit.set = 8M")
 START_S = 30.0
 STOP_S = 20.0
 
@@ -109,14 +112,15 @@ listen = []
 listen = []
 client_version = "{version}"
 """)
+    rc = _configuration(root, port, *(() if version == MODERN else SAID_TO_0_9))
     return _Process(root, port, [
         sys.executable, "-m", "blobtorrent.daemon.main", "--config", str(settings), "--state-dir", str(root / "state"),
-        "--runtime-dir", str(root / "run"), "-n", "-o", f"import={_configuration(root, port)}"])
+        "--runtime-dir", str(root / "run"), "-n", "-o", f"import={rc}"])
 
 
 def _theirs(root: Path, port: int) -> _Process:
     """There is no terminal for it."""
-    rc = _configuration(root, port, "system.daemon.set = true")
+    rc = _configuration(root, port, *SAID_TO_0_9, "system.daemon.set = true")
     return _Process(root, port, ["rtorrent", "-n", "-o", f"import={rc}"])
 
 
@@ -126,9 +130,7 @@ def _configuration(root: Path, port: int, *lines: str) -> Path:
     rc.write_text("".join(f"{line}\n" for line in (
         *lines, f"session.path.set = {root / 'a/session'}",
         f"directory.default.set = {root / 'a/dl'}", "network.bind_address.set = 127.0.0.1",
-        "network.local_address.set = 127.0.0.1",
         f"network.port_range.set = {port}-{port}", "network.port_random.set = no", "dht.mode.set = disable",
-        "protocol.pex.set = no", "trackers.use_udp.set = no", "network.xmlrpc.size_limit.set = 8M",
-        "throttle.max_uploads.set = 50", "system.umask.set = 0022",
+        "protocol.pex.set = no", "throttle.max_uploads.set = 50", "system.umask.set = 0022",
         f"network.scgi.open_local = {root / 'rpc.sock'}")))
     return rc

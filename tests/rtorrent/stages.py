@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import bencodepy
 
 from tests.rtorrent.recorded import GOLDEN, call, placed, read_lines
-from tests.rtorrent.servers import Server, fresh
+from tests.rtorrent.servers import MODERN, Server, fresh
 from tests.rtorrent.torrents import (
     ECHO,
     TIMES,
@@ -32,7 +32,6 @@ Step = dict[str, Any]
 
 PEER = re.compile(":p(2D6C[0-9A-F]{36})")                  # one that was connected
 TRACKER = "127.0.0.1:6969"
-OF_16 = "0.16.20"
 FOLDER_OF_16, PORT_OF_16 = "/srv/bt/c/", "51403"
 INTERVAL_S = 1800
 ACTION_S = 0.3
@@ -114,7 +113,7 @@ def _listening(handler: type[http.server.BaseHTTPRequestHandler]) -> http.server
 @contextmanager
 def stage(path: Path, on: str) -> Iterator[dict[str, Server]]:
     """The daemons that a recording was made of, by what it calls them: "" when it is the only one."""
-    version = OF_16 if OF_16 in path.name else "0.9.8"
+    version = MODERN if MODERN in path.name else "0.9.8"
     with ExitStack() as stack:
         tracker = stack.enter_context(CountingTracker())
 
@@ -128,15 +127,14 @@ def stage(path: Path, on: str) -> Iterator[dict[str, Server]]:
             write_payload(server)
             yield {"seeder": server, "leecher": open_one()}
             return
-        if version == OF_16:
+        if version == MODERN:
             server.stands_for = {FOLDER_OF_16: f"{server.root}/a/", PORT_OF_16: str(server.port), **server.stands_for}
             load_all_of_16(server)
         elif path.parent.name == GOLDEN.name and path.suffix == ".jsonl":
             load_all(server)
-            peers = set(PEER.findall(path.read_text()))
-            if peers:
-                own = connect_leecher(server, open_one())
-                server.stands_for = {**server.stands_for, **own, **dict.fromkeys(peers, peer_of(server))}
+            own = connect_leecher(server, open_one())
+            peers = dict.fromkeys(PEER.findall(path.read_text()), peer_of(server))
+            server.stands_for = {**server.stands_for, **own, **peers}
         if path.name == "rutorrent.jsonl":
             _do_as_flood_did(server)
         yield {"": server}

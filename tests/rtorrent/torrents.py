@@ -25,7 +25,7 @@ FOXTROT = "5339763DCFCA6A79D5EE1CC5DCDE7667E4708227"
 TIMES = re.compile(
     r"rate$|total$|ratio$|timestamp|time|date|pid$|hostname|session\.name|local_id|peer_id|touched|elapsed|free_disk"
     r"|memory_usage|counter|state_changed|system\.file_status|^p\.|rusage|open_sockets|open_files|current_open"
-    r"|peers_|d\.message$|pieces\.memory|tracker_size|^t\.(is_busy|scrape|failed|success|activity|latest|min_interval|normal_interval)")
+    r"|peers_|d\.message$|pieces\.memory|system\.sockets|unchoked_|tracker_size|^t\.(is_busy|scrape|failed|success|activity|latest|min_interval|normal_interval)")
 
 FILES = {
     "alpha.bin": ("alpha", 300000), "delta/readme.txt": ("delta1", 100), "delta/video.mkv": ("delta2", 150000),
@@ -108,8 +108,7 @@ def connect_leecher(server: Server, leecher: Server) -> dict[str, str]:
     _wait(leecher, "d.is_active", PEER_OF, 1)
     call(server.dial, "add_peer", [PEER_OF, f"127.0.0.1:{leecher.port}"])
     _wait(server, "d.peers_connected", PEER_OF, 1)
-    call(server.dial, "d.tracker_announce", [PEER_OF])     # it hears of two now
-    _wait(server, "t.scrape_incomplete", f"{PEER_OF}:t0", 1)
+    _wait(server, "t.scrape_incomplete", f"{PEER_OF}:t0", 1, asking="d.tracker_announce")
     return {PEER_PORT: str(leecher.port)}
 
 
@@ -124,11 +123,14 @@ def peer_of(server: Server) -> str:
     raise RuntimeError("the leecher is not connected")
 
 
-def _wait(server: Server, name: str, hash_: str, value: int) -> None:
+def _wait(server: Server, name: str, hash_: str, value: int, *, asking: str = "") -> None:
+    """Until a getter answers so; a command that brings it about is called again and again."""
     end_s = time.monotonic() + READY_S
     while time.monotonic() < end_s:
         answer: dict[str, Any] = call(server.dial, name, [hash_])
         if answer.get("v") == value:
             return
-        time.sleep(0.1)
+        if asking:
+            call(server.dial, asking, [hash_.partition(":")[0]])
+        time.sleep(1.0 if asking else 0.1)
     raise RuntimeError(f"{name} of {hash_} never was {value}")

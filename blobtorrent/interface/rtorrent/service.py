@@ -177,7 +177,7 @@ def claims_of(version: str) -> Claims:
     first, second, third = map(int, version.split("."))
     if (first, second) < (0, 15):
         return Claims(version, f"0.13.{third}" if second == 9 else f"0.14.{third}", "10")
-    return Claims(version, version, "11")
+    return Claims(version, version, "25" if (first, second, third) >= (0, 16, 20) else "11")
 
 
 def _note(text: str) -> None:

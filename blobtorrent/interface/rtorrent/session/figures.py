@@ -49,7 +49,7 @@ class FigureCommands:
              "Memory of pieces on their way between network and disk."),
             ("pieces.memory.block_count", lambda: self._engine.stats().memory_used_bytes // _BLOCK,
              "The same in blocks of 16 KiB."),
-            ("pieces.stats.total_size", self._total_size, "Bytes of all torrents that run."),
+            ("pieces.stats.total_size", self._total_size, "Bytes of all torrents that may transfer something."),
             ("pieces.sync.queue_size", lambda: self._figure("blobtorrent_jobs_waiting", "disk"),
              "Jobs that wait for disks."),
             ("pieces.sync.safe_free_diskspace", lambda: self._engine.settings().storage.reserve,
@@ -70,7 +70,8 @@ class FigureCommands:
         return sum(status.peers_connected for status in paced(self._engine.torrents()))
 
     def _total_size(self) -> int:
-        return sum(status.size_bytes for status in paced(self._engine.torrents()) if status.state != "stopped")
+        return sum(status.size_bytes for status in paced(self._engine.torrents())
+                   if status.state != "stopped" and not status.held_by)
 
     def _moving(self, way: str) -> int:
         return sum(bool(getattr(status, f"{way}_bytes_per_s")) for status in paced(self._engine.torrents()))
