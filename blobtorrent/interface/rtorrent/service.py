@@ -100,13 +100,13 @@ class Machinery:
         loaded comes when there is an engine.
         """
         self.downloads.arrivals.hold()
-        self.session.system.configure()
+        self.session.configure()
         self._is_configuring = True
         try:
             self._rc_files.start(self.interpreter.context(Trust.FULL), options, file, report)
         finally:
             self._is_configuring = False
-            self.session.system.enable()
+            self.session.enable()
 
     def begin(self, gateway: Gateway, desk: Desk, metrics: Metrics) -> None:
         """Follow the engine's torrents, once they are all known. What is asked before waits for its turn."""

@@ -51,9 +51,10 @@ class SessionCommands:
         self.system = System(engine, claims, folder=folder, working=self.working, wall=wall)
         self.scheduling = Scheduling(now)
         self.watching = Watching(now, self.working)
+        self.ports = Ports(engine)
         self._parts = (
             self.variables, self.logs, self.system, self.scheduling, self.watching, MappedSettings(engine),
-            Throttles(engine), Ports(engine), Dht(engine), FigureCommands(engine),
+            Throttles(engine), self.ports, Dht(engine), FigureCommands(engine),
             AddressTables(engine, self.working), ChokeGroups(), Words(), FilePatterns(), Housekeeping(),
             Programs(self.logs.note_program, outside, self.working),
         )
@@ -68,6 +69,15 @@ class SessionCommands:
         """What is made of other commands: to be called when all of them are in the registry."""
         ratiogroups.make_usual_group(interpreter.context())
         aliases.install(interpreter.registry)
+
+    def configure(self) -> None:
+        """A configuration is run from here on."""
+        self.system.configure()
+
+    def enable(self) -> None:
+        """It was run, and there is no other: what only a configuration sets stays as it is."""
+        self.system.enable()
+        self.ports.enable()
 
     def next_due_s(self) -> float | None:
         """When `run_due` has something to do, by the clock `now`; None: never, as it is now."""

@@ -1,6 +1,7 @@
 """Where peers reach us and which way traffic takes: `network.port_*`, `network.bind_address`, `network.proxy_address`.
 
-Ports, interface and proxy of this engine are read when it starts: a change is kept for the next start.
+Ports, interface and proxy of this engine are read when it starts: a configuration says them in time, any other change
+is kept for the next start.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
+from random import Random
 from typing import Any, Final
 
 from blobtorrent.interface.rtorrent.context import Context
@@ -19,6 +21,7 @@ from blobtorrent.interface.rtorrent.values import Value, one_number, one_text
 
 CATEGORY: Final = "network"
 MAX_PORT: Final = 65535
+SPARE_PORTS: Final = 9                 # above the one that is tried first: somebody else may have that
 PROXY_PORT: Final = 80
 _RANGE: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
 _PROXY: Final = re.compile(r"(?:http://)?([^:/]+)(?::([0-9]{1,5}))?")
@@ -28,8 +31,9 @@ _USUAL_HOSTS: Final = ("0.0.0.0", "[::]")
 class Ports:
     """The commands, and what was said by them. Owned by the interpreter's thread."""
 
-    def __init__(self, engine: SessionEngine) -> None:
+    def __init__(self, engine: SessionEngine, chance: Random | None = None) -> None:
         self._engine = engine
+        self._chance = chance or Random()
         self._range = ""               # as it was set; empty: never
         self._random: int = 0
         self._open: int | None = None
@@ -43,10 +47,10 @@ class Ports:
                      returns="string", category=CATEGORY)
         yield self._setter("network.port_range.set", self._set_range,
                            "Sets network.port_range, from the next start on.", "string")
-        yield getter("network.port_random", lambda: self._random, "Whether any of them is taken.", category=CATEGORY,
-                     is_neutral=True)
-        yield command("network.port_random.set", self._set_random, "Sets network.port_random.", returns="i8",
-                      category=CATEGORY, is_neutral=True)
+        yield getter("network.port_random", lambda: self._random, "Whether they are tried from any of them on.",
+                     category=CATEGORY)
+        yield command("network.port_random.set", self._set_random, "Sets network.port_random, in a configuration.",
+                      returns="i8", category=CATEGORY)
         yield getter("network.port_open", self._is_open, "Whether peers can reach us at all.", category=CATEGORY)
         yield self._setter("network.port_open.set", self._set_open, "Sets network.port_open, from the next start on.",
                            "i8")
@@ -64,6 +68,13 @@ class Ports:
             return write(args)
 
         return command(name, run, doc, returns=returns, category=CATEGORY)
+
+    def enable(self) -> None:
+        """A configuration was run: if it wants any port of its range, have them tried from one of them on."""
+        found = _RANGE.fullmatch(self._range)
+        if self._random and self._is_open() and found is not None:
+            first, last = int(found[1]), int(found[2])
+            self._listen(f"{self._chance.randint(first, last - min(SPARE_PORTS, (last - first) // 2))}-{last}")
 
     # ---- ports
 

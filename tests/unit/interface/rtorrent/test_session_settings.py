@@ -234,3 +234,30 @@ def test_what_is_so_already_is_not_set_again(name: str, args: list[Any]) -> None
     wishes = len(stage.engine.desk.wishes)
     stage.call(name, *args)
     assert len(stage.engine.desk.wishes) == wishes
+
+
+def test_a_configuration_that_wants_any_port_of_its_range_has_them_tried_from_one_of_them_on() -> None:
+    firsts = set()
+    for _ in range(200):
+        stage = SessionStage()
+        stage.call("network.port_random.set", 1)
+        stage.call("network.port_range.set", "5000-5005")
+        stage.commands.enable()
+        (spec, _other) = stage.engine.settings().network.listen
+        firsts.add(spec.ports[0])
+        assert spec.ports[-1] == 5005
+        assert stage.call("network.port_range") == "5000-5005"
+    assert firsts == {5000, 5001, 5002, 5003}
+
+
+@pytest.mark.parametrize("said", [
+    [("network.port_random.set", 0), ("network.port_range.set", "5000-5005")], [("network.port_random.set", 1)],
+    [("network.port_random.set", 1), ("network.port_range.set", "5000-5005"), ("network.port_open.set", 0)],
+])
+def test_ports_stay_as_they_are_said_when_none_is_to_be_chosen(said: list[tuple[str, Any]]) -> None:
+    stage = SessionStage()
+    for name, value in said:
+        stage.call(name, value)
+    before = stage.engine.settings().network.listen
+    stage.commands.enable()
+    assert stage.engine.settings().network.listen == before
