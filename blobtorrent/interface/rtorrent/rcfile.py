@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -108,16 +108,6 @@ def logical_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
             continue
         yield number, joined + line
         joined = b""
-
-
-def default_path(environment: Mapping[str, str]) -> Path | None:
-    """The file that rTorrent would read on its own: the first there is below the configuration and home folders."""
-    home = Path(environment.get("HOME") or "/")
-    folder = environment.get("XDG_CONFIG_HOME", "")
-    candidates = [home / ".config/rtorrent/rtorrent.rc", home / ".rtorrent.rc"]
-    if os.path.isabs(folder):
-        candidates.insert(0, Path(folder) / "rtorrent/rtorrent.rc")
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def _read(path: str) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.interface.rtorrent.faults import Fault
-from blobtorrent.interface.rtorrent.rcfile import MAX_LINE, default_path, logical_lines
+from blobtorrent.interface.rtorrent.rcfile import MAX_LINE, logical_lines
 from tests.support.rtorrentlanguage import LanguageStage
 
 
@@ -92,12 +92,21 @@ def test_files_that_import_each_other_end(stage, tmp_path):
         stage.text(f"import={path}")
 
 
-def test_the_first_file_there_is_would_be_read(tmp_path):
-    (tmp_path / "xdg/rtorrent").mkdir(parents=True)
-    environment = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
-    assert default_path(environment) is None
-    home = written(tmp_path, "", ".rtorrent.rc")
-    assert default_path(environment) == home
-    of_xdg = written(tmp_path / "xdg/rtorrent", "")
-    assert default_path(environment) == of_xdg
-    assert default_path({**environment, "XDG_CONFIG_HOME": "xdg"}) == home
+@pytest.mark.parametrize(("option", "told"), [
+    ("nothing", "Option nothing: it should be KEY=VALUE."), ("=7", "Option =7: it should be KEY=VALUE."),
+    ("my.n2=1", 'Option my.n2=1: Command "my.n2" does not exist.'),
+])
+def test_a_bad_option_is_told_and_the_next_one_is_run(stage, option, told):
+    reports: list[str] = []
+    stage.rc.start(stage.context(), [f"{option},my.v.set=a"], None, reports.append)
+    assert (reports, stage.text("my.v=")) == ([told], "a")
+
+
+def test_the_value_of_an_option_is_a_text_as_it_stands(stage):
+    stage.rc.start(stage.context(), ['my.v.set=$cat=1;"x" }'], None, pytest.fail)
+    assert stage.text("my.v=") == '$cat=1;"x" }'
+
+
+def test_the_named_file_is_read_whatever_its_name(stage, tmp_path):
+    stage.rc.start(stage.context(), [], written(tmp_path, "my.v.set=read\n", 'a "b" $c;.rc'), pytest.fail)
+    assert stage.text("my.v=") == "read"
