@@ -151,9 +151,9 @@ def test_a_file_that_is_not_wanted_is_not_downloaded_before_it_is(stage: FloodSt
         page.click_priority("two.bin")                     # and to none at all
         wait_until(lambda: stage.rpc("f.priority", f"{sample.info_hash.hex()}:f1") == 0, PATIENCE_S, "none")
         page.picture("priorities")
-    stage.box.wait_until(sample, lambda status: status["wanted_bytes"] == 5 * PIECE, "what is wanted now")
     page.choose(sample.info_hash, "Start")
-    stage.box.wait_until(sample, lambda status: status["done_bytes"] == 5 * PIECE, "what is wanted")
+    status = stage.box.wait_until(sample, lambda status: status["done_bytes"] == 5 * PIECE, "what is wanted")
+    assert status["wanted_bytes"] == 5 * PIECE
     assert [file["done_bytes"] for file in stage.box.files(sample)] == [5 * PIECE, 0]
     with page.details(sample.info_hash):
         page.choose_tab("Files")

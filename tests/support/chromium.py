@@ -19,7 +19,7 @@ from tests.support.peers.program import GRACE_S, Program, wait_until
 from tests.support.tools import require_tool
 
 BROWSER = "chromium"
-PATIENCE_S = 7.0
+PATIENCE_S = 30.0
 LOOK_S = 0.05                          # between two looks whether something stands on the page
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
@@ -38,14 +38,22 @@ _FIND = """(selector, text) => {
   }
   return null;
 }"""
-# Where it can be clicked once it stands still and nothing lies over it.
-_PLACE = f"""(selector, text) => {{
+# Where it can be clicked, if it stands still from one frame to the next and nothing lies over it.
+_PLACE = f"""async (selector, text) => {{
+  const middle = it => {{
+    const box = it.getBoundingClientRect();
+    return [box.x + box.width / 2, box.y + box.height / 2];
+  }};
   const it = ({_FIND})(selector, text);
   if (it === null) return null;
   it.scrollIntoView({{block: "nearest", behavior: "instant"}});
-  const box = it.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
-  const top = document.elementFromPoint(x, y);
-  return top !== null && (it.contains(top) || top.contains(it)) ? [x, y] : null;
+  const isCarried = document.getAnimations().some(
+    one => one.playState === "running" && one.transitionProperty === "transform" && one.effect.target?.contains(it));
+  const before = middle(it);
+  await new Promise(requestAnimationFrame);
+  await new Promise(requestAnimationFrame);
+  const [x, y] = middle(it), top = document.elementFromPoint(x, y);
+  return !isCarried && x === before[0] && y === before[1] && it.contains(top) ? [x, y] : null;
 }}"""
 _KEYS = {"a": 65, "Backspace": 8, "Enter": 13, "Escape": 27}
 
@@ -147,11 +155,11 @@ class Page:
 
     def click(self, selector: str, text: str | None = None, *, button: str = "left", count: int = 1) -> None:
         """In the middle of it, once it can be seen there and stands still."""
-        places: list[Any] = [None]
+        places: list[Any] = []
 
         def stands_still() -> bool:
             places.append(self.value(f"({_PLACE})({_words(selector, text)})"))
-            return places[-1] is not None and places[-1] == places[-2]
+            return places[-1] is not None
 
         self.wait_for(stands_still, f"{selector} {text or ''} to be clicked")
         x, y = places[-1]
