@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from blobtorrent.core.session.commands import ChangeTorrent, FilePriority, FilesOf, TorrentChanges
@@ -89,6 +90,7 @@ class Downloads:
         self._by_info_hash: dict[InfoHash, Download] = {}
         self._erased: set[InfoHash] = set()                # whose torrents the engine is still taking down
         self._under_way: list[Reply[Any]] = []
+        self._is_hurrying = False
         self._with_wishes: dict[InfoHash, Download] = {}
         self._files: _Answers[tuple[FileStatus, ...]] = _Answers(MAX_ANSWERS)
         self._peers: _Answers[tuple[PeerStatus, ...]] = _Answers(MAX_ANSWERS)
@@ -177,9 +179,9 @@ class Downloads:
         return True
 
     def change(self, download: Download, changes: TorrentChanges) -> None:
-        """Safe when it returns, unless the download is being loaded. Raises Fault."""
+        """Safe when it returns, unless the download is being loaded, or somebody hurries. Raises Fault."""
         command = ChangeTorrent(download.info_hash, changes)
-        if download.is_new:
+        if download.is_new or self._is_hurrying:
             self._under_way.append(self.engine.submit(command))
         else:
             self.ask(command)
@@ -204,6 +206,20 @@ class Downloads:
         """Wait for what is under way, and apply what was put off: at the end of a request."""
         for download in list(self._with_wishes.values()):
             self.apply_priorities(download)
+        self._wait()
+
+    @contextmanager
+    def hurrying(self) -> Iterator[None]:
+        """Changes that are made meanwhile are waited for at the end, all at once: each one takes the disk its time."""
+        was_hurrying, self._is_hurrying = self._is_hurrying, True
+        try:
+            yield
+        finally:
+            self._is_hurrying = was_hurrying
+            if not was_hurrying:
+                self._wait()
+
+    def _wait(self) -> None:
         waiting, self._under_way = self._under_way, []
         for reply in waiting:
             try:

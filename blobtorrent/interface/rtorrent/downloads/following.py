@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 PREFIX = "event.download."
+CHANGED = "changed"                    # what only listeners hear: its owner wants something else
 SUBSCRIPTION_SIZE = 20_000             # thousands of torrents start at the same time
 
 _NOW = Call("system.time", [None], due=1)
@@ -83,7 +84,7 @@ class Follower:
     """Owned by the interpreter's thread. `wake()` may be called by any: there is something to `poll` for.
 
     `rechecks_finished()` says whether a download that has finished is closed and opened again, as rTorrent does that
-    checks it once more. `on_event(name, download)` hears of each event before its handlers.
+    checks it once more. `listeners` hear of each event before its handlers, and of CHANGED.
     """
 
     def __init__(self, downloads: Downloads, interpreter: Interpreter, bus: Bus, wake: Callable[[], None], *,
@@ -102,9 +103,10 @@ class Follower:
     def begin(self) -> None:
         """From now on. Downloads that are there already came with the session."""
         self._subscription = self._bus.subscribe(self._accepts, SUBSCRIPTION_SIZE)
-        for download in paced(self._downloads.all()):
-            self.tell(download, "inserted", "inserted_session")
-            self.catch_up(download)
+        with self._downloads.hurrying():
+            for download in paced(self._downloads.all()):
+                self.tell(download, "inserted", "inserted_session")
+                self.catch_up(download)
 
     def end(self) -> None:
         if self._subscription is not None:
@@ -127,11 +129,14 @@ class Follower:
 
     def poll(self) -> None:
         """Take in what has happened since."""
-        if self._subscription is None:
-            return
+        if self._subscription is not None:
+            with self._downloads.hurrying():
+                self._take_in(self._subscription)
+
+    def _take_in(self, subscription: Subscription) -> None:
         while True:
             try:
-                event = self._subscription.get(0)
+                event = subscription.get(0)
             except (queue.Empty, ValueError):
                 return
             if isinstance(event, Gap):
@@ -154,6 +159,7 @@ class Follower:
             self.catch_up(download)
         elif isinstance(event, TorrentChanged | TorrentMoved):
             self._downloads.forget_trackers(event.info_hash)
+            self._have_heard(CHANGED, download)
         elif isinstance(event, TorrentFinished):
             self._finish(download)
         elif isinstance(event, StateChanged):
@@ -209,8 +215,7 @@ class Follower:
         their turns meanwhile: each event comes in its order.
         """
         for name in names:
-            for listener in self.listeners:
-                listener(name, download)
+            self._have_heard(name, download)
         self._to_tell.extend((name, download) for name in names)
         if self._is_telling:
             return
@@ -220,6 +225,10 @@ class Follower:
                 self._run_handlers(*self._to_tell.popleft())
         finally:
             self._is_telling = False
+
+    def _have_heard(self, name: str, download: Download) -> None:
+        for listener in self.listeners:
+            listener(name, download)
 
     def _run_handlers(self, name: str, download: Download) -> None:
         if f"{PREFIX}{name}" not in self._interpreter.registry:
