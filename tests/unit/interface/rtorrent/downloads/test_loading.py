@@ -116,3 +116,19 @@ def test_builtin_handlers_note_the_times_and_fail_nowhere() -> None:
     stage.side.follower.tell(download, "resumed", "finished", "hash_done", "opened")
     assert [stage.call(f"d.timestamp.{word}", download.hash) for word in ("started", "finished")] == [NOW, NOW]
     assert stage.logged == []
+
+
+def test_what_a_configuration_loads_comes_when_there_is_an_engine() -> None:
+    stage = Stage()
+    stage.side.arrivals.hold()
+    stage.call("load.raw", "", "garbage")
+    stage.call("load.start_throw", "", "/nowhere/x.torrent")
+    stage.call("load.normal", "", str(ALPHA), "d.custom1.set=held")
+    stage.call("load.raw", "", RAW, "d.custom1.set=later")
+    assert stage.engine.asked == []
+    stage.side.begin()
+    assert stage.call("d.custom1", stage.only().hash) == "held"
+    assert any("/nowhere/x.torrent" in line for line in stage.logged)
+    stage.call("d.erase", stage.only().hash)
+    stage.call("load.raw", "", RAW)
+    assert stage.only().name == "alpha.bin"
