@@ -18,6 +18,7 @@ from blobtorrent.daemon.earlydesk import EarlyDesk
 from blobtorrent.daemon.launch import Launch
 from blobtorrent.daemon.supervisor import Part
 from blobtorrent.interface.desk import Desk
+from blobtorrent.interface.rest.grants import Grant
 from blobtorrent.interface.rest.keyring import Keyring
 from blobtorrent.interface.rest.listeners import SocketAccess, name_of
 from blobtorrent.interface.rest.server import Answers
@@ -51,21 +52,23 @@ class _Configured(NamedTuple):
 
 class Rpc:
     """Made before the engine, with the settings as they are then: a configuration of rTorrent changes none that matter
-    here. `inherited` are listening sockets that stand in for `rtorrent.listen`; `keyring` opens that of the daemon.
+    here. `inherited` are listening sockets that stand in for `rtorrent.listen`.
     """
 
-    def __init__(self, launch: Launch, settings: Settings, inherited: Sequence[socket.socket],
-                 keyring: Callable[[], Keyring], desk: EarlyDesk) -> None:
+    def __init__(
+        self, launch: Launch, settings: Settings, inherited: Sequence[socket.socket], desk: EarlyDesk
+    ) -> None:
         rpc = settings.rtorrent
         self._launch = launch
         self._settings = settings
         self._desk = desk
         self._standby = Standby(self._build)
         self._rules = Rules(rpc.client_version)
-        known = keyring().open if rpc.http_tokens else None
+        self._keyring: Keyring | None = None
         self._server = RpcServer(
             doors_of(settings, launch.runtime, inherited), self._standby.turns.post, self._standby.perform,
-            gate=RpcGate(known, settings.rest.allowed_hosts), access=SocketAccess(rpc.socket_mode, rpc.socket_group),
+            gate=RpcGate(self._open_token if rpc.http_tokens else None, settings.rest.allowed_hosts),
+            access=SocketAccess(rpc.socket_mode, rpc.socket_group),
             rules=self._rules,
         )
 
@@ -128,17 +131,25 @@ class Rpc:
 
     # ---- with the engine
 
-    def parts(self, gateway: Gateway, desk: Desk, registry: Registry) -> list[Part]:
+    def parts(
+        self, gateway: Gateway, desk: Desk, registry: Registry, keyring: Callable[[], Keyring]
+    ) -> list[Part]:
+        """`keyring` opens that of the daemon, and raises StorageError when it cannot."""
+        if self._settings.rtorrent.http_tokens:
+            self._keyring = keyring()
         self._standby.begin = lambda machinery: machinery.begin(gateway, desk, registry)
         self._server.measure(registry)
         return [
-            Part("rtorrent", self._standby.start, self._standby.stop),
+            Part("rtorrent", self._standby.start, self._standby.stop, threads=lambda: self._standby.turns.threads),
             Part("rpc", self._server.start, self._server.stop, (self._server.heart,)),
         ]
 
     def route(self, answers: Answers) -> Answers:
         """Have the REST server answer calls, too."""
         return RpcRouter(answers, self._standby.turns.post, self._standby.perform, self._rules)
+
+    def _open_token(self, secret: bytes) -> Grant | None:
+        return None if self._keyring is None else self._keyring.open(secret)
 
     def _build(self, turns: Turns) -> Machinery:
         from blobtorrent.interface.rtorrent.service import Machinery, Surroundings, claims_of

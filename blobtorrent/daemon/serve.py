@@ -51,7 +51,7 @@ def serve(
     """
     desk = EarlyDesk(launch.origin, loaded, mended)
     keyring = cache(partial(open_keyring, launch.state))
-    rpc = _begin_rpc(launch, loaded.settings, keyring, desk)
+    rpc = _begin_rpc(launch, loaded.settings, desk)
     try:
         if rpc is not None and not launch.rtorrent.is_empty and not rpc.configure():
             log.info("ending before all was started")
@@ -65,7 +65,7 @@ def serve(
     return service.run()
 
 
-def _begin_rpc(launch: Launch, settings: Settings, keyring: Callable[[], Keyring], desk: EarlyDesk) -> Rpc | None:
+def _begin_rpc(launch: Launch, settings: Settings, desk: EarlyDesk) -> Rpc | None:
     """The interface of rTorrent, if anything asks for it."""
     rpc = settings.rtorrent
     inherited = launch.inherited.get(RPC_SOCKETS, [])
@@ -73,7 +73,7 @@ def _begin_rpc(launch: Launch, settings: Settings, keyring: Callable[[], Keyring
         return None
     from blobtorrent.daemon.rpc import Rpc
 
-    return Rpc(launch, settings, inherited, keyring, desk)
+    return Rpc(launch, settings, inherited, desk)
 
 
 def _assemble(
@@ -111,7 +111,7 @@ def _assemble(
                 filters=filters, route=rpc.route if rpc is not None else None, keyring=keyring,
                 state=launch.state, runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
             ),
-            *(rpc.parts(engine.gateway, desk, engine.metrics) if rpc is not None else ()),
+            *(rpc.parts(engine.gateway, desk, engine.metrics, keyring) if rpc is not None else ()),
             Part("filters", filters.start, filters.stop, (), lambda: filters.troubles, filters.reload),
             Part("watch", watcher.start, watcher.stop),
             Part("hooks", hooks.start, hooks.stop, (hooks.heart,)),

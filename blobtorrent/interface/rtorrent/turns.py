@@ -60,8 +60,13 @@ class Turns:
         self.is_ending = False         # work that waits for something need not wait any longer
         self._leader: _Seat | None = None
         self._idle: list[_Seat] = []
-        self._num_seats = 0
+        self._seats: list[_Seat] = []
         self._has_ended = False
+
+    @property
+    def threads(self) -> list[LastingThread]:
+        """Those that there are by now."""
+        return [seat.thread for seat in self._seats]
 
     def post(self, work: Work) -> None:
         """Have it called when its turn comes. What it raises is logged. Never blocks."""
@@ -77,7 +82,7 @@ class Turns:
     def stop(self, timeout_s: float) -> bool:
         """Do what was posted before, then end; who waits for a program is left alone. True when that was in time."""
         self.is_ending = True
-        if not self._num_seats:
+        if not self._seats:
             return True
         end_s = time.monotonic() + timeout_s
         self.mailbox.post(_Control.STOP)
@@ -107,7 +112,7 @@ class Turns:
         """Give the turn to another thread, if there is one."""
         if self._idle:
             self._give_turn(self._idle.pop())
-        elif self._num_seats < MAX_SEATS:
+        elif len(self._seats) < MAX_SEATS:
             self._add_seat()
         else:
             return False
@@ -118,8 +123,8 @@ class Turns:
         seat.inbox.post(True)
 
     def _add_seat(self) -> None:
-        seat = _Seat(self._num_seats, self._run)
-        self._num_seats += 1
+        seat = _Seat(len(self._seats), self._run)
+        self._seats.append(seat)
         self._leader = seat
         seat.thread.start()
 
