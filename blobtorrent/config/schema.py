@@ -161,6 +161,8 @@ class TrackerSettings(Section):
         "others of that tier stand in for it. The tiers do not wait for each other, as they do in other programs "
         "(BEP 12): each has one that is told. A private torrent always has one tracker at a time, whatever its tiers.",
     )
+    udp: bool = live(True, values.boolean, "Whether trackers are asked over UDP, too.")
+    peers_wanted: int = live(200, values.whole_number(0, 1000), "Peers that a tracker is asked for at a time.")
 
 
 class PexSettings(Section):

@@ -82,7 +82,7 @@ class AnnounceManager:
 
     def __init__(
         self, outlets: Outlets, *, clock: Clock, timers: TimerWheel, rng: Shuffler, peer_id: PeerId, key: int,
-        to_all: bool = False,
+        to_all: bool = False, speaks_udp: bool = True, num_want: int = NUM_WANT,
     ) -> None:
         self.listen_port = 0
         self.origins: tuple[Origin, ...] = (ANYWHERE,)
@@ -100,6 +100,8 @@ class AnnounceManager:
         self._peer_id = peer_id
         self._key = key
         self._to_all = to_all
+        self._speaks_udp = speaks_udp
+        self._num_want = num_want
         self._born_at = clock.wall()
         self._running: dict[InfoHash, _Announced] = {}
         self._queue = AnnounceQueue()
@@ -115,10 +117,12 @@ class AnnounceManager:
         """Announces that are not answered yet."""
         return len(self._queue)
 
-    def apply(self, *, to_all: bool) -> None:
-        """Whether all trackers of a tier are told of us, or only the first that answers."""
-        if to_all != self._to_all:
-            self._to_all = to_all
+    def apply(self, *, to_all: bool, speaks_udp: bool, num_want: int) -> None:
+        """Whether all trackers of a tier are told of us, or only the first that answers, and those over UDP, too; how
+        many peers they are asked for."""
+        self._num_want = num_want
+        if (to_all, speaks_udp) != (self._to_all, self._speaks_udp):
+            self._to_all, self._speaks_udp = to_all, speaks_udp
             for info_hash, announced in self._running.items():
                 self.change(info_hash, announced.urls)
 
@@ -251,7 +255,7 @@ class AnnounceManager:
         swarms = [(name, digest[:WIRE_BYTES]) for name, digest in info_hash._asdict().items() if digest]
         return tuple(
             tracker_status(number, swarm, url, asked.get((wire_hash, url)), now=now, wall=wall)
-            if url.lower().startswith(_SCHEMES) else unspoken(number, swarm, url)
+            if self._speaks(url) else unspoken(number, swarm, url)
             for number, urls in enumerate(tiers) for url in urls for swarm, wire_hash in swarms
         )
 
@@ -439,7 +443,7 @@ class AnnounceManager:
             downloaded=progress.downloaded,
             left=progress.left,
             event=event,
-            num_want=0 if event is AnnounceEvent.STOPPED else NUM_WANT,
+            num_want=0 if event is AnnounceEvent.STOPPED else self._num_want,
             key=self._key,
             tracker_id=announced.trackers[line.wire_hash][line.url].tracker_id,
         )
@@ -464,10 +468,13 @@ class AnnounceManager:
                 tiers.append(tier)
         return tiers
 
+    def _speaks(self, url: str) -> bool:
+        return url.lower().startswith(_SCHEMES) and (self._speaks_udp or not is_udp(url))
+
     def _spoken(self, announced: _Announced) -> list[list[list[str]]]:
         """The trackers that we can talk to, in tiers, those together of which one is to serve. With `to_all` each is
         alone; a private torrent has one tracker at a time (BEP 27)."""
-        tiers = [[url for url in tier if url.lower().startswith(_SCHEMES)] for tier in announced.urls]
+        tiers = [[url for url in tier if self._speaks(url)] for tier in announced.urls]
         tiers = [tier for tier in tiers if tier]
         if announced.is_private:
             return [tiers] if tiers else []

@@ -104,7 +104,8 @@ class Parts:
             clock=clock)
         self.announces = AnnounceManager(
             outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id,
-            key=around.rng.getrandbits(32), to_all=settings.trackers.announce_to_all)
+            key=around.rng.getrandbits(32), to_all=settings.trackers.announce_to_all,
+            speaks_udp=settings.trackers.udp, num_want=settings.trackers.peers_wanted)
         # Before those whose work may end what a state begins.
         self.dht = DhtManager(
             self.roster, outlets, self.swarms, clock=clock, timers=timers, rng=around.rng,

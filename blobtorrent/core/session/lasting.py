@@ -185,7 +185,9 @@ def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, rese
     parts.admission.apply(
         active_downloads=settings.queue.active_downloads, active_seeds=settings.queue.active_seeds)
     parts.activity.apply(settings.seeding, settings.queue.stalled_after_s)
-    parts.announces.apply(to_all=settings.trackers.announce_to_all)
+    trackers = settings.trackers
+    parts.announces.apply(
+        to_all=trackers.announce_to_all, speaks_udp=trackers.udp, num_want=trackers.peers_wanted)
     parts.additions.apply(settings.storage)
     reserves.apply(settings.storage.reserve)
     keeper.apply(settings.storage.sync)

@@ -158,9 +158,9 @@ class Talk:
     def _on_interested(self, link: PeerLink, _message: wire.Interested) -> None:
         link.state.on_message()
         is_new = link.state.on_interested()
-        if is_new and link.wants_data and link.state.am_choking:
-            if self._swarm.choker.may_unchoke_now(self._swarm.links):
-                self.unchoke(link)
+        is_waiting = is_new and link.wants_data and link.state.am_choking
+        if is_waiting and self._swarm.choker.may_unchoke_now(self._swarm.links):
+            self.unchoke(link)
 
     def _on_not_interested(self, link: PeerLink, _message: wire.NotInterested) -> None:
         link.state.on_message()

@@ -44,13 +44,13 @@ class AddressTables:
                      "All ranges with their verdicts.", returns="array", category=FILTER)
         yield getter("ipv4_filter.size_data", lambda: len(self._filter) * BYTES_PER_RANGE, "Bytes of the table.",
                      category=FILTER)
-        yield command("ip_tables.insert_table", self._insert, "NAME: makes a table.", category=TABLES, is_neutral=True)
+        yield command("ip_tables.insert_table", self._insert, "NAME: makes a table, for commands to look into.",
+                      category=TABLES)
         yield command("ip_tables.add_address", self._add, "NAME, RANGE, VERDICT: adds a range to a table.",
-                      category=TABLES, is_neutral=True)
+                      category=TABLES)
         yield command("ip_tables.get", self._get, "NAME, ADDRESS: the verdict of a table.", returns="i8",
-                      category=TABLES, is_neutral=True)
-        yield command("ip_tables.size_data", self._size, "NAME: bytes of a table.", returns="i8", category=TABLES,
-                      is_neutral=True)
+                      category=TABLES)
+        yield command("ip_tables.size_data", self._size, "NAME: bytes of a table.", returns="i8", category=TABLES)
 
     # ---- the filter
 
@@ -88,7 +88,7 @@ class AddressTables:
                 self._filter.add(span, verdict)
         return None
 
-    # ---- tables that are only kept
+    # ---- tables for commands to look into
 
     def _insert(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         name = one_text(args)

@@ -25,6 +25,9 @@ Patch = Mapping[str, Any]
 
 MAX_PEERS = 100_000
 MAX_SLOTS = 10_000
+MIN_MEMORY, MAX_MEMORY = 4 << 20, 64 << 30
+MAX_WANTED = 1000                      # by a tracker at a time
+USUAL_WANTED = 200
 
 
 class Mapped(NamedTuple):
@@ -79,6 +82,10 @@ def _most(value: int, maximum: int) -> int:
     return value if 0 < value <= maximum else maximum
 
 
+def _wanted(settings: Settings) -> int:
+    return -1 if settings.trackers.peers_wanted == USUAL_WANTED else settings.trackers.peers_wanted
+
+
 TABLE = (
     Mapped(
         "directory.default", Kind.TEXT, lambda settings: str(settings.storage.download_dir),
@@ -88,6 +95,10 @@ TABLE = (
         "network.max_open_sockets", Kind.NUMBER, lambda settings: settings.network.max_peers,
         lambda value: {"network": {"max_peers": _most(value, MAX_PEERS)}},
         "Connections to peers, of all torrents together.", answers=False),
+    Mapped(
+        "pieces.memory.max", Kind.NUMBER, lambda settings: settings.storage.memory_budget,
+        lambda value: {"storage": {"memory_budget": min(max(value, MIN_MEMORY), MAX_MEMORY)}},
+        "Bytes for pieces on their way between network and disk; from the next start on.", answers=False),
     Mapped(
         "pieces.sync.always_safe", Kind.NUMBER, lambda settings: int(settings.storage.sync == "always"),
         lambda value: {"storage": {"sync": "always" if value else "normal"}},
@@ -107,4 +118,11 @@ TABLE = (
         "throttle.max_uploads", Kind.NUMBER, lambda settings: settings.network.upload_slots,
         lambda value: {"network": {"upload_slots": _most(value, MAX_SLOTS)}},
         "Peers of one torrent that are sent to at the same time."),
+    Mapped(
+        "trackers.numwant", Kind.NUMBER, _wanted, lambda value: {"trackers": {
+            "peers_wanted": USUAL_WANTED if value < 0 else min(value, MAX_WANTED)}},
+        "Peers that a tracker is asked for at a time; -1: as usual."),
+    Mapped(
+        "trackers.use_udp", Kind.NUMBER, lambda settings: int(settings.trackers.udp),
+        lambda value: {"trackers": {"udp": bool(value)}}, "Whether trackers are asked over UDP.", is_flag=True),
 )

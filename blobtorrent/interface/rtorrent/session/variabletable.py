@@ -93,7 +93,6 @@ NEUTRAL = (
              answers=False, is_neutral=False, check=_check_size_limit),
     Variable("pieces.hash.on_completion", Kind.NUMBER, 1,
              "Whether events tell of a second check of finished downloads.", is_neutral=False, is_flag=True),
-    Variable("pieces.memory.max", Kind.NUMBER, 67108864, "Most bytes mapped for pieces.", answers=False),
     Variable("pieces.preload.min_rate", Kind.NUMBER, 5120,
              "Upload rate above which pieces are preloaded.", answers=False),
     Variable("pieces.preload.min_size", Kind.NUMBER, 262144,
@@ -150,8 +149,6 @@ NEUTRAL = (
     Variable("throttle.min_peers.seed", Kind.NUMBER, -1, "Peer minimum for seeding torrents."),
     Variable("throttle.min_uploads", Kind.NUMBER, 0, "Minimum upload slots per torrent."),
     Variable("trackers.delay_scrape", Kind.NUMBER, 0, "Whether scrapes are delayed after loading.", is_flag=True),
-    Variable("trackers.numwant", Kind.NUMBER, -1, "Default number of peers asked from trackers."),
-    Variable("trackers.use_udp", Kind.NUMBER, 1, "Whether UDP trackers are used.", is_flag=True),
     *(Variable(f"ui.color.{element}", Kind.TEXT, initial, f"Colour of the screen: {element}.")
       for element, initial in _COLOURS.items()),
     Variable("ui.focus.page_size", Kind.NUMBER, 0, "Lines moved by the page keys."),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from blobtorrent.core.session.announces import HEDGE_S
 from blobtorrent.core.session.commands import Reannounce, SeedGoal, StopTorrent
+from blobtorrent.core.session.trackerstatus import unspoken
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
 from blobtorrent.discovery.messages import Announce, AnnounceDone, Origin
 from blobtorrent.model.address import Endpoint
@@ -17,6 +18,7 @@ from blobtorrent.protocol.tracker.faults import NEVER_S, TrackerRefused
 from blobtorrent.protocol.tracker.tiers import FIRST_BACKOFF_S
 from tests.support.sessions import PIECE, SessionRig, only, torrent_of
 
+UDP = "udp://d.test:6969"
 A, B, C = "http://a.test/announce", "http://b.test/announce", "https://c.test/announce"
 PEER = Endpoint("127.0.0.1", 6881)
 
@@ -262,6 +264,20 @@ def test_with_announce_to_all_every_tracker_of_a_tier_is_told(tmp_path: Path) ->
     rig = SessionRig(trackers__announce_to_all=True)
     rig.add_downloading(torrent_of(4, tiers=((A, B), (C,))), tmp_path)
     assert {order.url for order in rig.outcalls.drain()} == {A, B, C}
+
+
+def test_no_tracker_is_asked_over_udp_when_that_is_switched_off(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(trackers__udp=False), torrent_of(4, tiers=((UDP,), (A,)))
+    rig.add_downloading(torrent, tmp_path)
+    assert asked(rig) == [(A, AnnounceEvent.STARTED)] and rig.udp.drain() == []
+    told = unspoken(0, "v1", UDP)
+    assert (told.state, told.result) == ("disabled", "udp trackers are switched off")
+
+
+def test_trackers_are_asked_for_as_many_peers_as_the_settings_say(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(trackers__peers_wanted=33), torrent_of(4, tiers=((A,),))
+    rig.add_downloading(torrent, tmp_path)
+    assert [order.query.num_want for order in rig.outcalls.drain()] == [33]
 
 
 def test_a_private_torrent_has_one_tracker_of_a_tier_all_the_same(tmp_path: Path) -> None:

@@ -28,6 +28,11 @@ def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
     ("protocol.pex", 0, "pex.enabled", False),
     ("pieces.sync.always_safe", 1, "storage.sync", "always"),
     ("system.file.allocate", 1, "storage.allocation", "full"),
+    ("pieces.memory.max", 1 << 28, "storage.memory_budget", 1 << 28),
+    ("pieces.memory.max", 1000, "storage.memory_budget", 4 << 20),
+    ("trackers.numwant", 50, "trackers.peers_wanted", 50),
+    ("trackers.numwant", -1, "trackers.peers_wanted", 200),
+    ("trackers.use_udp", 0, "trackers.udp", False),
 ])
 def test_a_setting_of_ours_is_set_and_read_back(name: str, value: Any, setting: str, wanted: Any) -> None:
     stage = SessionStage()
@@ -148,7 +153,7 @@ def test_a_node_to_begin_with_is_added_once() -> None:
     assert stage.engine.settings().dht.bootstrap == ("router.example:6881", "other.example:1")
 
 
-@pytest.mark.parametrize("name", ["trackers.numwant", "throttle.min_peers.normal", "pieces.preload.type"])
+@pytest.mark.parametrize("name", ["throttle.min_uploads", "throttle.min_peers.normal", "pieces.preload.type"])
 def test_what_we_have_no_use_for_is_kept_and_marked(name: str) -> None:
     stage = SessionStage()
     stage.call(f"{name}.set", "5")
