@@ -191,8 +191,8 @@ def test_the_socket_is_for_its_user_and_group_and_goes_with_the_server(tmp_path)
 
 def test_who_comes_to_a_place_that_is_open_before_the_start_is_answered_then(tmp_path):
     stage, turns = Stage(), Turns()
-    rpc = RpcServer([unix_door(tmp_path)], turns.post, stage.perform)
-    rpc.open(Door(tmp_path / "more.sock"))
+    rpc = RpcServer([unix_door(tmp_path), Door(tmp_path / "more.sock")], turns.post, stage.perform)
+    rpc.open(Door(tmp_path / "more.sock"))     # as a configuration may have it, too
     with connect(rpc.addresses[0]) as early:
         early.sendall(framed(PID))
         turns.start()

@@ -146,8 +146,10 @@ class RpcServer:
 
     def start(self) -> None:
         """Listen, then serve. Nothing but what was opened before is when it raises NetworkError."""
-        listeners, _ = open_all([door.place for door in self._doors], (), self._access)
-        self._opened += [_Open(*pair) for pair in zip(self._doors, listeners)]
+        there = [opened.door.place for opened in self._opened]
+        doors = [door for door in self._doors if door.place not in there]
+        listeners, _ = open_all([door.place for door in doors], (), self._access)
+        self._opened += [_Open(*pair) for pair in zip(doors, listeners)]
         self._resume_accepting()
         self._pool.start()
         self._loop.start()
