@@ -25,13 +25,14 @@ MAX_TIME_S = 253_402_300_799           # the end of the year 9999
 OFF, NORMAL, HIGH = 0, 1, 2            # priorities of files
 NUM_NUMBERED = 5                       # custom fields that have a number instead of a name
 
-_SAID_TEXTS = {
+# What else is said of a torrent: keys of the file, and names of d.*; names that are both.
+SAID_TEXTS = {
     b"tied_to_file": "tied_to_file", b"loaded_file": "loaded_file", b"connection_leech": "connection_leech",
     b"connection_seed": "connection_seed",
     **{f"choke_heuristics.{way}.{role}".encode(): f"{way}.choke_heuristics.{role}"
        for way in ("down", "up") for role in ("leech", "seed")},
 }
-_SAID_NUMBERS = ("ignore_commands", "state_changed", "state_counter", "timestamp.started", "timestamp.finished")
+SAID_NUMBERS = ("ignore_commands", "state_changed", "state_counter", "timestamp.started", "timestamp.finished")
 
 _INDEX_BYTES = 4
 _COMPACT_IPV4_BYTES = 6
@@ -44,7 +45,8 @@ class Wanted(NamedTuple):
 
     `directory` is the folder of a single file, or the torrent's own folder, which need not have the torrent's name.
     `custom` has the fields as rTorrent's commands call them: "custom1" to "custom5", and "custom.NAME"; so has `said`
-    what else was said of it, by the names of d.*, as far as it is not empty or 0. `views` and `throttle` are names. Times are seconds since 1970, 0 for never.
+    what else was said of it, by the names of d.*, as far as it is not empty or 0. `views` and `throttle` are names.
+    Times are seconds since 1970, 0 for never.
     """
 
     directory: bytes
@@ -192,8 +194,8 @@ def _custom(top: Mapping[bytes, Any]) -> dict[str, str]:
 
 
 def _said(top: Mapping[bytes, Any]) -> dict[str, str]:
-    texts = {name: _text(_value(top, key, b"")) for key, name in _SAID_TEXTS.items()}
-    numbers = {name: _count(top, name.encode()) for name in _SAID_NUMBERS}
+    texts = {name: _text(_value(top, key, b"")) for key, name in SAID_TEXTS.items()}
+    numbers = {name: _count(top, name.encode()) for name in SAID_NUMBERS}
     said = {**texts, **{name: str(number) if number else "" for name, number in numbers.items()}}
     if sum(map(len, said.values())) > MAX_CUSTOM_BYTES:
         raise FormatError("rtorrent.bad-value", f"more than {MAX_CUSTOM_BYTES} characters of paths")

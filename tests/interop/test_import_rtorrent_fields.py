@@ -50,7 +50,7 @@ STARTED = {
     "d.message": "of a tracker that refuses connections, in other words",
 }
 OF_FILES = ("f.path=", "f.size_bytes=", "f.size_chunks=", "f.completed_chunks=", "f.priority=", "f.offset=")
-OF_TRACKERS = ("t.url=", "t.group=", "t.type=")
+OF_TRACKERS = ("t.url=", "t.group=", "t.type=", "t.is_enabled=", "t.is_extra_tracker=")
 
 
 class Left(NamedTuple):
@@ -134,7 +134,8 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
         wait_until(lambda: rtorrent.knows(5), TIMEOUT_S, "rTorrent")
         for one in (many, renamed):
             wait_until(partial(_is_active, home, _upper(one)), TIMEOUT_S, f"{one.name!r}")
-        rtorrent.call("d.tracker.insert", _upper(single), "1", "http://127.0.0.1:9/added")
+        rtorrent.call("d.tracker.insert", _upper(single), "2", "http://127.0.0.1:9/added")
+        rtorrent.call("t.is_enabled.set", f"{_upper(single)}:t0", "0")
         return Left(home, ask(home / "rpc.sock", rtorrent.call("download_list")))
 
 

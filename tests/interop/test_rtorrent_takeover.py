@@ -20,6 +20,7 @@ pytestmark = pytest.mark.interop
 
 PIECE = 64 * KIB
 TIMEOUT_S = 30.0
+SAME = ("d.name", "d.directory", "d.custom1", "d.priority", "d.size_files", "d.complete", "d.timestamp.finished")
 QUIET = """
 [storage]
 memory_budget = "16 MiB"
@@ -94,13 +95,24 @@ def test_rtorrent_can_take_its_place_again(home: Path) -> None:
     with RtorrentSession(home) as rtorrent:
         wait_until(lambda: rtorrent.knows(0), TIMEOUT_S, "rTorrent")
         load(home, samples)
+    added = make_sample(home, "added here", [("a", 100_000), ("b/c", 100_000)], PIECE, seed=9, trackers=[NO_TRACKER])
     with in_its_place(home):
         for sample in samples[:2]:
             wait_until(partial(is_seeding, home, sample), TIMEOUT_S, f"{sample.name!r}")
+        scgi_call(home / "rpc.sock", "load.start", "", str(added.torrent), f"d.directory.set={home / 'content'}",
+                  "d.custom1.set=ours", "d.custom.set=note,ü", "d.priority.set=1")
+        wait_until(partial(is_seeding, home, added), TIMEOUT_S, "the new one")
+        scgi_call(home / "rpc.sock", "d.custom2.set", samples[0].info_hash.hex().upper(), "said later")
+        scgi_call(home / "rpc.sock", "d.stop", samples[1].info_hash.hex().upper())
+        told = {getter: ask(home, getter, added) for getter in SAME}
     with RtorrentSession(home) as rtorrent:
-        wait_until(lambda: rtorrent.knows(3), TIMEOUT_S, "rTorrent")
-        for sample in samples[:2]:
+        wait_until(lambda: rtorrent.knows(4), TIMEOUT_S, "rTorrent")
+        for sample in (samples[0], added):
             wait_until(partial(is_seeding, home, sample), TIMEOUT_S, f"{sample.name!r}")
+        assert {getter: ask(home, getter, added) for getter in SAME} == told
+        assert scgi_call(home / "rpc.sock", "d.custom", added.info_hash.hex().upper(), "note") == "ü"
+        assert ask(home, "d.custom2", samples[0]) == "said later"
+        assert ask(home, "d.state", samples[1]) == 0
 
 
 def test_while_rtorrent_runs_it_does_not_start(home: Path) -> None:

@@ -1,6 +1,7 @@
 """What rTorrent left of a torrent, in our words. Pure."""
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -89,12 +90,24 @@ def _wishes(metainfo: Metainfo, wanted: Wanted, progress: Progress | None, notes
     wishes = _said(wanted, notes)
     if progress is None:
         return wishes
+    tiers = _tiers(metainfo, progress.trackers)
+    if tiers is not None:
+        wishes = wishes._replace(custom={**wishes.custom, "trackers": _rows(metainfo, progress.trackers)})
     return wishes._replace(
-        trackers=_tiers(metainfo, progress.trackers),
+        trackers=tiers,
         file_priorities={
             number: FilePriority(priority) for number, priority in enumerate(progress.priorities)
             if priority != FilePriority.NORMAL and not metainfo.files[number].is_pad},
     )
+
+
+def _rows(metainfo: Metainfo, choices: Sequence[TrackerChoice]) -> str:
+    """The trackers as the interface of rTorrent keeps them: tier, URL, whether it is asked, whether it was added."""
+    off = {choice.url for choice in choices if not choice.is_enabled}
+    rows = [[number, url, url.encode() not in off, False] for number, tier in enumerate(metainfo.tiers) for url in tier]
+    rows += [[choice.tier, choice.url.decode("utf-8", "replace"), choice.is_enabled, True]
+             for choice in choices if choice.tier is not None]
+    return json.dumps(sorted(rows, key=lambda row: int(row[0] or 0)), separators=(",", ":"))
 
 
 def _tiers(metainfo: Metainfo, choices: Sequence[TrackerChoice]) -> Tiers | None:

@@ -88,6 +88,7 @@ class Machinery:
             self._gateway, self._gateway, self.interpreter, wake=self._wake, fetch=self._fetcher.fetch,
             keep=self._folder.write, rechecks_finished=self._rechecks_finished)
         self._folder.downloads = self.downloads.downloads
+        self._add(self._folder.commands())
         self.downloads.follower.listeners.append(self._folder.on_event)
         self._add(self.downloads.commands())
         self.downloads.events()
@@ -122,6 +123,7 @@ class Machinery:
 
     def end(self, timeout_s: float) -> bool:
         """When there are no turns any more. True when all that it has begun has ended within so many seconds."""
+        self._folder.end()
         self.downloads.end()
         self.session.close()
         self._lock.release()
@@ -140,12 +142,13 @@ class Machinery:
         self.registry.extend(commands)
 
     def _next_due_s(self) -> float | None:
-        times = (self.session.next_due_s(), self.downloads.rows.next_due_s())
+        times = (self.session.next_due_s(), self.downloads.rows.next_due_s(), self._folder.next_due_s())
         return min((due_s for due_s in times if due_s is not None), default=None)
 
     def _run_due(self) -> None:
         self.session.run_due(self.interpreter)
         self.downloads.rows.forget()
+        self._folder.run_due()
 
     def _listen_at(self, place: str) -> None:
         """Only a configuration opens places; later there is one already, as rTorrent says."""

@@ -199,9 +199,8 @@ def _saving(keep: Callable[[Download], None]) -> Iterator[Command]:
         keep(download)
         return 1
 
-    yield command("d.save_full_session", save, "Writes HASH.torrent into the session folder.", returns="i8")
-    yield command("d.save_resume", lambda _context, _download, _args: 1,
-                  "Nothing: what is to outlive us is saved all the time.", returns="i8", is_neutral=True)
+    for name in ("d.save_full_session", "d.save_resume"):
+        yield command(name, save, "Writes its files into the session folder, for clients that look there.", returns="i8")
 
 
 def _links() -> Iterator[Command]:

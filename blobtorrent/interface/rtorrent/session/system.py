@@ -99,8 +99,6 @@ class System:
                      "session.path without links.", returns="string", category=SESSION)
         yield getter("session.path.realpath.or_throw", self._real_folder, "The same; there must be one.",
                      returns="string", category=SESSION)
-        yield getter("session.save", lambda: None, "Saves everything: as it has been already, with each change.",
-                     returns="none", category=SESSION)
         yield getter("directory.default.realpath.or_empty", self._real_downloads, "directory.default without links.",
                      returns="string", category="directory")
         yield getter("directory.default.realpath.or_throw", self._real_downloads, "directory.default without links.",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blobtorrent.interface.rtorrent.downloads.keeping import FILES_AT_ONCE, SessionFolder
+from blobtorrent.interface.rtorrent.downloads.following import CHANGED
+from blobtorrent.interface.rtorrent.downloads.keeping import DOWNLOADS_AT_ONCE, ROUND_S, SETTLE_S, SessionFolder
+from blobtorrent.protocol.rtorrentsession import read_wanted
 from tests.support.rtorrentdownloads import Stage
 from tests.support.rtorrentengine import FIXTURES
 
@@ -46,9 +48,57 @@ def test_those_of_the_session_are_written_a_few_at_a_time(tmp_path: Path) -> Non
         folder.on_event("inserted_session", download)
     assert not list(tmp_path.iterdir())
     assert folder.fill()
-    assert len(list(tmp_path.iterdir())) == FILES_AT_ONCE
+    assert len(list(tmp_path.glob("*.torrent"))) == DOWNLOADS_AT_ONCE
     assert not folder.fill()
-    assert len(list(tmp_path.iterdir())) == len(NAMES)
+    assert len(list(tmp_path.glob("*.torrent"))) == len(NAMES)
+    assert len(list(tmp_path.iterdir())) == 3 * len(NAMES)
+
+
+class Clock:
+    """Seconds that the test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def kept(stage: Stage, folder: Path) -> tuple[Clock, SessionFolder]:
+    clock = Clock()
+    session = SessionFolder(lambda: str(folder), clock)
+    session.downloads = stage.side.downloads
+    return clock, session
+
+
+def test_what_rtorrent_keeps_beside_is_written_some_time_after_a_change(tmp_path: Path) -> None:
+    stage = Stage()
+    stage.engine.add("alpha")
+    clock, folder = kept(stage, tmp_path)
+    assert folder.next_due_s() is None
+    for _ in range(2):
+        folder.on_event(CHANGED, stage.only())
+        clock.now_s += 1.0
+    assert folder.next_due_s() == 100.0 + SETTLE_S
+    folder.run_due()
+    assert not list(tmp_path.iterdir())
+    clock.now_s += SETTLE_S
+    folder.run_due()
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".libtorrent_resume", ".rtorrent"]
+    wanted = read_wanted((tmp_path / f"{stage.only().hash}.torrent.rtorrent").read_bytes())
+    assert wanted.directory.decode() == stage.side.downloads.directory(stage.only())
+    assert folder.next_due_s() == 100.0 + ROUND_S
+
+
+def test_what_is_left_is_written_at_the_end(tmp_path: Path) -> None:
+    stage = Stage()
+    for name in NAMES:
+        stage.engine.add(name)
+    _, folder = kept(stage, tmp_path)
+    for download in stage.side.downloads:
+        folder.on_event("paused", download)
+    folder.end()
+    assert len(list(tmp_path.glob("*.rtorrent"))) == len(NAMES)
 
 
 def test_the_folder_is_there_for_clients_before_any_download(tmp_path: Path) -> None:
