@@ -7,14 +7,16 @@ from then on it is ours, and a torrent that is not known any more was removed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from blobtorrent.daemon.importing import Reader, Writer, key_of, open_state
-from blobtorrent.daemon.programs import open_program
 from blobtorrent.model.errors import BlobTorrentError, NotFound
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.atomicfile import write_atomically
+from blobtorrent.storage.foreignsession import RtorrentSession
+
+if TYPE_CHECKING:
+    from blobtorrent.daemon.importing import Reader, Writer
 
 log = get_logger(__name__)
 
@@ -31,24 +33,29 @@ def take_over(folder: Path, state: Path, started_in: Path, is_ending: Callable[[
     cannot be written.
     """
     try:
-        session = open_program("rtorrent", folder)
+        with RtorrentSession(folder) as session:
+            session.refuse_while_used()
     except NotFound:                   # it will be made
         return
-    with closing(session):
-        session.refuse_while_used()
-        path, taken = bytes(folder.resolve()), _taken(state)
-        if path in taken:
-            return
-        reader = Reader(session, {".": str(started_in)})
-        with open_state(state) as writer:
-            is_done = _take(session.names(), reader, writer, is_ending)
-            writer.flush()
-        if is_done:
-            write_atomically(state / TAKEN_FILE, b"\0".join([*taken, path]), mode=_MODE)
+    path, taken = bytes(folder.resolve()), _taken(state)
+    if path not in taken and _take_all(folder, state, started_in, is_ending):
+        write_atomically(state / TAKEN_FILE, b"\0".join([*taken, path]), mode=_MODE)
+
+
+def _take_all(folder: Path, state: Path, started_in: Path, is_ending: Callable[[], bool]) -> bool:
+    """False when there was no time for all."""
+    from blobtorrent.daemon.importing import Reader, open_state        # heavy, and wanted once
+    from blobtorrent.daemon.programs import Rtorrent
+
+    with Rtorrent(folder) as session, open_state(state) as writer:
+        is_done = _take(session.names(), Reader(session, {".": str(started_in)}), writer, is_ending)
+        writer.flush()
+    return is_done
 
 
 def _take(names: list[str], reader: Reader, writer: Writer, is_ending: Callable[[], bool]) -> bool:
-    """False when there was no time for all."""
+    from blobtorrent.daemon.importing import key_of
+
     num_taken = num_refused = to_check_bytes = 0
     for name in names:
         if is_ending():
