@@ -195,8 +195,9 @@ def _fits(pattern: list[str], path: tuple[str, ...]) -> bool:
 
 
 def _are_moments(want: Answer, got: Answer) -> bool:
-    """A time of the recording, and one of the last hour."""
-    return want["t"] == "i8" and want["v"] in RECORDED_S and 0 <= time.time() - got["v"] < 3600
+    """A time of the recording, and one of this hour; both in seconds or both in microseconds."""
+    return want["t"] == "i8" and any(
+        want["v"] // unit in RECORDED_S and abs(time.time() - got["v"] / unit) < 3600 for unit in (1, 1_000_000))
 
 
 def _is_same_log(want: Answer, got: Answer) -> bool:

@@ -39,18 +39,24 @@ TRANSFER_S = 60.0
 
 
 class CountingTracker:
-    """A tracker over HTTP that names everybody to everybody (BEP 3, 23), and counts them (BEP 48).
+    """A tracker over HTTP that counts peers (BEP 3, 48), and names everybody to everybody if `names_peers` (BEP 23).
 
-    Its port has as many digits as that of the recordings: torrents can name it in place of the one there.
+    Its port has as many digits as that of the recordings: torrents can name it in place of the one there. While it is
+    not open it has nothing but errors.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, names_peers: bool, is_open: bool) -> None:
+        self.is_open = is_open
+        self._names_peers = names_peers
         self._peers: dict[str, dict[int, bool]] = {}       # by info-hash: the ports, and whether all is there
         self._lock = threading.Lock()
         tracker = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if not tracker.is_open:
+                    self.send_error(503)
+                    return
                 url = urlsplit(self.path)
                 body = tracker._answer(url.path, parse_qs(url.query, encoding="latin-1"))
                 self.send_response(200)
@@ -89,7 +95,8 @@ class CountingTracker:
         peers[port] = query["left"][0] == "0"
         if query.get("event") == ["stopped"]:
             del peers[port]
-        others = b"".join(socket.inet_aton("127.0.0.1") + other.to_bytes(2, "big") for other in peers if other != port)
+        others = b"".join(socket.inet_aton("127.0.0.1") + other.to_bytes(2, "big") for other in peers
+                          if other != port and self._names_peers)
         counts = self._counts(hash_)
         return {"interval": INTERVAL_S, "peers": others,
                 "complete": counts["complete"], "incomplete": counts["incomplete"]}
@@ -114,8 +121,10 @@ def _listening(handler: type[http.server.BaseHTTPRequestHandler]) -> http.server
 def stage(path: Path, on: str) -> Iterator[dict[str, Server]]:
     """The daemons that a recording was made of, by what it calls them: "" when it is the only one."""
     version = MODERN if MODERN in path.name else "0.9.8"
+    meet = path.name == "two_instances.jsonl"
     with ExitStack() as stack:
-        tracker = stack.enter_context(CountingTracker())
+        is_full = version != MODERN and path.parent.name == GOLDEN.name and path.suffix == ".jsonl" and not meet
+        tracker = stack.enter_context(CountingTracker(names_peers=meet, is_open=not is_full))
 
         def open_one() -> Server:
             server = stack.enter_context(fresh(on, version))
@@ -123,16 +132,18 @@ def stage(path: Path, on: str) -> Iterator[dict[str, Server]]:
             return server
 
         server = open_one()
-        if path.name == "two_instances.jsonl":
+        if meet:
             write_payload(server)
             yield {"seeder": server, "leecher": open_one()}
             return
         if version == MODERN:
             server.stands_for = {FOLDER_OF_16: f"{server.root}/a/", PORT_OF_16: str(server.port), **server.stands_for}
             load_all_of_16(server)
-        elif path.parent.name == GOLDEN.name and path.suffix == ".jsonl":
+        elif is_full:
             load_all(server)
-            own = connect_leecher(server, open_one())
+            leecher = open_one()
+            tracker.is_open = True     # it was not there when the others of a tier were asked
+            own = connect_leecher(server, leecher)
             peers = dict.fromkeys(PEER.findall(path.read_text()), peer_of(server))
             server.stands_for = {**server.stands_for, **own, **peers}
         if path.name == "rutorrent.jsonl":

@@ -22,6 +22,7 @@ from blobtorrent.interface.rtorrent.faults import (
     no_such_method,
 )
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
+from blobtorrent.interface.rtorrent.library import LIBRARY, NO_HELP, UNKNOWN
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value
 from blobtorrent.interface.rtorrent.xmlanswer import FaultStruct, Short, Truth
@@ -29,12 +30,6 @@ from blobtorrent.interface.rtorrent.xmlrpc import Raw, Unsupported
 from blobtorrent.runtime.pacing import Pace
 
 MULTICALL: Final = "system.multicall"
-
-# What rTorrent's library answers by itself, in the order that it lists them.
-LIBRARY: Final = (
-    "system.listMethods", "system.methodExist", "system.methodHelp", "system.methodSignature", MULTICALL,
-    "system.shutdown", "system.capabilities", "system.getCapabilities",
-)
 
 # Those that take no target in 0.9.8, and an empty one in 0.16: both are meant alike here.
 WITHOUT_TARGET: Final = frozenset((
@@ -150,16 +145,19 @@ class Calls:
     def _method_help(self, params: Sequence[Raw]) -> Value:
         name = _name_of(params)
         self._require(name)
+        if name in LIBRARY:
+            return LIBRARY[name].help
         command = self._interpreter.registry.find(name)
-        return command.doc if command is not None and command.doc else "No help is available for this method."
+        return command.doc if command is not None and command.doc else NO_HELP
 
     def _method_signature(self, params: Sequence[Raw]) -> Value:
-        self._require(_name_of(params))
-        return "undef"
+        name = _name_of(params)
+        self._require(name)
+        return [list[Value](LIBRARY[name].signature)] if name in LIBRARY else UNKNOWN
 
     def _knows(self, name: str) -> bool:
         command = self._interpreter.registry.find(name)
-        return name in self._library or name == MULTICALL or command is not None and command.is_public
+        return name in LIBRARY or command is not None and command.is_public
 
     def _require(self, name: str) -> None:
         if not self._knows(name):

@@ -86,7 +86,8 @@ class Machinery:
         self._fetcher = Fetcher(self._turns.post, lambda: binding_of(self._engine.settings().network))
         self.downloads = DownloadSide(
             self._gateway, self._gateway, self.interpreter, wake=self._wake, fetch=self._fetcher.fetch,
-            keep=self._folder.write, rechecks_finished=self._rechecks_finished)
+            keep=self._folder.write, rechecks_finished=self._rechecks_finished,
+            uses_udp=lambda: bool(self.session.variables["trackers.use_udp"]), full=self.session.working.full)
         self._folder.downloads = self.downloads.downloads
         self._add(self._folder.commands())
         self.downloads.follower.listeners.append(self._folder.on_event)

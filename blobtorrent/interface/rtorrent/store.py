@@ -45,6 +45,7 @@ class Store:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._definitions: dict[str, Definition] = {}
+        self._holders: dict[str, dict[str, None]] = {}     # multi methods that are found by a key, in the order it came
 
     def define(self, name: str, kind: Kind, value: Value = None, *, is_const: bool = False, is_static: bool = False,
                is_private: bool = False, has_rlookup: bool = False, doc: str = "", category: str = "user",
@@ -105,13 +106,15 @@ class Store:
             raise failed("Object is wrong type or const.")
         if body is None:
             bodies.pop(key, None)
+            self._holders.get(key, {}).pop(name, None)
         else:
             bodies[key] = measured(body)
+            if self.get(name).has_rlookup:
+                self._holders.setdefault(key, {})[name] = None
 
     def rlookup(self, key: str) -> list[str]:
-        """The multi methods with rlookup that have `key`, in the order they were defined."""
-        return [name for name, definition in self._definitions.items()
-                if definition.has_rlookup and isinstance(definition.value, dict) and key in definition.value]
+        """The multi methods with rlookup that have `key`, in the order they got it."""
+        return list(self._holders.get(key, ()))
 
 
 def ordered(bodies: dict[str, Value]) -> list[str]:

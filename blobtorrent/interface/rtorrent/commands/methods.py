@@ -17,6 +17,25 @@ CATEGORY = "language"
 _LENT = frozenset(("load.throw", "load.start_throw", "d.down.sequential", "d.down.sequential.set"))
 
 
+# Commands that are variables of rTorrent itself, which `method.get` shows.
+_VARIABLES = """
+    dht.port directory.default file.prioritize_toc file.prioritize_toc.first file.prioritize_toc.last keys.layout
+    method.use_deprecated method.use_intermediate network.port_open network.port_random network.port_range
+    network.scgi.dont_route pieces.hash.on_completion protocol.choke_heuristics.down.leech
+    protocol.choke_heuristics.down.seed protocol.choke_heuristics.up.leech protocol.choke_heuristics.up.seed
+    protocol.connection.leech protocol.connection.seed protocol.pex scheduler.max_active session.name
+    session.on_completion session.use_lock system.api_version system.client_version system.daemon
+    system.file.allocate system.file.max_size system.file.split_size system.file.split_suffix system.library_version
+    throttle.max_downloads throttle.max_downloads.div._val throttle.max_downloads.global._val
+    throttle.max_peers.normal throttle.max_peers.seed throttle.max_uploads throttle.max_uploads.div._val
+    throttle.max_uploads.global._val throttle.min_downloads throttle.min_peers.normal throttle.min_peers.seed
+    throttle.min_uploads trackers.numwant trackers.use_udp ui.throttle.global.step.large
+    ui.throttle.global.step.medium ui.throttle.global.step.small ui.torrent_list.layout view.filter.temp.excluded
+    view.filter.temp.log
+"""
+VARIABLES = frozenset(_VARIABLES.split())
+
+
 def commands(registry: Registry, store: Store) -> Iterator[Command]:
     """The commands that define, change and show definitions in `store`."""
 
@@ -73,7 +92,10 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
         return None
 
     def get(context: Context, item: Any, args: Sequence[Value]) -> Value:
-        value = store.get(one_text(args)).value
+        name = one_text(args)
+        if name in VARIABLES:
+            return context.call(name)
+        value = store.get(name).value
         return {key: value[key] for key in ordered(value)} if isinstance(value, dict) else value
 
     def replace(context: Context, item: Any, args: Sequence[Value]) -> Value:
@@ -81,16 +103,17 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
             raise failed("Invalid argument count.")
         name = to_text(args[0])
         definition = store.find(name)
-        if definition is None or definition.is_const:
+        if name not in VARIABLES and (definition is None or definition.is_const):
             raise failed("Command is not modifiable.")
         body = flexible_body_of(args[1:])
-        if definition.kind is not Kind.SIMPLE:
+        if definition is None or definition.kind is not Kind.SIMPLE:
             raise failed("Object is wrong type or const.")
         definition.value = measured(body)
         return body
 
     def const(context: Context, item: Any, args: Sequence[Value]) -> Value:
-        return int(store.get(one_text(args)).is_const)
+        name = one_text(args)
+        return int(name not in VARIABLES and store.get(name).is_const)
 
     def enable_const(context: Context, item: Any, args: Sequence[Value]) -> Value:
         store.get(one_text(args)).is_const = True

@@ -22,6 +22,7 @@ from blobtorrent.interface.rtorrent.downloads.download import CLOSED, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.following import Follower
 from blobtorrent.interface.rtorrent.downloads.resumedata import Resume, read_resume
+from blobtorrent.interface.rtorrent.downloads.trackerrows import switch_off
 from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.values import Value
 from blobtorrent.model.errors import BlobTorrentError, Conflict
@@ -60,12 +61,15 @@ class Arrivals:
     """
 
     def __init__(self, downloads: Downloads, follower: Follower, interpreter: "Interpreter",
-                 fetch: Callable[[str, Callable[[bytes], None]], None], keep: Callable[[Download], None]) -> None:
+                 fetch: Callable[[str, Callable[[bytes], None]], None], keep: Callable[[Download], None], *,
+                 full: Callable[[str], str] = os.path.expanduser, uses_udp: Callable[[], bool] = lambda: True) -> None:
         self._downloads = downloads
         self._follower = follower
         self._interpreter = interpreter
         self._fetch = fetch
         self._keep = keep
+        self._full = full
+        self._uses_udp = uses_udp
         self._mtimes: dict[str, int] = {}                  # of the files that were loaded, in nanoseconds
         self._held: list[Callable[[], None]] | None = None     # what was to be loaded before anything can be
 
@@ -107,7 +111,7 @@ class Arrivals:
             self._fetch(source, lambda raw: self.load_raw(
                 self._later(context), raw, order._replace(must_load=False), source))
         else:
-            for path in matches(source):
+            for path in matches(self._full(source) if source else ""):
                 self._load_path(context, path, order)
 
     def _later(self, context: Context) -> Context:
@@ -200,6 +204,8 @@ class Arrivals:
             return
         if metainfo is not None:
             self._downloads.learn(download, metainfo)
+            if not self._uses_udp():
+                self._quietly(lambda: switch_off(self._downloads, download, "udp"))
         self._settle_in(context, download, order, resume)
 
     def _ask_to_add(self, command: AddTorrent, info_hash: Any) -> None:

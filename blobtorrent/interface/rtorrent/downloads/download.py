@@ -43,8 +43,8 @@ class Download:
 
     __slots__ = (
         "connection", "file_wishes", "hash", "info_hash", "is_checked", "is_closing", "is_failed", "is_gone", "is_new",
-        "is_open", "is_rechecking", "is_resumed", "message", "phase", "shape", "status", "tracked_at", "tracker_rows",
-        "trackers", "unsaved", "was_complete", "was_opened",
+        "is_open", "is_rechecking", "is_resumed", "message", "moved_at", "phase", "shape", "status", "tracked_at",
+        "tracker_rows", "trackers", "unsaved", "was_complete", "was_opened",
     )
 
     def __init__(self, status: TorrentStatus) -> None:
@@ -60,6 +60,7 @@ class Download:
         self.file_wishes: dict[int, int] = {}              # priorities that wait for d.update_priorities
         self.connection = ("", False)                      # as d.connection_current was set, and whether complete then
         self.message = ""
+        self.moved_at = 0              # when payload was seen to have moved last, in this run
         self.phase = Phase()
         self.is_gone = False
         self.is_new = False            # being loaded: its changes need not be waited for one by one

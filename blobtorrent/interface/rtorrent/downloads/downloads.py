@@ -113,6 +113,8 @@ class Downloads:
         for info_hash, status in paced(changes.changed.items()):
             download = self._by_info_hash.get(info_hash)
             if download is not None:
+                if _has_moved(download.status, status):
+                    download.moved_at = int(self.now())
                 download.update(status)
             elif info_hash not in self._erased:
                 self._add(Download(status))
@@ -365,6 +367,10 @@ class Downloads:
 
     def __iter__(self) -> Iterator[Download]:
         return iter(self.all())
+
+
+def _has_moved(before: TorrentStatus, after: TorrentStatus) -> bool:
+    return before.uploaded_bytes != after.uploaded_bytes or before.downloaded_bytes != after.downloaded_bytes
 
 
 def _are_alike(trackers: Sequence[TrackerStatus], before: Sequence[TrackerStatus] | None) -> bool:

@@ -83,6 +83,8 @@ def _named(downloads: Downloads) -> Iterator[Command]:
 def _times(downloads: Downloads) -> Iterator[Command]:
     yield from _time(downloads, "started", lambda download: 0)
     yield from _time(downloads, "finished", lambda download: int(download.status.finished_at))
+    yield getter("d.timestamp.last_active", lambda download: max(download.moved_at, download.number("last_active")),
+                 "When payload came or went last, in seconds since 1970; 0 for never.")
 
 
 def _time(downloads: Downloads, word: str, known: Callable[[Download], int]) -> Iterator[Command]:

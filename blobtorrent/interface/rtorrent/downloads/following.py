@@ -63,7 +63,7 @@ EVENTS: dict[str, dict[str, Value]] = {
         "1_send_scrape": "d.tracker.send_scrape=30",
     },
     "inserted_new": {"1_prepare": "d.state="},
-    "inserted_session": {},
+    "inserted_session": {"1_prepare": "d.state="},
     "erased": {"!_download_list": "ui.unfocus_download=", "~_delete_tied": "d.delete_tied="},
 }
 OTHER_EVENTS = ("event.system.shutdown", "event.system.startup_done", "event.view.hide", "event.view.show")
@@ -199,6 +199,8 @@ class Follower:
         texts: dict[str, str | None] = {"state_changed": str(int(self._downloads.now()))}
         if is_resumed:
             texts["state_counter"] = str(download.number("state_counter") + 1)
+        elif download.moved_at:
+            texts["last_active"] = str(download.moved_at)
         self._downloads.note(download, texts)
 
     def _finish(self, download: Download) -> None:

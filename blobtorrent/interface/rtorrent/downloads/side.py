@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -38,21 +39,25 @@ class DownloadSide:
 
     `wake()` has `poll` called soon, from any thread. `fetch(url, then)` gets bytes elsewhere and has `then(bytes)`
     called on the interpreter's thread. `keep(download)` writes HASH.torrent where clients look for it.
-    `rechecks_finished()` is what pieces.hash.on_completion says.
+    `rechecks_finished()` is what pieces.hash.on_completion says, `uses_udp()` what trackers.use_udp does; `full(path)`
+    is the absolute path that is meant.
 
     To use it: add `commands()`, call `events`, read the configuration, then `begin`. A request ends with `settle`.
     """
 
     def __init__(self, engine: Engine, bus: Bus, interpreter: Interpreter, *, wake: Callable[[], None],
                  fetch: Fetch, keep: Callable[[Download], None],
-                 rechecks_finished: Callable[[], bool] = lambda: True) -> None:
+                 rechecks_finished: Callable[[], bool] = lambda: True, uses_udp: Callable[[], bool] = lambda: True,
+                 full: Callable[[str], str] = os.path.expanduser) -> None:
         self.downloads = Downloads(engine)
         self.rows = Rows(self.downloads)
         self.aiming = Aiming(self.downloads)
         self.follower = Follower(self.downloads, interpreter, bus, wake, rechecks_finished=rechecks_finished)
         self.views = Views(self.downloads, lambda: interpreter.context(Trust.FULL))
+        self.follower.listeners.append(self.views.on_event)
         self.steering = Steering(self.downloads, self.follower)
-        self.arrivals = Arrivals(self.downloads, self.follower, interpreter, fetch, keep)
+        self.arrivals = Arrivals(
+            self.downloads, self.follower, interpreter, fetch, keep, full=full, uses_udp=uses_udp)
         self._interpreter = interpreter
         self._keep = keep
 

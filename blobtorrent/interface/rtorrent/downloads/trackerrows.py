@@ -67,6 +67,14 @@ def switch(downloads: Downloads, download: Download, index: int, is_enabled: boo
         _use(downloads, download, rows)
 
 
+def switch_off(downloads: Downloads, download: Download, scheme: str) -> None:
+    """Ask none of this kind. Raises Fault."""
+    rows = rows_of(downloads, download)
+    kept = [row._replace(is_enabled=False) if row.scheme == scheme else row for row in rows]
+    if kept != list(rows):
+        _use(downloads, download, kept)
+
+
 def insert(downloads: Downloads, download: Download, group: int, url: str) -> None:
     """One more, behind those of its group; one that is there already stays where it is. Raises Fault."""
     if not 0 <= group <= MAX_GROUP:

@@ -85,6 +85,12 @@ class Views:
         self._context = context
         self._views = {name: View(name, holds) for name, holds in _ALWAYS.items()}
 
+    def on_event(self, name: str, download: Download) -> None:
+        """A listener of the follower: what is new goes to the end of views that follow a state, should it be in one."""
+        if name == "inserted":
+            for view_name in FILTERED_ON:
+                self._views[view_name].visible[download.hash] = None
+
     def names(self) -> list[str]:
         return list(self._views)
 

@@ -22,6 +22,8 @@ MAX_TABLES: Final = 64
 BYTES_PER_RANGE: Final = 12            # what rTorrent would say
 MAX_LIST_BYTES: Final = 4 << 20        # of a file that is looked at here; the engine reads more by itself
 UNWANTED: Final = "unwanted"
+BLOCK: Final = "block"                 # the one verdict of a table
+BLOCKED: Final = 1
 
 
 class AddressTables:
@@ -104,7 +106,8 @@ class AddressTables:
             raise failed("Incorrect number of arguments.")
         name, text, verdict = map(to_text, args)
         table = self._table(name)
-        require_word(verdict, tuple(VERDICTS))
+        if verdict != BLOCK:
+            raise failed("Invalid value.")
         span = read_span(text)
         if span is not None:
             table.add(span, verdict)
@@ -112,7 +115,8 @@ class AddressTables:
 
     def _get(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         name, address = _two_texts(args)
-        return VERDICTS[self._table(name).find(address)]
+        self._table(name).find(address)
+        return BLOCKED
 
     def _size(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         return len(self._table(one_text(args))) * BYTES_PER_RANGE
