@@ -44,7 +44,7 @@ def take_over(folder: Path, state: Path, started_in: Path, is_ending: Callable[[
 
 def _take_all(folder: Path, state: Path, started_in: Path, is_ending: Callable[[], bool]) -> bool:
     """False when there was no time for all."""
-    from blobtorrent.daemon.importing import Reader, open_state        # heavy, and wanted once
+    from blobtorrent.daemon.importing import Reader, open_state  # heavy, and wanted once
     from blobtorrent.daemon.programs import Rtorrent
 
     with Rtorrent(folder) as session, open_state(state) as writer:
