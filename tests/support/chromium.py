@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import signal
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from tests.support.tools import require_tool
 BROWSER = "chromium"
 PATIENCE_S = 30.0
 LOOK_S = 0.05                          # between two looks whether something stands on the page
-FLAGS = (
+FLAGS = (                              # for a browser that asks nobody and leaves the machine alone
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
 )
@@ -240,8 +241,6 @@ class _Protocol:
 
 
 def _is_readable(pipe: IO[bytes], deadline_s: float) -> bool:
-    import select
-
     return bool(select.select([pipe], [], [], max(0.0, deadline_s - time.monotonic()))[0])
 
 

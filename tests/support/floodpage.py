@@ -109,7 +109,7 @@ class FloodPage:
         """That of a torrent."""
         self.select(info_hash)
         self.page.click(self.row(info_hash), button="right")
-        self.page.wait_shown(".context-menu")
+        self.page.wait_shown(".context-menu--entered")
 
     def choose_from_menu(self, item: str) -> None:
         self.page.click(".context-menu button", item)
@@ -119,7 +119,7 @@ class FloodPage:
         self.page.wait_gone(".context-menu")
 
     def choose(self, info_hash: bytes, item: str) -> None:
-        """From the menu of a torrent."""
+        """From the menu of a torrent; a dialog may open."""
         self.open_menu(info_hash)
         self.choose_from_menu(item)
         self.page.wait_gone(".context-menu")
@@ -139,7 +139,7 @@ class FloodPage:
     @contextmanager
     def details(self, info_hash: bytes) -> Iterator[None]:
         self.page.click(self.row(info_hash), count=2)
-        self.page.wait_shown(".torrent-details__section")
+        self._await_dialog()
         yield
         self.leave_dialog()
 
@@ -169,7 +169,7 @@ class FloodPage:
     def settings(self) -> Iterator[None]:
         """To be changed in here, and then saved."""
         self.page.click(".sidebar__actions > .sidebar__action:nth-child(2)")
-        self.page.wait_shown(".modal__tab")
+        self._await_dialog()
         yield
         self.confirm("Save Settings")
 
@@ -179,6 +179,7 @@ class FloodPage:
         return text
 
     def choose_tab(self, name: str) -> None:
+        self._await_dialog()
         self.page.click(".modal__tab button", name)
 
     def tick(self, name: str, is_ticked: bool) -> None:
@@ -198,6 +199,10 @@ class FloodPage:
     def leave_dialog(self) -> None:
         self.page.press("Escape")
         self.page.wait_gone(".modal__content__wrapper")
+
+    def _await_dialog(self) -> None:
+        """Until it has come all the way."""
+        self.page.wait_shown(".modal__animation--entered .modal__content__wrapper")
 
     def _dismiss_menus(self) -> None:
         """Menus that a field has opened."""

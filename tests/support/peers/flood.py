@@ -18,18 +18,20 @@ _POLL_MS = 500                         # how often it asks, instead of every two
 
 
 class Flood(Program):
-    """Its state lies in `folder`; `rpc_socket` is where rTorrent, or who takes its place, answers. Anybody is let in."""
+    """Its state lies in `folder`. `rpc_socket` is where rTorrent, or who takes its place, answers; then anybody is let
+    in. Without it, the first visitor makes an account, and says what the socket is.
+    """
 
-    def __init__(self, folder: Path, rpc_socket: Path) -> None:
+    def __init__(self, folder: Path, rpc_socket: Path | None = None) -> None:
         node = require_tool("node")
         require_folder(MODULES / "flood", "tests/run installs it")
         folder.mkdir()
         self._port = free_port()
         self.url = f"http://{LOOPBACK}:{self._port}/"
         super().__init__(
-            [node, MODULES / "flood" / "dist" / "index.js", "--auth", "none", "--rtsocket", rpc_socket,
-             "--rundir", folder, "--host", LOOPBACK, "--port", str(self._port), "--clientpoll", str(_POLL_MS),
-             "--disable-rate-limit"],
+            [node, MODULES / "flood" / "dist" / "index.js", "--host", LOOPBACK, "--port", str(self._port),
+             "--rundir", folder, "--clientpoll", str(_POLL_MS), "--disable-rate-limit",
+             *(("--auth", "none", "--rtsocket", rpc_socket) if rpc_socket else ())],
             home=folder, environment={"NODE_ENV": "production"})
         self._cookie = ""
 
