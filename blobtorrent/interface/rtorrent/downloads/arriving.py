@@ -244,7 +244,7 @@ class Arrivals:
             return
         if download.is_gone:
             return
-        if resume is not None and resume.is_complete and not resume.fits(download.root):
+        if resume is not None and resume.is_complete and not resume.fits(download.own_path):
             self._quietly(lambda: self._downloads.ask(RecheckTorrent(download.info_hash)))
         self._follower.tell(download, "inserted_new")
         if order.start and not download.is_gone and not download.status.is_started:

@@ -24,11 +24,13 @@ class Resume(NamedTuple):
     times: tuple[tuple[tuple[str, ...], int, int], ...]
     priorities: dict[int, FilePriority]
 
-    def fits(self, root: str) -> bool:
-        """Whether the files below `root` have these sizes and times."""
+    def fits(self, own_path: str) -> bool:
+        """Whether the files have these sizes and times. `own_path` is their folder, whatever it is called, or the only
+        file.
+        """
         for path, size, mtime in self.times:
             try:
-                found = os.stat(os.path.join(root, *path))
+                found = os.stat(os.path.join(own_path, *path[1:]))
             except (OSError, ValueError):
                 return False
             if found.st_size != size or int(found.st_mtime) != mtime:
