@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -11,11 +10,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.rtorrent.recorded import GOLDEN, framed, placed, read_lines, render_call, send
-from tests.rtorrent.replay import PEER, payload
-from tests.rtorrent.servers import Server, fresh
-from tests.rtorrent.torrents import ALPHA, connect_leecher, load_all, peer_of
+from tests.rtorrent.servers import Server
+from tests.rtorrent.stages import stage
+from tests.rtorrent.torrents import ALPHA
 
-CALLS = read_lines(GOLDEN / "rutorrent.jsonl")
+RECORDING = GOLDEN / "rutorrent.jsonl"
+CALLS = read_lines(RECORDING)
 
 # What a stranger may not have, by the words that tell when it was recorded.
 REFUSED = re.compile(
@@ -48,12 +48,8 @@ def ask(server: Server, line: dict[str, Any], *, is_untrusted: bool) -> bytes:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with fresh("blobtorrent") as server, fresh("blobtorrent") as leecher:
-        load_all(server, payload)
-        own = connect_leecher(server, leecher)
-        peers = set(PEER.findall(json.dumps([line["params"] for line in CALLS])))
-        server.stands_for = {**server.stands_for, **own, **dict.fromkeys(peers, peer_of(server))}
-        yield server
+    with stage(RECORDING, "blobtorrent") as servers:
+        yield servers[""]
 
 
 def test_every_answer_to_a_stranger_is_the_same_or_a_refusal(server: Server) -> None:
