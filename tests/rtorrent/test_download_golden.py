@@ -10,11 +10,11 @@ import pytest
 
 from blobtorrent.core.session.commands import ChangeTorrent, TorrentChanges
 from blobtorrent.interface.rtorrent.commands import arithmetic, language, methods
-from blobtorrent.interface.rtorrent.context import Trust
+from blobtorrent.interface.rtorrent.context import Target, Trust
 from blobtorrent.interface.rtorrent.downloads.side import DownloadSide
 from blobtorrent.interface.rtorrent.faults import Fault, no_such_method
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
-from blobtorrent.interface.rtorrent.registry import Registry
+from blobtorrent.interface.rtorrent.registry import Command, Registry
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.values import Value
 from blobtorrent.model.details import PeerStatus, TrackerStatus
@@ -64,6 +64,7 @@ def make() -> tuple[FakeEngine, DownloadSide, Interpreter]:
     registry.extend(arithmetic.commands(lambda: LOADED_AT))
     registry.extend(methods.commands(registry, Store(registry)))
     registry.extend(side.commands())
+    registry.add(Command("protocol.pex", Target.NONE, lambda context, item, args: 0))
     for download in side.downloads:
         if download.name in ("alpha.bin", "delta"):
             download.message = DEAD

@@ -133,7 +133,8 @@ class FakeEngine:
             self.wishes[status.info_hash] = wishes
             self.publish(status._replace(
                 custom=wishes.custom, priority=wishes.priority, upload_slots=wishes.upload_slots,
-                max_peers=wishes.max_peers, is_sequential=wishes.is_sequential))
+                max_peers=wishes.max_peers, is_sequential=wishes.is_sequential,
+                exchanges_peers=wishes.exchanges_peers))
         elif isinstance(command, StartTorrent):
             state = "seeding" if status.is_finished else "downloading"
             self.publish(status._replace(state=state, is_started=True, held_by=""))

@@ -31,8 +31,8 @@ class Facts(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """What its owner wants of it. `goal`, `upload_slots` and `max_peers` None: as in the settings; `trackers` None:
-    those of the .torrent file. Files that are not named are NORMAL."""
+    """What its owner wants of it. `goal`, `upload_slots`, `max_peers` and `exchanges_peers` None: as in the settings;
+    `trackers` None: those of the .torrent file. Files that are not named are NORMAL."""
 
     labels: tuple[str, ...] = ()
     group: str = ""
@@ -43,6 +43,7 @@ class Wishes(NamedTuple):
     is_sequential: bool = False
     upload_slots: int | None = None
     max_peers: int | None = None
+    exchanges_peers: bool | None = None
     trackers: Tiers | None = None
     file_priorities: Mapping[int, FilePriority] = {}
     static_peers: tuple[Endpoint, ...] = ()

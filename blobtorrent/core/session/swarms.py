@@ -77,10 +77,10 @@ class SwarmManager:
             for torrent in self._open.values():
                 self.change(torrent)
 
-    @property
-    def exchanges_peers(self) -> bool:
-        """Whether peers of public torrents are told of each other."""
-        return self._settings.exchanges_peers
+    def exchanges_peers(self, torrent: Torrent) -> bool:
+        """Whether peers of the torrent are told of each other, unless it is private."""
+        wish = torrent.record.wishes.exchanges_peers
+        return self._settings.exchanges_peers if wish is None else wish
 
     def apply(self, settings: SwarmSettings, max_links: int) -> None:
         """Other settings for all swarms."""
@@ -270,6 +270,7 @@ class SwarmManager:
             max_links=_max_links(torrent, self._connections.granted(torrent.info_hash)),
             upload_slots=0 if record.is_paused else slots,
             is_sequential=wishes.is_sequential,
+            exchanges_peers=self.exchanges_peers(torrent),
             may_download=not record.is_paused and torrent.held_by not in (HELD_BY_SPACE, HELD_BY_DISK),
             down_bytes_per_s=wishes.down_bytes_per_s,
             up_bytes_per_s=wishes.up_bytes_per_s,

@@ -314,6 +314,7 @@ class Torrent:
             up_limit_bytes_per_s=wishes.up_bytes_per_s,
             upload_slots=wishes.upload_slots,
             max_peers=wishes.max_peers,
+            exchanges_peers=wishes.exchanges_peers,
             goal=None if wishes.goal is None else GoalStatus(*wishes.goal[:3], wishes.goal.action.value),
             added_at=facts.added_at,
             finished_at=record.finished_at,

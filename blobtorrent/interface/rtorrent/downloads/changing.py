@@ -160,9 +160,16 @@ def _variables(downloads: Downloads) -> Iterator[Command]:
 
     def exchange(download: Download, value: int) -> None:
         if not download.status.is_private:
-            downloads.set_texts(download, {"peer_exchange": str(int(bool(value)))})
+            downloads.change(download, TorrentChanges(exchanges_peers=bool(value)))
 
-    yield number_setter("d.peer_exchange.set", exchange, "Is kept; nothing goes by it.", is_neutral=True)
+    def exchanges(context: Context, download: Download, _args: Sequence[Value]) -> Value:
+        wish = download.status.exchanges_peers
+        return context.call("protocol.pex") if wish is None else int(wish)
+
+    yield command("d.peer_exchange", exchanges, "Whether its peers are told of each other.", returns="i8"
+                  )._replace(is_safe=True)
+    yield number_setter("d.peer_exchange.set", exchange,
+                        "Whether its peers are told of each other; those of a private one never are.")
     for word, accepts in (("enable", True), ("disable", False)):
 
         def accept(download: Download, accepts: bool = accepts) -> None:

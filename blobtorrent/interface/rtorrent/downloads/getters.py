@@ -190,7 +190,6 @@ def _limits() -> Iterator[Command]:
     for name, usual in (("uploads_min", 0), ("downloads_max", USUAL_SLOTS), ("downloads_min", 0),
                         ("max_file_size", USUAL_MAX_FILE_SIZE), ("tracker_numwant", -1)):
         yield number(f"d.{name}", _kept_number(name, usual), "What was said; nothing goes by it.", is_neutral=True)
-    yield number("d.peer_exchange", _kept_number("peer_exchange", 0), "What was said of this.", is_neutral=True)
 
 
 def _kept_number(key: str, usual: int) -> Callable[[Download], int]:

@@ -408,6 +408,23 @@ def test_a_torrent_may_have_limits_of_its_own_on_peers_and_slots_and_lose_them_a
         assert (told.upload_slots, told.max_links) == expected
 
 
+@pytest.mark.parametrize("is_usual", [True, False])
+def test_a_torrent_may_exchange_peers_or_not_whatever_others_do(tmp_path: Path, is_usual: bool) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], pex__enabled=is_usual)
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig)
+    (usual,) = [message.settings for message in rig.shard.drain() if isinstance(message, OpenSwarm)]
+    assert usual.exchanges_peers is is_usual
+    for wish, expected in ((not is_usual, not is_usual), (RESET, is_usual)):
+        reply = rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(exchanges_peers=wish)))
+        rig.save()
+        reply.wait(0)
+        told = [message.settings for message in rig.shard.drain() if isinstance(message, ChangeSwarm)][-1]
+        assert told.exchanges_peers is expected
+
+
 def test_a_reset_of_the_file_priorities_wants_all_files_again(tmp_path: Path) -> None:
     torrent = torrent_of(4)
     saved = saved_torrent(torrent, tmp_path, run=False)
