@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_STEPS: Final = 200_000      # commands that one request may run
 STEPS_A_CALL: Final = 100       # and as many more for each of the calls that it is made of
+MAX_GRANTED: Final = 10_000_000 # for rows
 MAX_DEPTH: Final = 96           # commands, texts and function objects in each other; Python's own stack holds more
 _VALUES_A_STEP: Final = 4       # of a list that is looked through
 
@@ -45,10 +46,11 @@ NOTHING: Final = Aim(Target.NONE, None)
 class Budget:
     """The work that a request may still cause. Shared by everything nested in it."""
 
-    __slots__ = ("depth", "steps")
+    __slots__ = ("_to_grant", "depth", "steps")
 
     def __init__(self, steps: int = MAX_STEPS) -> None:
         self.steps = steps
+        self._to_grant = MAX_GRANTED
         self.depth = 0
 
     def spend(self, steps: int = 1) -> None:
@@ -72,9 +74,12 @@ class Budget:
         self.steps = max(0, self.steps) + STEPS_A_CALL
 
     def grant(self, steps: int) -> None:
-        """Allow for rows that the request itself asked for: those of a multicall that nothing else called."""
+        """Allow for rows that the request itself asked for: those of a multicall that nothing else called. But for no
+        more than a very large session has."""
         if self.depth <= 2:
-            self.steps += steps
+            granted = min(steps, self._to_grant)
+            self._to_grant -= granted
+            self.steps += granted
 
 
 class Context:

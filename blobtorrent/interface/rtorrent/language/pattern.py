@@ -16,6 +16,7 @@ MAX_STEPS: Final = 4000             # of a pattern, its repeats written out
 MAX_DEPTH: Final = 48               # groups in groups
 MAX_PATTERN: Final = 4096           # characters
 MAX_TEXT: Final = 1 << 16
+_PATTERN_A_STEP: Final = 4          # characters of it
 _MOVES_A_STEP: Final = 4            # moves in a pattern that are as much work as a command
 
 Accepts = Callable[[str], bool]
@@ -49,6 +50,7 @@ def matches(pattern: str, text: str, budget: Budget) -> bool:
     """Whether all of `text` is what `pattern` describes. Raises Fault when it asks for too much."""
     if len(pattern) > MAX_PATTERN:
         raise failed("Too long a pattern for 'match'.")
+    budget.spend(len(pattern) // _PATTERN_A_STEP)
     try:
         steps = _Parser(pattern).parse()
     except _Invalid:

@@ -40,5 +40,5 @@ class FilePatterns:
         return list(self._patterns[end])
 
     def _add(self, end: str, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
-        self._patterns[end].append(one_text(args))
+        self._write(end, _context, _item, [*self._patterns[end], one_text(args)])
         return None

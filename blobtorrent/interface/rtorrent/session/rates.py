@@ -15,6 +15,7 @@ from blobtorrent.interface.rtorrent.values import Value, one_number, one_text, p
 
 KIB: Final = 1024
 MAX_RATE: Final = 1 << 30
+MAX_THROTTLES: Final = 100             # they are kept among the settings
 UNKNOWN: Final = -1                    # the limit of a throttle that does not exist
 CATEGORY: Final = "throttle"
 _RESERVED: Final = ("", "NULL")        # no throttle of its own, and no limit at all
@@ -111,6 +112,8 @@ class Throttles:
         if kib < 0:
             raise failed("Throttle rate must be non-negative.")
         if name not in self._engine.settings().groups or self._limit_of(way, name) != kib * KIB:
+            if name not in self._engine.settings().groups and len(self._engine.settings().groups) >= MAX_THROTTLES:
+                raise failed("Too many throttles.")
             self._engine.change({"groups": {name: {f"{way}_bytes_per_s": kib * KIB}}})
         self._made.add((way, name))
         return None

@@ -13,6 +13,7 @@ from blobtorrent.interface.rtorrent.reach import require_folder
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.engine import SessionEngine
 from blobtorrent.interface.rtorrent.session.making import Answer, command, getter
+from blobtorrent.interface.rtorrent.session.variables import kept
 from blobtorrent.interface.rtorrent.session.workingfolder import WorkingFolder
 from blobtorrent.interface.rtorrent.values import Value, one_number, one_text, parse_number, single
 
@@ -105,7 +106,7 @@ class System:
                      returns="string", category="directory")
 
     def _set_name(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
-        self._name = one_text(args)
+        self._name = kept(one_text(args))
         return self._name
 
     def _set_folder(self, context: Context, _item: Any, args: Sequence[Value]) -> Value:

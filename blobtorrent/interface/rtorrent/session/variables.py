@@ -12,9 +12,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from blobtorrent.interface.rtorrent.context import Context
+from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.making import command, getter
-from blobtorrent.interface.rtorrent.values import Value, one_number, one_text
+from blobtorrent.interface.rtorrent.values import Value, measured, one_number, one_text
+
+MAX_KEPT = 64 << 10                    # characters that are kept as one variable
 
 
 class Kind(Enum):
@@ -97,5 +100,14 @@ def read_argument(kind: Kind, args: Sequence[Value]) -> Value:
     if kind is Kind.NUMBER:
         return one_number(args)
     if kind is Kind.TEXT:
-        return one_text(args)
-    return list(args[0]) if len(args) == 1 and isinstance(args[0], list) else list(args)
+        return kept(one_text(args))
+    values = list(args[0]) if len(args) == 1 and isinstance(args[0], list) else list(args)
+    kept("".join([value for value in values if isinstance(value, str)]))
+    return measured(values)
+
+
+def kept(text: str) -> str:
+    """A text that stays in memory. Raises Fault when it is too long for that."""
+    if len(text) > MAX_KEPT:
+        raise failed("Too long a text.")
+    return text

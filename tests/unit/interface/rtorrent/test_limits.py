@@ -8,13 +8,18 @@ import time
 import pytest
 
 from blobtorrent.interface.rtorrent import exchange, jsonrpc, xmlanswer
-from blobtorrent.interface.rtorrent.context import MAX_STEPS, STEPS_A_CALL, Target, Trust
+from blobtorrent.interface.rtorrent.context import MAX_GRANTED, MAX_STEPS, STEPS_A_CALL, Budget, Target, Trust
 from blobtorrent.interface.rtorrent.downloads import rows
+from blobtorrent.interface.rtorrent.downloads.rows import Rows
 from blobtorrent.interface.rtorrent.exchange import read_request
 from blobtorrent.interface.rtorrent.faults import REFUSED, Fault
 from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.session.rates import MAX_THROTTLES
+from blobtorrent.interface.rtorrent.session.variables import MAX_KEPT
+from blobtorrent.interface.rtorrent.values import MAX_VALUES
 from tests.support.rtorrentdownloads import Stage
 from tests.support.rtorrentlanguage import LanguageStage
+from tests.support.rtorrentsession import SessionStage
 
 
 class Counted(LanguageStage):
@@ -132,3 +137,32 @@ def test_an_error_of_json_has_an_answer_however_deep():
                      '{"id":1,"method":"cat","params":["",' + '{"a":' * 900 + "1" + "}" * 900 + "]}"):
         with pytest.raises(jsonrpc.Rejected):
             jsonrpc.parse_request(document.encode())
+
+
+def test_rows_are_granted_as_many_as_a_large_session_has():
+    budget = Budget()
+    for _ in range(30):
+        budget.grant(MAX_GRANTED // 20)
+    assert budget.steps == MAX_STEPS + MAX_GRANTED
+    stage = Stage()
+    stage.engine.add("alpha")
+    stage.side.downloads.refresh()
+    with pytest.raises(Fault, match="Too much work"):
+        Rows(stage.side.downloads).of_downloads(
+            stage.interpreter.context(), ["d.name="] * 100_000, stage.side.downloads.all() * 1_000)
+
+
+def test_what_is_kept_for_good_has_a_size():
+    stage = SessionStage()
+    long = "x" * (MAX_KEPT + 1)
+    for name in ("ui.color.alarm.set", "session.name.set"):
+        with pytest.raises(Fault, match="Too long"):
+            stage.call(name, long)
+    with pytest.raises(Fault, match="Too long"):
+        for _ in range(100):
+            stage.call("file.prioritize_toc.first.push_back", "x" * (MAX_KEPT // 50))
+    with pytest.raises(Fault, match="Too large"):
+        stage.call("file.prioritize_toc.last.set", *["x"] * (MAX_VALUES + 1))
+    with pytest.raises(Fault, match="Too many throttles"):
+        for number in range(MAX_THROTTLES + 1):
+            stage.call("throttle.up", f"name{number}", "10")
