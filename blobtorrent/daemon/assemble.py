@@ -24,7 +24,7 @@ from blobtorrent.core.session.record import TorrentRecord
 from blobtorrent.core.session.session import DRAIN_S
 from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.daemon.datagrams import Datagrams
-from blobtorrent.daemon.measures import measure_announces, measure_engine
+from blobtorrent.daemon.measures import measure_announces, measure_engine, measure_files
 from blobtorrent.daemon.seedthreads import SeedThreads
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
@@ -250,6 +250,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     metrics = measure_engine(arena, disks, hashers, door, shard, core, bus, outcalls, session.announce_results)
     metrics.gauge("blobtorrent_tracker_announces_waiting", "Announces that are not answered yet.",
                   lambda: session.announces_waiting)
+    measure_files(metrics, files)
     seed_threads.measure(metrics)
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
                   binding=binding, gates={door.gate: door.mailbox, host.gate: shard.mailbox})

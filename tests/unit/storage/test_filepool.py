@@ -49,6 +49,15 @@ def test_a_file_in_use_again_is_not_opened_again(folder):
     assert folder.opened == [(1, False)]
 
 
+def test_how_often_files_were_opened_and_could_not_be_is_counted(folder):
+    pool = FilePool(1)
+    for number in (1, 1, 2):
+        use(pool, folder, number)
+    with pytest.raises(FileNotFoundError):
+        use(pool, folder, 77)
+    assert (pool.opened, pool.failed, len(pool)) == (2, 1, 1)
+
+
 def test_the_least_recently_used_file_is_closed_first(folder):
     pool = FilePool(2)
     first, second = use(pool, folder, 1), use(pool, folder, 2)

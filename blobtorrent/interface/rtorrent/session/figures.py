@@ -18,9 +18,6 @@ _NEUTRAL: Final = (
     ("pieces.memory.sync_queue", 0, "Bytes that wait to be synchronised."),
     ("pieces.stats_not_preloaded", 0, "Pieces that were sent without being preloaded."),
     ("pieces.stats_preloaded", 0, "Pieces that were sent after being preloaded."),
-    ("system.files.opened_counter", 0, "Files that were opened."),
-    ("system.files.closed_counter", 0, "Files that were closed."),
-    ("system.files.failed_counter", 0, "Files that could not be opened."),
     ("system.sockets.available_alloc", 0, "Descriptors that are left to share out."),
     ("system.sockets.reserved_alloc", 0, "Descriptors beside those."),
     ("system.sockets.generic.min_alloc", 0, "Descriptors for peers that are sure."),
@@ -28,7 +25,6 @@ _NEUTRAL: Final = (
       for kind in ("files", "generic", "http", "internal", "rpc") for word in ("max_size", "size")),
     ("throttle.max_unchoked_downloads", 0, "Most peers that may send at the same time."),
     ("throttle.max_unchoked_uploads", 0, "Most peers that may be sent to at the same time."),
-    ("network.total_handshakes", 0, "Connections that are being made."),
 )
 
 
@@ -43,6 +39,13 @@ class FigureCommands:
              "Files and sockets of the daemon."),
             ("network.http.current_open", lambda: self._figure("blobtorrent_tracker_announces_waiting"),
              "Trackers that were asked and have not answered."),
+            ("network.total_handshakes", lambda: self._figure("blobtorrent_handshakes"),
+             "Connections that are being made."),
+            ("system.files.opened_counter", lambda: self._figure("blobtorrent_files_opened_total"),
+             "Files of torrents that were opened."),
+            ("system.files.closed_counter", self._files_closed, "Files of torrents that were closed again."),
+            ("system.files.failed_counter", lambda: self._figure("blobtorrent_files_failed_total"),
+             "Files of torrents that could not be opened."),
             ("pieces.hash.queue_size", lambda: self._figure("blobtorrent_jobs_waiting", "hash"),
              "Jobs that wait to be hashed."),
             ("pieces.memory.current", lambda: self._engine.stats().memory_used_bytes,
@@ -65,6 +68,9 @@ class FigureCommands:
     def _figure(self, name: str, label: str | None = None) -> int:
         figures = self._engine.figures(name)
         return int(sum(figures.values()) if label is None else figures.get(label, 0))
+
+    def _files_closed(self) -> int:
+        return self._figure("blobtorrent_files_opened_total") - self._figure("blobtorrent_files_open")
 
     def _peers(self) -> int:
         return sum(status.peers_connected for status in paced(self._engine.torrents()))

@@ -266,3 +266,13 @@ def test_ports_stay_as_they_are_said_when_none_is_to_be_chosen(said: list[tuple[
     before = stage.engine.settings().network.listen
     stage.commands.enable()
     assert stage.engine.settings().network.listen == before
+
+
+def test_files_and_connections_are_counted_as_the_engine_counts_them() -> None:
+    stage = SessionStage()
+    stage.engine.exported = {
+        "blobtorrent_files_opened_total": {"": 7}, "blobtorrent_files_open": {"": 3},
+        "blobtorrent_files_failed_total": {"": 2}, "blobtorrent_handshakes": {"": 4}}
+    names = ("system.files.opened_counter", "system.files.closed_counter", "system.files.failed_counter",
+             "network.total_handshakes")
+    assert [stage.call(name) for name in names] == [7, 4, 2, 4]
