@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,6 +96,27 @@ def test_it_holds_as_long_as_it_is_given(tmp_path: Path) -> None:
         assert (daemon.ask("throttle.max_uploads"), daemon.ask("throttle.global_up.max_rate")) == (7, 300 << 10)
     with RcDaemon(tmp_path, lines=[]) as daemon:
         assert daemon.ask("throttle.max_uploads") != 7
+
+
+def test_the_way_of_traffic_is_that_of_the_configuration_and_it_is_told_where_it_comes_from(tmp_path: Path) -> None:
+    lines = ["network.bind_address.set = 127.0.0.2", "network.proxy_address.set = 127.0.0.1:9", "dht.mode.set = off",
+             "protocol.pex.set = 0", "network.port_open.set = 0"]
+    with RcDaemon(tmp_path, lines=lines) as daemon:
+        assert daemon.failed_lines() == []
+        assert "listening host=" not in daemon.output()
+        said = {"network.interface": "127.0.0.2", "network.proxy": "http://127.0.0.1:9", "network.listen": [],
+                "dht.enabled": False, "pex.enabled": False}
+        assert settings_of(daemon, "--sources", *said) == {
+            name: {"value": value, "source": "the configuration of rTorrent"} for name, value in said.items()}
+
+
+def settings_of(daemon: RcDaemon, *words: str) -> dict[str, Any]:
+    """What the command line answers."""
+    done = subprocess.run(
+        [sys.executable, "-m", "blobtorrent", "settings", "--json", "--url", f"unix:{daemon.runtime}/rest.sock",
+         *words], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 @pytest.mark.parametrize("log", ["", "[log]\nfile = 'daemon.log'\n"])
