@@ -87,7 +87,7 @@ class Machinery:
         self.downloads = DownloadSide(
             self._gateway, self._gateway, self.interpreter, wake=self._wake, fetch=self._fetcher.fetch,
             keep=self._folder.write, rechecks_finished=self._rechecks_finished,
-            uses_udp=lambda: bool(self.session.variables["trackers.use_udp"]), full=self.session.working.full)
+            uses_udp=lambda: self._engine.settings().trackers.udp, full=self.session.working.full)
         self._folder.downloads = self.downloads.downloads
         self._add(self._folder.commands())
         self.downloads.follower.listeners.append(self._folder.on_event)
