@@ -13,10 +13,10 @@ from blobtorrent.interface.rtorrent.context import Budget, Trust
 from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.jsonrpc import JsonCall, Rejected
 from blobtorrent.interface.rtorrent.rules import Rules, UnknownType
-from blobtorrent.interface.rtorrent.values import MAX_ANSWER_BYTES, Value
+from blobtorrent.interface.rtorrent.values import MAX_ANSWER_BYTES, Row, Value
 from blobtorrent.interface.rtorrent.xmlanswer import Dialect, dialect_of
 from blobtorrent.interface.rtorrent.xmlrpc import Raw
-from blobtorrent.runtime.pacing import Pace
+from blobtorrent.runtime.pacing import Pace, let_go
 
 _FAILED = "The command failed; the log has the reason."
 _NO_XML = "XML-RPC is switched off: network.rpc.use_xmlrpc is 0."
@@ -106,6 +106,8 @@ class XmlExchange:
                 return Answer(xmlanswer.CONTENT_TYPE, xmlanswer.render_answer(self._result, self._dialect))
             except Fault as raised:
                 fault = self._dialect.told(raised)
+            finally:
+                _let_go(self._result)
         return Answer(xmlanswer.CONTENT_TYPE, xmlanswer.render_fault(fault, self._dialect))
 
 
@@ -157,3 +159,11 @@ class JsonExchange:
             return jsonrpc.render_answer(result, call.id, max(0, room))
         except Fault as fault:
             return jsonrpc.render_fault(fault, call.id)
+        finally:
+            _let_go(result)
+
+
+def _let_go(result: Value | Fault) -> None:
+    """The list of a multicall, which is nobody else's; its rows may be."""
+    if isinstance(result, list) and result and isinstance(result[0], Row):
+        let_go(result)

@@ -20,7 +20,7 @@ from blobtorrent.runtime.pacing import Pace
 CONTENT_TYPE: Final = "text/xml"
 
 _PART_CHARS = 64 << 10
-_ROWS_PER_PART = 16
+_ROWS_PER_PART = 8
 _PIECES_PER_LOOK = 16                  # texts that are written between two looks at the time
 _MAX_TEMPLATES = 64
 

@@ -17,7 +17,7 @@ from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
 from blobtorrent.interface.rtorrent.language.columns import Needs, Plan
 from blobtorrent.interface.rtorrent.registry import Read
 from blobtorrent.interface.rtorrent.values import Row, Value
-from blobtorrent.runtime.pacing import Pace
+from blobtorrent.runtime.pacing import Pace, let_go
 
 MAX_COMPILED = 64                      # lists of columns ...
 MAX_CHARACTERS = 16 << 10              # ... of so many at most
@@ -97,7 +97,7 @@ class Rows:
         before = self._elapsed() - KEPT_S
         for columns in self._compiled.values():
             if columns.asked_at is not None and columns.asked_at <= before:
-                columns.rows = {}
+                let_go(columns.rows)
 
     # ---- columns
 
@@ -121,26 +121,28 @@ class Rows:
         now, pace, budget = self._elapsed(), Pace(), context.budget
         keeps = columns.asked_at is not None and now - columns.asked_at < KEPT_S       # it is asked for again
         columns.asked_at = now
-        before, looks, texts_at = columns.rows, columns.looks, columns.texts_at
-        found: dict[Download, Row] = {}
+        kept, looks, texts_at = columns.rows, columns.looks, columns.texts_at
+        rows: list[Value] = []
         for number, download in enumerate(members):
             marks = _marks(download)
             if looks:
                 marks += tuple([read(download) for read in looks])
-            row = before.get(download)
+            row = kept.get(download)
             if row is None or row.marks != marks:
                 values = self._values(columns, download, row)
                 length = sum([len(values[at]) for at in texts_at])
                 row = Row(values, marks, download.tracker_rows, length // _CHARACTERS_A_STEP)
+                if keeps:
+                    kept[download] = row
                 pace.look()
             elif number % _ROWS_PER_LOOK == 0:
                 pace.look()
             if row.steps:
                 budget.spend(row.steps)
-            found[download] = row
+            rows.append(row)
         if keeps:
-            self._keep(columns, found)
-        return list(found.values())
+            self._drop_others(columns)
+        return rows
 
     def _values(self, columns: Columns, download: Download, before: Row | None) -> list[Any]:
         if columns.needs & Needs.TRACKERS:
@@ -152,13 +154,14 @@ class Rows:
             values[at] = read(download)
         return values
 
-    def _keep(self, columns: Columns, rows: dict[Download, Row]) -> None:
-        if len(rows) < len(columns.rows):          # another view of the same
-            rows = {download: row for download, row in {**columns.rows, **rows}.items() if not download.is_gone}
-        columns.rows = rows
+    def _drop_others(self, columns: Columns) -> None:
+        """Rows of downloads that are gone, and of columns that were asked for before others."""
+        if len(columns.rows) > len(self._downloads):
+            for download in [download for download in columns.rows if download.is_gone]:
+                del columns.rows[download]
         with_rows = [other for other in self._compiled.values() if other.rows and other is not columns]
-        for surplus in with_rows[:1 - MAX_KEPT or None]:
-            surplus.rows = {}
+        for surplus in with_rows[:1 - MAX_KEPT]:
+            let_go(surplus.rows)
 
     @staticmethod
     def _made(context: Context, columns: Columns, aims: Iterable[Aim], count: int) -> list[Value]:
