@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from blobtorrent.config.schema import Settings
 from blobtorrent.config.values import ListenSpec, UnixSpec, rpc_listeners
-from blobtorrent.core.session.commands import NO_ANSWER, Reply
+from blobtorrent.core.session.commands import NO_ANSWER
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.daemon.earlydesk import EarlyDesk
 from blobtorrent.daemon.launch import Launch
@@ -27,7 +27,7 @@ from blobtorrent.interface.rtorrent.restroute import RpcRouter
 from blobtorrent.interface.rtorrent.rules import Rules
 from blobtorrent.interface.rtorrent.server import Door, RpcServer
 from blobtorrent.interface.rtorrent.standby import Standby
-from blobtorrent.model.errors import BlobTorrentError, BugError, ConfigError, Unavailable
+from blobtorrent.model.errors import ConfigError, Unavailable
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.metrics import Registry
 
@@ -81,19 +81,15 @@ class Rpc:
         A line that fails is told. A session of rTorrent that is configured is taken over.
         Raises ConfigError ("config.rtorrent") for lines that fail, if that is wanted, and what `take_over` does.
         """
-        words, done = self._launch.rtorrent, Reply[_Configured]()
+        words = self._launch.rtorrent
 
-        def run(machinery: Machinery) -> None:
+        def run(machinery: Machinery) -> _Configured:
             failures: list[str] = []
-            answer: _Configured | BlobTorrentError = BugError("bug.rtorrent", "it failed; the log has the reason")
-            try:
-                machinery.configure(words.options, words.file, failures.append)
-                session = machinery.session
-                answer = _Configured(failures, Path(session.system.session_folder), Path(session.working.path))
-            finally:
-                done.give(answer)
+            machinery.configure(words.options, words.file, failures.append)
+            session = machinery.session
+            return _Configured(failures, Path(session.system.session_folder), Path(session.working.path))
 
-        self._standby.run_first(run)
+        done = self._standby.run_first(run)
         while not self._launch.signals.is_ending:
             try:
                 configured = done.wait(LOOK_S)

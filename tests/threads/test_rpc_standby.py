@@ -11,6 +11,7 @@ import pytest
 
 from blobtorrent.interface.rtorrent.standby import Standby
 from blobtorrent.interface.rtorrent.trust import Trust
+from blobtorrent.model.errors import BugError
 
 TIMEOUT_S = 5.0
 
@@ -64,14 +65,23 @@ def test_nothing_is_made_until_somebody_asks_and_then_once(stage: Stage) -> None
 
 
 def test_what_a_configuration_needs_is_made_before_there_is_an_engine_and_begins_with_it(stage: Stage) -> None:
-    stage.standby.run_first(lambda machinery: machinery.told.put("configured"))  # type: ignore[attr-defined]
-    assert (stage.heard(), stage.num_made) == ("configured", 1)
+    done = stage.standby.run_first(lambda machinery: "configured")
+    assert (done.wait(TIMEOUT_S), stage.num_made) == ("configured", 1)
     assert stage.machinery.told.empty()
     stage.standby.start()
     assert stage.heard() == "begun"    # nobody asked: schedules and events are followed all the same
     stage.ask("one")
     assert stage.heard() == ("one", Trust.FULL)
     assert stage.num_made == 1
+
+
+def test_who_waits_for_a_configuration_hears_of_a_bug(stage: Stage) -> None:
+    with pytest.raises(BugError):
+        stage.standby.run_first(lambda machinery: 1 / 0).wait(TIMEOUT_S)
+    stage.standby._build = lambda turns: 1 / 0  # type: ignore[assignment,return-value]
+    stage.standby._machinery = None
+    with pytest.raises(BugError):
+        stage.standby.run_first(lambda machinery: 1).wait(TIMEOUT_S)
 
 
 def test_at_the_end_only_what_was_made_is_ended() -> None:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from blobtorrent.core.session.commands import Reply
 from blobtorrent.interface.rtorrent.turns import Turns
+from blobtorrent.model.errors import BugError
 
 if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.context import Trust
     from blobtorrent.interface.rtorrent.exchange import Exchange
     from blobtorrent.interface.rtorrent.service import Machinery
+
+T = TypeVar("T")
 
 
 class Standby:
@@ -31,10 +35,22 @@ class Standby:
 
     # ---- for whoever starts and stops it
 
-    def run_first(self, work: Callable[[Machinery], None]) -> None:
-        """Have the machinery made, and this done with it, while there is no engine. It has begun when this returns."""
+    def run_first(self, work: Callable[[Machinery], T]) -> Reply[T]:
+        """Have the machinery made, and this done with it, while there is no engine. The answer is what that returns, or
+        BugError when it failed.
+        """
+        done: Reply[T] = Reply()
+
+        def run() -> None:
+            answer: T | BugError = BugError("bug.rtorrent", "the commands of rTorrent failed; the log has the reason")
+            try:
+                answer = work(self._made())
+            finally:
+                done.give(answer)
+
         self._run()
-        self.turns.post(lambda: work(self._made()))
+        self.turns.post(run)
+        return done
 
     def start(self) -> None:
         """There is an engine. What was made before is given to it now: schedules and events do not wait for clients."""
