@@ -39,7 +39,7 @@ class FigureCommands:
              "Files and sockets of the daemon."),
             ("network.http.current_open", lambda: self._figure("blobtorrent_tracker_announces_waiting"),
              "Trackers that were asked and have not answered."),
-            ("network.total_handshakes", lambda: self._figure("blobtorrent_handshakes"),
+            ("network.total_handshakes", lambda: self._figure("blobtorrent_handshakes_connections"),
              "Connections that are being made."),
             ("system.files.opened_counter", lambda: self._figure("blobtorrent_files_opened_total"),
              "Files of torrents that were opened."),

@@ -272,7 +272,7 @@ def test_files_and_connections_are_counted_as_the_engine_counts_them() -> None:
     stage = SessionStage()
     stage.engine.exported = {
         "blobtorrent_files_opened_total": {"": 7}, "blobtorrent_files_open": {"": 3},
-        "blobtorrent_files_failed_total": {"": 2}, "blobtorrent_handshakes": {"": 4}}
+        "blobtorrent_files_failed_total": {"": 2}, "blobtorrent_handshakes_connections": {"": 4}}
     names = ("system.files.opened_counter", "system.files.closed_counter", "system.files.failed_counter",
              "network.total_handshakes")
     assert [stage.call(name) for name in names] == [7, 4, 2, 4]
