@@ -38,6 +38,8 @@ class Stage:
         # What builtin handlers use of the commands of the session.
         self.registry.add(action("ui.unfocus_download", lambda download: None, "Does nothing."))
         self.registry.add(Command("file.prioritize_toc", Target.NONE, lambda context, item, args: 0))
+        self.max_file_size = 1 << 39
+        self.registry.add(Command("system.file.max_size", Target.NONE, lambda context, item, args: self.max_file_size))
         self.registry.add(Command("protocol.pex", Target.NONE, lambda context, item, args: 0))
         self.registry.add(Command("system.time", Target.NONE, lambda context, item, args: NOW))
         self.called: list[str] = []

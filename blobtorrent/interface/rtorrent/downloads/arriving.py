@@ -21,10 +21,12 @@ from blobtorrent.interface.rtorrent.context import Aim, Context, Target
 from blobtorrent.interface.rtorrent.downloads.download import CLOSED, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.following import Follower
+from blobtorrent.interface.rtorrent.downloads.getters import USUAL_MAX_FILE_SIZE
 from blobtorrent.interface.rtorrent.downloads.resumedata import Resume, read_resume
+from blobtorrent.interface.rtorrent.downloads.steering import MAX_FILE_SIZE, TOO_LARGE, has_too_large
 from blobtorrent.interface.rtorrent.downloads.trackerrows import switch_off
 from blobtorrent.interface.rtorrent.faults import Fault, failed
-from blobtorrent.interface.rtorrent.values import Value
+from blobtorrent.interface.rtorrent.values import Value, to_number
 from blobtorrent.model.errors import BlobTorrentError, Conflict
 from blobtorrent.runtime.logs import get_logger
 
@@ -189,6 +191,9 @@ class Arrivals:
         resume = None if metainfo is None else read_resume(raw, metainfo)
         custom = {"tied_to_file": source, "loaded_file": source} if source else {}
         custom["state_changed"] = str(int(self._downloads.now()))
+        limit = to_number(context.call("system.file.max_size"))
+        if limit != USUAL_MAX_FILE_SIZE:
+            custom[MAX_FILE_SIZE] = str(limit)
         command = AddTorrent(metainfo, raw=raw, magnet=magnet, start=False, custom=custom,
                              skip_check=resume is not None and resume.is_complete,
                              file_priorities={} if resume is None else resume.priorities)
@@ -248,11 +253,16 @@ class Arrivals:
             self._quietly(lambda: self._downloads.ask(RecheckTorrent(download.info_hash)))
         self._follower.tell(download, "inserted_new")
         if order.start and not download.is_gone and not download.status.is_started:
-            self._quietly(lambda: self._downloads.try_to(StartTorrent(download.info_hash), "torrent.not-stopped"))
+            self._quietly(lambda: self._start(download))
         elif not order.start and download.is_started:
             self._quietly(lambda: self._downloads.try_to(StopTorrent(download.info_hash), "torrent.not-running"))
         self._keep(download)
         self._follower.poll()
+
+    def _start(self, download: Download) -> None:
+        if has_too_large(self._downloads, download):
+            raise failed(TOO_LARGE)
+        self._downloads.try_to(StartTorrent(download.info_hash), "torrent.not-stopped")
 
     def _quietly(self, do: Callable[[], object]) -> None:
         try:

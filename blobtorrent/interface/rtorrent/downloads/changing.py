@@ -11,7 +11,7 @@ from blobtorrent.interface.rtorrent.downloads.download import CLOSED, NORMAL_PRI
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.getters import CONNECTIONS, MAX_SLOTS, UNLIMITED_PEERS
 from blobtorrent.interface.rtorrent.downloads.making import action, command, getter, number_setter, text_setter
-from blobtorrent.interface.rtorrent.downloads.steering import Steering
+from blobtorrent.interface.rtorrent.downloads.steering import MAX_FILE_SIZE, Steering
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value, one_text, to_text
@@ -148,8 +148,9 @@ def _variables(downloads: Downloads) -> Iterator[Command]:
                       echoes=True)
     for key in ("state_changed", "state_counter"):
         yield number_kept(f"d.{key}.set", key, f"Another value of d.{key}.")
-    for key in ("max_file_size", "tracker_numwant"):
-        yield number_kept(f"d.{key}.set", key, "Is kept; nothing goes by it.", is_neutral=True)
+    yield number_kept("d.max_file_size.set", MAX_FILE_SIZE, "Bytes: it is not opened while it has a larger file.")
+    yield number_kept("d.tracker_numwant.set", "tracker_numwant",
+                      "Is kept: trackers are asked for as many peers as trackers.numwant says.", is_neutral=True)
     for key, words in _LIMITS.items():
 
         def limit(download: Download, value: int, key: str = key, words: str = words) -> None:
@@ -207,7 +208,8 @@ def _saving(keep: Callable[[Download], None]) -> Iterator[Command]:
         return 1
 
     for name in ("d.save_full_session", "d.save_resume"):
-        yield command(name, save, "Writes its files into the session folder, for clients that look there.", returns="i8")
+        yield command(name, save, "Writes its files into the session folder, for clients that look there.",
+                      returns="i8")
 
 
 def _links() -> Iterator[Command]:

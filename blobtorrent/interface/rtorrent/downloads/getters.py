@@ -187,8 +187,10 @@ def _limits() -> Iterator[Command]:
     yield number("d.peers_min", lambda download: download.number("peers_min", USUAL_PEERS_MIN), "Peers at least.",
                  is_neutral=True)
     yield number("d.uploads_max", _upload_slots, "Peers that are uploaded to at most.")
+    yield number("d.max_file_size", lambda download: download.number("max_file_size", USUAL_MAX_FILE_SIZE),
+                 "Bytes: it is not opened while it has a larger file.")
     for name, usual in (("uploads_min", 0), ("downloads_max", USUAL_SLOTS), ("downloads_min", 0),
-                        ("max_file_size", USUAL_MAX_FILE_SIZE), ("tracker_numwant", -1)):
+                        ("tracker_numwant", -1)):
         yield number(f"d.{name}", _kept_number(name, usual), "What was said; nothing goes by it.", is_neutral=True)
 
 

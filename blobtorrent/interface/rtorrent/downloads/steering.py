@@ -25,6 +25,8 @@ from blobtorrent.runtime.logs import get_logger
 log = get_logger(__name__)
 
 SHUT = Phase()
+TOO_LARGE = "File exceedes the configured max file size."              # sic
+MAX_FILE_SIZE = "max_file_size"        # the text that a download is kept with
 
 
 class Steering:
@@ -41,6 +43,9 @@ class Steering:
         self._run(download)
 
     def _run(self, download: Download) -> None:
+        if has_too_large(self._downloads, download):
+            download.message = TOO_LARGE   # nobody is told of it otherwise, as in rTorrent
+            return
         download.is_failed = download.is_closing = download.is_resumed = False
         download.message = ""
         self._clear_closed(download)
@@ -73,6 +78,8 @@ class Steering:
         self._follower.catch_up(download)
 
     def open(self, download: Download) -> None:
+        if has_too_large(self._downloads, download):
+            raise failed(TOO_LARGE)
         download.is_open = download.was_opened = True
         download.is_closing = False
         self._follower.catch_up(download)
@@ -180,6 +187,14 @@ class Steering:
             log.warning("a tied file was not deleted", path=path, reason=str(error))
         if not download.is_gone:
             self._downloads.set_texts(download, {"tied_to_file": None})
+
+
+def has_too_large(downloads: Downloads, download: Download) -> bool:
+    """Whether one of its files is larger than they may be."""
+    if not download.has(MAX_FILE_SIZE) or download.status.lacks_metadata:
+        return False
+    limit = download.number(MAX_FILE_SIZE)
+    return any(entry.length > limit for entry in downloads.metainfo(download).files)
 
 
 def is_left_alone(download: Download) -> bool:

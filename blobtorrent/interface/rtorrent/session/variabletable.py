@@ -117,7 +117,7 @@ NEUTRAL = (
     Variable("session.use_lock", Kind.NUMBER, 1, "Whether a lock file tells who uses the session directory.",
              is_neutral=False, is_flag=True),
     Variable("system.file.max_size", Kind.NUMBER, 549755813888,
-             "Largest file size in bytes that a torrent may contain before loading is refused."),
+             "Bytes: what is loaded from now on is not opened while it has a larger file.", is_neutral=False),
     Variable("system.file.split_size", Kind.NUMBER, -1, "Size at which files are split on disk, minus one for never."),
     Variable("system.file.split_suffix", Kind.TEXT, ".part", "Suffix pattern of the parts of split files."),
     *(Variable(f"system.hash.{word}", Kind.NUMBER, 0, f"Of checks: {word}.") for word in _HASHING),

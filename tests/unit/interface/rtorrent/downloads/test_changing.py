@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from blobtorrent.core.session.commands import ChangeTorrent, TorrentChanges
+import pytest
+
+from blobtorrent.core.session.commands import ChangeTorrent, StartTorrent, TorrentChanges
+from blobtorrent.interface.rtorrent.faults import Fault
 from tests.support.rtorrentdownloads import Stage
+from tests.support.rtorrentengine import FIXTURES
 
 
 def test_peers_of_a_download_are_told_of_each_other_as_it_was_said() -> None:
@@ -21,3 +25,20 @@ def test_those_of_a_private_one_never_are() -> None:
     stage.engine.add("delta")
     stage.call("d.peer_exchange.set", stage.only().hash, 1)
     assert not any(isinstance(command, ChangeTorrent) for command in stage.engine.asked)
+
+
+def test_one_with_a_file_that_is_too_large_is_loaded_but_not_opened() -> None:
+    stage = Stage()
+    stage.max_file_size = 1000
+    raw = (FIXTURES / "alpha.torrent").read_bytes().decode("utf-8", "surrogateescape")
+    stage.call("load.raw_start", "", raw)
+    digits = stage.only().hash
+    assert stage.call("d.max_file_size", digits) == 1000 and stage.call("d.is_open", digits) == 0
+    with pytest.raises(Fault, match="File exceedes the configured max file size."):
+        stage.call("d.open", digits)
+    stage.call("d.start", digits)
+    assert "max file size" in str(stage.call("d.message", digits))
+    assert not any(isinstance(command, StartTorrent) for command in stage.engine.asked)
+    stage.call("d.max_file_size.set", digits, 1 << 30)
+    stage.call("d.start", digits)
+    assert stage.call("d.is_open", digits) == 1
