@@ -87,7 +87,8 @@ class Door:
     def measure(self, registry: Registry) -> None:
         """Have the thread's figures exported."""
         self._loop.measure(registry)
-        registry.gauge("blobtorrent_handshakes_connections", "Connections to peers that are being made.", lambda: len(self._visits))
+        registry.gauge("blobtorrent_handshakes_connections", "Connections to peers that are being made.",
+                       lambda: len(self._visits))
 
     @property
     def heart(self) -> Heart:
