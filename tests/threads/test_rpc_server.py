@@ -225,7 +225,8 @@ def test_python_s_own_client_is_answered():
 @pytest.mark.parametrize(("method", "path", "headers", "status"), [
     ("GET", "/RPC2", {}, 405), ("POST", "/other", {}, 404), ("POST", "/RPC2", {"Host": "evil.example"}, 421),
     ("POST", "/RPC2", {"Origin": "http://evil.example"}, 403), ("POST", "/", {}, 200), ("POST", "/RPC2/", {}, 200),
-    ("POST", "/RPC2", {"Content-Type": "text/plain"}, 415), ("POST", "/RPC2", {"Content-Type": ""}, 415),
+    ("POST", "/RPC2", {"Content-Type": "text/plain"}, 415), ("POST", "/RPC2", {"Content-Type": ""}, 200),
+    ("POST", "/RPC2", {"Content-Type": "", "Origin": "http://evil.example"}, 403),
     ("POST", "/RPC2", {"Content-Type": "Application/X-WWW-Form-Urlencoded; a=b"}, 415), ("HEAD", "/RPC2", {}, 405),
     ("POST", "/RPC2", {"Transfer-Encoding": "chunked"}, 411), ("POST", "/RPC2", {"Sec-Fetch-Site": "same-site"}, 403),
     ("POST", "/RPC2", {"Untrusted_Connection": "yes"}, 400), ("POST", "/RPC2", {"Content-Type": "image/png"}, 415),

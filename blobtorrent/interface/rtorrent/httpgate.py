@@ -14,8 +14,9 @@ from blobtorrent.interface.rest.http import Head, Refused
 
 PATHS = frozenset((("RPC2",), ("RPC2", ""), ("",)))
 
-# What a form or script of any page may send without asking first, and what has no type at all.
-_TYPES_OF_PAGES = frozenset(("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"))
+# What a form of any page sends without asking first. No type at all is what some programs send, FlexGet for one: forms
+# always have one, and scripts of pages say where they are from.
+_TYPES_OF_FORMS = frozenset(("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"))
 
 KnownToken = Callable[[bytes], "Grant | None"]
 
@@ -32,7 +33,7 @@ class RpcGate(Gate):
             raise Refused(404, "rpc.no-path", "only /RPC2 is here")
         if head.method != "POST":
             raise Refused(405, "rest.bad-method", "POST a call", (("Allow", "POST"),))
-        if head.content_type.partition(";")[0].strip().lower() in _TYPES_OF_PAGES:
+        if head.content_type.partition(";")[0].strip().lower() in _TYPES_OF_FORMS:
             raise Refused(415, "rpc.bad-type", "say that it is text/xml or application/json in Content-Type")
         if not self._wants_token:
             return super().identify(head, caller._replace(is_trusted=True), now)
