@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import xmlrpc.client
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tests.support.payload import Sample, make_sample
 from tests.support.peers.program import free_port, wait_until
 from tests.support.peers.rcdaemon import PATIENCE_S, RcDaemon
 from tests.support.peers.rtorrent import scgi_call
+from tests.support.rpc import framed, read_all
 
 EXIT_CONFIG = 78
 # As the service manager does it; a process has its number before it becomes the daemon.
@@ -108,6 +110,24 @@ def test_the_way_of_traffic_is_that_of_the_configuration_and_it_is_told_where_it
                 "dht.enabled": False, "pex.enabled": False}
         assert settings_of(daemon, "--sources", *said) == {
             name: {"value": value, "source": "the configuration of rTorrent"} for name, value in said.items()}
+
+
+def test_a_port_that_a_configuration_opens_is_trusted_when_the_settings_say_so(tmp_path: Path) -> None:
+    ports = free_port(), free_port()
+    lines = [f"network.scgi.open_port = {port}" for port in ports]
+    with RcDaemon(tmp_path, lines=lines, settings=f"[rtorrent]\ntrusted = ['127.0.0.1:{ports[0]}']\n") as daemon:
+        assert daemon.failed_lines() == []
+        trusted, other = (captured(port) for port in ports)
+    assert "<string>ran" in trusted
+    assert "rtorrent.trusted" in other and "ran" not in other
+
+
+def captured(port: int) -> str:
+    """The answer to who has a program run over SCGI."""
+    body = xmlrpc.client.dumps(("", "echo", "ran"), "execute.capture").encode()
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as link:
+        link.sendall(framed(body))
+        return read_all(link).decode()
 
 
 def settings_of(daemon: RcDaemon, *words: str) -> dict[str, Any]:
