@@ -20,6 +20,7 @@ pytestmark = pytest.mark.interop
 
 PATIENCE_S = 30.0
 KB, MB = 1 << 10, 1 << 20
+SETTINGS = ("Bandwidth", "Connectivity", "Resources", "User Interface", "Disk Usage", "About")
 FILES = [("a/one.bin", 900_000), ("two.bin", 700_000), ("three.txt", 4_000)]
 
 
@@ -119,12 +120,12 @@ def test_tags_are_set_and_taken_away(stage: FloodStage) -> None:
     page.choose(sample.info_hash, "Set Tags")
     page.page.write(".modal input[name=tags]", "naïve & co,50%")
     page.confirm("Set Tags")
-    wait_until(lambda: stage.of(sample, "d.custom1") == "na%C3%AFve%20%26%20co,50%25", PATIENCE_S, "the tags")
+    stage.wait_of(sample, "d.custom1", "na%C3%AFve%20%26%20co,50%25")
     page.page.wait_for(lambda: {"50%", "naïve & co"} <= set(page.tag_filters()), "the tags in the list")
     page.choose(sample.info_hash, "Set Tags")
     page.page.write(".modal input[name=tags]", "")
     page.confirm("Set Tags")
-    wait_until(lambda: stage.of(sample, "d.custom1") == "", PATIENCE_S, "no tags")
+    stage.wait_of(sample, "d.custom1", "")
     page.page.wait_for(lambda: not {"50%", "naïve & co"} & set(page.tag_filters()), "no tags in the list")
 
 
@@ -134,7 +135,7 @@ def test_the_priority_of_a_torrent_changes_with_each_click(stage: FloodStage) ->
     page.open_menu(sample.info_hash)
     for wanted in (3, 0, 1, 2):
         page.choose_from_menu("Priority")
-        wait_until(lambda wanted=wanted: stage.of(sample, "d.priority") == wanted, PATIENCE_S, f"priority {wanted}")
+        stage.wait_of(sample, "d.priority", wanted)
     page.leave_menu()
 
 
@@ -147,9 +148,9 @@ def test_a_file_that_is_not_wanted_is_not_downloaded_before_it_is(stage: FloodSt
     with page.details(sample.info_hash):
         page.choose_tab("Files")
         page.click_priority("two.bin")                     # from normal to high
-        wait_until(lambda: stage.rpc("f.priority", f"{sample.info_hash.hex()}:f1") == 2, PATIENCE_S, "high")
+        stage.wait_rpc("f.priority", f"{sample.info_hash.hex()}:f1", value=2)
         page.click_priority("two.bin")                     # and to none at all
-        wait_until(lambda: stage.rpc("f.priority", f"{sample.info_hash.hex()}:f1") == 0, PATIENCE_S, "none")
+        stage.wait_rpc("f.priority", f"{sample.info_hash.hex()}:f1", value=0)
         page.picture("priorities")
     page.choose(sample.info_hash, "Start")
     status = stage.box.wait_until(sample, lambda status: status["done_bytes"] == 5 * PIECE, "what is wanted")
@@ -171,7 +172,7 @@ def test_a_torrent_is_moved_with_its_files(stage: FloodStage) -> None:
     page.page.write(".modal input[name=destination]", str(new))
     page.page.click(".modal__header")
     page.confirm("Set Location")
-    wait_until(lambda: stage.of(sample, "d.directory") == str(new / "on the move"), PATIENCE_S, "the move")
+    stage.wait_of(sample, "d.directory", str(new / "on the move"))
     page.choose(sample.info_hash, "Start")                 # Flood forgets that when it has just seen it stop
     page.wait_state(sample.info_hash, "seeding")
     assert sample.differences(new) == [] and not (old / "on the move").exists()
@@ -244,10 +245,10 @@ def test_sequential_download_and_initial_seeding_are_switched_on_and_off(stage: 
     page.open_menu(sample.info_hash)
     for is_on in (True, False):
         page.choose_from_menu("Sequential")
-        wait_until(lambda is_on=is_on: stage.box.status(sample)["sequential"] is is_on, PATIENCE_S, "sequential")
+        stage.wait_of(sample, "d.down.sequential", int(is_on))
+        assert stage.box.status(sample)["sequential"] is is_on
         page.choose_from_menu("Initial Seeding")
-        mode = "initial_seed" if is_on else "seed"
-        wait_until(lambda mode=mode: stage.of(sample, "d.connection_seed") == mode, PATIENCE_S, mode)
+        stage.wait_of(sample, "d.connection_seed", "initial_seed" if is_on else "seed")
     page.leave_menu()
 
 
@@ -272,6 +273,7 @@ def test_content_that_is_said_to_be_complete_is_believed(stage: FloodStage) -> N
     page.add_file(sample.torrent, folder, is_complete=True)
     page.wait_state(sample.info_hash, "seeding")
     assert (stage.of(sample, "d.down.total"), stage.of(sample, "d.complete")) == (0, 1)
+    page.page.wait_for(lambda: page.facts(sample.info_hash)["percent"] == 100, "all of it")
 
 
 def test_a_torrent_is_made_of_a_folder_and_seeded(stage: FloodStage) -> None:
@@ -285,6 +287,7 @@ def test_a_torrent_is_made_of_a_folder_and_seeded(stage: FloodStage) -> None:
     page.page.wait_for(lambda: "made here" in page.names(), "the torrent in the list")
     (hash_,) = (one for one in stage.rpc("download_list") if stage.rpc("d.name", one) == "made here")
     page.wait_state(bytes.fromhex(hash_), "seeding")
+    page.page.wait_for(lambda: page.facts(bytes.fromhex(hash_))["percent"] == 100, "all of it")
     assert stage.rpc("d.complete", hash_) == 1 and stage.rpc("d.size_bytes", hash_) == 256_000
 
 
@@ -292,7 +295,7 @@ def test_every_page_of_the_settings_opens_and_what_is_changed_is_what_the_daemon
     page = stage.page
     elsewhere = stage.box.downloads / "by default"
     with page.settings():
-        for number, tab in enumerate(("Bandwidth", "Connectivity", "Resources", "User Interface", "Disk Usage", "About")):
+        for number, tab in enumerate(SETTINGS):
             page.choose_tab(tab)
             page.picture(f"settings-{number}")
         page.choose_tab("Bandwidth")

@@ -15,6 +15,7 @@ from tests.support.floodpage import FloodPage
 from tests.support.payload import KIB, Sample, make_sample, with_tracker
 from tests.support.peers.flood import Flood
 from tests.support.peers.magnets import LibtorrentMagnet
+from tests.support.peers.program import wait_until
 from tests.support.peers.rtorrent import scgi_call
 from tests.support.peers.seedbox import Seedbox
 from tests.support.peers.tracker import ListTracker
@@ -29,6 +30,7 @@ allow_loopback = true
 MENU = (
     "start", "stop", "remove", "checkHash", "reannounce", "setTaxonomy", "move", "setTrackers", "torrentDetails",
     "downloadContents", "downloadMetainfo", "generateMagnet", "setInitialSeeding", "setSequential", "setPriority")
+PATIENCE_S = 30.0
 PIECE = 64 * KIB
 _TROUBLE = re.compile(r" (ERROR|CRITICAL) |Traceback")
 
@@ -103,6 +105,12 @@ class FloodStage:
 
     def of(self, sample: Sample, command: str, *words: str) -> Any:
         return self.rpc(command, sample.info_hash.hex().upper(), *words)
+
+    def wait_rpc(self, command: str, *words: str, value: Any) -> None:
+        wait_until(lambda: self.rpc(command, *words) == value, PATIENCE_S, f"{command} to be {value!r}")
+
+    def wait_of(self, sample: Sample, command: str, value: Any) -> None:
+        self.wait_rpc(command, sample.info_hash.hex().upper(), value=value)
 
     def setting(self, section: str, key: str) -> Any:
         """A value that the daemon goes by, whoever asked for it."""
