@@ -9,7 +9,7 @@ from functools import cached_property
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.model.metainfo import FileEntry
+from blobtorrent.model.metainfo import FileEntry, Shape
 from blobtorrent.model.status import FileStatus
 
 FIRST, LAST = "files.first", "files.last"                  # texts: numbers of files whose ends are preferred
@@ -24,7 +24,7 @@ class FileRows:
         self.download = download
 
     def __len__(self) -> int:
-        return self.downloads.shape(self.download).num_files
+        return self._shape.num_files
 
     @cached_property
     def _statuses(self) -> Sequence[FileStatus]:
@@ -43,9 +43,13 @@ class FileRows:
             return Bitfield(self.download.num_pieces)
         return Bitfield.from_wire(status.pieces_wire, status.num_pieces)
 
-    @property
+    @cached_property
     def _is_meta(self) -> bool:
         return self.download.status.lacks_metadata
+
+    @cached_property
+    def _shape(self) -> Shape:
+        return self.downloads.shape(self.download)
 
     def number(self, index: int) -> int:
         """How the engine counts it."""
@@ -56,7 +60,7 @@ class FileRows:
         if self._is_meta:
             return (self.download.name,)
         path = self._statuses[index].path
-        return path[1:] if self.downloads.shape(self.download).is_multi_file and len(path) > 1 else path
+        return path[1:] if self._shape.is_multi_file and len(path) > 1 else path
 
     def path_on_disk(self, index: int) -> str:
         """Empty until the download was opened."""
@@ -73,7 +77,7 @@ class FileRows:
 
     def pieces(self, index: int) -> range:
         """Those that hold any of it; of an empty file none, from where it would begin."""
-        entry, length = self._entries[index], self.downloads.shape(self.download).piece_length
+        entry, length = self._entries[index], self._shape.piece_length
         first = entry.offset // length
         if not entry.length:
             return range(first, first)
@@ -82,9 +86,7 @@ class FileRows:
     def num_done(self, index: int) -> int:
         """Pieces of it that are here."""
         pieces = self.pieces(index)
-        if self._have.is_full:
-            return len(pieces)
-        return sum(piece in self._have for piece in pieces)
+        return (self._have.mask >> pieces.start & (1 << len(pieces)) - 1).bit_count()
 
     def priority(self, index: int) -> int:
         if self._is_meta:

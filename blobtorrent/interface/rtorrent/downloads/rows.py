@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -26,6 +26,7 @@ KEPT_S = 60.0                          # after the list was asked for last
 _CELLS_A_STEP = 4                      # of columns that need no interpreter
 _CHARACTERS_A_STEP = 256
 _ROWS_PER_LOOK = 16                    # that are as they were
+_MADE_PER_LOOK = 4                     # of few columns, mostly
 
 _Key = tuple[Target, Trust, tuple[str, ...]]
 
@@ -77,14 +78,14 @@ class Rows:
         if columns.needs & Needs.TRACKERS:
             self._downloads.look_at_trackers(members)
         if not columns.are_compiled:
-            return self._made(context, columns, (Aim(Target.DOWNLOAD, download) for download in members), len(members))
+            return self._made(context, columns, Target.DOWNLOAD, members)
         _spend(context, len(members) * len(texts))
         return self._kept(context, columns, members)
 
     def of_aims(self, context: Context, texts: Sequence[Value], target: Target, items: Sequence[Any]) -> list[Value]:
         """A row for each of what is in a download. Raises Fault."""
         columns = self._columns(context, texts, target)
-        return self._made(context, columns, (Aim(target, item) for item in items), len(items))
+        return self._made(context, columns, target, items)
 
     def next_due_s(self) -> float | None:
         """When rows are to be forgotten."""
@@ -164,21 +165,26 @@ class Rows:
             let_go(surplus.rows)
 
     @staticmethod
-    def _made(context: Context, columns: Columns, aims: Iterable[Aim], count: int) -> list[Value]:
+    def _made(context: Context, columns: Columns, target: Target, items: Sequence[Any]) -> list[Value]:
         """With those columns run that need it."""
-        context.budget.grant(count * 4 * len(columns.texts))
-        _spend(context, count * (len(columns.texts)))
-        pace, budget = Pace(), context.budget
-        cells = list(zip(columns.reads, columns.texts))
+        num_cells = len(items) * len(columns.texts)
+        context.budget.grant(4 * num_cells)
+        _spend(context, num_cells)
+        pace, budget, reads = Pace(), context.budget, columns.reads
+        cells = list(zip(reads, columns.texts))
         rows: list[Value] = []
-        for aim in aims:
-            here, item = context.at(aim), aim.item
-            values = [_cell(here, text) if read is None else read(item) for read, text in cells]
+        for number, item in enumerate(items):
+            if columns.are_compiled:
+                values = [read(item) for read in reads]                # type: ignore[misc]
+            else:
+                here = context.at(Aim(target, item))
+                values = [_cell(here, text) if read is None else read(item) for read, text in cells]
             length = _length(values)
             if length > _CHARACTERS_A_STEP:
                 budget.spend(length // _CHARACTERS_A_STEP)
             rows.append(values)
-            pace.look()
+            if not columns.are_compiled or number % _MADE_PER_LOOK == 0:
+                pace.look()
         return rows
 
 
