@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import re
 import socket
 import threading
@@ -33,6 +34,7 @@ Step = dict[str, Any]
 PEER = re.compile(":p(2D6C[0-9A-F]{36})")                  # one that was connected
 TRACKER = "127.0.0.1:6969"
 FOLDER_OF_16, PORT_OF_16 = "/srv/bt/c/", "51403"
+USER = "1000\n1000\n"                # its number and those of its groups, a line each
 INTERVAL_S = 1800
 ACTION_S = 0.3
 TRANSFER_S = 60.0
@@ -128,7 +130,7 @@ def stage(path: Path, on: str) -> Iterator[dict[str, Server]]:
 
         def open_one() -> Server:
             server = stack.enter_context(fresh(on, version))
-            server.stands_for = {**server.stands_for, TRACKER: tracker.address}
+            server.stands_for = {**server.stands_for, TRACKER: tracker.address, USER: _user()}
             return server
 
         server = open_one()
@@ -149,6 +151,11 @@ def stage(path: Path, on: str) -> Iterator[dict[str, Server]]:
         if path.name == "rutorrent.jsonl":
             _do_as_flood_did(server)
         yield {"": server}
+
+
+def _user() -> str:
+    groups = dict.fromkeys((os.getgid(), *os.getgroups()))
+    return f"{os.getuid()}\n{' '.join(map(str, groups))}\n"
 
 
 def _do_as_flood_did(server: Server) -> None:
@@ -208,4 +215,4 @@ def _loose_paths(name: str, params: Any, pattern: re.Pattern[str]) -> Iterator[s
 
 # While two daemons exchange data, these are never the same twice.
 _MOVING = re.compile(
-    rf"{TIMES.pattern}|^d\.(bytes_done|completed_chunks|left_bytes|bitfield|chunks_seen)$|^p\.|throttle|open_sockets")
+    rf"{TIMES.pattern}|^d\.down\.(rate|total)$|^d\.(bytes_done|completed_chunks|left_bytes|bitfield|chunks_seen)$|^p\.|throttle|open_sockets")

@@ -1,31 +1,39 @@
-"""The scenarios of rTorrent 0.9.8, replayed on a daemon of ours that was started with rTorrent's own configuration."""
+"""All recordings of rTorrent, replayed on daemons of ours that were started with rTorrent's own configuration."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.rtorrent.recorded import GOLDEN
-from tests.rtorrent.replay import Report, replay_file
+from tests.rtorrent.replay import ENOUGH, JOBS, Report, recordings, replay_file
+from tests.rtorrent.stages import MODERN
 
-# Answers that differ without a reason in tests/rtorrent/reasons.py: there may be fewer, never more.
-OPEN = {
-    "builtin_views": 1, "client_crossseed": 1, "expressions": 1, "ip_filter": 2, "limits": 8, "load_glob": 3,
-    "load_status_cache": 1, "ratio_groups": 2, "settings": 2, "throttles": 1, "trackers": 2,
-}
+Reports = dict[Path, "Future[Report]"]
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("scenarios/*.jsonl")), ids=lambda path: path.stem)
-def test_a_scenario_goes_as_recorded(path: Path) -> None:
-    report = replay_file(path, "blobtorrent")
-    assert report.num_unexplained <= OPEN.get(path.stem, 0), told(report)
+@pytest.fixture(scope="module")
+def reports() -> Iterator[Reports]:
+    with ThreadPoolExecutor(JOBS) as pool:
+        found = {path: pool.submit(replay_file, path, "blobtorrent") for path in longest_first()}
+        yield found
+        for report in found.values():
+            report.cancel()
 
 
-def test_raw_requests_are_answered_as_recorded() -> None:
-    report = replay_file(GOLDEN / "transport.json", "blobtorrent")
-    assert report.compared > 20 and not report.num_unexplained, told(report)
+def longest_first() -> list[Path]:
+    return sorted(recordings(), key=lambda path: -path.stat().st_size)
 
 
-def told(report: Report) -> str:
-    return "\n".join(f"{found.place}: {found.what}" for found in report.differences if not found.reason)
+@pytest.mark.parametrize("path", recordings(), ids=lambda path: path.name)
+def test_whatever_is_answered_in_another_way_has_a_reason(path: Path, reports: Reports) -> None:
+    report = reports[path].result()
+    assert report.compared and not report.num_unexplained, report.told()
+
+
+def test_99_of_100_answers_are_those_of_the_version_that_is_claimed(reports: Reports) -> None:
+    found = [report.result() for path, report in reports.items() if MODERN not in path.name]
+    same, compared = sum(report.num_same for report in found), sum(report.compared for report in found)
+    assert compared > 2700 and same >= ENOUGH * compared, "\n".join(report.told(with_reasons=True) for report in found)

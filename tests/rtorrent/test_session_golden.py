@@ -50,28 +50,10 @@ VOLATILE = {
 # By scenario and line: why ours answers something else.
 DIFFERENCES = {
     ("getters", "execute", '["", "true"]'): SLOTLESS,
-    ("getters", "ratio.min.set", '["", "abc"]'): SLOTLESS,
     ("getters", "throttle.up.max", '["", "slowup"]'): "it was made before the recording began",
     ("throttles", "upload_rate", '["", 8]'): SLOTLESS,
-    ("settings", "group.seeding.ratio.max.set", '["", 400]'): SLOTLESS,
-    ("settings", "group.seeding.ratio.max.set", '["", "400"]'): SLOTLESS,
-    ("settings", "group.seeding.ratio.max.set", '["", {"$i8": 300}]'): SLOTLESS,
-    ("settings", "group.seeding.ratio.max", '[""]'): SLOTLESS,
     ("throttles", "throttle.global_up.max_rate", '[""]'): SLOTLESS,
     ("settings", "directory", f'["", "{ROOT}/a/dl"]'): SLOTLESS,
-    ("settings", "ratio.min.set", '["", 150]'): SLOTLESS,
-    ("settings", "ratio.min.set", '["", "150"]'): SLOTLESS,
-    ("settings", "ratio.min.set", '["", {"$i8": 200}]'): SLOTLESS,
-    ("settings", "ratio.min", '[""]'): SLOTLESS,
-    ("ratio_groups", "ratio.min.set", '["", 200]'): SLOTLESS,
-    ("ratio_groups", "group.rg_0.ratio.min.set", '["", 101]'): SLOTLESS,
-    ("ratio_groups", "group.rg_0.ratio.max.set", '["", 300]'): SLOTLESS,
-    ("ratio_groups", "group.rg_0.ratio.upload.set", '["", "1M"]'): SLOTLESS,
-    ("ratio_groups", "group.rg_0.ratio.min", '[""]'): SLOTLESS,
-    ("ratio_groups", "group2.rg_0.ratio.min", '[""]'): SLOTLESS,
-    ("ratio_groups", "group.rg_0.ratio.upload", '[""]'): SLOTLESS,
-    ("ip_filter", "ip_tables.add_address", '["", "tb1", "192.0.2.1", "unwanted"]'): "rTorrent 0.9.8 takes no verdict",
-    ("ip_filter", "ip_tables.get", '["", "tb1", "192.0.2.1"]'): "rTorrent 0.9.8 takes no verdict",
 }
 
 

@@ -21,13 +21,14 @@ DELTA = "1DBD3AC1307681FDF86DA0337DF4764ED1AC3DEE"
 ECHO = "379198BFDB66140E37B7FFDD2D35E337B5715D1D"
 FOXTROT = "5339763DCFCA6A79D5EE1CC5DCDE7667E4708227"
 
-# Answers that tell of rates, of the machine or of another program: their types are compared. `d.ratio`, too, and how
-# often a tracker that is not there was asked.
+# Answers that tell of rates and counts, of the machine (limits that go by its memory, too) or of another program:
+# their types are compared.
 TIMES = re.compile(
     r"^(d\.free_diskspace|d\.local_id(_html)?|d\.message|d\.peers_accounted|d\.ratio|d\.up\.(rate|total)"
     r"|f\.last_touched|p\.(client_version|id_html|up_rate|up_total|multicall|options_str)|pieces\.memory\.block_count"
     r"|system\.(hostname|pid|time|time_seconds|time_usec)|system\.files\.\w+_counter|convert\.elapsed_time"
-    r"|t\.failed_counter|throttle\.global_(up|down)\.(rate|total)|network\.open_sockets)$")
+    r"|t\.failed_counter|throttle\.global_(up|down)\.(rate|total)|network\.(max_)?open_sockets|pieces\.memory\.max"
+    r"|pieces\.stats_(not_)?preloaded)$")
 
 FILES = {
     "alpha.bin": ("alpha", 300000), "delta/readme.txt": ("delta1", 100), "delta/video.mkv": ("delta2", 150000),
@@ -133,8 +134,9 @@ def _wait_for_tracker(server: Server, hash_: str) -> None:
     end_s = time.monotonic() + READY_S
     while time.monotonic() < end_s:
         call(server.dial, "d.tracker_announce", [hash_])
-        rows = call(server.dial, "t.multicall", [hash_, "", "t.success_counter="])["v"]
-        if any(row["v"][0]["v"] for row in rows):
+        rows = [[cell["v"] for cell in row["v"]] for row in call(
+            server.dial, "t.multicall", [hash_, "", "t.success_counter=", "t.is_busy="])["v"]]
+        if any(successes for successes, _ in rows) and not any(is_busy for _, is_busy in rows):
             return
         time.sleep(1.0)
     raise RuntimeError(f"no tracker of {hash_} has answered")

@@ -31,7 +31,7 @@ from blobtorrent.runtime.pacing import Pace
 
 MULTICALL: Final = "system.multicall"
 
-# Those that take no target in 0.9.8, and an empty one in 0.16: both are meant alike here.
+# Those that take no target in 0.9.8, and an empty one in 0.16. Most may be called either way, whatever is claimed.
 WITHOUT_TARGET: Final = frozenset((
     "execute", "execute_throw", "execute_nothrow", "execute_raw", "execute_raw_nothrow", "execute_capture",
     "execute_capture_nothrow", "schedule", "schedule_remove", "upload_rate", "download_rate", "ratio.enable",
@@ -43,14 +43,20 @@ WITHOUT_TARGET: Final = frozenset((
 
 _OF_GROUP: Final = re.compile(r"group\..+\.(view|ratio\.(min|max|upload))(\.set)?")
 
+# Of these, those to which no client sends an empty target unless 0.16 is claimed: before, it was one argument too many.
+_EXACT: Final = re.compile(r"(to_|ratio\.|group\.).+")
+
 _MANY = "  (A '*' at the end would avoid this failure)"
 _TYPE_NUMBERS: Final = {"i8": 10, "double": 2, "dateTime.iso8601": 3, "nil": 9, "ex:nil": 9}
 
 
 class Calls:
-    """`aim_of(text)` finds the target that a request names: HASH, HASH:fN, HASH:tN or HASH:pID. Raises Fault."""
+    """`aim_of(text)` finds the target that a request names: HASH, HASH:fN, HASH:tN or HASH:pID. Raises Fault.
+    `is_modern`: rTorrent 0.16 or later is claimed.
+    """
 
-    def __init__(self, interpreter: Interpreter, aim_of: Callable[[str], Aim]) -> None:
+    def __init__(self, interpreter: Interpreter, aim_of: Callable[[str], Aim], *, is_modern: bool = False) -> None:
+        self._is_modern = is_modern
         self._interpreter = interpreter
         self._aim_of = aim_of
         self._library: dict[str, Callable[[Sequence[Raw]], Value]] = {
@@ -101,7 +107,8 @@ class Calls:
     ) -> Value:
         aim = NOTHING
         if name in WITHOUT_TARGET or _OF_GROUP.fullmatch(name):
-            if params and params[0] == "":
+            is_dropped = self._is_modern or accept is not None or not _EXACT.fullmatch(name)
+            if is_dropped and params and params[0] == "":
                 params = params[1:]
         elif params:
             target, params = params[0], params[1:]

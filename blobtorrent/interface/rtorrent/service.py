@@ -28,6 +28,7 @@ from blobtorrent.interface.rtorrent.session.sessionlock import SessionLock
 from blobtorrent.interface.rtorrent.session.system import Claims
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.turns import Turns
+from blobtorrent.interface.rtorrent.xmlanswer import is_modern
 from blobtorrent.network.policy import binding_of
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.metrics import Registry as Metrics
@@ -95,7 +96,8 @@ class Machinery:
         self.downloads.events()
         self.session.finish(self.interpreter)
         self.registry.close_own()
-        self._calls = Calls(self.interpreter, self.downloads.aiming.read)
+        self._calls = Calls(
+            self.interpreter, self.downloads.aiming.read, is_modern=is_modern(around.claims.client_version))
 
     def configure(self, options: Sequence[str], file: Path | None, report: Callable[[str], None]) -> None:
         """Run the `options` and the lines of a file, before `begin`. `report` is told what fails, a line each. What is

@@ -96,6 +96,11 @@ class Download:
         if self.unsaved:
             self.unsaved = {key: text for key, text in self.unsaved.items() if status.custom.get(key) != text}
 
+    def end_check(self) -> None:
+        """A check has ended, however long it took."""
+        self.is_rechecking = False
+        self.is_checked = self.is_open
+
     # ---- texts
 
     def text(self, key: str, default: str = "") -> str:

@@ -164,6 +164,8 @@ class Follower:
             self._finish(download)
         elif isinstance(event, StateChanged):
             self._downloads.forget_trackers(event.info_hash)
+            if event.old == "checking" and download.status.state != "checking":
+                download.end_check()   # which may have been over before anybody looked
             if event.new == "error" and event.old == "checking":
                 self.tell(download, "hash_failed")
             if event.new in _RUNNING or event.new == "checking" or event.new == download.status.state:
