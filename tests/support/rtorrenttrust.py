@@ -7,6 +7,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+from blobtorrent.core.session.commands import AddTorrent
 from blobtorrent.interface.rtorrent import aliases
 from blobtorrent.interface.rtorrent.calls import Calls
 from blobtorrent.interface.rtorrent.commands import arithmetic, conversions, language, methods, texts
@@ -23,12 +24,22 @@ from blobtorrent.interface.rtorrent.registry import Command, Registry
 from blobtorrent.interface.rtorrent.session.catalogue import SessionCommands
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.values import Value
+from blobtorrent.model.errors import Invalid
 from blobtorrent.runtime.bus import EventBus
 from tests.support.rtorrentengine import FakeEngine
 from tests.support.rtorrentsession import PlayedEngine
 
 CANARY = "canary"
 DAY_S = 86_400.0
+
+
+class _Engine(FakeEngine):
+    """One that takes no magnet links."""
+
+    def _answer(self, command: Any) -> Any:
+        if isinstance(command, AddTorrent) and command.metainfo is None:
+            raise Invalid("torrent.no-magnets", "no magnet links")
+        return super()._answer(command)
 
 
 class TrustStage:
@@ -40,7 +51,7 @@ class TrustStage:
         self.doing = ""
         self.registry = Registry()
         self.interpreter = Interpreter(self.registry, lambda text: None)
-        self.engine = FakeEngine()
+        self.engine = _Engine()
         self.session = SessionCommands(PlayedEngine(), folder="", wall=lambda: 1_700_000_000.0, now=lambda: self.now_s)
         self.side = DownloadSide(self.engine, EventBus(), self.interpreter, wake=lambda: None,
                                  fetch=lambda url, then: None, keep=lambda download: None)
@@ -56,9 +67,10 @@ class TrustStage:
         self.calls = Calls(self.interpreter, self.side.aiming.read)
         self._to_come = ["foxtrot", "echo", "delta", "charlie", "bravo"]
         self.interpreter.context(Trust.FULL).call("view.add", ["mine"])
-        self._restock()
+        self.restock()
 
-    def _restock(self) -> None:
+    def restock(self) -> None:
+        """What was erased comes again."""
         if not self.side.downloads.all():
             self.engine.add("alpha")
             self.side.downloads.refresh()
@@ -78,7 +90,7 @@ class TrustStage:
 
     def call(self, command: Command, args: Sequence[Value], trust: Trust) -> None:
         """Whatever comes of it. What it erases comes again."""
-        self._restock()
+        self.restock()
         context = self.interpreter.context(trust)
         if command.target in self.aims():
             context = context.at(self.aims()[command.target])
