@@ -20,6 +20,7 @@ from blobtorrent.interface.rtorrent.faults import (
     too_large,
     undefined_method,
 )
+from blobtorrent.interface.rtorrent.jsonreader import SLICE_CHARS, JsonReader, decoded, skip_blanks
 from blobtorrent.interface.rtorrent.values import MAX_ANSWER_BYTES, Call, Row, Value
 from blobtorrent.runtime.pacing import Pace, paced_batches
 
@@ -35,7 +36,6 @@ MAX_DEPTH = 64                         # lists and maps in each other
 
 _ROWS_AT_ONCE = 8
 _MAX_DIGITS = 40                       # of a number; thousands of them take forever to convert
-_BLANKS = re.compile(r"[ \t\n\r]*")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SEPARATORS: Final = (b",", b":", b"[")
 _PLAIN: Final = frozenset((str, int))
@@ -73,14 +73,14 @@ def parse_request(body: bytes) -> Batch:
     if _num_values(body) > MAX_VALUES:
         raise Rejected(INVALID_REQUEST, f"invalid request: more than {MAX_VALUES} values")
     try:
-        text = body.decode()
+        text = decoded(body)
     except UnicodeDecodeError as error:
         raise _parse_error(
             error.start, body, "syntax error while parsing value - invalid string: ill-formed UTF-8 byte"
         ) from None
-    start = _skip(text, 0)
+    start = skip_blanks(text, 0)
     if not text.startswith("[", start):
-        document, end = _value_at(text, start)
+        document, end = _value_at(JsonReader(text, _DECODER), text, start)
         _expect_end(text, end)
         return Batch((read_call(document),), is_list=False)
     entries = tuple(_entry(document) for document in _entries(text, start + 1) if isinstance(document, dict))
@@ -108,6 +108,8 @@ def read_call(document: Any) -> JsonCall:
 def render_answer(value: Value, id_: Id, room: int = MAX_ANSWER_BYTES) -> tuple[bytes, ...]:
     """The object that answers with `value`. Raises Fault when it has much more than `room` bytes."""
     head = f'{{"id":{_dump(id_)},"jsonrpc":"2.0","result":'
+    if isinstance(value, str):
+        return _rendered_text(head, value, room)
     if not isinstance(value, list):
         whole = _encode(f"{head}{_dump(_plain(value))}}}")
         if len(whole) > room + len(head):
@@ -124,6 +126,20 @@ def render_answer(value: Value, id_: Id, room: int = MAX_ANSWER_BYTES) -> tuple[
         if room < 0:
             raise too_large()
     parts.append(b"]}")
+    return tuple(parts)
+
+
+def _rendered_text(head: str, text: str, room: int) -> tuple[bytes, ...]:
+    """The same for a text, which may be long."""
+    pace = Pace()
+    parts = [_encode(head + '"')]
+    for start in range(0, len(text), SLICE_CHARS):
+        parts.append(_encode(_dump(text[start:start + SLICE_CHARS])[1:-1]))
+        room -= len(parts[-1])
+        if room < 0:
+            raise too_large()
+        pace.look()
+    parts.append(b'"}')
     return tuple(parts)
 
 
@@ -171,22 +187,22 @@ def _num_values(body: bytes) -> int:
 
 def _entries(text: str, position: int) -> Iterator[Any]:
     """The elements of the list that has been opened before `position`. Raises Rejected."""
-    pace = Pace()
-    position = _skip(text, position)
+    pace, reader = Pace(), JsonReader(text, _DECODER)
+    position = skip_blanks(text, position)
     if text.startswith("]", position):
         _expect_end(text, position + 1)
         raise Rejected(INVALID_REQUEST, "invalid request: empty batch")
     while True:
-        document, position = _value_at(text, position)
+        document, position = _value_at(reader, text, position)
         yield document
         pace.look()
-        position = _skip(text, position)
+        position = skip_blanks(text, position)
         if text.startswith("]", position):
             _expect_end(text, position + 1)
             return
         if not text.startswith(",", position):
             raise _parse_error(position, text, "syntax error while parsing array - expected ']'")
-        position = _skip(text, position + 1)
+        position = skip_blanks(text, position + 1)
 
 
 def _entry(document: dict[str, Any]) -> JsonCall | Rejected:
@@ -236,23 +252,19 @@ def _type_name(value: Any) -> str:
 
 def _is_broken(text: str) -> bool:
     """Half of a pair of surrogates was escaped in it."""
-    return not text.isascii() and _SURROGATES.search(text) is not None
-
-
-def _skip(text: str, position: int) -> int:
-    found = _BLANKS.match(text, position)
-    return found.end() if found is not None else position
+    return not text.isascii() and any(
+        _SURROGATES.search(text, start, start + SLICE_CHARS) for start in range(0, len(text), SLICE_CHARS))
 
 
 def _expect_end(text: str, position: int) -> None:
-    position = _skip(text, position)
+    position = skip_blanks(text, position)
     if position < len(text):
         raise _parse_error(position, text, "syntax error while parsing value - unexpected text; expected end of input")
 
 
-def _value_at(text: str, position: int) -> tuple[Any, int]:
+def _value_at(reader: JsonReader, text: str, position: int) -> tuple[Any, int]:
     try:
-        return _DECODER.raw_decode(text, position)
+        return reader.value(position)
     except json.JSONDecodeError as error:
         raise _parse_error(error.pos, text, f"syntax error while parsing value - {_reason(error)}") from None
     except ValueError as error:

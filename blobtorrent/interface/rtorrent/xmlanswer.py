@@ -143,7 +143,7 @@ class _Writer:
             data = base64.b64encode(value.encode("utf-8", "surrogateescape")).decode("ascii")
             self.put(f"<value><base64>{data}</base64></value>")
         elif isinstance(value, str):
-            self.put(f"<value><string>{escaped(value)}</string></value>")
+            self._text(value)
         elif isinstance(value, Call):
             self._array([value.name, *value.args])
         elif isinstance(value, list):
@@ -154,6 +154,17 @@ class _Writer:
             self.struct(value)
         else:
             self.put(self._formats[type(value)] % value)
+
+    def _text(self, text: str) -> None:
+        if len(text) <= _PART_CHARS:
+            self.put(f"<value><string>{escaped(text)}</string></value>")
+            return
+        self.put("<value><string>")
+        text = text.partition("\0")[0]
+        for start in range(0, len(text), _PART_CHARS):
+            self.put(escaped(text[start:start + _PART_CHARS]))
+            self._pace.look()
+        self.put("</string></value>")
 
     def _array(self, values: Sequence[Value]) -> None:
         if not values:

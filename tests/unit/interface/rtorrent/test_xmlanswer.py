@@ -106,3 +106,10 @@ def test_the_fault_of_one_call_among_many_is_told_as_its_generation_does(code, w
     failure = FaultStruct(Fault(code, words))
     assert f"<i4>{code}</i4>" in text([failure]) and words in text([failure])
     assert of_16 in text([failure], V0_16)
+
+
+def test_a_long_text_is_written_as_a_short_one_is():
+    text = "<&> é\ud83d\x01" * 30_000
+    whole = b"".join(render_answer(text))
+    assert whole == b"".join(render_answer("@")).replace(b"@", "&lt;&amp;&gt; é\ufffd".encode() * 30_000)
+    assert b"".join(render_answer("x" * 100_000 + "\0" + "y" * 100_000)).count(b"y") == 0
