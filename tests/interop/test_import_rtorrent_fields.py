@@ -26,6 +26,7 @@ HALF = 500_000                         # bytes of the incomplete one that are ri
 LINK = f"magnet:?xt=urn:btih:{'ab' * 20}&dn=some&tr={NO_TRACKER}"
 LINK_NAME = "AB" * 20
 GROUPS = ("throttle.up = slow, 10", "view.add = rat_0")
+OFF = "".join(f"[{section}]\nenabled = false\n" for section in ("dht", "pex", "lsd"))       # as with rTorrent
 RECORDED = Path(__file__).parents[1] / "rtorrent" / "golden" / "getters.jsonl"
 
 NO_GETTERS = {"d.close.directly", "d.custom.set", "d.initialize_logs", "d.resume", "d.start", "d.tracker.insert"}
@@ -150,7 +151,7 @@ def _upper(sample: Sample) -> str:
 
 def test_clients_of_rtorrent_see_the_same(left: Left, tmp_path: Path) -> None:
     before = fingerprint(left.session), fingerprint(left.home / "content")
-    box = Seedbox(tmp_path / "box", settings="[dht]\nenabled = false\n[lsd]\nenabled = false\n")
+    box = Seedbox(tmp_path / "box", settings=OFF)
     done = run("import", "rtorrent", left.session, "--state-dir", box.state, "--json")
     assert done.returncode == 0, done.stderr
     with box:
