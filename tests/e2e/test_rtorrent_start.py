@@ -139,6 +139,19 @@ def settings_of(daemon: RcDaemon, *words: str) -> dict[str, Any]:
     return found
 
 
+def test_what_a_killed_daemon_left_behind_is_in_nobodys_way(tmp_path: Path, short: str) -> None:
+    session, own = tmp_path / "session", Path(short) / "own.sock"
+    lines = [f"session.path.set = {session}", f"network.scgi.open_local = {own}"]
+    with RcDaemon(tmp_path, "--strict", lines=lines, socket=own) as daemon:
+        daemon.send_signal(signal.SIGKILL)
+        daemon.wait(PATIENCE_S)
+        left = (session / "rtorrent.lock").read_text()
+    assert own.is_socket()
+    with RcDaemon(tmp_path, "--strict", lines=lines, socket=own) as daemon:
+        assert daemon.ask("session.path") == f"{session}/"
+        assert (session / "rtorrent.lock").read_text() != left
+
+
 @pytest.mark.parametrize("log", ["", "[log]\nfile = 'daemon.log'\n"])
 def test_what_fails_is_told_with_its_place_and_the_start_goes_on(tmp_path: Path, log: str) -> None:
     lines = ["# a comment", "nosuch = 1", "throttle.max_uploads.set = 9", "cat=a b", "throttle.max_uploads.set = \\",
