@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.peers.flood import command
 from tests.support.source import ROOT
 from tests.support.tools import require_tool
 
@@ -46,6 +47,14 @@ def test_a_unit_with_a_misspelt_line_is_told(tmp_path: Path) -> None:
     unit.write_text(unit.read_text().replace("PrivateTmp=", "PrivateTemp="))
     with pytest.raises(AssertionError, match="PrivateTemp"):
         analyze(tmp_path, "verify", "--man=no", unit)
+
+
+@pytest.mark.interop
+def test_flood_knows_the_options_that_the_units_give_it() -> None:
+    told = subprocess.run([*command(), "--help"], capture_output=True, text=True, timeout=PATIENCE_S, check=True).stdout
+    known = set(re.findall(r"--[a-z]+", told))
+    for unit in FLOOD.glob("*.service"):
+        assert set(re.findall(r"--[a-z]+", unit.read_text().partition("ExecStart=")[2].partition("\n")[0])) <= known
 
 
 def test_flood_is_reached_from_this_machine_only() -> None:

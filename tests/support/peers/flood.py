@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.peers.client import LOOPBACK
-from tests.support.peers.nodejs import MODULES
+from tests.support.peers.nodejs import MODULES, require_node
 from tests.support.peers.program import Program, free_port, listens, wait_until
-from tests.support.tools import require_folder, require_tool
+from tests.support.tools import require_folder
 
 START_TIMEOUT_S = 60.0
 CALL_TIMEOUT_S = 30.0
+OLDEST_NODE = 20
 _POLL_MS = 500                         # how often it asks, instead of every two seconds
+
+
+def command() -> list[str]:
+    """The words that start it, without options."""
+    require_folder(MODULES / "flood", "tests/run installs it")
+    return [require_node(OLDEST_NODE), str(MODULES / "flood" / "dist" / "index.js")]
 
 
 class Flood(Program):
@@ -23,13 +30,11 @@ class Flood(Program):
     """
 
     def __init__(self, folder: Path, rpc_socket: Path | None = None) -> None:
-        node = require_tool("node")
-        require_folder(MODULES / "flood", "tests/run installs it")
         folder.mkdir()
         self._port = free_port()
         self.url = f"http://{LOOPBACK}:{self._port}/"
         super().__init__(
-            [node, MODULES / "flood" / "dist" / "index.js", "--host", LOOPBACK, "--port", str(self._port),
+            [*command(), "--host", LOOPBACK, "--port", str(self._port),
              "--rundir", folder, "--clientpoll", str(_POLL_MS), "--disable-rate-limit",
              *(("--auth", "none", "--rtsocket", rpc_socket) if rpc_socket else ())],
             home=folder, environment={"NODE_ENV": "production"})
