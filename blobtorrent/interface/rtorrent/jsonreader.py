@@ -92,6 +92,8 @@ class JsonReader:
         if self._text.startswith("]", position):
             return items, position + 1
         while True:
+            together, position = self._several(position)
+            items += together
             item, position = self.value(position, depth)
             items.append(item)
             position = skip_blanks(self._text, position)
@@ -99,6 +101,20 @@ class JsonReader:
                 return items, position + 1
             position = self._behind(",", position)
             self._pace.look()
+
+    def _several(self, position: int) -> tuple[list[Any], int]:
+        """Elements of a list that fit into a window with the commas behind them, none if that cannot be told, and where
+        the next one begins."""
+        window = self._text[position:position + WINDOW_CHARS]
+        cut = window.rfind(",")
+        if cut > 0:
+            try:
+                items, end = self._decoder.raw_decode(f"[{window[:cut]}]")
+            except (ValueError, RecursionError):
+                return [], position
+            if items and end == cut + 2:                   # what is cut in two is no list
+                return items, skip_blanks(self._text, position + cut + 1)
+        return [], position
 
     def _map(self, position: int, depth: int) -> tuple[dict[str, Any], int]:
         members: dict[str, Any] = {}
