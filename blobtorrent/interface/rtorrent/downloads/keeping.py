@@ -48,13 +48,13 @@ class SessionFolder:
         self.downloads: Downloads | None = None            # set by whoever knows them
         self._missing: deque[Download] = deque()
         self._changed: dict[Download, None] = {}
+        self._written: dict[Download, int] = {}            # the figures that were written last
         self._due_s: float | None = None
         self._round_s: float | None = None
 
     def commands(self) -> Iterator[Command]:
         def save(_context: Context, _item: object, _args: Sequence[Value]) -> Value:
-            for download in self.downloads or ():
-                self.note_change(download)
+            self._note_figures(is_for_all=True)
             self._due_s = self._due_s and self._elapsed()
             return None
 
@@ -70,6 +70,7 @@ class SessionFolder:
     def _write_beside(self, download: Download) -> None:
         downloads = self.downloads
         if downloads is not None and not download.status.lacks_metadata:
+            self._written[download] = _figures(download)
             self._write(download, ".rtorrent", lambda one: sessionfiles.wanted_file(downloads, one))
             self._write(download, ".libtorrent_resume", lambda one: sessionfiles.progress_file(downloads, one))
 
@@ -106,6 +107,12 @@ class SessionFolder:
             self._due_s = self._due_s or now + SETTLE_S
             self._round_s = self._round_s or now + ROUND_S
 
+    def _note_figures(self, *, is_for_all: bool = False) -> None:
+        """Those that are not as they were written, as far as they are active."""
+        for download in self.downloads or ():
+            if (is_for_all or download.is_active) and self._written.get(download) != _figures(download):
+                self.note_change(download)
+
     def next_due_s(self) -> float | None:
         """When `run_due` has something to do; None: never, as it is now."""
         return min((due_s for due_s in (self._due_s, self._round_s) if due_s is not None), default=None)
@@ -114,9 +121,7 @@ class SessionFolder:
         now = self._elapsed()
         if self._round_s is not None and self._round_s <= now:
             self._round_s = now + ROUND_S
-            for download in self.downloads or ():
-                if download.is_active:
-                    self.note_change(download)
+            self._note_figures()
         if self._due_s is not None and self._due_s <= now:
             for _ in range(DOWNLOADS_AT_ONCE):
                 self._write_next()
@@ -124,9 +129,7 @@ class SessionFolder:
 
     def end(self) -> None:
         """Write what is left to be written, as far as there is time."""
-        for download in self.downloads or ():
-            if download.is_active:
-                self.note_change(download)
+        self._note_figures()
         end_s = self._elapsed() + END_S
         while self._changed and self._elapsed() < end_s:
             self._write_next()
@@ -157,6 +160,7 @@ class SessionFolder:
 
     def drop(self, download: Download) -> None:
         """It was erased: what rTorrent once kept of it goes, too."""
+        self._written.pop(download, None)
         folder = self._path()
         for ending in _ENDINGS if folder else ():
             try:
@@ -176,3 +180,11 @@ class SessionFolder:
             self.drop(download)
         elif name in _TOLD:
             self.note_change(download)
+
+
+def _figures(download: Download) -> int:
+    """Another number when something else is to be written, apart from files and trackers."""
+    status = download.status
+    return hash((
+        status.uploaded_bytes, status.downloaded_bytes, status.done_bytes, status.is_started, status.priority,
+        download.own_path, download.is_complete, tuple(sorted(download.texts.items()))))

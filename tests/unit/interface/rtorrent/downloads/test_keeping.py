@@ -90,6 +90,27 @@ def test_what_rtorrent_keeps_beside_is_written_some_time_after_a_change(tmp_path
     assert folder.next_due_s() == 100.0 + ROUND_S
 
 
+def test_what_is_as_it_was_written_is_not_written_again(tmp_path: Path) -> None:
+    stage = Stage()
+    for name in NAMES:
+        stage.engine.add(name)
+    clock, folder = kept(stage, tmp_path)
+    save = next(command for command in folder.commands() if command.name == "session.save")
+
+    def saved() -> int:
+        for path in tmp_path.iterdir():
+            path.unlink()
+        save.run(stage.interpreter.context(), None, ())
+        while (due_s := folder.next_due_s()) is not None and due_s - clock.now_s <= SETTLE_S:
+            clock.now_s += SETTLE_S
+            folder.run_due()
+        return len(list(tmp_path.glob("*.rtorrent")))
+
+    assert (saved(), saved()) == (len(NAMES), 0)
+    stage.side.downloads.set_texts(stage.side.downloads.all()[0], {"custom1": "another"})
+    assert saved() == 1
+
+
 def test_what_is_left_is_written_at_the_end(tmp_path: Path) -> None:
     stage = Stage()
     for name in NAMES:
