@@ -39,6 +39,7 @@ class PeerStatus(NamedTuple):
     downloaded_bytes: int
     uploaded_bytes: int
     is_denied: bool = False            # its owner wants nothing sent to it
+    reserved: bytes = bytes(8)         # what it can do, as it said first (BEP 3)
 
     @property
     def flags(self) -> str:

@@ -103,7 +103,8 @@ def _peer() -> PeerStatus:
         client="libTorrent 0.13.8.0", source="tracker", transport="tcp", is_encrypted=False, is_incoming=False,
         connected_s=1.0, am_choking=False, am_interested=False, peer_choking=False, peer_interested=True,
         is_optimistic=False, is_snubbed=False, is_seed=False, pieces_had=0, progress=0.0, blocks_asked=0,
-        upload_queue_bytes=0, down_bytes_per_s=0, up_bytes_per_s=1092, downloaded_bytes=0, uploaded_bytes=32768)
+        upload_queue_bytes=0, down_bytes_per_s=0, up_bytes_per_s=1092, downloaded_bytes=0, uploaded_bytes=32768,
+        reserved=bytes.fromhex("0000000000100000"))
 
 
 def cases() -> list[Any]:

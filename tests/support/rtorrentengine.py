@@ -134,7 +134,7 @@ class FakeEngine:
             self.publish(status._replace(
                 custom=wishes.custom, priority=wishes.priority, upload_slots=wishes.upload_slots,
                 max_peers=wishes.max_peers, is_sequential=wishes.is_sequential,
-                exchanges_peers=wishes.exchanges_peers))
+                exchanges_peers=wishes.exchanges_peers, group=wishes.group))
         elif isinstance(command, StartTorrent):
             state = "seeding" if status.is_finished else "downloading"
             self.publish(status._replace(state=state, is_started=True, held_by=""))

@@ -81,9 +81,8 @@ def _said(wanted: Wanted, notes: list[str]) -> Wishes:
     custom = {**wanted.custom, **wanted.said}
     if wanted.views:
         custom["views"] = ",".join(wanted.views)
-    if wanted.throttle:
-        custom["throttle_name"] = wanted.throttle
-    return Wishes(labels=usable_labels(wanted.labels, notes), priority=wanted.priority - USUAL_PRIORITY, custom=custom)
+    return Wishes(labels=usable_labels(wanted.labels, notes), group=wanted.throttle,
+                  priority=wanted.priority - USUAL_PRIORITY, custom=custom)
 
 
 def _wishes(metainfo: Metainfo, wanted: Wanted, progress: Progress | None, notes: list[str]) -> Wishes:

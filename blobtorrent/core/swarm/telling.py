@@ -81,4 +81,5 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         downloaded_bytes=link.down.total,
         uploaded_bytes=link.up.total,
         is_denied=link.is_denied,
+        reserved=link.greeting.reserved,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-from blobtorrent.core.session.commands import TorrentChanges
+from blobtorrent.core.session.commands import RESET, TorrentChanges
 from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.downloads.download import CLOSED, NORMAL_PRIORITY, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
@@ -95,9 +95,9 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
     def throttle(download: Download, name: str) -> None:
         if download.is_active:
             raise failed("Cannot set throttle on active download.")
-        downloads.set_texts(download, {"throttle_name": name or None})
+        downloads.change(download, TorrentChanges(group=name or RESET))
 
-    yield text_setter("d.throttle_name.set", throttle, "Its throttle; not while it is active.")
+    yield text_setter("d.throttle_name.set", throttle, "The throttle that limits it; not while it is active.")
 
     def state(download: Download, value: int) -> None:
         if bool(value) != download.is_started and not download.status.is_started:
@@ -198,7 +198,9 @@ def _variables(downloads: Downloads) -> Iterator[Command]:
 
 def _text_getter(name: str, key: str, usual: str = "") -> Command:
 
-    return getter(name, lambda download: download.text(key, usual), "What was said.", returns="string", is_neutral=True)
+    return getter(name, lambda download: download.text(key, usual),
+                      "What was said; nothing goes by it: there is one way of choosing peers.", returns="string",
+                      is_neutral=True)
 
 
 def _saving(keep: Callable[[Download], None]) -> Iterator[Command]:

@@ -62,7 +62,7 @@ def _states() -> Iterator[Command]:
     yield flag("d.is_not_partially_done", lambda download: not download.is_complete, "Whether something is missing.")
     yield flag("d.is_pex_active", lambda download: True, "Whether peers may tell of others.", is_neutral=True)
     yield flag("d.accepting_seeders", lambda download: download.number("accepting_seeders", 1),
-               "What was said about seeds.", is_neutral=True)
+               "What was said; seeds are treated like all peers.", is_neutral=True)
     yield flag("d.down.sequential", attrgetter("status.is_sequential"),
                "Whether pieces are fetched in their order.")
 
@@ -161,7 +161,7 @@ def _texts(downloads: Downloads) -> Iterator[Command]:
     yield getter("d.message", message, "What went wrong last.", returns="string",
                  needs=Needs.STATE | Needs.TRACKERS)
     yield text("d.priority_str", lambda download: PRIORITY_NAMES[download.priority], "Its priority in a word.")
-    yield text("d.throttle_name", lambda download: download.text("throttle_name"), "Its throttle; empty: the usual.")
+    yield text("d.throttle_name", attrgetter("status.group"), "The throttle that limits it; empty: none.")
     for key in ("tied_to_file", "loaded_file"):
         yield text(f"d.{key}", _kept_text(key), "The .torrent file that it was loaded from.")
         yield from real_paths(f"d.{key}", _kept_text(key))

@@ -11,7 +11,7 @@ from blobtorrent.interface.rtorrent.downloads.aiming import Aiming, PeerAim
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.making import action, command, getter, number_setter
-from blobtorrent.interface.rtorrent.faults import failed, wrong_type
+from blobtorrent.interface.rtorrent.faults import Fault, failed, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value, one_text, to_text
 from blobtorrent.model.address import Endpoint, parse_endpoint
@@ -19,7 +19,7 @@ from blobtorrent.model.details import PeerStatus, PeerTreatment
 from blobtorrent.model.errors import FormatError
 
 USUAL_PORT = 6881
-OPTIONS = "0000000000100000"           # the reserved bytes of a peer that speaks extensions (BEP 10)
+PREFERRED = 64                         # the verdict of ipv4_filter.get
 
 
 def id_html(peer_id: bytes) -> str:
@@ -41,7 +41,7 @@ def commands(downloads: Downloads) -> Iterator[Command]:
     yield text("p.client_version", lambda peer: peer.client, "Its program, as far as its name tells.")
     yield text("p.id", lambda peer: peer.peer_id.hex().upper(), "Its name: 40 digits, as targets have them.")
     yield text("p.id_html", lambda peer: id_html(peer.peer_id), "Its name, percent-encoded.")
-    yield text("p.options_str", lambda peer: OPTIONS, "What it can do, as far as rTorrent looks.", is_neutral=True)
+    yield text("p.options_str", lambda peer: peer.reserved.hex().upper(), "What it can do: its reserved bytes.")
     yield number("p.port", lambda peer: peer.port, "Its port.")
     yield number("p.completed_percent", lambda peer: 100 * peer.progress, "How much of the torrent it has.")
     yield number("p.up_rate", lambda peer: peer.up_bytes_per_s, "Bytes a second to it.")
@@ -54,11 +54,19 @@ def commands(downloads: Downloads) -> Iterator[Command]:
     for name in ("p.is_snubbed", "p.snubbed"):
         yield number(name, lambda peer: peer.is_snubbed or peer.is_denied,
                      "Whether it sends nothing of what it was asked for, or is to be sent nothing.")
-    for name, doc in (("p.is_preferred", "Whether a list of addresses prefers it."),
-                      ("p.is_unwanted", "Whether a list of addresses does not want it."),
-                      ("p.banned", "Whether it is banned: those that are have no connection."),
-                      ("p.peer_rate", "What it downloads from all; nobody counts that.")):
-        yield number(name, lambda peer: 0, doc, is_neutral=True)
+    for name, doc in (("p.is_unwanted", "Whether ipv4_filter does not want it: such a one has no connection."),
+                      ("p.banned", "Whether it is banned: such a one has no connection.")):
+        yield number(name, lambda peer: 0, doc)
+    yield number("p.peer_rate", lambda peer: 0, "What it downloads from all; nobody counts that.", is_neutral=True)
+
+    def is_preferred(context: Context, aim: PeerAim, _args: Sequence[Value]) -> Value:
+        try:
+            return int(context.call("ipv4_filter.get", [aim.peer.host]) == PREFERRED)
+        except Fault:                  # nothing is said of its address
+            return 0
+
+    yield command("p.is_preferred", is_preferred, "Whether ipv4_filter prefers it.", target=Target.PEER, returns="i8"
+                  )._replace(is_safe=True)
 
     def peer_total(aim: PeerAim) -> int:
         return int(aim.peer.progress * aim.download.size_bytes)

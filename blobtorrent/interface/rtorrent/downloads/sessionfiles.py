@@ -28,7 +28,7 @@ def wanted_file(downloads: Downloads, download: Download) -> bytes:
         custom={key: text for key, text in download.texts.items() if key in _NUMBERED or key.startswith(FIELD)},
         said={**said, **{name: str(number) for name, number in numbers.items()}},
         views=tuple(download.views),
-        throttle=download.text("throttle_name"),
+        throttle=download.status.group,
         uploaded_bytes=status.uploaded_bytes,
         downloaded_bytes=status.downloaded_bytes,
         started_at=numbers["timestamp.started"],

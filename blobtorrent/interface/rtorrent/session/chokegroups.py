@@ -16,6 +16,7 @@ from blobtorrent.interface.rtorrent.values import Value, one_text, parse_number,
 CATEGORY: Final = "choke_group"
 UNLIMITED: Final = -1
 MAX_GROUPS: Final = 256
+_WHY: Final = "Groups are names: slots are those of each torrent."
 _COUNTS: Final = ("queued", "rate", "total", "unchoked")
 _HEURISTICS: Final = {"up": CHOKE_UP, "down": CHOKE_DOWN}
 
@@ -53,7 +54,7 @@ class ChokeGroups:
     def _neutral(
         self, name: str, run: Callable[[Context, Any, Sequence[Value]], Value], doc: str, returns: str = "none"
     ) -> Command:
-        return command(name, run, doc, returns=returns, category=CATEGORY, is_neutral=True)
+        return command(name, run, f"{doc} {_WHY}", returns=returns, category=CATEGORY, is_neutral=True)
 
     def _field(self, name: str, words: Sequence[str] | None, returns: str) -> Iterator[Command]:
         def read(_context: Context, _item: Any, args: Sequence[Value]) -> Value:

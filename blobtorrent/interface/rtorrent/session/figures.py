@@ -27,6 +27,12 @@ _NEUTRAL: Final = (
     ("throttle.max_unchoked_uploads", 0, "Most peers that may be sent to at the same time."),
 )
 
+_WHY: Final = {
+    "pieces": "Nobody counts that: the kernel reads ahead, and writes behind.",
+    "system": "Descriptors are not shared out among kinds.",
+    "throttle": "Slots are those of each torrent.",
+}
+
 
 class FigureCommands:
     def __init__(self, engine: SessionEngine) -> None:
@@ -63,7 +69,8 @@ class FigureCommands:
         for name, answer, doc in real:
             yield getter(name, answer, doc, category=category_of(name))
         for name, value, doc in _NEUTRAL:
-            yield getter(name, _constant(value), doc, category=category_of(name), is_neutral=True)
+            why = _WHY.get(name.partition(".")[0], "")
+            yield getter(name, _constant(value), f"{doc} {why}", category=category_of(name), is_neutral=True)
 
     def _figure(self, name: str, label: str | None = None) -> int:
         figures = self._engine.figures(name)

@@ -16,6 +16,10 @@ HIGH: Final = 3                        # the highest priority of a torrent
 _LOOK: Final = "close_low_diskspace.look"
 
 
+def _nothing(_context: Context, _item: Any, _args: Sequence[Value]) -> Value:
+    return None
+
+
 class Housekeeping:
     """Also knows which view a screen would show. Owned by the interpreter's thread."""
 
@@ -32,21 +36,25 @@ class Housekeeping:
         for word, doc in (("enable", "Uses"), ("disable", "Stops using")):
             yield command(f"trackers.{word}", partial(_all_trackers, f"t.{word}="), category="trackers",
                           doc=f"{doc} all trackers of all torrents.")
-        yield command("throttle.ip", lambda _context, _item, _args: None, "NAME, FROM, TO: does nothing.",
+        yield command("throttle.ip", _nothing,
+                      "NAME, FROM, TO: does nothing: limits are those of torrents, not of addresses.",
                       category="throttle", is_neutral=True)
         for word in ("added", "removed", "update"):
-            yield command(f"scheduler.simple.{word}", lambda _context, _item, _args: None, "Does nothing.",
-                          category="scheduler", target=Target.DOWNLOAD, is_neutral=True)
-        yield command("ui.current_view", lambda _context, _item, _args: self._view, "The view a screen would show.",
-                      returns="string", category="ui", is_neutral=True)
+            yield command(f"scheduler.simple.{word}", _nothing,
+                          "Does nothing: the queue of the daemon's settings says how many run.", category="scheduler",
+                          target=Target.DOWNLOAD, is_neutral=True)
+        yield command("ui.current_view", lambda _context, _item, _args: self._view,
+                      "The view that a screen would show; there is none.", returns="string", category="ui",
+                      is_neutral=True)
         yield command("ui.current_view.set", self._show, "VIEW: chooses it; one that does not exist is passed over.",
                       category="ui", is_neutral=True)
-        yield command("ui.unfocus_download", lambda _context, _item, _args: None, "Does nothing.", category="ui",
+        yield command("ui.unfocus_download", _nothing,
+                      "Does nothing: there is no screen.", category="ui",
                       target=Target.DOWNLOAD, is_neutral=True)
         for name in ("ui.input.history.clear", "ui.status.throttle.down.set", "ui.status.throttle.up.set",
                      "system.sockets.adjust_alloc"):
-            yield command(name, lambda _context, _item, _args: None, "Does nothing.", category=name.partition(".")[0],
-                          is_neutral=True)
+            yield command(name, _nothing, "Does nothing: there is no screen, and descriptors are not shared out.",
+                          category=name.partition(".")[0], is_neutral=True)
 
     def _show(self, context: Context, _item: Any, args: Sequence[Value]) -> Value:
         name = one_text(args)

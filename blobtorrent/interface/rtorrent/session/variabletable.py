@@ -33,7 +33,7 @@ _SOCKETS = ("files", "http", "internal", "rpc")
 _BOUNDS = (("max_alloc", 1_000_000, "most descriptors, at the next recompute."),
            ("min_alloc", 0, "descriptors that it is sure of, at the next recompute."))
 
-NEUTRAL = (
+_ROWS = (
     Variable("dht.override_port", Kind.NUMBER, 0, "Port announced instead of the real DHT port.", answers=False),
     Variable("dht.port", Kind.NUMBER, 6881, "UDP port of the DHT node."),
     Variable("dht.throttle.name", Kind.TEXT, "", "Name of the throttle used for DHT traffic.", answers=False),
@@ -159,3 +159,52 @@ NEUTRAL = (
     Variable("ui.throttle.global.step.small", Kind.NUMBER, 5, "Small step in KiB of the throttle keys."),
     Variable("ui.torrent_list.layout", Kind.TEXT, "full", "Layout of the screen list: full or compact."),
 )
+
+# Why nothing goes by them, by how their names begin.
+_WHY = (
+    ("dht.throttle.", "Its traffic is not limited."),
+    ("dht.", "It is at the port that peers reach us at."),
+    ("file.prioritize_toc", "Pieces are wanted as much as their files are, not more at their ends."),
+    ("keys.", "There is no screen."),
+    ("log.", "Handshakes are in the daemon's own log."),
+    ("magnet.", "It is kept with the daemon's state."),
+    ("network.bind_address.", "network.bind_address is for both kinds."),
+    ("network.block.", "network.bind_address and the settings say which way connections take."),
+    ("network.http.", "The daemon's settings say how HTTP is asked, and certificates are always verified."),
+    ("network.listen.", "The daemon chooses it."),
+    ("network.local_address", "Trackers are asked from our own address, and see it."),
+    ("network.local_port", "Trackers are told the port that peers reach us at."),
+    ("network.max_open_files", "A share of the descriptors that the system grants is used."),
+    ("network.prefer.", "Peers are dialled at the address that they are known by."),
+    ("network.receive_buffer.", "The kernel adjusts it by itself."),
+    ("network.send_buffer.", "The kernel adjusts it by itself."),
+    ("network.scgi.dont_route", "Where it listens says who can reach it."),
+    ("network.scgi.", "Answers are compressed for those who ask for it."),
+    ("pieces.preload.", "The kernel reads ahead."),
+    ("pieces.sync.", "storage.sync of the daemon's settings says when."),
+    ("protocol.choke_heuristics.", "There is one way, which suits both."),
+    ("protocol.connection.", "What a torrent has says what it does."),
+    ("scheduler.", "The queue of the daemon's settings says how many run."),
+    ("session.", "All that changes is saved at once."),
+    ("system.file.", "Files are never split."),
+    ("system.files.advise_random", "The daemon advises the kernel as it sees fit."),
+    ("system.files.", "storage.sync of the daemon's settings says when."),
+    ("system.hash.", "Checks take their turns by themselves."),
+    ("system.sockets.", "Descriptors are not shared out among kinds."),
+    ("throttle.max_downloads", "There are slots for sending only."),
+    ("throttle.min_downloads", "There are slots for sending only."),
+    ("throttle.max_peers.", "throttle.max_peers.normal is for both."),
+    ("throttle.max_uploads.", "Slots are those of each torrent: throttle.max_uploads."),
+    ("throttle.min_uploads", "No torrent is promised any."),
+    ("throttle.min_peers.", "Peers are looked for as long as there is room."),
+    ("trackers.delay_scrape", "Scrapes take their turns by themselves."),
+    ("ui.", "There is no screen."),
+)
+
+
+def _with_reason(row: Variable) -> Variable:
+    why = next((why for beginning, why in _WHY if row.name.startswith(beginning)), "")
+    return row._replace(doc=f"{row.doc} {why}") if row.is_neutral and why else row
+
+
+NEUTRAL = tuple(map(_with_reason, _ROWS))

@@ -197,7 +197,7 @@ def test_labels_custom_fields_views_and_throttle_are_kept() -> None:
     result = imported(WANTED._replace(custom=custom, views=("v", "w"), throttle="slow", priority=0))
     wishes = result.record.wishes
     assert (wishes.labels, wishes.priority) == (("a",), -2)
-    assert wishes.custom == {**custom, "views": "v,w", "throttle_name": "slow"}
+    assert wishes.custom == {**custom, "views": "v,w"} and wishes.group == "slow"
     assert result.notes == ("a label of it is no text for a label",)
 
 

@@ -42,3 +42,13 @@ def test_one_with_a_file_that_is_too_large_is_loaded_but_not_opened() -> None:
     stage.call("d.max_file_size.set", digits, 1 << 30)
     stage.call("d.start", digits)
     assert stage.call("d.is_open", digits) == 1
+
+
+def test_a_throttle_is_the_group_of_the_engine_that_limits_it() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("foxtrot")
+    digits = stage.only().hash
+    stage.call("d.throttle_name.set", digits, "slow")
+    assert stage.engine.status(info_hash).group == "slow" and stage.call("d.throttle_name", digits) == "slow"
+    stage.call("d.throttle_name.set", digits, "")
+    assert stage.engine.status(info_hash).group == ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from blobtorrent.core.session.commands import HandlePeer
+from blobtorrent.interface.rtorrent.context import Target
+from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.details import PeerStatus, PeerTreatment
 from tests.support.rtorrentdownloads import Stage
@@ -47,3 +49,12 @@ def test_one_that_is_connected_is_not_banned(stage: Stage) -> None:
 def test_one_that_is_sent_nothing_is_snubbed(stage: Stage) -> None:
     stage.engine.peers[stage.only().info_hash] = (PEER._replace(is_denied=True),)
     assert stage.call("p.snubbed", target(stage)) == stage.call("p.is_snubbed", target(stage)) == 1
+
+
+def test_what_one_can_do_and_what_is_thought_of_its_address_is_told(stage: Stage) -> None:
+    stage.engine.peers[stage.only().info_hash] = (PEER._replace(reserved=bytes.fromhex("0000000000100005")),)
+    assert stage.call("p.options_str", target(stage)) == "0000000000100005"
+    assert stage.call("p.is_preferred", target(stage)) == 0
+    stage.registry.add(Command(
+        "ipv4_filter.get", Target.NONE, lambda context, item, args: 32 + 32 * (PEER.host in args)))
+    assert stage.call("p.is_preferred", target(stage)) == 1
