@@ -81,7 +81,7 @@ def test_the_commands_of_the_manual_page_are_a_configuration(sample: Sample, tmp
         wait_until(lambda: told.exists() and told.read_text() == "film\n", PATIENCE_S, "the program to be run")
         assert sample.differences(daemon.downloads) == []
         assert daemon.ask("d.multicall2", "", "big", "d.name=") == []          # a gigabyte is big there
-        daemon.ask("view.filter", "", "big", "((greater,((d.size_bytes)),((value,100k))))")
+        daemon.ask("view.filter", "", "big", "greater=d.size_bytes=,value=100000")
         assert daemon.ask("d.multicall2", "", "big", "d.name=") == [["film"]]
 
 
