@@ -11,6 +11,8 @@ import pytest
 from tests.rtorrent.replay import ENOUGH, JOBS, Report, recordings, replay_file
 from tests.rtorrent.stages import MODERN
 
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
+
 Reports = dict[Path, "Future[Report]"]
 
 

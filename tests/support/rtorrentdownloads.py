@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from blobtorrent.interface.rtorrent.commands import arithmetic, language, methods
@@ -20,9 +21,11 @@ NOW = 1795333738
 
 
 class Stage:
-    """`called` has the events that handlers heard of, with the names of their downloads; `logged` what was logged."""
+    """`called` has the events that handlers heard of, with the names of their downloads; `logged` what was logged.
+    Relative paths are below `folder`.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, uses_udp: bool = True, folder: str = "/") -> None:
         self.engine = FakeEngine()
         self.logged: list[str] = []
         self.kept: list[str] = []
@@ -30,7 +33,8 @@ class Stage:
         self.interpreter = Interpreter(self.registry, self.logged.append)
         self.side = DownloadSide(
             self.engine, EventBus(), self.interpreter, wake=lambda: None, fetch=lambda url, then: None,
-            keep=lambda download: self.kept.append(download.name))
+            keep=lambda download: self.kept.append(download.name), uses_udp=lambda: uses_udp,
+            full=lambda path: os.path.join(folder, path))
         self.registry.extend(language.commands())
         self.registry.extend(arithmetic.commands(lambda: NOW))
         self.registry.extend(methods.commands(self.registry, Store(self.registry)))

@@ -58,8 +58,7 @@ class FakeEngine:
         done = metainfo.payload_bytes if field.is_full else len(field) * metainfo.geometry.piece_length
         self.raw[info_hash] = raw
         self.wishes[info_hash] = Wishes()
-        self.trackers[info_hash] = tuple(
-            TrackerStatus(number, "v1", url, url, "idle") for number, tier in enumerate(metainfo.tiers) for url in tier)
+        self.trackers[info_hash] = _idle_trackers(metainfo)
         self.publish(TorrentStatus(**{
             "info_hash": info_hash, "name": metainfo.name, "state": "stopped", "size_bytes": metainfo.payload_bytes,
             "num_pieces": metainfo.geometry.num_pieces, "download_dir": folder, "done_bytes": done,
@@ -121,7 +120,7 @@ class FakeEngine:
             raise Conflict("torrent.present", f"{metainfo.name} is there already")
         self.raw[info_hash] = command.raw
         self.wishes[info_hash] = Wishes(custom=dict(command.custom))
-        self.trackers[info_hash] = ()
+        self.trackers[info_hash] = _idle_trackers(metainfo)
         self.publish(TorrentStatus(
             info_hash, metainfo.name, "stopped", metainfo.payload_bytes, metainfo.geometry.num_pieces, FOLDER,
             added_at=float(LOADED_AT), custom=command.custom, own_path=f"{FOLDER}/{metainfo.name}"))
@@ -156,3 +155,8 @@ class FakeEngine:
                 download_dir=str(command.download_dir), own_path=str(command.download_dir / name)))
         elif not isinstance(command, HandlePeer):
             raise Invalid("fake.unknown", f"{type(command).__name__} is not known to this engine")
+
+
+def _idle_trackers(metainfo: Metainfo) -> tuple[TrackerStatus, ...]:
+    return tuple(
+        TrackerStatus(number, "v1", url, url, "idle") for number, tier in enumerate(metainfo.tiers) for url in tier)

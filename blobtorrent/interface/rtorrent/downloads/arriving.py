@@ -13,7 +13,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.core.session.commands import AddTorrent, RecheckTorrent, StartTorrent, StopTorrent
@@ -209,7 +209,7 @@ class Arrivals:
             return
         if metainfo is not None:
             self._downloads.learn(download, metainfo)
-            if not self._uses_udp():
+            if not self._uses_udp() and any(url.lower().startswith("udp:") for url in chain(*metainfo.tiers)):
                 self._quietly(lambda: switch_off(self._downloads, download, "udp"))
         self._settle_in(context, download, order, resume)
 

@@ -68,7 +68,29 @@ def test_a_private_method_is_for_texts_only(stage):
 def test_old_names_of_commands_are_understood(stage):
     stage.text("system.method.insert=my.v,value,3")
     assert stage.text("system.method.get=my.v") == 3
-    assert stage.call("to_kb", "", 1024) == stage.call("to_kb", 1024) == "  1.0"
+    assert stage.call("to_kb", 1024) == "  1.0"
+    with pytest.raises(Fault, match="Wrong object type"):
+        stage.call("to_kb", "", 1024)  # it takes no target in 0.9.8
+
+
+def test_variables_of_the_program_are_shown_but_not_replaced(stage):
+    stage.text("method.insert=mine,multi|rlookup|static")
+    assert stage.text("method.get=method.use_intermediate") == 1
+    assert stage.text("method.const=method.use_intermediate") == 0
+    with pytest.raises(Fault, match="Object is wrong type or const"):
+        stage.text("method.set=method.use_intermediate,cat=1")
+    with pytest.raises(Fault, match="Key not found"):
+        stage.text("method.get=cat")
+
+
+def test_what_has_a_key_is_told_in_the_order_it_got_it(stage):
+    for name in ("event.a", "event.b"):
+        stage.text(f"method.insert={name},multi|rlookup|static")
+    for name in ("event.b", "event.a", "event.b"):
+        stage.text(f"method.set_key={name},k,print=1")
+    assert stage.text("method.rlookup=k") == ["event.b", "event.a"]
+    stage.text("method.set_key=event.b,k")
+    assert stage.text("method.rlookup=k") == ["event.a"]
 
 
 def test_a_variable_is_not_shared_with_the_text_that_set_it(stage):

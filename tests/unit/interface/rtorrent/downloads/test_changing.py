@@ -52,3 +52,56 @@ def test_a_throttle_is_the_group_of_the_engine_that_limits_it() -> None:
     assert stage.engine.status(info_hash).group == "slow" and stage.call("d.throttle_name", digits) == "slow"
     stage.call("d.throttle_name.set", digits, "")
     assert stage.engine.status(info_hash).group == ""
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("d.peers_max", "Max peer connections"), ("d.peers_min", "Min peer connections"), ("d.uploads_max", "Max uploads"),
+    ("d.uploads_min", "Min uploads"), ("d.downloads_max", "Max downloads"), ("d.downloads_min", "Min downloads"),
+])
+def test_a_limit_that_none_can_be_is_refused(name: str, words: str) -> None:
+    stage = Stage()
+    stage.engine.add("echo")
+    digits = stage.only().hash
+    stage.call(f"{name}.set", digits, 55)
+    for value in (-1, (1 << 16) + 1):
+        with pytest.raises(Fault, match=f"^{words} must be between 0 and 2"):
+            stage.call(f"{name}.set", digits, value)
+    assert stage.call(name, digits) == 55
+
+
+def test_no_limit_of_peers_reads_as_the_largest_number() -> None:
+    stage = Stage()
+    stage.engine.add("echo")
+    stage.call("d.peers_max.set", stage.only().hash, 0)
+    assert stage.call("d.peers_max", stage.only().hash) == (1 << 32) - 1
+
+
+def test_the_way_of_connections_is_as_it_was_set_until_the_download_is_complete() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("echo")
+    digits = stage.only().hash
+    stage.call("d.connection_current.set", digits, "initial_seed")
+    assert stage.call("d.connection_current", digits) == "initial_seed"
+    stage.engine.publish(stage.engine.status(info_hash)._replace(done_bytes=2_000_000))
+    assert stage.call("d.complete", digits) == 1
+    assert stage.call("d.connection_current", digits) == "seed"
+
+
+def test_fields_are_listed_without_arguments_only() -> None:
+    stage = Stage()
+    stage.engine.add("echo")
+    digits = stage.only().hash
+    stage.call("d.custom.set", digits, "k", "v")
+    assert stage.call("d.custom.items", digits) == {"k": "v"} and stage.call("d.custom.keys", digits) == ["k"]
+    with pytest.raises(Fault, match="takes no arguments"):
+        stage.call("d.custom.items", digits, "")
+
+
+def test_payload_that_moved_is_the_last_activity() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("echo")
+    digits = stage.only().hash
+    assert stage.call("d.timestamp.last_active", digits) == 0
+    stage.engine.publish(stage.engine.status(info_hash)._replace(uploaded_bytes=1))
+    before = int(stage.side.downloads.now())
+    assert before <= stage.call("d.timestamp.last_active", digits) <= before + 60

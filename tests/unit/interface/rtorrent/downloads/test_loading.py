@@ -132,3 +132,19 @@ def test_what_a_configuration_loads_comes_when_there_is_an_engine() -> None:
     stage.call("d.erase", stage.only().hash)
     stage.call("load.raw", "", RAW)
     assert stage.only().name == "alpha.bin"
+
+
+def test_a_relative_path_is_below_the_working_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.torrent").write_bytes(ALPHA.read_bytes())
+    stage = Stage(folder=str(tmp_path))
+    stage.call("load.normal", "", "*.torrent")
+    assert stage.call("d.tied_to_file", stage.only().hash) == str(tmp_path / "a.torrent")
+
+
+@pytest.mark.parametrize(("uses_udp", "enabled"), [(True, [1, 1, 1, 1]), (False, [1, 1, 1, 0])])
+def test_trackers_over_udp_are_off_from_the_start_where_they_are_not_used(uses_udp: bool, enabled: list[int]) -> None:
+    stage = Stage(uses_udp=uses_udp)
+    raw = (FIXTURES / "charlie.torrent").read_bytes().decode("utf-8", "surrogateescape")
+    stage.call("load.raw", "", raw)
+    rows = stage.call("t.multicall", stage.only().hash, "", "t.is_enabled=")
+    assert rows == [[value] for value in enabled]

@@ -83,3 +83,25 @@ def test_the_directory_that_it_has_is_no_move() -> None:
     stage, digits = stage_with("bravo")
     stage.call("d.directory.set", digits, FOLDER)
     assert not any(isinstance(command, MoveTorrent) for command in stage.engine.asked)
+
+
+def test_what_is_resumed_runs_without_being_started() -> None:
+    stage, digits = stage_with(have=b"\xff\xc0")
+    stage.call("d.start", digits)
+    stage.call("d.stop", digits)
+    stage.call("d.resume", digits)
+    assert where(stage, digits) == (0, 1, 1)
+    assert stage.call("download_list", "", "stopped") == [digits]
+    stage.call("d.start", digits)
+    assert where(stage, digits) == (1, 1, 1)
+    stage.call("d.stop", digits)
+    assert where(stage, digits) == (0, 1, 0)
+
+
+def test_closing_what_was_only_resumed_leaves_it_stopped() -> None:
+    stage, digits = stage_with(have=b"\xff\xc0")
+    stage.call("d.start", digits)
+    stage.call("d.stop", digits)
+    stage.call("d.resume", digits)
+    stage.call("d.close", digits)
+    assert where(stage, digits) == (0, 0, 0)

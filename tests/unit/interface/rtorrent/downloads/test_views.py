@@ -64,3 +64,34 @@ def test_a_view_that_is_not_there_is_a_fault(stage: Stage) -> None:
         stage.call("view.filter", "", "none", "d.complete=")
     with pytest.raises(Fault, match="Could not find view."):
         stage.call("d.multicall2", "", "none", "d.name=")
+
+
+def test_downloads_themselves_say_that_they_are_in_a_persistent_view(stage: Stage) -> None:
+    stage.call("view.add", "", "group")
+    stage.call("view.persistent", "", "group")
+    stage.call("view.filter_all", "", "group")
+    digits = stage.side.downloads.all()[0].hash
+    assert names(stage, "group") == []
+    stage.call("view.set_visible", digits, "group")
+    assert stage.call("d.views", digits) == ["group"]
+    stage.call("view.filter_all", "", "group")
+    assert stage.call("view.size", "", "group") == 1
+    stage.call("view.set_not_visible", digits, "group")
+    assert stage.call("d.views", digits) == []
+
+
+@pytest.mark.parametrize("view", ["seeding", "group"])
+def test_a_view_with_a_filter_is_not_made_persistent(stage: Stage, view: str) -> None:
+    stage.call("view.add", "", "group")
+    stage.call("view.persistent", "", "group")
+    with pytest.raises(Fault, match="modified views"):
+        stage.call("view.persistent", "", view)
+
+
+def test_a_download_that_an_event_has_looked_at_comes_last(stage: Stage) -> None:
+    before = stage.call("download_list", "", "incomplete")
+    assert isinstance(before, list)
+    first, *others = before
+    stage.call("view.filter_download", first, "incomplete")
+    assert stage.call("download_list", "", "incomplete") == [*others, first]
+    assert stage.call("download_list", "", "main") == before
