@@ -23,7 +23,8 @@ from blobtorrent.interface.rest.feed import Feed
 from blobtorrent.interface.rest.keyring import Keyring
 from blobtorrent.interface.rest.listeners import Place, SocketAccess
 from blobtorrent.interface.rest.router import Router
-from blobtorrent.interface.rest.server import Answers, RestServer
+from blobtorrent.interface.rest.routes import Route
+from blobtorrent.interface.rest.server import RestServer
 from blobtorrent.model.errors import ConfigError, StorageError
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.metrics import Registry
@@ -37,10 +38,10 @@ log = get_logger(__name__)
 def build_interfaces(
     settings: Settings, gateway: Gateway, desk: Desk, *, chronicle: Chronicle, watcher: Watcher, registry: Registry,
     filters: FilterManager, state: Path, runtime: Path, inherited: Sequence[socket.socket],
-    keyring: Callable[[], Keyring], route: Callable[[Answers], Answers] | None = None,
+    keyring: Callable[[], Keyring], more: Sequence[Route] = (),
 ) -> list[Part]:
-    """What the settings ask for. `inherited` are listening sockets that stand in for `rest.listen`; `route` adds
-    answers to those of REST; `keyring` opens that of the daemon.
+    """What the settings ask for. `inherited` are listening sockets that stand in for `rest.listen`; `more` are
+    routes besides those of REST; `keyring` opens that of the daemon.
 
     Raises StorageError when the tokens can be neither read nor made, ConfigError when https lacks its certificate.
     """
@@ -56,9 +57,8 @@ def build_interfaces(
         is_metrics_open=rest.metrics_open))
     # Another user's daemon has the usual port: nobody asked for it, so ours is content with its socket.
     is_usual = rest.listen == RestSettings().listen
-    router: Answers = Router(routes)
     server = RestServer(
-        router if route is None else route(router), places, keys, hosts=rest.allowed_hosts,
+        Router((*routes, *more)), places, keys, hosts=rest.allowed_hosts,
         dispensable=[place for place in places if is_usual and isinstance(place, ListenSpec)],
         access=SocketAccess(rest.socket_mode, rest.socket_group),
         identify=_identification(rest) if any(isinstance(place, HttpsSpec) for place in places) else None,

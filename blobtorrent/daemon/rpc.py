@@ -21,9 +21,9 @@ from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.rest.grants import Grant
 from blobtorrent.interface.rest.keyring import Keyring
 from blobtorrent.interface.rest.listeners import SocketAccess, name_of
-from blobtorrent.interface.rest.server import Answers
+from blobtorrent.interface.rest.routes import Route
 from blobtorrent.interface.rtorrent.httpgate import RpcGate
-from blobtorrent.interface.rtorrent.restroute import RpcRouter
+from blobtorrent.interface.rtorrent.restroute import RpcResource
 from blobtorrent.interface.rtorrent.rules import Rules
 from blobtorrent.interface.rtorrent.server import Door, RpcServer
 from blobtorrent.interface.rtorrent.standby import Standby
@@ -140,9 +140,9 @@ class Rpc:
             Part("rpc", self._server.start, self._server.stop, (self._server.heart,)),
         ]
 
-    def route(self, answers: Answers) -> Answers:
+    def routes(self) -> tuple[Route, ...]:
         """Have the REST server answer calls, too."""
-        return RpcRouter(answers, self._standby.turns.post, self._standby.perform, self._rules)
+        return RpcResource(self._standby.turns.post, self._standby.perform, self._rules).routes()
 
     def _open_token(self, secret: bytes) -> Grant | None:
         return None if self._keyring is None else self._keyring.open(secret)

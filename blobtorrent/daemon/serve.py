@@ -108,7 +108,7 @@ def _assemble(
         interfaces = Supervisor([
             *build_interfaces(
                 settings, engine.gateway, desk, chronicle=chronicle, watcher=watcher, registry=engine.metrics,
-                filters=filters, route=rpc.route if rpc is not None else None, keyring=keyring,
+                filters=filters, more=rpc.routes() if rpc is not None else (), keyring=keyring,
                 state=launch.state, runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
             ),
             *(rpc.parts(engine.gateway, desk, engine.metrics, keyring) if rpc is not None else ()),

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from blobtorrent.interface.rest.grants import Grant, Scope
-from blobtorrent.interface.rest.http import Head, Refused, Request, Response
-from blobtorrent.interface.rest.problems import problem
-from blobtorrent.interface.rest.server import Answers
+from blobtorrent.interface.rest.http import Refused, Request, Response
+from blobtorrent.interface.rest.routes import Answer, Body, Operation, Route
 from blobtorrent.interface.rtorrent.marks import UnknownMark, is_marked
 from blobtorrent.interface.rtorrent.rules import Rules, UnknownType
 from blobtorrent.interface.rtorrent.trust import Trust
@@ -19,41 +18,31 @@ if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.exchange import Exchange
 
 ANSWER_S = 300.0                       # for commands that wait for a program; others take a moment
-NAME = "POST /RPC2"
 
-_PATHS = frozenset((("RPC2",), ("RPC2", "")))
+_CALL = Operation(
+    "A call of rTorrent's commands, in XML-RPC or JSON-RPC: see blobtorrent-rtorrent(7). "
+    "With a token it may do all but run code; marked Untrusted-Connection: 1 it has the safe commands only.",
+    (Answer(200, "The answer in the language of the call. Faults are answers, too."),),
+    body=Body({}, types=("text/xml", "application/json")),
+)
 
 
-class RpcRouter:
-    """The answers of `router`, and to calls. `post` has work done in turn, `perform` is that work."""
+class RpcResource:
+    """`post` has work done in turn, `perform` is that work."""
 
     def __init__(
-        self, router: Answers, post: Callable[[Callable[[], object]], None],
-        perform: Callable[[Exchange, Trust], None], rules: Rules | None = None,
+        self, post: Callable[[Callable[[], object]], None], perform: Callable[[Exchange, Trust], None],
+        rules: Rules | None = None,
     ) -> None:
-        self._router = router
         self._post = post
         self._perform = perform
         self._rules = rules or Rules()
 
-    def scope_of(self, head: Head) -> Scope | None:
-        return Scope.ADMIN if _is_call(head) else self._router.scope_of(head)
+    def routes(self) -> tuple[Route, ...]:
+        return (Route("POST", "/RPC2", self.call, Scope.ADMIN, _CALL),)
 
-    def is_answered_at_once(self, head: Head) -> bool:
-        return not _is_call(head) and self._router.is_answered_at_once(head)
-
-    def name_of(self, head: Head) -> str:
-        return NAME if _is_call(head) else self._router.name_of(head)
-
-    def answer(self, request: Request) -> Response:
-        if not _is_call(request.head):
-            return self._router.answer(request)
-        try:
-            return self._answer_call(request)
-        except Refused as error:
-            return problem(error)
-
-    def _answer_call(self, request: Request) -> Response:
+    def call(self, request: Request) -> Response:
+        """Raises Refused."""
         trust = trust_of(request.grant, request.head.headers)
         try:
             exchange = self._rules.read(request.body, request.head.content_type)
@@ -79,9 +68,7 @@ class RpcRouter:
 
 def trust_of(grant: Grant, headers: Mapping[str, str]) -> Trust:
     """Who came without a token is our own user, root or of the group of a UNIX socket, and may run everything. Raises
-    Refused for a token that is not for the whole session, and for a mark that nobody knows."""
-    if grant.is_bound:
-        raise Refused(403, "rest.scope", "a token that is bound to labels may not use this")
+    Refused for a mark that nobody knows."""
     try:
         if is_marked(headers):
             return Trust.SAFE
@@ -89,6 +76,3 @@ def trust_of(grant: Grant, headers: Mapping[str, str]) -> Trust:
         raise Refused(400, "rest.bad-request", "Untrusted-Connection is neither 0 nor 1") from None
     return Trust.NO_CODE if grant.token else Trust.FULL
 
-
-def _is_call(head: Head) -> bool:
-    return head.method == "POST" and head.path in _PATHS

@@ -1,4 +1,4 @@
-"""POST /RPC2 among the answers of REST: who may ask, and that the rest is as before."""
+"""POST /RPC2 among the routes of REST: who may ask, and for what."""
 
 from __future__ import annotations
 
@@ -6,36 +6,24 @@ import json
 
 import pytest
 
-from blobtorrent.interface.rest.grants import NOBODY, Grant, Scope
-from blobtorrent.interface.rest.http import Head, Refused, Request, Response
+from blobtorrent.interface.rest.grants import Grant, Scope
+from blobtorrent.interface.rest.http import Head, Request
+from blobtorrent.interface.rest.router import Router
 from blobtorrent.interface.rtorrent.context import Trust
-from blobtorrent.interface.rtorrent.restroute import RpcRouter, trust_of
+from blobtorrent.interface.rtorrent.restroute import RpcResource, trust_of
 from tests.support.rpc import Stage
 
 OURSELVES = Grant("unix:0", frozenset((Scope.ADMIN,)))
 TOKEN = Grant("me", frozenset((Scope.ADMIN,)), token="digest")
 
 
-class Rest:
-    """The other answers."""
-
-    def scope_of(self, head):
-        return Scope.READ
-
-    def is_answered_at_once(self, head):
-        return True
-
-    def name_of(self, head):
-        return "GET /v1/session"
-
-    def answer(self, request):
-        return Response(200, b"rest")
+def router_of(perform):
+    return Router(RpcResource(lambda work: work(), perform).routes())
 
 
 @pytest.fixture
 def router():
-    stage = Stage()
-    return RpcRouter(Rest(), lambda work: work(), stage.perform)
+    return router_of(Stage().perform)
 
 
 def request(path=("RPC2",), method="POST", body=b'{"id":1,"method":"execute.capture"}', grant=OURSELVES, **headers):
@@ -53,13 +41,6 @@ def test_a_call_is_answered_and_wants_the_scope_admin(router):
     assert router.name_of(call.head) == "POST /RPC2"
 
 
-@pytest.mark.parametrize("other", [request(("v1", "session")), request(method="GET"), request(("RPC2", "x"))])
-def test_anything_else_is_answered_by_rest(router, other):
-    assert router.answer(other).body == b"rest"
-    assert router.scope_of(other.head) is Scope.READ and router.is_answered_at_once(other.head)
-    assert router.name_of(other.head) == "GET /v1/session"
-
-
 def test_a_token_may_do_all_but_run_code(router):
     assert "rtorrent.trusted" in told(router.answer(request(grant=TOKEN)))["error"]["message"]
 
@@ -72,10 +53,15 @@ def test_a_mark_takes_trust_and_never_gives_it(grant, mark, trust):
     assert trust_of(grant, {"untrusted_connection": mark, "untrusted-connection": "0"}) is trust
 
 
-@pytest.mark.parametrize(("grant", "mark"), [(NOBODY._replace(labels=frozenset("a")), "0"), (OURSELVES, "yes")])
-def test_tokens_of_some_torrents_and_unknown_marks_are_refused(grant, mark):
-    with pytest.raises(Refused):
-        trust_of(grant, {"untrusted-connection": mark})
+def test_tokens_of_some_torrents_and_unknown_marks_are_refused(router):
+    assert router.answer(request(grant=TOKEN._replace(labels=frozenset("a")))).status == 403
+    assert router.answer(request(**{"untrusted-connection": "yes"})).status == 400
+
+
+def test_it_is_in_the_description_with_what_it_needs(router):
+    described = told(router.answer(request(("v1", "openapi.json"), "GET", b"")))
+    call = described["paths"]["/RPC2"]["post"]
+    assert call["x-scope"] == "admin" and set(call["requestBody"]["content"]) == {"text/xml", "application/json"}
 
 
 def test_a_body_of_an_unknown_type_is_refused(router):
@@ -89,5 +75,5 @@ def test_a_bug_of_a_command_is_a_fault_all_the_same():
         except ZeroDivisionError:
             pass                       # as who has the turn logs it
 
-    response = RpcRouter(Rest(), lambda work: work(), perform).answer(request(body=b'{"id":1,"method":"break"}'))
+    response = router_of(perform).answer(request(body=b'{"id":1,"method":"break"}'))
     assert "error" in told(response)
