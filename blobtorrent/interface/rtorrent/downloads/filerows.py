@@ -37,11 +37,10 @@ class FileRows:
         return [entry for entry in self.downloads.metainfo(self.download).files if not entry.is_pad]
 
     @cached_property
-    def _have(self) -> Bitfield:
+    def _have(self) -> int:
+        """The mask of the pieces that are here."""
         status = self.download.status
-        if not status.pieces_wire:
-            return Bitfield(self.download.num_pieces)
-        return Bitfield.from_wire(status.pieces_wire, status.num_pieces)
+        return Bitfield.from_wire(status.pieces_wire, status.num_pieces).mask if status.pieces_wire else 0
 
     @cached_property
     def _is_meta(self) -> bool:
@@ -86,7 +85,7 @@ class FileRows:
     def num_done(self, index: int) -> int:
         """Pieces of it that are here."""
         pieces = self.pieces(index)
-        return (self._have.mask >> pieces.start & (1 << len(pieces)) - 1).bit_count()
+        return (self._have >> pieces.start & (1 << len(pieces)) - 1).bit_count()
 
     def priority(self, index: int) -> int:
         if self._is_meta:
