@@ -67,8 +67,13 @@ def _transfer(ground: Ground, sample: Sample, name: str, every_s: float | None) 
         def poll() -> None:
             while every_s is not None and not is_done.wait(every_s):
                 asked_s = time.monotonic()
-                ask(rpc, "d.multicall2", "", "main", *FLOOD)
-                ask(rpc, "system.multicall", TOTALS)
+                try:
+                    ask(rpc, "d.multicall2", "", "main", *FLOOD)
+                    ask(rpc, "system.multicall", TOTALS)
+                except ConnectionResetError:
+                    if name == OURS:
+                        raise
+                    continue           # rTorrent does so when it is asked without pause
                 lists_s.append(time.monotonic() - asked_s)
 
         warm_up(rpc, FLOOD)
