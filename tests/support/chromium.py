@@ -21,6 +21,7 @@ from tests.support.tools import require_tool
 
 BROWSER = "chromium"
 PATIENCE_S = 30.0
+MOMENT_S = 1.0
 LOOK_S = 0.05                          # between two looks whether something stands on the page
 FLAGS = (                              # for a browser that asks nobody and leaves the machine alone
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
@@ -56,7 +57,7 @@ _PLACE = f"""async (selector, text) => {{
   const [x, y] = middle(it), top = document.elementFromPoint(x, y);
   return !isCarried && x === before[0] && y === before[1] && it.contains(top) ? [x, y] : null;
 }}"""
-_KEYS = {"a": 65, "Backspace": 8, "Enter": 13, "Escape": 27}
+_KEYS = {"Backspace": 8, "Escape": 27}
 
 
 class Response(NamedTuple):
@@ -129,6 +130,14 @@ class Page:
         """Whether something visible is selected, with exactly this text if that is given."""
         return bool(self.value(f"({_FIND})({_words(selector, text)}) !== null"))
 
+    def comes_to_show(self, selector: str, text: str | None = None) -> bool:
+        """Whether that is so within a moment: pages answer a click a little later."""
+        try:
+            wait_until(lambda: self.shows(selector, text), MOMENT_S, selector, every_s=LOOK_S)
+        except TimeoutError:
+            return False
+        return True
+
     def texts(self, selector: str) -> list[str]:
         """The texts of all that is selected."""
         found: list[str] = self.value(
@@ -154,7 +163,7 @@ class Page:
 
     # ---- doing
 
-    def click(self, selector: str, text: str | None = None, *, button: str = "left", count: int = 1) -> None:
+    def click(self, selector: str, text: str | None = None, *, button: str = "left") -> None:
         """In the middle of it, once it can be seen there and stands still."""
         places: list[Any] = []
 
@@ -164,14 +173,12 @@ class Page:
 
         self.wait_for(stands_still, f"{selector} {text or ''} to be clicked")
         x, y = places[-1]
-        for number in range(1, count + 1):
-            for kind in ("mousePressed", "mouseReleased"):
-                self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=number)
+        for kind in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1)
 
-    def press(self, key: str, *, with_control: bool = False) -> None:
+    def press(self, key: str) -> None:
         for kind in ("rawKeyDown", "keyUp"):
-            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key if len(key) > 1 else f"Key{key.upper()}",
-                       windowsVirtualKeyCode=_KEYS[key], modifiers=2 if with_control else 0)
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=_KEYS[key])
 
     def write(self, selector: str, text: str) -> None:
         """Click a field, and type this over what it has."""

@@ -102,14 +102,28 @@ class FloodPage:
         self.page.wait_for(lambda: state in self.facts(info_hash).get("states", ()), f"a torrent that is {state}")
 
     def select(self, info_hash: bytes) -> None:
-        self.page.click(self.row(info_hash))
-        self.page.wait_shown(self.row(info_hash) + "[data-is-selected=true]")
+        """Rows move when others come: who has hit another one clicks again."""
+        def is_selected() -> bool:
+            self.page.click(self.row(info_hash))
+            return self._is_selected(info_hash)
+
+        self.page.wait_for(is_selected, "the row to be selected")
 
     def open_menu(self, info_hash: bytes) -> None:
         """That of a torrent."""
-        self.select(info_hash)
-        self.page.click(self.row(info_hash), button="right")
-        self.page.wait_shown(".context-menu--entered")
+        def is_open() -> bool:
+            self.select(info_hash)
+            self.page.click(self.row(info_hash), button="right")
+            self.page.wait_shown(".context-menu--entered")
+            if self._is_selected(info_hash):
+                return True
+            self.leave_menu()          # it is that of another
+            return False
+
+        self.page.wait_for(is_open, "the menu of the torrent")
+
+    def _is_selected(self, info_hash: bytes) -> bool:
+        return self.page.comes_to_show(self.row(info_hash) + "[data-is-selected=true]")
 
     def choose_from_menu(self, item: str) -> None:
         self.page.click(".context-menu button", item)
@@ -138,7 +152,7 @@ class FloodPage:
 
     @contextmanager
     def details(self, info_hash: bytes) -> Iterator[None]:
-        self.page.click(self.row(info_hash), count=2)
+        self.choose(info_hash, "Torrent Details")
         self._await_dialog()
         yield
         self.leave_dialog()
