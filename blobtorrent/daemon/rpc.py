@@ -15,7 +15,7 @@ from blobtorrent.config.values import ListenSpec, UnixSpec, rpc_listeners
 from blobtorrent.core.session.commands import NO_ANSWER
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.daemon.earlydesk import EarlyDesk
-from blobtorrent.daemon.launch import Launch
+from blobtorrent.daemon.launch import START_LIMIT_S, Launch
 from blobtorrent.daemon.supervisor import Part
 from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.rest.grants import Grant
@@ -109,8 +109,12 @@ class Rpc:
         if configured.session not in (Path(), self._launch.state / SESSION_FOLDER):
             from blobtorrent.daemon.takeover import take_over
 
-            take_over(configured.session, self._launch.state, configured.started_in,
-                      lambda: self._launch.signals.is_ending)
+            take_over(configured.session, self._launch.state, configured.started_in, self._must_end_early)
+
+    def _must_end_early(self) -> bool:
+        """Whether we are told to end while thousands of torrents come; the service manager hears that it goes on."""
+        self._launch.notifier.extend(START_LIMIT_S)
+        return self._launch.signals.is_ending
 
     def _tell(self, failures: list[str]) -> None:
         for line in failures:

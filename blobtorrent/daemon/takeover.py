@@ -57,6 +57,8 @@ def _take(names: list[str], reader: Reader, writer: Writer, is_ending: Callable[
     from blobtorrent.daemon.importing import key_of
 
     num_taken = num_refused = to_check_bytes = 0
+    if names:
+        log.info("taking over the torrents of rTorrent", torrents=len(names))
     for name in names:
         if is_ending():
             return False
