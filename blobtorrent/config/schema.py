@@ -329,8 +329,7 @@ class RtorrentSettings(Section):
     """The interface of rTorrent, for Flood, ruTorrent and whatever else speaks XML-RPC or JSON-RPC with it."""
 
     listen: tuple[ListenSpec | UnixSpec, ...] = at_start(
-        ["unix:rpc.sock"],
-        values.rpc_listeners,
+        ["unix:rpc.sock"], values.rpc_listeners,
         'Where to listen for SCGI: a list of "HOST:PORT" and "unix:PATH"; a relative path is below the runtime '
         "directory. An empty list, here and in http_listen: the whole interface is off.",
     )
@@ -338,8 +337,7 @@ class RtorrentSettings(Section):
         [], values.rpc_listeners, "The same for HTTP: what is sent with POST to /RPC2 is answered."
     )
     trusted: tuple[ListenSpec | UnixSpec, ...] = at_start(
-        [],
-        values.rpc_listeners,
+        [], values.rpc_listeners,
         "Which of these, as they are written there, may have programs run and commands defined. For UNIX sockets root, "
         "our own user and the members of the socket's group always may; anybody else may do all but that. A request "
         "that is marked UNTRUSTED_CONNECTION may only do what rTorrent flags as safe.",
