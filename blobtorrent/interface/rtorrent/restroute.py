@@ -23,7 +23,7 @@ _CALL = Operation(
     "A call of rTorrent's commands, in XML-RPC or JSON-RPC: see blobtorrent-rtorrent(7). "
     "With a token it may do all but run code; marked Untrusted-Connection: 1 it has the safe commands only.",
     (Answer(200, "The answer in the language of the call. Faults are answers, too."),),
-    body=Body({}, types=("text/xml", "application/json")),
+    body=Body({}, is_required=False, types=("text/xml", "application/json")),      # no call is told so in a fault
 )
 
 
