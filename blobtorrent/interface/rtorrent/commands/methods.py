@@ -14,7 +14,8 @@ from blobtorrent.interface.rtorrent.values import Value, measured, one_number, o
 CATEGORY = "language"
 
 # Front-ends have their users define these, since rTorrent lacks them. Ours stay, which do what is wanted.
-_LENT = frozenset(("load.throw", "load.start_throw", "d.down.sequential", "d.down.sequential.set"))
+_LENT = frozenset((
+    "load.throw", "load.start_throw", "d.down.sequential", "d.down.sequential.set", "d.timestamp.last_active"))
 
 
 # Commands that are variables of rTorrent itself, which `method.get` shows.
