@@ -122,10 +122,12 @@ def test_while_rtorrent_runs_it_does_not_start(home: Path) -> None:
         os.unlink(home / "rpc.sock")   # two do not share it
         daemon = in_its_place(home)
         daemon.start()
-        assert daemon.wait(TIMEOUT_S) == 1
+        try:
+            assert daemon.wait(TIMEOUT_S) == 1
+        finally:
+            daemon.stop()
         assert "rTorrent runs on" in daemon.output() and "import.rtorrent-runs" in daemon.output()
         assert fingerprint(home / "session") == before
-        daemon.close()
         rtorrent.send_signal(signal.SIGKILL)
         rtorrent.wait(TIMEOUT_S)
     assert (home / "session" / "rtorrent.lock").exists()
