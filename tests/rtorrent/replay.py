@@ -136,7 +136,8 @@ def replay_file(path: Path, on: str) -> Report:
         if path.suffix == ".json":
             replay_raw(servers[""], (step for step in steps if step.get("server", "0.9.8") == "0.9.8"), report)
         elif path.parent.name == GOLDEN.name:
-            replay_steps(servers, [loosened(step) for step in steps if "CRASH" not in step.get("note", "")], report)
+            survived = (step for step in steps if "CRASH" not in step.get("note", ""))
+            replay_steps(servers, [loosened(step, is_modern=MODERN in path.name) for step in survived], report)
         else:
             replay_steps(servers, steps, report)
     return report

@@ -190,12 +190,13 @@ def know_peer(server: Server, step: Step) -> None:
             server.stands_for = {**server.stands_for, name: peer_of(server)}
 
 
-def loosened(step: Step) -> Step:
+def loosened(step: Step, *, is_modern: bool) -> Step:
     """A step with all that tells of times, rates or the process compared by its type only."""
     if "name" not in step:
         return step
     is_moving = "who" in step and step.get("note") != "after completion"
-    paths = list(_loose_paths(step["name"], step["params"], _MOVING if is_moving else TIMES))
+    pattern = _MOVING if is_moving else _OF_16 if is_modern else TIMES
+    paths = list(_loose_paths(step["name"], step["params"], pattern))
     return {**step, "volatile": [*step.get("volatile", []), *paths]} if paths else step
 
 
@@ -215,4 +216,10 @@ def _loose_paths(name: str, params: Any, pattern: re.Pattern[str]) -> Iterator[s
 
 # While two daemons exchange data, these are never the same twice.
 _MOVING = re.compile(
-    rf"{TIMES.pattern}|^d\.down\.(rate|total)$|^d\.(bytes_done|completed_chunks|left_bytes|bitfield|chunks_seen)$|^p\.|throttle|open_sockets")
+    rf"{TIMES.pattern}|^d\.down\.(rate|total)$|^d\.(bytes_done|completed_chunks|left_bytes|bitfield|chunks_seen)$"
+    r"|^p\.|throttle|open_sockets")
+
+# 0.16.20 had run for a while, with others around it, when it was asked.
+_OF_16 = re.compile(
+    rf"{TIMES.pattern}|^system\.sockets\.|unchoked_uploads$|^network\.(open_files|http\.current_open)$|elapsed_time$"
+    r"|^d\.peers_connected$|^t\.(activity|failed|success)_time_|^t\.(latest_|scrape_|failed_counter|success_counter)")

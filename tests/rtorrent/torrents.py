@@ -74,6 +74,7 @@ def load_all_of_16(server: Server) -> None:
     for name in ("charlie", "delta", "echo"):
         load(server, name, "load.raw_start")
     load(server, "foxtrot", "load.raw")
+    call(server.dial, "throttle.global_up.max_rate.set", ["", 10240])
     for hash_ in (ALPHA, CHARLIE, DELTA, ECHO):
         _wait(server, "d.is_active", hash_, 1)
         _wait(server, "d.hashing", hash_, 0)

@@ -13,12 +13,14 @@ REFUSED = -507          # a limit, or a caller that is not trusted with this com
 
 
 class Fault(Exception):
-    """What the caller of a command is told: a `code` of XML-RPC and one line of text."""
+    """What the caller of a command is told: a `code` of XML-RPC and one line of text, which 0.16 may have other words
+    for."""
 
-    def __init__(self, code: int, text: str) -> None:
+    def __init__(self, code: int, text: str, of_16: str = "") -> None:
         super().__init__(code, text)
         self.code = code
         self.text = text
+        self.of_16 = of_16
 
     def __str__(self) -> str:
         return self.text
@@ -69,6 +71,16 @@ def no_such_index() -> Fault:
     return Fault(TYPE, "Invalid index.")
 
 
+def no_such_peer() -> Fault:
+    """The target of a request names a peer that is not connected."""
+    return Fault(TYPE, "Invalid index.", "invalid parameters: hash not found")
+
+
+def not_an_index() -> Fault:
+    """The target of a request has something else where the number of a file or tracker should be."""
+    return Fault(TYPE, "Invalid index.", "invalid parameters: invalid index")
+
+
 # What 0.16 says differently. Methods that are not defined are told of with a small letter there.
 _TEXTS_OF_16 = {
     "Could not find info-hash.": "invalid parameters: info-hash not found",
@@ -88,7 +100,7 @@ def undefined_method(fault: Fault) -> str | None:
 
 def text_of_16(fault: Fault) -> str:
     """How 0.16 says it."""
-    return _TEXTS_OF_16.get(fault.text, fault.text)
+    return fault.of_16 or _TEXTS_OF_16.get(fault.text, fault.text)
 
 
 def fault_of_16(fault: Fault) -> Fault:

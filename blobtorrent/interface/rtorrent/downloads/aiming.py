@@ -9,7 +9,14 @@ from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.filerows import FileRows
 from blobtorrent.interface.rtorrent.downloads.trackerrows import TrackerRow, rows_of
-from blobtorrent.interface.rtorrent.faults import TYPE, Fault, no_such_index, unsupported_target
+from blobtorrent.interface.rtorrent.faults import (
+    TYPE,
+    Fault,
+    no_such_index,
+    no_such_peer,
+    not_an_index,
+    unsupported_target,
+)
 from blobtorrent.interface.rtorrent.values import Value
 from blobtorrent.model.details import PeerStatus
 
@@ -65,7 +72,7 @@ class Aiming:
         if kind == "p":
             return Aim(Target.PEER, self._peer(download, word))
         if not (word.isascii() and word.isdigit()) or len(word) > 9:
-            raise no_such_index()
+            raise not_an_index() if word[:1] != "-" else no_such_index()
         index = int(word)
         if kind == "f":
             if index >= self._downloads.shape(download).num_files:
@@ -83,4 +90,4 @@ class Aiming:
         for peer in self._downloads.peers(download):
             if peer.peer_id == peer_id:
                 return PeerAim(download, peer)
-        raise no_such_index()
+        raise no_such_peer()
