@@ -77,6 +77,7 @@ _REASONS_OF_16 = (
 def reason_for(name: str, params: Any, found: list[str], *, is_modern: bool) -> str:
     """Why this differs from a recording, `is_modern` of 0.16.20; empty when nobody knows."""
     shown, what = repr(params), "; ".join(found)
+    reason: str
     for of_name, of_params, of_difference, reason in (*_REASONS, *(_REASONS_OF_16 if is_modern else ())):
         if re.search(of_name, name) and re.search(of_params, shown) and re.search(of_difference, what):
             return reason

@@ -81,7 +81,7 @@ def replay_steps(servers: Mapping[str, Server], steps: Iterable[Step], report: R
         if "name" not in recorded and "op" not in recorded:
             continue                   # what it is about
         wait_for_moment(servers, recorded)
-        server = servers[recorded.get("who", next(reversed(servers)))]
+        server = servers[recorded.get("who", list(servers)[-1])]
         know_peer(server, recorded)
         step = placed(recorded, server.stands_for)
         operation = step.get("op", "call")
@@ -115,7 +115,7 @@ def replay_raw(server: Server, cases: Iterable[Step], report: Report) -> None:
         except OSError as error:
             got = f"<<{type(error).__name__}>>".encode()
         want = case["response"]
-        shown = got.decode("utf-8" if "headers" in case else "latin-1", "replace").replace(pid, "4242")
+        shown = re.sub(rf"\b{pid}\b", "4242", got.decode("utf-8" if "headers" in case else "latin-1", "replace"))
         if pid != "4242" and "4242" in want:
             want, shown = (LENGTH.sub("Content-Length: ?", text) for text in (want, shown))
         found = [] if shown == want else [f"{want[:300]!r}, now {shown[:300]!r}"]

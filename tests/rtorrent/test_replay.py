@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.rtorrent.replay import ENOUGH, JOBS, Report, recordings, replay_file
-from tests.rtorrent.stages import MODERN
+from tests.rtorrent.servers import MODERN
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 

@@ -132,6 +132,7 @@ def _can_scrape(row: TrackerRow) -> int:
 
 def _interval(row: TrackerRow) -> int:
     status = row.status
-    if status is None or not _has_answered(status) or status.next_announce_at <= status.last_announce_at:
+    if status is None or not _has_answered(status):
         return USUAL_INTERVAL_S
-    return int(status.next_announce_at - status.last_announce_at)
+    wait_s = int(status.next_announce_at - status.last_announce_at)
+    return wait_s if wait_s >= MIN_INTERVAL_S else USUAL_INTERVAL_S        # sooner is for other reasons than its wish
