@@ -33,6 +33,7 @@ _REASONS = (
     (r"^d\.peers_(connected|complete)$", "379198BFDB", "i8 0, now i8 1", "links are made, and ended, at other moments"),
     (r"^content type text/xml with json body$", "", "", "the words of another parser"),
     (r"^gzip (ACCEPT_ENCODING|offered)$", "", "", "the names of 0.9.8, 0.16 and before 0.9 together"),
+    (r"^t\.normal_interval$", r":t[01]'", r"i8 1800, now i8 \d+$", "trackers of a tier are shuffled when they are loaded"),
     (r"^t target$", "", r"announce", "trackers of a tier are shuffled when they are loaded"),
     (r"^(system\.multicall|branch|d\.multicall2)$", r"connection_seed", r"initial_seed|0: struct 2 values, now array",
      "d.connection_seed.set is there for everybody, as in 0.16, where it answers nothing"),
