@@ -12,7 +12,7 @@ from tests.rtorrent.recorded import GOLDEN, call, placed
 from tests.rtorrent.servers import Server
 
 FIXTURES = GOLDEN / "fixtures"
-READY_S = 20.0
+READY_S = 60.0
 
 ALPHA = "1DE49452D03B14E46250ADD77D84282CE455519A"
 BRAVO = "F3B8E2A8E423B1AC8D90EF5A87ADC2C0680E1609"
