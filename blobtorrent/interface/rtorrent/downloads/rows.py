@@ -23,6 +23,8 @@ MAX_COMPILED = 64                      # lists of columns ...
 MAX_CHARACTERS = 16 << 10              # ... of so many at most
 MAX_KEPT = 2                           # of these whose rows are kept
 KEPT_S = 60.0                          # after the list was asked for last
+_STEPS_A_COLUMN = 8                    # to compile it, behind the first ...
+USUAL_COLUMNS = 100                    # ... so many
 _CELLS_A_STEP = 4                      # of columns that need no interpreter
 _CHARACTERS_A_STEP = 256
 _ROWS_PER_LOOK = 16                    # that are as they were
@@ -105,15 +107,22 @@ class Rows:
     def _columns(self, context: Context, texts: Sequence[Value], target: Target) -> Columns:
         registry = context.interpreter.registry
         if not all(isinstance(text, str) for text in texts) or _length(texts) > MAX_CHARACTERS:
-            return Columns(Plan(registry, context.trust), texts, target, registry.revision)
+            return self._new_columns(context, texts, target)
         key = (target, context.trust, tuple(map(str, texts)))
         columns = self._compiled.get(key)
         if columns is None or columns.revision != registry.revision:
-            columns = self._compiled[key] = Columns(Plan(registry, context.trust), texts, target, registry.revision)
+            columns = self._compiled[key] = self._new_columns(context, texts, target)
         self._compiled.move_to_end(key)
         if len(self._compiled) > MAX_COMPILED:
             self._compiled.popitem(last=False)
         return columns
+
+    @staticmethod
+    def _new_columns(context: Context, texts: Sequence[Value], target: Target) -> Columns:
+        """More of them than anybody looks at are work."""
+        context.budget.spend(_STEPS_A_COLUMN * max(0, len(texts) - USUAL_COLUMNS))
+        registry = context.interpreter.registry
+        return Columns(Plan(registry, context.trust), texts, target, registry.revision)
 
     # ---- rows
 
