@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from blobtorrent.interface.rtorrent.calls import LIBRARY
 from blobtorrent.interface.rtorrent.context import Target
+from blobtorrent.interface.rtorrent.library import LIBRARY
 from blobtorrent.interface.rtorrent.registry import Command, Registry
 from tests.rtorrent.recorded import GOLDEN, Answer, call
 from tests.rtorrent.servers import Server, fresh
