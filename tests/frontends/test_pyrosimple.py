@@ -18,7 +18,7 @@ from tests.support.peers.program import wait_until
 from tests.support.peers.pyrosimple import Pyrosimple, Pyrotorque, packaged_configuration
 from tests.support.peers.rpcdaemon import PATIENCE_S, RpcDaemon, digits
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]     # dozens of programs are started, one after the other
 
 TRACKER = "http://tracker.example.com:1/announce"      # a name that is never looked up: nothing of it is started
 PIECE = 32 * KIB
