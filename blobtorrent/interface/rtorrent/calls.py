@@ -43,7 +43,8 @@ WITHOUT_TARGET: Final = frozenset((
 
 _OF_GROUP: Final = re.compile(r"group\..+\.(view|ratio\.(min|max|upload))(\.set)?")
 
-# Of these, those to which no client sends an empty target unless 0.16 is claimed: before, it was one argument too many.
+# Of these, those that take no empty target unless 0.16 is claimed: before, it was one argument too many. What sets
+# something takes it always.
 _EXACT: Final = re.compile(r"(to_|ratio\.|group\.).+")
 
 _MANY = "  (A '*' at the end would avoid this failure)"
@@ -107,7 +108,7 @@ class Calls:
     ) -> Value:
         aim = NOTHING
         if name in WITHOUT_TARGET or _OF_GROUP.fullmatch(name):
-            is_dropped = self._is_modern or accept is not None or not _EXACT.fullmatch(name)
+            is_dropped = self._is_modern or accept is not None or not _EXACT.fullmatch(name) or name.endswith(".set")
             if is_dropped and params and params[0] == "":
                 params = params[1:]
         elif params:
