@@ -125,11 +125,3 @@ def test_a_bound_of_a_group_is_set_with_an_empty_target_or_without(params: list[
     calls = Calls(stage.interpreter, lambda _text: NOTHING, is_modern=is_modern)
     assert calls.answer("group.rg.ratio.min.set", params, Trust.FULL) == 7
     assert calls.answer("group.rg.ratio.min", [], Trust.FULL) == 7
-
-
-def test_a_bound_of_a_group_is_told_to_an_empty_target_where_0_16_is_claimed() -> None:
-    stage = group()
-    modern = Calls(stage.interpreter, lambda _text: NOTHING, is_modern=True)
-    assert modern.answer("group.rg.ratio.min", [""], Trust.FULL) == modern.answer("group.rg.ratio.min", [], Trust.FULL)
-    with pytest.raises(Fault, match="Wrong object type"):
-        Calls(stage.interpreter, lambda _text: NOTHING).answer("group.rg.ratio.min", [""], Trust.FULL)
