@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobtorrent.config.schema import RestSettings, Settings
+from blobtorrent.config.doors import RestSettings
+from blobtorrent.config.schema import Settings
 from blobtorrent.config.values import HttpsSpec, ListenSpec, UnixSpec
 from blobtorrent.core.session.filters import FilterManager
 from blobtorrent.core.session.gateway import Gateway
