@@ -103,7 +103,8 @@ def test_names_that_were_given_hold_while_it_runs_and_after_a_restart(sample: Sa
 
 
 def test_what_is_not_to_be_checked_is_believed_of_files_that_are_not_wanted_too(tmp_path: Path) -> None:
-    sample = make_sample(tmp_path / "unaligned", "two", [("first.bin", 300 * KIB), ("second.bin", 300 * KIB)], 256 * KIB)
+    names = [("first.bin", 300 * KIB), ("second.bin", 300 * KIB)]
+    sample = make_sample(tmp_path / "unaligned", "two", names, 256 * KIB)
     options = {"skip_check": True, "download_dir": str(sample.folder), "file_priorities": {"1": "skip"}}
     with Seedbox(tmp_path / "whole") as seedbox:
         seedbox.add(sample, **options)
