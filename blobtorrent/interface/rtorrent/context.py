@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from blobtorrent.interface.rtorrent.faults import REFUSED, Fault
 from blobtorrent.interface.rtorrent.trust import Trust as Trust
-from blobtorrent.interface.rtorrent.values import Value, flatten
+from blobtorrent.interface.rtorrent.values import Value, flatten, is_true
 
 if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
@@ -124,6 +124,15 @@ class Context:
     def condition(self, command: Value) -> Value:
         """Run a condition or filter: the first command of a text, or a function object as it stands. Raises Fault."""
         return self.interpreter.run_condition(self, command)
+
+    def holds(self, condition: Value) -> bool:
+        """Whether a filter or a comparison holds. One that fails does not, and the log tells why. Raises Fault for what
+        is too much or not allowed."""
+        try:
+            return is_true(self.condition(condition))
+        except Fault as fault:
+            self.interpreter.pass_over(fault)
+            return False
 
     def run(self, body: Value) -> Value:
         """Run a body: a text of commands, a function object, or a list or map of those. Raises Fault."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from blobtorrent.interface.rtorrent.context import Aim, Context, Target
 from blobtorrent.interface.rtorrent.faults import Fault, failed, wrong_type
 from blobtorrent.interface.rtorrent.language.columns import Argument, Computed, Plan, plain
+from blobtorrent.interface.rtorrent.language.evaluate import LOGGED_LENGTH
 from blobtorrent.interface.rtorrent.language.pattern import matches
 from blobtorrent.interface.rtorrent.registry import Command, Read, Run
 from blobtorrent.interface.rtorrent.values import (
@@ -27,7 +28,6 @@ from blobtorrent.interface.rtorrent.values import (
 CATEGORY = "language"
 # As rTorrent 0.16 has it; what they run is looked at again.
 _SAFE: Final = frozenset(("and", "branch", "cat", "catch", "compare", "if", "not", "or", "value"))
-LOGGED_LENGTH: Final = 1023         # characters of a `print` that reach the log
 _STEPS_A_LINE: Final = 100          # of the log: nobody is to fill it
 ARGUMENTS: Final = 4                # that a method can name
 

@@ -17,7 +17,7 @@ from blobtorrent.interface.rtorrent.downloads.views import DEFAULT, Views
 from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.language.columns import Argument, Needs, Plan, plain
 from blobtorrent.interface.rtorrent.registry import Command, Read
-from blobtorrent.interface.rtorrent.values import Value, is_true, to_text
+from blobtorrent.interface.rtorrent.values import Value, to_text
 
 _STEPS_A_PATTERN = 50
 _MATCHES_A_STEP = 8
@@ -38,9 +38,7 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
             raise failed("d.multicall.filtered requires at least 2 arguments.")
         members = views.members(to_text(args[0]) or DEFAULT, "Could not find view.")
         context.budget.grant(2 * len(members))
-        verdicts = rows.of_aims(context, args[1:2], Target.DOWNLOAD, members)
-        return rows.of_downloads(
-            context, args[2:], [download for download, row in zip(members, verdicts) if is_true(row)])
+        return rows.of_downloads(context, args[2:], rows.passing(context, args[1], members))
 
     def of_files(context: Context, download: Download, args: Sequence[Value]) -> Value:
         if not args:

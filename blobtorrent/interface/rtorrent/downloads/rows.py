@@ -14,9 +14,10 @@ from blobtorrent.interface.rtorrent.context import Aim, Context, Target, Trust
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
+from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.language.columns import Needs, Plan
 from blobtorrent.interface.rtorrent.registry import Read
-from blobtorrent.interface.rtorrent.values import Row, Value
+from blobtorrent.interface.rtorrent.values import Row, Value, is_true
 from blobtorrent.runtime.pacing import Pace, let_go
 
 MAX_COMPILED = 64                      # lists of columns ...
@@ -88,6 +89,21 @@ class Rows:
         """A row for each of what is in a download. Raises Fault."""
         columns = self._columns(context, texts, target)
         return self._made(context, columns, target, items)
+
+    def passing(self, context: Context, condition: Value, members: Sequence[Download]) -> list[Download]:
+        """Those that a filter holds for; it does not hold for one that it fails on. Raises Fault."""
+        columns = self._columns(context, (condition,), Target.DOWNLOAD)
+        context.budget.grant(4 * len(members))
+        _spend(context, len(members))
+        pace, read = Pace(), columns.reads[0]
+        passing = []
+        for number, download in enumerate(members):
+            if context.at(Aim(Target.DOWNLOAD, download)).holds(condition) if read is None else _is_read(
+                    context, read, download):
+                passing.append(download)
+            if read is None or number % _MADE_PER_LOOK == 0:
+                pace.look()
+        return passing
 
     def next_due_s(self) -> float | None:
         """When rows are to be forgotten."""
@@ -195,6 +211,15 @@ class Rows:
             if not columns.are_compiled or number % _MADE_PER_LOOK == 0:
                 pace.look()
         return rows
+
+
+def _is_read(context: Context, read: Read, download: Download) -> bool:
+    """What is read holds. Raises Fault."""
+    try:
+        return is_true(read(download))
+    except Fault as fault:
+        context.interpreter.pass_over(fault)
+        return False
 
 
 def _spend(context: Context, num_cells: int) -> None:

@@ -14,7 +14,7 @@ from blobtorrent.interface.rtorrent.context import Aim, Context, Target
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.faults import failed
-from blobtorrent.interface.rtorrent.values import Call, Value, is_true
+from blobtorrent.interface.rtorrent.values import Call, Value
 
 DEFAULT = "default"
 STARTED, STOPPED = "started", "stopped"
@@ -169,7 +169,7 @@ class Views:
 
     @staticmethod
     def _passes(view: View, context: Context, download: Download) -> bool:
-        return view.filter is None or is_true(context.at(Aim(Target.DOWNLOAD, download)).condition(view.filter))
+        return view.filter is None or context.at(Aim(Target.DOWNLOAD, download)).holds(view.filter)
 
     def set_filter(self, context: Context, view: View, body: Value) -> None:
         """Give it another filter, and apply that. Raises Fault."""
@@ -245,7 +245,7 @@ class Views:
 
     @staticmethod
     def _is_less(body: Value, context: Context, one: Download, other: Download) -> bool:
-        return is_true(context.at(Aim(Target.PAIR, one, other)).condition(body))
+        return context.at(Aim(Target.PAIR, one, other)).holds(body)
 
 
 def body_of(args: Iterable[Value]) -> Value:

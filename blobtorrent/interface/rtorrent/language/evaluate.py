@@ -9,8 +9,9 @@ from blobtorrent.interface.rtorrent.context import Context, Target, Trust
 from blobtorrent.interface.rtorrent.faults import REFUSED, Fault, no_such_command, wrong_target
 from blobtorrent.interface.rtorrent.language.parser import Statement, parse_statement
 from blobtorrent.interface.rtorrent.registry import Command, Registry
-from blobtorrent.interface.rtorrent.values import Call, Value, argument_list
+from blobtorrent.interface.rtorrent.values import Call, Value, argument_list, shown
 
+LOGGED_LENGTH: Final = 1023             # characters of a line that reach the log
 _CACHED_TEXTS: Final = 512
 _CACHED_LENGTH: Final = 4096
 
@@ -30,6 +31,7 @@ class Interpreter:
         self.registry = registry
         self.log = log
         self._parsed: dict[tuple[str, int], Statement] = {}
+        self._passed_over = ""
 
     def context(self, trust: Trust = Trust.FULL) -> Context:
         """Where a new request runs, with a budget of its own."""
@@ -57,6 +59,15 @@ class Interpreter:
         if type(result) is str and len(result) > _CHARACTERS_A_STEP:
             budget.spend(len(result) // _CHARACTERS_A_STEP)
         return result
+
+    def pass_over(self, fault: Fault) -> None:
+        """Log it instead of telling whoever asked, though not again for one download after the other. Raises it when it
+        is about what is too much or not allowed."""
+        if fault.code == REFUSED:
+            raise fault
+        if fault.text != self._passed_over:
+            self._passed_over = fault.text
+            self.log(shown(fault.text[:LOGGED_LENGTH]))
 
     def run_text(self, context: Context, text: str, *, many: bool = False) -> Value:
         """Run the first command of a text, or with `many` all in turn; the result is the last one's. Raises Fault.

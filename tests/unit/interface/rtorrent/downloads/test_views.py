@@ -29,6 +29,42 @@ def test_a_filter_shows_those_that_it_holds_for(stage: Stage) -> None:
     assert (stage.call("view.size", "", "some"), stage.call("view.size_not_visible", "", "some")) == (1, 2)
 
 
+@pytest.mark.parametrize("broken", [
+    "greater=d.name=,d.size_bytes=", "less=d.name=,m", "d.nosuch=", "match=d.size_bytes=,x"])
+def test_a_filter_does_not_hold_for_what_it_fails_on(stage: Stage, broken: str) -> None:
+    stage.call("view.add", "", "some")
+    stage.call("view.filter", "", "some", broken)
+    assert names(stage, "some") == []
+    stage.engine.add("delta")
+    assert names(stage, "some") == []
+    assert stage.call("d.multicall.filtered", "", "main", broken, "d.name=") == []
+    assert len(set(stage.logged)) == len(stage.logged) == 1     # not once for each
+
+
+def test_texts_are_compared_by_filters(stage: Stage) -> None:
+    stage.call("view.add", "", "some")
+    stage.call("view.filter", "", "some", "less=d.name=,cat=b")
+    assert sorted(names(stage, "some")) == ["Fóxtrot ünï.txt", "alpha.bin"]
+    rows = stage.call("d.multicall.filtered", "", "main", "greater=d.name=,cat=b", "d.name=")
+    assert rows == [["bravo"]]
+
+
+def test_an_order_that_fails_leaves_things_as_they_are(stage: Stage) -> None:
+    before = names(stage, "main")
+    stage.call("view.sort_current", "", "main", "less=d.nosuch=")
+    stage.call("view.sort", "", "main")
+    assert names(stage, "main") == before
+
+
+def test_what_a_filter_may_not_do_is_told(stage: Stage) -> None:
+    stage.call("view.add", "", "some")
+    stage.call("method.insert", "", "endless", "simple", "endless=")
+    with pytest.raises(Fault, match="Too deep a nesting"):
+        stage.call("view.filter", "", "some", "endless=")
+    with pytest.raises(Fault, match="Too deep a nesting"):
+        stage.call("d.multicall.filtered", "", "main", "endless=", "d.name=")
+
+
 def test_what_is_put_in_stays_until_it_is_filtered_again(stage: Stage) -> None:
     stage.call("view.add", "", "some")
     stage.call("view.filter", "", "some", "d.is_multi_file=")
