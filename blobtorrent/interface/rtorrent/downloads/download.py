@@ -201,9 +201,9 @@ class Download:
 
     @property
     def num_wanted(self) -> int:
-        """Pieces that are still to come. What is wanted is counted when it is known what is there."""
+        """Pieces that are still to come. What nobody wants is among them until it was looked what is there."""
         status = self.status
-        if not self.is_checked or not status.size_bytes:
+        if not (self.is_checked or self.was_opened and not self.is_open) or not status.size_bytes:
             return self.num_pieces - self.num_done
         left = status.wanted_bytes - status.done_bytes
         return min(self.num_pieces - self.num_done, -(-left * status.num_pieces // status.size_bytes))

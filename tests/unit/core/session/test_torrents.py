@@ -10,11 +10,14 @@ from blobtorrent.core.session.commands import (
     AddPeers,
     AddTorrent,
     ApplySettings,
+    ChangeTorrent,
+    FilePriority,
     HandlePeer,
     RemoveTorrent,
     SeedGoal,
     StartTorrent,
     StopTorrent,
+    TorrentChanges,
 )
 from blobtorrent.core.swarm.messages import ChangeSwarm, CloseSwarm, OpenSwarm, PeersFound, PeerSource, TreatPeer
 from blobtorrent.discovery.messages import PeersResolved, ResolvePeers
@@ -24,8 +27,10 @@ from blobtorrent.model.errors import Conflict, DiskFull, Invalid, NotFound
 from blobtorrent.model.events import StateChanged, TorrentAdded, TorrentFailed, TorrentFinished, TorrentRemoved
 from blobtorrent.storage.jobs import CheckPieces, CloseStore, PrepareStore
 from tests.support.sessions import PIECE, SessionRig, only, settings_of, torrent_of
+from tests.support.stored import StoredTorrent
 
 FULL = DiskFull("storage.disk-full", "no space left")
+TWO_FILES = StoredTorrent([2 * PIECE, 2 * PIECE], PIECE).metainfo
 PEER = Endpoint("127.0.0.1", 6881)
 
 
@@ -344,3 +349,17 @@ def test_a_torrent_without_piece_hashes_is_refused(tmp_path: Path) -> None:
     bare = torrent_of(4)._replace(piece_hashes_v1=b"", files=files)
     with pytest.raises(Invalid, match="hashes of its pieces"):
         rig.ask(AddTorrent(bare, tmp_path))
+
+
+def test_what_nobody_wants_is_not_counted_before_the_first_start(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True), TWO_FILES
+    rig.add_kept(torrent, tmp_path, start=False, file_priorities={0: FilePriority.SKIP})
+    assert (rig.status(torrent).wanted_bytes, rig.status(torrent).size_bytes) == (2 * PIECE, 4 * PIECE)
+
+
+def test_wishes_about_files_of_a_torrent_that_never_ran_count_at_once(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True), TWO_FILES
+    rig.add_kept(torrent, tmp_path, start=False)
+    for priority, wanted in ((FilePriority.SKIP, 2), (FilePriority.NORMAL, 4)):
+        rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(file_priorities={1: priority})))
+        assert rig.status(torrent).wanted_bytes == wanted * PIECE
