@@ -10,7 +10,6 @@ _REASONS = (
     # ---- ours on purpose
     (r"^(execute|schedule|schedule_remove|upload_rate|download_rate|directory)$", r"^\[''", "",
      "an empty target is taken, as 0.16 does"),
-    (r"^ratio\.min\.set$", r"^\[''", "", "an empty target is taken, as 0.16 does"),
     (r"^throttle\.global_up\.max_rate$", "", "i8 7168, now i8 8192", "an empty target was taken, as 0.16 does"),
     (r"^longer body than length$", "", "", "0.9.8 hangs; what is too much is dropped, as 0.16 does"),
     (r"^control char in answer$", "", "", "XML forbids it: it is left out"),

@@ -118,10 +118,17 @@ def test_choke_groups_keep_what_is_set() -> None:
         stage.call("choke_group.tracker.mode.set", 0, "bogus")
 
 
-@pytest.mark.parametrize("is_modern", [False, True])
 @pytest.mark.parametrize("params", [["", 7], [7]])
-def test_a_bound_of_a_group_is_set_with_an_empty_target_or_without(params: list[Value], *, is_modern: bool) -> None:
+def test_a_bound_of_a_group_is_set_with_an_empty_target_or_without(params: list[Value]) -> None:
     stage = group()
-    calls = Calls(stage.interpreter, lambda _text: NOTHING, is_modern=is_modern)
+    calls = Calls(stage.interpreter, lambda _text: NOTHING, is_modern=True)
     assert calls.answer("group.rg.ratio.min.set", params, Trust.FULL) == 7
-    assert calls.answer("group.rg.ratio.min", [], Trust.FULL) == 7
+    assert calls.answer("group.rg.ratio.min", [""], Trust.FULL) == 7
+
+
+def test_a_bound_of_a_group_takes_no_target_where_0_9_8_is_claimed() -> None:
+    stage = group()
+    calls = Calls(stage.interpreter, lambda _text: NOTHING)
+    with pytest.raises(Fault, match="Wrong object type"):
+        calls.answer("group.rg.ratio.min.set", ["", 7], Trust.FULL)
+    assert calls.answer("group.rg.ratio.min.set", [7], Trust.FULL) == 7
