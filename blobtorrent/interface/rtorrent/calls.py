@@ -14,22 +14,18 @@ from blobtorrent.interface.rtorrent.context import NOTHING, Aim, Budget, Context
 from blobtorrent.interface.rtorrent.faults import (
     INDEX,
     NO_SUCH_METHOD,
-    REFUSED,
-    TYPE,
     Fault,
-    failed,
     no_such_command,
     no_such_method,
 )
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.library import LIBRARY, NO_HELP, UNKNOWN
+from blobtorrent.interface.rtorrent.reading import JSON, MULTICALL, XML_OF_9, Reading, not_text, text_target
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value
 from blobtorrent.interface.rtorrent.xmlanswer import FaultStruct, Short, Truth
-from blobtorrent.interface.rtorrent.xmlrpc import Raw, Unsupported
+from blobtorrent.interface.rtorrent.xmlrpc import Raw
 from blobtorrent.runtime.pacing import Pace
-
-MULTICALL: Final = "system.multicall"
 
 # Those that take no target in 0.9.8, and an empty one in 0.16. Most may be called either way, whatever is claimed.
 WITHOUT_TARGET: Final = frozenset((
@@ -43,21 +39,19 @@ WITHOUT_TARGET: Final = frozenset((
 
 _OF_GROUP: Final = re.compile(r"group\..+\.(view|ratio\.(min|max|upload))(\.set)?")
 
-# Of these, those that take no empty target unless 0.16 is claimed: before, it was one argument too many. What sets
-# something takes it always.
+# Of these, those to which no client sends an empty target unless 0.16 is claimed: before, it was one argument too many.
 _EXACT: Final = re.compile(r"(to_|ratio\.|group\.).+")
 
 _MANY = "  (A '*' at the end would avoid this failure)"
-_TYPE_NUMBERS: Final = {"i8": 10, "double": 2, "dateTime.iso8601": 3, "nil": 9, "ex:nil": 9}
 
 
 class Calls:
     """`aim_of(text)` finds the target that a request names: HASH, HASH:fN, HASH:tN or HASH:pID. Raises Fault.
-    `is_modern`: rTorrent 0.16 or later is claimed.
+    `reading` is how requests in XML are read.
     """
 
-    def __init__(self, interpreter: Interpreter, aim_of: Callable[[str], Aim], *, is_modern: bool = False) -> None:
-        self._is_modern = is_modern
+    def __init__(self, interpreter: Interpreter, aim_of: Callable[[str], Aim], reading: Reading = XML_OF_9) -> None:
+        self._reading = reading
         self._interpreter = interpreter
         self._aim_of = aim_of
         self._library: dict[str, Callable[[Sequence[Raw]], Value]] = {
@@ -82,16 +76,16 @@ class Calls:
         if name == "system.listMethods":
             return self._list_methods(())
         command = self._find(name)
-        if params and not isinstance(params[0], str):
-            raise failed("invalid parameters: target must be a string")
-        # Maps are values there, too, and the reader has refused what nobody takes.
-        return self._run(command, name, cast("Sequence[Raw]", params), trust, budget, accept=_as_it_is)
+        raw = cast("Sequence[Raw]", params)
+        if raw:
+            text_target(raw[0])
+        return self._run(command, name, raw, trust, budget, JSON)
 
     def _answer_one(self, name: str, params: Sequence[Raw], trust: Trust, budget: Budget | None = None) -> Value:
         answer = self._library.get(name)
         if answer is not None:
             return answer(params)
-        return self._run(self._find(name), name, params, trust, budget)
+        return self._run(self._find(name), name, params, trust, budget, self._reading)
 
     def _find(self, name: str) -> Command:
         registry = self._interpreter.registry
@@ -103,19 +97,19 @@ class Calls:
         return command
 
     def _run(
-        self, command: Command, name: str, params: Sequence[Raw], trust: Trust, budget: Budget | None, *,
-        accept: Callable[[Raw], Value] | None = None,
+        self, command: Command, name: str, params: Sequence[Raw], trust: Trust, budget: Budget | None,
+        reading: Reading,
     ) -> Value:
         aim = NOTHING
         if name in WITHOUT_TARGET or _OF_GROUP.fullmatch(name):
-            is_dropped = self._is_modern or accept is not None or not _EXACT.fullmatch(name) or name.endswith(".set")
+            is_dropped = reading.drops_empty or not _EXACT.fullmatch(name)
             if is_dropped and params and params[0] == "":
                 params = params[1:]
         elif params:
-            target, params = params[0], params[1:]
-            if isinstance(target, str) and target:
+            target, params = reading.target(params[0]), params[1:]
+            if target:
                 aim = self._aim_of(target)
-        args = list(map(accept or _accepted, params))
+        args = list(map(reading.argument, params))
         if len(args) == 1 and isinstance(args[0], list):
             args = args[0]
         return self._interpreter.call(Context(self._interpreter, trust, aim, budget=budget), command.name, args)
@@ -124,17 +118,9 @@ class Calls:
 
     def _multicall(self, params: Sequence[Raw], trust: Trust) -> Value:
         """Each result is a list of one value, or a struct that tells of a fault."""
-        if len(params) != 1:
-            raise failed(f"{MULTICALL} takes one parameter, which is an array, each element describing one RPC.  "
-                         f"You supplied {len(params)} arguments")
-        entries = params[0]
-        if not isinstance(entries, list):
-            raise Fault(TYPE, f"{MULTICALL}'s parameter should be an array, each element describing one RPC.  "
-                        f"But it is type {_type_number(entries)} instead.")
         pace, budget = Pace(), Budget()
         results: list[Value] = []
-        for entry in entries:
-            name, entry_params = _read_entry(entry)
+        for name, entry_params in self._reading.calls(params):
             budget.begin_next()
             try:
                 results.append([self._answer_one(name, entry_params, trust, budget)])
@@ -172,41 +158,10 @@ class Calls:
             raise Fault(NO_SUCH_METHOD, f"Method '{name}' does not exist")
 
 
-def _accepted(param: Raw) -> Value:
-    """A parameter as commands take it: a list of one is that one. Raises Fault for types that none takes."""
-    if isinstance(param, (str, int)) and not isinstance(param, bool):
-        return param
-    if isinstance(param, list):
-        return _accepted(param[0]) if len(param) == 1 else [_accepted(item) for item in param]
-    raise Fault(TYPE, "Unsupported type found.")
-
-
-def _as_it_is(param: Raw) -> Value:
-    return cast(Value, param)
-
-
-def _read_entry(entry: Raw) -> tuple[str, list[Raw]]:
-    if not isinstance(entry, dict):
-        raise Fault(TYPE, f"An element of the multicall array is type {_type_number(entry)}, but should be a struct "
-                    "(with members 'methodName' and 'params')")
-    for member in ("methodName", "params"):
-        if member not in entry:
-            raise Fault(INDEX, f"No member of struct has key '{member}'")
-    name, params = entry["methodName"], entry["params"]
-    if not isinstance(name, str):
-        raise Fault(TYPE, f"Value of type {_type_name(name)} supplied where string type was expected.")
-    if not isinstance(params, list):
-        raise Fault(TYPE, f"Value to be decomposed is of type {_type_name(params)}, but the 'A' specifier requires "
-                    "type ARRAY")
-    if name == MULTICALL:
-        raise Fault(REFUSED, f"Recursive {MULTICALL} forbidden")
-    return name, params
-
-
 def _name_of(params: Sequence[Raw]) -> str:
     _expect(params, 1)
     if not isinstance(params[0], str):
-        raise Fault(TYPE, f"Value of type {_type_name(params[0])} supplied where string type was expected.")
+        raise not_text(params[0])
     return params[0]
 
 
@@ -236,17 +191,3 @@ def _introspection(params: Sequence[Raw]) -> Value:
         raise Fault(INDEX, f"There are no parameters.  You supplied {len(params)}")
     url = "http://xmlrpc-c.sourceforge.net/xmlrpc-c/introspection.html"
     return {"introspect": {"specUrl": url, "specVersion": Short(1)}}
-
-
-def _type_number(value: Raw) -> int:
-    if isinstance(value, Unsupported):
-        return _TYPE_NUMBERS.get(value.type, 9)
-    if isinstance(value, (bool, str, list, dict)):
-        return {bool: 1, str: 4, list: 6, dict: 7}[type(value)]
-    return 0
-
-
-def _type_name(value: Raw) -> str:
-    if isinstance(value, Unsupported):
-        return "NIL" if value.type.endswith("nil") else value.type.upper()
-    return {bool: "BOOL", str: "STRING", list: "ARRAY", dict: "STRUCT"}.get(type(value), "INT")

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from blobtorrent.interface.rtorrent import jsonrpc, xmlanswer, xmlrpc
+from blobtorrent.interface.rtorrent.claimed import generation_of
 from blobtorrent.interface.rtorrent.context import Budget, Trust
 from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.jsonrpc import JsonCall, Rejected
 from blobtorrent.interface.rtorrent.rules import Rules, UnknownType
 from blobtorrent.interface.rtorrent.values import MAX_ANSWER_BYTES, Row, Value
-from blobtorrent.interface.rtorrent.xmlanswer import Dialect, dialect_of
+from blobtorrent.interface.rtorrent.xmlanswer import Dialect
 from blobtorrent.interface.rtorrent.xmlrpc import Raw
 from blobtorrent.runtime.pacing import Pace, let_go
 
@@ -59,7 +60,7 @@ def read_request(body: bytes, content_type: str = "", rules: Rules = USUAL_RULES
     if kind == jsonrpc.CONTENT_TYPE or not kind and first in (b"{", b"["):
         return JsonExchange(body) if rules.takes_json else JsonExchange(b"", Rejected(jsonrpc.UNKNOWN_METHOD, _NO_JSON))
     if kind in ("", xmlanswer.CONTENT_TYPE, "application/xml") or first == b"<":
-        return XmlExchange(body, dialect_of(rules.version), _refusal(len(body), rules))
+        return XmlExchange(body, generation_of(rules.version).dialect, _refusal(len(body), rules))
     raise UnknownType(kind)
 
 

@@ -26,9 +26,13 @@ class Fault(Exception):
         return self.text
 
 
-def failed(text: str) -> Fault:
+class FaultOf16(Fault):
+    """What only 0.16 says: told as it is."""
+
+
+def failed(text: str, of_16: str = "") -> Fault:
     """A command that refuses, with its reason."""
-    return Fault(FAILED, text)
+    return Fault(FAILED, text, of_16)
 
 
 def too_large() -> Fault:
@@ -36,9 +40,9 @@ def too_large() -> Fault:
     return Fault(REFUSED, "Too large an answer.")
 
 
-def wrong_type() -> Fault:
+def wrong_type(of_16: str = "") -> Fault:
     """An argument is missing, or is of a type the command cannot use."""
-    return Fault(FAILED, "Wrong object type.")
+    return Fault(FAILED, "Wrong object type.", of_16)
 
 
 def wrong_target() -> Fault:
@@ -81,6 +85,18 @@ def not_an_index() -> Fault:
     return Fault(TYPE, "Invalid index.", "invalid parameters: invalid index")
 
 
+# Those whose words are names, in the order in which 0.16 counts them.
+_OPTIONS = (
+    "connection_type", "choke_heuristics", "choke_heuristics.download", "choke_heuristics.upload", "encryption",
+    "encryption.handshake", "encryption.stream", "ip_filter", "ip_tos", "tracker_mode", "handshake_connection",
+    "log_group")
+
+
+def no_such_word(option: str, word: str) -> Fault:
+    """An option, one of those that `strings.*` tells of, has no such word."""
+    return failed("Invalid option name.", f"invalid option name : enum:{_OPTIONS.index(option)} name:'{word}'")
+
+
 # What 0.16 says differently. Methods that are not defined are told of with a small letter there.
 _TEXTS_OF_16 = {
     "Could not find info-hash.": "invalid parameters: info-hash not found",
@@ -108,6 +124,6 @@ def fault_of_16(fault: Fault) -> Fault:
     name = undefined_method(fault)
     if name is not None:
         return Fault(NO_SUCH_METHOD, f"method '{name}' not defined")
-    if fault.code in (TYPE, INDEX, FAILED):
+    if fault.code in (TYPE, INDEX, FAILED) and not isinstance(fault, FaultOf16):
         return Fault(OF_16, text_of_16(fault))
     return fault

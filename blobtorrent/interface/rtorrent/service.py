@@ -10,6 +10,7 @@ from typing import NamedTuple
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.rtorrent.calls import Calls
+from blobtorrent.interface.rtorrent.claimed import generation_of
 from blobtorrent.interface.rtorrent.commands import arithmetic, conversions, language, methods, texts
 from blobtorrent.interface.rtorrent.context import Trust
 from blobtorrent.interface.rtorrent.downloads.fetching import Fetcher
@@ -28,7 +29,6 @@ from blobtorrent.interface.rtorrent.session.sessionlock import SessionLock
 from blobtorrent.interface.rtorrent.session.system import Claims
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.turns import Turns
-from blobtorrent.interface.rtorrent.xmlanswer import is_modern
 from blobtorrent.network.policy import binding_of
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.metrics import Registry as Metrics
@@ -60,6 +60,7 @@ class Machinery:
     """
 
     def __init__(self, around: Surroundings) -> None:
+        generation = generation_of(around.claims.client_version)
         self._turns = around.turns
         self._open_place = around.open_place
         self._is_configuring = False
@@ -88,7 +89,8 @@ class Machinery:
         self.downloads = DownloadSide(
             self._gateway, self._gateway, self.interpreter, wake=self._wake, fetch=self._fetcher.fetch,
             keep=self._folder.write, rechecks_finished=self._rechecks_finished,
-            uses_udp=lambda: self._engine.settings().trackers.udp, full=self.session.working.full)
+            uses_udp=lambda: self._engine.settings().trackers.udp, full=self.session.working.full,
+            generation=generation)
         self._folder.downloads = self.downloads.downloads
         self._add(self._folder.commands())
         self.downloads.follower.listeners.append(self._folder.on_event)
@@ -96,8 +98,7 @@ class Machinery:
         self.downloads.events()
         self.session.finish(self.interpreter)
         self.registry.close_own()
-        self._calls = Calls(
-            self.interpreter, self.downloads.aiming.read, is_modern=is_modern(around.claims.client_version))
+        self._calls = Calls(self.interpreter, self.downloads.aiming.read, generation.reading)
 
     def configure(self, options: Sequence[str], file: Path | None, report: Callable[[str], None]) -> None:
         """Run the `options` and the lines of a file, before `begin`. `report` is told what fails, a line each. What is

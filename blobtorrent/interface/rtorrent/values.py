@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, Union
 
-from blobtorrent.interface.rtorrent.faults import failed, wrong_type
+from blobtorrent.interface.rtorrent.faults import Fault, failed, wrong_type
 
 SMALLEST: Final = -(1 << 63)
 LARGEST: Final = (1 << 63) - 1
@@ -36,6 +36,9 @@ class Call(NamedTuple):
 
 
 Value = Union[int, str, None, "list[Value]", "dict[str, Value]", Call]
+
+# As 0.16 calls them.
+_KINDS: Final = ((Call, "dict_key"), (int, "value"), (str, "string"), (list, "list"), (dict, "map"))
 
 
 class Row(list["Value"]):
@@ -143,7 +146,7 @@ def to_number(value: Value, base: int = 0, unit: int = 1) -> int:
         if number is None:
             raise failed("Not a value.")
         return number
-    raise wrong_type()
+    raise _unlike("value", value)
 
 
 def convert_number(value: Value) -> int:
@@ -164,7 +167,13 @@ def to_text(value: Value) -> str:
     """`value` where a command needs exactly one text. Raises Fault."""
     if isinstance(value, str):
         return value
-    raise wrong_type()
+    raise _unlike("string", value)
+
+
+def _unlike(expected: str, value: Value) -> Fault:
+    """0.16 tells what there was instead."""
+    kind = next((word for type_, word in _KINDS if isinstance(value, type_)), "none")
+    return wrong_type(f"Wrong object type: expected: {expected} actual: {kind}")
 
 
 def is_true(value: Value) -> bool:
@@ -254,12 +263,12 @@ def single(args: Sequence[Value]) -> Value:
 
 def one_number(args: Sequence[Value], base: int = 0, unit: int = 1) -> int:
     """The argument of a command that takes a number. Raises Fault."""
-    return to_number(single(args), base, unit)
+    return to_number(args[0] if len(args) == 1 else list(args), base, unit)
 
 
 def one_text(args: Sequence[Value]) -> str:
     """The argument of a command that takes a text. Raises Fault."""
-    return to_text(single(args))
+    return to_text(args[0] if len(args) == 1 else list(args))
 
 
 def answered(value: Value) -> Value:

@@ -70,18 +70,6 @@ V0_16 = Dialect(
     "<value><array><data/></array></value>", fault_of_16,
 )
 
-_MODERN = (0, 16, 0)                   # from this version on answers are written in another way
-
-
-def is_modern(version: str) -> bool:
-    """Whether a version of rTorrent is 0.16 or later."""
-    return tuple(map(int, version.split("."))) >= _MODERN
-
-
-def dialect_of(version: str) -> Dialect:
-    """How a version of rTorrent writes its answers."""
-    return V0_16 if is_modern(version) else V0_9
-
 
 def render_answer(value: Value, dialect: Dialect = V0_9) -> tuple[bytes, ...]:
     """The document that answers with `value`. Raises Fault when it is too large."""

@@ -17,10 +17,10 @@ from blobtorrent.interface.rtorrent.faults import (
     not_an_index,
     unsupported_target,
 )
+from blobtorrent.interface.rtorrent.reading import HASH_DIGITS
 from blobtorrent.interface.rtorrent.values import Value
 from blobtorrent.model.details import PeerStatus
 
-HASH_DIGITS = 40
 PEER_DIGITS = 40
 
 _HEX = frozenset(string.hexdigits)

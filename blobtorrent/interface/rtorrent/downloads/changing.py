@@ -12,7 +12,7 @@ from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.getters import CONNECTIONS, MAX_SLOTS, UNLIMITED_PEERS
 from blobtorrent.interface.rtorrent.downloads.making import action, command, getter, number_setter, text_setter
 from blobtorrent.interface.rtorrent.downloads.steering import MAX_FILE_SIZE, Steering
-from blobtorrent.interface.rtorrent.faults import failed, wrong_type
+from blobtorrent.interface.rtorrent.faults import failed, no_such_word, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value, one_text, to_text
 
@@ -87,7 +87,7 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
 
     def connection(download: Download, text: str) -> None:
         if text not in CONNECTIONS:
-            raise failed("Invalid option name.")
+            raise no_such_word("connection_type", text)
         download.connection = (text, download.is_complete)
 
     yield text_setter("d.connection_current.set", connection, "How it meets peers.", is_neutral=True)

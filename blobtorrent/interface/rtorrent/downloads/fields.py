@@ -9,9 +9,8 @@ from blobtorrent.interface.rtorrent.downloads.download import FIELD, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.making import command, getter, number_setter, reading, text_setter
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
-from blobtorrent.interface.rtorrent.language.columns import Needs
 from blobtorrent.interface.rtorrent.registry import Command, Read
-from blobtorrent.interface.rtorrent.values import Value, one_text, text_of, to_text
+from blobtorrent.interface.rtorrent.values import Value, one_number, one_text, text_of, to_text
 
 NUM_NUMBERED = 5
 
@@ -100,9 +99,11 @@ def _time(downloads: Downloads, word: str, known: Callable[[Download], int]) -> 
         if not read(download):
             write(download, value)
 
+    def is_later(_context: Context, download: Download, args: Sequence[Value]) -> Value:
+        return int(read(download) > one_number(args))
+
     yield getter(name, read, f"When it was first {word}, in seconds since 1970; 0 for never.")
     yield getter(f"{name}.or_zero", read, "The same.")
-    yield getter(f"{name}.elapsed", lambda download: int(downloads.now()) - read(download), "Seconds since then.",
-                 needs=Needs.LOOK)
+    yield command(f"{name}.elapsed", is_later, f"TIME: whether it was first {word} later than that.", returns="i8")
     yield number_setter(f"{name}.set", write, "Says otherwise.")
     yield number_setter(f"{name}.set_if_z", write_if_zero, "Says so unless it is known.")

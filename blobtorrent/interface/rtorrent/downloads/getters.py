@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
+from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
 from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.downloads.download import PRIORITY_NAMES, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
@@ -34,9 +35,10 @@ SEED, LEECH, INITIAL_SEED = "seed", "leech", "initial_seed"
 CONNECTIONS = (LEECH, SEED, INITIAL_SEED)
 
 
-def commands(downloads: Downloads) -> Iterator[Command]:
+def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Iterator[Command]:
     yield from _states()
     yield from _figures(downloads)
+    yield from _groups(generation)
     yield from _texts(downloads)
     yield from _limits()
 
@@ -121,10 +123,14 @@ def _figures(downloads: Downloads) -> Iterator[Command]:
     room = _Room()
     yield number("d.free_diskspace", lambda download: room.free_bytes(download.root) if download.is_open else 0,
                  "Free bytes where its files are; 0 while it is closed.", needs=Needs.LOOK)
-    yield number("d.group", lambda download: 0, "The number of its choke group.", is_neutral=True)
-    yield number("d.group.name", lambda download: 0, "The same, as rTorrent 0.9.8 has it.", is_neutral=True)
     yield number("d.size_pex", lambda download: 0, "Peers that tell of others; nobody counts that.", is_neutral=True)
     yield number("d.max_size_pex", lambda download: MAX_PEX, "As many as may.", is_neutral=True)
+
+
+def _groups(generation: Generation) -> Iterator[Command]:
+    yield getter("d.group", lambda download: 0, "The number of its choke group.", is_neutral=True)
+    yield getter("d.group.name", lambda download: generation.group_name,
+                 "The same, as rTorrent 0.9.8 has it; its name when 0.16 is claimed.", returns="any", is_neutral=True)
 
 
 def _texts(downloads: Downloads) -> Iterator[Command]:

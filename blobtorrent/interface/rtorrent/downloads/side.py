@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
 from blobtorrent.interface.rtorrent.context import Trust
 from blobtorrent.interface.rtorrent.downloads import (
     changing,
@@ -48,7 +49,8 @@ class DownloadSide:
     def __init__(self, engine: Engine, bus: Bus, interpreter: Interpreter, *, wake: Callable[[], None],
                  fetch: Fetch, keep: Callable[[Download], None],
                  rechecks_finished: Callable[[], bool] = lambda: True, uses_udp: Callable[[], bool] = lambda: True,
-                 full: Callable[[str], str] = os.path.expanduser) -> None:
+                 full: Callable[[str], str] = os.path.expanduser, generation: Generation = GENERATION_9) -> None:
+        self._generation = generation
         self.downloads = Downloads(engine)
         self.rows = Rows(self.downloads)
         self.aiming = Aiming(self.downloads)
@@ -63,13 +65,13 @@ class DownloadSide:
 
     def commands(self) -> Iterator[Command]:
         downloads, steering = self.downloads, self.steering
-        yield from getters.commands(downloads)
+        yield from getters.commands(downloads, self._generation)
         yield from fields.commands(downloads)
         yield from changing.commands(downloads, steering, self._keep)
         yield from changing.list_commands(downloads)
         yield from files.commands(downloads)
         yield from peers.commands(downloads)
-        yield from trackers.commands(downloads)
+        yield from trackers.commands(downloads, self._generation)
         yield from multicalls.commands(downloads, self.views, self.rows)
         yield from viewcommands.commands(downloads, self.views, steering)
         yield from loading.commands(downloads, self.arrivals, steering)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from blobtorrent.core.session.commands import Reannounce
+from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
 from blobtorrent.interface.rtorrent.context import Context, Target
 from blobtorrent.interface.rtorrent.downloads.aiming import TrackerAim
 from blobtorrent.interface.rtorrent.downloads.download import Download
@@ -17,12 +18,12 @@ from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value, text_of, to_number
 from blobtorrent.model.details import TrackerStatus
 
-USUAL_INTERVAL_S = 1800                # what rTorrent tells before a tracker has said anything
+USUAL_INTERVAL_S = 1800                # of one that has answered and told none
 MIN_INTERVAL_S = 600
 STARTED = 2                            # the event of the first announce
 
 
-def commands(downloads: Downloads) -> Iterator[Command]:
+def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Iterator[Command]:
     """t.* but t.multicall, and what d.* says of trackers."""
 
     def row(aim: TrackerAim) -> TrackerRow:
@@ -67,8 +68,10 @@ def commands(downloads: Downloads) -> Iterator[Command]:
     yield told("t.latest_event", lambda status: STARTED if status.last_announce_at else 0, "What it was told last.")
     for name in ("t.latest_new_peers", "t.latest_sum_peers"):
         yield told(name, lambda status: status.peers_got, "Peers in its last answer.")
-    yield number("t.min_interval", lambda row: MIN_INTERVAL_S, "Seconds that it is left alone.", is_neutral=True)
-    yield number("t.normal_interval", _interval, "Seconds between two questions.")
+    yield number("t.min_interval", lambda row: _once_answered(row, _min_interval, generation.silent_min_s),
+                 "Seconds that it is left alone.", is_neutral=True)
+    yield number("t.normal_interval", lambda row: _once_answered(row, _interval, generation.silent_interval_s),
+                 "Seconds between two questions.")
     yield told("t.scrape_complete", lambda status: status.seeds or 0, "Seeds that it knows of.")
     yield told("t.scrape_incomplete", lambda status: status.leeches or 0, "Leechers that it knows of.")
     yield told("t.scrape_downloaded", lambda status: status.downloads or 0, "Downloads that it has counted.")
@@ -130,9 +133,15 @@ def _can_scrape(row: TrackerRow) -> int:
     return int(row.scheme in ("http", "https") and path.startswith("announce"))
 
 
-def _interval(row: TrackerRow) -> int:
-    status = row.status
-    if status is None or not _has_answered(status):
-        return USUAL_INTERVAL_S
+def _once_answered(row: TrackerRow, read: Callable[[TrackerStatus], int], before: int) -> int:
+    """What `read` makes of a tracker that has answered; before that, `before`."""
+    return before if row.status is None or not _has_answered(row.status) else read(row.status)
+
+
+def _min_interval(_status: TrackerStatus) -> int:
+    return MIN_INTERVAL_S
+
+
+def _interval(status: TrackerStatus) -> int:
     wait_s = int(status.next_announce_at - status.last_announce_at)
     return wait_s if wait_s >= MIN_INTERVAL_S else USUAL_INTERVAL_S        # sooner is for other reasons than its wish

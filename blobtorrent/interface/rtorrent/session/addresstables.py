@@ -58,7 +58,7 @@ class AddressTables:
 
     def _add_to_filter(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         text, verdict = _two_texts(args)
-        require_word(verdict, tuple(VERDICTS))
+        require_word("ip_filter", verdict, VERDICTS)
         span = read_span(text)
         if span is None:
             return None                # as in rTorrent: nobody is told
@@ -71,7 +71,7 @@ class AddressTables:
 
     def _load(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         text, verdict = _two_texts(args)
-        require_word(verdict, tuple(VERDICTS))
+        require_word("ip_filter", verdict, VERDICTS)
         path = self._working.full(text)
         try:
             if not os.path.isfile(path):                   # a pipe or a device would have everybody wait
@@ -119,12 +119,12 @@ class AddressTables:
         return BLOCKED
 
     def _size(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
-        return len(self._table(one_text(args))) * BYTES_PER_RANGE
+        return len(self._table(one_text(args), "IP table does not exist.")) * BYTES_PER_RANGE
 
-    def _table(self, name: str) -> AddressTable:
+    def _table(self, name: str, words_of_16: str = "") -> AddressTable:
         """Raises Fault."""
         if name not in self._tables:
-            raise failed("Could not find ip table.")
+            raise failed("Could not find ip table.", words_of_16)
         return self._tables[name]
 
 

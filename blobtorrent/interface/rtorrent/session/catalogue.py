@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from blobtorrent.interface.rtorrent import aliases
+from blobtorrent.interface.rtorrent.claimed import generation_of
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.rules import Rules
@@ -44,6 +45,7 @@ class SessionCommands:
         rules: Rules | None = None,
     ) -> None:
         self._open_place = open_place
+        self._generation = generation = generation_of(claims.client_version)
         rules = rules or Rules()
         self.variables = Variables(NEUTRAL, followers_of(rules))
         self.working = WorkingFolder()
@@ -55,8 +57,8 @@ class SessionCommands:
         self._parts = (
             self.variables, self.logs, self.system, self.scheduling, self.watching, MappedSettings(engine),
             Throttles(engine), self.ports, Dht(engine), FigureCommands(engine),
-            AddressTables(engine, self.working), ChokeGroups(), Words(), FilePatterns(), Housekeeping(),
-            Programs(self.logs.note_program, outside, self.working),
+            AddressTables(engine, self.working), ChokeGroups(), Words(generation.words), FilePatterns(), Housekeeping(),
+            Programs(self.logs.note_program, outside, self.working, tells_unstarted=generation.tells_unstarted),
         )
 
     def commands(self) -> Iterator[Command]:
@@ -66,9 +68,11 @@ class SessionCommands:
         yield from listening.commands(self._open_place, self.working)
 
     def finish(self, interpreter: Interpreter) -> None:
-        """What is made of other commands: to be called when all of them are in the registry."""
+        """What is made of other commands, and how settings begin: to be called when all are in the registry."""
         ratiogroups.make_usual_group(interpreter.context())
         aliases.install(interpreter.registry)
+        for name, value in self._generation.settings.items():
+            interpreter.call(interpreter.context(), f"{name}.set", [value])
 
     def configure(self) -> None:
         """A configuration is run from here on."""

@@ -19,6 +19,9 @@ MAX_GROUPS: Final = 256
 _WHY: Final = "Groups are names: slots are those of each torrent."
 _COUNTS: Final = ("queued", "rate", "total", "unchoked")
 _HEURISTICS: Final = {"up": CHOKE_UP, "down": CHOKE_DOWN}
+_OPTIONS: Final = {
+    "up.heuristics": "choke_heuristics.upload", "down.heuristics": "choke_heuristics.download",
+    "tracker.mode": "tracker_mode"}
 
 Fields = dict[str, Value]
 
@@ -67,7 +70,7 @@ class ChokeGroups:
             if words is None:
                 fields[name] = to_number(args[1])
             else:
-                require_word(to_text(args[1]), words)
+                require_word(_OPTIONS[name], to_text(args[1]), words)
                 fields[name] = args[1]
             return None
 

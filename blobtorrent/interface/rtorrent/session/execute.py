@@ -5,6 +5,7 @@ Answers are those of wait(2): exit N is N * 256, a signal its number, a program 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -26,6 +27,10 @@ NOT_RUN: Final = 0xFF00                # the wait status of a program that could
 
 Finished = tuple[int, bytes]           # how a program ended, and what it wrote
 Outside = Callable[[Callable[[], Finished]], Finished]
+
+
+class _Unstarted(Exception):
+    """A program that could not be started; the text is the name of the system's error."""
 
 
 def at_once(call: Callable[[], Finished]) -> Finished:
@@ -64,11 +69,14 @@ FORMS: Final = (
 class Programs:
     """Runs them, each outside of the turn of who asked for it: `outside(call)` calls something that waits.
 
-    They are run in the working folder. `note` is told of each: its words and how it ended.
+    They are run in the working folder. `note` is told of each: its words and how it ended. With `tells_unstarted` one
+    that could not be started is a fault for all forms.
     """
 
-    def __init__(self, note: Callable[[Sequence[str], int], None], outside: Outside, working: WorkingFolder) -> None:
+    def __init__(self, note: Callable[[Sequence[str], int], None], outside: Outside, working: WorkingFolder, *,
+                 tells_unstarted: bool = False) -> None:
         self._note = note
+        self._tells_unstarted = tells_unstarted
         self._working = working
         self._outside = outside
         self._running: list[Popen[bytes]] = []             # those that nobody waits for
@@ -81,32 +89,35 @@ class Programs:
 
     def _run(self, form: Form, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         if not args:
-            raise wrong_type()
+            raise wrong_type("Too few arguments.")
         words = list(map(text_of, args))
         if not form.is_raw:
             words = list(map(os.path.expanduser, words))
-        if form.is_background:
-            self._note(words, 0 if self._start(words) else NOT_RUN)
-            return 0
-        status, output = self._outside(lambda: self._finish(words, is_captured=form.is_captured))
-        self._note(words, status)
+        try:
+            if form.is_background:
+                self._start(words)
+                status, output = 0, b""
+            else:
+                status, output = self._outside(lambda: self._finish(words, is_captured=form.is_captured))
+        except _Unstarted as error:
+            self._note(words, NOT_RUN)
+            if self._tells_unstarted:
+                raise failed(f"ExecFile::execute() posix_spawn failed: {error}") from None
+            status, output = 0 if form.is_background else NOT_RUN, b""
+        else:
+            self._note(words, status)
         if status and form.is_strict:
             raise failed("Bad return code.")
         return output.decode("utf-8", "surrogateescape") if form.is_captured else status
 
-    def _start(self, words: Sequence[str]) -> bool:
-        process = self._open(words, is_captured=False)
+    def _start(self, words: Sequence[str]) -> None:
+        """Raises _Unstarted."""
         self._running = [other for other in self._running if other.poll() is None]         # so none stays a zombie
-        if process is not None:
-            self._running.append(process)
-        return process is not None
+        self._running.append(self._open(words, is_captured=False))
 
     def _finish(self, words: Sequence[str], *, is_captured: bool) -> Finished:
-        """Wait for its end: its status and what it wrote. Raises Fault when that is too long."""
-        process = self._open(words, is_captured=is_captured)
-        if process is None:
-            return NOT_RUN, b""
-        with process:
+        """Wait for its end: its status and what it wrote. Raises Fault when that is too long, and _Unstarted."""
+        with self._open(words, is_captured=is_captured) as process:
             output = b"" if process.stdout is None else process.stdout.read(MAX_TEXT + 1)
             if len(output) > MAX_TEXT:
                 process.kill()
@@ -114,12 +125,14 @@ class Programs:
             code = process.wait()
         return -code if code < 0 else code << 8, output
 
-    def _open(self, words: Sequence[str], *, is_captured: bool) -> Popen[bytes] | None:
-        """None when there is no such program, or it may not be run."""
+    def _open(self, words: Sequence[str], *, is_captured: bool) -> Popen[bytes]:
+        """Raises _Unstarted when there is no such program, or it may not be run."""
         from subprocess import DEVNULL, PIPE, Popen  # heavy, and most sessions run nothing
 
         try:
             return Popen([os.fsencode(word) for word in words], stdin=DEVNULL, stdout=PIPE if is_captured else DEVNULL,
                          stderr=DEVNULL, cwd=self._working.path)
-        except (OSError, ValueError):
-            return None
+        except OSError as error:
+            raise _Unstarted(errno.errorcode.get(error.errno or 0, str(error))) from None
+        except ValueError:             # a NUL
+            raise _Unstarted(errno.errorcode[errno.EINVAL]) from None

@@ -189,7 +189,7 @@ class LogFiles(logging.Handler):
         if len(args) != 2:
             raise failed("Invalid number of arguments.")
         group, name = map(to_text, args)
-        require_word(group, LOG_GROUPS)
+        require_word("log_group", group, LOG_GROUPS)
         if name not in self._names:
             raise failed("Log name not found.")
         self._tell(partial(self._put_group, group, name))
@@ -223,7 +223,7 @@ class LogFiles(logging.Handler):
         if not args:
             raise failed("Invalid number of arguments.")
         group = to_text(args[0])
-        require_word(group, LOG_GROUPS)
+        require_word("log_group", group, LOG_GROUPS)
         self.write(group, joined(args[1:]))
         return None
 

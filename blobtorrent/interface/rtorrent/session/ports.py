@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from ipaddress import ip_address
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from operator import attrgetter
 from random import Random
 from typing import Any, Final
 
@@ -58,6 +60,12 @@ class Ports:
                      returns="string", category=CATEGORY)
         yield self._setter("network.bind_address.set", self._set_bind,
                            "Sets network.bind_address, from the next start on.", "none")
+        for version in (4, 6):
+            name = f"network.bind_address.ipv{version}"
+            yield getter(name, partial(self._bound, version), f"That of them of IPv{version}; empty: none.",
+                         returns="string", category=CATEGORY)
+            yield self._setter(f"{name}.set", partial(self._set_bound, version),
+                               f"Sets {name}, from the next start on.", "none")
         yield getter("network.proxy_address", self._proxy_address, "The host of the proxy for connections.",
                      returns="string", category=CATEGORY)
         yield self._setter("network.proxy_address.set", self._set_proxy,
@@ -138,15 +146,31 @@ class Ports:
 
     def _set_bind(self, args: Sequence[Value]) -> Value:
         text = one_text(args)
-        try:
-            is_any = not text or ip_address(text).is_unspecified
-        except ValueError:
-            raise failed("Could not set bind address: Name or service not known.") from None
-        wanted = "" if is_any else text
-        if wanted != str(self._engine.settings().network.interface):
-            self._engine.change({"network": {"interface": wanted}})
+        address = _address(text)
+        self._use_addresses([] if address is None else [address])
         self._bind = text
         return None
+
+    def _bound(self, version: int) -> str:
+        """The address of that family; empty when there is none."""
+        return next((str(address) for address in self._addresses() if address.version == version), "")
+
+    def _set_bound(self, version: int, args: Sequence[Value]) -> Value:
+        address = _address(one_text(args))
+        if address is not None and address.version != version:
+            raise failed(f"Could not set bind address: it is none of IPv{version}.")
+        others = [other for other in self._addresses() if other.version != version]
+        self._use_addresses(others if address is None else [*others, address])
+        self._bind = ""
+        return None
+
+    def _addresses(self) -> list[IPv4Address | IPv6Address]:
+        return list(map(ip_address, self._engine.settings().network.interface.addresses))
+
+    def _use_addresses(self, addresses: Sequence[IPv4Address | IPv6Address]) -> None:
+        wanted = ", ".join(map(str, sorted(addresses, key=attrgetter("version"))))
+        if wanted != str(self._engine.settings().network.interface):
+            self._engine.change({"network": {"interface": wanted}})
 
     def _proxy_address(self) -> str:
         proxy = self._engine.settings().network.proxy
@@ -161,3 +185,12 @@ class Ports:
             self._engine.change({"network": {"proxy": wanted}})
         self._proxy = found[1]
         return None
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """None for empty text and for those that stand for any address. Raises Fault."""
+    try:
+        address = ip_address(text) if text else None
+    except ValueError:
+        raise failed("Could not set bind address: Name or service not known.") from None
+    return None if address is None or address.is_unspecified else address

@@ -64,7 +64,8 @@ class Throttles:
     def _set_limit(self, way: str, unit: int, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         limit = one_number(args) * unit
         if not 0 <= limit <= MAX_RATE:
-            raise failed("Throttle rate must be between 0 and 2^30.")
+            raise failed("Throttle rate must be between 0 and 2^30.",
+                         "Max unchoked must be between 0 and 2^20." if limit < 0 else "")
         wanted = limit // KIB * KIB
         if wanted != self._limit(way):
             self._engine.change({"limits": {f"{way}_bytes_per_s": wanted}})

@@ -1,6 +1,7 @@
 """The settings of rTorrent that this engine has no use for: the table.
 
-Their first values are those of rTorrent 0.9.8, or of 0.16 for the names that came with it.
+Their first values are those of rTorrent 0.9.8, or of 0.16 for the names that came with it. `claimed` has others for
+who claims to be 0.16.
 """
 
 from __future__ import annotations
@@ -35,15 +36,12 @@ _BOUNDS = (("max_alloc", 1_000_000, "most descriptors, at the next recompute."),
 
 _ROWS = (
     Variable("dht.override_port", Kind.NUMBER, 0, "Port announced instead of the real DHT port.", answers=False),
-    Variable("dht.port", Kind.NUMBER, 6881, "UDP port of the DHT node."),
     Variable("dht.throttle.name", Kind.TEXT, "", "Name of the throttle used for DHT traffic.", answers=False),
     Variable("file.prioritize_toc", Kind.NUMBER, 0,
              "Whether first and last pieces of matching files are preferred at insertion.", is_flag=True),
     Variable("keys.layout", Kind.TEXT, "qwerty", "Keyboard layout of the screen."),
     Variable("log.handshake", Kind.TEXT, "", "File that handshakes are noted in."),
     Variable("magnet.path", Kind.TEXT, "", "Directory where metadata of magnets is kept."),
-    Variable("network.bind_address.ipv4", Kind.TEXT, "", "Local IPv4 address for sockets.", answers=False),
-    Variable("network.bind_address.ipv6", Kind.TEXT, "", "Local IPv6 address for sockets.", answers=False),
     Variable("network.block.ipv4", Kind.NUMBER, 0, "Whether IPv4 is not used.", answers=False),
     Variable("network.block.ipv4in6", Kind.NUMBER, 0, "Whether IPv4-mapped addresses are not used.", answers=False),
     Variable("network.block.ipv6", Kind.NUMBER, 0, "Whether IPv6 is not used.", answers=False),
@@ -168,7 +166,6 @@ _WHY = (
     ("keys.", "There is no screen."),
     ("log.", "Handshakes are in the daemon's own log."),
     ("magnet.", "It is kept with the daemon's state."),
-    ("network.bind_address.", "network.bind_address is for both kinds."),
     ("network.block.", "network.bind_address and the settings say which way connections take."),
     ("network.http.", "The daemon's settings say how HTTP is asked, and certificates are always verified."),
     ("network.listen.", "The daemon chooses it."),

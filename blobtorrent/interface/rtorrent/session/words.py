@@ -2,67 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from blobtorrent.interface.rtorrent.claimed import GENERATION_9, GENERATION_16
 from blobtorrent.interface.rtorrent.context import Context
-from blobtorrent.interface.rtorrent.faults import failed, wrong_type
+from blobtorrent.interface.rtorrent.faults import failed, no_such_word, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.making import Answer, command, getter
 from blobtorrent.interface.rtorrent.values import Value, one_text, parse_number, single, to_text
 
-ENCRYPTION: Final = (
-    "none", "allow_incoming", "try_outgoing", "require", "require_RC4", "require_rc4", "enable_retry",
-    "prefer_plaintext")
-_ENCRYPTION_16: Final = ("deny", "allow", "prefer", "require")
-IP_TOS: Final = ("default", "lowdelay", "throughput", "reliability", "mincost")
-_LEVELS: Final = ("critical", "error", "warn", "notice", "info", "debug")
-_PARTS: Final = ("connection", "dht", "peer", "socket", "storage", "thread", "tracker", "torrent")
-LOG_GROUPS: Final = (
-    *_LEVELS, *(f"{part}_{level}" for part in _PARTS for level in _LEVELS), "__non_cascading__", "dht_all",
-    "dht_manager", "dht_node", "dht_router", "dht_server", "instrumentation_memory", "instrumentation_mincore",
-    "instrumentation_choke", "instrumentation_polling", "instrumentation_transfers", "peer_list_events",
-    "protocol_piece_events", "protocol_metadata_events", "protocol_network_errors", "protocol_storage_errors",
-    "resume_data", "rpc_events", "rpc_dump", "ui_events")
+_LEVELS_OF_ENCRYPTION: Final = ("deny", "allow", "prefer", "require")
+
+# Taken whatever is claimed.
+ENCRYPTION: Final = GENERATION_9.words["encryption"]
+IP_TOS: Final = GENERATION_9.words["ip_tos"]
+LOG_GROUPS: Final = frozenset((*GENERATION_9.words["log_group"], *GENERATION_16.words["log_group"]))
 CHOKE_UP: Final = ("upload_leech", "upload_leech_experimental", "upload_seed")
 CHOKE_DOWN: Final = ("download_leech",)
 TRACKER_MODES: Final = ("normal", "aggressive")
 IP_FILTER: Final = ("unwanted", "preferred")
 
-_LISTS: Final[dict[str, tuple[str, ...]]] = {
+_LISTS: Final[dict[str, tuple[str, ...]]] = {      # the others go with what is claimed
     "choke_heuristics": (*CHOKE_UP, *CHOKE_DOWN, "invalid"),
     "choke_heuristics.download": CHOKE_DOWN,
     "choke_heuristics.upload": CHOKE_UP,
     "connection_type": ("leech", "seed", "initial_seed", "metadata"),
-    "encryption": ENCRYPTION,
-    "encryption.handshake": tuple(f"handshake_{word}" for word in _ENCRYPTION_16),
-    "encryption.stream": tuple(f"stream_{word}" for word in _ENCRYPTION_16),
+    "encryption.handshake": tuple(f"handshake_{word}" for word in _LEVELS_OF_ENCRYPTION),
+    "encryption.stream": tuple(f"stream_{word}" for word in _LEVELS_OF_ENCRYPTION),
     "ip_filter": IP_FILTER,
-    "ip_tos": IP_TOS,
-    "log_group": LOG_GROUPS,
     "tracker_event": ("updated", "completed", "started", "stopped", "scrape"),
     "tracker_mode": TRACKER_MODES,
 }
 
 
-def require_word(word: str, words: Sequence[str]) -> None:
-    """Raises Fault."""
+def require_word(option: str, word: str, words: Container[str]) -> None:
+    """Raises Fault when the option has no such word."""
     if word not in words:
-        raise failed("Invalid option name.")
+        raise no_such_word(option, word)
 
 
 class Words:
-    """The commands, and the options of the encryption that was asked for. Owned by the interpreter's thread."""
+    """The commands, and the options of the encryption that was asked for. Owned by the interpreter's thread.
 
-    def __init__(self) -> None:
+    `words` are those that go with what is claimed.
+    """
+
+    def __init__(self, words: Mapping[str, tuple[str, ...]] = GENERATION_9.words) -> None:
+        self._lists = {**_LISTS, **words}
         self._level = dict.fromkeys(("handshake", "stream"), "allow")
 
     def commands(self) -> Iterator[Command]:
-        for name, words in _LISTS.items():
+        for name, words in self._lists.items():
             yield getter(f"strings.{name}", partial(list, words), f"The words of {name.partition('.')[0]}.",
                          returns="array", category="strings")
-        yield command("enum.log_group", _number_of_group, "GROUP: the number of a log group.", returns="i8",
+        yield command("enum.log_group", self._number_of_group, "GROUP: the number of a log group.", returns="i8",
                       category="strings")
         yield command("protocol.encryption.set", self._set_encryption,
                       "OPTION...: options of encryption; connections to peers are not encrypted.",
@@ -86,23 +81,22 @@ class Words:
         for arg in args:
             word = to_text(arg)
             kind, _, level = word.partition("_")
-            if kind in self._level and level in _ENCRYPTION_16:
+            if kind in self._level and level in _LEVELS_OF_ENCRYPTION:
                 self._level[kind] = level
-            else:
-                require_word(word, ENCRYPTION)
+            elif word not in ENCRYPTION:
+                raise failed("Invalid option name.", f"Invalid encryption option: '{word}'")
         return None
 
-
-def _number_of_group(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
-    word = one_text(args)
-    require_word(word, LOG_GROUPS)
-    return LOG_GROUPS.index(word)
+    def _number_of_group(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
+        word, groups = one_text(args), self._lists["log_group"]
+        require_word("log_group", word, groups)
+        return groups.index(word)
 
 
 def _set_tos(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
     word = single(args)
     if not isinstance(word, int) and parse_number(to_text(word)) is None:
-        require_word(to_text(word), IP_TOS)
+        require_word("ip_tos", to_text(word), IP_TOS)
     return None
 
 

@@ -7,6 +7,7 @@ import pytest
 from blobtorrent.interface.rtorrent.calls import Calls
 from blobtorrent.interface.rtorrent.context import NOTHING, Trust
 from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.interface.rtorrent.reading import XML_OF_16
 from blobtorrent.interface.rtorrent.values import Value
 from tests.support.rtorrentsession import SessionStage
 
@@ -121,7 +122,7 @@ def test_choke_groups_keep_what_is_set() -> None:
 @pytest.mark.parametrize("params", [["", 7], [7]])
 def test_a_bound_of_a_group_is_set_with_an_empty_target_or_without(params: list[Value]) -> None:
     stage = group()
-    calls = Calls(stage.interpreter, lambda _text: NOTHING, is_modern=True)
+    calls = Calls(stage.interpreter, lambda _text: NOTHING, XML_OF_16)
     assert calls.answer("group.rg.ratio.min.set", params, Trust.FULL) == 7
     assert calls.answer("group.rg.ratio.min", [""], Trust.FULL) == 7
 
