@@ -25,6 +25,12 @@ LISTS = GOLDEN / "lists"
 NOT_THERE = {"startup_time"}
 # Names that are there for texts, not for requests, as in rTorrent 0.9.8 and 0.16.
 OF_TEXTS = {f"argument.{number}" for number in range(4)}
+# The same, and the other names that 0.9.8 does not list and yet does not let its users define.
+UNLISTED = OF_TEXTS | {"protocol.encryption"} | {f"d.{name}.set" for name in (
+    "complete", "connection_leech", "connection_seed", "down.choke_heuristics.leech", "down.choke_heuristics.seed",
+    "hashing", "loaded_file", "mode", "state", "state_changed", "state_counter", "timestamp.finished",
+    "timestamp.started", "up.choke_heuristics.leech", "up.choke_heuristics.seed")} | {
+    f"d.timestamp.{name}.set_if_z" for name in ("finished", "started")}
 
 TARGETS = {
     "''": {Target.NONE, Target.ANY}, "'' or hash": {Target.NONE, Target.ANY, Target.DOWNLOAD, Target.PAIR},
@@ -100,6 +106,13 @@ def test_old_names_are_names_of_the_same_command(commands: Registry) -> None:
 def test_all_that_a_version_lists_may_be_called(commands: Registry, version: str) -> None:
     callable_names = {*commands.names(), *LIBRARY, *OF_TEXTS}
     assert [name for name in words(LISTS / f"listMethods-{version}.txt") if name not in callable_names] == []
+
+
+def test_users_may_define_just_those_names_that_0_9_8_lacks(commands: Registry) -> None:
+    ours = {command.name for command in commands.commands()} | {alias for alias, _ in commands.redirects()}
+    taken = {name for name in ours if commands.is_taken(name)}
+    assert taken == ours & {*words(LISTS / "listMethods-0.9.8.txt"), *UNLISTED}
+    assert len(ours - taken) > 500
 
 
 def test_names_that_rutorrent_translates_are_there_under_both(commands: Registry) -> None:

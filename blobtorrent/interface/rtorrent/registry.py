@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.interface.rtorrent.context import Context, Target
 from blobtorrent.interface.rtorrent.faults import failed
+from blobtorrent.interface.rtorrent.generations import is_of_others
 from blobtorrent.interface.rtorrent.values import Value
 
 if TYPE_CHECKING:
@@ -56,17 +57,25 @@ class Registry:
         """What is there now is the program's own; what comes from now on, its users'."""
         self._own = frozenset((*self._commands, *self._redirects))
 
-    def is_own(self, name: str) -> bool:
-        """Whether the program has a command or an alias of this name, and no user took it away."""
-        return name in self and self._own is not None and name in self._own
+    def is_lent(self, name: str) -> bool:
+        """Whether this is a name of our own that its users may have for something else: rTorrent 0.9.8 lacks it."""
+        is_own = self._own is not None and name in self._own and name in self
+        return is_own and is_of_others(name, is_alias=name in self._redirects)
+
+    def is_taken(self, name: str) -> bool:
+        return name in self and not self.is_lent(name)
 
     def add(self, command: Command) -> None:
-        """Raises Fault when the name is taken."""
-        if command.name in self:
+        """Raises Fault when the name is taken. One that is lent is from now on what this is."""
+        name = command.name
+        if self.is_taken(name):
             raise failed("Invalid key.")
+        if name in self and self._own is not None:
+            self._own -= {name}
+            self._redirects.pop(name, None)
         self.revision += 1
-        self._erased.discard(command.name)
-        self._commands[command.name] = command
+        self._erased.discard(name)
+        self._commands[name] = command
 
     def extend(self, commands: Iterable[Command]) -> None:
         for command in commands:

@@ -54,7 +54,7 @@ class Store:
         of another kind."""
         has_setter = kind not in (Kind.MULTI, Kind.SIMPLE) and not is_const
         setter = name + ".set"
-        if not name or name in self._registry or has_setter and setter in self._registry:
+        if not name or self._registry.is_taken(name) or has_setter and self._registry.is_taken(setter):
             raise failed("Invalid key.")
         definition = Definition(kind, _initial(kind, value), is_const=is_const, is_static=is_static,
                                 has_rlookup=has_rlookup)

@@ -13,11 +13,6 @@ from blobtorrent.interface.rtorrent.values import Value, measured, one_number, o
 
 CATEGORY = "language"
 
-# Front-ends have their users define these, since rTorrent lacks them. Ours stay, which do what is wanted.
-_LENT = frozenset((
-    "load.throw", "load.start_throw", "d.down.sequential", "d.down.sequential.set", "d.timestamp.last_active"))
-
-
 # Commands that are variables of rTorrent itself, which `method.get` shows.
 _VARIABLES = """
     dht.port directory.default file.prioritize_toc file.prioritize_toc.first file.prioritize_toc.last keys.layout
@@ -50,8 +45,8 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
         if len(args) < 2:
             raise failed("Invalid argument count.")
         name, words = to_text(args[0]), to_text(args[1])
-        if registry.is_own(name) and name in _LENT:
-            return None
+        if "const" in words and registry.is_lent(name):
+            return None     # front-ends have their users define stand-ins for what rTorrent lacks: ours does it
         kind = next((kind for kind in Kind if kind.value in words), None)
         if kind is None:
             return None     # nothing is defined, and nobody is told: configurations rely on it
@@ -88,7 +83,7 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
         if len(args) != 2:
             raise failed("Invalid argument count.")
         alias, name = map(to_text, args)
-        if not (registry.is_own(alias) and alias in _LENT):
+        if not registry.is_lent(alias):     # another stand-in
             registry.redirect(alias, name)
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blobtorrent.interface.rtorrent.commands import methods
-from blobtorrent.interface.rtorrent.context import Target
+from blobtorrent.interface.rtorrent.context import Context, Target
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command, Registry
@@ -108,16 +108,42 @@ def test_faults_are_swallowed_and_logged_by_try(stage):
     assert stage.log == ['try command failed: Command "nosuch" does not exist.']
 
 
-@pytest.mark.parametrize("name", ["load.throw", "d.down.sequential"])
-def test_what_front_ends_have_their_users_define_stays_ours_where_we_have_it(name: str) -> None:
+@pytest.fixture
+def lending() -> Context:
+    """With commands of the program that 0.9.8 lacks, and one that it has."""
     registry = Registry()
     registry.extend(methods.commands(registry, Store(registry)))
-    registry.add(Command(name, Target.NONE, lambda context, item, args: "ours"))
-    registry.add(Command("other", Target.NONE, lambda context, item, args: "theirs"))
+    for name in ("load.throw", "d.down.sequential", "d.down.sequential.set", "other"):
+        registry.add(Command(name, Target.NONE, lambda context, item, args: "ours"))
+    registry.redirect("load_old", "other")
     registry.close_own()
-    context = Interpreter(registry, print).context()
-    context.call("method.insert", [name, "value|const", 0])
-    context.call("method.redirect", [name, "other"])
-    assert context.call(name) == "ours"
+    return Interpreter(registry, print).context()
+
+
+def test_users_may_define_names_that_are_ours_and_that_0_9_8_lacks(lending: Context) -> None:
+    lending.call("method.insert", ["load.throw", "simple", "d.down.sequential="])
+    lending.call("method.insert", ["d.down.sequential", "value", 7])
+    assert (lending.call("load.throw"), lending.call("d.down.sequential.set", [8])) == (7, 8)
+    lending.call("method.insert.value", ["load_old", 5])
+    assert (lending.call("load_old"), lending.call("other")) == (5, "ours")
+    assert set(lending.interpreter.registry.names()[-5:]) == {
+        "load.throw", "d.down.sequential", "d.down.sequential.set", "load_old", "load_old.set"}     # of users: last
+    with pytest.raises(Fault, match="Invalid key"):        # by now it is theirs
+        lending.call("method.insert", ["load.throw", "simple", "other="])
+    lending.call("method.erase", ["load.throw"])
+    with pytest.raises(Fault, match="does not exist"):
+        lending.call("load.throw")
+
+
+@pytest.mark.parametrize("name", ["load.throw", "d.down.sequential"])
+def test_what_front_ends_have_their_users_define_stays_ours_where_we_have_it(lending: Context, name: str) -> None:
+    lending.call("method.insert", [name, "value|const", 0])
+    lending.call("method.redirect", [name, "method.get"])
+    assert lending.call(name) == "ours"
+
+
+def test_names_of_0_9_8_are_not_defined_by_users(lending: Context) -> None:
     with pytest.raises(Fault, match="Invalid key"):
-        context.call("method.insert", ["other", "value", 0])
+        lending.call("method.insert", ["other", "value", 0])
+    with pytest.raises(Fault, match="already exists"):
+        lending.call("method.redirect", ["other", "method.get"])
