@@ -40,6 +40,7 @@ class PeerStatus(NamedTuple):
     uploaded_bytes: int
     is_denied: bool = False            # its owner wants nothing sent to it
     reserved: bytes = bytes(8)         # what it can do, as it said first (BEP 3)
+    gained_bytes_per_s: int = 0        # by the peer, from us and others, as far as it tells
 
     @property
     def flags(self) -> str:

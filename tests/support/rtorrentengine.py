@@ -21,7 +21,15 @@ from blobtorrent.core.session.commands import (
     StopTorrent,
 )
 from blobtorrent.core.session.filestatus import file_statuses
-from blobtorrent.core.session.queries import MetainfoOf, Overview, OverviewsOf, PeersOf, PiecesOf, TrackersOf
+from blobtorrent.core.session.queries import (
+    MetainfoOf,
+    Overview,
+    OverviewsOf,
+    PeersOf,
+    PiecesOf,
+    ScrapeTrackers,
+    TrackersOf,
+)
 from blobtorrent.core.session.record import Wishes
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.details import PeerReport, PeerStatus, PieceReport, TrackerStatus
@@ -133,7 +141,7 @@ class FakeEngine:
             self.publish(status._replace(
                 custom=wishes.custom, priority=wishes.priority, upload_slots=wishes.upload_slots,
                 max_peers=wishes.max_peers, is_sequential=wishes.is_sequential,
-                exchanges_peers=wishes.exchanges_peers, group=wishes.group))
+                exchanges_peers=wishes.exchanges_peers, peers_wanted=wishes.peers_wanted, group=wishes.group))
         elif isinstance(command, StartTorrent):
             state = "seeding" if status.is_finished else "downloading"
             self.publish(status._replace(state=state, is_started=True, held_by=""))
@@ -153,7 +161,7 @@ class FakeEngine:
             name = command.name or Path(status.own_path).name
             self.publish(status._replace(
                 download_dir=str(command.download_dir), own_path=str(command.download_dir / name)))
-        elif not isinstance(command, HandlePeer):
+        elif not isinstance(command, HandlePeer | ScrapeTrackers):
             raise Invalid("fake.unknown", f"{type(command).__name__} is not known to this engine")
 
 

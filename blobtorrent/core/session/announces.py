@@ -87,6 +87,8 @@ class AnnounceManager:
         self.listen_port = 0
         self.origins: tuple[Origin, ...] = (ANYWHERE,)
         self.scrapes: ScrapeManager | None = None
+        # How many peers the trackers of a torrent are asked for; None: as many as others.
+        self.peers_wanted: Callable[[InfoHash], int | None] = lambda info_hash: None
         # Gets the address that a tracker sees us at, and the tracker's URL (BEP 24).
         self.on_external: Callable[[str, str], None] = lambda host, url: None
         # Called when a private torrent has another tracker than before.
@@ -258,6 +260,13 @@ class AnnounceManager:
             if self._speaks(url) else unspoken(number, swarm, url)
             for number, urls in enumerate(tiers) for url in urls for swarm, wire_hash in swarms
         )
+
+    def serving(self, info_hash: InfoHash) -> list[tuple[bytes, str, float]]:
+        """The trackers that serve a torrent now: wire form, URL, and when it answered last, in seconds since 1970."""
+        announced = self._running.get(info_hash)
+        return [] if announced is None else [
+            (tier.wire_hash, tier.in_use, told.at) for tier in announced.tiers
+            if tier.in_use in tier.trackers and (told := tier.trackers[tier.in_use].answered) is not None]
 
     def on_scraped(self, info_hash: InfoHash, wire_hash: bytes, url: str, counts: SwarmCounts) -> None:
         """A tracker told how large a swarm is, besides what it answers to announces."""
@@ -435,6 +444,7 @@ class AnnounceManager:
 
     def _query(self, announced: _Announced, line: Line, event: AnnounceEvent) -> AnnounceQuery:
         progress = announced.progress
+        wanted = 0 if event is AnnounceEvent.STOPPED else self.peers_wanted(announced.info_hash)
         return AnnounceQuery(
             wire_hash=line.wire_hash,
             peer_id=self._peer_id,
@@ -443,7 +453,7 @@ class AnnounceManager:
             downloaded=progress.downloaded,
             left=progress.left,
             event=event,
-            num_want=0 if event is AnnounceEvent.STOPPED else self._num_want,
+            num_want=self._num_want if wanted is None else wanted,
             key=self._key,
             tracker_id=announced.trackers[line.wire_hash][line.url].tracker_id,
         )

@@ -31,6 +31,7 @@ from blobtorrent.core.session.queries import (
     OverviewsOf,
     PeersOf,
     PiecesOf,
+    ScrapeTrackers,
     StatsOf,
     TrackersOf,
     WebSeedsOf,
@@ -126,6 +127,13 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
 
     scrapes = parts.announces.scrapes = ScrapeManager(
         outlets, parts.announces.on_scraped, clock=around.clock, timers=around.timers)
+
+    def scrape(command: ScrapeTrackers, _reply: Reply[Any]) -> None:
+        info_hash = roster.known(command.info_hash).info_hash
+        around.timers.at(around.clock.now() + command.delay_s,
+                         lambda: scrapes.again(info_hash, parts.announces.serving(info_hash)))
+
+    parts.announces.peers_wanted = lambda info_hash: roster.known(info_hash).record.wishes.peers_wanted
     session.commands.update({
         MoveTorrent: moves.move,
         RenamePath: moves.rename,
@@ -142,6 +150,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         WebSeedsOf: answers.web_seeds_of,
         MetainfoOf: answers.metainfo_of,
         Explain: explain,
+        ScrapeTrackers: scrape,
         StatsOf: ledger.stats_of,
         ContentOf: answers.content_of,
         OverviewsOf: answers.overviews_of,

@@ -81,8 +81,17 @@ class Explain(NamedTuple):
     info_hash: InfoHash
 
 
+class ScrapeTrackers(NamedTuple):
+    """After `delay_s` seconds, ask the trackers that serve a torrent by then how large its swarms are, unless they told
+    that just before. Answered by None at once; NotFound."""
+
+    info_hash: InfoHash
+    delay_s: float = 0.0
+
+
 class StatsOf(NamedTuple):
     """Answered by SessionStats."""
 
 
-Query = PeersOf | TrackersOf | PiecesOf | WebSeedsOf | MetainfoOf | ContentOf | Explain | StatsOf | OverviewsOf
+Query = (PeersOf | TrackersOf | PiecesOf | WebSeedsOf | MetainfoOf | ContentOf | Explain | ScrapeTrackers | StatsOf
+         | OverviewsOf)

@@ -58,10 +58,10 @@ def without_secrets(answer: AnnounceDone) -> AnnounceDone:
 
 
 def with_counts(last: Answered, counts: SwarmCounts) -> Answered:
-    """The same with what a scrape told, as far as the announce did not."""
+    """The same with what a scrape told, which came later."""
     return last._replace(
-        seeds=counts.seeds if last.seeds is None else last.seeds,
-        leeches=counts.leechers if last.leeches is None else last.leeches,
+        seeds=last.seeds if counts.seeds is None else counts.seeds,
+        leeches=last.leeches if counts.leechers is None else counts.leechers,
         downloads=last.downloads if counts.downloads is None else counts.downloads)
 
 

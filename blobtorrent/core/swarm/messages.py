@@ -318,3 +318,5 @@ class SwarmReport(NamedTuple):
     peers_revision: int = 0            # another number: AskPeers would be answered otherwise
     peers_from: tuple[PeersFrom, ...] = ()                 # of each source
     losses: int = 0                    # LosePieces that were heeded: `have_wire` is without those pieces
+    wasted_bytes_per_s: int = 0
+    exchanging: int = 0                # links on which both sides tell of other peers

@@ -82,6 +82,7 @@ class Pulse:
             self._swarm.web_seeds.tick(now, elapsed_s)
         self._swarm.downloaded.tick(elapsed_s)
         self._swarm.uploaded.tick(elapsed_s)
+        self._swarm.wasted.tick(elapsed_s)
         self._swarm.unfinished.keep(now)
         if self._swarm.choker.is_due(now):
             self.choke_round(now)

@@ -97,7 +97,7 @@ class Swarm:
         self.error: StorageError | None = None
         self.downloaded = RateMeter(order.totals.downloaded)
         self.uploaded = RateMeter(order.totals.uploaded)
-        self.wasted_bytes = order.totals.wasted
+        self.wasted = RateMeter(order.totals.wasted)       # duplicates, unasked, spoiled
         self.live = order.live
         self._tallies = Tallies(order.live, order.totals, arena.capacity) if order.live is not None else None
         self.spoiled_pieces = 0
@@ -364,7 +364,7 @@ class Swarm:
         self.wake()
 
     def on_waste(self, count: int) -> None:
-        self.wasted_bytes += count
+        self.wasted.add(count)
 
     # ---- once a pass
 
@@ -386,7 +386,7 @@ class Swarm:
         if self.uploads.hungry:
             self.wait_for_memory()
         if self._tallies is not None:
-            self._tallies.follow(self.downloaded.total, self.uploaded.total, self.wasted_bytes)
+            self._tallies.follow(self.downloaded.total, self.uploaded.total, self.wasted.total)
 
     def fill(self, link: PeerLink) -> None:
         if self.may_ask(link):

@@ -185,6 +185,8 @@ class Talk:
     def _peer_has(self, link: PeerLink, news: int) -> None:
         """The peer has these pieces too."""
         swarm = self._swarm
+        if link.said_pieces and news:
+            link.gained.add(news.bit_count() * swarm.geometry.piece_length, swarm.now)
         link.said_pieces = True
         if not news:
             return

@@ -82,4 +82,5 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         uploaded_bytes=link.up.total,
         is_denied=link.is_denied,
         reserved=link.greeting.reserved,
+        gained_bytes_per_s=int(link.gained.rate(now)),
     )

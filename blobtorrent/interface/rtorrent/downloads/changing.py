@@ -17,6 +17,7 @@ from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value, one_text, to_text
 
 MAX_LIMIT = 1 << 16                    # peers or slots of a download
+MAX_WANTED = 1000                      # peers in one answer of a tracker
 _LIMITS = {"peers_min": "Min peer connections", "uploads_min": "Min uploads", "downloads_max": "Max downloads",
            "downloads_min": "Min downloads"}
 
@@ -70,10 +71,15 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
         require_limit("Max uploads", value)
         downloads.change(download, TorrentChanges(upload_slots=min(value, MAX_SLOTS)))
 
+    def peers_wanted(download: Download, value: int) -> None:
+        downloads.change(download, TorrentChanges(peers_wanted=RESET if value < 0 else min(value, MAX_WANTED)))
+
     yield number_setter("d.priority.set", priority, "0 off, 1 low, 2 normal, 3 high; two bits of the number count.")
     yield number_setter("d.down.sequential.set", sequential, "Whether pieces are fetched in their order.")
     yield number_setter("d.peers_max.set", peers_max, "Peers at most; 0 for no limit.")
     yield number_setter("d.uploads_max.set", uploads_max, "Peers that are uploaded to at most.")
+    yield number_setter("d.tracker_numwant.set", peers_wanted,
+                        f"Peers that its trackers are asked for at a time, at most {MAX_WANTED}; -1: as others.")
     yield from _folders(steering)
 
     def message(download: Download, text: str) -> None:
@@ -149,8 +155,6 @@ def _variables(downloads: Downloads) -> Iterator[Command]:
     for key in ("state_changed", "state_counter"):
         yield number_kept(f"d.{key}.set", key, f"Another value of d.{key}.")
     yield number_kept("d.max_file_size.set", MAX_FILE_SIZE, "Bytes: it is not opened while it has a larger file.")
-    yield number_kept("d.tracker_numwant.set", "tracker_numwant",
-                      "Is kept: trackers are asked for as many peers as trackers.numwant says.", is_neutral=True)
     for key, words in _LIMITS.items():
 
         def limit(download: Download, value: int, key: str = key, words: str = words) -> None:

@@ -102,8 +102,7 @@ def _figures(downloads: Downloads) -> Iterator[Command]:
     yield number("d.down.total", attrgetter("status.downloaded_bytes"), "Bytes that came.")
     yield number("d.up.rate", attrgetter("status.up_bytes_per_s"), "Bytes a second that go.")
     yield number("d.up.total", attrgetter("status.uploaded_bytes"), "Bytes that went.")
-    yield number("d.skip.rate", lambda download: 0, "Bytes a second that come in vain; nobody counts that.",
-                 is_neutral=True)
+    yield number("d.skip.rate", attrgetter("status.wasted_bytes_per_s"), "Bytes a second that come in vain.")
     yield number("d.skip.total", attrgetter("status.wasted_bytes"), "Bytes that came in vain.")
     yield number("d.ratio", attrgetter("ratio"), "What went by what is here, in thousandths.")
     yield number("d.peers_connected", attrgetter("status.peers_connected"), "Connected peers.")
@@ -123,8 +122,8 @@ def _figures(downloads: Downloads) -> Iterator[Command]:
     room = _Room()
     yield number("d.free_diskspace", lambda download: room.free_bytes(download.root) if download.is_open else 0,
                  "Free bytes where its files are; 0 while it is closed.", needs=Needs.LOOK)
-    yield number("d.size_pex", lambda download: 0, "Peers that tell of others; nobody counts that.", is_neutral=True)
-    yield number("d.max_size_pex", lambda download: MAX_PEX, "As many as may.", is_neutral=True)
+    yield number("d.size_pex", attrgetter("status.peers_exchanging"), "Connected peers that tell of others.")
+    yield number("d.max_size_pex", lambda download: MAX_PEX, "Said to be so many; all may.", is_neutral=True)
 
 
 def _groups(generation: Generation) -> Iterator[Command]:
@@ -195,8 +194,9 @@ def _limits() -> Iterator[Command]:
     yield number("d.uploads_max", _upload_slots, "Peers that are uploaded to at most.")
     yield number("d.max_file_size", lambda download: download.number("max_file_size", USUAL_MAX_FILE_SIZE),
                  "Bytes: it is not opened while it has a larger file.")
-    for name, usual in (("uploads_min", 0), ("downloads_max", USUAL_SLOTS), ("downloads_min", 0),
-                        ("tracker_numwant", -1)):
+    yield number("d.tracker_numwant", _peers_wanted,
+                 "Peers that its trackers are asked for at a time; -1: as trackers.numwant says.")
+    for name, usual in (("uploads_min", 0), ("downloads_max", USUAL_SLOTS), ("downloads_min", 0)):
         yield number(f"d.{name}", _kept_number(name, usual), "What was said; nothing goes by it.", is_neutral=True)
 
 
@@ -216,6 +216,11 @@ def _most_peers(download: Download) -> int:
 def _upload_slots(download: Download) -> int:
     slots = download.status.upload_slots
     return USUAL_SLOTS if slots is None else slots
+
+
+def _peers_wanted(download: Download) -> int:
+    wanted = download.status.peers_wanted
+    return -1 if wanted is None else wanted
 
 
 def _connection(download: Download) -> str:

@@ -57,7 +57,8 @@ def commands(downloads: Downloads) -> Iterator[Command]:
     for name, doc in (("p.is_unwanted", "Whether ipv4_filter does not want it: such a one has no connection."),
                       ("p.banned", "Whether it is banned: such a one has no connection.")):
         yield number(name, lambda peer: 0, doc)
-    yield number("p.peer_rate", lambda peer: 0, "What it downloads from all; nobody counts that.", is_neutral=True)
+    yield number("p.peer_rate", lambda peer: peer.gained_bytes_per_s,
+                 "Bytes a second that it downloads from all, by the pieces that it says it has.")
 
     def is_preferred(context: Context, aim: PeerAim, _args: Sequence[Value]) -> Value:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from blobtorrent.core.session.commands import Reannounce
+from blobtorrent.core.session.queries import ScrapeTrackers
 from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
 from blobtorrent.interface.rtorrent.context import Context, Target
 from blobtorrent.interface.rtorrent.downloads.aiming import TrackerAim
@@ -20,6 +21,7 @@ from blobtorrent.model.details import TrackerStatus
 
 USUAL_INTERVAL_S = 1800                # of one that has answered and told none
 MIN_INTERVAL_S = 600
+MAX_DELAY_S = 86_400                   # until a scrape
 STARTED = 2                            # the event of the first announce
 
 
@@ -108,8 +110,15 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
 
     yield action("d.tracker_announce", announce, "Asks its trackers for peers now.")
     yield action("d.tracker_announce.force", announce, "The same.")
-    yield number_setter("d.tracker.send_scrape", lambda download, delay: None,
-                        "Nothing: trackers tell their numbers when they are asked for peers.", is_neutral=True)
+
+    def scrape(download: Download, delay_s: int) -> None:
+        if not 0 <= delay_s <= MAX_DELAY_S:
+            raise failed("The delay must be between 0 and 86400 seconds.")
+        downloads.engine.submit(ScrapeTrackers(download.info_hash, delay_s))       # it is done later in any case
+
+    yield number_setter("d.tracker.send_scrape", scrape,
+                        "SECONDS: after these, asks the trackers that serve it for their numbers, while it runs, "
+                        "unless they told them in the last ten minutes.")
 
     def insert_row(_context: Context, download: Download, args: Sequence[Value]) -> Value:
         if len(args) != 2:

@@ -23,6 +23,7 @@ from blobtorrent.core.session.commands import (
 from blobtorrent.core.session.record import Place
 from blobtorrent.core.session.reserves import LOOK_S
 from blobtorrent.core.swarm.messages import ChangeSwarm, OpenSwarm, WantPieces
+from blobtorrent.discovery.messages import Announce
 from blobtorrent.model.errors import Conflict, DiskFull, Invalid, Unavailable
 from blobtorrent.model.events import SpaceBack, SpaceLow, TorrentMoved
 from blobtorrent.model.metainfo import Metainfo
@@ -437,3 +438,23 @@ def test_a_reset_of_the_file_priorities_wants_all_files_again(tmp_path: Path) ->
     reply.wait(0)
     assert saved.record.wishes.file_priorities == {}
     assert rig.status(torrent).skipped_bytes == 0
+
+
+def test_trackers_of_a_torrent_may_be_asked_for_more_or_fewer_peers_than_those_of_others(tmp_path: Path) -> None:
+    torrent = torrent_of(4, tiers=(("http://a.test/announce",),))
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], trackers__peers_wanted=50)
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig)
+    (order,) = rig.outcalls.drain()
+    assert order.query.num_want == 50
+    for wish, expected in ((7, 7), (0, 0), (RESET, 50)):
+        rig.answer_announce(order, interval_s=60)
+        reply = rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(peers_wanted=wish)))
+        rig.save()
+        reply.wait(0)
+        assert rig.status(torrent).peers_wanted == (None if wish is RESET else wish)
+        rig.advance(60.0)
+        rig.saves.drain()
+        (order,) = [order for order in rig.outcalls.drain() if isinstance(order, Announce)]
+        assert order.query.num_want == expected

@@ -69,7 +69,7 @@ def test_who_spoils_a_piece_alone_is_banned_even_if_it_has_left(one):
     judge(one, spoiled=[piece])
     assert one.swarm.peers.is_banned(link.endpoint, link.greeting.peer_id)
     assert one.swarm.spoiled_pieces == 1
-    assert one.swarm.wasted_bytes == piece.size
+    assert one.swarm.wasted.total == piece.size
     check_pieces(one.swarm)
 
 

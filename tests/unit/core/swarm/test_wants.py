@@ -56,7 +56,7 @@ def test_requests_for_pieces_that_nobody_wants_any_more_are_cancelled_and_their_
     cancelled = {message.index for message in one.said()[link] if isinstance(message, wire.Cancel)}
     assert cancelled == set(range(2, COUNT))
     assert one.arena.reserved == 8
-    assert one.swarm.wasted_bytes == 16 * K
+    assert one.swarm.wasted.total == 16 * K
 
 
 def test_pieces_that_are_wanted_again_are_asked_for(one):

@@ -105,3 +105,20 @@ def test_payload_that_moved_is_the_last_activity() -> None:
     stage.engine.publish(stage.engine.status(info_hash)._replace(uploaded_bytes=1))
     before = int(stage.side.downloads.now())
     assert before <= stage.call("d.timestamp.last_active", digits) <= before + 60
+
+
+def test_its_trackers_are_asked_for_as_many_peers_as_it_wants() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("foxtrot")
+    digits = stage.only().hash
+    assert stage.call("d.tracker_numwant", digits) == -1
+    for said, wanted, told in ((33, 33, 33), (0, 0, 0), (5000, 1000, 1000), (-1, None, -1)):
+        stage.call("d.tracker_numwant.set", digits, said)
+        assert stage.engine.status(info_hash).peers_wanted == wanted and stage.call("d.tracker_numwant", digits) == told
+
+
+def test_what_comes_in_vain_and_who_tells_of_others_is_told() -> None:
+    stage = Stage()
+    stage.engine.add("foxtrot", wasted_bytes_per_s=7, peers_exchanging=3)
+    digits = stage.only().hash
+    assert stage.call("d.skip.rate", digits) == 7 and stage.call("d.size_pex", digits) == 3

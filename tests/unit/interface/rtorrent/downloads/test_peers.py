@@ -58,3 +58,8 @@ def test_what_one_can_do_and_what_is_thought_of_its_address_is_told(stage: Stage
     stage.registry.add(Command(
         "ipv4_filter.get", Target.NONE, lambda context, item, args: 32 + 32 * (PEER.host in args)))
     assert stage.call("p.is_preferred", target(stage)) == 1
+
+
+def test_how_fast_one_downloads_from_all_is_told(stage: Stage) -> None:
+    stage.engine.peers[stage.only().info_hash] = (PEER._replace(gained_bytes_per_s=9000),)
+    assert stage.call("p.peer_rate", target(stage)) == 9000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blobtorrent.core.session.commands import SetTrackers
+from blobtorrent.core.session.queries import ScrapeTrackers
 from blobtorrent.interface.rtorrent.faults import Fault
 from tests.support.rtorrentdownloads import Stage
 
@@ -49,3 +50,12 @@ def test_what_cannot_be_asked_is_refused(stage: Stage) -> None:
         stage.call("d.tracker.insert", digits, 0, "bogus://x")
     with pytest.raises(Fault, match="Tracker group number invalid."):
         stage.call("d.tracker.insert", digits, 33, "http://127.0.0.1:9/x")
+
+
+def test_their_numbers_are_asked_for_after_the_time_that_is_said(stage: Stage) -> None:
+    digits = stage.only().hash
+    assert stage.call("d.tracker.send_scrape", digits, "30") is None
+    assert ScrapeTrackers(stage.only().info_hash, 30) in stage.engine.asked
+    for delay in (-1, 86_401):
+        with pytest.raises(Fault, match="delay must be"):
+            stage.call("d.tracker.send_scrape", digits, delay)
