@@ -58,7 +58,7 @@ def test_whatever_is_bent_is_read_as_python_reads_it_or_refused_as_well():
 
 @pytest.mark.parametrize("text", [
     '"' + "x" * 100, '"' + "x" * 100 + '\\q"', '"' + "x" * 40 + '\n"', "[1,2,3,4,5,6,7,8 9]", '{"a":1,"b":2,"c":3 4}',
-    '{"aaaaaaaaaaaa" 1}', "[1111111111,]", "12345678x", "", "nullx"])
+    '{"aaaaaaaaaaaa" 1}', "[1111111111,x]", "12345678x", "", "nullx"])
 def test_an_error_is_where_it_is(text):
     try:
         DECODER.raw_decode(text)
@@ -68,6 +68,12 @@ def test_an_error_is_where_it_is(text):
         assert (caught.value.pos, caught.value.doc) == (expected.pos, text)
     else:
         assert read(text) == DECODER.raw_decode(text)
+
+
+@pytest.mark.parametrize("text", ["[1111111111,]", '{"a":1111111111,}'])
+def test_a_comma_is_not_the_last(text):
+    with pytest.raises(json.JSONDecodeError):              # Python 3.13 names another place than those before it
+        read(text)
 
 
 def test_what_is_too_deep_is_refused():
