@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from blobtorrent.interface.rtorrent.commands import arithmetic, language, methods
@@ -27,13 +28,15 @@ class Stage:
 
     def __init__(self, *, uses_udp: bool = True, folder: str = "/") -> None:
         self.engine = FakeEngine()
+        self.bus = EventBus()
+        self.meanwhile: Callable[[], None] = lambda: None  # what others do while something is waited for
         self.logged: list[str] = []
         self.kept: list[str] = []
         self.registry = Registry()
         self.interpreter = Interpreter(self.registry, self.logged.append)
         self.side = DownloadSide(
-            self.engine, EventBus(), self.interpreter, wake=lambda: None, fetch=lambda url, then: None,
-            keep=lambda download: self.kept.append(download.name), uses_udp=lambda: uses_udp,
+            self.engine, self.bus, self.interpreter, wake=lambda: None, fetch=lambda url, then: None,
+            keep=lambda download: self.kept.append(download.name), outside=self._outside, uses_udp=lambda: uses_udp,
             full=lambda path: os.path.join(folder, path))
         self.registry.extend(language.commands())
         self.registry.extend(arithmetic.commands(lambda: NOW))
@@ -57,6 +60,10 @@ class Stage:
             return self.interpreter.call(context, name, args)
         finally:
             self.side.settle()
+
+    def _outside(self, wait: Callable[[], object]) -> object:
+        self.meanwhile()
+        return wait()
 
     def only(self) -> Download:
         (download,) = self.side.downloads.all()

@@ -88,7 +88,7 @@ class Machinery:
         self._fetcher = Fetcher(self._turns.post, lambda: binding_of(self._engine.settings().network))
         self.downloads = DownloadSide(
             self._gateway, self._gateway, self.interpreter, wake=self._wake, fetch=self._fetcher.fetch,
-            keep=self._folder.write, rechecks_finished=self._rechecks_finished,
+            keep=self._folder.write, outside=self._turns.outside, rechecks_finished=self._rechecks_finished,
             uses_udp=lambda: self._engine.settings().trackers.udp, full=self.session.working.full,
             generation=generation)
         self._folder.downloads = self.downloads.downloads
@@ -115,8 +115,8 @@ class Machinery:
 
     def begin(self, gateway: Gateway, desk: Desk, metrics: Metrics) -> None:
         """Follow the engine's torrents, once they are all known. What is asked before waits for its turn."""
-        while gateway.session.state == "starting" and not self._turns.is_ending:
-            time.sleep(LOOK_S)
+        while gateway.session.state == "starting" and not self._turns.ending.wait(LOOK_S):
+            pass                       # its board tells nobody
         self._gateway.attach(gateway)
         self._engine.attach(desk, metrics)
         if self.session.system.session_folder and self.session.variables["session.use_lock"]:

@@ -57,7 +57,7 @@ class Turns:
         self.mailbox: Mailbox[Union[Work, _Seat, _Control]] = Mailbox("rtorrent")
         self.beats = 0
         self.failures = 0
-        self.is_ending = False         # work that waits for something need not wait any longer
+        self.ending = threading.Event()                    # work that waits for something need not wait any longer
         self._leader: _Seat | None = None
         self._idle: list[_Seat] = []
         self._seats: list[_Seat] = []
@@ -81,7 +81,7 @@ class Turns:
 
     def stop(self, timeout_s: float) -> bool:
         """Do what was posted before, then end; who waits for a program is left alone. True when that was in time."""
-        self.is_ending = True
+        self.ending.set()
         if not self._seats:
             return True
         end_s = time.monotonic() + timeout_s

@@ -10,17 +10,17 @@ import binascii
 import fnmatch
 import glob
 import os
+import queue
 import stat
-import time
 from collections.abc import Callable, Sequence
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from blobtorrent.core.session.commands import AddTorrent, RecheckTorrent, StartTorrent, StopTorrent
 from blobtorrent.interface.rtorrent.context import Aim, Context, Target
 from blobtorrent.interface.rtorrent.downloads.download import CLOSED, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
-from blobtorrent.interface.rtorrent.downloads.following import Follower
+from blobtorrent.interface.rtorrent.downloads.following import Bus, Follower
 from blobtorrent.interface.rtorrent.downloads.getters import USUAL_MAX_FILE_SIZE
 from blobtorrent.interface.rtorrent.downloads.resumedata import Resume, read_resume
 from blobtorrent.interface.rtorrent.downloads.steering import MAX_FILE_SIZE, TOO_LARGE, has_too_large
@@ -28,6 +28,8 @@ from blobtorrent.interface.rtorrent.downloads.trackerrows import switch_off
 from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.values import Value, to_number
 from blobtorrent.model.errors import BlobTorrentError, Conflict
+from blobtorrent.model.events import TorrentRemoved
+from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.logs import get_logger
 
 if TYPE_CHECKING:
@@ -39,7 +41,6 @@ log = get_logger(__name__)
 
 ADD_S = 30.0                           # for an addition to be safe on disk
 LEAVE_S = 5.0                          # for one of the same torrent that was erased just now to be gone
-LOOK_S = 0.02
 MAX_MATCHES = 10_000                   # files of one pattern
 MAX_SEEN = 100_000                     # names that are held against it
 MAX_CACHED = 100_000
@@ -59,15 +60,19 @@ class Order(NamedTuple):
 
 class Arrivals:
     """Owned by the interpreter's thread. `fetch(url, then)` has somebody else get the bytes behind a URL, and calls
-    `then(bytes)` on this thread, if they come. `keep(download)` writes its .torrent file where clients look for it.
+    `then(bytes)` on this thread, if they come. `outside(wait)` waits while others have their turns. `keep(download)`
+    writes its .torrent file where clients look for it.
     """
 
-    def __init__(self, downloads: Downloads, follower: Follower, interpreter: "Interpreter",
+    def __init__(self, downloads: Downloads, follower: Follower, interpreter: "Interpreter", bus: Bus,
                  fetch: Callable[[str, Callable[[bytes], None]], None], keep: Callable[[Download], None], *,
+                 outside: Callable[[Callable[[], object]], object] = lambda wait: wait(),
                  full: Callable[[str], str] = os.path.expanduser, uses_udp: Callable[[], bool] = lambda: True) -> None:
         self._downloads = downloads
         self._follower = follower
         self._interpreter = interpreter
+        self._bus = bus
+        self._outside = outside
         self._fetch = fetch
         self._keep = keep
         self._full = full
@@ -213,18 +218,28 @@ class Arrivals:
                 self._quietly(lambda: switch_off(self._downloads, download, "udp"))
         self._settle_in(context, download, order, resume)
 
-    def _ask_to_add(self, command: AddTorrent, info_hash: Any) -> None:
+    def _ask_to_add(self, command: AddTorrent, info_hash: InfoHash) -> None:
         """Raises BlobTorrentError. One that was erased a moment ago is waited for."""
-        deadline_s = time.monotonic() + LEAVE_S
-        while True:
-            try:
-                self._downloads.engine.ask(command, ADD_S)
-                return
-            except Conflict as error:
-                if error.code != "torrent.removing" or time.monotonic() >= deadline_s:
-                    raise
-            time.sleep(LOOK_S)
-            self._downloads.refresh()
+        try:
+            self._downloads.engine.ask(command, ADD_S)
+        except Conflict as error:
+            if error.code != "torrent.removing":
+                raise
+            self._wait_until_gone(info_hash)
+            self._downloads.engine.ask(command, ADD_S)
+
+    def _wait_until_gone(self, info_hash: InfoHash) -> None:
+        """Others have their turns meanwhile. Raises Fault when the daemon stops."""
+        gone = self._bus.subscribe(
+            lambda event: isinstance(event, TorrentRemoved) and event.info_hash == info_hash, 1)
+        try:
+            if self._downloads.engine.torrents.read(info_hash) is not None:    # else it was, before anybody listened
+                self._outside(lambda: gone.get(LEAVE_S))
+        except queue.Empty:
+            log.warning("a download that was erased is still being taken down", torrent=info_hash)
+        finally:
+            self._bus.unsubscribe(gone)
+        self._downloads.refresh()
 
     def _settle_in(self, context: Context, download: Download, order: Order, resume: Resume | None) -> None:
         """Run what is to be run on it, then have it be as it is wanted."""

@@ -39,15 +39,16 @@ class DownloadSide:
     """Made before the interpreter runs anything, on the thread that does, or before that begins.
 
     `wake()` has `poll` called soon, from any thread. `fetch(url, then)` gets bytes elsewhere and has `then(bytes)`
-    called on the interpreter's thread. `keep(download)` writes HASH.torrent where clients look for it.
-    `rechecks_finished()` is what pieces.hash.on_completion says, `uses_udp()` what trackers.use_udp does; `full(path)`
-    is the absolute path that is meant.
+    called on the interpreter's thread. `keep(download)` writes HASH.torrent where clients look for it. `outside(wait)`
+    waits while others have their turns. `rechecks_finished()` is what pieces.hash.on_completion says, `uses_udp()` what
+    trackers.use_udp does; `full(path)` is the absolute path that is meant.
 
     To use it: add `commands()`, call `events`, read the configuration, then `begin`. A request ends with `settle`.
     """
 
     def __init__(self, engine: Engine, bus: Bus, interpreter: Interpreter, *, wake: Callable[[], None],
                  fetch: Fetch, keep: Callable[[Download], None],
+                 outside: Callable[[Callable[[], object]], object] = lambda wait: wait(),
                  rechecks_finished: Callable[[], bool] = lambda: True, uses_udp: Callable[[], bool] = lambda: True,
                  full: Callable[[str], str] = os.path.expanduser, generation: Generation = GENERATION_9) -> None:
         self._generation = generation
@@ -59,7 +60,8 @@ class DownloadSide:
         self.follower.listeners.append(self.views.on_event)
         self.steering = Steering(self.downloads, self.follower)
         self.arrivals = Arrivals(
-            self.downloads, self.follower, interpreter, fetch, keep, full=full, uses_udp=uses_udp)
+            self.downloads, self.follower, interpreter, bus, fetch, keep, outside=outside, full=full,
+            uses_udp=uses_udp)
         self._interpreter = interpreter
         self._keep = keep
 

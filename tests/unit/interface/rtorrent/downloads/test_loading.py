@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from blobtorrent.core.session.commands import AddTorrent
 from blobtorrent.interface.rtorrent.context import Trust
 from blobtorrent.interface.rtorrent.downloads import arriving
 from blobtorrent.interface.rtorrent.downloads.arriving import matches
 from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.model.errors import Conflict
+from blobtorrent.model.events import TorrentRemoved
 from tests.support.rtorrentdownloads import NOW, Stage
 from tests.support.rtorrentengine import FIXTURES
 
@@ -148,3 +152,47 @@ def test_trackers_over_udp_are_off_from_the_start_where_they_are_not_used(uses_u
     stage.call("load.raw", "", raw)
     rows = stage.call("t.multicall", stage.only().hash, "", "t.is_enabled=")
     assert rows == [[value] for value in enabled]
+
+
+class Leaving:
+    """An engine that still takes down what was erased, until somebody waits for it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._ask = stage.engine.ask
+        stage.engine.ask = self.ask  # type: ignore[method-assign]
+        self.is_leaving = True
+
+    def ask(self, command: Any, timeout_s: float = 1.0) -> Any:
+        if isinstance(command, AddTorrent) and self.is_leaving:
+            raise Conflict("torrent.removing", "it is being removed: add it again when it is gone")
+        return self._ask(command, timeout_s)
+
+
+def test_one_that_was_erased_just_now_is_waited_for() -> None:
+    stage = Stage()
+    stage.bus.start()
+    try:
+        info_hash = stage.engine.add("alpha")
+        engine = Leaving(stage)
+
+        def leave() -> None:
+            engine.is_leaving = False
+            stage.engine.torrents.withdraw(info_hash)
+            stage.bus.publish(TorrentRemoved(info_hash, "alpha.bin"))
+
+        stage.meanwhile = leave        # others have a turn while it is waited for
+        stage.call("load.raw", "", RAW)
+        assert stage.only().name == "alpha.bin"
+        assert stage.called[-2:] == ["inserted", "inserted_new"]
+    finally:
+        stage.bus.stop(5)
+
+
+def test_one_that_does_not_leave_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arriving, "LEAVE_S", 0.01)
+    stage = Stage()
+    stage.engine.add("alpha")
+    Leaving(stage)
+    with pytest.raises(Fault, match="it is being removed"):
+        stage.call("load.throw", "", str(ALPHA))
