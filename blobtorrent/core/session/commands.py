@@ -164,9 +164,14 @@ class RemoveTorrent(NamedTuple):
 
 class RecheckTorrent(NamedTuple):
     """Hash everything that lies on disk. A stopped torrent is stopped afterwards. Answered by None when it is begun;
-    NotFound, or Conflict while it is being moved or removed."""
+    NotFound, or Conflict while it is being moved or removed.
+
+    With `if_unknown` only when nobody has looked yet what there is, and then as its first start does: what was added
+    with `skip_check` is believed.
+    """
 
     info_hash: InfoHash
+    if_unknown: bool = False
 
 
 class Reannounce(NamedTuple):

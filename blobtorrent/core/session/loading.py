@@ -205,7 +205,7 @@ class Loader:
             whole = (1 << record.have.size) - 1 & ~mask_of_files(metainfo, cut)
             torrent.set_have(Bitfield.from_mask(record.have.size, whole))
             mark_unsaved(torrent)
-            record.is_checked = True
+            record.is_checked, torrent.wants_check = True, False
             self._on_ready(torrent)
         else:
             torrent.doubtful = (1 << record.have.size) - 1

@@ -203,8 +203,10 @@ class TorrentManager:
             raise Conflict("torrent.moving", f"{torrent.name} is being moved")
         if torrent.record.magnet:
             raise no_metadata(torrent)
-        torrent.wants_check = True
-        self.come_home(torrent)
+        if not (command.if_unknown and torrent.record.is_checked):
+            torrent.skip_check = torrent.skip_check and command.if_unknown
+            torrent.wants_check = True
+            self.come_home(torrent)
         reply.give(None)
         return reply
 

@@ -98,9 +98,13 @@ class Steering:
         elif download.is_open and download.is_checked:
             self._run(download)
             download.is_resumed = download.status.is_started
-        else:
+        elif download.was_opened or download.status.lacks_metadata:
             self.open(download)
             download.is_checked = True
+        else:
+            self.open(download)
+            self._downloads.ask(RecheckTorrent(download.info_hash, if_unknown=True))
+            self._follower.poll()
 
     def check(self, download: Download) -> None:
         """Hash all that lies on disk. What is to be started is so afterwards."""

@@ -13,6 +13,7 @@ from blobtorrent.core.session.commands import (
     ChangeTorrent,
     FilePriority,
     HandlePeer,
+    RecheckTorrent,
     RemoveTorrent,
     SeedGoal,
     StartTorrent,
@@ -25,7 +26,9 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.details import PeerTreatment
 from blobtorrent.model.errors import Conflict, DiskFull, Invalid, NotFound
 from blobtorrent.model.events import StateChanged, TorrentAdded, TorrentFailed, TorrentFinished, TorrentRemoved
+from blobtorrent.storage.filejobs import FilesStamped, StampFiles
 from blobtorrent.storage.jobs import CheckPieces, CloseStore, PrepareStore
+from blobtorrent.storage.stamps import FileStamp
 from tests.support.sessions import PIECE, SessionRig, only, settings_of, torrent_of
 from tests.support.stored import StoredTorrent
 
@@ -363,3 +366,38 @@ def test_wishes_about_files_of_a_torrent_that_never_ran_count_at_once(tmp_path: 
     for priority, wanted in ((FilePriority.SKIP, 2), (FilePriority.NORMAL, 4)):
         rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(file_priorities={1: priority})))
         assert rig.status(torrent).wanted_bytes == wanted * PIECE
+
+
+def believed(tmp_path: Path) -> SessionRig:
+    """A stopped torrent that was added as complete, and nobody has looked yet."""
+    rig = SessionRig(keeps=True)
+    rig.open_listeners()
+    rig.add_kept(TWO_FILES, tmp_path, start=False, skip_check=True)
+    return rig
+
+
+def stamped(rig: SessionRig) -> None:
+    """Its files have their sizes."""
+    rig.answer_prepare(has_data=True)
+    job = only(StampFiles, rig.files.drain())
+    rig.tell(FilesStamped(job.info_hash, {number: FileStamp(2 * PIECE, 1, number) for number in (0, 1)}))
+
+
+def test_what_is_to_be_believed_is_looked_at_without_a_start(tmp_path: Path) -> None:
+    rig = believed(tmp_path)
+    rig.ask(RecheckTorrent(TWO_FILES.info_hash, if_unknown=True))
+    rig.answer_load(TWO_FILES)
+    stamped(rig)
+    assert rig.hashers.depth == 0
+    rig.answer_close_store()
+    assert (rig.state(TWO_FILES), rig.status(TWO_FILES).done_bytes) == ("stopped", 4 * PIECE)
+    rig.ask(RecheckTorrent(TWO_FILES.info_hash, if_unknown=True))
+    assert rig.state(TWO_FILES) == "stopped"
+
+
+def test_a_check_that_is_asked_for_believes_nothing(tmp_path: Path) -> None:
+    rig = believed(tmp_path)
+    rig.ask(RecheckTorrent(TWO_FILES.info_hash))
+    rig.answer_load(TWO_FILES)
+    rig.answer_prepare(has_data=True)
+    assert rig.hashers.depth > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blobtorrent.core.session.commands import MoveTorrent, RemoveTorrent, StartTorrent
+from blobtorrent.core.session.commands import MoveTorrent, RecheckTorrent, RemoveTorrent, StartTorrent
 from tests.support.rtorrentdownloads import Stage
 from tests.support.rtorrentengine import FOLDER
 
@@ -96,6 +96,17 @@ def test_what_is_resumed_runs_without_being_started() -> None:
     assert where(stage, digits) == (1, 1, 1)
     stage.call("d.stop", digits)
     assert where(stage, digits) == (0, 1, 0)
+
+
+def test_what_never_ran_is_looked_at_when_it_is_resumed() -> None:
+    stage, digits = stage_with()
+    stage.call("d.resume", digits)
+    assert stage.engine.asked[-1] == RecheckTorrent(stage.only().info_hash, if_unknown=True)
+    assert [stage.call(f"d.{name}", digits) for name in ("state", "is_open", "hashing", "complete")] == [0, 1, 1, 0]
+    whole = stage.engine.status(stage.only().info_hash)._replace(
+        state="stopped", done_bytes=300_000, pieces_wire=b"\xff\xc0")
+    stage.engine.publish(whole)
+    assert [stage.call(f"d.{name}", digits) for name in ("is_hash_checked", "hashing", "complete")] == [1, 0, 1]
 
 
 def test_closing_what_was_only_resumed_leaves_it_stopped() -> None:
