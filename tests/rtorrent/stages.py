@@ -33,7 +33,7 @@ Step = dict[str, Any]
 
 PEER = re.compile(":p(2D6C[0-9A-F]{36})")                  # one that was connected
 TRACKER = "127.0.0.1:6969"
-FOLDER_OF_16, PORT_OF_16 = "/srv/bt/c/", "51403"
+FOLDER_OF_16, PORT_OF_16 = "/srv/bt/c", "51403"
 USER = "1000\n1000\n"                # its number and those of its groups, a line each
 INTERVAL_S = 1800
 ACTION_S = 0.3
@@ -139,7 +139,7 @@ def stage(path: Path, on: str) -> Iterator[dict[str, Server]]:
             yield {"seeder": server, "leecher": open_one()}
             return
         if version == MODERN:
-            server.stands_for = {FOLDER_OF_16: f"{server.root}/a/", PORT_OF_16: str(server.port), **server.stands_for}
+            server.stands_for = {FOLDER_OF_16: f"{server.root}/a", PORT_OF_16: str(server.port), **server.stands_for}
             load_all_of_16(server)
         elif is_full:
             load_all(server)

@@ -40,7 +40,7 @@ class Stage:
         registry = Registry()
         registry.extend(self._commands())
         self.interpreter = Interpreter(registry, self.log.append)
-        self.calls = Calls(self.interpreter, self._aim_of)
+        self.calls = Calls(self.interpreter, self.aim_of)
 
     def perform(self, exchange: Exchange, trust: Any) -> None:
         exchange.perform(self.calls, trust)
@@ -62,7 +62,7 @@ class Stage:
         yield Command("hidden", Target.NONE, lambda context, item, args: 0, is_public=False)
         yield Command("break", Target.NONE, _broken)
 
-    def _aim_of(self, text: str) -> Aim:
+    def aim_of(self, text: str) -> Aim:
         if len(text) < 40:
             raise unsupported_target()
         if text != "1DE49452D03B14E46250ADD77D84282CE455519A":

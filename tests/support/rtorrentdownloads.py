@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
 from blobtorrent.interface.rtorrent.commands import arithmetic, language, methods
 from blobtorrent.interface.rtorrent.context import Target, Trust
 from blobtorrent.interface.rtorrent.downloads.download import Download
@@ -26,7 +27,7 @@ class Stage:
     Relative paths are below `folder`.
     """
 
-    def __init__(self, *, uses_udp: bool = True, folder: str = "/") -> None:
+    def __init__(self, *, uses_udp: bool = True, folder: str = "/", generation: Generation = GENERATION_9) -> None:
         self.engine = FakeEngine()
         self.bus = EventBus()
         self.meanwhile: Callable[[], None] = lambda: None  # what others do while something is waited for
@@ -37,7 +38,7 @@ class Stage:
         self.side = DownloadSide(
             self.engine, self.bus, self.interpreter, wake=lambda: None, fetch=lambda url, then: None,
             keep=lambda download: self.kept.append(download.name), outside=self._outside, uses_udp=lambda: uses_udp,
-            full=lambda path: os.path.join(folder, path))
+            full=lambda path: os.path.join(folder, path), generation=generation)
         self.registry.extend(language.commands())
         self.registry.extend(arithmetic.commands(lambda: NOW))
         self.registry.extend(methods.commands(self.registry, Store(self.registry)))

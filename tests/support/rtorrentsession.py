@@ -12,9 +12,10 @@ from blobtorrent.interface.rtorrent.context import Aim, Context, Target, Trust
 from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command, Registry
-from blobtorrent.interface.rtorrent.rules import Rules
+from blobtorrent.interface.rtorrent.rules import USUAL_VERSION, Rules
 from blobtorrent.interface.rtorrent.session.catalogue import SessionCommands
 from blobtorrent.interface.rtorrent.session.listening import Open, already_open
+from blobtorrent.interface.rtorrent.session.system import Claims
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.values import Value, text_of
 from blobtorrent.model.details import Figures, SessionStats
@@ -73,7 +74,7 @@ class SessionStage:
     """All commands of the session and of the language. Times stand still until the test moves them."""
 
     def __init__(self, document: Mapping[str, Any] | None = None, *, folder: str = "/srv/session",
-                 open_place: Open = already_open, rules: Rules | None = None) -> None:
+                 open_place: Open = already_open, rules: Rules | None = None, version: str = USUAL_VERSION) -> None:
         self.engine = PlayedEngine(document)
         self.now_s = 1000.0
         self.wall_s = 1_700_000_000.25
@@ -86,7 +87,7 @@ class SessionStage:
         self.interpreter = Interpreter(self.registry, self.logged.append)
         self.commands = SessionCommands(
             self.engine, folder=folder, wall=lambda: self.wall_s, now=lambda: self.now_s, open_place=open_place,
-            rules=rules)
+            rules=rules, claims=Claims(version))
         self.registry.extend(self.commands.commands())
         self.registry.extend(language.commands())
         self.registry.extend(methods.commands(self.registry, Store(self.registry)))

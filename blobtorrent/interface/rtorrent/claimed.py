@@ -25,8 +25,9 @@ class Generation(NamedTuple):
     of their commands; all others as in 0.9.8. `words` are the answers of `strings.*`, by what follows that name.
 
     `silent_min_s` and `silent_interval_s` are told of trackers that have told nothing. `group_name` is that of the
-    choke group of all downloads. `tells_unstarted`: a program that cannot be started is a fault for all commands that
-    run one, and not only for those that want it to succeed.
+    choke group of all downloads. `tells_created`: a file that is there is none that is to be created.
+    `tells_unstarted`: a program that cannot be started is a fault for all commands that run one, and not only for
+    those that want it to succeed.
     """
 
     reading: Reading
@@ -36,6 +37,7 @@ class Generation(NamedTuple):
     silent_min_s: int
     silent_interval_s: int
     group_name: Value
+    tells_created: bool
     tells_unstarted: bool
 
 
@@ -54,7 +56,7 @@ GENERATION_9: Final = Generation(
             "protocol_network_errors", "protocol_storage_errors", "resume_data", "rpc_events", "rpc_dump",
             "ui_events"),
     },
-    silent_min_s=600, silent_interval_s=1800, group_name=0, tells_unstarted=False,
+    silent_min_s=600, silent_interval_s=1800, group_name=0, tells_created=False, tells_unstarted=False,
 )
 
 GENERATION_16: Final = Generation(
@@ -82,7 +84,7 @@ GENERATION_16: Final = Generation(
             "rpc_events", "rpc_dump", "session_events", "storage", "system", "system_poll", "system_thread",
             "tracker_dump", "tracker_events", "tracker_requests", "ui_events"),
     },
-    silent_min_s=300, silent_interval_s=600, group_name="default", tells_unstarted=True,
+    silent_min_s=300, silent_interval_s=600, group_name="default", tells_created=True, tells_unstarted=True,
 )
 
 _FIRST_OF_16: Final = (0, 16, 0)

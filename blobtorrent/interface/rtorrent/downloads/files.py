@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
+from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
 from blobtorrent.interface.rtorrent.context import Target
 from blobtorrent.interface.rtorrent.downloads.aiming import FileAim
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
@@ -18,15 +19,14 @@ from blobtorrent.interface.rtorrent.values import Value
 MAX_PRIORITY = 2
 
 
-def commands(downloads: Downloads) -> Iterator[Command]:
+def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Iterator[Command]:
     """All but f.multicall."""
 
     def number(name: str, read: Callable[[FileAim], int], doc: str, *, is_neutral: bool = False) -> Command:
         return getter(name, read, doc, target=Target.FILE, is_neutral=is_neutral)
 
     yield number("f.completed_chunks", lambda aim: aim.rows.num_done(aim.place), "Completed pieces of the file.")
-    yield number("f.is_created", lambda aim: int(os.path.lexists(aim.rows.path_on_disk(aim.place))),
-                 "Whether the file is there on disk.")
+    yield number("f.is_created", lambda aim: int(_is_there(aim)), "Whether the file is there on disk.")
     yield number("f.is_open", lambda aim: int(aim.download.is_open), "Whether the file is open, as its download is.")
     yield number("f.last_touched", _last_touched, "When the file was changed last, in microseconds since 1970.")
     yield number("f.match_depth_next", lambda aim: aim.rows.shared_with(aim.place, aim.place + 1),
@@ -44,9 +44,11 @@ def commands(downloads: Downloads) -> Iterator[Command]:
     yield number("f.range_second", lambda aim: aim.rows.pieces(aim.place).stop, "The piece after the last of the file.")
     yield number("f.size_bytes", lambda aim: aim.rows.size_bytes(aim.place), "Size of the file.")
     yield number("f.size_chunks", lambda aim: len(aim.rows.pieces(aim.place)), "Pieces that hold any of the file.")
+    yield number("f.is_create_queued", lambda aim: int(not (generation.tells_created and _is_there(aim))),
+                 "Whether the file is to be created; 0.9.8 says so of all.")
+    yield number("f.is_resize_queued", lambda aim: 1, "Whether the file is to be resized when it is first used.",
+                 is_neutral=True)
     for what in ("create", "resize"):
-        yield number(f"f.is_{what}_queued", lambda aim: 1, f"Whether the file is to be {what}d when it is first used.",
-                     is_neutral=True)
         for word in ("set", "unset"):
             yield action(f"f.{word}_{what}_queued", _refuse, "Refused, as rTorrent 0.9.8 does.", target=Target.FILE,
                          is_neutral=True)
@@ -85,6 +87,10 @@ def _preferring(name: str, key: str, is_preferred: bool) -> Command:
 
 def _each(write: Callable[[str], str]) -> Callable[[FileAim], list[Value]]:
     return lambda aim: [write(part) for part in aim.rows.components(aim.place)]
+
+
+def _is_there(aim: FileAim) -> bool:
+    return os.path.lexists(aim.rows.path_on_disk(aim.place))
 
 
 def _last_touched(aim: FileAim) -> int:

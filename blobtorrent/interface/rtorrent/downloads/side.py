@@ -71,7 +71,7 @@ class DownloadSide:
         yield from fields.commands(downloads)
         yield from changing.commands(downloads, steering, self._keep)
         yield from changing.list_commands(downloads)
-        yield from files.commands(downloads)
+        yield from files.commands(downloads, self._generation)
         yield from peers.commands(downloads)
         yield from trackers.commands(downloads, self._generation)
         yield from multicalls.commands(downloads, self.views, self.rows)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from blobtorrent.interface.rtorrent.calls import Calls
 from blobtorrent.interface.rtorrent.context import Target, Trust
-from blobtorrent.interface.rtorrent.faults import Fault
+from blobtorrent.interface.rtorrent.faults import Fault, fault_of_16
+from blobtorrent.interface.rtorrent.reading import XML_OF_16
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.xmlrpc import Unsupported
 from tests.support.rpc import Stage
@@ -80,6 +82,45 @@ def test_trust_holds_in_a_multicall(stage):
 ])
 def test_a_multicall_is_read_as_the_library_does(stage, params, result):
     assert answer(stage, "system.multicall", *params) == result
+
+
+def modern(stage, name, *params):
+    """The same where 0.16 is claimed, in its words."""
+    calls = Calls(stage.interpreter, stage.aim_of, XML_OF_16)
+    try:
+        return calls.answer(name, list(params), Trust.FULL)
+    except Fault as raised:
+        fault = fault_of_16(raised)
+        return fault.code, fault.text
+
+
+@pytest.mark.parametrize(("name", "params", "result"), [
+    ("d.name", [f"{ALPHA}zz"], "alpha.bin"), ("d.name", [f"{ALPHA}:"], "alpha.bin"),
+    ("d.name", [f"{ALPHA}:f"], "alpha.bin"),
+    ("d.name", [f"{ALPHA}:d0"], "alpha.bin"),
+    ("d.name", [f"{ALPHA}:x0"], (-500, "invalid parameters: unexpected target type")),
+    ("d.name", ["abc"], (-500, "invalid parameters: invalid target")),
+    ("d.name", [5], (-500, "invalid parameters: target must be a string")),
+    ("d.name", [True], (-500, "invalid parameters: target must be a string")),
+    ("cat", ["", True], "1"), ("cat", ["", {"a": 1}], (-500, "Invalid type.")),
+    ("cat", ["", Unsupported("double")], (-500, "received unsupported value type: double")),
+    ("echo", ["", ["a"], "c"], [["a"], "c"]), ("echo", ["", {"a": True}], [{"a": 1}]),
+    ("system.multicall", [], (-503, "could not find expected element param")),
+    ("system.multicall", ["x"], (-503, "could not find expected element array")),
+    ("system.multicall", [["x"]], (-503, "could not find expected element struct")),
+    ("system.multicall", [[{}]], (-503, "could not find expected element member")),
+    ("system.multicall", [[{"params": []}]], (-503, "could not find expected element string")),
+    ("system.multicall", [[{"methodName": "system.pid"}]], [[4242]]),
+    ("system.multicall", [[entry("system.pid"), entry("system.multicall", [])]],
+     [[4242], {"faultCode": -506, "faultString": "Method 'system.multicall' not defined"}]),
+])
+def test_requests_are_read_as_0_16_does_where_that_is_claimed(stage, name, params, result):
+    assert modern(stage, name, *params) == result
+
+
+@pytest.mark.parametrize(("target", "result"), [(f"{ALPHA}zz", "alpha.bin"), (f"{ALPHA}:", "alpha.bin")])
+def test_targets_in_json_are_read_as_0_16_does(stage, target, result):
+    assert stage.calls.answer_json("d.name", [target], Trust.FULL) == result
 
 
 def test_the_library_tells_of_methods(stage):

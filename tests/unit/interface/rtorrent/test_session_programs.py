@@ -30,6 +30,12 @@ def test_a_program_that_does_not_exist_was_not_run() -> None:
         stage.call("execute.throw", "/nonexistent/bin")
 
 
+@pytest.mark.parametrize("name", ["execute.nothrow", "execute.throw", "execute.nothrow.bg", "execute.capture_nothrow"])
+def test_where_0_16_is_claimed_it_is_a_fault_that_tells_why(name: str) -> None:
+    with pytest.raises(Fault, match="posix_spawn failed: ENOENT"):
+        SessionStage(version="0.16.20").call(name, "/nonexistent/bin")
+
+
 def test_a_strict_form_faults_for_a_program_that_fails() -> None:
     stage = SessionStage()
     for name in ("execute2", "execute.throw", "execute.raw", "execute.capture"):

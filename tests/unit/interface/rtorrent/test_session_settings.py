@@ -125,6 +125,33 @@ def test_a_bound_address_is_the_interface_and_any_address_is_none() -> None:
     assert stage.engine.settings().network.interface.addresses == ()
 
 
+def test_an_address_of_each_family_may_be_bound() -> None:
+    stage = SessionStage()
+    stage.call("network.bind_address.ipv6.set", "::1")
+    stage.call("network.bind_address.ipv4.set", "127.0.0.1")
+    assert stage.engine.settings().network.interface.addresses == ("127.0.0.1", "::1")
+    assert stage.call("network.bind_address.ipv4") == stage.call("network.bind_address") == "127.0.0.1"
+    stage.call("network.bind_address.ipv4.set", "0.0.0.0")
+    assert (stage.call("network.bind_address.ipv4"), stage.call("network.bind_address.ipv6")) == ("", "::1")
+    with pytest.raises(Fault, match="none of IPv4"):
+        stage.call("network.bind_address.ipv4.set", "::1")
+
+
+def test_settings_begin_as_in_the_version_that_is_claimed() -> None:
+    names = ("network.max_open_files", "pieces.sync.timeout_safe", "method.use_intermediate", "dht.port")
+    stages = SessionStage({"dht": {"enabled": False}}), SessionStage({"dht": {"enabled": False}}, version="0.16.20")
+    assert [[stage.call(name) for name in names] for stage in stages] == [[256, 900, 1, 6881], [2048, 0, 3, 0]]
+    assert "mincost" in stages[0].call("strings.ip_tos") and "mincost" not in stages[1].call("strings.ip_tos")
+    assert stages[0].call("enum.log_group", "dht_all") == 55 and stages[1].call("enum.log_group", "dht_all") == 26
+
+
+def test_the_port_of_the_dht_is_that_of_its_node_while_there_is_one() -> None:
+    stage = SessionStage()
+    assert stage.call("dht.port.set", 7000) == stage.call("dht.port") == 7000
+    stage.engine.exported["blobtorrent_dht_nodes"] = {"good": 3.0}
+    assert stage.call("dht.port") == 51401
+
+
 def test_a_proxy_is_named_by_host_and_port() -> None:
     stage = SessionStage()
     stage.call("network.proxy_address.set", "127.0.0.1:3128")
