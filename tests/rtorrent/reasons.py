@@ -50,7 +50,7 @@ _REASONS_OF_16 = (
     (r"^(execute2|schedule2|schedule_remove2)$", "", "not defined",
      "scripts and configurations have these names: they are understood whatever is claimed"),
     (r"^method\.insert$", "nosuchtype", "", "configurations rely on it that a kind nobody knows is passed over"),
-    (r"^f\.is_(create|resize)_queued$", ":f7", "", "of a resumed download, no file that is missing waits there to be made"),
+    (r"^f\.is_(create|resize)_queued$", ":f7", "", "files that a resumed download lacks do not wait to be made"),
     (r"^d\.start$", r"^\[''\]", "Target of wrong type to value command",
      "there d.start is made of two commands, and the first of them tells"),
     (r"^method\.list_keys$", "inserted_new", "", "the session is saved with each change, not by an event"),
