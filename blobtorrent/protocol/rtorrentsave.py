@@ -36,6 +36,18 @@ def encode_wanted(wanted: Wanted, *, num_done: int, num_pieces: int) -> bytes:
     })
 
 
+def encode_link(link: str, tiers: Sequence[Sequence[str]], digest: bytes, *, is_started: bool) -> bytes:
+    """HASH.torrent of a magnet link whose metadata has not come: a torrent of one byte stands for it. `digest` is the
+    info-hash, 20 bytes."""
+    trackers = [[url.encode("utf-8", "surrogateescape") for url in tier] for tier in tiers]
+    return encode({
+        **({b"announce": trackers[0][0], b"announce-list": trackers} if trackers else {}),
+        b"info": {b"meta_download": 1, b"name": f"{digest.hex().upper()}.meta".encode(), b"pieces": digest},
+        b"magnet-uri": link.encode("utf-8", "surrogateescape"),
+        b"rtorrent_meta_download": {b"commands": [], b"print_log": 0, b"start": int(is_started)},
+    })
+
+
 def encode_progress(progress: Progress, num_pieces: int, num_done: Sequence[int]) -> bytes:
     """HASH.torrent.libtorrent_resume; `num_done` has for each file how many of its pieces are there."""
     full = (1 << num_pieces) - 1

@@ -115,6 +115,24 @@ def test_rtorrent_can_take_its_place_again(home: Path) -> None:
         assert ask(home, "d.state", samples[1]) == 0
 
 
+def test_magnet_links_whose_metadata_has_not_come_go_back_too(home: Path) -> None:
+    links = {f"{number}123456789ABCDEF0123456789ABCDEF01234567": number for number in (0, 1)}
+    with RtorrentSession(home) as rtorrent:
+        wait_until(lambda: rtorrent.knows(0), TIMEOUT_S, "rTorrent")
+    with in_its_place(home):
+        for digits, is_started in links.items():
+            scgi_call(home / "rpc.sock", "load.start" if is_started else "load.normal", "",
+                      f"magnet:?xt=urn:btih:{digits}&dn=some%20name&tr={NO_TRACKER}", "d.custom1.set=ours")
+    with RtorrentSession(home) as rtorrent:
+        wait_until(lambda: rtorrent.knows(2), TIMEOUT_S, "rTorrent")
+        for digits, is_started in links.items():
+            told = [rtorrent.call(f"d.{name}", digits) for name in ("name", "is_meta", "state", "custom1")]
+            assert told == [f"{digits}.meta", 1, is_started, "ours"]
+            assert rtorrent.call("t.multicall", digits, "", "t.url=") == [[NO_TRACKER]]
+    with in_its_place(home):
+        assert sorted(scgi_call(home / "rpc.sock", "download_list")) == sorted(links)
+
+
 def test_while_rtorrent_runs_it_does_not_start(home: Path) -> None:
     with RtorrentSession(home) as rtorrent:
         wait_until(lambda: rtorrent.knows(0), TIMEOUT_S, "rTorrent")

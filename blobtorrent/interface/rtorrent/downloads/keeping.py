@@ -20,6 +20,8 @@ from blobtorrent.interface.rtorrent.downloads.making import command
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value
+from blobtorrent.model.errors import FormatError
+from blobtorrent.protocol.rtorrentsession import unresolved_magnet
 from blobtorrent.runtime.logs import get_logger
 
 log = get_logger(__name__)
@@ -29,6 +31,7 @@ DOWNLOADS_AT_ONCE = 5
 SETTLE_S = 5.0                         # from a change to when it is written: more may follow
 PAUSE_S = 0.05                         # between some that are written and others
 ROUND_S = 1200.0                       # between two times that the figures of all that are active are written
+MAX_LINK_FILE = 1 << 16                # bytes; a longer .torrent file is none
 END_S = 0.5                            # for those that are still to be written at the end
 _ENDINGS = ("", ".rtorrent", ".libtorrent_resume")
 # What is written at once. That one was started, as all are when we are, is written with the figures.
@@ -48,6 +51,7 @@ class SessionFolder:
         self.downloads: Downloads | None = None            # set by whoever knows them
         self._missing: deque[Download] = deque()
         self._changed: dict[Download, None] = {}
+        self._links: set[Download] = set()                 # whose files are of magnet links
         self._written: dict[Download, int] = {}            # the figures that were written last
         self._due_s: float | None = None
         self._round_s: float | None = None
@@ -64,15 +68,24 @@ class SessionFolder:
     def write(self, download: Download) -> None:
         """Its .torrent file is there, as it was added, and what belongs beside. What goes wrong is logged."""
         if self.downloads is not None and not download.status.lacks_metadata:
+            self._links.discard(download)
             self._write(download, "", self.downloads.raw)
-            self._write_beside(download)
+        self._write_beside(download)
 
     def _write_beside(self, download: Download) -> None:
         downloads = self.downloads
-        if downloads is not None and not download.status.lacks_metadata:
-            self._written[download] = _figures(download)
-            self._write(download, ".rtorrent", lambda one: sessionfiles.wanted_file(downloads, one))
-            self._write(download, ".libtorrent_resume", lambda one: sessionfiles.progress_file(downloads, one))
+        if downloads is None:
+            return
+        self._written[download] = _figures(download)
+        self._write(download, ".rtorrent", lambda one: sessionfiles.wanted_file(downloads, one))
+        if download.status.lacks_metadata:
+            self._links.add(download)
+            self._write(download, "", lambda one: sessionfiles.link_file(downloads, one))
+            return
+        self._write(download, ".libtorrent_resume", lambda one: sessionfiles.progress_file(downloads, one))
+        if download in self._links:    # what it is the link of has come
+            self._links.discard(download)
+            self._write(download, "", downloads.raw)
 
     def _write(self, download: Download, ending: str, content: Callable[[Download], bytes]) -> None:
         folder = self._path()
@@ -95,6 +108,8 @@ class SessionFolder:
         if folder and not is_there[0]:
             self.write(download)
         elif folder and not all(is_there):
+            if not download.status.lacks_metadata and _is_link(os.path.join(folder, f"{download.hash}.torrent")):
+                self._links.add(download)
             self._write_beside(download)
 
     # ---- what has changed
@@ -161,6 +176,7 @@ class SessionFolder:
     def drop(self, download: Download) -> None:
         """It was erased: what rTorrent once kept of it goes, too."""
         self._written.pop(download, None)
+        self._links.discard(download)
         folder = self._path()
         for ending in _ENDINGS if folder else ():
             try:
@@ -180,6 +196,15 @@ class SessionFolder:
             self.drop(download)
         elif name in _TOLD:
             self.note_change(download)
+
+
+def _is_link(path: str) -> bool:
+    """Whether a .torrent file is there for a magnet link only."""
+    try:
+        with open(path, "rb") as file:
+            return unresolved_magnet(file.read(MAX_LINK_FILE)) is not None
+    except (OSError, FormatError):
+        return False
 
 
 def _figures(download: Download) -> int:

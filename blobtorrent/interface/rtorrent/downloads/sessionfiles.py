@@ -9,9 +9,18 @@ from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.filerows import FileRows
 from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
 from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.protocol.rtorrentsave import NOT_WANTED, TO_BE_MADE, WRITTEN_TO, encode_progress, encode_wanted
+from blobtorrent.model.magnet import MagnetLink, format_magnet
+from blobtorrent.protocol.rtorrentsave import (
+    NOT_WANTED,
+    TO_BE_MADE,
+    WRITTEN_TO,
+    encode_link,
+    encode_progress,
+    encode_wanted,
+)
 from blobtorrent.protocol.rtorrentsession import SAID_NUMBERS, SAID_TEXTS, Progress, TrackerChoice, Wanted
 
+_TRACKERS = ("http:", "https:", "udp:")
 _NUMBERED = tuple(f"custom{number}" for number in range(1, 6))
 
 
@@ -34,6 +43,19 @@ def wanted_file(downloads: Downloads, download: Download) -> bytes:
         started_at=numbers["timestamp.started"],
         finished_at=numbers["timestamp.finished"],
     ), num_done=download.num_done, num_pieces=download.num_pieces)
+
+
+def link_file(downloads: Downloads, download: Download) -> bytes:
+    """HASH.torrent of a magnet link whose metadata has not come. Raises Fault."""
+    tiers: dict[int, list[str]] = {}
+    for row in rows_of(downloads, download):
+        if row.url.lower().startswith(_TRACKERS):
+            tiers.setdefault(row.group, []).append(row.url)
+    name = download.status.name
+    link = MagnetLink(download.info_hash, None if name == download.info_hash.hex else name,
+                      tiers=tuple(map(tuple, tiers.values())))
+    return encode_link(format_magnet(link), link.tiers, download.info_hash.wire_forms[0],
+                       is_started=download.is_started)
 
 
 def progress_file(downloads: Downloads, download: Download) -> bytes:

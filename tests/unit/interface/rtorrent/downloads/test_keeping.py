@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from blobtorrent.interface.rtorrent.downloads.following import CHANGED
 from blobtorrent.interface.rtorrent.downloads.keeping import DOWNLOADS_AT_ONCE, ROUND_S, SETTLE_S, SessionFolder
-from blobtorrent.protocol.rtorrentsession import read_wanted
+from blobtorrent.model.magnet import parse_magnet
+from blobtorrent.protocol.rtorrentsession import read_wanted, unresolved_magnet
 from tests.support.rtorrentdownloads import Stage
 from tests.support.rtorrentengine import FIXTURES
 
@@ -52,6 +55,23 @@ def test_those_of_the_session_are_written_a_few_at_a_time(tmp_path: Path) -> Non
     assert not folder.fill()
     assert len(list(tmp_path.glob("*.torrent"))) == len(NAMES)
     assert len(list(tmp_path.iterdir())) == 3 * len(NAMES)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_magnet_link_is_there_until_what_it_is_the_link_of_has_come(tmp_path: Path, is_restarted: bool) -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("alpha", lacks_metadata=True)
+    whole = stage.engine.status(info_hash)._replace(lacks_metadata=False)
+    folder, download = folder_of(stage, str(tmp_path)), stage.only()
+    folder.on_event("inserted_new", download)
+    file = tmp_path / f"{download.hash}.torrent"
+    assert parse_magnet(unresolved_magnet(file.read_bytes()) or "").info_hash == info_hash
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".rtorrent", ".torrent"]
+    stage.engine.publish(whole)
+    stage.side.downloads.refresh()
+    (folder_of(stage, str(tmp_path)) if is_restarted else folder).write_missing(download)
+    assert file.read_bytes() == (FIXTURES / "alpha.torrent").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 class Clock:
