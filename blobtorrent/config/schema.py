@@ -58,6 +58,11 @@ class StorageSettings(Section):
         'its own, the other names keep the old bytes; "write": all names see the new bytes; "refuse": the torrent '
         "stops with an error.",
     )
+    open_files: int = live(
+        0,
+        values.whole_number(0, 65_536),
+        "Files of torrents that are kept open at a time. 0: a share of the descriptors that the system grants.",
+    )
     hash_threads: int = at_start(
         0, values.whole_number(0, 64), "Threads that check pieces; 0: one per processor, at most 4."
     )
@@ -116,6 +121,11 @@ class NetworkSettings(Section):
     max_peers_per_torrent: int = live(
         200, values.whole_number(1, 100_000), "Connections to peers of one torrent."
     )
+    max_peers_per_seed: int = live(
+        0,
+        values.whole_number(0, 100_000),
+        "Connections to peers of one torrent that is complete, where that is to be less. 0: as of others.",
+    )
     static_peers: tuple[str, ...] = live(
         [],
         values.static_peers,
@@ -164,6 +174,12 @@ class TrackerSettings(Section):
     )
     udp: bool = live(True, values.boolean, "Whether trackers are asked over UDP, too.")
     peers_wanted: int = live(200, values.whole_number(0, 1000), "Peers that a tracker is asked for at a time.")
+    own_address: str = live(
+        "",
+        values.optional_address,
+        "The address of ours that trackers are to name to peers, for where they see another one. Many trackers pass it "
+        "over. Empty: the one that they see.",
+    )
 
 
 class PexSettings(Section):

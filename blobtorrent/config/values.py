@@ -407,6 +407,15 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def optional_address(value: object) -> str:
+    """An IP address that others could reach, in its usual form; empty for none."""
+    if value == "":
+        return ""
+    if not isinstance(value, str) or "%" in value or not _is_address(value) or ip_address(value).is_unspecified:
+        raise ValueError('must be an IP address such as "192.0.2.7" or "2001:db8::7"')
+    return str(ip_address(value))
+
+
 def time_windows(value: object) -> tuple[TimeWindow, ...]:
     """A list such as "mon-fri 08:00-18:00" or "daily 23:00-01:30"."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):

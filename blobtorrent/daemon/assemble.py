@@ -72,15 +72,17 @@ CORE_LOOK_S = 0.1                      # between two looks whether the session's
 class Engine:
     """Everything that runs. `gateway` works between `start` and `stop`; `saved` is what outlives it, if anything.
 
-    `core` is the thread that answers at the gateway, `binding` what all sockets to the outside obey.
+    `core` is the thread that answers at the gateway, `binding` what all sockets to the outside obey,
+    `files` has the open files of torrents.
     """
 
     def __init__(self, gateway: Gateway, supervisor: Supervisor, metrics: Registry, core: SelectorLoop,
-                 saved: Saved | None = None, *, binding: Binding,
+                 saved: Saved | None = None, *, files: FilePool, binding: Binding,
                  gates: Mapping[Gate, Mailbox[Any]] = MappingProxyType({})) -> None:
         """`gates` has those who meet peers, and what they refuse by."""
         self.gateway = gateway
         self.binding = binding
+        self.files = files
         self.gates = tuple(gates)
         self._gatekeepers = tuple(gates.values())
         self.metrics = metrics
@@ -170,7 +172,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     disks = DiskPool(arena, storage.disk_threads, live)
     hash_threads = storage.hash_threads or default_size()
     hashers = HasherPool(arena, disks, hash_threads)
-    files = FilePool(descriptor_share())
+    files = FilePool(storage.open_files or descriptor_share())
     binding = binding_of(settings.network)
     door = Door(binding, clock)
     shard = Shard(0, arena)
@@ -253,7 +255,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     measure_files(metrics, files)
     seed_threads.measure(metrics)
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
-                  binding=binding, gates={door.gate: door.mailbox, host.gate: shard.mailbox})
+                  files=files, binding=binding, gates={door.gate: door.mailbox, host.gate: shard.mailbox})
 
 
 def _port_mapper(network: NetworkSettings, binding: Binding) -> PortMapper | None:

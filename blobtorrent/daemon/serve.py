@@ -103,6 +103,7 @@ def _assemble(
             lambda new: watcher.apply(new.watch),
             lambda new: hooks.apply(new.hooks),
             lambda new: filters.apply(new.filters),
+            lambda new: engine.files.apply(new.storage.open_files),
         ])
         desk = DaemonDesk(reloader, launch.origin, engine.gateway, launch.signals.wake)
         interfaces = Supervisor([

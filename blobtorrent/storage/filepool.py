@@ -56,6 +56,13 @@ class FilePool:
     def __len__(self) -> int:
         return len(self._files)
 
+    def apply(self, limit: int) -> None:
+        """Another limit; 0: the share of the descriptors. What is too much is closed, as far as nobody uses it."""
+        with self._lock:
+            self.limit = limit or descriptor_share()
+            surplus = self._overflow()
+        _close(surplus)
+
     def pin(self, key: FileKey, opener: Opener, *, writable: bool = False, keep: bool = False) -> OpenFile:
         """Lend the file; `unpin` gives it back. It is opened with `opener` when it is not, or not for writing yet.
 

@@ -160,7 +160,7 @@ def test_what_fails_is_told_with_its_place_and_the_start_goes_on(tmp_path: Path,
     daemon = RcDaemon(tmp_path, "-o", "gone=1,ratio.nothing", lines=lines, settings=settings)
     daemon.start()
     try:
-        wait_until(lambda: (daemon.runtime / "rpc.sock").is_socket() or daemon.poll() is not None, PATIENCE_S, "it")
+        daemon.wait_ready()
         assert scgi_call(daemon.runtime / "rpc.sock", "throttle.max_uploads") == 9
         places = [
             'Option gone=1: Command \\"gone\\" does not exist.', "Option ratio.nothing: it should be KEY=VALUE.",

@@ -82,7 +82,7 @@ class AnnounceManager:
 
     def __init__(
         self, outlets: Outlets, *, clock: Clock, timers: TimerWheel, rng: Shuffler, peer_id: PeerId, key: int,
-        to_all: bool = False, speaks_udp: bool = True, num_want: int = NUM_WANT,
+        to_all: bool = False, speaks_udp: bool = True, num_want: int = NUM_WANT, own_address: str = "",
     ) -> None:
         self.listen_port = 0
         self.origins: tuple[Origin, ...] = (ANYWHERE,)
@@ -104,6 +104,7 @@ class AnnounceManager:
         self._to_all = to_all
         self._speaks_udp = speaks_udp
         self._num_want = num_want
+        self._own_address = own_address
         self._born_at = clock.wall()
         self._running: dict[InfoHash, _Announced] = {}
         self._queue = AnnounceQueue()
@@ -119,10 +120,10 @@ class AnnounceManager:
         """Announces that are not answered yet."""
         return len(self._queue)
 
-    def apply(self, *, to_all: bool, speaks_udp: bool, num_want: int) -> None:
+    def apply(self, *, to_all: bool, speaks_udp: bool, num_want: int, own_address: str) -> None:
         """Whether all trackers of a tier are told of us, or only the first that answers, and those over UDP, too; how
-        many peers they are asked for."""
-        self._num_want = num_want
+        many peers they are asked for, and which address of ours they are told, if any."""
+        self._num_want, self._own_address = num_want, own_address
         if (to_all, speaks_udp) != (self._to_all, self._speaks_udp):
             self._to_all, self._speaks_udp = to_all, speaks_udp
             for info_hash, announced in self._running.items():
@@ -456,6 +457,7 @@ class AnnounceManager:
             num_want=self._num_want if wanted is None else wanted,
             key=self._key,
             tracker_id=announced.trackers[line.wire_hash][line.url].tracker_id,
+            own_host=self._own_address if line.origin.family in (0, 6 if ":" in self._own_address else 4) else "",
         )
 
     # ---- which trackers stand for each other

@@ -101,11 +101,12 @@ class Parts:
         self.sharing = Sharing(self.roster, self.metainfos)
         self.swarms = SwarmManager(
             outlets, peer_id=around.peer_id, settings=swarm_settings(settings), max_links=settings.network.max_peers,
-            clock=clock)
+            max_seed_links=settings.network.max_peers_per_seed, clock=clock)
         self.announces = AnnounceManager(
             outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id,
             key=around.rng.getrandbits(32), to_all=settings.trackers.announce_to_all,
-            speaks_udp=settings.trackers.udp, num_want=settings.trackers.peers_wanted)
+            speaks_udp=settings.trackers.udp, num_want=settings.trackers.peers_wanted,
+            own_address=settings.trackers.own_address)
         # Before those whose work may end what a state begins.
         self.dht = DhtManager(
             self.roster, outlets, self.swarms, clock=clock, timers=timers, rng=around.rng,
@@ -131,6 +132,8 @@ class Parts:
         self.additions = Additions(self.roster, outlets, self.metainfos, keeper, settings.storage, clock)
         self.bandwidth = BandwidthManager(
             outlets.shards, settings.limits, settings.groups, clock=clock, timers=timers)
+        for state in (TorrentState.SEEDING, TorrentState.DOWNLOADING):
+            self.roster.at_entry(state, lambda torrent, _: self.swarms.on_other_phase(torrent))
         self.metadata: MetadataFetcher | None = None
         self.externals: ExternalAddresses | None = None
         self.common_peers = settings.network.static_peers

@@ -189,14 +189,16 @@ def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, rese
     from blobtorrent.core.session.build import swarm_settings
 
     parts.bandwidth.apply(settings.limits, settings.groups)
-    parts.swarms.apply(swarm_settings(settings), settings.network.max_peers)
-    parts.apply_static_peers(settings.network.static_peers)
+    network = settings.network
+    parts.swarms.apply(swarm_settings(settings), network.max_peers, network.max_peers_per_seed)
+    parts.apply_static_peers(network.static_peers)
     parts.admission.apply(
         active_downloads=settings.queue.active_downloads, active_seeds=settings.queue.active_seeds)
     parts.activity.apply(settings.seeding, settings.queue.stalled_after_s)
     trackers = settings.trackers
     parts.announces.apply(
-        to_all=trackers.announce_to_all, speaks_udp=trackers.udp, num_want=trackers.peers_wanted)
+        to_all=trackers.announce_to_all, speaks_udp=trackers.udp, num_want=trackers.peers_wanted,
+        own_address=trackers.own_address)
     parts.additions.apply(settings.storage)
     reserves.apply(settings.storage.reserve)
     keeper.apply(settings.storage.sync)

@@ -46,10 +46,11 @@ KEEP_AFTER_S = 3.0                     # unfinished pieces are made durable when
 
 
 class SwarmManager:
-    """All swarms together have at most `max_links` connections, one of them `settings.max_links`."""
+    """All swarms together have at most `max_links` connections, one of them `settings.max_links`, and one that seeds
+    `max_seed_links`, unless that is 0."""
 
     def __init__(self, outlets: Outlets, *, peer_id: PeerId, settings: SwarmSettings, max_links: int,
-                 clock: Clock) -> None:
+                 max_seed_links: int = 0, clock: Clock) -> None:
         self._listen_port = 0
         self.dht_ports: Callable[[], tuple[int, int] | None] = lambda: None        # as in SwarmSettings
         self.down_bytes_per_s = 0      # of all open swarms, as of their last reports
@@ -58,6 +59,7 @@ class SwarmManager:
         self._peer_id = peer_id
         self._clock = clock
         self._settings = settings
+        self._max_seed_links = max_seed_links
         self._connections = ConnectionManager(max_links, settings.max_links)
         self.at_open: list[Callable[[Torrent], None]] = []             # a torrent wants peers, of its metadata or all
         self.at_close: list[Callable[[Torrent], None]] = []            # it wants none any more
@@ -82,9 +84,9 @@ class SwarmManager:
         wish = torrent.record.wishes.exchanges_peers
         return self._settings.exchanges_peers if wish is None else wish
 
-    def apply(self, settings: SwarmSettings, max_links: int) -> None:
+    def apply(self, settings: SwarmSettings, max_links: int, max_seed_links: int) -> None:
         """Other settings for all swarms."""
-        self._settings = settings
+        self._settings, self._max_seed_links = settings, max_seed_links
         self._connections.apply(max_links, settings.max_links)
         for torrent in (*self._open.values(), *self._asked.values()):
             self.change(torrent)
@@ -138,7 +140,7 @@ class SwarmManager:
             info_hash=torrent.info_hash,
             peer_id=self._peer_id,
             report_to=self._outlets.inbox,
-            max_links=_max_links(torrent, self._connections.granted(torrent.info_hash)),
+            max_links=self._max_links(torrent, self._connections.granted(torrent.info_hash)),
             listen_port=self.listen_port,
             client_version=CLIENT_VERSION,
             peers=torrent.peers,
@@ -185,7 +187,12 @@ class SwarmManager:
             from blobtorrent.core.swarm.metadatamessages import ChangeMetadata
 
             self._outlets.shard_of(info_hash).post(
-                ChangeMetadata(info_hash, _max_links(torrent, self._connections.granted(info_hash))))
+                ChangeMetadata(info_hash, self._max_links(torrent, self._connections.granted(info_hash))))
+
+    def on_other_phase(self, torrent: Torrent) -> None:
+        """It seeds from now on, or does no more."""
+        if self._max_seed_links:
+            self.change(torrent)
 
     def want(self, torrent: Torrent) -> None:
         """Tell the torrent's swarm which pieces are wanted now, if it is open."""
@@ -233,7 +240,7 @@ class SwarmManager:
 
     def count(self, torrent: Torrent, report: SwarmReport) -> None:
         """Keep the sums of the rates, and what each swarm could use."""
-        useful = _max_links(torrent, report.peers_known)
+        useful = self._max_links(torrent, report.peers_known)
         self._connections.on_report(torrent.info_hash, report.links, useful)
         self._forget_rates(torrent.info_hash)
         rates = self._rates[torrent.info_hash] = (report.down_bytes_per_s, report.up_bytes_per_s)
@@ -242,7 +249,7 @@ class SwarmManager:
 
     def count_metadata(self, torrent: Torrent, report: MetadataReport) -> None:
         """The same of one whose metadata is fetched: it moves nothing that counts."""
-        self._connections.on_report(torrent.info_hash, report.links, _max_links(torrent, report.peers_known))
+        self._connections.on_report(torrent.info_hash, report.links, self._max_links(torrent, report.peers_known))
 
     def rates_of(self, torrents: Iterable[Torrent]) -> tuple[int, int]:
         """What these receive and send, together, in bytes a second."""
@@ -263,11 +270,18 @@ class SwarmManager:
         self.down_bytes_per_s -= down
         self.up_bytes_per_s -= up
 
+    def _max_links(self, torrent: Torrent, granted: int) -> int:
+        """What is granted, or less if its owner wants that, or it seeds."""
+        wanted = torrent.record.wishes.max_peers
+        if wanted is None and torrent.state is TorrentState.SEEDING:
+            wanted = self._max_seed_links
+        return min(granted, wanted or granted)
+
     def _settings_of(self, torrent: Torrent) -> SwarmSettings:
         record, wishes = torrent.record, torrent.record.wishes
         slots = self._settings.upload_slots if wishes.upload_slots is None else wishes.upload_slots
         return self._settings._replace(
-            max_links=_max_links(torrent, self._connections.granted(torrent.info_hash)),
+            max_links=self._max_links(torrent, self._connections.granted(torrent.info_hash)),
             upload_slots=0 if record.is_paused else slots,
             is_sequential=wishes.is_sequential,
             exchanges_peers=self.exchanges_peers(torrent),
@@ -287,9 +301,3 @@ def _kept_peers(torrent: Torrent) -> tuple[KnownAddress, ...]:
     trackers = {host_of(url) for tier in torrent.tiers for url in tier}
     return tuple(peer for peer in torrent.peers
                  if peer.source is PeerSource.STATIC or peer.source is PeerSource.TRACKER and peer.tracker in trackers)
-
-
-def _max_links(torrent: Torrent, granted: int) -> int:
-    """What is granted, or less if its owner wants that."""
-    wanted = torrent.record.wishes.max_peers
-    return granted if wanted is None else min(granted, wanted)

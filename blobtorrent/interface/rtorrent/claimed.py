@@ -65,8 +65,6 @@ GENERATION_16: Final = Generation(
         "dht.port": 0,
         "method.use_intermediate": 3,
         "network.http.max_total_connections": 128,
-        "network.local_address": "",
-        "network.max_open_files": 2048,
         "network.xmlrpc.size_limit": 16 << 20,
         "pieces.sync.timeout_safe": 0,
     },

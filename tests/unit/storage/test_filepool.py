@@ -180,3 +180,14 @@ def test_two_threads_that_open_a_file_at_once_share_one_descriptor(folder):
 
 def test_the_share_of_descriptors_leaves_room_for_sockets():
     assert 16 <= descriptor_share() <= 8192
+
+
+def test_another_limit_closes_at_once_what_is_too_much_and_not_in_use(folder):
+    pool = FilePool(4)
+    pinned = pool.pin(("owner", 0), folder.opener(0))
+    idle = [use(pool, folder, number) for number in (1, 2, 3)]
+    pool.apply(2)
+    assert [is_open(file.descriptor) for file in (pinned, *idle)] == [True, False, False, True]
+    pool.unpin(pinned)
+    pool.apply(0)
+    assert pool.limit == descriptor_share()

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.interface.rtorrent.context import Context
+from blobtorrent.interface.rtorrent.faults import failed
 from blobtorrent.interface.rtorrent.reach import require_folder
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.engine import SessionEngine
 from blobtorrent.interface.rtorrent.session.making import command, getter
 from blobtorrent.interface.rtorrent.session.variables import Kind, category_of, read_argument
 from blobtorrent.interface.rtorrent.values import Value
+from blobtorrent.storage.filepool import descriptor_share
 
 if TYPE_CHECKING:
     from blobtorrent.config.schema import Settings
@@ -25,13 +27,14 @@ Patch = Mapping[str, Any]
 
 MAX_PEERS = 100_000
 MAX_SLOTS = 10_000
+MIN_OPEN_FILES, MAX_OPEN_FILES = 4, 1 << 16
 MIN_MEMORY, MAX_MEMORY = 4 << 20, 64 << 30
 MAX_WANTED = 1000                      # by a tracker at a time
 USUAL_WANTED = 200
 
 
 class Mapped(NamedTuple):
-    """One row: how the engine's setting reads as rTorrent's, and what a value of rTorrent's sets."""
+    """One row: how the engine's setting reads as rTorrent's, and what a value of rTorrent's sets, or a Fault."""
 
     name: str
     kind: Kind
@@ -86,11 +89,24 @@ def _wanted(settings: Settings) -> int:
     return -1 if settings.trackers.peers_wanted == USUAL_WANTED else settings.trackers.peers_wanted
 
 
+def _open_files(value: int) -> Patch:
+    if not MIN_OPEN_FILES <= value <= MAX_OPEN_FILES:
+        raise failed("Max open files must be between 4 and 2^16.")
+    return {"storage": {"open_files": value}}
+
+
 TABLE = (
     Mapped(
         "directory.default", Kind.TEXT, lambda settings: str(settings.storage.download_dir),
         lambda value: {"storage": {"download_dir": value}}, "Folder that torrents are downloaded to.",
         is_folder=True),
+    Mapped(
+        "network.local_address", Kind.TEXT, lambda settings: settings.trackers.own_address,
+        lambda value: {"trackers": {"own_address": "" if value in ("0.0.0.0", "::") else value}},
+        "Address of ours that trackers are told; none, or 0.0.0.0: they take the one that they see.", answers=False),
+    Mapped(
+        "network.max_open_files", Kind.NUMBER, lambda settings: settings.storage.open_files or descriptor_share(),
+        _open_files, "Files of torrents that are kept open at a time.", answers=False),
     Mapped(
         "network.max_open_sockets", Kind.NUMBER, lambda settings: settings.network.max_peers,
         lambda value: {"network": {"max_peers": _most(value, MAX_PEERS)}},
@@ -114,6 +130,10 @@ TABLE = (
         "throttle.max_peers.normal", Kind.NUMBER, lambda settings: settings.network.max_peers_per_torrent,
         lambda value: {"network": {"max_peers_per_torrent": _most(value, MAX_PEERS)}},
         "Connections to peers of one torrent."),
+    Mapped(
+        "throttle.max_peers.seed", Kind.NUMBER, lambda settings: settings.network.max_peers_per_seed or -1,
+        lambda value: {"network": {"max_peers_per_seed": 0 if value < 0 else _most(value, MAX_PEERS)}},
+        "Connections to peers of one torrent that is complete, where that is less; -1: as the other."),
     Mapped(
         "throttle.max_uploads", Kind.NUMBER, lambda settings: settings.network.upload_slots,
         lambda value: {"network": {"upload_slots": _most(value, MAX_SLOTS)}},

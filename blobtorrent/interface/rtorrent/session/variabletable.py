@@ -11,17 +11,11 @@ from blobtorrent.interface.rtorrent.session.variables import Kind, Variable
 from blobtorrent.interface.rtorrent.values import Value
 
 MAX_SIZE_LIMIT = 64 << 20
-MIN_OPEN_FILES, MAX_OPEN_FILES = 4, 1 << 16
 
 
 def _check_size_limit(value: Value) -> None:
     if not isinstance(value, int) or not 0 <= value < MAX_SIZE_LIMIT:
         raise failed("Invalid XMLRPC limit size.")
-
-
-def _check_open_files(value: Value) -> None:
-    if not isinstance(value, int) or not MIN_OPEN_FILES <= value <= MAX_OPEN_FILES:
-        raise failed("Max open files must be between 4 and 2^16.")
 
 
 _COLOURS = {
@@ -61,7 +55,6 @@ _ROWS = (
              "Whether host names in certificates are checked.", answers=False),
     Variable("network.http.ssl_verify_peer", Kind.NUMBER, 1, "Whether certificates are verified.", answers=False),
     Variable("network.listen.backlog", Kind.NUMBER, 4096, "Listen queue length.", answers=False),
-    Variable("network.local_address", Kind.TEXT, "0.0.0.0", "Address reported to trackers.", answers=False),
     Variable("network.local_address.ipv4", Kind.TEXT, "", "IPv4 address reported to trackers.", answers=False),
     Variable("network.local_address.ipv6", Kind.TEXT, "", "IPv6 address reported to trackers.", answers=False),
     Variable("network.local_port", Kind.NUMBER, 0,
@@ -70,8 +63,6 @@ _ROWS = (
              "Port reported to trackers instead of the listening one for one address family.", answers=False),
     Variable("network.local_port.ipv6", Kind.NUMBER, 0,
              "Port reported to trackers instead of the listening one for one address family.", answers=False),
-    Variable("network.max_open_files", Kind.NUMBER, 256, "Most data files kept open.", answers=False,
-             check=_check_open_files),
     Variable("network.prefer.ipv6", Kind.NUMBER, 0, "Whether IPv6 is preferred.", answers=False),
     Variable("network.receive_buffer.size", Kind.NUMBER, 0,
              "Socket receive buffer size, zero for the system default.", answers=False),
@@ -135,7 +126,6 @@ _ROWS = (
              "Global download slots, zero for unlimited.", answers=False),
     Variable("throttle.max_downloads.global._val", Kind.NUMBER, 0,
              "The variable behind it.", key="throttle.max_downloads.global"),
-    Variable("throttle.max_peers.seed", Kind.NUMBER, -1, "Peer limit for seeding torrents; -1: as the other."),
     Variable("throttle.max_uploads.div", Kind.NUMBER, 1, "Divider of upload slots.", answers=False),
     Variable("throttle.max_uploads.div._val", Kind.NUMBER, 1,
              "The variable behind it.", key="throttle.max_uploads.div"),
@@ -169,9 +159,8 @@ _WHY = (
     ("network.block.", "network.bind_address and the settings say which way connections take."),
     ("network.http.", "The daemon's settings say how HTTP is asked, and certificates are always verified."),
     ("network.listen.", "The daemon chooses it."),
-    ("network.local_address", "Trackers are asked from our own address, and see it."),
+    ("network.local_address.", "network.local_address is for both kinds."),
     ("network.local_port", "Trackers are told the port that peers reach us at."),
-    ("network.max_open_files", "A share of the descriptors that the system grants is used."),
     ("network.prefer.", "Peers are dialled at the address that they are known by."),
     ("network.receive_buffer.", "The kernel adjusts it by itself."),
     ("network.send_buffer.", "The kernel adjusts it by itself."),
@@ -190,7 +179,6 @@ _WHY = (
     ("system.sockets.", "Descriptors are not shared out among kinds."),
     ("throttle.max_downloads", "There are slots for sending only."),
     ("throttle.min_downloads", "There are slots for sending only."),
-    ("throttle.max_peers.", "throttle.max_peers.normal is for both."),
     ("throttle.max_uploads.", "Slots are those of each torrent: throttle.max_uploads."),
     ("throttle.min_uploads", "No torrent is promised any."),
     ("throttle.min_peers.", "Peers are looked for as long as there is room."),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from blobtorrent.core.session.announces import HEDGE_S
 from blobtorrent.core.session.commands import Reannounce, SeedGoal, StopTorrent
 from blobtorrent.core.session.trackerstatus import unspoken
@@ -230,8 +232,8 @@ def test_the_next_of_a_tier_is_asked_when_the_first_takes_its_time(tmp_path: Pat
     assert {url for url, event in asked(rig) if event is AnnounceEvent.STOPPED} >= {slow.url}
 
 
-def listening_on_both(folder: Path, *tiers: tuple[str, ...]) -> SessionRig:
-    rig = SessionRig()
+def listening_on_both(folder: Path, *tiers: tuple[str, ...], **settings: str) -> SessionRig:
+    rig = SessionRig(**settings)
     rig.session.messages[Listening](Listening("0.0.0.0", 6881))
     rig.session.messages[Listening](Listening("::", 6881))
     rig.add_downloading(torrent_of(4, tiers=tiers), folder)
@@ -317,3 +319,13 @@ def test_of_a_tier_only_the_tracker_that_said_so_is_left_alone(tmp_path: Path) -
     done(rig, other, error=TrackerError("tracker.timed-out", "no answer"))
     rig.advance(FIRST_BACKOFF_S)
     assert asked(rig) == [(other.url, AnnounceEvent.STARTED)]
+
+
+@pytest.mark.parametrize(("own", "told"), [
+    ("192.0.2.7", {4: "192.0.2.7", 6: ""}), ("2001:db8::7", {4: "", 6: "2001:db8::7"}), ("", {4: "", 6: ""}),
+])
+def test_trackers_are_told_the_address_that_the_settings_have_by_its_family(
+    tmp_path: Path, own: str, told: dict[int, str]
+) -> None:
+    rig = listening_on_both(tmp_path, (A,), trackers__own_address=own)
+    assert {order.origin.family: order.query.own_host for order in rig.outcalls.drain()} == told

@@ -458,3 +458,25 @@ def test_trackers_of_a_torrent_may_be_asked_for_more_or_fewer_peers_than_those_o
         rig.saves.drain()
         (order,) = [order for order in rig.outcalls.drain() if isinstance(order, Announce)]
         assert order.query.num_want == expected
+
+
+def test_one_that_seeds_may_have_fewer_peers_unless_its_owner_said_how_many(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], network__max_peers_per_seed=3)
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig)
+    (usual,) = [message.settings for message in rig.shard.drain() if isinstance(message, OpenSwarm)]
+    assert usual.max_links > 9
+
+    def told() -> list[int]:
+        return [message.settings.max_links for message in rig.shard.drain() if isinstance(message, ChangeSwarm)]
+
+    rig.report(torrent, have=4)
+    assert told()[-1] == 3
+    rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(max_peers=9)))
+    assert told()[-1] == 9
+    rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(max_peers=RESET)))
+    assert told()[-1] == 3
+    rig.command(ApplySettings(settings_of(network__max_peers_per_seed=0)))
+    assert told()[-1] > 3

@@ -11,6 +11,7 @@ from blobtorrent.interface.rtorrent.session.listening import commands
 from blobtorrent.interface.rtorrent.session.workingfolder import WorkingFolder
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.status import SessionStatus, TorrentStatus
+from blobtorrent.storage.filepool import descriptor_share
 from tests.support.rtorrentsession import SessionStage
 
 
@@ -33,6 +34,12 @@ def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
     ("trackers.numwant", 50, "trackers.peers_wanted", 50),
     ("trackers.numwant", -1, "trackers.peers_wanted", 200),
     ("trackers.use_udp", 0, "trackers.udp", False),
+    ("network.max_open_files", 600, "storage.open_files", 600),
+    ("network.local_address", "192.0.2.7", "trackers.own_address", "192.0.2.7"),
+    ("network.local_address", "0.0.0.0", "trackers.own_address", ""),
+    ("throttle.max_peers.seed", 20, "network.max_peers_per_seed", 20),
+    ("throttle.max_peers.seed", 0, "network.max_peers_per_seed", 100_000),
+    ("throttle.max_peers.seed", -1, "network.max_peers_per_seed", 0),
 ])
 def test_a_setting_of_ours_is_set_and_read_back(name: str, value: Any, setting: str, wanted: Any) -> None:
     stage = SessionStage()
@@ -138,9 +145,9 @@ def test_an_address_of_each_family_may_be_bound() -> None:
 
 
 def test_settings_begin_as_in_the_version_that_is_claimed() -> None:
-    names = ("network.max_open_files", "pieces.sync.timeout_safe", "method.use_intermediate", "dht.port")
+    names = ("network.http.max_total_connections", "pieces.sync.timeout_safe", "method.use_intermediate", "dht.port")
     stages = SessionStage({"dht": {"enabled": False}}), SessionStage({"dht": {"enabled": False}}, version="0.16.20")
-    assert [[stage.call(name) for name in names] for stage in stages] == [[256, 900, 1, 6881], [2048, 0, 3, 0]]
+    assert [[stage.call(name) for name in names] for stage in stages] == [[32, 900, 1, 6881], [128, 0, 3, 0]]
     assert "mincost" in stages[0].call("strings.ip_tos") and "mincost" not in stages[1].call("strings.ip_tos")
     assert stages[0].call("enum.log_group", "dht_all") == 55 and stages[1].call("enum.log_group", "dht_all") == 26
 
@@ -303,3 +310,14 @@ def test_files_and_connections_are_counted_as_the_engine_counts_them() -> None:
     names = ("system.files.opened_counter", "system.files.closed_counter", "system.files.failed_counter",
              "network.total_handshakes")
     assert [stage.call(name) for name in names] == [7, 4, 2, 4]
+
+
+def test_as_many_files_as_the_system_lets_us_are_kept_open_until_somebody_says_how_many() -> None:
+    assert SessionStage().call("network.max_open_files") == descriptor_share()
+
+
+def test_what_is_no_address_is_not_told_to_trackers() -> None:
+    stage = SessionStage()
+    with pytest.raises(Fault, match="IP address"):
+        stage.call("network.local_address.set", "here & there")
+    assert stage.engine.settings().trackers.own_address == ""
