@@ -22,7 +22,8 @@ Words = Mapping[str, tuple[str, ...]]
 
 class Generation(NamedTuple):
     """`reading` is how its XML is read, `dialect` how it is written. `settings` begin with these values, by the names
-    of their commands; all others as in 0.9.8. `words` are the answers of `strings.*`, by what follows that name.
+    of their commands; all others as in 0.9.8; none of them is a
+    setting of the engine. `words` are the answers of `strings.*`, by what follows that name.
 
     `silent_min_s` and `silent_interval_s` are told of trackers that have told nothing. `group_name` is that of the
     choke group of all downloads. `tells_created`: a file that is there is none that is to be created.
