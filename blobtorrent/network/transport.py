@@ -14,7 +14,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.network.binding import Binding
 
-BACKLOG = 512                          # connections the kernel keeps for us while we do something else
+BACKLOG = 4096                         # connections the kernel keeps for us meanwhile; others come again in seconds
 
 _CODES = {
     errno.ECONNREFUSED: "net.refused",
