@@ -13,7 +13,8 @@ AHEAD = -15                            # as nice(2) has it
 @contextmanager
 def ahead_of_others(*pids: int) -> Iterator[None]:
     """This process and these, with all their threads, get the processor before others, where that is permitted."""
-    before = {thread: os.getpriority(os.PRIO_PROCESS, thread) for pid in (os.getpid(), *pids) for thread in _threads(pid)}
+    threads = [thread for pid in (os.getpid(), *pids) for thread in _threads(pid)]
+    before = {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
     try:
         _set(dict.fromkeys(before, AHEAD))
         yield
