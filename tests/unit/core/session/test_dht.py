@@ -90,8 +90,9 @@ def test_it_is_looked_for_again_sooner_when_less_was_found(
 
 
 @pytest.mark.parametrize(
-    ("announced", "port", "wait_s"), [(3, 6881, REPEAT_S), (0, 6881, FIRST_RETRY_S), (0, 0, REPEAT_S)])
-def test_who_can_be_reached_is_announced_again_soon_when_no_node_took_it(
+    ("announced", "port", "wait_s"),
+    [(8, 6881, REPEAT_S), (1, 6881, FIRST_RETRY_S), (0, 6881, FIRST_RETRY_S), (0, 0, REPEAT_S)])
+def test_who_can_be_reached_is_announced_again_soon_when_few_nodes_took_it(
     tmp_path: Path, announced: int, port: int, wait_s: float
 ) -> None:
     rig, _ = running(tmp_path)
