@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import xmlrpc.client
 from collections.abc import Sequence
@@ -87,8 +86,13 @@ class RcDaemon(Configured):
                          socket or self.runtime / "rpc.sock", **options)
 
     def wait_ready(self) -> None:
-        wait_until(lambda: re.search(r" ready ", self.output()) or self.poll() is not None, PATIENCE_S, "the daemon")
+        wait_until(lambda: " ready " in self.logged() or self.poll() is not None, PATIENCE_S, "the daemon")
         super().wait_ready()
+
+    def logged(self) -> str:
+        """Its output, and what went to `daemon.log` in its folder instead, if its settings name that."""
+        file = self.folder / "daemon.log"
+        return self.output() + (file.read_text() if file.exists() else "")
 
     def failed_lines(self) -> list[str]:
         """What the log tells of lines that failed."""
