@@ -136,6 +136,18 @@ class NetworkSettings(Section):
     upload_slots: int = live(
         8, values.whole_number(0, 10_000), "Peers of one torrent that we send to at the same time; 0: upload nothing."
     )
+    upload_slots_total: int = live(
+        0,
+        values.whole_number(0, 1_000_000),
+        "Peers of all torrents together that we send to at the same time. When there are too few, torrents have "
+        "equally many, and those that cannot be divided go round among them. 0: no limit.",
+    )
+    upload_slots_divisor: int = live(
+        1,
+        values.whole_number(0, 1_000_000),
+        "How many of these a limit on what is sent leaves: of its KiB/s, divided by this, the first ten bring a slot "
+        "each, of the others five do. With 1 a limit of 100 KiB/s means 30 slots. 0: the limit does not matter.",
+    )
 
 
 # They answer everybody who asks for nodes, and keep nothing.

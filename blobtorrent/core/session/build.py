@@ -132,6 +132,8 @@ class Parts:
         self.additions = Additions(self.roster, outlets, self.metainfos, keeper, settings.storage, clock)
         self.bandwidth = BandwidthManager(
             outlets.shards, settings.limits, settings.groups, clock=clock, timers=timers)
+        self.network = settings.network                    # as they hold now
+        self.bandwidth.on_rates = self.share_slots
         for state in (TorrentState.SEEDING, TorrentState.DOWNLOADING):
             self.roster.at_entry(state, lambda torrent, _: self.swarms.on_other_phase(torrent))
         self.metadata: MetadataFetcher | None = None
@@ -140,6 +142,15 @@ class Parts:
         self.names: PeerNames | None = None
         self.torrents = TorrentManager(
             self.roster, outlets, self.swarms, self.admission, self.additions, self.activity, keeper, self.sharing)
+
+    def share_slots(self) -> None:
+        """Another limit on what is sent, or on how many are sent to."""
+        total, divisor = self.network.upload_slots_total, self.network.upload_slots_divisor
+        if divisor and self.bandwidth.in_force().up_bytes_per_s:
+            from blobtorrent.core.session.slots import slots_in_all
+
+            total = slots_in_all(total, divisor, self.bandwidth.in_force().up_bytes_per_s)
+        self.swarms.share_slots(total)
 
     def apply_static_peers(self, peers: tuple[str, ...]) -> None:
         """Other peers of the settings, for all torrents."""
@@ -168,7 +179,7 @@ def build_session(around: Surroundings) -> Session:
         from blobtorrent.core.session.mappings import map_ports
 
         map_ports(around.outlets.portmap, around.outlets.inbox, session, clock=around.clock, timers=around.timers)
-    session.at_begin.insert(0, parts.bandwidth.begin)
+    session.at_begin[:0] = (parts.bandwidth.begin, parts.share_slots)
     around.outlets.inbox.post(Begin())
     return session
 

@@ -188,8 +188,9 @@ def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, rese
     """Use other settings from now on."""
     from blobtorrent.core.session.build import swarm_settings
 
+    network = parts.network = settings.network
     parts.bandwidth.apply(settings.limits, settings.groups)
-    network = settings.network
+    parts.share_slots()
     parts.swarms.apply(swarm_settings(settings), network.max_peers, network.max_peers_per_seed)
     parts.apply_static_peers(network.static_peers)
     parts.admission.apply(

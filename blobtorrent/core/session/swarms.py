@@ -36,6 +36,7 @@ from blobtorrent.model.urls import host_of
 from blobtorrent.runtime.clock import Clock
 
 if TYPE_CHECKING:
+    from blobtorrent.core.session.slots import SlotManager
     from blobtorrent.core.swarm.metadatamessages import MetadataReport
     from blobtorrent.model.details import PeerTreatment
 
@@ -66,6 +67,7 @@ class SwarmManager:
         self._open: dict[InfoHash, Torrent] = {}
         self._asked: dict[InfoHash, Torrent] = {}          # what they are: their metadata is fetched
         self._rates: dict[InfoHash, tuple[int, int]] = {}
+        self._slots: SlotManager | None = None             # while there are only so many for all
 
     @property
     def listen_port(self) -> int:
@@ -91,6 +93,23 @@ class SwarmManager:
         for torrent in (*self._open.values(), *self._asked.values()):
             self.change(torrent)
 
+    def share_slots(self, limit: int) -> None:
+        """Peers of all torrents together that may be sent to at the same time; 0: any number."""
+        had_limit = self._slots is not None
+        if not limit:
+            self._slots = None
+        elif self._slots is not None:
+            self._slots.apply(limit)
+        else:
+            from blobtorrent.core.session.slots import SlotManager
+
+            self._slots = SlotManager(limit)
+            for torrent in self._open.values():
+                self._slots.on_report(torrent.info_hash, self._useful_slots(torrent))
+        if had_limit != (self._slots is not None):
+            for torrent in self._open.values():
+                self.change(torrent)
+
     def open(self, torrent: Torrent) -> None:
         """Start the swarm and tell it the peers we know."""
         info_hash, record = torrent.info_hash, torrent.record
@@ -105,6 +124,8 @@ class SwarmManager:
         if self._asked.pop(info_hash, None) is not None:
             self._connections.close(info_hash)             # more is of use to it from now on
         self._connections.open(info_hash)
+        if self._slots is not None:
+            self._slots.open(info_hash)
         live = None
         if self._outlets.live is not None:
             from blobtorrent.storage.live.tally import Tally
@@ -227,6 +248,8 @@ class SwarmManager:
         del self._open[info_hash]
         self._forget_rates(info_hash)
         self._connections.close(info_hash)
+        if self._slots is not None:
+            self._slots.close(info_hash)
         self._outlets.shard_of(info_hash).post(CloseSwarm(info_hash, self._outlets.inbox))
 
     def running(self) -> list[Torrent]:
@@ -234,7 +257,10 @@ class SwarmManager:
         return list(self._open.values())
 
     def rebalance(self) -> None:
-        """Now and then: give connections to those that need them."""
+        """Now and then: give connections and slots to those that need them."""
+        if self._slots is not None:
+            for info_hash in self._slots.share_out(self._clock.now()):
+                self.change(self._open[info_hash])
         for grant in self._connections.share_out():
             self.change(self._open.get(grant.info_hash) or self._asked[grant.info_hash])
 
@@ -242,6 +268,9 @@ class SwarmManager:
         """Keep the sums of the rates, and what each swarm could use."""
         useful = self._max_links(torrent, report.peers_known)
         self._connections.on_report(torrent.info_hash, report.links, useful)
+        if self._slots is not None and self._slots.on_report(
+                torrent.info_hash, self._useful_slots(torrent, report.takers)):
+            self.change(torrent)
         self._forget_rates(torrent.info_hash)
         rates = self._rates[torrent.info_hash] = (report.down_bytes_per_s, report.up_bytes_per_s)
         self.down_bytes_per_s += rates[0]
@@ -277,12 +306,22 @@ class SwarmManager:
             wanted = self._max_seed_links
         return min(granted, wanted or granted)
 
+    def _max_slots(self, torrent: Torrent) -> int:
+        wanted = torrent.record.wishes.upload_slots
+        return 0 if torrent.record.is_paused else self._settings.upload_slots if wanted is None else wanted
+
+    def _useful_slots(self, torrent: Torrent, takers: int | None = None) -> int:
+        """How many it could use while so many peers want data of it; None: as many as it last reported."""
+        if takers is None:
+            takers = 0 if torrent.report is None else torrent.report.takers
+        return min(takers, self._max_slots(torrent))
+
     def _settings_of(self, torrent: Torrent) -> SwarmSettings:
         record, wishes = torrent.record, torrent.record.wishes
-        slots = self._settings.upload_slots if wishes.upload_slots is None else wishes.upload_slots
         return self._settings._replace(
             max_links=self._max_links(torrent, self._connections.granted(torrent.info_hash)),
-            upload_slots=0 if record.is_paused else slots,
+            upload_slots=self._max_slots(torrent),
+            granted_slots=None if self._slots is None else self._slots.granted(torrent.info_hash),
             is_sequential=wishes.is_sequential,
             exchanges_peers=self.exchanges_peers(torrent),
             may_download=not record.is_paused and torrent.held_by not in (HELD_BY_SPACE, HELD_BY_DISK),

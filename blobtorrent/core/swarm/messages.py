@@ -57,6 +57,7 @@ class SwarmSettings(NamedTuple):
 
     max_links: int = 200               # links of this torrent
     upload_slots: int = 8              # peers unchoked at once
+    granted_slots: int | None = None   # of these, what all torrents together leave it; None: all
     choke_interval_s: float = 10.0
     snub_timeout_s: float = 20.0       # no block for so long while some were asked for: give them to others
     is_sequential: bool = False
@@ -74,6 +75,11 @@ class SwarmSettings(NamedTuple):
     # Where our node of the DHT is by IPv4 and by IPv6, told to peers (BEP 5), 0 for nowhere; None: they hear nothing
     # and not listened to. Never of a private torrent.
     dht_ports: tuple[int, int] | None = None
+
+    @property
+    def slots(self) -> int:
+        """Peers that may be unchoked at once."""
+        return self.upload_slots if self.granted_slots is None else min(self.upload_slots, self.granted_slots)
 
 
 class OpenSwarm(NamedTuple):
@@ -208,7 +214,7 @@ class TellPeers(NamedTuple):
 class Insight(NamedTuple):
     """How a swarm fares, beyond its reports."""
 
-    upload_slots: int
+    upload_slots: int                  # that it may use now
     addresses_dialled: int             # just now
     addresses_resting: int             # failed, and wait for the next try
     pieces_lacking: int                # wanted and not had
@@ -217,6 +223,7 @@ class Insight(NamedTuple):
     addresses_filtered: int = 0        # refused by filter lists; who comes again is counted again
     web_seeds: "tuple[WebSeedStatus, ...]" = ()            # none when they are not asked
     known_by_source: Mapping[str, int] = {}                # addresses to try, by what told of them (PeerSource)
+    lacks_slots: bool = False          # it would have more of them if other torrents had less
 
 
 class PeersTold(NamedTuple):
@@ -320,3 +327,4 @@ class SwarmReport(NamedTuple):
     losses: int = 0                    # LosePieces that were heeded: `have_wire` is without those pieces
     wasted_bytes_per_s: int = 0
     exchanging: int = 0                # links on which both sides tell of other peers
+    takers: int = 0                    # links whose peer wants data of us

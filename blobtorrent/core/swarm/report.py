@@ -56,6 +56,7 @@ class Reporter:
             peers_revision=swarm.peers.revision,
             losses=swarm.losses,
             wasted_bytes_per_s=int(swarm.wasted.rate),
+            takers=sum(link.wants_data for link in swarm.links),
             exchanging=0 if swarm.exchange is None else swarm.exchange.num_partners,
         )
 

@@ -76,7 +76,7 @@ class Swarm:
         self.picker.prefer(order.priorities, self.geometry.num_pieces)
         self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve, self.wait_for_memory)
         self.uploads = UploadManager(self.pieces, arena, cache)
-        self.choker = ChokeManager(order.settings.upload_slots, order.settings.choke_interval_s, rng)
+        self.choker = ChokeManager(order.settings.slots, order.settings.choke_interval_s, rng)
         self.peers = PeerManager()
         self.talk = Talk(self)
         self.haves = Haves(self, outlets)
@@ -134,7 +134,7 @@ class Swarm:
     def change(self, order: ChangeSwarm) -> None:
         old, settings = self.settings, order.settings
         self.settings = settings
-        self.choker.slots, self.choker.interval_s = settings.upload_slots, settings.choke_interval_s
+        self.choker.slots, self.choker.interval_s = settings.slots, settings.choke_interval_s
         self.picker.is_sequential = settings.is_sequential
         for link in least_useful(self.links, len(self.links) - settings.max_links):
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
@@ -144,7 +144,7 @@ class Swarm:
             self.talk.say_again(ExtendedHandshake(port=settings.listen_port))
         if settings.exchanges_peers != old.exchanges_peers:
             self._offer_exchange()
-        if settings.upload_slots != old.upload_slots:
+        if settings.slots != old.slots:
             self.pulse.choke_round(self.now)
             self.wake()
         self.pulse.hurry()

@@ -28,7 +28,8 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
     if swarm.web_seeds is not None:
         unavailable &= ~swarm.web_seeds.mask
     return Insight(
-        upload_slots=swarm.settings.upload_slots,
+        upload_slots=swarm.settings.slots,
+        lacks_slots=swarm.settings.slots < swarm.settings.upload_slots,
         addresses_dialled=swarm.peers.dialing,
         addresses_resting=swarm.peers.num_resting(swarm.now),
         known_by_source=swarm.peers.num_by_source(),

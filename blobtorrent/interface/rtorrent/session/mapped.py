@@ -27,6 +27,7 @@ Patch = Mapping[str, Any]
 
 MAX_PEERS = 100_000
 MAX_SLOTS = 10_000
+MAX_SLOTS_TOTAL = 1_000_000
 MIN_OPEN_FILES, MAX_OPEN_FILES = 4, 1 << 16
 MIN_MEMORY, MAX_MEMORY = 4 << 20, 64 << 30
 MAX_WANTED = 1000                      # by a tracker at a time
@@ -44,6 +45,7 @@ class Mapped(NamedTuple):
     answers: bool = True               # the setter answers the new value
     is_flag: bool = False              # what is not 0 is 1
     is_folder: bool = False            # files are put there
+    key: str = ""                      # where two names are one setting
 
 
 class MappedSettings:
@@ -58,9 +60,11 @@ class MappedSettings:
             yield from self._commands_of(row)
 
     def _commands_of(self, row: Mapped) -> Iterator[Command]:
+        key = row.key or row.name
+
         def read() -> Value:
             reading = row.read(self._engine.settings())
-            said, then = self._said.get(row.name, (reading, None))
+            said, then = self._said.get(key, (reading, None))
             return said if reading == then else reading
 
         def write(context: Context, _item: Any, args: Sequence[Value]) -> Value:
@@ -71,7 +75,7 @@ class MappedSettings:
                 value = int(bool(value))
             if row.read(self._engine.settings()) != value:
                 self._engine.change(row.patch(value))
-            self._said[row.name] = value, row.read(self._engine.settings())
+            self._said[key] = value, row.read(self._engine.settings())
             return value if row.answers else None
 
         category = category_of(row.name)
@@ -94,6 +98,23 @@ def _open_files(value: int) -> Patch:
         raise failed("Max open files must be between 4 and 2^16.")
     return {"storage": {"open_files": value}}
 
+
+def _behind(row: Mapped) -> Mapped:
+    """The name of the variable that is behind another name, by which configurations set it, too."""
+    return row._replace(name=f"{row.name}._val", doc="The variable behind it.", answers=True, key=row.name)
+
+
+_SHARED_SLOTS = (
+    Mapped(
+        "throttle.max_uploads.div", Kind.NUMBER, lambda settings: settings.network.upload_slots_divisor,
+        lambda value: {"network": {"upload_slots_divisor": min(max(value, 0), MAX_SLOTS_TOTAL)}},
+        "How many upload slots a limit on what is sent leaves: of its KiB/s, divided by this, the first ten bring a "
+        "slot each, of the others five do; 0: it does not matter.", answers=False),
+    Mapped(
+        "throttle.max_uploads.global", Kind.NUMBER, lambda settings: settings.network.upload_slots_total,
+        lambda value: {"network": {"upload_slots_total": min(max(value, 0), MAX_SLOTS_TOTAL)}},
+        "Peers of all torrents together that are sent to at the same time; 0: no limit.", answers=False),
+)
 
 TABLE = (
     Mapped(
@@ -138,6 +159,8 @@ TABLE = (
         "throttle.max_uploads", Kind.NUMBER, lambda settings: settings.network.upload_slots,
         lambda value: {"network": {"upload_slots": _most(value, MAX_SLOTS)}},
         "Peers of one torrent that are sent to at the same time."),
+    *_SHARED_SLOTS,
+    *map(_behind, _SHARED_SLOTS),
     Mapped(
         "trackers.numwant", Kind.NUMBER, _wanted, lambda value: {"trackers": {
             "peers_wanted": USUAL_WANTED if value < 0 else min(value, MAX_WANTED)}},

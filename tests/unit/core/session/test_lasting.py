@@ -26,6 +26,7 @@ from blobtorrent.core.swarm.messages import ChangeSwarm, OpenSwarm, WantPieces
 from blobtorrent.discovery.messages import Announce
 from blobtorrent.model.errors import Conflict, DiskFull, Invalid, Unavailable
 from blobtorrent.model.events import SpaceBack, SpaceLow, TorrentMoved
+from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.filejobs import (
     FilesFound,
@@ -458,6 +459,37 @@ def test_trackers_of_a_torrent_may_be_asked_for_more_or_fewer_peers_than_those_o
         rig.saves.drain()
         (order,) = [order for order in rig.outcalls.drain() if isinstance(order, Announce)]
         assert order.query.num_want == expected
+
+
+def test_torrents_share_the_slots_of_all_by_what_they_report(tmp_path: Path) -> None:
+    first, second = torrents = torrent_of(4), torrent_of(5)
+    saved = [saved_torrent(torrent, tmp_path / str(torrent.info_hash), 0) for torrent in torrents]
+    rig = SessionRig(keeps=True, saved=saved, network__upload_slots_total=6)
+    rig.open_listeners()
+    rig.library.drain()
+    for torrent in torrents:
+        rig.give_metainfo(torrent)
+        prepared(rig)
+
+    def told() -> dict[InfoHash, int | None]:
+        return {message.info_hash: message.settings.granted_slots for message in rig.shard.drain()
+                if isinstance(message, (OpenSwarm, ChangeSwarm))}
+
+    assert told() == {first.info_hash: 1, second.info_hash: 1}
+    rig.report(first, have=1, takers=20)
+    assert told() == {first.info_hash: 5}
+    rig.report(second, have=1, takers=20)
+    rig.advance(60.0)
+    assert told() == {first.info_hash: 3, second.info_hash: 3}
+    rig.command(ChangeTorrent(second.info_hash, TorrentChanges(upload_slots=1)))
+    rig.report(second, have=1, takers=20, uploaded=1)
+    rig.advance(60.0)
+    assert told() == {first.info_hash: 5, second.info_hash: 1}
+    rig.command(ApplySettings(settings_of(limits__up_bytes_per_s=1 << 10)))
+    rig.advance(60.0)
+    assert told() == {first.info_hash: 1, second.info_hash: 1}
+    rig.command(ApplySettings(settings_of()))
+    assert told() == {first.info_hash: None, second.info_hash: None}
 
 
 def test_one_that_seeds_may_have_fewer_peers_unless_its_owner_said_how_many(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from blobtorrent.core.swarm.messages import ChangeSwarm, SwarmSettings, WantPieces
 from blobtorrent.core.swarm.phases import State
+from blobtorrent.core.swarm.telling import insight
 from blobtorrent.protocol.wire import messages as wire
 from tests.support.accounts import check_pieces, check_requests
 from tests.support.oneswarm import OneSwarm, outstanding
@@ -181,3 +182,17 @@ def test_peers_are_choked_at_once_when_there_are_no_slots_any_more_and_served_wh
     assert [type(message) for message in one.said()[link]] == [wire.Choke]
     change(one, upload_slots=4)
     assert [type(message) for message in one.said()[link]] == [wire.Unchoke]
+
+
+def test_a_torrent_has_no_more_slots_than_all_torrents_leave_it(torrent):
+    one = OneSwarm(torrent, have=range(COUNT), upload_slots=4)
+    link = one.join(())
+    one.tell(link, wire.Interested())
+    one.said()
+    assert one.swarm.make_report().takers == 1
+    change(one, upload_slots=4, granted_slots=0)
+    assert [type(message) for message in one.said()[link]] == [wire.Choke]
+    assert insight(one.swarm, waits_for_memory=False).lacks_slots
+    change(one, upload_slots=4, granted_slots=9)
+    assert [type(message) for message in one.said()[link]] == [wire.Unchoke]
+    assert (one.swarm.choker.slots, insight(one.swarm, waits_for_memory=False).lacks_slots) == (4, False)

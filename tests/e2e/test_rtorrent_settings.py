@@ -1,0 +1,83 @@
+"""Settings by their names in rTorrent, and what they do to connections, slots and trackers."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.payload import KIB, Sample, make_sample
+from tests.support.peers.mini import INTERESTED, PROTOCOL, UNCHOKE, message, receive_exactly
+from tests.support.peers.program import wait_until
+from tests.support.peers.rpcdaemon import PATIENCE_S, RpcDaemon
+
+CHOKE = 0
+STILL_S = 2.0                          # longer than a swarm and the session take to agree on slots
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[RpcDaemon]:
+    with RpcDaemon(tmp_path / "daemon") as running:
+        yield running
+
+
+class Taker:
+    """A peer that is interested in a torrent and knows whether it is choked."""
+
+    def __init__(self, daemon: RpcDaemon, sample: Sample, number: int) -> None:
+        host, _, port = daemon.endpoint.rpartition(":")
+        self.socket = socket.create_connection((host, int(port)), PATIENCE_S)
+        self.is_choked = True
+        self._read = b""
+        self.socket.sendall(PROTOCOL + bytes(8) + sample.info_hash + b"-XX0001-%012d" % number)
+        receive_exactly(self.socket, 68)
+        self.socket.sendall(message(INTERESTED))
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def look(self) -> bool:
+        """Read what has come; returns whether it is choked."""
+        while select.select([self.socket], [], [], 0)[0]:
+            data = self.socket.recv(1 << 16)
+            assert data, "the link ended"
+            self._read += data
+        while len(self._read) >= 4:
+            (length,) = struct.unpack_from(">I", self._read)
+            if len(self._read) < 4 + length:
+                break
+            if length and self._read[4] in (CHOKE, UNCHOKE):
+                self.is_choked = self._read[4] == CHOKE
+            self._read = self._read[4 + length:]
+        return self.is_choked
+
+
+def served(takers: list[Taker]) -> int:
+    return sum(not taker.look() for taker in takers)
+
+
+def test_all_torrents_together_send_to_as_many_as_there_are_slots_for_all(daemon: RpcDaemon, tmp_path: Path) -> None:
+    samples = [make_sample(tmp_path, f"sample {number}", 300_000, 64 * KIB, seed=number) for number in range(3)]
+    for sample in samples:
+        daemon.ask("load.start", "", str(sample.torrent), f"d.directory.set={sample.folder}")
+        daemon.wait_for(sample, 1, "complete")
+    assert daemon.ask("throttle.max_uploads.global.set", "", 2) == 0
+    assert daemon.ask("throttle.max_uploads.global", "") == daemon.ask("throttle.max_uploads.global._val", "") == 2
+    takers = [Taker(daemon, sample, number) for number, sample in enumerate(samples * 2)]
+    try:
+        wait_until(lambda: served(takers) == 2, PATIENCE_S, "two that are served")
+        time.sleep(STILL_S)
+        assert served(takers) == 2
+        daemon.ask("throttle.max_uploads.global.set", "", 0)
+        wait_until(lambda: served(takers) == 6, PATIENCE_S, "all served")
+        daemon.ask("throttle.global_up.max_rate.set_kb", "", 30)
+        daemon.ask("throttle.max_uploads.div.set", "", 10)         # 30 KiB/s feed four
+        wait_until(lambda: served(takers) == 4, PATIENCE_S, "four that are served")
+    finally:
+        for taker in takers:
+            taker.close()
