@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from logging import DEBUG
 from pathlib import Path
-from random import Random, SystemRandom
+from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from blobtorrent.core.session.record import TorrentRecord
 from blobtorrent.core.session.session import DRAIN_S
 from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.daemon.datagrams import Datagrams
-from blobtorrent.daemon.measures import measure_announces, measure_engine, measure_files
+from blobtorrent.daemon.measures import measure_engine, measure_files
 from blobtorrent.daemon.seedthreads import SeedThreads
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
@@ -180,32 +180,13 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     host = SwarmHost(shard, arena, hashers.post, disks.post, door.mailbox, rng, clock, seed_threads.open_desk)
     outcalls = Outcalls(binding, clock=clock)
 
-    def build_udp() -> UdpLoop:
-        from blobtorrent.discovery.udp_tracker import UdpTrackers
-        from blobtorrent.network.udp import UdpLoop
+    def begin_udp() -> UdpLoop:
+        from blobtorrent.daemon.udpdrivers import build_udp
 
-        udp = UdpLoop(binding, clock)
-        udp.measure(metrics)
-        trackers = UdpTrackers(udp, outcalls.mailbox.post, SystemRandom().getrandbits, binding.admits)
-        trackers.measure(metrics)
-        measure_announces(metrics, trackers.announce_times, "udp")
-        if settings.lsd.enabled:
-            from blobtorrent.discovery.lsd import LocalDiscovery
+        return build_udp(settings, state, binding, clock, outcalls.mailbox.post, metrics)
 
-            LocalDiscovery(udp, binding, cookie=os.urandom(8).hex()).measure(metrics)
-        if settings.dht.enabled:
-            from blobtorrent.daemon.dhttable import build_dht
-
-            build_dht(udp, outcalls.mailbox.post, settings.dht, state).measure(metrics)
-        return udp
-
-    datagrams = Datagrams(build_udp)
+    datagrams = Datagrams(begin_udp)
     mapper = _port_mapper(settings.network, binding)
-
-    def open_store(metainfo: Metainfo, record: TorrentRecord) -> Store:
-        if saved is not None:
-            return saved.open_store(metainfo, record, files)
-        return Store(record.place.root, metainfo, files, allocation=storage.allocation)
 
     def on_message(message: Any) -> None:
         session.on_message(message)
@@ -221,7 +202,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         disks=disks,
         outcalls=outcalls.mailbox,
         udp=datagrams,
-        open_store=open_store,
+        open_store=_store_opener(saved, files, storage.allocation),
         library=saved.library.mailbox if saved is not None else None,
         state=saved.state.mailbox if saved is not None else None,
         files=saved.lanes if saved is not None else None,
@@ -256,6 +237,13 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     seed_threads.measure(metrics)
     return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
                   files=files, binding=binding, gates={door.gate: door.mailbox, host.gate: shard.mailbox})
+
+
+def _store_opener(saved: Saved | None, files: FilePool,
+                  allocation: str) -> Callable[[Metainfo, TorrentRecord], Store]:
+    if saved is not None:
+        return partial(saved.open_store, files=files)
+    return lambda metainfo, record: Store(record.place.root, metainfo, files, allocation=allocation)
 
 
 def _port_mapper(network: NetworkSettings, binding: Binding) -> PortMapper | None:
