@@ -41,11 +41,41 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
     def query(name: str, run: Run, doc: str, returns: str) -> Command:
         return Command(name, Target.NONE, run, returns, True, False, doc, CATEGORY)     # safe in rTorrent 0.16, too
 
-    def insert(context: Context, item: Any, args: Sequence[Value]) -> Value:
+    own = _Methods(registry, store)
+    yield code("method.insert", own.insert, "Defines a method or variable; its kinds are joined by bars.")
+    for kind in (Kind.VALUE, Kind.BOOL, Kind.STRING, Kind.LIST):
+        yield code(f"method.insert.{kind.value}", own.insert_variable(kind), f"Defines a {kind.value} with a setter.")
+    yield code("method.insert.simple", own.insert_body(is_const=False, is_static=False), "Defines a method.")
+    yield code("method.insert.c_simple", own.insert_body(is_const=True, is_static=False), "The same, constant.")
+    yield code("method.insert.s_c_simple", own.insert_body(is_const=True, is_static=True),
+               "The same, constant, for good.")
+    yield code("method.erase", own.erase, "Removes what a user defined.")
+    yield code("method.redirect", own.redirect, "Gives a command another name.")
+    yield query("method.get", own.get, "The body of a method, the value of a variable.", "any")
+    yield code("method.set", own.replace, "Replaces the body of a method and answers it.", "any")
+    yield query("method.const", own.const, "One when a definition is constant.", "i8")
+    yield code("method.const.enable", own.enable_const, "Makes a definition constant.")
+    yield code("method.set_key", own.set_key,
+               "Gives a multi method or event a body under a key; without body removes it.")
+    yield query("method.has_key", own.has_key, "One when a multi method has the key.", "i8")
+    yield query("method.list_keys", own.list_keys, "The keys of a multi method, sorted.", "array")
+    yield query("method.rlookup", own.rlookup, "The multi methods that have a key.", "array")
+    yield code("method.rlookup.clear", own.clear, "Removes a key from all multi methods found by it.")
+    yield from _generations()
+
+
+class _Methods:
+    """What the commands do to the definitions in `store`; stand-ins for commands that are lent are left out."""
+
+    def __init__(self, registry: Registry, store: Store) -> None:
+        self._registry = registry
+        self._store = store
+
+    def insert(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
         if len(args) < 2:
             raise failed("Invalid argument count.")
         name, words = to_text(args[0]), to_text(args[1])
-        if "const" in words and registry.is_lent(name):
+        if "const" in words and self._registry.is_lent(name):
             return None     # front-ends have their users define stand-ins for what rTorrent lacks: ours does it
         kind = next((kind for kind in Kind if kind.value in words), None)
         if kind is None:
@@ -54,51 +84,51 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
         if rlookup and "static" not in words:
             raise failed("Cannot insert non-static or non-multi-type object with rlookup enabled.")
         value = body_of(args[2:]) if kind is Kind.SIMPLE else args[2] if len(args) > 2 else None
-        store.define(name, kind, value, is_const="const" in words, is_static="static" in words,
+        self._store.define(name, kind, value, is_const="const" in words, is_static="static" in words,
                      is_private="private" in words, has_rlookup=rlookup)
         return None
 
-    def insert_variable(kind: Kind) -> Run:
+    def insert_variable(self, kind: Kind) -> Run:
         def run(context: Context, item: Any, args: Sequence[Value]) -> Value:
             if not args:
                 raise failed("Invalid argument count.")
-            store.define(to_text(args[0]), kind, args[1] if len(args) > 1 else None)
+            self._store.define(to_text(args[0]), kind, args[1] if len(args) > 1 else None)
             return None
         return run
 
-    def insert_body(*, is_const: bool, is_static: bool) -> Run:
+    def insert_body(self, *, is_const: bool, is_static: bool) -> Run:
         def run(context: Context, item: Any, args: Sequence[Value]) -> Value:
             if not args:
                 raise failed("Invalid argument count.")
-            store.define(to_text(args[0]), Kind.SIMPLE, flexible_body_of(args[1:]), is_const=is_const,
+            self._store.define(to_text(args[0]), Kind.SIMPLE, flexible_body_of(args[1:]), is_const=is_const,
                          is_static=is_static)
             return None
         return run
 
-    def erase(context: Context, item: Any, args: Sequence[Value]) -> Value:
-        store.erase(one_text(args))
+    def erase(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
+        self._store.erase(one_text(args))
         return None
 
-    def redirect(context: Context, item: Any, args: Sequence[Value]) -> Value:
+    def redirect(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
         if len(args) != 2:
             raise failed("Invalid argument count.")
         alias, name = map(to_text, args)
-        if not registry.is_lent(alias):     # another stand-in
-            registry.redirect(alias, name)
+        if not self._registry.is_lent(alias):     # another stand-in
+            self._registry.redirect(alias, name)
         return None
 
-    def get(context: Context, item: Any, args: Sequence[Value]) -> Value:
+    def get(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
         name = one_text(args)
         if name in VARIABLES:
             return context.call(name)
-        value = store.get(name).value
+        value = self._store.get(name).value
         return {key: value[key] for key in ordered(value)} if isinstance(value, dict) else value
 
-    def replace(context: Context, item: Any, args: Sequence[Value]) -> Value:
+    def replace(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
         if not args:
             raise failed("Invalid argument count.")
         name = to_text(args[0])
-        definition = store.find(name)
+        definition = self._store.find(name)
         if name not in VARIABLES and (definition is None or definition.is_const):
             raise failed("Command is not modifiable.")
         body = flexible_body_of(args[1:])
@@ -107,58 +137,39 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
         definition.value = measured(body)
         return body
 
-    def const(context: Context, item: Any, args: Sequence[Value]) -> Value:
+    def const(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
         name = one_text(args)
-        return int(name not in VARIABLES and store.get(name).is_const)
+        return int(name not in VARIABLES and self._store.get(name).is_const)
 
-    def enable_const(context: Context, item: Any, args: Sequence[Value]) -> Value:
-        store.get(one_text(args)).is_const = True
+    def enable_const(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
+        self._store.get(one_text(args)).is_const = True
         return None
 
-    def set_key(context: Context, item: Any, args: Sequence[Value]) -> Value:
+    def set_key(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
         if len(args) < 2:
             raise failed("Invalid argument count.")
-        store.set_key(to_text(args[0]), to_text(args[1]), _handler(args[2:]))
+        self._store.set_key(to_text(args[0]), to_text(args[1]), _handler(args[2:]))
         return None
 
-    def has_key(context: Context, item: Any, args: Sequence[Value]) -> Value:
+    def has_key(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
         if len(args) < 2:
             raise failed("Invalid argument count.")
-        return int(to_text(args[1]) in store.bodies(to_text(args[0])))
+        return int(to_text(args[1]) in self._store.bodies(to_text(args[0])))
 
-    def list_keys(context: Context, item: Any, args: Sequence[Value]) -> Value:
-        definition = store.get(one_text(args))
+    def list_keys(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
+        definition = self._store.get(one_text(args))
         if not isinstance(definition.value, dict):
             raise wrong_type()
         return list(ordered(definition.value))
 
-    def rlookup(context: Context, item: Any, args: Sequence[Value]) -> Value:
-        return list(store.rlookup(one_text(args)))
+    def rlookup(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
+        return list(self._store.rlookup(one_text(args)))
 
-    def clear(context: Context, item: Any, args: Sequence[Value]) -> Value:
+    def clear(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
         key = one_text(args)
-        for name in store.rlookup(key):
-            store.set_key(name, key, None)
+        for name in self._store.rlookup(key):
+            self._store.set_key(name, key, None)
         return None
-
-    yield code("method.insert", insert, "Defines a method or variable; its kinds are joined by bars.")
-    for kind in (Kind.VALUE, Kind.BOOL, Kind.STRING, Kind.LIST):
-        yield code(f"method.insert.{kind.value}", insert_variable(kind), f"Defines a {kind.value} with a setter.")
-    yield code("method.insert.simple", insert_body(is_const=False, is_static=False), "Defines a method.")
-    yield code("method.insert.c_simple", insert_body(is_const=True, is_static=False), "The same, constant.")
-    yield code("method.insert.s_c_simple", insert_body(is_const=True, is_static=True), "The same, constant, for good.")
-    yield code("method.erase", erase, "Removes what a user defined.")
-    yield code("method.redirect", redirect, "Gives a command another name.")
-    yield query("method.get", get, "The body of a method, the value of a variable.", "any")
-    yield code("method.set", replace, "Replaces the body of a method and answers it.", "any")
-    yield query("method.const", const, "One when a definition is constant.", "i8")
-    yield code("method.const.enable", enable_const, "Makes a definition constant.")
-    yield code("method.set_key", set_key, "Gives a multi method or event a body under a key; without body removes it.")
-    yield query("method.has_key", has_key, "One when a multi method has the key.", "i8")
-    yield query("method.list_keys", list_keys, "The keys of a multi method, sorted.", "array")
-    yield query("method.rlookup", rlookup, "The multi methods that have a key.", "array")
-    yield code("method.rlookup.clear", clear, "Removes a key from all multi methods found by it.")
-    yield from _generations()
 
 
 def _handler(values: Sequence[Value]) -> Value:
