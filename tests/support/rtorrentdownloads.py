@@ -16,10 +16,30 @@ from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command, Registry
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.values import Value
-from blobtorrent.runtime.bus import EventBus
+from blobtorrent.model.events import Event
+from blobtorrent.runtime.bus import SUBSCRIPTION_SIZE, EventBus, Subscription
 from tests.support.rtorrentengine import FakeEngine
 
 NOW = 1795333738
+
+
+class Heard(EventBus):
+    """One without a thread: what is published is heard of at the next look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard: list[Subscription] = []
+
+    def subscribe(self, accepts: Callable[[Event], bool] | None = None, size: int = SUBSCRIPTION_SIZE) -> Subscription:
+        self._heard.append(Subscription(size, accepts))
+        return self._heard[-1]
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        self._heard.remove(subscription)
+
+    def publish(self, event: Event) -> None:
+        for subscription in self._heard:
+            subscription.offer(event)
 
 
 class Stage:
@@ -27,9 +47,10 @@ class Stage:
     Relative paths are below `folder`.
     """
 
-    def __init__(self, *, uses_udp: bool = True, folder: str = "/", generation: Generation = GENERATION_9) -> None:
+    def __init__(self, *, uses_udp: bool = True, folder: str = "/", generation: Generation = GENERATION_9,
+                 bus: EventBus | None = None) -> None:
         self.engine = FakeEngine()
-        self.bus = EventBus()
+        self.bus = bus or EventBus()
         self.meanwhile: Callable[[], None] = lambda: None  # what others do while something is waited for
         self.logged: list[str] = []
         self.kept: list[str] = []

@@ -266,10 +266,12 @@ class Arrivals:
             return
         if resume is not None and resume.is_complete and not resume.fits(download.own_path):
             self._quietly(lambda: self._downloads.ask(RecheckTorrent(download.info_hash)))
-        self._follower.tell(download, "inserted_new")
-        if order.start and not download.is_gone and not download.status.is_started:
+        if order.start and not download.status.is_started:
             self._quietly(lambda: self._start(download))
-        elif not order.start and download.is_started:
+        if download.is_gone:
+            return
+        self._follower.inserted_new(download, is_started=order.start)
+        if not order.start and download.is_started:
             self._quietly(lambda: self._downloads.try_to(StopTorrent(download.info_hash), "torrent.not-running"))
         self._keep(download)
         self._follower.poll()

@@ -35,6 +35,13 @@ class Phase(NamedTuple):
     is_active: bool = False
 
 
+class Moment(NamedTuple):
+    """How a download was when an event happened, which its handlers are told of a little later."""
+
+    is_complete: bool
+    hashing: int
+
+
 class Download:
     """Owned by the interpreter's thread, for as long as the engine has the torrent.
 
@@ -43,8 +50,8 @@ class Download:
 
     __slots__ = (
         "connection", "file_wishes", "hash", "info_hash", "is_checked", "is_closing", "is_failed", "is_gone", "is_new",
-        "is_open", "is_rechecking", "is_resumed", "message", "moved_at", "phase", "shape", "status", "tracked_at",
-        "tracker_rows", "trackers", "unsaved", "was_complete", "was_opened",
+        "is_open", "is_rechecking", "is_resumed", "message", "moment", "moved_at", "phase", "shape", "status",
+        "tracked_at", "tracker_rows", "trackers", "unsaved", "was_complete", "was_opened",
     )
 
     def __init__(self, status: TorrentStatus) -> None:
@@ -62,6 +69,7 @@ class Download:
         self.message = ""
         self.moved_at = 0              # when payload was seen to have moved last, in this run
         self.phase = Phase()
+        self.moment: Moment | None = None                  # while handlers run: that of their event
         self.is_gone = False
         self.is_new = False            # being loaded: its changes need not be waited for one by one
         self.is_open = False
@@ -87,8 +95,6 @@ class Download:
             self.is_closing = False
         if state != "checking":
             self.was_complete = status.is_finished
-            if before == "checking":
-                self.is_rechecking = False
             if state in _RUNNING or before == "checking" and state == "stopped":
                 self.is_checked = self.is_open
         if state == "error":
@@ -160,6 +166,15 @@ class Download:
     @property
     def is_complete(self) -> bool:
         return self.was_complete
+
+    @property
+    def shown_hashing(self) -> int:
+        """What handlers see is how it was when their event happened."""
+        return self.hashing if self.moment is None else self.moment.hashing
+
+    @property
+    def shown_complete(self) -> bool:
+        return self.was_complete if self.moment is None else self.moment.is_complete
 
     @property
     def has_failed(self) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import queue
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from blobtorrent.interface.rtorrent.context import Aim, Target
-from blobtorrent.interface.rtorrent.downloads.download import Download, Phase
+from blobtorrent.interface.rtorrent.downloads.download import Download, Moment, Phase
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.values import Call, Value
@@ -70,6 +70,9 @@ OTHER_EVENTS = ("event.system.shutdown", "event.system.startup_done", "event.vie
 
 _FOLLOWED = (StateChanged, HeldChanged, TorrentAdded, TorrentChanged, TorrentFinished, TorrentMoved, TorrentRemoved)
 _RUNNING = ("downloading", "seeding", "metadata")
+# What a check of rTorrent's is for, as d.hashing tells.
+_FIRST_CHECK, _LAST_CHECK, _CHECK_AGAIN = 1, 2, 3
+_COMPLETE = Moment(True, 0)
 
 
 class Bus(Protocol):
@@ -95,7 +98,7 @@ class Follower:
         self._wake = wake
         self._rechecks_finished = rechecks_finished
         self._subscription: Subscription | None = None
-        self._to_tell: deque[tuple[str, Download]] = deque()
+        self._to_tell: deque[tuple[str, Download, Moment | None]] = deque()
         self._is_telling = False
         self._ours: set[InfoHash] = set()                  # that we are adding ourselves
         self.listeners: list[Callable[[str, Download], None]] = []
@@ -142,6 +145,7 @@ class Follower:
             if isinstance(event, Gap):
                 self._downloads.refresh()
                 for download in self._downloads.all():
+                    download.is_rechecking = download.is_rechecking and download.status.state == "checking"
                     self.catch_up(download)
             else:
                 self._on_event(event)
@@ -184,6 +188,16 @@ class Follower:
             return Phase(download.is_open, False, status.is_started and status.held_by != "pause")
         return Phase(download.is_open, False, False)
 
+    def inserted_new(self, download: Download, *, is_started: bool) -> None:
+        """Tell of one that came just now. If it was started at once and runs, its check was queued before anybody
+        hears of it: handlers find it started."""
+        if is_started and not download.phase.is_open and download.status.state in ("checking", *_RUNNING):
+            download.phase = Phase(False, True, False)
+            queued = Moment(download.is_complete, _FIRST_CHECK)
+            self._tell(download, [("hash_queued", queued), ("inserted_new", queued)])
+        else:
+            self.tell(download, "inserted_new")
+
     def catch_up(self, download: Download) -> None:
         """Tell of all that is otherwise by now."""
         self.step(download, download.current)
@@ -193,7 +207,14 @@ class Follower:
         before, download.phase = download.phase, after
         if before.is_active != after.is_active:
             self._note_change(download, is_resumed=after.is_active)
-        self.tell(download, *way(before, after))
+        names = way(before, after)
+        is_again = download.is_rechecking or before.is_active
+        during = Moment(download.is_complete, _CHECK_AGAIN if is_again else _FIRST_CHECK)
+        over = Moment(download.is_complete, 0)
+        # The check that an opening begins with is under way when files are open, and over when something moves.
+        is_checking = before.is_checking or "hash_queued" in names
+        self._tell(download, [
+            (name, during if name == "hash_queued" or name == "opened" and is_checking else over) for name in names])
 
     def _note_change(self, download: Download, *, is_resumed: bool) -> None:
         if download.is_gone:
@@ -206,11 +227,14 @@ class Follower:
         self._downloads.note(download, texts)
 
     def _finish(self, download: Download) -> None:
-        if not self._rechecks_finished():
-            self.tell(download, "finished")
+        if not self._rechecks_finished() or not download.phase.is_active:
+            self._tell(download, [("finished", _COMPLETE)])
             return
-        steps = ("paused", "hash_removed", "closed", "hash_queued", "opened", "finished", "resumed")
-        self.tell(download, *(steps if download.phase.is_active else ("finished",)))
+        # The engine has verified each piece, and checks none again: rTorrent tells that it is done after that check.
+        leeched, checked = Moment(False, 0), Moment(False, _LAST_CHECK)
+        self._tell(download, [
+            ("paused", leeched), ("hash_removed", leeched), ("closed", leeched), ("hash_queued", checked),
+            ("opened", checked), ("finished", _COMPLETE), ("resumed", _COMPLETE)])
 
     def tell(self, download: Download, *names: str) -> None:
         """Run the handlers of these events on a download. What they do wrong is logged and no more.
@@ -218,9 +242,13 @@ class Follower:
         Those of what happens while handlers run come after these, also when they wait for a program and others have
         their turns meanwhile: each event comes in its order.
         """
-        for name in names:
+        self._tell(download, [(name, None) for name in names])
+
+    def _tell(self, download: Download, events: Sequence[tuple[str, Moment | None]]) -> None:
+        """The same, of events and how the download was then, if it is not as it is now."""
+        for name, _ in events:
             self._have_heard(name, download)
-        self._to_tell.extend((name, download) for name in names)
+        self._to_tell.extend((name, download, moment) for name, moment in events)
         if self._is_telling:
             return
         self._is_telling = True
@@ -234,15 +262,18 @@ class Follower:
         for listener in self.listeners:
             listener(name, download)
 
-    def _run_handlers(self, name: str, download: Download) -> None:
+    def _run_handlers(self, name: str, download: Download, moment: Moment | None) -> None:
         if f"{PREFIX}{name}" not in self._interpreter.registry:
             return
         context = self._interpreter.context().at(Aim(Target.DOWNLOAD, download))
+        download.moment = moment
         try:
             self._interpreter.call(context, f"{PREFIX}{name}")
         except Fault as fault:
             log.warning("the handlers of an event failed", event=f"{PREFIX}{name}", reason=fault.text)
             self._interpreter.log(f"Download event action failed: {fault.text}")
+        finally:
+            download.moment = None
 
 
 def way(before: Phase, after: Phase) -> list[str]:
@@ -254,7 +285,7 @@ def way(before: Phase, after: Phase) -> list[str]:
     if before.is_open and (not after.is_open or is_reopened):
         names += ["hash_removed", "closed"]
     is_opened = after.is_open and (not before.is_open or is_reopened)
-    is_queued = after.is_checking and not before.is_checking or is_opened and after.is_active
+    is_queued = not before.is_checking and (after.is_checking or is_opened and after.is_active)
     if is_queued:
         names.append("hash_queued")
     if is_opened:

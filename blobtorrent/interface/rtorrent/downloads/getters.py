@@ -49,14 +49,15 @@ def _states() -> Iterator[Command]:
         return getter(name, lambda download: int(bool(read(download))), doc, is_neutral=is_neutral)
 
     yield flag("d.state", attrgetter("is_started"), "Whether it is to be started.")
-    yield flag("d.complete", attrgetter("is_complete"), "Whether all that is wanted is here.")
-    yield flag("d.incomplete", lambda download: not download.is_complete, "Whether something is missing.")
+    yield flag("d.complete", attrgetter("shown_complete"), "Whether all that is wanted is here.")
+    yield flag("d.incomplete", lambda download: not download.shown_complete, "Whether something is missing.")
     yield flag("d.is_active", attrgetter("is_active"), "Whether it may transfer something.")
     yield flag("d.is_open", attrgetter("is_open"), "Whether its files are open.")
     yield flag("d.is_hash_checked", lambda download: download.is_open and download.is_checked,
                "Whether it is known which pieces are here, since it was opened.")
     yield flag("d.is_hash_checking", attrgetter("is_checking"), "Whether it is being checked.")
-    yield getter("d.hashing", attrgetter("hashing"), "0 unless it is being checked: 1 at first, 3 again.")
+    yield getter("d.hashing", attrgetter("shown_hashing"),
+                 "0 unless it is being checked: 1 at first, 2 for handlers of the check that ends a download, 3 again.")
     yield flag("d.hashing_failed", attrgetter("has_failed"), "Whether it failed: d.try_start does nothing.")
     yield flag("d.is_meta", attrgetter("status.lacks_metadata"), "Whether it is a magnet link still.")
     yield flag("d.is_private", attrgetter("status.is_private"), "Whether only its trackers may name peers.")

@@ -26,7 +26,7 @@ def test_commands_are_run_before_it_is_started_and_events_surround_them() -> Non
     stage = Stage()
     stage.call("load.raw_start", "", RAW, "d.custom1.set=a%20b;d.priority.set=3", "d.custom.set=addtime,17")
     digits = stage.only().hash
-    assert stage.called[:2] == ["inserted", "inserted_new"]
+    assert stage.called[:3] == ["inserted", "hash_queued", "inserted_new"]
     assert [stage.call(f"d.{name}", digits) for name in ("custom1", "priority", "state")] == ["a%20b", 3, 1]
     assert stage.call("d.custom", digits, "addtime") == "17"
     assert stage.kept == ["alpha.bin"]
