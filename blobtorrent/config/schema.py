@@ -133,6 +133,21 @@ class NetworkSettings(Section):
         '"_bittorrent._tcp.fleet.example". Names are looked up again every five minutes, so that nodes of a fleet '
         "find each other without a tracker.",
     )
+    send_buffer: int = live(
+        0,
+        values.size(0, GIB),
+        "Bytes that the system keeps for each connection to a peer until they are sent; for new connections, as far as "
+        "the system lets us. 0: as it sees fit, which was measured to be as good.",
+    )
+    receive_buffer: int = live(
+        0, values.size(0, GIB), "The same of what has come and was not read yet."
+    )
+    type_of_service: int = live(
+        0,
+        values.whole_number(0, 255),
+        "The byte that tells routers how urgent what is sent to peers is (TOS, or DSCP times four), on new "
+        "connections; 8 is throughput.",
+    )
     upload_slots: int = live(
         8, values.whole_number(0, 10_000), "Peers of one torrent that we send to at the same time; 0: upload nothing."
     )

@@ -36,7 +36,7 @@ from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.door import Door
-from blobtorrent.network.messages import UseFilter
+from blobtorrent.network.messages import TunePeers, UseFilter
 from blobtorrent.network.policy import binding_of
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
@@ -77,7 +77,7 @@ class Engine:
     """
 
     def __init__(self, gateway: Gateway, supervisor: Supervisor, metrics: Registry, core: SelectorLoop,
-                 saved: Saved | None = None, *, files: FilePool, binding: Binding,
+                 saved: Saved | None = None, *, files: FilePool, binding: Binding, door: Mailbox[Any],
                  gates: Mapping[Gate, Mailbox[Any]] = MappingProxyType({})) -> None:
         """`gates` has those who meet peers, and what they refuse by."""
         self.gateway = gateway
@@ -85,6 +85,7 @@ class Engine:
         self.files = files
         self.gates = tuple(gates)
         self._gatekeepers = tuple(gates.values())
+        self._door = door
         self.metrics = metrics
         self._supervisor = supervisor
         self._core = core
@@ -113,6 +114,10 @@ class Engine:
         """Have nothing to do with peers that it refuses, from now on."""
         for gatekeeper in self._gatekeepers:
             gatekeeper.post(UseFilter(address_filter))
+
+    def tune_peers(self, network: NetworkSettings) -> None:
+        """What sockets of peers are like from now on."""
+        self._door.post(TunePeers(network.send_buffer, network.receive_buffer, network.type_of_service))
 
     def dead_threads(self) -> list[str]:
         """Names of threads that died of a bug: the engine cannot go on then."""
@@ -235,8 +240,11 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
                   lambda: session.announces_waiting)
     measure_files(metrics, files)
     seed_threads.measure(metrics)
-    return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
-                  files=files, binding=binding, gates={door.gate: door.mailbox, host.gate: shard.mailbox})
+    engine = Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
+                    files=files, binding=binding, door=door.mailbox,
+                    gates={door.gate: door.mailbox, host.gate: shard.mailbox})
+    engine.tune_peers(settings.network)
+    return engine
 
 
 def _store_opener(saved: Saved | None, files: FilePool,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.support.payload import KIB, Sample, make_sample
 from tests.support.peers.mini import INTERESTED, PROTOCOL, UNCHOKE, message, receive_exactly
 from tests.support.peers.program import wait_until
 from tests.support.peers.rpcdaemon import PATIENCE_S, RpcDaemon
+from tests.support.tools import require_tool
 
 CHOKE = 0
 STILL_S = 2.0                          # longer than a swarm and the session take to agree on slots
@@ -38,6 +40,12 @@ class Taker:
         receive_exactly(self.socket, 68)
         self.socket.sendall(message(INTERESTED))
 
+    def __enter__(self) -> Taker:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self.socket.close()
 
@@ -55,6 +63,13 @@ class Taker:
                 self.is_choked = self._read[4] == CHOKE
             self._read = self._read[4 + length:]
         return self.is_choked
+
+
+def socket_options(port: int) -> str:
+    """What the kernel tells of the daemon's sockets that are connected to this port of a peer."""
+    told = subprocess.run([require_tool("ss"), "-tnm", "--tos", "dst", f"127.0.0.1:{port}"], stdout=subprocess.PIPE,
+                          check=True, text=True)
+    return told.stdout
 
 
 def served(takers: list[Taker]) -> int:
@@ -81,3 +96,23 @@ def test_all_torrents_together_send_to_as_many_as_there_are_slots_for_all(daemon
     finally:
         for taker in takers:
             taker.close()
+
+
+def test_connections_to_peers_have_the_buffers_and_the_type_of_service_that_were_set(
+    daemon: RpcDaemon, tmp_path: Path
+) -> None:
+    sample = make_sample(tmp_path, "sample", 300_000, 64 * KIB)
+    daemon.ask("load.start", "", str(sample.torrent), f"d.directory.set={sample.folder}")
+    daemon.wait_for(sample, 1, "complete")
+    for name, value in (("network.send_buffer.size", 20_000), ("network.receive_buffer.size", 30_000)):
+        assert daemon.ask(f"{name}.set", "", value) == 0
+        assert daemon.ask(name, "") == value
+    daemon.ask("network.tos.set", "", "lowdelay")
+    wait_until(lambda: _was_tuned(daemon, sample), PATIENCE_S, "other sockets")
+
+
+def _was_tuned(daemon: RpcDaemon, sample: Sample) -> bool:
+    """A setting is answered before the thread of new connections has heard of it."""
+    with Taker(daemon, sample, 1) as taker:
+        told = socket_options(taker.socket.getsockname()[1])
+        return all(word in told for word in ("tb40000", "rb60000", "tos:0x10"))

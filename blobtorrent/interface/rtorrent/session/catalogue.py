@@ -57,7 +57,8 @@ class SessionCommands:
         self._parts = (
             self.variables, self.logs, self.system, self.scheduling, self.watching, MappedSettings(engine),
             Throttles(engine), self.ports, Dht(engine), FigureCommands(engine),
-            AddressTables(engine, self.working), ChokeGroups(), Words(generation.words), FilePatterns(), Housekeeping(),
+            AddressTables(engine, self.working), ChokeGroups(), Words(engine, generation.words), FilePatterns(),
+            Housekeeping(),
             Programs(self.logs.note_program, outside, self.working, tells_unstarted=generation.tells_unstarted),
         )
 

@@ -10,6 +10,7 @@ from blobtorrent.interface.rtorrent.claimed import GENERATION_9, GENERATION_16
 from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.faults import failed, no_such_word, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.session.engine import SessionEngine
 from blobtorrent.interface.rtorrent.session.making import Answer, command, getter
 from blobtorrent.interface.rtorrent.values import Value, one_text, parse_number, single, to_text
 
@@ -18,6 +19,7 @@ _LEVELS_OF_ENCRYPTION: Final = ("deny", "allow", "prefer", "require")
 # Taken whatever is claimed.
 ENCRYPTION: Final = GENERATION_9.words["encryption"]
 IP_TOS: Final = GENERATION_9.words["ip_tos"]
+_TYPES_OF_SERVICE: Final = {"default": 0, "lowdelay": 0x10, "throughput": 8, "reliability": 4, "mincost": 2}
 LOG_GROUPS: Final = frozenset((*GENERATION_9.words["log_group"], *GENERATION_16.words["log_group"]))
 CHOKE_UP: Final = ("upload_leech", "upload_leech_experimental", "upload_seed")
 CHOKE_DOWN: Final = ("download_leech",)
@@ -49,7 +51,8 @@ class Words:
     `words` are those that go with what is claimed.
     """
 
-    def __init__(self, words: Mapping[str, tuple[str, ...]] = GENERATION_9.words) -> None:
+    def __init__(self, engine: SessionEngine, words: Mapping[str, tuple[str, ...]] = GENERATION_9.words) -> None:
+        self._engine = engine
         self._lists = {**_LISTS, **words}
         self._level = dict.fromkeys(("handshake", "stream"), "allow")
 
@@ -68,8 +71,8 @@ class Words:
         for ending, answer in reads:
             yield getter(f"protocol.encryption{ending}", answer, "Options of encryption, as 0.16 tells them.",
                          returns="string", category="protocol", is_neutral=True)
-        yield command("network.tos.set", _set_tos, "WORD: type of service of connections.", category="network",
-                      is_neutral=True)
+        yield command("network.tos.set", self._set_tos, "WORD: type of service of connections to peers that are made "
+                      "from now on; or the number of one.", category="network")
         yield command("network.xmlrpc.dialect.set", _set_dialect, "WORD: how numbers are written.",
                       category="network", is_neutral=True)
         yield command("encoding.add", _add_encoding, "CHARSET: an encoding that names may have.", category="encoding",
@@ -87,17 +90,20 @@ class Words:
                 raise failed("Invalid option name.", f"Invalid encryption option: '{word}'")
         return None
 
+    def _set_tos(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
+        word = single(args)
+        number = word if isinstance(word, int) else parse_number(to_text(word))
+        if number is None:
+            require_word("ip_tos", to_text(word), IP_TOS)
+            number = _TYPES_OF_SERVICE[to_text(word)]
+        if number & 0xFF != self._engine.settings().network.type_of_service:
+            self._engine.change({"network": {"type_of_service": number & 0xFF}})
+        return None
+
     def _number_of_group(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         word, groups = one_text(args), self._lists["log_group"]
         require_word("log_group", word, groups)
         return groups.index(word)
-
-
-def _set_tos(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
-    word = single(args)
-    if not isinstance(word, int) and parse_number(to_text(word)) is None:
-        require_word("ip_tos", to_text(word), IP_TOS)
-    return None
 
 
 def _set_dialect(_context: Context, _item: Any, args: Sequence[Value]) -> Value:

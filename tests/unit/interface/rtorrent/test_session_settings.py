@@ -40,6 +40,9 @@ def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
     ("throttle.max_uploads.global", 12, "network.upload_slots_total", 12),
     ("throttle.max_uploads.global", -1, "network.upload_slots_total", 0),
     ("throttle.max_uploads.div", 3, "network.upload_slots_divisor", 3),
+    ("network.send_buffer.size", 65536, "network.send_buffer", 65536),
+    ("network.receive_buffer.size", 65536, "network.receive_buffer", 65536),
+    ("network.receive_buffer.size", -1, "network.receive_buffer", 0),
     ("throttle.max_peers.seed", 20, "network.max_peers_per_seed", 20),
     ("throttle.max_peers.seed", 0, "network.max_peers_per_seed", 100_000),
     ("throttle.max_peers.seed", -1, "network.max_peers_per_seed", 0),
@@ -80,6 +83,21 @@ def test_a_limit_is_kept_in_whole_kib() -> None:
 def test_a_limit_has_bounds(value: int) -> None:
     with pytest.raises(Fault, match="between 0 and"):
         SessionStage().call("throttle.global_up.max_rate.set", value)
+
+
+@pytest.mark.parametrize(("word", "number"), [
+    ("throughput", 8), ("lowdelay", 16), ("reliability", 4), ("mincost", 2), ("default", 0), ("0x28", 40), (184, 184)])
+def test_a_type_of_service_is_a_word_or_a_number(word: str | int, number: int) -> None:
+    stage = SessionStage()
+    assert stage.call("network.tos.set", word) is None
+    assert stage.engine.settings().network.type_of_service == number
+
+
+def test_a_word_that_is_no_type_of_service_changes_nothing() -> None:
+    stage = SessionStage()
+    with pytest.raises(Fault, match="Invalid option name"):
+        stage.call("network.tos.set", "bogus")
+    assert stage.engine.desk.wishes == []
 
 
 def test_a_named_throttle_is_a_group() -> None:
