@@ -26,6 +26,7 @@ from tests.support.simdisk import SimStore
 from tests.support.stored import StoredTorrent
 
 UNITS = 4
+WINDOW_BLOCKS = 32                     # that peers are asked for at once from the start: more than a new link would be
 WALL_S = 1_700_000_000.0               # the time of day when the swarms' clock says 0
 
 
@@ -118,6 +119,7 @@ class OneSwarm:
         endpoint = dialled or Endpoint(f"10.1.{self._numbers >> 8}.{self._numbers & 255}", 6881)
         link = PeerLink(self.swarm, self._numbers, endpoint, greeting, dialled is None, self.notes.now)
         link.intake = Intake(link, Decoder(), self.scatter)
+        link.window.size = WINDOW_BLOCKS
         self.swarm.admit(link)
         num_pieces = self.torrent.geometry.num_pieces
         field = Bitfield(num_pieces, range(num_pieces) if pieces is None else pieces)

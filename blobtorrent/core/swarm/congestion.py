@@ -1,28 +1,58 @@
 """RequestWindow: how many blocks one link may have asked for at once.
 
-Deep enough that the peer never runs dry, bounded so that a choke or a slow peer does not hold half the torrent. It
-doubles while that brings more, then follows the measured rate. Pure; owned by a link.
+Additive increase, multiplicative decrease, above the transport: what is measured is how long a block waits in the
+peer's own queue. A shallow queue loses little when the peer chokes or stops, and is quick to turn to what is urgent;
+0.3 s of it keep any path full. While that much is not queued the window grows, from 1 s on it shrinks.
+
+One request is watched at a time, so one number is compared for each stretch of blocks, and there is one sample a round
+trip. Pure: time is given, in seconds. Owned by a link.
 """
 
 from __future__ import annotations
 
-START_BLOCKS = 32
-MIN_BLOCKS = 2
-MAX_BLOCKS = 512                       # 8 MiB
-SECONDS_AHEAD = 1.5                    # of the measured rate
+START_BLOCKS = 4
+MIN_BLOCKS = 2                         # but a peer that let requests rot gets one
+MAX_BLOCKS = 2000                      # 31 MiB
 DEFAULT_PEER_QUEUE = 250               # `reqq` of a peer that does not say (BEP 10)
+QUEUE_GOAL_S = 0.3                     # waiting at the peer, up to which the window grows
+QUEUE_LIMIT_S = 1.0                    # ... and above which it shrinks
+SHRINK = 0.7
+SLACK = 1.25                           # of what the measured rate needs, when slow start ends
+LARGE_STEP_BLOCKS = 64                 # a window so large grows by a part of itself, rather than by one block
+BASE_MEMORY_S = 120.0                  # the least time from request to block is that of the last so many seconds
+SHORTEST_S = 0.001                     # clocks are no better than a pass of the loop
+
+_NEVER = 1 << 62
+_UNKNOWN = float("inf")
 
 
 class RequestWindow:
     """`size` is in blocks of 16 KiB."""
 
-    __slots__ = ("_round", "peer_queue", "rate_blocks_per_s", "size")
+    __slots__ = (
+        "_base_before_s", "_base_recent_s", "_base_turns_at", "_credit", "_expected", "_gain", "_is_starting",
+        "_received", "_received_before", "_shrunk_at", "_watched", "_watched_since", "base_s", "block_s", "peer_queue",
+        "rate_blocks_per_s", "size", "smoothed_s",
+    )
 
     def __init__(self) -> None:
         self.size = START_BLOCKS
         self.peer_queue = DEFAULT_PEER_QUEUE
-        self.rate_blocks_per_s = 0.0
-        self._round = 0
+        self.rate_blocks_per_s = 0.0   # by the second
+        self.base_s = _UNKNOWN         # from request to block when nothing waits before it
+        self.smoothed_s = 0.0          # the same as it is now; 0 while unknown
+        self.block_s = 0.0             # between two blocks, as of the last sample; 0 while unknown
+        self._is_starting = True
+        self._gain = 1.0               # blocks that the window grows by with each that comes
+        self._credit = 0.0             # what it has grown by, while that is less than a block
+        self._received = 0
+        self._watched = _NEVER         # the sample is taken when so many were received
+        self._watched_since = 0.0
+        self._received_before = 0      # blocks, when it was asked for, ...
+        self._expected = 0             # ... and those to come then
+        self._base_recent_s = self._base_before_s = _UNKNOWN       # of this half of BASE_MEMORY_S, and of the one before
+        self._base_turns_at = 0.0
+        self._shrunk_at = -_UNKNOWN
 
     @property
     def limit(self) -> int:
@@ -33,22 +63,107 @@ class RequestWindow:
         self.peer_queue = requests
         self.size = min(self.size, self.limit)
 
-    def on_blocks(self, count: int) -> None:
-        """Blocks came: a whole window's worth means that the peer keeps up, so ask for more at once."""
-        self._round += count
-        if self._round >= self.size:
-            self._round = 0
-            self.size = min(self.limit, self.size * 2)
+    def on_asked(self, count: int, expected: int, now: float) -> None:
+        """So many more blocks were asked for, and `expected` are to come altogether.
 
-    def on_tick(self, blocks: int, elapsed_s: float) -> None:
-        """About once a second: follow the rate down when the window is far deeper than the rate needs."""
-        self.rate_blocks_per_s += 0.4 * (blocks / elapsed_s - self.rate_blocks_per_s)
-        self._round = 0
-        needed = int(self.rate_blocks_per_s * SECONDS_AHEAD) + START_BLOCKS
-        if needed < self.size:
-            self.size = needed
+        If none is watched, the last one is; but the first when it waits for no other, as that tells how long the path
+        is.
+        """
+        if self._watched == _NEVER:
+            self._watched = self._received + (expected if expected > count else 1)
+            self._received_before = self._received
+            self._expected = expected
+            self._watched_since = now
+
+    def on_blocks(self, count: int, now: float) -> None:
+        """Blocks came that were asked for."""
+        self._received += count
+        if self._received >= self._watched:
+            self._measure(now)
+        if self._gain and self.size < self.limit:
+            self._credit += count * self._gain
+            whole = int(self._credit)
+            self._credit -= whole
+            self.size = min(self.limit, self.size + whole)
+
+    def on_withdrawn(self) -> None:
+        """Some of what was asked for will not come: a sample would tell nothing."""
+        self._watched = _NEVER
+
+    def on_choke(self) -> None:
+        """Half of the window is for the next time."""
+        self.on_withdrawn()
+        self._resize(self.size // 2)
+
+    def on_refusal(self, now: float) -> None:
+        """The peer does not answer what it was asked for, though it does not choke us: it is too much for it."""
+        self.on_withdrawn()
+        self._shrink(now)
 
     def on_snub(self) -> None:
-        """The peer let requests rot: trust it with one at a time until blocks come again."""
-        self.size = min(MIN_BLOCKS, self.limit)
-        self._round = 0
+        """The peer let requests rot: trust it with one, and begin anew when that comes."""
+        self.on_withdrawn()
+        self.size = 1
+        self._begin_anew()
+
+    def on_tick(self, blocks: int, elapsed_s: float, now: float) -> None:
+        """About once a second: so many blocks came since. A watched one that is late already has waited too long."""
+        self.rate_blocks_per_s += 0.4 * (blocks / elapsed_s - self.rate_blocks_per_s)
+        if self._watched != _NEVER and now - self._watched_since > self.base_s + QUEUE_LIMIT_S:
+            self._shrink(now)
+
+    def patience_s(self, least_s: float) -> float:
+        """How long no block may come before requests count as rotten."""
+        return max(least_s, 4 * self.smoothed_s)
+
+    def _measure(self, now: float) -> None:
+        """The watched block is here."""
+        taken_s = max(SHORTEST_S, now - self._watched_since)
+        self._watched = _NEVER
+        self.block_s = taken_s / (self._received - self._received_before)
+        self.smoothed_s += (taken_s - self.smoothed_s) * (0.125 if self.smoothed_s else 1.0)
+        self._note_base(taken_s, now)
+        queued_s = taken_s - self.base_s
+        if self._is_starting:
+            if queued_s <= QUEUE_GOAL_S and self.size < self.limit:
+                return
+            self._is_starting = False
+            self._gain = 0.0
+            self._resize(int(SLACK * (self.base_s + QUEUE_GOAL_S) / self.block_s))
+            return
+        is_used = self.size <= 2 * self._expected + START_BLOCKS
+        self._gain = 0.0
+        if queued_s < QUEUE_GOAL_S and is_used:
+            self._gain = max(1.0, self.size / LARGE_STEP_BLOCKS) / self.size
+        elif queued_s > QUEUE_LIMIT_S:
+            self._shrink(now)
+
+    def _note_base(self, taken_s: float, now: float) -> None:
+        """A sample of a window so deep that blocks surely waited tells nothing of the path, unless it is the least.
+
+        With few blocks it is the path all the same: it may have become longer for good.
+        """
+        if now >= self._base_turns_at:
+            self._base_before_s, self._base_recent_s = self._base_recent_s, _UNKNOWN
+            self._base_turns_at = now + BASE_MEMORY_S / 2
+        if taken_s <= 1.5 * self.base_s or self._expected <= MIN_BLOCKS:
+            self._base_recent_s = min(self._base_recent_s, taken_s)
+            known_s, self.base_s = self.base_s, min(self._base_recent_s, self._base_before_s)
+            if self.base_s > known_s + QUEUE_GOAL_S:
+                self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._is_starting = True
+        self._gain = 1.0
+        self._credit = 0.0
+
+    def _shrink(self, now: float) -> None:
+        """At most once a round trip: what was asked for before knows nothing of it."""
+        self._is_starting = False
+        self._gain = 0.0
+        if now - self._shrunk_at >= self.smoothed_s:
+            self._shrunk_at = now
+            self._resize(int(self.size * SHRINK))
+
+    def _resize(self, blocks: int) -> None:
+        self.size = min(self.limit, max(MIN_BLOCKS, blocks))

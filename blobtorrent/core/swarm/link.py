@@ -172,7 +172,7 @@ class PeerLink:
             done = end
         if units:
             self.down.add(units * BLOCK_SIZE)
-            self.window.on_blocks(units)
+            self.window.on_blocks(units, self.swarm.now)
             live = self.swarm.live
             if live is not None:
                 live.note_blocks(*_kept(keys, slots, spare[dropped:]))
@@ -212,7 +212,7 @@ class PeerLink:
         """One block came another way than in a run: False when it is not needed any more."""
         size = assembly.block_size(block)
         self.down.add(size)
-        self.window.on_blocks(1)
+        self.window.on_blocks(1, self.swarm.now)
         is_needed = assembly.slots[block] == EMPTY
         if is_needed:
             assembly.slots[block] = slot

@@ -102,12 +102,13 @@ class Pulse:
             link.last_taken_at = now
         if link.down.total - came < PROVEN_BYTES <= link.down.total:
             self._swarm.peers.introduced()
-        link.window.on_tick(came // BLOCK_SIZE, elapsed_s)
+        link.window.on_tick(came // BLOCK_SIZE, elapsed_s, now)
         if link.unasked > MAX_UNASKED:
             self._swarm.lose(link, PeerError("wire.unasked-blocks", f"{link.unasked} blocks that nobody asked for"))
             return
         is_awaited = link.outstanding or link.arriving is not None
-        if is_awaited and not came and now - link.last_block_at > self._swarm.settings.snub_timeout_s:
+        if is_awaited and not came and now - link.last_block_at > link.window.patience_s(
+                self._swarm.settings.snub_timeout_s):
             link.snubbed = True
             link.window.on_snub()
             link.last_block_at = now

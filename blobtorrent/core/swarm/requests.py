@@ -116,6 +116,8 @@ class RequestManager:
             if not count:
                 break
             asked += count
+        if asked:
+            link.window.on_asked(asked, link.expected_blocks, now)
         return asked
 
     def _ask_run(self, link: PeerLink, limit: int, now: float) -> int:
@@ -255,6 +257,7 @@ class RequestManager:
         outstanding = link.outstanding.clear()
         self._memory.unreserve(len(outstanding))
         self._refund(link, len(outstanding))
+        link.window.on_withdrawn()
         link.remember_ghosts([key for key, _ in outstanding])
         returned: dict[Assembly, list[int]] = {}
         for key, assembly in outstanding:
@@ -312,6 +315,7 @@ class RequestManager:
             link.send(cancel(assembly.index, block << 14, assembly.block_size(block)))
             link.remember_ghosts((key,))
             self._memory.unreserve(1)
+            link.window.on_withdrawn()
             self._refund(link, 1)
 
     def _refund(self, link: PeerLink, blocks: int) -> None:

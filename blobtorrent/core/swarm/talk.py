@@ -146,6 +146,7 @@ class Talk:
     def _on_choke(self, link: PeerLink, _message: wire.Choke) -> None:
         link.state.on_message()
         if link.state.on_choke():
+            link.window.on_choke()
             self._swarm.requests.take_back(link)       # void without the fast extension
             self._swarm.refill()
 

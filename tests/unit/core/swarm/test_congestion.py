@@ -1,26 +1,168 @@
-"""The request window: doubles while that helps, follows the rate down, keeps the peer's limit."""
+"""The request window: how it grows, holds and shrinks, and what it makes of paths of every kind."""
 
 from __future__ import annotations
 
+from collections import deque
+
+import pytest
+
 from blobtorrent.core.swarm.congestion import DEFAULT_PEER_QUEUE, MAX_BLOCKS, MIN_BLOCKS, START_BLOCKS, RequestWindow
 
+BLOCK = 16384
+MBIT = 125_000
 
-def test_a_windowful_of_blocks_doubles_it_up_to_the_peers_limit():
+
+class Path:
+    """A peer that answers requests in order at a rate, `delay_s` away (there and back), and a window that fills it."""
+
+    def __init__(self, bytes_per_s: float, delay_s: float, *, peer_queue: int = MAX_BLOCKS) -> None:
+        self.bytes_per_s = bytes_per_s
+        self.delay_s = delay_s
+        self.now = 0.0
+        self.window = RequestWindow()
+        self.window.on_peer_queue(peer_queue)
+        self.received = 0
+        self.waits: list[float] = []           # of every block since `run` began
+        self._ticked_at, self._ticked_blocks = 0.0, 0
+        self._free_at = 0.0                    # when the peer has sent what it was asked for
+        self._coming: deque[tuple[float, float]] = deque()       # (asked at, arrives at)
+        self._ask()
+
+    @property
+    def expected(self) -> int:
+        return len(self._coming)
+
+    def run(self, seconds: float) -> float:
+        """Let so much time pass; returns the part of the path's capacity that was used."""
+        end, before = self.now + seconds, self.received
+        self.waits = []
+        while self._coming and self._coming[0][1] <= end:
+            while self._ticked_at + 1.0 <= self._coming[0][1]:
+                self._tick()
+            asked_at, self.now = self._coming.popleft()
+            self.received += 1
+            self.waits.append(self.now - asked_at)
+            self.window.on_blocks(1, self.now)
+            self._ask()
+        self.now = end
+        return (self.received - before) * BLOCK / (self.bytes_per_s * seconds)
+
+    def _tick(self) -> None:
+        self._ticked_at += 1.0
+        self.window.on_tick(self.received - self._ticked_blocks, 1.0, self._ticked_at)
+        self._ticked_blocks = self.received
+
+    def _ask(self) -> None:
+        room = self.window.size - len(self._coming)
+        for _ in range(max(0, room)):
+            self._free_at = max(self._free_at, self.now + self.delay_s / 2) + BLOCK / self.bytes_per_s
+            self._coming.append((self.now, self._free_at + self.delay_s / 2))
+        if room > 0:
+            self.window.on_asked(room, len(self._coming), self.now)
+
+    def slow_down(self, bytes_per_s: float) -> None:
+        """What is asked from now on comes at another rate; what is queued is sent at it as well."""
+        rest = max(0.0, self._free_at - self.now) * self.bytes_per_s / bytes_per_s
+        left = len(self._coming)
+        self._coming = deque((asked_at, self.now + rest * (place + 1) / left + self.delay_s / 2)
+                             for place, (asked_at, _) in enumerate(self._coming))
+        self._free_at = self.now + rest
+        self.bytes_per_s = bytes_per_s
+
+
+@pytest.mark.parametrize(("rate", "delay_s", "least_use", "most_mib", "most_wait_s"), [
+    pytest.param(20_000, 0.08, 0.97, 0.1, 4.0, id="20 kB/s, 80 ms"),
+    pytest.param(1e6, 0.02, 0.99, 0.6, 0.6, id="1 MB/s, 20 ms"),
+    pytest.param(100 * MBIT, 0.1, 0.98, 6.5, 0.6, id="100 Mbit/s, 100 ms"),
+    pytest.param(100 * MBIT, 0.3, 0.93, 9.5, 0.8, id="100 Mbit/s, 300 ms"),
+    pytest.param(1000 * MBIT, 0.01, 0.99, 31.5, 0.5, id="1 Gbit/s, 10 ms"),
+])
+def test_a_path_is_full_and_little_waits_at_the_peer(rate, delay_s, least_use, most_mib, most_wait_s):
+    path = Path(rate, delay_s)
+    assert path.run(30.0) > least_use
+    assert path.run(30.0) > 0.99
+    assert path.expected * BLOCK <= most_mib * (1 << 20)
+    assert max(path.waits) <= most_wait_s
+
+
+def test_a_path_that_becomes_slow_leaves_little_queued():
+    path = Path(10e6, 0.05)
+    path.run(15.0)
+    path.slow_down(500e3)
+    path.run(15.0)
+    assert path.expected * BLOCK < 1.2 * (1 << 20)
+    assert path.run(30.0) > 0.97
+
+
+def test_a_path_that_becomes_longer_for_good_is_full_again():
+    path = Path(1e6, 0.02)
+    path.run(20.0)
+    path.delay_s = 1.5
+    path.run(150.0)
+    assert path.run(60.0) > 0.95
+
+
+def test_the_least_delay_is_not_forgotten_while_blocks_always_wait():
+    path = Path(1e6, 0.02)
+    path.run(600.0)
+    path.run(60.0)
+    assert path.window.base_s < 0.1
+    assert max(path.waits) < 0.6, "or the queue would deepen by 0.3 s every two minutes"
+
+
+def test_it_begins_small_and_grows_by_a_block_for_each_that_comes():
     window = RequestWindow()
-    window.on_blocks(START_BLOCKS - 1)
-    assert window.size == START_BLOCKS
-    window.on_blocks(1)
-    assert window.size == 2 * START_BLOCKS
-    for _ in range(20):
-        window.on_blocks(1000)
+    window.on_asked(START_BLOCKS, START_BLOCKS, 0.0)
+    window.on_blocks(3, 0.01)
+    assert window.size == START_BLOCKS + 3
+    for now in range(1, 300):
+        window.on_blocks(1, 0.01 + now / 1000)
     assert window.size == DEFAULT_PEER_QUEUE
+
+
+def test_it_holds_while_a_block_waits_between_the_two_marks():
+    window = grown(wait_s=0.5)
+    size = window.size
+    for now in range(20):
+        sample(window, 100.0 + now, 0.5 + 0.02)
+        window.on_blocks(50, 100.9 + now)
+        assert window.size == size
+
+
+def test_it_shrinks_when_blocks_wait_long_but_once_a_round_trip():
+    window = grown(wait_s=0.5)
+    size = window.size
+    sample(window, 100.0, 2.0)
+    assert window.size == int(size * 0.7)
+    sample(window, 100.0, 2.01)
+    assert window.size == int(size * 0.7), "what came was asked for before it shrank"
+    sample(window, 103.0, 2.0)
+    assert window.size == int(int(size * 0.7) * 0.7)
+
+
+def test_a_window_that_is_not_used_does_not_grow():
+    window = grown(wait_s=0.5)
+    window.size = 200
+    for now in range(50):
+        sample(window, 100.0 + now, 0.02, blocks=5)
+        window.on_blocks(50, 100.5 + now)
+    assert window.size == 200
+
+
+def test_a_large_window_grows_by_a_part_of_itself():
+    window = grown(wait_s=0.5)
+    window.on_peer_queue(MAX_BLOCKS)
+    window.size = 640
+    sample(window, 100.0, 0.02, blocks=640)
+    before = window.size
+    window.on_blocks(640, 100.1)
+    assert 640 + 10 <= window.size <= before + 11
 
 
 def test_a_peer_that_queues_much_gets_no_more_than_our_own_limit():
     window = RequestWindow()
     window.on_peer_queue(10_000)
-    for _ in range(20):
-        window.on_blocks(1000)
+    window.on_blocks(50_000, 0.1)
     assert window.size == MAX_BLOCKS
 
 
@@ -28,34 +170,77 @@ def test_a_peer_that_queues_little_is_never_asked_for_more():
     window = RequestWindow()
     window.on_peer_queue(1)
     assert window.size == 1
-    window.on_blocks(100)
-    window.on_tick(50, 1.0)
+    window.on_blocks(100, 1.0)
+    window.on_tick(50, 1.0, 1.0)
+    assert window.size == 1
+    window.on_choke()
+    assert window.size == 1
+    window.on_refusal(5.0)
     assert window.size == 1
     window.on_snub()
     assert window.size == 1
 
 
-def test_a_window_far_deeper_than_the_rate_needs_shrinks_towards_it():
-    window = RequestWindow()
-    for _ in range(5):
-        window.on_blocks(1000)
-    for _ in range(30):
-        window.on_tick(10, 1.0)
-    assert START_BLOCKS < window.size <= START_BLOCKS + 15
-
-
-def test_a_fast_link_keeps_its_window():
-    window = RequestWindow()
-    for _ in range(5):
-        window.on_blocks(1000)
-    for _ in range(30):
-        window.on_tick(1000, 1.0)
-    assert window.size == DEFAULT_PEER_QUEUE
-
-
-def test_a_snub_leaves_the_least_and_blocks_bring_it_back():
-    window = RequestWindow()
-    window.on_snub()
+def test_a_choke_keeps_half_for_the_next_time():
+    window = grown(wait_s=0.5)
+    size = window.size
+    window.on_choke()
+    assert window.size == size // 2
+    for _ in range(20):
+        window.on_choke()
     assert window.size == MIN_BLOCKS
-    window.on_blocks(2)
-    assert window.size == 2 * MIN_BLOCKS
+
+
+def test_blocks_that_the_peer_refuses_to_send_shrink_it_once_a_round_trip():
+    window = grown(wait_s=0.5)
+    size = window.size
+    for _ in range(10):
+        window.on_refusal(100.0)
+    assert window.size == int(size * 0.7)
+
+
+def test_a_snub_leaves_one_and_blocks_bring_it_back():
+    window = grown(wait_s=0.5)
+    window.on_snub()
+    assert window.size == 1
+    window.on_blocks(1, 200.0)
+    window.on_blocks(2, 200.1)
+    assert window.size == 4
+
+
+def test_requests_that_are_taken_back_are_no_measure():
+    window = RequestWindow()
+    window.on_asked(4, 4, 0.0)
+    window.on_withdrawn()
+    window.on_blocks(4, 50.0)
+    assert window.smoothed_s == 0.0
+    window.on_asked(4, 4, 51.0)
+    window.on_blocks(4, 51.2)
+    assert window.smoothed_s == pytest.approx(0.2)
+
+
+def test_a_slow_peer_has_four_round_trips_before_its_requests_count_as_rotten():
+    window = RequestWindow()
+    assert window.patience_s(10.0) == 10.0
+    window.on_asked(4, 4, 0.0)
+    window.on_blocks(4, 6.0)
+    assert window.patience_s(10.0) == pytest.approx(24.0)
+
+
+def sample(window: RequestWindow, at: float, taken_s: float, blocks: int | None = None) -> None:
+    """As many blocks as the window takes (or so many) are asked for, and come all at once after `taken_s`."""
+    blocks = window.size if blocks is None else blocks
+    window.on_asked(blocks, blocks, at)
+    window.on_blocks(blocks, at + taken_s)
+
+
+def grown(wait_s: float) -> RequestWindow:
+    """A window past its slow start, of a path of 20 ms, with some queue at the peer."""
+    window = RequestWindow()
+    now = 0.0
+    sample(window, now, 0.02)
+    while window._is_starting:
+        now += 1.0
+        sample(window, now, 0.02 if window.size < 100 else 0.02 + wait_s)
+    assert window.size > 50
+    return window
