@@ -39,13 +39,24 @@ class Availability:
             if not borrow:
                 break
             self._planes[level] = plane ^ borrow
-            borrow &= ~plane
+            borrow ^= borrow & plane
         while self._planes and not self._planes[-1]:
             self._planes.pop()
 
     def count(self, index: int) -> int:
         """Peers that have one piece."""
-        return self.seeds + sum((plane >> index & 1) << level for level, plane in enumerate(self._planes))
+        return self.seeds + self.leeches_with(index)
+
+    def leeches_with(self, index: int) -> int:
+        """Peers that have one piece, and do not have all."""
+        return sum((plane >> index & 1) << level for level, plane in enumerate(self._planes))
+
+    def window(self, first: int, count: int) -> Availability:
+        """That of `count` pieces from `first` on, numbered from 0: cheaper to look at than a piece among many."""
+        window = Availability(count)
+        window.seeds = self.seeds
+        window._planes = [plane >> first & window._all for plane in self._planes]
+        return window
 
     @property
     def had_mask(self) -> int:
@@ -75,9 +86,15 @@ class Availability:
         if level < 0:
             found.append(candidates)
             return
-        plane = self._planes[level]
-        self._split(candidates & ~plane, level - 1, classes, found)
-        self._split(candidates & plane, level - 1, classes, found)
+        many = candidates & self._planes[level]
+        self._split(candidates ^ many, level - 1, classes, found)
+        self._split(many, level - 1, classes, found)
+
+    def commonest(self, candidates: int) -> int:
+        """Of these pieces those that most peers have."""
+        for plane in reversed(self._planes):
+            candidates = candidates & plane or candidates
+        return candidates
 
     def copies(self, size: int) -> float:
         """Distributed copies: the lowest count, plus the share of pieces above it (0 for an empty torrent)."""

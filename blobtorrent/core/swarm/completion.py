@@ -71,6 +71,7 @@ class Completion:
     def _on_written(self, assemblies: list[Assembly]) -> None:
         self._swarm.pieces.written(assemblies)
         self._swarm.requests.forget(assemblies)
+        self._swarm.picker.on_written([assembly.index for assembly in assemblies], self._swarm.now)
         for assembly in assemblies:
             if assembly.helpers and self._swarm.web_seeds is not None:
                 self._swarm.web_seeds.on_good(assembly)

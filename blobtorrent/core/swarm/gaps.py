@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blobtorrent.core.swarm.masks import lowest
+
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.picker import Rng
 
@@ -32,6 +34,11 @@ def run_at(mask: int, start: int, limit: int) -> range:
     return range(start, start + (~window & window + 1).bit_length() - 1)
 
 
+def run_from(mask: int, start: int, limit: int) -> range:
+    """The first run of set bits at `start` or behind it, at most `limit` of them; there has to be one."""
+    return run_at(mask, start + lowest(mask >> start), limit)
+
+
 def choose_run(mask: int, preferred: int, limit: int, rng: Rng, *, in_order: bool) -> range:
     """Where a web seed goes on: behind its last run; else in the longest gap, so that peers have the short ones.
 
@@ -40,7 +47,7 @@ def choose_run(mask: int, preferred: int, limit: int, rng: Rng, *, in_order: boo
     if not mask:
         return range(0)
     if in_order:
-        return run_at(mask, (mask & -mask).bit_length() - 1, limit)
+        return run_from(mask, 0, limit)
     if mask >> preferred & 1:
         return run_at(mask, preferred, limit)
     gap = longest_gap(mask)

@@ -17,6 +17,7 @@ from blobtorrent.core.swarm.congestion import RequestWindow
 from blobtorrent.core.swarm.given import Given
 from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
+from blobtorrent.core.swarm.speeds import MEDIUM
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -90,7 +91,7 @@ class PeerLink:
         "gained", "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node", "haves_told", "intake",
         "is_denied", "is_incoming", "is_optimistic", "is_suspect", "last_block_at", "last_heard_at", "last_sent_at",
         "last_taken_at", "linked_at", "mask", "number", "outstanding", "queued_upload_bytes", "said_pieces", "snubbed",
-        "state", "swarm", "unasked", "up", "wanted", "window", "working_on",
+        "speed", "state", "suggested", "swarm", "unasked", "up", "wanted", "window", "working_on",
     )
 
     intake: Intake
@@ -105,6 +106,8 @@ class PeerLink:
         self.state = LinkState()
         self.client = ""
         self.mask = 0                          # pieces the peer has
+        self.suggested = 0                     # of these, those that it would like to send (BEP 6)
+        self.speed = MEDIUM                    # compared with others, see speeds
         self.gained = GainMeter(now)           # what came to these since it said first what it has
         self.said_pieces = False               # a bitfield is only right as the first message
         self.extended = ExtendedHandshake()    # what the peer said of itself (BEP 10)
@@ -320,6 +323,11 @@ class PeerLink:
     def works_alone(self) -> bool:
         """A suspect has its pieces to itself, unless it lets us wait: then the others would wait too."""
         return self.is_suspect and not self.snubbed
+
+    @property
+    def is_idle(self) -> bool:
+        """It would send us what we want, and is asked for nothing."""
+        return not self.outstanding and self.swarm.may_ask(self)
 
     @property
     def is_seed(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from blobtorrent.core.swarm.weights import BALANCED, Weights, in_order
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.ids import InfoHash, PeerId
@@ -60,7 +61,8 @@ class SwarmSettings(NamedTuple):
     granted_slots: int | None = None   # of these, what all torrents together leave it; None: all
     choke_interval_s: float = 10.0
     snub_timeout_s: float = 20.0       # no block for so long while some were asked for: give them to others
-    is_sequential: bool = False
+    picker: Weights = BALANCED         # how pieces are chosen
+    is_sequential: bool = False        # in their order
     exchanges_peers: bool = True       # tells peers of others, and learns from them; never of a private torrent
     allow_loopback: bool = False       # anybody may send us to this machine and its network
     web_seeds: str = "always"          # "always", "when-slow" or "off": when they are asked (BEP 19)
@@ -75,6 +77,11 @@ class SwarmSettings(NamedTuple):
     # Where our node of the DHT is by IPv4 and by IPv6, told to peers (BEP 5), 0 for nowhere; None: they hear nothing
     # and not listened to. Never of a private torrent.
     dht_ports: tuple[int, int] | None = None
+
+    @property
+    def weights(self) -> Weights:
+        """What the picker goes by."""
+        return in_order(self.picker) if self.is_sequential else self.picker
 
     @property
     def slots(self) -> int:

@@ -1,89 +1,301 @@
-"""Which piece to open next: what is wanted most, among that the rarest, at random among equals; or just in order.
+"""Which piece to begin next: a weighted choice among rarity, order, open files and whatever else `weights` has.
 
-The interface is what the adaptive picker will fill: `want` and `avail` change under it, `pick` answers for one peer.
-Rarity classes are cached and made anew once a second or when they are used up, so a pick costs a few big-integer
-operations. Pieces come as a run of neighbours when the caller can use several small ones at once. Pure; owned by a
-swarm.
+A piece's utility u is the sum of its terms, and it is taken with a probability in proportion to exp(u / temperature).
+That is drawn as the highest of u / temperature plus noise (Gumbel's), and the highest of the n pieces that are worth
+the same is drawn at once: their noise is one more Gumbel's, log(n) higher. So a pick looks at cells of equal pieces
+(`tiers`) and at the few pieces that come next for a reader, never at all of them. Pure; owned by a swarm.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Protocol
+# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import exp, inf, log
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from blobtorrent.core.swarm.availability import Availability
+from blobtorrent.core.swarm.collisions import Collisions
+from blobtorrent.core.swarm.gaps import run_at, run_from
+from blobtorrent.core.swarm.masks import without
+from blobtorrent.core.swarm.reading import Reading
+from blobtorrent.core.swarm.speeds import FAST, SLOW, classify, delivers_in_s, is_among_slowest
+from blobtorrent.core.swarm.surroundings import Surroundings
+from blobtorrent.core.swarm.tiers import Cell, Near, Tier, make_tiers, rarity_term
+from blobtorrent.core.swarm.weights import BALANCED, Weights, hotter
 from blobtorrent.model.bitfield import Bitfield
 
-CLASSES = 8                            # rarity classes that are cached
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.link import PeerLink
+    from blobtorrent.core.swarm.pieces import PieceManager
+    from blobtorrent.model.metainfo import FileEntry
+
 REFRESH_S = 1.0
+REFRESH_PICKS = 16                     # what is under way has changed by then
+PIECES_PER_PICK = 256                  # a torrent of more is looked at after one more pick for each so many
+RANDOM_PIECES = 4                      # the first ones: whatever comes soonest is the best to have for others
+COUNTED = 1 << 13                      # pieces of a torrent up to which a peer's own are counted in each cell
+SOON = 4                               # times its reach is as far as the sequence counts
+MOST_NEXT = 16                         # pieces that are looked at one by one
+_NEVER_ZERO = 1e-300                   # in place of what a random number may be once in 2**53 times
+_NOTHING = range(0)
+_score = itemgetter(0)
 
 
 class Rng(Protocol):
     """The part of random.Random that is used here."""
 
+    def random(self) -> float: ...
+
     def randrange(self, start: int, /) -> int: ...
 
 
-class RarestFirst:
-    """Picks for one torrent. Masks are integers: bit i is piece i."""
+class Terms(NamedTuple):
+    """What makes a piece worth taking, each as it counts. `temperature` is what a difference is compared with."""
 
-    def __init__(self, availability: Availability, rng: Rng, *, is_sequential: bool = False) -> None:
-        self.is_sequential = is_sequential                 # in order, within pieces that are wanted as much
+    rarity: float
+    sequence: float
+    open_files: float
+    extent: float
+    priority: float
+    suggested: float
+    temperature: float
+    peers: int                         # that have it, seeds not counted
+    is_guarded: bool                   # so few have it that nothing else counts
+
+    @property
+    def utility(self) -> float:
+        return self.rarity + self.sequence + self.open_files + self.extent + self.priority + self.suggested
+
+
+class Picker:
+    """Picks for one torrent. Masks are integers: bit i is piece i. `links` are those it picks for, kept current."""
+
+    def __init__(self, pieces: "PieceManager", availability: Availability, rng: Rng, *, weights: Weights = BALANCED,
+                 files: Sequence["FileEntry"] = (), links: Collection["PeerLink"] = ()) -> None:
+        self.reading = Reading(pieces, weights)
+        self._pieces = pieces
         self._availability = availability
         self._rng = rng
-        self._levels: list[int] = []                       # masks of pieces, those that are wanted most first
-        self._classes: dict[int, list[int]] = {}           # level -> its rarity classes
-        self._fresh_until = 0.0
+        self._weights = weights
+        self._surroundings = Surroundings(pieces.geometry, files)
+        self._links = links
+        self._collisions = Collisions(availability)
+        self._counts_all = pieces.geometry.num_pieces <= COUNTED
+        self._picks_each = max(REFRESH_PICKS, pieces.geometry.num_pieces // PIECES_PER_PICK)
+        self._levels: list[tuple[int, int]] = []           # priorities and their pieces, those wanted most first
+        self._tiers: list[Tier] = []
+        self._near = Near()            # to what was under way then
+        self._temperature = weights.temperature            # of then
+        self._stale_at = -inf
+        self._picks_left = 0           # until they are made anew in any case
 
-    def prefer(self, priorities: Mapping[int, int], num_pieces: int) -> None:
-        """Pieces of a higher priority come first. Those that are not named have 0."""
+    @property
+    def weights(self) -> Weights:
+        return self._weights
+
+    @weights.setter
+    def weights(self, weights: Weights) -> None:
+        if weights != self._weights:
+            self._weights = self.reading.weights = weights
+            self._stale_at = -inf
+
+    @property
+    def is_sequential(self) -> bool:
+        return self._weights.is_in_order
+
+    @property
+    def is_beginning(self) -> bool:
+        """We have next to nothing to give: the sooner any piece is complete the better."""
+        return len(self._pieces.have) < RANDOM_PIECES
+
+    def prefer(self, priorities: Mapping[int, int]) -> None:
+        """Some pieces are wanted more than others, which have 0."""
         named: dict[int, list[int]] = {}
         for index, priority in priorities.items():
             if priority:
                 named.setdefault(priority, []).append(index)
+        num_pieces = self._pieces.geometry.num_pieces
         levels = {priority: Bitfield(num_pieces, indices).mask for priority, indices in named.items()}
         levels[0] = ((1 << num_pieces) - 1) ^ sum(levels.values())
-        self._levels = [levels[priority] for priority in sorted(levels, reverse=True)] if named else []
-        self._classes.clear()
-
-    def pick(self, peer: int, missing: int, limit: int, now: float) -> range:
-        """Choose up to `limit` neighbouring pieces among those that `peer` has and that are `missing`; empty if none.
-
-        `missing` are wanted pieces that nobody works on.
-        """
-        candidates = peer & missing
-        if not candidates:
-            return range(0)
-        level = 0
-        if self._levels:
-            level = next(level for level, mask in enumerate(self._levels) if mask & candidates)
-            candidates &= self._levels[level]
-            missing &= self._levels[level]
-        if self.is_sequential:
-            return self._run(candidates, 0, limit)
-        if now >= self._fresh_until:
-            self._classes.clear()
-            self._fresh_until = now + REFRESH_S
-        for rarity in self._classes.get(level, ()):
-            if rarity & candidates:
-                return self._random_run(rarity & candidates, limit)
-        self._classes[level] = self._availability.rarest(missing, CLASSES)
-        for rarity in self._classes[level]:
-            if rarity & candidates:
-                return self._random_run(rarity & candidates, limit)
-        return self._random_run(candidates, limit)
+        self._levels = sorted(levels.items(), reverse=True) if named else []
+        self._stale_at = -inf
 
     def foremost(self, missing: int) -> int:
-        """Of these pieces, those that are wanted most."""
-        return next((level & missing for level in self._levels if level & missing), missing)
+        """Of these pieces, those of the highest priority."""
+        return next((level & missing for _, level in self._levels if level & missing), missing)
+
+    def on_pulse(self) -> None:
+        """Once a second: see who is fast."""
+        classify(self._links)
+        self._collisions.neighbours = sum(not link.is_seed for link in self._links)
+
+    def on_written(self, indices: Iterable[int], now: float) -> None:
+        """We have these pieces now."""
+        for index in indices:
+            self._collisions.ended(index, now)
+
+    def pick(self, link: "PeerLink", limit: int, now: float) -> range:
+        """Choose up to `limit` neighbouring pieces that the link's peer has and that nobody works on; empty if none.
+
+        It may be empty, too, when the only ones are wanted so soon that they are left to others.
+        """
+        candidates = link.askable & self._pieces.missing_mask
+        if not candidates:
+            return _NOTHING
+        if link.snubbed or link.is_suspect:                # nothing that is rare, or that somebody waits for
+            return self._random_run(self._availability.commonest(candidates), limit)
+        due = self.reading.due(candidates)
+        if due is not None and self._is_fit(link, *due, now):
+            run = run_at(candidates, due[0], limit)
+        else:
+            run = self._choose(link, candidates, limit, now)
+        if run:
+            self._collisions.begun(run.start)
+        return run
+
+    def explain(self, index: int, link: "PeerLink", now: float) -> Terms:
+        """What counts for and against a piece, were it to be chosen now for that link."""
+        weights, peers, urgency = self._weights, self._availability.leeches_with(index), self.reading.urgency()
+        cursor = self.reading.next_of(self._pieces.missing_mask)
+        near = self._near_now()
+        return Terms(
+            rarity=rarity_term(weights, peers),
+            sequence=0.0 if cursor is None or index < cursor else _sequence_term(weights, urgency, index - cursor),
+            open_files=weights.open_files * (near.files >> index & 1),
+            extent=weights.extent * (near.extents >> index & 1),
+            priority=weights.priority * self._priority_of(index),
+            suggested=weights.suggested * (link.suggested >> index & 1),
+            temperature=self._temperature_at(now),
+            peers=peers,
+            is_guarded=peers <= weights.guard and not self._is_urgent(urgency),
+        )
+
+    def _choose(self, link: "PeerLink", candidates: int, limit: int, now: float) -> range:
+        urgency = self.reading.urgency()
+        if not urgency and self.is_beginning:
+            return self._random_run(self.foremost(candidates), limit)
+        next_ones = 0                  # pieces that are wanted soon, and so looked at one by one
+        cursor = self.reading.next_of(self._pieces.missing_mask) if urgency else None
+        if cursor is not None:
+            next_ones = candidates >> cursor & (1 << SOON * self._weights.reach) - 1
+            if next_ones and link.speed == SLOW and any(other.speed == FAST and other.is_idle for other in self._links):
+                candidates ^= next_ones << cursor
+                if not candidates:
+                    return _NOTHING
+                next_ones = 0
+        tiers, here = self._tiers_with(candidates, now)
+        if tiers[0].peers <= self._weights.guard and not self._is_urgent(urgency):
+            tiers, candidates = tiers[:1], here
+        best, first = -inf, 0
+        if cursor is not None and next_ones:
+            next_ones &= candidates >> cursor
+            best, first, looked_at = self._best_of(link, next_ones, cursor, urgency)
+            others = candidates ^ looked_at << cursor
+        else:
+            others = candidates
+        score, cell = self._draw(link, tiers, others)
+        return self._random_run(cell, limit) if score > best else run_at(candidates, first, limit)
+
+    def _best_of(self, link: "PeerLink", next_ones: int, cursor: int, urgency: float) -> tuple[float, int, int]:
+        """The best of the pieces that come next for a reader, and which were looked at. Bit 0 is piece `cursor`."""
+        weights, temperature = self._weights, self._temperature
+        reach = next_ones.bit_length()
+        availability = self._availability.window(cursor, reach)
+        files, extents, suggested = (
+            mask >> cursor & (1 << reach) - 1 for mask in (self._near.files, self._near.extents, link.suggested))
+        best, first, looked_at = -inf, 0, 0
+        for _ in range(min(MOST_NEXT, next_ones.bit_count())):
+            bit = next_ones & -next_ones
+            place = bit.bit_length() - 1
+            utility = (
+                rarity_term(weights, availability.leeches_with(place)) + _sequence_term(weights, urgency, place)
+                + weights.open_files * (files >> place & 1) + weights.extent * (extents >> place & 1)
+                + weights.priority * self._priority_of(cursor + place) + weights.suggested * (suggested >> place & 1))
+            score = utility / temperature + self._noise()
+            if score > best:
+                best, first = score, cursor + place
+            looked_at |= bit
+            next_ones ^= bit
+        return best, first, looked_at
+
+    def _draw(self, link: "PeerLink", tiers: list[Tier], candidates: int) -> tuple[float, int]:
+        """The best cell for a link, what of it are candidates, and how good it is; the cell is 0 when there is none."""
+        cells = [cell for tier in tiers for cell in tier.cells]
+        if link.suggested & candidates:
+            bonus = self._weights.suggested / self._temperature
+            cells += [_part(cell, cell.mask & link.suggested, bonus) for cell in cells if cell.mask & link.suggested]
+        best, chosen = -inf, 0
+        for bound, cell in sorted(((cell.score + self._noise(), cell) for cell in cells), key=_score, reverse=True):
+            if bound <= best:
+                break                  # as good as it would be if all of the cell were candidates
+            here = cell.mask & candidates
+            if here:
+                score = bound + log(here.bit_count() / cell.num_pieces) if self._counts_all else bound
+                if score > best:
+                    best, chosen = score, here
+        if any(tier.is_rest and tier.mask & chosen for tier in tiers):
+            chosen = self._availability.rarest(chosen, 1)[0]
+        return best, chosen
+
+    # ---- what all links have in common for a while
+
+    def _tiers_with(self, candidates: int, now: float) -> tuple[list[Tier], int]:
+        """The tiers from the first on that has any candidates, and which it has."""
+        self._picks_left -= 1
+        if now >= self._stale_at or self._picks_left <= 0:
+            self._renew(now)
+        for place, tier in enumerate(self._tiers):
+            if here := tier.mask & candidates:
+                return self._tiers[place:], here
+        self._renew(now)               # they are missing again: a piece was spoiled
+        place, tier = next((place, tier) for place, tier in enumerate(self._tiers) if tier.mask & candidates)
+        return self._tiers[place:], tier.mask & candidates
+
+    def _renew(self, now: float) -> None:
+        missing = self._pieces.missing_mask
+        self._stale_at = now + REFRESH_S
+        self._picks_left = self._picks_each
+        self._temperature = self._temperature_at(now)
+        self._near = self._near_now()
+        levels = [(priority, level & missing) for priority, level in self._levels] or [(0, missing)]
+        self._tiers = make_tiers(levels, self._availability, self._near, self._weights, self._temperature)
+
+    def _near_now(self) -> Near:
+        weights, surroundings = self._weights, self._surroundings
+        under_way = without(self._pieces.lacking_mask, self._pieces.missing_mask)
+        return Near(
+            surroundings.files(under_way) if weights.open_files else 0,
+            surroundings.extents(under_way) if weights.extent else 0)
+
+    def _temperature_at(self, now: float) -> float:
+        temperature = self._weights.temperature
+        return hotter(temperature) if self._collisions.are_many(now) else temperature
+
+    def _is_urgent(self, urgency: float) -> bool:
+        return self._weights.sequence * urgency >= self._weights.rarity
+
+    def _is_fit(self, link: "PeerLink", index: int, deadline: float, now: float) -> bool:
+        """Whether a link is good enough for a piece with a deadline: fast, or in time, and none of the slowest."""
+        if link.speed == SLOW or is_among_slowest(link, self._links):
+            return False
+        return link.speed == FAST or delivers_in_s(link, self._pieces.geometry.piece_size(index)) <= deadline - now
+
+    def _priority_of(self, index: int) -> int:
+        return next((priority for priority, level in self._levels if level >> index & 1), 0)
+
+    def _noise(self) -> float:
+        """Gumbel's: the logarithm of how much longer than another one waits for something, turned round."""
+        return -log(_NEVER_ZERO - log(1.0 - self._rng.random()))
 
     def _random_run(self, candidates: int, limit: int) -> range:
-        return self._run(candidates, self._rng.randrange(candidates.bit_length()), limit)
+        return run_from(candidates, self._rng.randrange(candidates.bit_length()), limit)
 
-    def _run(self, candidates: int, start: int, limit: int) -> range:
-        """The first candidate from `start` on and the candidates right behind it."""
-        above = candidates >> start
-        first = start + (above & -above).bit_length() - 1
-        window = candidates >> first & (1 << limit) - 1
-        count = (~window & window + 1).bit_length() - 1
-        return range(first, first + count)
+
+def _sequence_term(weights: Weights, urgency: float, ahead: int) -> float:
+    """What it is worth that a piece is so far ahead of the next one that a reader needs."""
+    return weights.sequence * urgency * exp(-ahead / weights.reach)
+
+
+def _part(cell: Cell, mask: int, bonus: float) -> Cell:
+    """Some of a cell's pieces, which are worth more."""
+    count = mask.bit_count()
+    return Cell(mask, count, cell.score + log(count / cell.num_pieces) + bonus)

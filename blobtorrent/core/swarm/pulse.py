@@ -78,6 +78,7 @@ class Pulse:
         self._swarm.refill()           # whatever it waited for: it may have come from somewhere else
         for link in list(self._swarm.links):
             self._tick_link(link, now, elapsed_s)
+        self._swarm.picker.on_pulse()
         if self._swarm.web_seeds is not None:
             self._swarm.web_seeds.tick(now, elapsed_s)
         self._swarm.downloaded.tick(elapsed_s)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from blobtorrent.core.swarm.endgame import Endgame
 from blobtorrent.core.swarm.link import PeerLink
-from blobtorrent.core.swarm.picker import RarestFirst
+from blobtorrent.core.swarm.picker import Picker
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly, PieceManager
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.protocol.wire.encode import RunEncoder, cancel
@@ -39,7 +39,7 @@ class Memory(Protocol):
 class RequestManager:
     """All requests of one torrent. Keys are `index << 32 | begin`."""
 
-    def __init__(self, pieces: PieceManager, picker: RarestFirst, memory: Memory, relieve: Callable[[], bool],
+    def __init__(self, pieces: PieceManager, picker: Picker, memory: Memory, relieve: Callable[[], bool],
                  wait: Callable[[], None]) -> None:
         self._pieces = pieces
         self._picker = picker
@@ -174,8 +174,8 @@ class RequestManager:
     def _ask_small_pieces(self, link: PeerLink, limit: int, now: float) -> int:
         """Open a run of neighbouring pieces and ask for all their blocks at once."""
         per_piece = self._blocks_per_piece
-        indices = self._picker.pick(link.mask, self._pieces.missing_mask, max(1, limit // per_piece), now)
-        if not self._reserve(link, per_piece * len(indices)):
+        indices = self._picker.pick(link, max(1, limit // per_piece), now)
+        if not indices or not self._reserve(link, per_piece * len(indices)):
             return 0
         assemblies = self._pieces.start_run(indices)
         outstanding, owner = link.outstanding, link if link.works_alone else None
@@ -200,8 +200,10 @@ class RequestManager:
                 self._wait()
                 self.hungry[link] = None
             return helped
-        (index,) = self._picker.pick(link.mask, self._pieces.missing_mask, 1, now)
-        assembly = self._pieces.start(index)
+        indices = self._picker.pick(link, 1, now)
+        if not indices:
+            return self._partial(link)
+        assembly = self._pieces.start(indices.start)
         assembly.committed = assembly.num_blocks
         self._committed += assembly.committed
         return assembly

@@ -27,7 +27,7 @@ from blobtorrent.core.swarm.messages import (
 from blobtorrent.core.swarm.outlets import Outlets
 from blobtorrent.core.swarm.peers import OF_PRIVATE, PeerManager
 from blobtorrent.core.swarm.phases import SWARM, Event, State
-from blobtorrent.core.swarm.picker import RarestFirst, Rng
+from blobtorrent.core.swarm.picker import Picker, Rng
 from blobtorrent.core.swarm.pieces import Assembly, PieceManager
 from blobtorrent.core.swarm.pulse import Pulse
 from blobtorrent.core.swarm.report import Reporter
@@ -72,8 +72,10 @@ class Swarm:
         self.pieces = PieceManager(self.geometry, order.have, order.skipped)
         self.all_mask = self.pieces.all_mask
         self.availability = Availability(self.geometry.num_pieces)
-        self.picker = RarestFirst(self.availability, rng, is_sequential=order.settings.is_sequential)
-        self.picker.prefer(order.priorities, self.geometry.num_pieces)
+        self.links: dict[PeerLink, None] = {}
+        self.picker = Picker(self.pieces, self.availability, rng, weights=order.settings.weights,
+                             files=order.metainfo.files, links=self.links)
+        self.picker.prefer(order.priorities)
         self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve, self.wait_for_memory)
         self.uploads = UploadManager(self.pieces, arena, cache)
         self.choker = ChokeManager(order.settings.slots, order.settings.choke_interval_s, rng)
@@ -88,7 +90,6 @@ class Swarm:
         self._metadata: MetadataServer | None = None       # made when a peer asks for some
 
         self.web_seeds: WebSeeds | None = None             # the host makes it where there are any
-        self.links: dict[PeerLink, None] = {}
         self.finished: list[Assembly] = []                 # all blocks are here
         self.active: dict[PeerLink, None] = {}             # got blocks in this pass
         self.to_flush: dict[PeerLink, None] = {}           # have small messages to send
@@ -135,7 +136,7 @@ class Swarm:
         old, settings = self.settings, order.settings
         self.settings = settings
         self.choker.slots, self.choker.interval_s = settings.slots, settings.choke_interval_s
-        self.picker.is_sequential = settings.is_sequential
+        self.picker.weights = settings.weights
         for link in least_useful(self.links, len(self.links) - settings.max_links):
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
         if (settings.may_download, settings.web_seeds) != (old.may_download, old.web_seeds):
@@ -445,7 +446,7 @@ class Swarm:
     def want(self, message: WantPieces) -> None:
         """Other pieces are skipped or preferred from now on."""
         self.pieces.want_all_but(message.skipped)
-        self.picker.prefer(message.priorities, self.geometry.num_pieces)
+        self.picker.prefer(message.priorities)
         self.unfinished.drop_skipped()
         self._on_other_wants()
 

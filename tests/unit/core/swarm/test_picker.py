@@ -1,101 +1,467 @@
-"""The picker: rarest first, at random among equals, neighbours together."""
+"""The picker: a weighted choice, as exact as it is cheap, with a guard for rare pieces and an eye on readers."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterable
+from math import exp, log2
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from blobtorrent.core.swarm.availability import Availability
-from blobtorrent.core.swarm.picker import REFRESH_S, RarestFirst
+from blobtorrent.core.swarm.picker import RANDOM_PIECES, REFRESH_PICKS, REFRESH_S, Picker
+from blobtorrent.core.swarm.pieces import Event, PieceManager
+from blobtorrent.core.swarm.speeds import FAST, MEDIUM, SLOW
+from blobtorrent.core.swarm.weights import BALANCED, PRESETS, Weights, in_order
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.geometry import BLOCK_SIZE, PieceGeometry
+from blobtorrent.model.metainfo import FileEntry
 
-ALL = 0xFF
+MIB = 1 << 20
 
 
-def picker_over(*masks, seed=1):
-    availability = Availability(8)
-    for mask in masks:
-        availability.add(mask)
-    return RarestFirst(availability, random.Random(seed)), availability
+class Stage:
+    """A picker, with what it picks from. Peers that have all pieces are seeds."""
+
+    def __init__(self, size: int = 8, *others: int, have: int = RANDOM_PIECES, weights: Weights = BALANCED,
+                 piece_length: int = 8 * MIB, files: tuple[int, ...] = (), seed: int = 1) -> None:
+        """`have` pieces behind the `size` ones are here. `others` are what other peers have. `files` are in pieces."""
+        total = size + have
+        geometry = PieceGeometry(total * piece_length, piece_length)
+        self.pieces = PieceManager(geometry, Bitfield(total, range(size, total)))
+        self.availability = Availability(total)
+        for mask in others:
+            self.availability.add(mask)
+        self.all = (1 << size) - 1
+        entries, offset = [], 0
+        for length in files:
+            entries.append(FileEntry(("f", str(offset)), length * piece_length, offset))
+            offset += length * piece_length
+        self.links: list[Any] = []
+        self.picker = Picker(self.pieces, self.availability, random.Random(seed), weights=weights, files=entries,
+                             links=self.links)
+        self.now = 0.0
+
+    def link(self, mask: int | None = None, **state: Any) -> Any:
+        """A peer with these pieces, all unless told."""
+        link = SimpleNamespace(**{
+            
+            "askable": self.all if mask is None else mask, "suggested": 0, "snubbed": False, "is_suspect": False,
+            "speed": MEDIUM, "is_idle": False, "is_seed": mask is None, "outstanding": (),
+            "down": SimpleNamespace(rate=0.0, total=0), **state})
+        self.links.append(link)
+        return link
+
+    def pick(self, link: Any, limit: int = 1) -> list[int]:
+        return list(self.picker.pick(link, limit, self.now))
+
+    def begin(self, index: int) -> None:
+        self.pieces.start(index)
+
+    def get(self, indices: Iterable[int]) -> None:
+        """These come, and are right."""
+        assemblies = [self.pieces.start(index) for index in indices]
+        for assembly in assemblies:
+            assembly.fire(Event.COMPLETE)
+        self.pieces.written(assemblies)
+
+    def odds(self, link: Any, count: int = 4000) -> dict[int, float]:
+        """How often each piece is the one, of so many picks."""
+        counts = Counter(self.pick(link)[0] for _ in range(count))
+        return {index: times / count for index, times in sorted(counts.items())}
+
+
+def peers_with(*counts: int) -> list[int]:
+    """What peers have when so many have piece 0, so many piece 1, ..."""
+    return [sum(1 << index for index, count in enumerate(counts) if peer < count) for peer in range(max(counts))]
+
+
+# ---- rarity
 
 
 def test_the_rarest_piece_that_the_peer_has_comes_first():
-    picker, _ = picker_over(0b1111, 0b0111, 0b0011)
-    assert list(picker.pick(0b1111, ALL, 1, 0.0)) == [3]
-    assert list(picker.pick(0b0111, ALL, 1, 0.0)) == [2]
+    stage = Stage(8, 0b1111, 0b0111, 0b0011)
+    assert stage.pick(stage.link(0b1111)) == [3]
+    assert stage.pick(stage.link(0b0111)) == [2]
 
 
 def test_only_missing_pieces_are_picked():
-    picker, _ = picker_over(0b1111)
-    assert list(picker.pick(ALL, 0b0100, 1, 0.0)) == [2]
-    assert list(picker.pick(0b0011, 0b1100, 1, 0.0)) == []
+    stage = Stage(4, 0b1111)
+    for index in (0, 1, 3):
+        stage.begin(index)
+    assert stage.pick(stage.link(0b1111)) == [2]
+    assert stage.pick(stage.link(0b0011)) == []
 
 
 def test_equals_are_picked_at_random():
-    picker, _ = picker_over(ALL)
-    counts = Counter(picker.pick(ALL, ALL, 1, 0.0)[0] for _ in range(800))
-    assert set(counts) == set(range(8))
-    assert min(counts.values()) > 50
+    stage = Stage(8, 0xFF)
+    odds = stage.odds(stage.link(), 800)
+    assert set(odds) == set(range(8))
+    assert min(odds.values()) > 0.06
+
+
+def test_pieces_that_nobody_counted_are_picked_too():
+    stage = Stage(8)
+    assert stage.pick(stage.link(0b0100)) == [2]
+
+
+def test_odds_are_those_of_the_formula():
+    counts = (4, 5, 6, 6, 8, 12)
+    stage = Stage(6, *peers_with(*counts))
+    temperature = BALANCED.temperature
+    worth = [exp(-log2(count) / temperature) for count in counts]
+    expected = [each / sum(worth) for each in worth]
+    odds = stage.odds(stage.link(), 8000)
+    for index, share in enumerate(expected):
+        assert odds.get(index, 0.0) == pytest.approx(share, abs=0.02)
+
+
+def test_odds_are_those_of_the_formula_for_what_the_peer_has_however_much_more_there_is():
+    counts = (4, 4, 4, 4, 5, 5, 5, 5)
+    stage = Stage(8, *peers_with(*counts))
+    link = stage.link(0b1111_0001)                         # one of the rarer ones, all of the others
+    worth = exp(-log2(4 / 5) / BALANCED.temperature)
+    odds = stage.odds(link, 8000)
+    assert odds[0] == pytest.approx(worth / (worth + 4), abs=0.02)
+    assert set(odds) == {0, 4, 5, 6, 7}
+
+
+def test_the_colder_the_surer():
+    def share(temperature: float) -> float:
+        stage = Stage(2, *peers_with(10, 12), weights=BALANCED._replace(temperature=temperature))
+        return stage.odds(stage.link())[0]
+
+    assert share(0.02) > 0.99
+    assert 0.5 < share(0.4) < share(0.15) < share(0.05)
+
+
+def test_ratios_count_and_not_differences():
+    few, many = Stage(2, *peers_with(4, 5)), Stage(2, *peers_with(40, 50))
+    assert few.odds(few.link())[0] == pytest.approx(many.odds(many.link())[0], abs=0.03)
+
+
+def test_beyond_the_rarest_tiers_the_rarest_still_comes_first():
+    counts = [*range(3, 11), 40, 41, 200]                  # eight tiers, and the rest
+    stage = Stage(len(counts), *peers_with(*counts))
+    assert stage.odds(stage.link(0b111_0000_0000), 200) == {8: 1.0}
+
+
+def test_seeds_count_for_nothing():
+    stage = Stage(2, *peers_with(4, 5))
+    odds = stage.odds(stage.link())
+    stage.availability.seeds = 1000
+    stage.now += REFRESH_S
+    assert stage.odds(stage.link())[0] == pytest.approx(odds[0], abs=0.03)
+
+
+def test_a_change_of_rarity_is_seen_within_a_second():
+    stage = Stage(3, 0b0111, 0b0110, 0b0100)
+    assert stage.pick(stage.link(0b0111)) == [0]
+    for _ in range(5):
+        stage.availability.add(0b0001)
+    stage.now = REFRESH_S
+    assert stage.pick(stage.link(0b0111)) == [1]
+
+
+def test_what_is_missing_again_is_found_at_once():
+    stage = Stage(2, 0b11)
+    assembly = stage.pieces.start(1)
+    assert stage.pick(stage.link()) == [0]
+    stage.begin(0)
+    stage.pieces.drop(assembly)
+    assert stage.pick(stage.link()) == [1]
+
+
+@pytest.mark.parametrize("peers", [0, 1, 2])
+def test_the_guard_takes_what_few_have_whatever_else_counts(peers):
+    weights = BALANCED._replace(open_files=50.0, temperature=0.4)
+    stage = Stage(8, *peers_with(peers, *[3] * 7), weights=weights, files=(1, 7))
+    stage.begin(7)                                         # its file is open
+    assert stage.odds(stage.link(), 300) == {0: 1.0}
+
+
+def test_the_guard_lets_go_of_what_more_have():
+    stage = Stage(8, *peers_with(3, *[4] * 7), weights=BALANCED._replace(open_files=50.0), files=(1, 7))
+    stage.begin(7)
+    assert 0 not in stage.odds(stage.link(), 300)
+
+
+def test_the_archive_guards_more():
+    stage = Stage(8, *peers_with(3, *[4] * 7), weights=PRESETS["archive"], files=(1, 7))
+    stage.begin(7)
+    assert stage.odds(stage.link(), 300) == {0: 1.0}
+
+
+def test_at_random_everything_is_as_likely():
+    stage = Stage(4, *peers_with(1, 2, 30, 60), weights=PRESETS["random"])
+    assert all(share == pytest.approx(0.25, abs=0.03) for share in stage.odds(stage.link()).values())
+
+
+# ---- the first pieces, and doubtful peers
+
+
+def test_the_first_pieces_are_any():
+    stage = Stage(4, *peers_with(1, 9, 9, 9), have=RANDOM_PIECES - 1)
+    assert all(share == pytest.approx(0.25, abs=0.03) for share in stage.odds(stage.link()).values())
+    assert stage.picker.is_beginning
+    assert not Stage().picker.is_beginning
+
+
+@pytest.mark.parametrize("doubt", ["snubbed", "is_suspect"])
+def test_a_peer_of_little_worth_gets_what_most_have(doubt):
+    stage = Stage(4, *peers_with(3, 7, 9, 5))
+    assert stage.odds(stage.link(**{doubt: True}), 50) == {2: 1.0}
+    assert stage.odds(stage.link(0b1011, **{doubt: True}), 50) == {1: 1.0}
+
+
+# ---- runs
 
 
 def test_a_run_is_of_neighbours_that_are_all_candidates():
-    picker, _ = picker_over(ALL)
+    stage = Stage(8, 0xFF)
+    stage.begin(2)
+    stage.begin(5)
+    link = stage.link()
     for _ in range(50):
-        run = picker.pick(ALL, 0b1101_1011, 3, 0.0)
+        run = stage.pick(link, 3)
         assert 1 <= len(run) <= 3
         assert all(0b1101_1011 >> index & 1 for index in run)
 
 
-def test_pieces_that_nobody_counted_are_picked_too():
-    picker, _ = picker_over()
-    assert list(picker.pick(0b0100, ALL, 1, 0.0)) == [2]
+# ---- priorities
 
 
-def test_a_change_of_rarity_is_seen_within_a_second():
-    picker, availability = picker_over(0b0111, 0b0110, 0b0100)
-    assert list(picker.pick(0b0111, ALL, 1, 0.0)) == [0]
-    for _ in range(5):
-        availability.add(0b0001)
-    assert list(picker.pick(0b0111, ALL, 1, REFRESH_S)) == [1]
+def test_what_is_wanted_more_comes_first_unless_it_is_very_common():
+    stage = Stage(4, *peers_with(3, 3, 12, 12))
+    stage.picker.prefer({2: 1})
+    assert stage.odds(stage.link(), 100) == {2: 1.0}
+    stage.picker.prefer({2: 0})
+    assert 2 not in stage.odds(stage.link(), 100)
+    common = Stage(2, *peers_with(3, 250))
+    common.picker.prefer({1: 1})
+    assert common.odds(common.link(), 100) == {0: 1.0}
 
 
-def test_when_the_cached_classes_are_used_up_they_are_made_anew():
-    picker, _ = picker_over(*[(1 << count) - 1 for count in range(1, 9)])
-    assert list(picker.pick(ALL, 0x80, 1, 0.0)) == [7]
-    assert list(picker.pick(ALL, 0x01, 1, 0.0)) == [0]
+def test_what_is_wanted_less_comes_last():
+    stage = Stage(2, *peers_with(5, 3))
+    stage.picker.prefer({1: -1})
+    assert stage.odds(stage.link(), 100) == {0: 1.0}
+    assert stage.pick(stage.link(0b10)) == [1]
 
 
-def test_what_is_wanted_more_comes_first_however_common_it_is():
-    picker, _ = picker_over(0b1111, 0b0001)
-    picker.prefer({0: 1, 3: -1}, 8)
-    assert list(picker.pick(0b1111, ALL, 1, 0.0)) == [0]
-    assert list(picker.pick(0b1001, 0b1000, 1, 0.0)) == [3]
-    assert picker.pick(0b1110, ALL, 1, 0.0)[0] in (1, 2)
+def test_the_guard_does_not_overrule_the_owner():
+    stage = Stage(4, *peers_with(1, 4, 5, 5))
+    stage.picker.prefer({2: 1, 3: 1})
+    assert set(stage.odds(stage.link(), 100)) == {2, 3}
 
 
-def test_among_pieces_that_are_wanted_as_much_the_rarest_comes_first():
-    picker, _ = picker_over(0b1111, 0b0111, 0b0001)
-    picker.prefer({0: 1, 1: 1}, 8)
-    assert list(picker.pick(0b1111, ALL, 1, 0.0)) == [1]
+def test_the_foremost_are_those_of_the_highest_priority():
+    stage = Stage(4)
+    assert stage.picker.foremost(0b1111) == 0b1111
+    stage.picker.prefer({0: 1, 1: -1})
+    assert [stage.picker.foremost(mask) for mask in (0b1111, 0b1110, 0b0010, 0)] == [0b0001, 0b1100, 0b0010, 0]
 
 
-def test_peers_with_different_levels_are_answered_from_their_own():
-    picker, _ = picker_over(ALL)
-    picker.prefer({0: 1}, 8)
-    for _ in range(5):
-        assert list(picker.pick(0b0001, ALL, 1, 0.0)) == [0]
-        assert list(picker.pick(0b0100, ALL, 1, 0.0)) == [2]
+# ---- open files and extents
 
 
-def test_preferences_can_be_withdrawn():
-    picker, _ = picker_over(0b1111, 0b0001)
-    picker.prefer({0: 1}, 8)
-    picker.prefer({0: 0}, 8)
-    assert picker.pick(0b1111, ALL, 1, 0.0)[0] in (1, 2, 3)
+def test_a_file_that_is_open_goes_on():
+    stage = Stage(12, *[0xFFF] * 9, files=(4, 4, 4))
+    stage.begin(5)
+    odds = stage.odds(stage.link())
+    bonus = exp(BALANCED.open_files / BALANCED.temperature)
+    assert sum(odds.get(index, 0.0) for index in (4, 6, 7)) == pytest.approx(3 * bonus / (3 * bonus + 8), abs=0.02)
 
 
-def test_in_sequence_the_first_comes_first_with_its_neighbours():
-    picker, _ = picker_over(0b1111_0000, 0b0000_1111)
-    picker.is_sequential = True
-    assert list(picker.pick(ALL, 0b1110_1100, 4, 0.0)) == [2, 3]
-    picker.prefer({7: 1}, 8)
-    assert list(picker.pick(ALL, 0b1110_1100, 4, 0.0)) == [7]
+def test_an_extent_that_is_under_way_is_filled():
+    stage = Stage(16, *[0xFFFF] * 9, piece_length=MIB, weights=BALANCED._replace(extent=2.0))
+    stage.begin(9)
+    assert set(stage.odds(stage.link(), 300)) == {8, 10, 11}
+
+
+def test_other_pieces_under_way_are_seen_after_some_picks():
+    stage = Stage(16, *[0xFFFF] * 9, piece_length=MIB, weights=BALANCED._replace(extent=2.0))
+    link = stage.link()
+    stage.pick(link)
+    stage.begin(0)
+    for _ in range(REFRESH_PICKS):
+        stage.pick(link)
+    assert set(stage.odds(link, 300)) == {1, 2, 3}
+
+
+# ---- suggestions
+
+
+def test_what_the_peer_suggests_is_more_likely():
+    stage = Stage(8, *[0xFF] * 9)
+    odds = stage.odds(stage.link(suggested=0b1_0000_0100))
+    bonus = exp(BALANCED.suggested / BALANCED.temperature)
+    assert odds[2] == pytest.approx(bonus / (bonus + 7), abs=0.03)
+
+
+# ---- readers
+
+
+def test_in_sequence_the_next_comes_first_with_its_neighbours():
+    stage = Stage(8, 0b1111_0000, 0b0000_1111, weights=PRESETS["sequential"])
+    for index in (0, 1, 4):
+        stage.begin(index)
+    assert stage.pick(stage.link(), 4) == [2, 3]
+    assert stage.pick(stage.link(0b1110_0000), 2) == [5, 6]
+
+
+def test_in_sequence_the_order_is_nearly_kept():
+    stage = Stage(200, *peers_with(*[3 + index % 7 for index in range(200)]), weights=in_order(BALANCED), have=0)
+    link, order = stage.link(), []
+    while len(order) < 100:
+        (index,) = stage.pick(link)
+        stage.begin(index)
+        order.append(index)
+    assert max(abs(index - place) for place, index in enumerate(order)) <= 3
+
+
+def test_a_reader_gets_what_comes_next_until_enough_lies_ahead():
+    stage = Stage(64, *[(1 << 64) - 1] * 9)
+    stage.picker.reading.read_from(20)
+    link = stage.link()
+    assert stage.pick(link) == [20]
+    stage.get(range(20, 20 + BALANCED.ahead))
+    assert stage.picker.reading.urgency() == 0.0
+    assert len(stage.odds(link, 400)) > 30
+    stage.picker.reading.read_from(40)                     # it went on: less lies ahead of it
+    stage.now += REFRESH_S
+    assert stage.picker.reading.urgency() == pytest.approx(1 - 4 / BALANCED.ahead)
+    assert stage.pick(link) == [44]
+    stage.picker.reading.read_from(None)
+    assert stage.picker.reading.urgency() == 0.0
+
+
+def test_what_is_rare_goes_before_what_a_reader_does_not_need_soon():
+    counts = [1] + [9] * 63
+    stage = Stage(64, *peers_with(*counts))
+    stage.picker.reading.read_from(1)
+    link = stage.link()
+    assert stage.pick(link) == [1]                         # it waits: nothing else counts
+    stage.get(range(1, 24))
+    assert stage.picker.reading.urgency() == pytest.approx(1 / 24)
+    assert stage.pick(link) == [0]
+
+
+def test_a_slow_peer_leaves_what_comes_next_to_a_fast_one_that_is_idle():
+    stage = Stage(100, *[(1 << 100) - 1] * 9, weights=PRESETS["sequential"])
+    slow, fast = stage.link(speed=SLOW), stage.link(speed=FAST, is_idle=True)
+    assert stage.pick(slow)[0] >= 32
+    assert stage.pick(stage.link(0b11, speed=SLOW)) == []
+    fast.is_idle = False
+    assert stage.pick(slow)[0] < 4
+
+
+def test_a_piece_with_a_deadline_comes_before_all_others_for_who_can_bring_it_in_time():
+    stage = Stage(8, *peers_with(1, *[9] * 7))
+    reading = stage.picker.reading
+    reading.set_deadline(5, 20.0)
+    reading.set_deadline(3, 10.0)
+    link = stage.link(down=SimpleNamespace(rate=1.0 * MIB, total=1))
+    assert stage.pick(link) == [3]
+    assert stage.pick(stage.link(0b10_0000, down=SimpleNamespace(rate=1.0 * MIB, total=1))) == [5]
+    stage.now = 5.0                                        # 8 MiB take 8 s
+    assert stage.pick(link) == [0]
+    link.speed = FAST
+    assert stage.pick(link) == [3]
+    reading.drop_deadline(3)
+    assert stage.pick(link) == [5]
+
+
+def test_the_slowest_of_ten_is_not_waited_for():
+    stage = Stage(8, *peers_with(1, *[9] * 7))
+    stage.picker.reading.set_deadline(5, 1000.0)
+    links = [stage.link(down=SimpleNamespace(rate=float(rate * MIB), total=1)) for rate in range(1, 11)]
+    assert stage.pick(links[0]) == [0]
+    assert stage.pick(links[1]) == [5]
+
+
+def test_a_deadline_is_forgotten_when_the_piece_is_here():
+    stage = Stage(8, *peers_with(1, *[9] * 7))
+    stage.picker.reading.set_deadline(5, 1000.0)
+    stage.get([5])
+    assert stage.pick(stage.link()) == [0]
+    assert not stage.picker.reading.has_deadlines
+
+
+# ---- speeds, collisions
+
+
+def test_classes_of_speed_are_four_times_apart():
+    stage = Stage()
+    links = [stage.link(down=SimpleNamespace(rate=rate, total=1)) for rate in (1000.0, 260.0, 240.0, 70.0, 60.0, 0.0)]
+    links.append(stage.link())                             # nothing is known of it
+    stage.picker.on_pulse()
+    assert [link.speed for link in links] == [FAST, FAST, MEDIUM, MEDIUM, SLOW, SLOW, MEDIUM]
+
+
+def test_when_others_choose_the_same_it_is_chosen_more_at_random_for_a_minute():
+    stage = Stage(8, *[0xFF] * 3)
+    link = stage.link(0xFF)
+    for _ in range(9):
+        stage.link(0xFF, is_seed=False)
+    link.is_seed = False
+    stage.picker.on_pulse()
+    (index,) = stage.pick(link)
+    assert stage.picker.explain(index, link, stage.now).temperature == BALANCED.temperature
+    for _ in range(4):
+        stage.availability.add(1 << index)
+    stage.picker.on_written([index], stage.now)
+    assert stage.picker.explain(index, link, stage.now).temperature == 2 * BALANCED.temperature
+    assert stage.picker.explain(index, link, stage.now + 60.0).temperature == BALANCED.temperature
+
+
+# ---- weights at run time, explanations, determinism
+
+
+def test_other_weights_hold_from_the_next_pick_on():
+    stage = Stage(2, *peers_with(3, 60))
+    link = stage.link()
+    assert stage.odds(link, 50) == {0: 1.0}
+    stage.picker.weights = PRESETS["random"]
+    assert stage.odds(link)[1] == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_choice_can_be_explained_term_by_term():
+    stage = Stage(12, *peers_with(*[8] * 12), files=(4, 4, 4), piece_length=MIB)
+    stage.begin(5)
+    stage.picker.prefer({6: 1})
+    terms = stage.picker.explain(6, stage.link(suggested=0b100_0000), 0.0)
+    assert terms == (-3.0, 0.0, 1.0, 0.5, 4.0, 0.5, 0.15, 8, False)
+    assert terms.utility == 3.0
+    stage.picker.weights = PRESETS["sequential"]
+    assert stage.picker.explain(8, stage.link(), 0.0).sequence == pytest.approx(12 * exp(-8 / 8))
+    assert Stage(1).picker.explain(0, stage.link(), 0.0).is_guarded
+
+
+def test_the_explained_utilities_are_what_is_drawn_by():
+    stage = Stage(6, *peers_with(4, 5, 6, 6, 8, 12), files=(3, 3), piece_length=MIB, have=RANDOM_PIECES)
+    stage.begin(5)
+    link = stage.link(0b11111, suggested=0b10)
+    worth = {index: exp(stage.picker.explain(index, link, 0.0).utility / BALANCED.temperature) for index in range(5)}
+    odds = stage.odds(link, 8000)
+    for index, each in worth.items():
+        assert odds.get(index, 0.0) == pytest.approx(each / sum(worth.values()), abs=0.02)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_same_seed_makes_the_same_picks(name):
+    def picks() -> list[int]:
+        stage = Stage(300, *peers_with(*[1 + index % 30 for index in range(300)]), weights=PRESETS[name], seed=7,
+                      files=(100, 100, 100), piece_length=16 * BLOCK_SIZE)
+        link, order = stage.link(), []
+        for _ in range(200):
+            run = stage.pick(link, 4)
+            for index in run:
+                stage.begin(index)
+            order += run
+        return order
+
+    assert picks() == picks()
