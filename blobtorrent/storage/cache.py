@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from itertools import islice
 from typing import Generic, TypeVar
 
 from blobtorrent.storage.jobs import Span
@@ -32,6 +33,10 @@ class SpanCache(Generic[K]):
         if key in self._idle:
             self._idle.move_to_end(key)
         return self._spans.get(key)
+
+    def latest(self, count: int) -> list[K]:
+        """The keys of the spans that were read last, the last one first."""
+        return list(islice(reversed(self._spans), count))
 
     def put(self, key: K, span: Span) -> None:
         """Keep a span that was just read. The key is new."""

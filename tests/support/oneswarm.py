@@ -15,7 +15,7 @@ from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.ids import PeerId
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import Decoder, HaveRun, RequestRun
-from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
+from blobtorrent.protocol.wire.greeting import Greeting, reserved_bits
 from blobtorrent.protocol.wire.shape import HEADER_BYTES, Intake, Scatter
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.timers import Timer, TimerWheel
@@ -26,6 +26,7 @@ from tests.support.simdisk import SimStore
 from tests.support.stored import StoredTorrent
 
 UNITS = 4
+PLAIN = reserved_bits()                # of a peer that knows BEP 3 and 10
 WINDOW_BLOCKS = 32                     # that peers are asked for at once from the start: more than a new link would be
 WALL_S = 1_700_000_000.0               # the time of day when the swarms' clock says 0
 
@@ -111,7 +112,7 @@ class OneSwarm:
         self._numbers = 0
 
     def join(self, pieces: Iterable[int] | None = None, *, unchoked: bool = True,
-             dialled: Endpoint | None = None, reserved: bytes = OUR_RESERVED) -> PeerLink:
+             dialled: Endpoint | None = None, reserved: bytes = PLAIN) -> PeerLink:
         """A peer that has these pieces (None: all), says so and, unless told otherwise, unchokes us. It dialled us, or
         we `dialled` it there."""
         self._numbers += 1

@@ -11,7 +11,7 @@ from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.ids import PeerId
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import Decoder, RequestRun
-from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
+from blobtorrent.protocol.wire.greeting import Greeting, reserved_bits
 from tests.support.simnet import SimSocket
 from tests.support.stored import StoredTorrent
 
@@ -51,7 +51,7 @@ class ScriptedSeed:
 
     @property
     def greeting(self) -> Greeting:
-        return Greeting(OUR_RESERVED, self.torrent.metainfo.info_hash.v1, self.peer_id)
+        return Greeting(reserved_bits(), self.torrent.metainfo.info_hash.v1, self.peer_id)
 
     def accept(self, sock: SimSocket) -> None:
         self.times_connected += 1
@@ -205,7 +205,7 @@ class DeafLeech:
 
     @property
     def greeting(self) -> Greeting:
-        return Greeting(OUR_RESERVED, self.torrent.metainfo.info_hash.v1, self.peer_id)
+        return Greeting(reserved_bits(), self.torrent.metainfo.info_hash.v1, self.peer_id)
 
     def begin(self, sock: SimSocket) -> None:
         self.sock = sock

@@ -14,6 +14,7 @@ from math import exp
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.congestion import RequestWindow
+from blobtorrent.core.swarm.fast import Fast
 from blobtorrent.core.swarm.given import Given
 from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
@@ -34,7 +35,7 @@ MAX_RUN = 1024                         # more blocks than one receive takes
 _EMPTY_RUN = [EMPTY] * MAX_RUN
 _OFFSETS = range(0, MAX_RUN * BLOCK_SIZE, BLOCK_SIZE)
 GAIN_S = 60.0                          # see GainMeter
-MAX_GHOSTS = 2048                      # remembered requests that were cancelled or given to others
+MAX_GHOSTS = 4096                      # remembered requests that were cancelled or given to others
 
 
 class RateMeter:
@@ -87,10 +88,11 @@ class PeerLink:
     """State of one link. Masks are integers: bit i is piece i."""
 
     __slots__ = (
-        "arriving", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint", "extended",
-        "gained", "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node", "haves_told", "intake",
-        "is_denied", "is_incoming", "is_optimistic", "is_suspect", "last_block_at", "last_heard_at", "last_sent_at",
-        "last_taken_at", "linked_at", "mask", "number", "outstanding", "queued_upload_bytes", "said_pieces", "snubbed",
+        "arriving", "askable", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint",
+        "extended", "fast", "gained", "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node",
+        "haves_told", "intake", "is_denied", "is_incoming", "is_optimistic", "is_suspect", "last_block_at",
+        "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
+        "queued_upload_bytes", "said_pieces", "snubbed",
         "speed", "state", "suggested", "swarm", "unasked", "up", "wanted", "window", "working_on",
     )
 
@@ -104,12 +106,14 @@ class PeerLink:
         self.greeting = greeting
         self.is_incoming = is_incoming
         self.state = LinkState()
+        self.fast = Fast() if greeting.has_fast else None
         self.client = ""
         self.mask = 0                          # pieces the peer has
-        self.suggested = 0                     # of these, those that it would like to send (BEP 6)
         self.speed = MEDIUM                    # compared with others, see speeds
         self.gained = GainMeter(now)           # what came to these since it said first what it has
         self.said_pieces = False               # a bitfield is only right as the first message
+        self.askable = 0                       # of these, those that it would send now, see update_askable
+        self.suggested = 0                     # of these, those that it would like to send (BEP 6)
         self.extended = ExtendedHandshake()    # what the peer said of itself (BEP 10)
         self.handshakes_spent_s = 0.0          # see protocol.wire.extended.handshake_counted
         self.has_named_node = False            # of the DHT
@@ -295,11 +299,24 @@ class PeerLink:
 
     # ---- what the swarm's managers use
 
+    def update_askable(self) -> None:
+        """What it has, or whether it chokes us, or what it sends nevertheless (BEP 6), is different now."""
+        fast = self.fast
+        if self.state.peer_choking:
+            self.askable = self.mask & fast.allowed if fast is not None else 0
+        else:
+            self.askable = self.mask & ~fast.refused if fast is not None and fast.refused else self.mask
+
     def remember_ghosts(self, keys: Sequence[int]) -> None:
         """These were asked for and are not any more: late blocks of them are no offence."""
         self.ghosts.update(dict.fromkeys(keys))
         while len(self.ghosts) > MAX_GHOSTS:
             del self.ghosts[next(iter(self.ghosts))]
+
+    def settle_ghost(self, key: int) -> None:
+        """The peer says that such a block will not come."""
+        if self.ghosts.pop(key, self) is self:
+            self.unasked += 1
 
     def send(self, data: Buffer) -> None:
         """Have a small message sent with this pass's batch."""

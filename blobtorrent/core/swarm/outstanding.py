@@ -68,6 +68,10 @@ class Outstanding:
         is_asked = asked is not None and asked.mask >> ((key & BEGIN_MASK) >> BLOCK_BITS) & 1
         return asked.assembly if asked is not None and is_asked and not key & BLOCK_SIZE - 1 else None
 
+    def has(self, assembly: Assembly) -> bool:
+        """Whether any block of this piece is asked for."""
+        return assembly.index in self._pieces
+
     def items(self) -> Iterator[tuple[int, Assembly]]:
         """Every block's key and its piece; nothing may be added or taken meanwhile."""
         for asked in self._pieces.values():

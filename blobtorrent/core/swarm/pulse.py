@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blobtorrent.core.swarm.fasttalk import REFUSED_S
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.phases import Event, State
 from blobtorrent.core.swarm.shedding import least_useful
@@ -110,11 +111,15 @@ class Pulse:
         is_awaited = link.outstanding or link.arriving is not None
         if is_awaited and not came and now - link.last_block_at > link.window.patience_s(
                 self._swarm.settings.snub_timeout_s):
-            link.snubbed = True
-            link.window.on_snub()
             link.last_block_at = now
-            self._swarm.requests.take_back(link)
+            if not link.state.peer_choking:
+                link.snubbed = True
+                link.window.on_snub()
+            self._swarm.requests.take_back(link)           # of who chokes us: it rejects nothing, as it should (BEP 6)
             self._swarm.requests.offer_arriving(link)
+        if link.fast is not None and link.fast.refused and now - link.fast.refused_at > REFUSED_S:
+            link.fast.refused = 0
+            link.update_askable()
         if now - link.last_sent_at > KEEP_ALIVE_S:
             link.send(encode.KEEP_ALIVE)
         if now - link.last_heard_at > IDLE_LINK_S:

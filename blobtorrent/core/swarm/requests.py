@@ -126,7 +126,7 @@ class RequestManager:
         if assembly is None or not assembly.has_unrequested:
             link.current = assembly = self._orphan(link)
         if assembly is None:
-            fresh = link.mask & self._pieces.missing_mask if self.begins_pieces else 0
+            fresh = link.askable & self._pieces.missing_mask if self.begins_pieces else 0
             if fresh and self._blocks_per_piece <= SMALL_PIECE_BLOCKS and (
                     self._blocks_per_piece <= limit or link not in self.valves):
                 return self._ask_small_pieces(link, limit, now)
@@ -211,13 +211,13 @@ class RequestManager:
     def _orphan(self, link: PeerLink) -> Assembly | None:
         """An open piece that nobody works on any more. A suspect's own blocks must not mix with those of others."""
         for assembly in self._orphans:
-            if link.mask >> assembly.index & 1 and not (link.is_suspect and not assembly.is_untouched):
+            if link.askable >> assembly.index & 1 and not (link.is_suspect and not assembly.is_untouched):
                 return assembly
         return None
 
     def _partial(self, link: PeerLink) -> Assembly | None:
         """Any open piece that the link can help with. A suspect does so only when nothing is left to take alone."""
-        helpful = link.mask & self._pieces.partial_mask
+        helpful = link.askable & self._pieces.partial_mask
         while helpful:
             bit = helpful & -helpful
             assembly = self._pieces.open[bit.bit_length() - 1]
@@ -257,9 +257,9 @@ class RequestManager:
     def take_back(self, link: PeerLink) -> None:
         """Free everything that a link was asked for: it choked us, let it rot, or is gone."""
         outstanding = link.outstanding.clear()
+        link.window.on_withdrawn()
         self._memory.unreserve(len(outstanding))
         self._refund(link, len(outstanding))
-        link.window.on_withdrawn()
         link.remember_ghosts([key for key, _ in outstanding])
         returned: dict[Assembly, list[int]] = {}
         for key, assembly in outstanding:
@@ -267,15 +267,57 @@ class RequestManager:
                 returned.setdefault(assembly, []).append((key & 0xFFFFFFFF) >> 14)
         for assembly, blocks in returned.items():
             self.give_back(assembly, blocks)
-        for assembly in link.working_on:
-            assembly.links -= 1
-            if assembly.owner is link:
-                assembly.owner = None
-            if not assembly.links and assembly.has_unrequested:
-                self._orphans[assembly] = None
-        link.working_on.clear()
+        for assembly in list(link.working_on):
+            self._leave(link, assembly)
         link.current = None
         self.hungry.pop(link, None)
+
+    def _leave(self, link: PeerLink, assembly: Assembly) -> None:
+        """A link does not work on a piece any more."""
+        del link.working_on[assembly]
+        assembly.links -= 1
+        if assembly.owner is link:
+            assembly.owner = None
+        if not assembly.links and assembly.has_unrequested:
+            self._orphans[assembly] = None
+
+    def on_choked(self, link: PeerLink) -> None:
+        """A peer chokes us. With the fast extension it says itself what it does not send (BEP 6)."""
+        if link.fast is None:
+            self.take_back(link)
+        else:
+            self.revise(link)
+
+    def on_rejected(self, link: PeerLink, keys: list[int], lengths: list[int]) -> int:
+        """Blocks will not come (BEP 6); returns a mask of their pieces, without those that had been taken back."""
+        returned: dict[Assembly, list[int]] = {}
+        count = 0
+        for key, length in zip(keys, lengths):
+            assembly = link.outstanding.get(key)
+            block = (key & 0xFFFFFFFF) >> 14
+            if assembly is None or assembly.block_size(block) != length:
+                link.settle_ghost(key)
+                continue
+            link.outstanding.take(key)
+            count += 1
+            blocks = returned.setdefault(assembly, [])
+            if not self.endgame.leave(link, key):
+                blocks.append(block)
+        if count:
+            link.window.on_withdrawn()
+            self._memory.unreserve(count)
+            self._refund(link, count)
+        for assembly, blocks in returned.items():
+            self.give_back(assembly, blocks)
+        return sum(1 << assembly.index for assembly in returned)
+
+    def revise(self, link: PeerLink) -> None:
+        """Leave pieces that the link would send nothing more of to others."""
+        if link.current is not None and not link.askable >> link.current.index & 1:
+            link.current = None
+        for assembly in list(link.working_on):
+            if not (link.askable >> assembly.index & 1 or link.outstanding.has(assembly)):
+                self._leave(link, assembly)
 
     def abandon_arriving(self, link: PeerLink) -> None:
         """The link is gone in the middle of a block."""
@@ -315,9 +357,9 @@ class RequestManager:
         if assembly is not None:
             block = (key & 0xFFFFFFFF) >> 14
             link.send(cancel(assembly.index, block << 14, assembly.block_size(block)))
+            link.window.on_withdrawn()
             link.remember_ghosts((key,))
             self._memory.unreserve(1)
-            link.window.on_withdrawn()
             self._refund(link, 1)
 
     def _refund(self, link: PeerLink, blocks: int) -> None:

@@ -399,7 +399,7 @@ class Swarm:
         """Whether the peer would answer, and we could do with it."""
         state = link.state
         is_leeching = self.machine.state in (State.NORMAL, State.ENDGAME)
-        return is_leeching and state.am_interested and not state.peer_choking
+        return is_leeching and link.state.am_interested and bool(link.askable)
 
     def refill(self) -> None:
         """Something came free: links that waited may ask again, and be served."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from blobtorrent.core.swarm.fasttalk import FastTalk
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import AddressSeen, NodeNamed
 from blobtorrent.core.swarm.uploads import OUR_QUEUE
@@ -32,6 +33,7 @@ class Talk:
 
     def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm
+        self._fast = FastTalk(swarm, self._peer_has)
         self._handlers: dict[type, Callable[[PeerLink, Any], None]] = {
             RequestRun: self._on_requests,
             HaveRun: self._on_haves,
@@ -54,7 +56,9 @@ class Talk:
     def greet(self, link: PeerLink) -> None:
         """Right behind the handshake: what we have and what we can."""
         have = self._swarm.pieces.have
-        if len(have):
+        if link.fast is not None:
+            self._fast.tell_pieces(link)
+        elif len(have):
             link.send(wire.BitfieldMessage(have.to_wire()).encode())
         self._introduce(link)
 
@@ -110,12 +114,15 @@ class Talk:
         if link.state.am_choking:
             link.state.unchoke()
             link.send(encode.UNCHOKE)
+            if link.fast is not None:
+                link.fast.rejected = 0
+            self._fast.suggest(link)
 
     def choke(self, link: PeerLink) -> None:
         if not link.state.am_choking:
             link.state.choke()
-            self._swarm.uploads.on_choked(link)
             link.send(encode.CHOKE)
+            self._swarm.uploads.on_choked(link)
 
     def update_interest(self, link: PeerLink) -> None:
         """Say whether the peer has something that we lack, whenever that changed."""
@@ -137,8 +144,8 @@ class Talk:
             handler = self._handlers.get(type(message))
             if handler is not None:
                 handler(link, message)
-            elif isinstance(message, (wire.HaveAll, wire.HaveNone, wire.Reject, wire.AllowedFast, wire.Suggest)):
-                raise PeerError("wire.not-negotiated", f"{type(message).__name__} without the fast extension")
+            else:
+                self._fast.hear(link, message)
             if link.closing is not None:
                 return
         self._swarm.wake()
@@ -147,12 +154,17 @@ class Talk:
         link.state.on_message()
         if link.state.on_choke():
             link.window.on_choke()
-            self._swarm.requests.take_back(link)       # void without the fast extension
+            link.update_askable()
+            link.last_block_at = self._swarm.now
+            self._swarm.requests.on_choked(link)
             self._swarm.refill()
 
     def _on_unchoke(self, link: PeerLink, _message: wire.Unchoke) -> None:
         link.state.on_message()
         if link.state.on_unchoke():
+            if link.fast is not None:
+                link.fast.refused = 0
+            link.update_askable()
             link.last_block_at = self._swarm.now
             self._swarm.fill(link)
 
@@ -188,8 +200,10 @@ class Talk:
         swarm = self._swarm
         if link.said_pieces and news:
             link.gained.add(news.bit_count() * swarm.geometry.piece_length, swarm.now)
-        link.said_pieces = True
+        is_first, link.said_pieces = not link.said_pieces, True
         if not news:
+            if is_first:
+                self._fast.allow(link)
             return
         if link.mask | news == swarm.all_mask:
             swarm.availability.remove(link.mask)
@@ -197,9 +211,12 @@ class Talk:
         else:
             swarm.availability.add(news)
         link.mask |= news
+        link.update_askable()
         if link.is_seed and swarm.is_seeding:
             swarm.lose(link, NetworkError("net.both-seeds", "both have everything"))
             return
+        if is_first:
+            self._fast.allow(link)
         self.update_interest(link)
         if news & swarm.pieces.wanted_now:
             swarm.fill(link)

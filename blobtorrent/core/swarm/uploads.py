@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Protocol
 
 from blobtorrent.core.swarm.link import PeerLink
@@ -16,6 +17,7 @@ from blobtorrent.core.swarm.pieces import PieceManager
 from blobtorrent.model.errors import PeerError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.network.outbox import Buffer
+from blobtorrent.protocol.wire.encode import rejects
 from blobtorrent.protocol.wire.shape import FULL_LENGTH, HEADER, PIECE_ID
 from blobtorrent.storage.cache import SpanCache
 from blobtorrent.storage.jobs import Span
@@ -73,12 +75,12 @@ class UploadManager:
         self._queue_bytes = max(MIN_QUEUE_BYTES, min(MAX_QUEUE_BYTES, share))
 
     def on_requests(self, link: PeerLink, keys: list[int], lengths: list[int]) -> None:
-        """Queue what a peer asks for. Requests of a choked peer are void (BEP 3).
+        """Queue what a peer asks for. Requests of a choked peer are void (BEP 3), or refused but for a few (BEP 6).
 
         Raises PeerError for blocks outside the torrent, pieces that we do not have, or far too many requests.
         """
         if link.state.am_choking:
-            return
+            keys, lengths = self._granted(link, keys, lengths)
         have, geometry, wanted = self._pieces.have, self._pieces.geometry, link.wanted
         done, total = 0, len(keys)
         while done < total:
@@ -86,30 +88,36 @@ class UploadManager:
             index, begin = key >> 32, key & 0xFFFFFFFF
             if length != BLOCK_SIZE or begin % BLOCK_SIZE:
                 run = 1
-                wanted.append((key, -length))
+                asked = key, -length
                 end = begin + length
             else:
                 limit = min(total - done, SPAN_BLOCKS - (begin >> BLOCK_BITS) % SPAN_BLOCKS)
                 run = _run_length(keys[done:done + limit], lengths[done:done + limit])
+                asked = key, run
                 end = begin + (run << BLOCK_BITS)
-                _append_run(wanted, key, run)
-            if index not in have:
+            if index >= have.size or index not in have and link.fast is None:
                 raise PeerError("wire.bad-request", f"request for piece {index}, which we do not have")
             if end > geometry.piece_size(index):
                 raise PeerError("wire.bad-request", f"request beyond the end of piece {index}")
+            if index not in have and link.fast is not None:
+                self._refuse(link, [asked])
+                link.fast.note_rejected(run)
+            else:
+                _append_run(wanted, *asked)
             done += run
         if len(wanted) > MAX_WAITING:
             raise PeerError("wire.too-many-requests", f"{len(wanted)} requests wait")
         self.serve(link)
 
     def on_cancel(self, link: PeerLink, key: int, length: int) -> None:
-        """Forget a request that still waits; what is on its way stays there."""
+        """Forget a request that still waits; what is on its way stays there. With BEP 6 either is an answer."""
         kept = []
         for first, blocks in link.wanted:
             place = key - first >> BLOCK_BITS
             if (first, blocks) == (key, -length):
-                continue
-            if length == BLOCK_SIZE and 0 <= place < blocks and not key - first & BLOCK_SIZE - 1:
+                self._refuse(link, [(key, -length)])
+            elif length == BLOCK_SIZE and 0 <= place < blocks and not key - first & BLOCK_SIZE - 1:
+                self._refuse(link, [(key, 1)])
                 kept += [(start, count) for start, count in (
                     (first, place), (key + BLOCK_SIZE, blocks - place - 1)) if count]
             else:
@@ -118,9 +126,31 @@ class UploadManager:
         link.wanted.extend(kept)
 
     def on_choked(self, link: PeerLink) -> None:
-        """We choke the peer: what it asked for is void."""
+        """We choke the peer: what it asked for is void, and with BEP 6 refused, but for the pieces that it may have."""
+        waiting = list(link.wanted)
         link.wanted.clear()
-        self.hungry.pop(link, None)
+        if link.fast is not None:
+            link.wanted.extend(run for run in waiting if run[0] >> 32 in link.fast.granted)
+            self._refuse(link, [run for run in waiting if run[0] >> 32 not in link.fast.granted])
+        if not link.wanted:
+            self.hungry.pop(link, None)
+
+    def _granted(self, link: PeerLink, keys: list[int], lengths: list[int]) -> tuple[list[int], list[int]]:
+        """What a choked peer gets of what it asks for; the rest is refused."""
+        fast = link.fast
+        if fast is None:
+            return [], []
+        granted = [fast.spend(key >> 32) for key in keys]
+        refused = [(key, -length) for key, length, is_granted in zip(keys, lengths, granted) if not is_granted]
+        self._refuse(link, refused)
+        fast.note_rejected(len(refused))
+        return list(compress(keys, granted)), list(compress(lengths, granted))
+
+    def _refuse(self, link: PeerLink, runs: list[Run]) -> None:
+        """Say that these requests are not answered, to who has agreed to hear it (BEP 6)."""
+        if link.fast is not None and runs:
+            link.send(rejects([(key + (place << BLOCK_BITS), BLOCK_SIZE if count > 0 else -count)
+                               for key, count in runs for place in range(max(1, count))]))
 
     def serve(self, link: PeerLink) -> None:
         """Move waiting requests to the socket as long as the link's queue has room."""
@@ -177,8 +207,9 @@ class UploadManager:
             self._cache.put(span.token, span)
             for link, runs in self._loading.pop(span.token).items():
                 for run in runs:
-                    if link.state.am_choking:
+                    if link.state.am_choking and not (link.fast and run[0] >> 32 in link.fast.granted):
                         link.queued_upload_bytes -= _run_bytes(run)
+                        self._refuse(link, [run])
                     else:
                         self._send(link, span.token, span, run)
         unanswered: list[PeerLink] = []
@@ -213,6 +244,15 @@ class UploadManager:
         self.hungry.pop(link, None)
         for waiting in self._loading.values():
             waiting.pop(link, None)
+
+    def cached_pieces(self, peer: int, limit: int) -> list[int]:
+        """Up to `limit` pieces of which something was read lately, and that a peer with the pieces `peer` lacks."""
+        found: dict[int, None] = {}
+        for key, second in self._cache.latest(4 * limit):
+            index = key if second >= 0 else key >> 32
+            if not peer >> index & 1 and len(found) < limit:
+                found[index] = None
+        return list(found)
 
     def drop_cached(self, count: int) -> bool:
         """Give up to `count` slots of spans that nobody is being sent back to the arena; False when there are none."""
@@ -321,7 +361,7 @@ def _run_length(keys: list[int], lengths: list[int]) -> int:
 
 def _append_run(wanted: deque[Run], key: int, blocks: int) -> None:
     """Add a run, or make the last one longer when this continues it within one span."""
-    if wanted:
+    if wanted and blocks > 0:
         first, before = wanted[-1]
         if before > 0 and first + (before << BLOCK_BITS) == key and key & SPAN_BYTES - 1:
             wanted[-1] = (first, before + blocks)

@@ -32,13 +32,22 @@ class RequestRun(NamedTuple):
     lengths: list[int]                 # bytes, 1..MAX_BLOCK
 
 
+class RejectRun(NamedTuple):
+    """Rejects that came one behind the other; also a single one. Only their lengths were checked."""
+
+    keys: list[int]                    # index << 32 | begin
+    lengths: list[int]                 # bytes, 1..MAX_BLOCK
+
+
 class HaveRun(NamedTuple):
     """HAVE messages that came one behind the other; also a single one. The indices were not checked."""
 
     indices: list[int]
 
 
-Decoded = wire.Message | RequestRun | HaveRun
+_RUNS: dict[int, type[RequestRun] | type[RejectRun]] = {wire.Request.ID: RequestRun, wire.Reject.ID: RejectRun}
+
+Decoded = wire.Message | RequestRun | RejectRun | HaveRun
 
 
 class Decoder:
@@ -87,10 +96,10 @@ def _decode(view: memoryview) -> tuple[list[Decoded], int, int]:
             return decoded, at, wire.LENGTH_BYTES + length
         if length == 0:
             decoded.append(wire.KeepAlive())
-        elif length == _REQUEST_LENGTH and view[body] == wire.Request.ID:
-            requests = _request_run(view[at:])
-            decoded.append(requests)
-            at += _REQUEST.size * len(requests.keys)
+        elif length == _REQUEST_LENGTH and view[body] in _RUNS:
+            keys, lengths = _block_run(view[at:], view[body])
+            decoded.append(_RUNS[view[body]](keys, lengths))
+            at += _REQUEST.size * len(keys)
             continue
         elif length == _HAVE_LENGTH and view[body] == wire.Have.ID:
             haves = _have_run(view[at:])
@@ -104,17 +113,18 @@ def _decode(view: memoryview) -> tuple[list[Decoded], int, int]:
     return decoded, at, wire.LENGTH_BYTES
 
 
-def _request_run(view: memoryview) -> RequestRun:
+def _block_run(view: memoryview, kind: int) -> tuple[list[int], list[int]]:
+    """The keys and lengths of the messages of this kind at the start."""
     keys: list[int] = []
     lengths: list[int] = []
-    for size, kind, key, length in _REQUEST.iter_unpack(view[:len(view) - len(view) % _REQUEST.size]):
-        if size != _REQUEST_LENGTH or kind != wire.Request.ID:
+    for size, its_kind, key, length in _REQUEST.iter_unpack(view[:len(view) - len(view) % _REQUEST.size]):
+        if size != _REQUEST_LENGTH or its_kind != kind:
             break
         keys.append(key)
         lengths.append(length)
     wire.check_block_length(min(lengths))
     wire.check_block_length(max(lengths))
-    return RequestRun(keys, lengths)
+    return keys, lengths
 
 
 def _have_run(view: memoryview) -> HaveRun:

@@ -13,9 +13,12 @@ CHOKE = wire.Choke().encode()
 UNCHOKE = wire.Unchoke().encode()
 INTERESTED = wire.Interested().encode()
 NOT_INTERESTED = wire.NotInterested().encode()
+HAVE_ALL = wire.HaveAll().encode()
+HAVE_NONE = wire.HaveNone().encode()
 
 _HAVE = Struct(">IBI")
 _BLOCK = Struct(">IBIII")              # request, cancel
+_REJECT = Struct(">IBQI")              # index and begin as one number
 _BLOCK_HEAD = Struct(">IBI")           # the same without begin and length
 _BLOCK_TAIL = Struct(">II")
 _INDEX = Struct(">I")
@@ -32,6 +35,11 @@ def haves(indices: Iterable[int]) -> bytes:
 def cancel(index: int, begin: int, length: int) -> bytes:
     """Takes one request back."""
     return _BLOCK.pack(_BLOCK_LENGTH, wire.Cancel.ID, index, begin, length)
+
+
+def rejects(blocks: Iterable[tuple[int, int]]) -> bytes:
+    """One buffer that refuses requests (BEP 6), each given as `index << 32 | begin` and its length."""
+    return b"".join([_REJECT.pack(_BLOCK_LENGTH, wire.Reject.ID, key, length) for key, length in blocks])
 
 
 class RunEncoder:

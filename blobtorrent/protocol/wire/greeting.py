@@ -31,8 +31,8 @@ def reserved_bits(*, has_fast: bool = False, has_dht: bool = False, has_v2: bool
     return bytes(field)
 
 
-OUR_RESERVED = reserved_bits()
-OUR_RESERVED_WITH_DHT = reserved_bits(has_dht=True)
+OUR_RESERVED = reserved_bits(has_fast=True)
+OUR_RESERVED_WITH_DHT = reserved_bits(has_fast=True, has_dht=True)
 
 
 class Greeting(NamedTuple):
