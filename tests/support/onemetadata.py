@@ -18,7 +18,7 @@ from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import Decoder
 from blobtorrent.protocol.wire.extended import UT_METADATA, ExtendedHandshake
-from blobtorrent.protocol.wire.greeting import OUR_RESERVED, Greeting
+from blobtorrent.protocol.wire.greeting import Greeting, reserved_bits
 from blobtorrent.protocol.wire.metadata import DATA, REQUEST, MetadataMessage, metadata_piece
 from blobtorrent.protocol.wire.shape import Intake, Scatter
 from blobtorrent.runtime.mailbox import Mailbox
@@ -71,13 +71,13 @@ class OneMetadata:
         self.swarm.start()
 
     def arrive(self, host: str, *, is_incoming: bool = True, peer_id: PeerId | None = None,
-               port: int = 0) -> MetadataLink | PeerError:
+               port: int = 0, reserved: bytes = reserved_bits()) -> MetadataLink | PeerError:
         """A greeted peer is there; the link, or why it may not join."""
         self._numbers += 1
         endpoint = Endpoint(host, port or 10_000 + self._numbers)
         if not is_incoming:
             self.swarm.on_peers(PeersFound(self.info_hash, (endpoint,), PeerSource.TRACKER))
-        greeting = Greeting(OUR_RESERVED, self.info_hash.v1, peer_id or PeerId(b"-XX0001-" + self._rng.randbytes(12)))
+        greeting = Greeting(reserved, self.info_hash.v1, peer_id or PeerId(b"-XX0001-" + self._rng.randbytes(12)))
         refusal = self.swarm.refusal(endpoint, greeting.peer_id, is_incoming=is_incoming)
         if refusal is not None:
             return refusal

@@ -50,7 +50,7 @@ class RequestWindow:
         self._watched_since = 0.0
         self._received_before = 0      # blocks, when it was asked for, ...
         self._expected = 0             # ... and those to come then
-        self._base_recent_s = self._base_before_s = _UNKNOWN       # of this half of BASE_MEMORY_S, and of the one before
+        self._base_recent_s = self._base_before_s = _UNKNOWN       # of this half of BASE_MEMORY_S, of the one before
         self._base_turns_at = 0.0
         self._shrunk_at = -_UNKNOWN
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from blobtorrent.model.errors import PeerError
+from blobtorrent.protocol.wire import messages as wire
+from blobtorrent.protocol.wire.decode import RejectRun
 
 MAX_REJECTED = 4000                    # requests that a peer may have refused in a row; more is an attack
 FAST_COPIES = 3                        # times that a choked peer is sent the blocks of a piece
 FEW_PIECES = 10                        # a peer that has so many is allowed no others while choked
+
+
+_KINDS = (wire.HaveAll, wire.HaveNone, wire.Suggest, wire.AllowedFast, RejectRun)
+
+
+def check_negotiated(message: Any, *, has_fast: bool) -> None:
+    """Raise PeerError ("wire.not-negotiated") for a message of the extension from who did not offer it."""
+    if not has_fast and isinstance(message, _KINDS):
+        raise PeerError("wire.not-negotiated", f"{type(message).__name__} without the fast extension")
 
 
 class Fast:

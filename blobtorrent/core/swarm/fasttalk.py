@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from blobtorrent.core.swarm.fast import FEW_PIECES
+from blobtorrent.core.swarm.fast import FEW_PIECES, check_negotiated
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import encode
@@ -43,8 +43,7 @@ class FastTalk:
         handler = self._handlers.get(type(message))
         if handler is None:
             return
-        if link.fast is None:
-            raise PeerError("wire.not-negotiated", f"{type(message).__name__} without the fast extension")
+        check_negotiated(message, has_fast=link.fast is not None)
         link.state.on_message()
         handler(link, message)
 

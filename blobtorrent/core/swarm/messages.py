@@ -60,7 +60,7 @@ class SwarmSettings(NamedTuple):
     upload_slots: int = 8              # peers unchoked at once
     granted_slots: int | None = None   # of these, what all torrents together leave it; None: all
     choke_interval_s: float = 10.0
-    snub_timeout_s: float = 20.0       # no block for so long while some were asked for: give them to others
+    snub_timeout_s: float = 10.0       # no block for so long while some were asked for: give them to others
     picker: Weights = BALANCED         # how pieces are chosen
     is_sequential: bool = False        # in their order
     exchanges_peers: bool = True       # tells peers of others, and learns from them; never of a private torrent

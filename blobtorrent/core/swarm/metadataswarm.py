@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from typing import Any, Protocol
 
 from blobtorrent.core.swarm.company import dial_failed, dial_refused, refusal_by
+from blobtorrent.core.swarm.fast import check_negotiated
 from blobtorrent.core.swarm.link import RateMeter
 from blobtorrent.core.swarm.messages import KnownAddress, PeersFound
 from blobtorrent.core.swarm.metadata import MetadataManager
@@ -149,6 +150,8 @@ class MetadataSwarm:
         if not link.is_incoming:
             self.peers.dialled(link.endpoint)
             self.peers.linked(link.endpoint)
+        if link.greeting.has_fast:
+            link.send(encode.HAVE_NONE)                    # or another word of what is had: it must be the first (BEP 6)
         if link.greeting.has_extensions:
             link.send(ExtendedHandshake(
                 ids={UT_METADATA: OUR_IDS[UT_METADATA]},
@@ -240,6 +243,7 @@ class MetadataSwarm:
             if isinstance(message, wire.Extended):
                 self._on_extended(link, message)
             else:
+                check_negotiated(message, has_fast=link.greeting.has_fast)
                 link.said.hear(message)
             if link not in self.links:
                 return

@@ -16,8 +16,8 @@ def allowed_fast_set(host: str, info_hash: bytes, num_pieces: int, size: int = S
 
     `info_hash` are the 20 bytes of the greeting.
 
-    Addresses of one /24 get the same, so that nobody gathers pieces with many of them. None for IPv6, which the BEP does
-    not define.
+    Addresses of one /24 get the same, so that nobody gathers pieces with many of them. None for IPv6, of which the BEP
+    says nothing.
     """
     address = ip_address(host)
     if not isinstance(address, IPv4Address):

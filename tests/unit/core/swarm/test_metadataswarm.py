@@ -15,6 +15,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError, PeerError
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, OUR_IDS, UT_METADATA, UT_PEX, ExtendedHandshake
+from blobtorrent.protocol.wire.greeting import OUR_RESERVED
 from blobtorrent.protocol.wire.metadata import DATA, REJECT, REQUEST, MetadataMessage
 from tests.support.onemetadata import OUR_ID, THEIR_ID, OneMetadata
 
@@ -335,3 +336,20 @@ def test_whatever_peers_say_only_their_own_links_end(seed):
         if honest not in one.swarm.links:
             honest = one.join("77.7.7.7", is_incoming=False, size=len(INFO))
     assert one.swarm.is_done
+
+
+# ---- the fast extension
+
+def test_a_peer_with_the_fast_extension_hears_first_that_we_have_nothing(one):
+    link = one.join("20.0.0.1", reserved=OUR_RESERVED)
+    assert one.said()[link][0] == wire.HaveNone()
+    one.tell(link, wire.HaveAll(), wire.AllowedFast(3), wire.Unchoke())
+    assert link.messages(10) == [wire.HaveAll(), wire.AllowedFast(3), wire.Unchoke()]
+
+
+@pytest.mark.parametrize("message", [wire.HaveAll(), wire.HaveNone(), wire.AllowedFast(1), wire.Suggest(1)])
+def test_a_peer_that_did_not_agree_to_it_may_not_use_it(one, message):
+    link = one.join("20.0.0.1")
+    with pytest.raises(PeerError) as caught:
+        one.tell(link, message)
+    assert caught.value.code == "wire.not-negotiated"

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from blobtorrent.core.swarm.said import MAX_BITS_BYTES, Said
+from blobtorrent.core.swarm.said import MAX_ALLOWED, MAX_BITS_BYTES, Said
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
@@ -79,3 +79,13 @@ def test_what_is_kept_is_bounded_however_much_is_said():
     finally:
         tracemalloc.stop()
     assert held < 10_000
+
+
+def test_one_word_for_all_or_nothing_is_said_again():
+    assert said_of(wire.HaveAll(), HaveRun([1])).messages(20)[0] == wire.HaveAll()
+    assert said_of(wire.HaveNone()).messages(20) == [wire.HaveNone()]
+
+
+def test_pieces_that_are_allowed_while_choked_are_said_again_but_not_any_number():
+    said = said_of(*[wire.AllowedFast(index) for index in range(10 * MAX_ALLOWED)], wire.Suggest(3))
+    assert said.messages(20) == [wire.AllowedFast(index) for index in range(MAX_ALLOWED)]
