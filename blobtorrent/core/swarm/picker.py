@@ -8,8 +8,7 @@ the same is drawn at once: their noise is one more Gumbel's, log(n) higher. So a
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from math import exp, inf, log
-from operator import itemgetter
+from math import exp, inf
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from blobtorrent.core.swarm.availability import Availability
@@ -19,7 +18,7 @@ from blobtorrent.core.swarm.masks import without
 from blobtorrent.core.swarm.reading import Reading
 from blobtorrent.core.swarm.speeds import FAST, SLOW, classify, delivers_in_s, is_among_slowest
 from blobtorrent.core.swarm.surroundings import Surroundings
-from blobtorrent.core.swarm.tiers import Cell, Near, Tier, make_tiers, rarity_term
+from blobtorrent.core.swarm.tiers import NEVER, NOISE, Near, Tier, Tiers, gumbel, rarity_term
 from blobtorrent.core.swarm.weights import BALANCED, Weights, hotter
 from blobtorrent.model.bitfield import Bitfield
 
@@ -29,19 +28,16 @@ if TYPE_CHECKING:
     from blobtorrent.model.metainfo import FileEntry
 
 REFRESH_S = 1.0
-REFRESH_PICKS = 16                     # what is under way has changed by then
+REFRESH_PICKS = 32                     # what is under way has changed by then
 PIECES_PER_PICK = 256                  # a torrent of more is looked at after one more pick for each so many
 RANDOM_PIECES = 4                      # the first ones: whatever comes soonest is the best to have for others
-COUNTED = 1 << 13                      # pieces of a torrent up to which a peer's own are counted in each cell
 SOON = 4                               # times its reach is as far as the sequence counts
 MOST_NEXT = 16                         # pieces that are looked at one by one
-_NEVER_ZERO = 1e-300                   # in place of what a random number may be once in 2**53 times
 _NOTHING = range(0)
-_score = itemgetter(0)
 
 
 class Rng(Protocol):
-    """The part of random.Random that is used here."""
+    """The part of random.Random that is used here, and by other deciders."""
 
     def random(self) -> float: ...
 
@@ -79,12 +75,10 @@ class Picker:
         self._surroundings = Surroundings(pieces.geometry, files)
         self._links = links
         self._collisions = Collisions(availability)
-        self._counts_all = pieces.geometry.num_pieces <= COUNTED
-        self._picks_each = max(REFRESH_PICKS, pieces.geometry.num_pieces // PIECES_PER_PICK)
         self._levels: list[tuple[int, int]] = []           # priorities and their pieces, those wanted most first
-        self._tiers: list[Tier] = []
         self._near = Near()            # to what was under way then
         self._temperature = weights.temperature            # of then
+        self._tiers = Tiers((), availability, self._near, weights, weights.temperature, 0)
         self._stale_at = -inf
         self._picks_left = 0           # until they are made anew in any case
 
@@ -119,6 +113,10 @@ class Picker:
         self._levels = sorted(levels.items(), reverse=True) if named else []
         self._stale_at = -inf
 
+    @property
+    def has_priorities(self) -> bool:
+        return bool(self._levels)
+
     def foremost(self, missing: int) -> int:
         """Of these pieces, those of the highest priority."""
         return next((level & missing for _, level in self._levels if level & missing), missing)
@@ -143,11 +141,12 @@ class Picker:
             return _NOTHING
         if link.snubbed or link.is_suspect:                # nothing that is rare, or that somebody waits for
             return self._random_run(self._availability.commonest(candidates), limit)
-        due = self.reading.due(candidates)
-        if due is not None and self._is_fit(link, *due, now):
-            run = run_at(candidates, due[0], limit)
+        if self.reading.is_going_on:
+            run = self._pick_for_reader(link, candidates, limit, now)
+        elif self.is_beginning or self._weights.temperature == inf:
+            run = self._random_run(self.foremost(candidates), limit)
         else:
-            run = self._choose(link, candidates, limit, now)
+            run = self._random_run(self._choose(link, candidates, now), limit)
         if run:
             self._collisions.begun(run.start)
         return run
@@ -169,95 +168,105 @@ class Picker:
             is_guarded=peers <= weights.guard and not self._is_urgent(urgency),
         )
 
-    def _choose(self, link: "PeerLink", candidates: int, limit: int, now: float) -> range:
-        urgency = self.reading.urgency()
-        if not urgency and self.is_beginning:
-            return self._random_run(self.foremost(candidates), limit)
-        next_ones = 0                  # pieces that are wanted soon, and so looked at one by one
-        cursor = self.reading.next_of(self._pieces.missing_mask) if urgency else None
-        if cursor is not None:
-            next_ones = candidates >> cursor & (1 << SOON * self._weights.reach) - 1
-            if next_ones and link.speed == SLOW and any(other.speed == FAST and other.is_idle for other in self._links):
-                candidates ^= next_ones << cursor
-                if not candidates:
-                    return _NOTHING
-                next_ones = 0
-        tiers, here = self._tiers_with(candidates, now)
-        if tiers[0].peers <= self._weights.guard and not self._is_urgent(urgency):
-            tiers, candidates = tiers[:1], here
-        best, first = -inf, 0
-        if cursor is not None and next_ones:
-            next_ones &= candidates >> cursor
-            best, first, looked_at = self._best_of(link, next_ones, cursor, urgency)
-            others = candidates ^ looked_at << cursor
-        else:
-            others = candidates
-        score, cell = self._draw(link, tiers, others)
-        return self._random_run(cell, limit) if score > best else run_at(candidates, first, limit)
+    def _choose(self, link: "PeerLink", candidates: int, now: float) -> int:
+        """Equal pieces, of which any may be taken."""
+        tiers, tier, here = self._tiers_with(candidates, now)
+        is_guarded = tier.peers <= self._weights.guard
+        if is_guarded and tier.end - tier.first == 1 and not link.suggested:
+            return here
+        return tiers.draw(tier, candidates, link.suggested, self._rng, is_guarded=is_guarded)[1]
 
-    def _best_of(self, link: "PeerLink", next_ones: int, cursor: int, urgency: float) -> tuple[float, int, int]:
-        """The best of the pieces that come next for a reader, and which were looked at. Bit 0 is piece `cursor`."""
+    # ---- for readers
+
+    def _pick_for_reader(self, link: "PeerLink", candidates: int, limit: int, now: float) -> range:
+        """What comes next for a reader is looked at piece by piece, the rest as ever."""
+        weights, due, urgency = self._weights, self.reading.due(candidates), self.reading.urgency()
+        if due is not None and self._is_fit(link, *due, now):
+            return run_at(candidates, due[0], limit)
+        cursor = self.reading.next_of(self._pieces.missing_mask) if urgency else None
+        if cursor is None:
+            return self._random_run(self._choose(link, candidates, now), limit)
+        soon = candidates >> cursor & (1 << SOON * weights.reach) - 1
+        if soon and link.speed == SLOW and any(other.speed == FAST and other.is_idle for other in self._links):
+            candidates ^= soon << cursor
+            if not candidates:
+                return _NOTHING
+            soon = 0
+        tiers, tier, here = self._tiers_with(candidates, now)
+        is_guarded = tier.peers <= weights.guard and not self._is_urgent(urgency)
+        if is_guarded:
+            candidates, soon = here, soon & here >> cursor
+        best, first, looked_at = self._best_of(link, soon, cursor, urgency)
+        if best < tiers.top + NOISE:
+            others = candidates ^ looked_at << cursor
+            score, chosen = tiers.draw(tier, others, link.suggested, self._rng, is_guarded=is_guarded)
+            if score > best:
+                return self._random_run(chosen, limit)
+        return run_at(candidates, first, limit)
+
+    def _best_of(self, link: "PeerLink", soon: int, cursor: int, urgency: float) -> tuple[float, int, int]:
+        """The best of the pieces that come next, its score, and which were looked at. Bit 0 of both is `cursor`."""
+        best, first, looked_at = -inf, 0, 0
+        if not soon:
+            return best, first, looked_at
         weights, temperature = self._weights, self._temperature
-        reach = next_ones.bit_length()
+        reach = soon.bit_length()
         availability = self._availability.window(cursor, reach)
         files, extents, suggested = (
             mask >> cursor & (1 << reach) - 1 for mask in (self._near.files, self._near.extents, link.suggested))
-        best, first, looked_at = -inf, 0, 0
-        for _ in range(min(MOST_NEXT, next_ones.bit_count())):
-            bit = next_ones & -next_ones
-            place = bit.bit_length() - 1
+        most = (
+            rarity_term(weights, self._tiers.fewest_peers) + weights.open_files + weights.extent + weights.suggested
+            + (weights.priority * self._levels[0][0] if self._levels else 0.0))
+        for _ in range(MOST_NEXT):
+            place = (soon & -soon).bit_length() - 1
+            sequence = _sequence_term(weights, urgency, place)
+            if (most + sequence) / temperature + NEVER < best:
+                break                  # it can hardly win, and those behind it less
             utility = (
-                rarity_term(weights, availability.leeches_with(place)) + _sequence_term(weights, urgency, place)
+                rarity_term(weights, availability.leeches_with(place)) + sequence
                 + weights.open_files * (files >> place & 1) + weights.extent * (extents >> place & 1)
                 + weights.priority * self._priority_of(cursor + place) + weights.suggested * (suggested >> place & 1))
-            score = utility / temperature + self._noise()
+            score = utility / temperature + gumbel(self._rng)
             if score > best:
                 best, first = score, cursor + place
-            looked_at |= bit
-            next_ones ^= bit
+            looked_at |= 1 << place
+            soon ^= 1 << place
+            if not soon:
+                break
         return best, first, looked_at
 
-    def _draw(self, link: "PeerLink", tiers: list[Tier], candidates: int) -> tuple[float, int]:
-        """The best cell for a link, what of it are candidates, and how good it is; the cell is 0 when there is none."""
-        cells = [cell for tier in tiers for cell in tier.cells]
-        if link.suggested & candidates:
-            bonus = self._weights.suggested / self._temperature
-            cells += [_part(cell, cell.mask & link.suggested, bonus) for cell in cells if cell.mask & link.suggested]
-        best, chosen = -inf, 0
-        for bound, cell in sorted(((cell.score + self._noise(), cell) for cell in cells), key=_score, reverse=True):
-            if bound <= best:
-                break                  # as good as it would be if all of the cell were candidates
-            here = cell.mask & candidates
-            if here:
-                score = bound + log(here.bit_count() / cell.num_pieces) if self._counts_all else bound
-                if score > best:
-                    best, chosen = score, here
-        if any(tier.is_rest and tier.mask & chosen for tier in tiers):
-            chosen = self._availability.rarest(chosen, 1)[0]
-        return best, chosen
+    def _is_urgent(self, urgency: float) -> bool:
+        """Whether a reader's needs outweigh what few peers have."""
+        return self._weights.sequence * urgency >= self._weights.rarity
+
+    def _is_fit(self, link: "PeerLink", index: int, deadline: float, now: float) -> bool:
+        """Whether a link is good enough for a piece with a deadline: fast, or in time, and none of the slowest."""
+        if link.speed == SLOW or is_among_slowest(link, self._links):
+            return False
+        return link.speed == FAST or delivers_in_s(link, self._pieces.geometry.piece_size(index)) <= deadline - now
 
     # ---- what all links have in common for a while
 
-    def _tiers_with(self, candidates: int, now: float) -> tuple[list[Tier], int]:
-        """The tiers from the first on that has any candidates, and which it has."""
+    def _tiers_with(self, candidates: int, now: float) -> tuple[Tiers, Tier, int]:
+        """All tiers, the first that has any candidates, and which."""
         self._picks_left -= 1
-        if now >= self._stale_at or self._picks_left <= 0:
+        if now >= self._stale_at or self._picks_left < 0:
             self._renew(now)
-        for place, tier in enumerate(self._tiers):
-            if here := tier.mask & candidates:
-                return self._tiers[place:], here
-        self._renew(now)               # they are missing again: a piece was spoiled
-        place, tier = next((place, tier) for place, tier in enumerate(self._tiers) if tier.mask & candidates)
-        return self._tiers[place:], tier.mask & candidates
+        found = self._tiers.first_with(candidates)
+        if found is None:              # they are missing again: a piece was spoiled
+            self._renew(now)
+            found = self._tiers.first_with(candidates)
+            assert found is not None, "a piece is missing that is in no tier"
+        return self._tiers, *found
 
     def _renew(self, now: float) -> None:
-        missing = self._pieces.missing_mask
+        missing, num_pieces = self._pieces.missing_mask, self._pieces.geometry.num_pieces
         self._stale_at = now + REFRESH_S
-        self._picks_left = self._picks_each
+        self._picks_left = max(REFRESH_PICKS, num_pieces // PIECES_PER_PICK)
         self._temperature = self._temperature_at(now)
         self._near = self._near_now()
         levels = [(priority, level & missing) for priority, level in self._levels] or [(0, missing)]
-        self._tiers = make_tiers(levels, self._availability, self._near, self._weights, self._temperature)
+        self._tiers = Tiers(levels, self._availability, self._near, self._weights, self._temperature, num_pieces)
 
     def _near_now(self) -> Near:
         weights, surroundings = self._weights, self._surroundings
@@ -270,32 +279,13 @@ class Picker:
         temperature = self._weights.temperature
         return hotter(temperature) if self._collisions.are_many(now) else temperature
 
-    def _is_urgent(self, urgency: float) -> bool:
-        return self._weights.sequence * urgency >= self._weights.rarity
-
-    def _is_fit(self, link: "PeerLink", index: int, deadline: float, now: float) -> bool:
-        """Whether a link is good enough for a piece with a deadline: fast, or in time, and none of the slowest."""
-        if link.speed == SLOW or is_among_slowest(link, self._links):
-            return False
-        return link.speed == FAST or delivers_in_s(link, self._pieces.geometry.piece_size(index)) <= deadline - now
-
     def _priority_of(self, index: int) -> int:
         return next((priority for priority, level in self._levels if level >> index & 1), 0)
 
-    def _noise(self) -> float:
-        """Gumbel's: the logarithm of how much longer than another one waits for something, turned round."""
-        return -log(_NEVER_ZERO - log(1.0 - self._rng.random()))
-
     def _random_run(self, candidates: int, limit: int) -> range:
-        return run_from(candidates, self._rng.randrange(candidates.bit_length()), limit)
+        return run_from(candidates, int(self._rng.random() * candidates.bit_length()), limit)
 
 
 def _sequence_term(weights: Weights, urgency: float, ahead: int) -> float:
     """What it is worth that a piece is so far ahead of the next one that a reader needs."""
     return weights.sequence * urgency * exp(-ahead / weights.reach)
-
-
-def _part(cell: Cell, mask: int, bonus: float) -> Cell:
-    """Some of a cell's pieces, which are worth more."""
-    count = mask.bit_count()
-    return Cell(mask, count, cell.score + log(count / cell.num_pieces) + bonus)

@@ -33,8 +33,8 @@ class Reading:
         self._deadlines.pop(index, None)
 
     @property
-    def has_deadlines(self) -> bool:
-        return bool(self._deadlines)
+    def is_going_on(self) -> bool:
+        return self._place is not None or self.weights.is_in_order or bool(self._deadlines)
 
     def deadline_of(self, index: int) -> float | None:
         return self._deadlines.get(index)

@@ -1,19 +1,31 @@
 """Tiers: the pieces that nobody works on, sorted by how few peers have them, and in each tier by what else counts.
 
-They are made for all peers together, once a second or when some picks were made from them; a peer's own choice among
+They are made for all links together, once a second or when some picks were made from them; a link's own choice among
 them costs a few operations on big integers. Pure; owned by a picker.
 """
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Iterable, Sequence
-from math import inf, log, log2
-from typing import NamedTuple
+from math import exp, inf, log, log1p, log2
+from typing import NamedTuple, Protocol
 
 from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.masks import lowest
 from blobtorrent.core.swarm.weights import Weights
 
-MOST_TIERS = 8                         # of one priority; what is more common is one tier more
+COUNTED = 1 << 13                      # pieces of a torrent up to which a peer's own are counted in each cell
+MOST_PIECES = 256                      # when so many are sorted, all others are one tier more
+MOST_TIERS = 24                        # of one priority, likewise
+FEWER_TIERS = 8                        # of a torrent with more pieces than are counted
+NEVER = 9.0                            # of two scores that differ by more, the lower one hardly ever wins
+NOISE = 37.0                           # more than `gumbel` ever adds to a score
+_NEVER_ZERO = 1e-300                   # in place of what a random number may be once in 2**53 times
+
+
+class Rng(Protocol):
+    """The part of random.Random that is used here."""
+
+    def random(self) -> float: ...
 
 
 class Near(NamedTuple):
@@ -23,54 +35,126 @@ class Near(NamedTuple):
     extents: int = 0
 
 
-class Cell(NamedTuple):
-    """Pieces that are worth the same. `score` is that over the temperature, and the logarithm of `num_pieces`."""
-
-    mask: int
-    num_pieces: int
-    score: float
-
-
 class Tier(NamedTuple):
-    """Pieces of one priority that equally many peers have. Seeds do not count as peers."""
+    """Pieces of one priority that equally many peers have; seeds do not count as peers. Its cells, pieces that are
+    worth the same, are those from `first` up to `end`; those up to `rivals` may win against it."""
 
     mask: int
     peers: int
-    cells: list[Cell]
-    is_rest: bool = False              # `peers` or more
+    is_rest: bool                      # so many peers, or more
+    first: int
+    end: int
+    rivals: int
 
 
-def make_tiers(
-    levels: Iterable[tuple[int, int]], availability: Availability, near: Near, weights: Weights, temperature: float,
-) -> list[Tier]:
-    """`levels` are priorities, the highest first, with their pieces. In each, the rarest come first."""
-    tiers = []
-    for priority, pieces in levels:
-        rest = pieces
-        masks = availability.rarest(pieces, MOST_TIERS)
-        for mask in masks:
-            rest ^= mask
-        if rest:
-            masks.append(rest)
-        for mask in masks:
-            rarest = mask if mask is not rest else availability.rarest(rest, 1)[0]
-            peers = availability.leeches_with(lowest(rarest))
-            worth = rarity_term(weights, peers) + weights.priority * priority
-            tiers.append(Tier(mask, peers, list(_cells(mask, worth, near, weights, temperature)), mask is rest))
-    return tiers
+class Tiers:
+    """A score is a utility over the temperature, and the logarithm of how many pieces have it."""
+
+    def __init__(self, levels: Iterable[tuple[int, int]], availability: Availability, near: Near, weights: Weights,
+                 temperature: float, num_pieces: int) -> None:
+        """`levels` are priorities, the highest first, with their pieces."""
+        self.tiers: list[Tier] = []
+        self.fewest_peers = 0          # that have any of the pieces
+        self._availability = availability
+        self._counts_all = num_pieces <= COUNTED
+        bonus = weights.suggested / temperature
+        # What is suggested is drawn as what it is, and once more, as what else it is worth.
+        self._bonus = bonus + log1p(-exp(-bonus)) if bonus > 0.0 else -inf
+        self._masks: list[int] = []    # of the cells
+        self._counts: list[int] = []
+        self._scores: list[float] = []
+        most = MOST_TIERS if self._counts_all else FEWER_TIERS
+        for priority, pieces in levels:
+            rest, sorted_from = pieces, len(self._counts)
+            for place, mask in enumerate(availability.rarest(pieces, most + 1)):
+                peers = availability.leeches_with(lowest(mask))
+                utility = rarity_term(weights, peers) + weights.priority * priority
+                if mask != rest and (place == most or sum(self._counts[sorted_from:]) >= MOST_PIECES):
+                    self._add(rest, peers, utility, near, weights, temperature, is_rest=True)
+                    break
+                self._add(mask, peers, utility, near, weights, temperature, is_rest=False)
+                rest ^= mask
+        self.fewest_peers = min((tier.peers for tier in self.tiers), default=0)
+        self.top = max(self._scores, default=-inf)
+        self._note_rivals()
+
+    def _add(self, mask: int, peers: int, utility: float, near: Near, weights: Weights, temperature: float, *,
+             is_rest: bool) -> None:
+        first = len(self._masks)
+        for part, worth in _parts(mask, utility, near, weights):
+            count = part.bit_count()
+            self._masks.append(part)
+            self._counts.append(count)
+            # The rest stands for its rarest pieces: of it only those are ever taken.
+            self._scores.append(worth / temperature + (0.0 if is_rest else log(count)))
+        self.tiers.append(Tier(mask, peers, is_rest, first, len(self._masks), 0))
+
+    def _note_rivals(self) -> None:
+        for place, tier in enumerate(self.tiers):
+            ends = range(tier.first, tier.end)
+            enough = max(self._scores[cell] - log(self._counts[cell]) for cell in ends) - NEVER
+            rivals = max(cell for cell in range(tier.first, len(self._scores))
+                         if cell < tier.end or self._scores[cell] > enough)
+            self.tiers[place] = tier._replace(rivals=rivals + 1)
+
+    def first_with(self, candidates: int) -> tuple[Tier, int] | None:
+        """The first tier that has any of the candidates, and which it has."""
+        for tier in self.tiers:
+            here = tier.mask & candidates
+            if here:
+                return tier, here
+        return None
+
+    def draw(self, first: Tier, candidates: int, suggested: int, rng: Rng, *, is_guarded: bool) -> tuple[float, int]:
+        """Equal pieces among which to choose, and their score with its noise; none of them are in tiers before `first`.
+
+        With `is_guarded` they are of that tier. No pieces: there are no candidates in those tiers.
+        """
+        start, end = first.first, first.end if is_guarded else first.rivals
+        masks = self._masks[start:end]
+        counts, scores = self._counts[start:end], self._scores[start:end]
+        if suggested & candidates:
+            for mask, count, score in zip(masks[:], counts[:], scores[:]):
+                if some := mask & suggested & candidates:
+                    num_some = some.bit_count()
+                    masks.append(some)
+                    counts.append(num_some)
+                    scores.append(score + self._bonus + log(num_some / count))
+        # As good as each would be if all of its pieces were candidates.
+        random = rng.random
+        bounds = [score - log(_NEVER_ZERO - log(1.0 - random())) for score in scores]
+        best, chosen = -inf, 0
+        while (bound := max(bounds)) > best:
+            place = bounds.index(bound)
+            bounds[place] = -inf
+            here = masks[place] & candidates
+            if here:
+                score = bound + log(here.bit_count() / counts[place]) if self._counts_all else bound
+                if score > best:
+                    best, chosen = score, here
+        if chosen and self._is_of_rest(chosen):
+            chosen = self._availability.rarest(chosen, 1)[0]
+        return best, chosen
+
+    def _is_of_rest(self, pieces: int) -> bool:
+        return any(tier.is_rest and tier.mask & pieces for tier in self.tiers)
+
+
+def gumbel(rng: Rng) -> float:
+    """Noise whose maximum over n draws is as likely as that of one draw, log(n) higher."""
+    return -log(_NEVER_ZERO - log(1.0 - rng.random()))
 
 
 def rarity_term(weights: Weights, peers: int) -> float:
     """What it is worth that so many peers have a piece, seeds not among them: a ratio counts, not a difference."""
-    return -weights.rarity * log2(max(1, peers))
+    return -weights.rarity * log2(peers) if peers > 1 else 0.0
 
 
-def _cells(mask: int, worth: float, near: Near, weights: Weights, temperature: float) -> Iterable[Cell]:
-    parts: Sequence[tuple[int, float]] = ((mask, worth),)
+def _parts(mask: int, utility: float, near: Near, weights: Weights) -> Sequence[tuple[int, float]]:
+    """Cut a tier into pieces that are worth the same."""
+    parts: Sequence[tuple[int, float]] = ((mask, utility),)
     for which, weight in ((near.files, weights.open_files), (near.extents, weights.extent)):
         if which and weight:
             parts = [half for part, worth in parts for half in (
                 (part & which, worth + weight), (part ^ (part & which), worth)) if half[0]]
-    for part, worth in parts:
-        count = part.bit_count()
-        yield Cell(part, count, log(count) + (0.0 if temperature == inf else worth / temperature))
+    return parts

@@ -15,6 +15,7 @@ from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.picker import RANDOM_PIECES, REFRESH_PICKS, REFRESH_S, Picker
 from blobtorrent.core.swarm.pieces import Event, PieceManager
 from blobtorrent.core.swarm.speeds import FAST, MEDIUM, SLOW
+from blobtorrent.core.swarm.tiers import MOST_PIECES, MOST_TIERS
 from blobtorrent.core.swarm.weights import BALANCED, PRESETS, Weights, in_order
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.geometry import BLOCK_SIZE, PieceGeometry
@@ -48,7 +49,7 @@ class Stage:
     def link(self, mask: int | None = None, **state: Any) -> Any:
         """A peer with these pieces, all unless told."""
         link = SimpleNamespace(**{
-            
+            "mask": self.all if mask is None else mask,
             "askable": self.all if mask is None else mask, "suggested": 0, "snubbed": False, "is_suspect": False,
             "speed": MEDIUM, "is_idle": False, "is_seed": mask is None, "outstanding": (),
             "down": SimpleNamespace(rate=0.0, total=0), **state})
@@ -144,9 +145,15 @@ def test_ratios_count_and_not_differences():
 
 
 def test_beyond_the_rarest_tiers_the_rarest_still_comes_first():
-    counts = [*range(3, 11), 40, 41, 200]                  # eight tiers, and the rest
+    counts = [*range(3, 3 + MOST_TIERS), 40, 60, 200]      # the last ones are in no tier of their own
     stage = Stage(len(counts), *peers_with(*counts))
-    assert stage.odds(stage.link(0b111_0000_0000), 200) == {8: 1.0}
+    assert stage.odds(stage.link(0b111 << MOST_TIERS), 200) == {MOST_TIERS: 1.0}
+
+
+def test_when_enough_is_sorted_the_rarest_of_the_others_still_comes_first():
+    counts = [3] * MOST_PIECES + [4] * 9 + [5] * 9
+    stage = Stage(len(counts), *peers_with(*counts))
+    assert max(stage.odds(stage.link(0b1_0000_0000_0111 << MOST_PIECES), 200)) < MOST_PIECES + 9
 
 
 def test_seeds_count_for_nothing():
@@ -388,7 +395,7 @@ def test_a_deadline_is_forgotten_when_the_piece_is_here():
     stage.picker.reading.set_deadline(5, 1000.0)
     stage.get([5])
     assert stage.pick(stage.link()) == [0]
-    assert not stage.picker.reading.has_deadlines
+    assert not stage.picker.reading.is_going_on
 
 
 # ---- speeds, collisions

@@ -1,0 +1,114 @@
+"""python -m tests.bench.picking: what a pick costs, by the size of the torrent and of its swarm.
+
+A swarm is made up: every peer has a share of the pieces of its own, and gains some while pieces are picked, begun and
+completed. Times are CPU time of the thread, so that it does not matter what else the machine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections import deque
+from collections.abc import Sequence
+from statistics import median, quantiles
+from time import thread_time_ns
+from types import SimpleNamespace
+from typing import Any
+
+from blobtorrent.core.swarm.availability import Availability
+from blobtorrent.core.swarm.picker import Picker
+from blobtorrent.core.swarm.pieces import Event, PieceManager
+from blobtorrent.core.swarm.speeds import MEDIUM
+from blobtorrent.core.swarm.weights import PRESETS
+from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.geometry import PieceGeometry
+from blobtorrent.model.metainfo import FileEntry
+
+MIB = 1 << 20
+UNDER_WAY = 64                         # pieces at a time
+PICKS_PER_S = 200                      # of the swarm's clock
+GAINS_PER_PICK = 2                     # pieces that some peer gets from others meanwhile
+FILES = 100
+MOST_US = 20.0                         # the median for 100,000 pieces and 500 peers must not be above
+
+SIZES = ((1_000, 1), (1_000, 50), (10_000, 200), (100_000, 500))
+
+
+def times_us(num_pieces: int, num_peers: int, preset: str, picks: int, *, reader: bool = False) -> list[float]:
+    """CPU microseconds of so many picks."""
+    rng = random.Random(f"{num_pieces}:{num_peers}")
+    length = MIB
+    pieces = PieceManager(PieceGeometry(num_pieces * length, length), Bitfield(num_pieces, range(8)))
+    availability = Availability(num_pieces)
+    size = num_pieces * length // FILES
+    files = [FileEntry(("f", str(number)), size, number * size) for number in range(FILES)]
+    links = [_link(_random_mask(num_pieces, rng.random(), rng) if number else pieces.all_mask, rng)
+             for number in range(num_peers)]
+    for link in links[1:]:
+        availability.add(link.askable)
+    availability.seeds = 1
+    picker = Picker(pieces, availability, rng, weights=PRESETS[preset], files=files, links=links)
+    if reader:
+        picker.reading.read_from(num_pieces // 2)
+    under_way: deque[Any] = deque()
+    found: list[float] = []
+    for number in range(picks):
+        now = number / PICKS_PER_S
+        link = links[rng.randrange(num_peers)]
+        began = thread_time_ns()
+        run = picker.pick(link, 1, now)
+        found.append((thread_time_ns() - began) / 1000)
+        under_way += [pieces.start(index) for index in run]
+        if len(under_way) > UNDER_WAY:
+            _finish(under_way.popleft(), pieces)
+        for _ in range(GAINS_PER_PICK if num_peers > 1 else 0):
+            _gain(links[rng.randrange(1, num_peers)], num_pieces, availability, rng)
+    return found
+
+
+def _link(mask: int, rng: random.Random) -> Any:
+    return SimpleNamespace(
+        askable=mask, suggested=0, snubbed=False, is_suspect=False, speed=MEDIUM, is_idle=False, is_seed=False,
+        outstanding=(), down=SimpleNamespace(rate=rng.random() * MIB, total=MIB))
+
+
+def _random_mask(size: int, share: float, rng: random.Random) -> int:
+    """Each piece with this probability, to a 64th."""
+    mask = 0
+    for bit in range(6):               # from the lowest binary digit of the share on
+        more = rng.getrandbits(size)
+        mask = mask | more if int(share * 64) >> bit & 1 else mask & more
+    return mask
+
+
+def _finish(assembly: Any, pieces: PieceManager) -> None:
+    assembly.fire(Event.COMPLETE)
+    pieces.written([assembly])
+
+
+def _gain(link: Any, size: int, availability: Availability, rng: random.Random) -> None:
+    bit = 1 << rng.randrange(size)
+    if not link.askable & bit:
+        link.askable |= bit
+        availability.add(bit)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.picking", description=__doc__)
+    parser.add_argument("--picks", type=int, default=900, help="of each kind (default 900)")
+    picks = parser.parse_args(words).picks
+    print(f"{'pieces':>8} {'peers':>6} {'preset':>11} {'median us':>10} {'mean':>8} {'99 %':>8}")
+    worst = 0.0
+    for num_pieces, num_peers in SIZES:
+        for preset in PRESETS:
+            times = times_us(num_pieces, num_peers, preset, picks)
+            worst = max(worst, median(times))
+            print(f"{num_pieces:>8} {num_peers:>6} {preset:>11} {median(times):>10.1f} {sum(times) / len(times):>8.1f} "
+                  f"{quantiles(times, n=100)[98]:>8.1f}", flush=True)
+    print(f"the slowest median is {worst:.1f} us; {MOST_US:.0f} us are allowed")
+    return int(worst > MOST_US)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
