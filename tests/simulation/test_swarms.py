@@ -68,7 +68,7 @@ def test_blocks_in_any_order_with_other_messages_between_them_arrive(world):
 
 def test_what_a_vanished_peer_was_asked_for_comes_from_others(world):
     torrent = torrent_of()
-    node, peers = leech_from(world, torrent, Manners(vanish_after=20), Manners(vanish_after=35), Manners())
+    node, peers = leech_from(world, torrent, Manners(vanish_after=20), Manners(vanish_after=25), Manners())
     world.run_until_complete(torrent, [node], 30.0)
     assert peers[0].is_gone and peers[1].is_gone
     world.end()

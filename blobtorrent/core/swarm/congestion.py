@@ -32,7 +32,7 @@ class RequestWindow:
     __slots__ = (
         "_base_before_s", "_base_recent_s", "_base_turns_at", "_credit", "_expected", "_gain", "_is_starting",
         "_received", "_received_before", "_shrunk_at", "_watched", "_watched_since", "base_s", "block_s", "peer_queue",
-        "rate_blocks_per_s", "size", "smoothed_s",
+        "queued_s", "rate_blocks_per_s", "size", "smoothed_s",
     )
 
     def __init__(self) -> None:
@@ -41,6 +41,7 @@ class RequestWindow:
         self.rate_blocks_per_s = 0.0   # by the second
         self.base_s = _UNKNOWN         # from request to block when nothing waits before it
         self.smoothed_s = 0.0          # the same as it is now; 0 while unknown
+        self.queued_s = 0.0            # of these, waiting at the peer, as of the last sample
         self.block_s = 0.0             # between two blocks, as of the last sample; 0 while unknown
         self._is_starting = True
         self._gain = 1.0               # blocks that the window grows by with each that comes
@@ -123,20 +124,16 @@ class RequestWindow:
         self.block_s = taken_s / (self._received - self._received_before)
         self.smoothed_s += (taken_s - self.smoothed_s) * (0.125 if self.smoothed_s else 1.0)
         self._note_base(taken_s, now)
-        queued_s = taken_s - self.base_s
-        if self._is_starting:
-            if queued_s <= QUEUE_GOAL_S and self.size < self.limit:
-                return
-            self._is_starting = False
-            self._gain = 0.0
-            self._resize(int(SLACK * (self.base_s + QUEUE_GOAL_S) / self.block_s))
-            return
-        is_used = self.size <= 2 * self._expected + START_BLOCKS
+        self.queued_s = queued_s = taken_s - self.base_s
+        is_used = self.size <= 2 * self._expected + START_BLOCKS         # else it is not what the rate is due to
         self._gain = 0.0
-        if queued_s < QUEUE_GOAL_S and is_used:
-            self._gain = max(1.0, self.size / LARGE_STEP_BLOCKS) / self.size
-        elif queued_s > QUEUE_LIMIT_S:
+        if queued_s > QUEUE_LIMIT_S and not self._is_starting:
             self._shrink(now)
+        elif is_used and self._is_starting and (queued_s > QUEUE_GOAL_S or self.size >= self.limit):
+            self._is_starting = False
+            self._resize(int(SLACK * (self.base_s + QUEUE_GOAL_S) / self.block_s))
+        elif is_used and queued_s < QUEUE_GOAL_S:
+            self._gain = 1.0 if self._is_starting else max(1.0, self.size / LARGE_STEP_BLOCKS) / self.size
 
     def _note_base(self, taken_s: float, now: float) -> None:
         """A sample of a window so deep that blocks surely waited tells nothing of the path, unless it is the least.

@@ -124,7 +124,7 @@ class PeerLink:
         self.window = RequestWindow()
         self.double_at = now                   # when it may look for blocks to duplicate again
         self.outstanding = Outstanding()       # the blocks it is asked for
-        self.ghosts: dict[int, None] = {}                  # asked for once; may still come
+        self.ghosts: dict[int, bool] = {}      # asked for once; may still come. True: because another one sent it
         self.arriving: tuple[Assembly, int] | None = None  # assembly and block of the block in the middle of arriving
         self.current: Assembly | None = None               # still has blocks for us to ask for
         self.working_on: dict[Assembly, None] = {}
@@ -262,8 +262,7 @@ class PeerLink:
                 return
             self.swarm.downloaded.add(len(payload))
             self.swarm.on_waste(len(payload))
-            if self.ghosts.pop(key, self) is self:         # never asked for
-                self.unasked += 1
+            self.settle_ghost(key, came=True)
             return
         self.outstanding.take(key)
         (slot,) = self.swarm.memory.take(1)
@@ -273,13 +272,10 @@ class PeerLink:
 
     def _take_ghost(self, key: int, slot: int) -> bool:
         """A block that is not asked for (any more): keep it if it was once and is still missing."""
-        if key not in self.ghosts:
-            self.unasked += 1
-            self.swarm.on_waste(BLOCK_SIZE)
-            return False
-        del self.ghosts[key]
-        if self.swarm.requests.adopt(self, key, slot):
+        if key in self.ghosts and self.swarm.requests.adopt(self, key, slot):
+            del self.ghosts[key]
             return True
+        self.settle_ghost(key, came=True)
         self.swarm.on_waste(BLOCK_SIZE)
         return False
 
@@ -307,16 +303,19 @@ class PeerLink:
         else:
             self.askable = self.mask & ~fast.refused if fast is not None and fast.refused else self.mask
 
-    def remember_ghosts(self, keys: Sequence[int]) -> None:
-        """These were asked for and are not any more: late blocks of them are no offence."""
-        self.ghosts.update(dict.fromkeys(keys))
+    def remember_ghosts(self, keys: Sequence[int], *, is_here: bool = False) -> None:
+        """These were asked for and are not any more, perhaps as they came from others: late ones are no offence."""
+        self.ghosts.update(dict.fromkeys(keys, is_here))
         while len(self.ghosts) > MAX_GHOSTS:
             del self.ghosts[next(iter(self.ghosts))]
 
-    def settle_ghost(self, key: int) -> None:
-        """The peer says that such a block will not come."""
-        if self.ghosts.pop(key, self) is self:
+    def settle_ghost(self, key: int, *, came: bool) -> None:
+        """The peer has answered what it was asked for once, with a block that is of no use or with none."""
+        is_here = self.ghosts.pop(key, None)
+        if is_here is None:
             self.unasked += 1
+        elif is_here and came:
+            self.swarm.requests.endgame.came_twice += 1
 
     def send(self, data: Buffer) -> None:
         """Have a small message sent with this pass's batch."""

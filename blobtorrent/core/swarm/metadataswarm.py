@@ -151,7 +151,7 @@ class MetadataSwarm:
             self.peers.dialled(link.endpoint)
             self.peers.linked(link.endpoint)
         if link.greeting.has_fast:
-            link.send(encode.HAVE_NONE)                    # or another word of what is had: it must be the first (BEP 6)
+            link.send(encode.HAVE_NONE)                    # a word of what is had must be the first (BEP 6)
         if link.greeting.has_extensions:
             link.send(ExtendedHandshake(
                 ids={UT_METADATA: OUR_IDS[UT_METADATA]},

@@ -78,6 +78,15 @@ class Outstanding:
             for block in asked.assembly.blocks_of(asked.mask):
                 yield asked.assembly.index << 32 | block << BLOCK_BITS, asked.assembly
 
+    def latest(self) -> Iterator[tuple[int, Assembly]]:
+        """The same as `items`, from the piece that was begun last and each from its end."""
+        for asked in reversed(self._pieces.values()):
+            mask = asked.mask
+            while mask:
+                block = mask.bit_length() - 1
+                mask ^= 1 << block
+                yield asked.assembly.index << 32 | block << BLOCK_BITS, asked.assembly
+
     def of(self, assembly: Assembly) -> list[int]:
         """The keys of one piece's blocks, ascending."""
         asked = self._pieces.get(assembly.index)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from blobtorrent.core.swarm.congestion import QUEUE_LIMIT_S
 from blobtorrent.core.swarm.endgame import Endgame
+from blobtorrent.core.swarm.helping import Helping
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.picker import Picker
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly, PieceManager
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 RUN_BLOCKS = 64                        # blocks of one pick at most: 1 MiB
 SMALL_PIECE_BLOCKS = 16                # pieces up to here are opened several at once
 AHEAD_S = 2.0                          # a limited link is asked for what its share brings within this time, and a block
+LEAST_AHEAD_S = 0.5                    # ... and for no less than this, unless its peer is slow to answer
 
 
 class Memory(Protocol):
@@ -40,7 +43,7 @@ class RequestManager:
     """All requests of one torrent. Keys are `index << 32 | begin`."""
 
     def __init__(self, pieces: PieceManager, picker: Picker, memory: Memory, relieve: Callable[[], bool],
-                 wait: Callable[[], None]) -> None:
+                 wait: Callable[[], None], later: Callable[[float, Callable[[], None]], object]) -> None:
         self._pieces = pieces
         self._picker = picker
         self._memory = memory
@@ -54,7 +57,8 @@ class RequestManager:
         self._blocks_per_piece = pieces.geometry.blocks_per_piece
         self.begins_pieces = True      # False: only those that are open are asked for
         self.hungry: dict[PeerLink, None] = {}             # would ask for more if there was memory
-        self.endgame = Endgame(pieces)
+        self.endgame = Endgame(pieces, picker)
+        self._helping = Helping(self, self.endgame, pieces, later)
         self.valves: dict[PeerLink, Valve] = {}            # of links with a rate limit
 
     def share_among(self, links: int) -> None:
@@ -86,16 +90,19 @@ class RequestManager:
         if surplus <= 0:
             return
         for key, assembly in list(link.outstanding.items())[-surplus:]:
-            others = self.endgame.forget(key)
-            self._withdraw(link, key)
-            if len(others) < 2:
+            is_elsewhere = self.endgame.leave(link, key)
+            self.withdraw(link, key)
+            if not is_elsewhere:
                 self.give_back(assembly, [(key & 0xFFFFFFFF) >> 14])
                 link.current = link.current or assembly    # rather than a new piece
 
     def _paced_window(self, link: PeerLink, valve: Valve) -> int:
         """What the limit lets through soon: a slow peer must not hold more of it than it can use."""
-        blocks_per_s = max(valve.share_bytes_per_s / BLOCK_SIZE, link.window.rate_blocks_per_s)
-        return min(link.window.size, 1 + int(AHEAD_S * blocks_per_s))
+        share_per_s, window = valve.share_bytes_per_s / BLOCK_SIZE, link.window
+        size = window.size
+        if window.queued_s < QUEUE_LIMIT_S:                # little waits: else it would miss turns, and its share
+            size = max(size, 1 + int(LEAST_AHEAD_S * share_per_s))
+        return min(size, 1 + int(AHEAD_S * max(share_per_s, window.rate_blocks_per_s)))
 
     def _room(self, link: PeerLink, window: int) -> int:
         """How many blocks a link may be asked for now; 0 when it is not worth while."""
@@ -110,7 +117,7 @@ class RequestManager:
         self.hungry.pop(link, None)
         if not link.outstanding and link.arriving is None:
             link.last_block_at = now   # it had nothing to send until now
-        asked = 0
+        asked = self._helping.with_urgent(link, now)
         while asked < room:
             count = self._ask_run(link, min(room - asked, RUN_BLOCKS), now)
             if not count:
@@ -136,9 +143,9 @@ class RequestManager:
                 assembly = self._partial(link)
             link.current = assembly
         if assembly is None:
-            return 0 if link in self.hungry else self._double(link, now)
+            return 0 if link in self.hungry else self._helping.when_idle(link, now)
         limit = min(limit, assembly.num_unrequested)
-        if not self._reserve(link, limit):
+        if not self.reserve(link, limit):
             return 0
         run = assembly.next_run(limit)
         if len(run) < limit:
@@ -147,16 +154,18 @@ class RequestManager:
             self._pieces.note_unrequested(assembly)
             link.current = None
         if run:
-            self._ask(link, assembly, run)
+            self.ask(link, assembly, run)
         return len(run)
 
-    def _reserve(self, link: PeerLink, count: int) -> bool:
+    def reserve(self, link: PeerLink, count: int) -> bool:
+        """Have memory promised for blocks of a link; False when it has to wait for that."""
         if self._memory.reserve(count) or self._relieve() and self._memory.reserve(count):
             return True
         self.hungry[link] = None
         return False
 
-    def _ask(self, link: PeerLink, assembly: Assembly, run: range) -> None:
+    def ask(self, link: PeerLink, assembly: Assembly, run: range) -> None:
+        """Ask a link for neighbouring blocks of a piece. Their memory is promised."""
         self._join(link, assembly)
         link.outstanding.add(assembly, run.start, len(run))
         link.send(self._encoder.requests(assembly.index, run.start, len(run)))
@@ -175,7 +184,7 @@ class RequestManager:
         """Open a run of neighbouring pieces and ask for all their blocks at once."""
         per_piece = self._blocks_per_piece
         indices = self._picker.pick(link, max(1, limit // per_piece), now)
-        if not indices or not self._reserve(link, per_piece * len(indices)):
+        if not indices or not self.reserve(link, per_piece * len(indices)):
             return 0
         assemblies = self._pieces.start_run(indices)
         outstanding, owner = link.outstanding, link if link.works_alone else None
@@ -226,20 +235,10 @@ class RequestManager:
             helpful ^= bit
         return None
 
-    def _double(self, link: PeerLink, now: float) -> int:
-        """Ask an idle link for blocks that others were asked for; returns how many."""
-        chosen = self.endgame.choose(link, now)
-        if not chosen or not self._reserve(link, len(chosen)):
-            return 0
-        for key, assembly in chosen:
-            self.endgame.join(link, key)
-            self._ask(link, assembly, range((key & 0xFFFFFFFF) >> 14, ((key & 0xFFFFFFFF) >> 14) + 1))
-        return len(chosen)
-
     def on_arrived(self, blocks: Iterable[tuple[int, int]], link: PeerLink) -> None:
         """Blocks (key, slot) came while some were asked for twice: take the other requests back for those that stay."""
         for other, key in self.endgame.arrived(blocks, link):
-            self._withdraw(other, key)
+            self.withdraw(other, key, is_here=True)
 
     # ---- what does not come
 
@@ -271,6 +270,7 @@ class RequestManager:
             self._leave(link, assembly)
         link.current = None
         self.hungry.pop(link, None)
+        self._helping.forget(link)
 
     def _leave(self, link: PeerLink, assembly: Assembly) -> None:
         """A link does not work on a piece any more."""
@@ -296,7 +296,7 @@ class RequestManager:
             assembly = link.outstanding.get(key)
             block = (key & 0xFFFFFFFF) >> 14
             if assembly is None or assembly.block_size(block) != length:
-                link.settle_ghost(key)
+                link.settle_ghost(key, came=False)
                 continue
             link.outstanding.take(key)
             count += 1
@@ -349,16 +349,16 @@ class RequestManager:
         key = assembly.index << 32 | block << 14
         for other in assembly.taken_from:
             if other is not link and other.outstanding.get(key) is assembly:
-                self._withdraw(other, key)
+                self.withdraw(other, key)
 
-    def _withdraw(self, link: PeerLink, key: int) -> None:
-        """Take one request back, if it is still open."""
+    def withdraw(self, link: PeerLink, key: int, *, is_here: bool = False) -> None:
+        """Take one request back, if it is still open; perhaps as the block came from another one."""
         assembly = link.outstanding.take(key)
         if assembly is not None:
             block = (key & 0xFFFFFFFF) >> 14
             link.send(cancel(assembly.index, block << 14, assembly.block_size(block)))
             link.window.on_withdrawn()
-            link.remember_ghosts((key,))
+            link.remember_ghosts((key,), is_here=is_here)
             self._memory.unreserve(1)
             self._refund(link, 1)
 
@@ -415,7 +415,7 @@ class RequestManager:
         for link in assembly.taken_from:
             for key in link.outstanding.of(assembly):
                 self.endgame.forget(key)
-                self._withdraw(link, key)
+                self.withdraw(link, key)
         assembly.cursor = assembly.num_blocks
         assembly.returned.clear()
         self.close(assembly)

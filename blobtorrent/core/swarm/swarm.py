@@ -76,7 +76,8 @@ class Swarm:
         self.picker = Picker(self.pieces, self.availability, rng, weights=order.settings.weights,
                              files=order.metainfo.files, links=self.links)
         self.picker.prefer(order.priorities)
-        self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve, self.wait_for_memory)
+        self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve, self.wait_for_memory,
+                                       lambda delay_s, call: outlets.at(self, self.now + delay_s, call))
         self.uploads = UploadManager(self.pieces, arena, cache)
         self.choker = ChokeManager(order.settings.slots, order.settings.choke_interval_s, rng)
         self.peers = PeerManager()
@@ -361,6 +362,7 @@ class Swarm:
         self.downloaded.add(count)
         if surplus:
             self.memory.unreserve(surplus)
+            self.requests.endgame.came_twice += surplus
             self.on_waste(surplus * BLOCK_SIZE)
         self.wake()
 
@@ -397,7 +399,6 @@ class Swarm:
 
     def may_ask(self, link: PeerLink) -> bool:
         """Whether the peer would answer, and we could do with it."""
-        state = link.state
         is_leeching = self.machine.state in (State.NORMAL, State.ENDGAME)
         return is_leeching and link.state.am_interested and bool(link.askable)
 

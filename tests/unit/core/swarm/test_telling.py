@@ -107,8 +107,8 @@ def test_reports_count_addresses_and_links_by_their_source(torrent):
 
 def test_pieces_are_told_as_had_had_by_peers_and_begun(torrent):
     one = OneSwarm(torrent, have=[0, 5])
-    one.join()
-    link = one.join([1])
+    link = one.join()
+    one.join([1])
     (began, _), *_ = one.asked(link)
     one.give(link, [(began, 0), (began, 1)])
     told = piece_counts(one.swarm)
