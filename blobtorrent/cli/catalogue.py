@@ -11,7 +11,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("torrents without a daemon", ("get", "create", "show", "verify", "edit", "magnet")),
     ("torrents of the daemon", (
         "add", "list", "start", "stop", "pause", "remove", "move", "rename", "files", "peers", "trackers", "limits",
-        "label", "recheck", "announce", "why",
+        "set", "label", "recheck", "announce", "why",
     )),
     ("the daemon", ("top", "watch", "filters", "events", "stats", "settings", "token", "drain", "apply", "export")),
     ("what the daemon keeps, while it does not run", ("config", "tls", "doctor", "backup", "restore", "import")),

@@ -139,7 +139,7 @@ def write_entry(
     lines = ["[[torrents]]"]
     lines += [f"{name} = {write_value(value)}" for name, value in {**origin, **options}.items() if value is not None]
     goal = {name: value for name, value in (torrent["seeding"] or {}).items() if value is not None}
-    for table, values in (("seeding", goal), ("file_priorities", priorities)):
+    for table, values in (("seeding", goal), ("picker", torrent["picker"]), ("file_priorities", priorities)):
         if values:
             lines += [f"[torrents.{table}]", *(f"{name} = {write_value(value)}" for name, value in values.items())]
     return "\n".join(lines) + "\n"
@@ -235,6 +235,13 @@ def _goal(value: object) -> dict[str, Any]:
     return goal
 
 
+def _picker(value: object) -> dict[str, Any] | None:
+    """An empty table is that of the settings."""
+    if not isinstance(value, dict) or not all(isinstance(one, (str, int, float)) for one in value.values()):
+        raise ValueError("a table of settings of the picker was expected")
+    return value or None
+
+
 def _file_priorities(value: object) -> dict[str, str]:
     if not isinstance(value, dict) or not all(number.isdigit() for number in value):
         raise ValueError("a table of file numbers was expected")
@@ -250,6 +257,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "group": _text,
     "priority": _whole,
     "sequential": _boolean,
+    "picker": _picker,
     "down_limit_bytes_per_s": _rate,
     "up_limit_bytes_per_s": _rate,
     "upload_slots": _whole,

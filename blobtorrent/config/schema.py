@@ -308,6 +308,58 @@ class QueueSettings(Section):
     )
 
 
+PICKER_PRESETS = ("balanced", "rarest", "sequential", "archive", "random")
+MAX_WEIGHT = 100.0
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.01, 10.0
+MAX_GUARD = 1000
+
+
+class PickerSettings(Section):
+    """Which piece is fetched next. What a torrent has of its own comes before these."""
+
+    preset: str = live(
+        "balanced",
+        values.one_of(*PICKER_PRESETS),
+        '"balanced": what few peers have first, and among such pieces those of files that are being written; "rarest": '
+        'what few peers have, and nothing else; "sequential": in order; "archive": as balanced, with fewer files open '
+        'and rare pieces guarded more; "random": any. Each is a set of the values below.',
+    )
+    temperature: float | None = live(
+        "preset",
+        values.number_or_preset(MIN_TEMPERATURE, MAX_TEMPERATURE),
+        "How much choices are left to chance: a piece that is worth so much more than another is chosen 2.7 times as "
+        'often. "preset": as the preset has it.',
+    )
+    weight_rarity: float | None = live(
+        "preset", values.number_or_preset(0, MAX_WEIGHT), "What it is worth that half as many peers have a piece."
+    )
+    weight_sequence: float | None = live(
+        "preset",
+        values.number_or_preset(0, MAX_WEIGHT),
+        "What it is worth that a piece is the next one, while somebody reads the torrent or it is fetched in order.",
+    )
+    weight_open_files: float | None = live(
+        "preset", values.number_or_preset(0, MAX_WEIGHT), "What it is worth that a piece's file is being written anyway."
+    )
+    weight_extent: float | None = live(
+        "preset",
+        values.number_or_preset(0, MAX_WEIGHT),
+        "What it is worth that others of the same 4 MiB of the torrent are being fetched.",
+    )
+    weight_priority: float | None = live(
+        "preset", values.number_or_preset(0, MAX_WEIGHT), "What it is worth that a piece's file has a high priority."
+    )
+    weight_suggested: float | None = live(
+        "preset", values.number_or_preset(0, MAX_WEIGHT), "What it is worth that the peer suggests a piece (BEP 6)."
+    )
+    guard: float | None = live(
+        "preset",
+        values.number_or_preset(0, MAX_GUARD),
+        "Pieces that so few peers have, or fewer, come before all others whatever else counts, but for the priority of "
+        "files and for what a reader needs at once. Seeds do not count.",
+    )
+
+
 class SeedingSettings(Section):
     """When a complete torrent has given enough; a torrent's own goals come before these. 0 means no such goal."""
 
@@ -362,6 +414,7 @@ class Settings(NamedTuple):
     filters: FilterSettings
     limits: LimitSettings
     queue: QueueSettings
+    picker: PickerSettings
     seeding: SeedingSettings
     webseeds: WebSeedSettings
     rest: RestSettings
@@ -382,6 +435,7 @@ SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "filters": FilterSettings,
     "limits": LimitSettings,
     "queue": QueueSettings,
+    "picker": PickerSettings,
     "seeding": SeedingSettings,
     "webseeds": WebSeedSettings,
     "rest": RestSettings,

@@ -258,6 +258,19 @@ def number(minimum: float, maximum: float) -> Reader[float]:
     return read
 
 
+def number_or_preset(minimum: float, maximum: float) -> Reader[float | None]:
+    """A number, or the word "preset", which is None."""
+    read_number = number(minimum, maximum)
+
+    def read(value: object) -> float | None:
+        try:
+            return None if value == "preset" else read_number(value)
+        except ValueError as error:
+            raise ValueError(f'{error}, or be "preset"') from None
+
+    return read
+
+
 def boolean(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false")

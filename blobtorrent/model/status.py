@@ -95,6 +95,7 @@ class TorrentStatus(NamedTuple):
     lacks_metadata: bool = False       # it came as a link, and nobody has told yet what is in it
     custom: Mapping[str, str] = {}     # small texts of front-ends and scripts
     own_path: str = ""                 # where its own file or folder is now
+    picker: Mapping[str, str | float] | None = None        # its own settings of the picker, by their names
 
     @property
     def wanted_bytes(self) -> int:

@@ -175,6 +175,25 @@ def test_contradicting_words_about_labels_ask_nothing(daemon, command):
     assert daemon.seen == []
 
 
+def test_options_of_torrents_are_set_by_the_names_that_the_daemon_has(daemon, command):
+    daemon.answer(f"PATCH /v1/torrents/{ONE}", torrent(1, sequential=True, picker={"preset": "archive", "guard": 4.0}))
+    status, out, _ = command(
+        "set", ONE, TWO, "--to", "sequential=true", "--to", "picker.preset=archive", "--to", "picker.guard=4",
+        "--reset", "picker.temperature")
+    assert status == EXIT_OK
+    assert [seen.body for seen in daemon.seen] == [
+        {"sequential": True, "picker": {"preset": "archive", "guard": 4, "temperature": None}}] * 2
+    assert out.splitlines() == [
+        'torrent 1: sequential = true, picker.preset = "archive", picker.guard = 4.0',
+        "torrent 2: sequential = false, picker = default"]
+
+
+@pytest.mark.parametrize("words", [[], ["--to", "sequential"], ["--to", "=1"], ["--to", "a=1", "--to", "a.b=1"]])
+def test_what_cannot_be_set_asks_nothing(daemon, command, words):
+    assert command("set", ONE, *words)[0] == EXIT_FAILED
+    assert daemon.seen == []
+
+
 def test_limits_of_torrents_are_changed_and_shown(daemon, command):
     daemon.answer(f"PATCH /v1/torrents/{ONE}", torrent(
         1, down_limit_bytes_per_s=1 << 20, seeding={"ratio": 2.0, "time_s": 3600.0, "idle_s": None, "action": "stop"}))

@@ -11,6 +11,7 @@ from blobtorrent.cli.output import Subcommands, clean
 from blobtorrent.cli.steering import Outcome, tell
 from blobtorrent.cli.torrentoptions import add_torrent_options, options_given
 from blobtorrent.cli.waiting import add_wait_options, is_complete, settler
+from blobtorrent.config.schema import PICKER_PRESETS
 from blobtorrent.model.errors import BlobTorrentError, NetworkError
 
 MAX_SENT_BYTES = 8 << 20               # of a torrent file; the daemon reads larger ones itself, if it can
@@ -32,6 +33,8 @@ def register(commands: Subcommands) -> None:
                         help="ask this peer, or those of a service of the DNS such as _bittorrent._tcp.fleet.example; "
                         "may be repeated")
     parser.add_argument("--sequential", action="store_true", default=None, help="fetch the pieces in order")
+    parser.add_argument("--picker", metavar="PRESET", choices=PICKER_PRESETS,
+                        help=f"how its pieces are chosen: {', '.join(PICKER_PRESETS)}")
     parser.add_argument("--skip-check", action="store_true", default=None,
                         help="believe what lies on disk when all sizes are right")
     parser.add_argument("--stopped", action="store_true", help="do not start it yet")
@@ -48,6 +51,7 @@ def run(args: Namespace) -> int:
         "group": args.group,
         "peers": args.peer,
         "sequential": args.sequential,
+        "picker": None if args.picker is None else {"preset": args.picker},
         "skip_check": args.skip_check,
         "start": not args.stopped,
         **options_given(args),

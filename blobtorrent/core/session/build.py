@@ -35,6 +35,7 @@ from blobtorrent.core.session.loading import Loader
 from blobtorrent.core.session.losses import Losses
 from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.picking import weights_of
 from blobtorrent.core.session.queueing import QueueManager
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.session import Begin, Session
@@ -85,6 +86,7 @@ def swarm_settings(settings: Settings) -> SwarmSettings:
         upload_slots=network.upload_slots,
         exchanges_peers=settings.pex.enabled,
         allow_loopback=network.allow_loopback,
+        picker=weights_of(settings.picker),
         web_seeds=settings.webseeds.policy,
         web_seed_slow_bytes_per_s=settings.webseeds.slow_bytes_per_s,
         web_seed_lanes=settings.webseeds.connections_per_seed,

@@ -105,6 +105,7 @@ class AddTorrent(NamedTuple):
     magnet: "MagnetLink | None" = None
     peer_names: tuple[str, ...] = ()
     custom: Mapping[str, str] = {}     # small texts of front-ends and scripts, which mean nothing to us
+    picker: Mapping[str, str | float] | None = None        # as in the settings, but for what is named; see picking
 
 
 class AddPeers(NamedTuple):
@@ -221,6 +222,7 @@ class TorrentChanges(NamedTuple):
     max_peers: int | Reset | None = None
     exchanges_peers: bool | Reset | None = None            # never those of a private torrent
     peers_wanted: int | Reset | None = None                # of a tracker at a time
+    picker: Mapping[str, str | float] | Reset | None = None                # in place of what there was
     file_priorities: Mapping[int, FilePriority] | Reset | None = None      # of these files; others keep theirs
     custom: Mapping[str, str | None] | Reset | None = None # these texts, None for those that go; others stay
 

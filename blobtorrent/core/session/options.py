@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from blobtorrent.config import values
 from blobtorrent.core.session.commands import RESET, FilePriority, GoalAction, SeedGoal, Tiers, TorrentChanges
+from blobtorrent.core.session.picking import read_picker
 from blobtorrent.model.address import Endpoint, parse_endpoint
 from blobtorrent.model.errors import FormatError, Invalid
 
@@ -194,6 +195,7 @@ _CHANGEABLE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "down_limit_bytes_per_s": ("down_bytes_per_s", values.rate(MAX_RATE)),
     "up_limit_bytes_per_s": ("up_bytes_per_s", values.rate(MAX_RATE)),
     "sequential": ("is_sequential", values.boolean),
+    "picker": ("picker", read_picker),
     "upload_slots": ("upload_slots", values.whole_number(0, MAX_SLOTS)),
     "max_peers": ("max_peers", values.whole_number(1, MAX_LINKS)),
     "file_priorities": ("file_priorities", _file_priorities),

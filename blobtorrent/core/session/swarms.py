@@ -10,6 +10,7 @@ from blobtorrent.core.session.connections import ConnectionManager
 from blobtorrent.core.session.history import Heard
 from blobtorrent.core.session.lifecycle import TorrentState
 from blobtorrent.core.session.outlets import Outlets
+from blobtorrent.core.session.picking import changed_weights
 from blobtorrent.core.session.torrent import HELD_BY_DISK, HELD_BY_SPACE, Torrent
 from blobtorrent.core.session.wanted import piece_priorities
 from blobtorrent.core.swarm.messages import (
@@ -322,6 +323,7 @@ class SwarmManager:
             max_links=self._max_links(torrent, self._connections.granted(torrent.info_hash)),
             upload_slots=self._max_slots(torrent),
             granted_slots=None if self._slots is None else self._slots.granted(torrent.info_hash),
+            picker=changed_weights(self._settings.picker, wishes.picker or {}),
             is_sequential=wishes.is_sequential,
             exchanges_peers=self.exchanges_peers(torrent),
             may_download=not record.is_paused and torrent.held_by not in (HELD_BY_SPACE, HELD_BY_DISK),

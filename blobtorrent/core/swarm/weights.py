@@ -24,7 +24,7 @@ class Weights(NamedTuple):
     priority: float = 4.0              # what its file's owner says
     suggested: float = 0.5             # the peer would like to send it (BEP 6)
     temperature: float = 0.15          # infinite: whatever comes
-    guard: int = 2                     # what so few peers have, or fewer, goes first whatever else counts
+    guard: float = 2                   # what so few peers have, or fewer, goes first whatever else counts
     reach: int = 16                    # pieces behind the next one in which the sequence counts e times less
     ahead: int = 24                    # pieces that a reader has before it when nothing is urgent any more
     is_in_order: bool = False          # there is always somebody who reads from the start

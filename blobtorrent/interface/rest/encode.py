@@ -15,6 +15,7 @@ from blobtorrent.core.session.commands import GoalAction
 from blobtorrent.interface.rest.http import Response
 from blobtorrent.interface.rest.routes import Schema
 from blobtorrent.interface.rest.schemas import (
+    ANY_OBJECT,
     BOOLEAN,
     COUNT,
     HASH,
@@ -136,6 +137,8 @@ TORRENT: Shape[TorrentStatus] = Shape({
     "max_peers": nullable(COUNT),
     "private": (BOOLEAN, lambda status: status.is_private),
     "sequential": (BOOLEAN, lambda status: status.is_sequential),
+    "picker": (described(nullable(ANY_OBJECT), "Its own settings of the picker; null: all as in the settings."),
+               lambda status: dict(status.picker) if status.picker else None),
 })
 
 FILE: Shape[FileStatus] = Shape({

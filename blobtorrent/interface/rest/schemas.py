@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from blobtorrent.config.schema import MAX_GUARD, MAX_TEMPERATURE, MAX_WEIGHT, MIN_TEMPERATURE, PICKER_PRESETS
 from blobtorrent.config.values import MAX_DURATION_S, MAX_LABEL
 from blobtorrent.core.session.options import (
     MAX_LABELS,
@@ -15,6 +16,7 @@ from blobtorrent.core.session.options import (
     MAX_RATIO,
     MAX_SLOTS,
 )
+from blobtorrent.core.session.picking import WEIGHT_NAMES
 from blobtorrent.interface.rest.routes import Schema
 from blobtorrent.model.urls import MAX_URL_BYTES
 
@@ -120,6 +122,13 @@ FILE_PRIORITIES_OPTION: Schema = {
 }
 PRIORITY_OPTION: Schema = {"type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY}
 
+PICKER_OPTION = body_object({
+    "preset": nullable(one_of(PICKER_PRESETS)),
+    "temperature": nullable({"type": "number", "minimum": MIN_TEMPERATURE, "maximum": MAX_TEMPERATURE}),
+    **{name: nullable({"type": "number", "minimum": 0, "maximum": MAX_WEIGHT}) for name in WEIGHT_NAMES},
+    "guard": nullable({"type": "number", "minimum": 0, "maximum": MAX_GUARD}),
+})
+
 # Members that may be set when a torrent is added and changed at any time; null is the default.
 CHANGEABLE: dict[str, Schema] = {
     "labels": described(nullable(LABELS_OPTION), "What torrents are found by."),
@@ -129,6 +138,7 @@ CHANGEABLE: dict[str, Schema] = {
     "down_limit_bytes_per_s": nullable(RATE_OPTION),
     "up_limit_bytes_per_s": nullable(RATE_OPTION),
     "sequential": described(nullable(BOOLEAN), "Whether its pieces are fetched in order."),
+    "picker": described(nullable(PICKER_OPTION), "Its own settings of the picker; null: all as in the settings."),
     "upload_slots": described(
         nullable({"type": "integer", "minimum": 0, "maximum": MAX_SLOTS}), "Peers that it sends to at the same time."),
     "max_peers": described(

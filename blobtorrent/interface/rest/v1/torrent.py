@@ -113,6 +113,8 @@ class TorrentResource:
         status = self._find(request, digits)
         if isinstance(patch.get("seeding"), dict) and status.goal is not None:
             patch["seeding"] = {**GOAL.object_of(status.goal), **patch["seeding"]}
+        if isinstance(patch.get("picker"), dict) and status.picker is not None:
+            patch["picker"] = {**status.picker, **patch["picker"]}
         fields = Fields(patch)
         changes = read_changes(fields)
         fields.end()
@@ -264,6 +266,7 @@ _SHOWN: dict[str, Callable[[TorrentStatus], Any]] = {
     "down_bytes_per_s": attrgetter("down_limit_bytes_per_s"),
     "up_bytes_per_s": attrgetter("up_limit_bytes_per_s"),
     "is_sequential": attrgetter("is_sequential"),
+    "picker": lambda status: status.picker or {},
     "upload_slots": attrgetter("upload_slots"),
     "max_peers": attrgetter("max_peers"),
 }

@@ -23,6 +23,7 @@ from blobtorrent.core.session.commands import (
 from blobtorrent.core.session.record import Place
 from blobtorrent.core.session.reserves import LOOK_S
 from blobtorrent.core.swarm.messages import ChangeSwarm, OpenSwarm, WantPieces
+from blobtorrent.core.swarm.weights import BALANCED, PRESETS
 from blobtorrent.discovery.messages import Announce
 from blobtorrent.model.errors import Conflict, DiskFull, Invalid, Unavailable
 from blobtorrent.model.events import SpaceBack, SpaceLow, TorrentMoved
@@ -408,6 +409,30 @@ def test_a_torrent_may_have_limits_of_its_own_on_peers_and_slots_and_lose_them_a
         reply.wait(0)
         told = [message.settings for message in rig.shard.drain() if isinstance(message, ChangeSwarm)][-1]
         assert (told.upload_slots, told.max_links) == expected
+
+
+def test_a_torrent_may_choose_its_pieces_in_a_way_of_its_own(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], picker__weight_rarity=2.0)
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig)
+    (usual,) = [message.settings for message in rig.shard.drain() if isinstance(message, OpenSwarm)]
+    assert usual.picker == BALANCED._replace(rarity=2.0)
+    for wish, expected in (
+        ({"guard": 7.0}, usual.picker._replace(guard=7.0)),
+        ({"preset": "archive", "temperature": 0.3}, PRESETS["archive"]._replace(temperature=0.3)),
+        (RESET, usual.picker),
+    ):
+        reply = rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(picker=wish)))
+        rig.save()
+        reply.wait(0)
+        told = [message.settings for message in rig.shard.drain() if isinstance(message, ChangeSwarm)][-1]
+        assert told.picker == expected
+        assert rig.status(torrent).picker == (None if wish is RESET else wish)
+    rig.ask(ApplySettings(settings_of(picker__preset="rarest")))
+    told = [message.settings for message in rig.shard.drain() if isinstance(message, ChangeSwarm)][-1]
+    assert told.picker == PRESETS["rarest"]
 
 
 @pytest.mark.parametrize("is_usual", [True, False])

@@ -41,9 +41,11 @@ def test_changes_leave_alone_what_was_not_said():
     fields = Fields({
         "group": "slow", "priority": -3, "down_limit_bytes_per_s": "1 MiB/s", "up_limit_bytes_per_s": 5,
         "sequential": True, "file_priorities": {"0": "skip", "7": "high"},
+        "picker": {"preset": "archive", "temperature": None, "weight_rarity": 2},
     })
     assert read_changes(fields) == TorrentChanges(
         group="slow", priority=-3, down_bytes_per_s=1 << 20, up_bytes_per_s=5, is_sequential=True,
+        picker={"preset": "archive", "weight_rarity": 2.0},
         file_priorities={0: FilePriority.SKIP, 7: FilePriority.HIGH},
     )
 
@@ -86,7 +88,8 @@ def test_trackers_come_in_tiers_and_one_alone_is_a_tier():
         ("labels", [str(number) for number in range(MAX_LABELS + 1)]), ("labels", ["a" * 300]), ("priority", 1.5),
         ("priority", 10**9), ("priority", True), ("seeding", 2), ("seeding", {"ratio": -1}), ("seeding", {"ration": 1}),
         ("seeding", {"action": "explode"}), ("down_limit_bytes_per_s", -1), ("down_limit_bytes_per_s", "fast"),
-        ("sequential", "true"), ("file_priorities", []), ("file_priorities", {"x": "skip"}),
+        ("sequential", "true"), ("picker", "archive"), ("picker", {"preset": "best"}), ("picker", {"guard": -1}),
+        ("picker", {"weight": 1}), ("picker", {"temperature": 0}), ("file_priorities", []), ("file_priorities", {"x": "skip"}),
         ("file_priorities", {"0": 2}), ("file_priorities", {"99999999": "skip"}), ("file_priorities", {"-1": "skip"}),
         ("file_priorities", {"0": ["skip"]}),
     ],

@@ -101,10 +101,20 @@ def test_the_goals_are_merged_with_those_that_there_are(rest):
     assert rest.commands == [ChangeTorrent(info_hash(1), TorrentChanges(goal=goal))]
 
 
+def test_what_is_said_of_the_picker_is_merged_with_what_was(rest):
+    rest.session.show(status_of(1, picker={"preset": "archive", "guard": 5.0}))
+    assert rest.ask("GET", ONE).json["picker"] == {"preset": "archive", "guard": 5.0}
+    rest.ask("PATCH", ONE, {"picker": {"guard": None, "temperature": 0.3}})
+    rest.ask("PATCH", ONE, {"picker": None})
+    assert rest.commands == [
+        ChangeTorrent(info_hash(1), TorrentChanges(picker={"preset": "archive", "temperature": 0.3})),
+        ChangeTorrent(info_hash(1), TorrentChanges(picker=RESET))]
+
+
 @pytest.mark.parametrize(
     "body",
     [{"label": []}, {"labels": "a"}, {"labels": [""]}, {"labels": ["a\n"]}, {"priority": 1.5}, {"priority": True},
-     {"priority": 10**10}, {"sequential": "yes"}, {"down_limit_bytes_per_s": -1}, {"seeding": []}, {"max_peers": 0},
+     {"picker": {"preset": "best"}}, {"picker": "archive"}, {"picker": {"temperature": 100}}, {"priority": 10**10}, {"sequential": "yes"}, {"down_limit_bytes_per_s": -1}, {"seeding": []}, {"max_peers": 0},
      {"seeding": {"ratio": "2"}}, {"seeding": {"nope": 1}}, {"file_priorities": {"x": "high"}}, {"name": "other"},
      {"file_priorities": {"0": "urgent"}}, {"priority": 1, "group": 7}],
 )
@@ -178,10 +188,11 @@ def test_what_is_not_there_is_added(rest):
 def test_what_is_as_it_should_be_is_left_alone_by_who_may_only_add(rest):
     rest.session.show(status_of(
         1, labels=("a",), group="g", priority=3, is_started=True, download_dir="/srv", down_limit_bytes_per_s=100,
-        goal=GoalStatus(2.0, None, None, "stop"), upload_slots=4))
+        goal=GoalStatus(2.0, None, None, "stop"), upload_slots=4, picker={"guard": 3.0}))
     body = {
         "labels": ["a"], "group": "g", "priority": 3, "start": True, "download_dir": "/srv", "upload_slots": 4,
         "down_limit_bytes_per_s": 100, "seeding": {"ratio": 2}, "sequential": False,
+        "picker": {"guard": 3},
     }
     assert rest.ask("PUT", ONE, body, grant=grant_of("add")).status == 200
     assert rest.commands == []
