@@ -339,7 +339,7 @@ class PickerSettings(Section):
         "What it is worth that a piece is the next one, while somebody reads the torrent or it is fetched in order.",
     )
     weight_open_files: float | None = live(
-        "preset", values.number_or_preset(0, MAX_WEIGHT), "What it is worth that a piece's file is being written anyway."
+        "preset", values.number_or_preset(0, MAX_WEIGHT), "What it is worth that a piece's file is being written."
     )
     weight_extent: float | None = live(
         "preset",

@@ -97,10 +97,12 @@ def _gain(link: Any, size: int, availability: Availability, rng: random.Random) 
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.picking", description=__doc__)
     parser.add_argument("--picks", type=int, default=900, help="of each kind (default 900)")
-    picks = parser.parse_args(words).picks
+    parser.add_argument("--most", action="store_true", help="the largest torrent only")
+    options = parser.parse_args(words)
+    picks = options.picks
     print(f"{'pieces':>8} {'peers':>6} {'preset':>11} {'median us':>10} {'mean':>8} {'99 %':>8}")
     worst = 0.0
-    for num_pieces, num_peers in SIZES:
+    for num_pieces, num_peers in SIZES[-1:] if options.most else SIZES:
         for preset in PRESETS:
             times = times_us(num_pieces, num_peers, preset, picks)
             worst = max(worst, median(times))

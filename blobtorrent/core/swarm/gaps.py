@@ -36,7 +36,12 @@ def run_at(mask: int, start: int, limit: int) -> range:
 
 def run_from(mask: int, start: int, limit: int) -> range:
     """The first run of set bits at `start` or behind it, at most `limit` of them; there has to be one."""
-    return run_at(mask, start + lowest(mask >> start), limit)
+    above = mask >> start
+    first = lowest(above)
+    if limit == 1:
+        return range(start + first, start + first + 1)
+    run = run_at(above, first, limit)
+    return range(start + run.start, start + run.stop)
 
 
 def choose_run(mask: int, preferred: int, limit: int, rng: Rng, *, in_order: bool) -> range:

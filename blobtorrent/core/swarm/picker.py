@@ -15,7 +15,7 @@ from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.collisions import Collisions
 from blobtorrent.core.swarm.gaps import run_at, run_from
 from blobtorrent.core.swarm.masks import without
-from blobtorrent.core.swarm.reading import Reading
+from blobtorrent.core.swarm.reading import Ahead, Reading
 from blobtorrent.core.swarm.speeds import FAST, SLOW, classify, delivers_in_s, is_among_slowest
 from blobtorrent.core.swarm.surroundings import Surroundings
 from blobtorrent.core.swarm.tiers import NEVER, NOISE, Near, Tier, Tiers, gumbel, rarity_term
@@ -34,6 +34,7 @@ RANDOM_PIECES = 4                      # the first ones: whatever comes soonest 
 SOON = 4                               # times its reach is as far as the sequence counts
 MOST_NEXT = 16                         # pieces that are looked at one by one
 _NOTHING = range(0)
+_NOWHERE = Ahead(0, 0, Availability(0), Near())
 
 
 class Rng(Protocol):
@@ -79,6 +80,7 @@ class Picker:
         self._near = Near()            # to what was under way then
         self._temperature = weights.temperature            # of then
         self._tiers = Tiers((), availability, self._near, weights, weights.temperature, 0)
+        self._ahead = _NOWHERE
         self._stale_at = -inf
         self._picks_left = 0           # until they are made anew in any case
 
@@ -210,10 +212,11 @@ class Picker:
         if not soon:
             return best, first, looked_at
         weights, temperature = self._weights, self._temperature
-        reach = soon.bit_length()
-        availability = self._availability.window(cursor, reach)
-        files, extents, suggested = (
-            mask >> cursor & (1 << reach) - 1 for mask in (self._near.files, self._near.extents, link.suggested))
+        if not self._ahead.covers(cursor, soon.bit_length()):
+            self._ahead = Ahead(cursor, 2 * SOON * weights.reach, self._availability, self._near)
+        ahead = cursor - self._ahead.first
+        peers, files, extents = self._ahead.availability, self._ahead.near.files, self._ahead.near.extents
+        suggested = link.suggested >> cursor
         most = (
             rarity_term(weights, self._tiers.fewest_peers) + weights.open_files + weights.extent + weights.suggested
             + (weights.priority * self._levels[0][0] if self._levels else 0.0))
@@ -223,8 +226,8 @@ class Picker:
             if (most + sequence) / temperature + NEVER < best:
                 break                  # it can hardly win, and those behind it less
             utility = (
-                rarity_term(weights, availability.leeches_with(place)) + sequence
-                + weights.open_files * (files >> place & 1) + weights.extent * (extents >> place & 1)
+                rarity_term(weights, peers.leeches_with(ahead + place)) + sequence
+                + weights.open_files * (files >> ahead + place & 1) + weights.extent * (extents >> ahead + place & 1)
                 + weights.priority * self._priority_of(cursor + place) + weights.suggested * (suggested >> place & 1))
             score = utility / temperature + gumbel(self._rng)
             if score > best:
@@ -265,6 +268,7 @@ class Picker:
         self._picks_left = max(REFRESH_PICKS, num_pieces // PIECES_PER_PICK)
         self._temperature = self._temperature_at(now)
         self._near = self._near_now()
+        self._ahead = _NOWHERE
         levels = [(priority, level & missing) for priority, level in self._levels] or [(0, missing)]
         self._tiers = Tiers(levels, self._availability, self._near, self._weights, self._temperature, num_pieces)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobtorrent.core.swarm.masks import lowest
+from blobtorrent.core.swarm.tiers import Near
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.availability import Availability
     from blobtorrent.core.swarm.pieces import PieceManager
     from blobtorrent.core.swarm.weights import Weights
 
@@ -66,3 +68,16 @@ class Reading:
             return None
         at, index = min(waited_for)
         return index, at
+
+
+class Ahead:
+    """A few pieces out of all, cut out once because they are looked at again and again. Bit 0 is piece `first`."""
+
+    def __init__(self, first: int, count: int, availability: Availability, near: Near) -> None:
+        self.first = first
+        self.availability = availability.window(first, count)
+        self.near = Near(*(mask >> first & (1 << count) - 1 for mask in near))
+        self._end = first + count
+
+    def covers(self, first: int, count: int) -> bool:
+        return self.first <= first and first + count <= self._end

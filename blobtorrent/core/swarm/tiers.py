@@ -40,8 +40,7 @@ class Tier(NamedTuple):
     worth the same, are those from `first` up to `end`; those up to `rivals` may win against it."""
 
     mask: int
-    peers: int
-    is_rest: bool                      # so many peers, or more
+    peers: int                         # or more, when it is the rest
     first: int
     end: int
     rivals: int
@@ -54,12 +53,12 @@ class Tiers:
                  temperature: float, num_pieces: int) -> None:
         """`levels` are priorities, the highest first, with their pieces."""
         self.tiers: list[Tier] = []
-        self.fewest_peers = 0          # that have any of the pieces
         self._availability = availability
         self._counts_all = num_pieces <= COUNTED
         bonus = weights.suggested / temperature
         # What is suggested is drawn as what it is, and once more, as what else it is worth.
         self._bonus = bonus + log1p(-exp(-bonus)) if bonus > 0.0 else -inf
+        self._rest = 0                 # pieces of the tiers that are the rest of their priority
         self._masks: list[int] = []    # of the cells
         self._counts: list[int] = []
         self._scores: list[float] = []
@@ -74,20 +73,21 @@ class Tiers:
                     break
                 self._add(mask, peers, utility, near, weights, temperature, is_rest=False)
                 rest ^= mask
-        self.fewest_peers = min((tier.peers for tier in self.tiers), default=0)
+        self.fewest_peers = min((tier.peers for tier in self.tiers), default=0)    # that have any of the pieces
         self.top = max(self._scores, default=-inf)
         self._note_rivals()
 
     def _add(self, mask: int, peers: int, utility: float, near: Near, weights: Weights, temperature: float, *,
              is_rest: bool) -> None:
         first = len(self._masks)
+        self._rest |= mask if is_rest else 0
         for part, worth in _parts(mask, utility, near, weights):
             count = part.bit_count()
             self._masks.append(part)
             self._counts.append(count)
             # The rest stands for its rarest pieces: of it only those are ever taken.
             self._scores.append(worth / temperature + (0.0 if is_rest else log(count)))
-        self.tiers.append(Tier(mask, peers, is_rest, first, len(self._masks), 0))
+        self.tiers.append(Tier(mask, peers, first, len(self._masks), 0))
 
     def _note_rivals(self) -> None:
         for place, tier in enumerate(self.tiers):
@@ -132,12 +132,9 @@ class Tiers:
                 score = bound + log(here.bit_count() / counts[place]) if self._counts_all else bound
                 if score > best:
                     best, chosen = score, here
-        if chosen and self._is_of_rest(chosen):
+        if chosen & self._rest:
             chosen = self._availability.rarest(chosen, 1)[0]
         return best, chosen
-
-    def _is_of_rest(self, pieces: int) -> bool:
-        return any(tier.is_rest and tier.mask & pieces for tier in self.tiers)
 
 
 def gumbel(rng: Rng) -> float:

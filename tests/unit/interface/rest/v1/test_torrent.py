@@ -114,7 +114,8 @@ def test_what_is_said_of_the_picker_is_merged_with_what_was(rest):
 @pytest.mark.parametrize(
     "body",
     [{"label": []}, {"labels": "a"}, {"labels": [""]}, {"labels": ["a\n"]}, {"priority": 1.5}, {"priority": True},
-     {"picker": {"preset": "best"}}, {"picker": "archive"}, {"picker": {"temperature": 100}}, {"priority": 10**10}, {"sequential": "yes"}, {"down_limit_bytes_per_s": -1}, {"seeding": []}, {"max_peers": 0},
+     {"picker": {"preset": "best"}}, {"picker": "archive"}, {"picker": {"temperature": 100}},
+     {"priority": 10**10}, {"sequential": "yes"}, {"down_limit_bytes_per_s": -1}, {"seeding": []}, {"max_peers": 0},
      {"seeding": {"ratio": "2"}}, {"seeding": {"nope": 1}}, {"file_priorities": {"x": "high"}}, {"name": "other"},
      {"file_priorities": {"0": "urgent"}}, {"priority": 1, "group": 7}],
 )
