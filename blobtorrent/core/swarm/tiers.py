@@ -5,7 +5,7 @@ them costs a few operations on big integers. Pure; owned by a picker.
 """
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import exp, inf, log, log1p, log2
 from typing import NamedTuple, Protocol
 
@@ -16,7 +16,7 @@ from blobtorrent.core.swarm.weights import Weights
 COUNTED = 1 << 13                      # pieces of a torrent up to which a peer's own are counted in each cell
 MOST_PIECES = 256                      # when so many are sorted, all others are one tier more
 MOST_TIERS = 24                        # of one priority, likewise
-FEWER_TIERS = 8                        # of a torrent with more pieces than are counted
+NO_MATTER = 0.5                        # times the temperature: a difference that hardly matters
 NEVER = 9.0                            # of two scores that differ by more, the lower one hardly ever wins
 NOISE = 37.0                           # more than `gumbel` ever adds to a score
 _NEVER_ZERO = 1e-300                   # in place of what a random number may be once in 2**53 times
@@ -62,20 +62,38 @@ class Tiers:
         self._masks: list[int] = []    # of the cells
         self._counts: list[int] = []
         self._scores: list[float] = []
-        most = MOST_TIERS if self._counts_all else FEWER_TIERS
         for priority, pieces in levels:
-            rest, sorted_from = pieces, len(self._counts)
-            for place, mask in enumerate(availability.rarest(pieces, most + 1)):
-                peers = availability.leeches_with(lowest(mask))
+            for mask, peers, is_rest in self._tiers_of(pieces, weights, temperature):
                 utility = rarity_term(weights, peers) + weights.priority * priority
-                if mask != rest and (place == most or sum(self._counts[sorted_from:]) >= MOST_PIECES):
-                    self._add(rest, peers, utility, near, weights, temperature, is_rest=True)
-                    break
-                self._add(mask, peers, utility, near, weights, temperature, is_rest=False)
-                rest ^= mask
+                self._add(mask, peers, utility, near, weights, temperature, is_rest=is_rest)
         self.fewest_peers = min((tier.peers for tier in self.tiers), default=0)    # that have any of the pieces
         self.top = max(self._scores, default=-inf)
         self._note_rivals()
+
+    def _tiers_of(self, pieces: int, weights: Weights, temperature: float) -> Iterator[tuple[int, int, bool]]:
+        """Pieces of one priority, how many peers have the rarest of them, and whether they are the rest.
+
+        In a large torrent numbers of peers that make hardly a difference are one.
+        """
+        tolerance = 0.0 if self._counts_all else temperature * NO_MATTER
+        rest, num_sorted, tier, peers = pieces, 0, 0, 0
+        for mask in self._availability.rarest(pieces, MOST_TIERS):
+            have = self._availability.leeches_with(lowest(mask))
+            differs = rarity_term(weights, peers) - rarity_term(weights, have) > tolerance or peers <= weights.guard
+            if tier and differs:
+                yield tier, peers, False
+                num_sorted += tier.bit_count()
+                tier = 0
+                if num_sorted >= MOST_PIECES:
+                    break
+            peers = peers if tier else have
+            tier |= mask
+            rest ^= mask
+        if tier:
+            yield tier, peers, False
+        if rest:
+            (rarest,) = self._availability.rarest(rest, 1)
+            yield rest, self._availability.leeches_with(lowest(rarest)), True
 
     def _add(self, mask: int, peers: int, utility: float, near: Near, weights: Weights, temperature: float, *,
              is_rest: bool) -> None:

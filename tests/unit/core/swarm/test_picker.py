@@ -15,7 +15,7 @@ from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.picker import RANDOM_PIECES, REFRESH_PICKS, REFRESH_S, Picker
 from blobtorrent.core.swarm.pieces import Event, PieceManager
 from blobtorrent.core.swarm.speeds import FAST, MEDIUM, SLOW
-from blobtorrent.core.swarm.tiers import MOST_PIECES, MOST_TIERS
+from blobtorrent.core.swarm.tiers import COUNTED, MOST_PIECES, MOST_TIERS
 from blobtorrent.core.swarm.weights import BALANCED, PRESETS, Weights, in_order
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.geometry import BLOCK_SIZE, PieceGeometry
@@ -154,6 +154,18 @@ def test_when_enough_is_sorted_the_rarest_of_the_others_still_comes_first():
     counts = [3] * MOST_PIECES + [4] * 9 + [5] * 9
     stage = Stage(len(counts), *peers_with(*counts))
     assert max(stage.odds(stage.link(0b1_0000_0000_0111 << MOST_PIECES), 200)) < MOST_PIECES + 9
+
+
+def test_in_a_large_torrent_the_rarest_come_first_too_as_far_as_it_matters():
+    size = COUNTED + 100
+    stage = Stage(size)
+    everywhere = (1 << size) - 1
+    for peer in range(100):
+        stage.availability.add(everywhere ^ sum(1 << index for index in (10, 500, 8000) if peer >= index // 100 + 5))
+    odds = stage.odds(stage.link(), 300)                   # 5, 10 and 85 peers have those, and 100 all others
+    assert odds == {10: 1.0}
+    assert stage.odds(stage.link(stage.all ^ 1 << 10), 300) == {500: 1.0}
+    assert stage.pick(stage.link(1 << 77)) == [77]
 
 
 def test_seeds_count_for_nothing():
