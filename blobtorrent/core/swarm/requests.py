@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RUN_BLOCKS = 64                        # blocks of one pick at most: 1 MiB
 SMALL_PIECE_BLOCKS = 16                # pieces up to here are opened several at once
 AHEAD_S = 2.0                          # a limited link is asked for what its share brings within this time, and a block
-LEAST_AHEAD_S = 0.5                    # ... and for no less than this, unless its peer is slow to answer
+LEAST_PACED_BLOCKS = 16                # ... and for no fewer of these, unless its peer is slow to answer
 
 
 class Memory(Protocol):
@@ -98,11 +98,12 @@ class RequestManager:
 
     def _paced_window(self, link: PeerLink, valve: Valve) -> int:
         """What the limit lets through soon: a slow peer must not hold more of it than it can use."""
-        share_per_s, window = valve.share_bytes_per_s / BLOCK_SIZE, link.window
+        window = link.window
+        blocks_per_s = max(valve.share_bytes_per_s / BLOCK_SIZE, window.rate_blocks_per_s)
         size = window.size
         if window.queued_s < QUEUE_LIMIT_S:                # little waits: else it would miss turns, and its share
-            size = max(size, 1 + int(LEAST_AHEAD_S * share_per_s))
-        return min(size, 1 + int(AHEAD_S * max(share_per_s, window.rate_blocks_per_s)))
+            size = max(size, LEAST_PACED_BLOCKS)
+        return min(size, 1 + int(AHEAD_S * blocks_per_s))
 
     def _room(self, link: PeerLink, window: int) -> int:
         """How many blocks a link may be asked for now; 0 when it is not worth while."""
@@ -131,7 +132,7 @@ class RequestManager:
         """Ask for one run; returns its blocks, 0 when there is nothing to ask for or no memory."""
         assembly = link.current
         if assembly is None or not assembly.has_unrequested:
-            link.current = assembly = self._orphan(link)
+            link.current = assembly = self._orphan(link) or self._of_equals(link)
         if assembly is None:
             fresh = link.askable & self._pieces.missing_mask if self.begins_pieces else 0
             if fresh and self._blocks_per_piece <= SMALL_PIECE_BLOCKS and (
@@ -222,6 +223,20 @@ class RequestManager:
         for assembly in self._orphans:
             if link.askable >> assembly.index & 1 and not (link.is_suspect and not assembly.is_untouched):
                 return assembly
+        return None
+
+    def _of_equals(self, link: PeerLink) -> Assembly | None:
+        """An open piece of links as fast as this one, which would be long at one of its own; at first, of any."""
+        helpful = link.askable & self._pieces.partial_mask
+        if not helpful or link.works_alone or link.window.size >= self._blocks_per_piece:
+            return None
+        while helpful:
+            bit = helpful & -helpful
+            assembly = self._pieces.open[bit.bit_length() - 1]
+            is_equal = any(other.speed == link.speed for other in assembly.taken_from)
+            if assembly.owner is None and (is_equal or self._picker.is_beginning):
+                return assembly
+            helpful ^= bit
         return None
 
     def _partial(self, link: PeerLink) -> Assembly | None:

@@ -74,6 +74,10 @@ class MeteredPeer:
                  trace: TracebackType | None) -> None:
         self._session.pause()
 
+    def limit(self, bytes_per_s: int) -> None:
+        """Send no faster from now on."""
+        self._handle.set_upload_limit(bytes_per_s)
+
     def fetch_from(self, endpoint: str) -> None:
         host, _, port = endpoint.rpartition(":")
         self._handle.connect_peer((host, int(port)))

@@ -125,6 +125,13 @@ class MiniSeed:
             link.close()
 
 
+class SilentSeed(MiniSeed):
+    """Takes requests and never answers any."""
+
+    def answer(self, link: socket.socket, index: int, begin: int, block: bytes) -> bool:
+        return True
+
+
 class CorruptingSeed(MiniSeed):
     """Turns one bit in every block that it sends. `struck` is set by the first."""
 
