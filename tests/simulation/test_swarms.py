@@ -133,7 +133,7 @@ def test_a_piece_left_half_done_by_a_suspect_is_finished_by_another_suspect(worl
 
 def test_the_endgame_asks_two_peers_at_most_and_takes_back_what_came(world):
     torrent = torrent_of()
-    node, peers = leech_from(world, torrent, Manners(bytes_per_s=SLOW), *[Manners()] * 4)
+    node, peers = leech_from(world, torrent, Manners(bytes_per_s=2e3), *[Manners()] * 4)
     world.run_until_complete(torrent, [node], 10.0)
     slow = peers[0]
     left = len(set(slow.requested)) - slow.blocks_sent

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blobtorrent.core.swarm.pieces import EMPTY
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -103,9 +105,10 @@ class Endgame:
                       key=lambda holder: (-holder.expected_blocks * _pace_s(holder, now), holder.number))
 
     def _may_join(self, link: PeerLink, key: int, assembly: Assembly, requesters: int) -> bool:
-        if assembly.owner is not None or link.outstanding.get(key) is not None:
-            return False
-        if link.arriving == (assembly, (key & 0xFFFFFFFF) >> 14):
+        block = (key & 0xFFFFFFFF) >> 14
+        if assembly.owner is not None or assembly.slots[block] != EMPTY:
+            return False               # it may be here, and arrive once more nevertheless
+        if link.outstanding.get(key) is not None or link.arriving == (assembly, block):
             return False
         return len(self.doubled.get(key, (link,))) == requesters
 

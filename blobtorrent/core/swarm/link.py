@@ -93,7 +93,8 @@ class PeerLink:
         "haves_told", "intake", "is_denied", "is_incoming", "is_optimistic", "is_suspect", "last_block_at",
         "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
         "queued_upload_bytes", "said_pieces", "snubbed",
-        "speed", "state", "suggested", "swarm", "unasked", "up", "wanted", "window", "working_on",
+        "speed", "state", "suggested", "swarm", "unasked", "up", "wanted", "was_offered", "window",
+        "working_on",
     )
 
     intake: Intake
@@ -126,6 +127,7 @@ class PeerLink:
         self.outstanding = Outstanding()       # the blocks it is asked for
         self.ghosts: dict[int, bool] = {}      # asked for once; may still come. True: because another one sent it
         self.arriving: tuple[Assembly, int] | None = None  # assembly and block of the block in the middle of arriving
+        self.was_offered = False               # ... which others were asked for, as it had stopped
         self.current: Assembly | None = None               # still has blocks for us to ask for
         self.working_on: dict[Assembly, None] = {}
         self.is_suspect = False                # helped to spoil a piece: works alone from now on
@@ -226,7 +228,8 @@ class PeerLink:
             assembly.missing -= 1
             if self.swarm.live is not None:
                 self.swarm.live.note_blocks((assembly.index << 32 | block << 14,), (slot,))
-            if self.snubbed:
+            if self.was_offered:
+                self.was_offered = False
                 self.swarm.requests.settle(self, assembly, block)
             if not assembly.missing:
                 self.swarm.finished.append(assembly)

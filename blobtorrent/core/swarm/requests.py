@@ -349,6 +349,7 @@ class RequestManager:
         if block in assembly.claimed:
             return
         key = assembly.index << 32 | block << 14
+        link.was_offered = True
         self.endgame.forget(key)
         for other in assembly.taken_from:
             is_sending = other.arriving == link.arriving and not other.snubbed

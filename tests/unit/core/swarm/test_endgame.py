@@ -115,6 +115,25 @@ def test_a_block_that_stopped_in_the_middle_is_asked_of_another(small):
     assert one.swarm.wasted.total
 
 
+def test_a_block_that_is_here_is_not_asked_for_again_though_it_still_arrives_elsewhere(large):
+    one = OneSwarm(large, have=[1, 2, 3])
+    stuck = one.join()
+    index, block = one.asked(stuck)[0]
+    message = wire.Piece(index, block << 14, large.piece(index)[block << 14:(block + 1) << 14]).encode()
+    stuck.intake.feed(message[:5000])
+    helper, third = one.join(), one.join()
+    for _ in range(3):
+        wait(one)
+        for link in (helper, third):
+            if (index, block) in outstanding(link):
+                one.give(link, [(index, block)])
+    assert one.swarm.pieces.open[index].slots[block] >= 0
+    assert stuck.arriving is not None
+    for link in (helper, third):
+        assert (index, block) not in outstanding(link)
+    check_requests(one.swarm)
+
+
 def test_a_block_that_one_of_two_leaves_is_still_expected_of_the_other(small):
     one = OneSwarm(small, have=range(38))
     first, second = one.join(), one.join()
