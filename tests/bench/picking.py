@@ -50,7 +50,7 @@ def times_us(num_pieces: int, num_peers: int, preset: str, picks: int, *, reader
     availability.seeds = 1
     picker = Picker(pieces, availability, rng, weights=PRESETS[preset], files=files, links=links)
     if reader:
-        picker.reading.read_from(num_pieces // 2)
+        picker.reading.read_from("reader", num_pieces // 2)
     under_way: deque[Any] = deque()
     found: list[float] = []
     for number in range(picks):

@@ -62,10 +62,9 @@ class Endgame:
         """The same of those that a reader waits for, or that have a deadline."""
         pieces, reading = self._pieces, self._picker.reading
         awaited = sum(1 << index for index in pieces.open if reading.deadline_of(index) is not None)
-        if reading.urgency():
-            first = reading.next_of(pieces.lacking_mask)
-            if first is not None:
-                awaited |= (1 << reading.weights.ahead) - 1 << first
+        urgency, first = reading.need(pieces.lacking_mask)
+        if urgency:
+            awaited |= (1 << reading.weights.ahead) - 1 << first
         return awaited & pieces.lacking_mask & ~pieces.wanted_now
 
     def choose(self, link: PeerLink, scope: int, now: float) -> list[tuple[int, Assembly, PeerLink]]:

@@ -155,12 +155,12 @@ class Picker:
 
     def explain(self, index: int, link: "PeerLink", now: float) -> Terms:
         """What counts for and against a piece, were it to be chosen now for that link."""
-        weights, peers, urgency = self._weights, self._availability.leeches_with(index), self.reading.urgency()
-        cursor = self.reading.next_of(self._pieces.missing_mask)
+        weights, peers = self._weights, self._availability.leeches_with(index)
+        urgency, cursor = self.reading.need(self._pieces.missing_mask)
         near = self._near_now()
         return Terms(
             rarity=rarity_term(weights, peers),
-            sequence=0.0 if cursor is None or index < cursor else _sequence_term(weights, urgency, index - cursor),
+            sequence=0.0 if index < cursor else _sequence_term(weights, urgency, index - cursor),
             open_files=weights.open_files * (near.files >> index & 1),
             extent=weights.extent * (near.extents >> index & 1),
             priority=weights.priority * self._priority_of(index),
@@ -182,11 +182,11 @@ class Picker:
 
     def _pick_for_reader(self, link: "PeerLink", candidates: int, limit: int, now: float) -> range:
         """What comes next for a reader is looked at piece by piece, the rest as ever."""
-        weights, due, urgency = self._weights, self.reading.due(candidates), self.reading.urgency()
+        weights, due = self._weights, self.reading.due(candidates)
         if due is not None and self._is_fit(link, *due, now):
             return run_at(candidates, due[0], limit)
-        cursor = self.reading.next_of(self._pieces.missing_mask) if urgency else None
-        if cursor is None:
+        urgency, cursor = self.reading.need(self._pieces.missing_mask)
+        if not urgency:
             return self._random_run(self._choose(link, candidates, now), limit)
         soon = candidates >> cursor & (1 << SOON * weights.reach) - 1
         if soon and link.speed == SLOW and any(other.speed == FAST and other.is_idle for other in self._links):

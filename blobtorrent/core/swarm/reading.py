@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from blobtorrent.core.swarm.masks import lowest
@@ -14,17 +15,21 @@ if TYPE_CHECKING:
 
 
 class Reading:
-    """One reader, and pieces with a time of their own. In a torrent that is fetched in order somebody always reads."""
+    """Readers, and pieces with a time of their own. In a torrent that is fetched in order somebody always reads."""
 
     def __init__(self, pieces: PieceManager, weights: Weights) -> None:
         self.weights = weights
         self._pieces = pieces
-        self._place: int | None = None
+        self._places: dict[Hashable, int] = {}             # of the readers
         self._deadlines: dict[int, float] = {}
 
-    def read_from(self, index: int | None) -> None:
-        """A reader is at this piece and goes on from there; None: it has gone."""
-        self._place = index
+    def read_from(self, reader: Hashable, index: int) -> None:
+        """A reader is at this piece and goes on from there."""
+        self._places[reader] = index
+
+    def leave(self, reader: Hashable) -> None:
+        """A reader has gone."""
+        self._places.pop(reader, None)
 
     def set_deadline(self, index: int, at: float) -> None:
         """The piece is wanted until then, on the clock of `now`. It comes before all others while it is missing."""
@@ -36,25 +41,28 @@ class Reading:
 
     @property
     def is_going_on(self) -> bool:
-        return self._place is not None or self.weights.is_in_order or bool(self._deadlines)
+        return bool(self._places) or self.weights.is_in_order or bool(self._deadlines)
 
     def deadline_of(self, index: int) -> float | None:
         return self._deadlines.get(index)
 
-    def urgency(self) -> float:
-        """From 0, enough lies before the reader or there is none, to 1, it has to wait."""
-        if self.weights.is_in_order:
-            return 1.0
-        if self._place is None:
-            return 0.0
-        lacking = self._pieces.lacking_mask >> self._place
-        return max(0.0, 1.0 - lowest(lacking) / self.weights.ahead) if lacking else 0.0
+    def need(self, missing: int) -> tuple[float, int]:
+        """How urgent it is, and the first of these pieces that is wanted then. Of several readers the one that needs it
+        most counts.
 
-    def next_of(self, missing: int) -> int | None:
-        """The first of these pieces that the reader comes to."""
-        place = self._place or 0
+        The urgency is from 0, enough lies before all readers or there are none, to 1, somebody has to wait.
+        """
+        urgency, place = max(((self._urgency_at(place), place) for place in self._places.values()), default=(0.0, 0))
+        if not urgency and self.weights.is_in_order:
+            urgency, place = 1.0, 0
         ahead = missing >> place
-        return place + lowest(ahead) if ahead else None
+        return (urgency, place + lowest(ahead)) if ahead else (0.0, place)
+
+    def _urgency_at(self, place: int) -> float:
+        lacking = self._pieces.lacking_mask >> place
+        if not lacking:
+            return 0.0
+        return 1.0 if self.weights.is_in_order else max(0.0, 1.0 - lowest(lacking) / self.weights.ahead)
 
     def due(self, candidates: int) -> tuple[int, float] | None:
         """Of these pieces the one whose deadline is the earliest, and that."""

@@ -59,6 +59,9 @@ class Stage:
     def pick(self, link: Any, limit: int = 1) -> list[int]:
         return list(self.picker.pick(link, limit, self.now))
 
+    def urgency(self) -> float:
+        return self.picker.reading.need(self.pieces.missing_mask)[0]
+
     def begin(self, index: int) -> None:
         self.pieces.start(index)
 
@@ -344,28 +347,51 @@ def test_in_sequence_the_order_is_nearly_kept():
 
 def test_a_reader_gets_what_comes_next_until_enough_lies_ahead():
     stage = Stage(64, *[(1 << 64) - 1] * 9)
-    stage.picker.reading.read_from(20)
+    reading = stage.picker.reading
+    reading.read_from("a film", 20)
     link = stage.link()
     assert stage.pick(link) == [20]
     stage.get(range(20, 20 + BALANCED.ahead))
-    assert stage.picker.reading.urgency() == 0.0
+    assert stage.urgency() == 0.0
     assert len(stage.odds(link, 400)) > 30
-    stage.picker.reading.read_from(40)                     # it went on: less lies ahead of it
+    reading.read_from("a film", 40)                        # it went on: less lies ahead of it
     stage.now += REFRESH_S
-    assert stage.picker.reading.urgency() == pytest.approx(1 - 4 / BALANCED.ahead)
+    assert stage.urgency() == pytest.approx(1 - 4 / BALANCED.ahead)
     assert stage.pick(link) == [44]
-    stage.picker.reading.read_from(None)
-    assert stage.picker.reading.urgency() == 0.0
+    reading.leave("a film")
+    assert stage.urgency() == 0.0
+    assert not reading.is_going_on
+
+
+def test_of_several_readers_the_one_that_needs_it_most_counts():
+    stage = Stage(64, *[(1 << 64) - 1] * 9)
+    stage.get(range(20, 30))
+    stage.picker.reading.read_from(1, 22)
+    stage.picker.reading.read_from(2, 50)
+    link = stage.link()
+    assert stage.pick(link) == [50]
+    stage.picker.reading.leave(2)
+    assert stage.pick(link) == [30]
+
+
+def test_a_reader_is_where_a_torrent_in_order_begins():
+    stage = Stage(64, *[(1 << 64) - 1] * 9, weights=PRESETS["sequential"])
+    stage.picker.reading.read_from(1, 22)
+    link = stage.link()
+    assert stage.pick(link) == [22]
+    for index in range(22, 64):
+        stage.begin(index)
+    assert set(stage.odds(link, 100)) <= set(range(22))
 
 
 def test_what_is_rare_goes_before_what_a_reader_does_not_need_soon():
     counts = [1] + [9] * 63
     stage = Stage(64, *peers_with(*counts))
-    stage.picker.reading.read_from(1)
+    stage.picker.reading.read_from("a film", 1)
     link = stage.link()
     assert stage.pick(link) == [1]                         # it waits: nothing else counts
     stage.get(range(1, 24))
-    assert stage.picker.reading.urgency() == pytest.approx(1 / 24)
+    assert stage.urgency() == pytest.approx(1 / 24)
     assert stage.pick(link) == [0]
 
 
