@@ -206,3 +206,16 @@ def test_what_somebody_waits_for_is_taken_from_a_slow_peer(large):
     assert sorted(cancelled(one.said()[slow])) == sorted(taken)
     assert not set(taken) & set(outstanding(slow))
     check_requests(one.swarm)
+
+
+def test_what_comes_next_in_order_is_taken_from_a_slow_peer(large):
+    one = OneSwarm(large, is_sequential=True)
+    slow, other = one.join(), one.join()
+    assert {index for index, _ in outstanding(slow)} == {0}
+    one.give(other, outstanding(other)[:20])
+    slow.window.block_s = 1.0
+    wait(one, DOUBLE_PAUSE_S)
+    one.swarm.fill(other)
+    taken = [block for block in outstanding(other) if block[0] == 0]
+    assert taken and not set(taken) & set(outstanding(slow))
+    check_requests(one.swarm)
