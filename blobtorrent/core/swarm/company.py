@@ -12,7 +12,9 @@ from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
 if TYPE_CHECKING:
     from typing import Protocol, TypeVar
 
+    from blobtorrent.core.swarm.link import PeerLink
     from blobtorrent.core.swarm.peers import PeerManager
+    from blobtorrent.core.swarm.swarm import Swarm
     from blobtorrent.model.address import Endpoint
     from blobtorrent.model.ids import PeerId
     from blobtorrent.protocol.wire.greeting import Greeting
@@ -95,3 +97,16 @@ def dial_refused(company: Company[M], endpoint: Endpoint, peer_id: PeerId, refus
         company.peers.is_here(endpoint, peer_id, company.now)
     else:
         dial_failed(company, endpoint, refusal)
+
+
+def judge(swarm: Swarm, link: PeerLink, error: BlobTorrentError, wall: float) -> None:
+    """Decide when the addresses of a peer that is gone are dialled again."""
+    endpoints = swarm.peers.left(link.greeting.peer_id)
+    if not link.is_incoming:
+        endpoints.append(link.endpoint)
+    for endpoint in endpoints:
+        if isinstance(error, PeerError) or not link.said_pieces:
+            swarm.peers.failed(endpoint, swarm.now)
+        else:
+            is_useless = link.is_seed and swarm.is_seeding
+            swarm.peers.ended(endpoint, swarm.now, wall, useless=is_useless, received_bytes=link.down.total)

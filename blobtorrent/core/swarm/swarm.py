@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.choker import ChokeManager
-from blobtorrent.core.swarm.company import dial_failed, dial_refused, refusal_by
+from blobtorrent.core.swarm.company import dial_failed, dial_refused, judge, refusal_by
 from blobtorrent.core.swarm.completion import Completion
 from blobtorrent.core.swarm.haves import Haves
 from blobtorrent.core.swarm.link import PeerLink, RateMeter
@@ -267,7 +267,7 @@ class Swarm:
             self._outlets.close_link(link)
         if self.exchange is not None:
             self.exchange.left(link, error)
-        self._judge(link, error)
+        judge(self, link, error, self._outlets.wall())
         self.refill()
 
     def _forget(self, link: PeerLink) -> None:
@@ -284,19 +284,6 @@ class Swarm:
         self.active.pop(link, None)
         self.to_flush.pop(link, None)
         link.state.close()
-
-    def _judge(self, link: PeerLink, error: BlobTorrentError) -> None:
-        """Decide when the addresses of a peer that is gone are dialled again."""
-        endpoints = self.peers.left(link.greeting.peer_id)
-        if not link.is_incoming:
-            endpoints.append(link.endpoint)
-        for endpoint in endpoints:
-            if isinstance(error, PeerError) or not link.said_pieces:
-                self.peers.failed(endpoint, self.now)
-            else:
-                is_useless = link.is_seed and self.is_seeding
-                self.peers.ended(
-                    endpoint, self.now, self._outlets.wall(), useless=is_useless, received_bytes=link.down.total)
 
     def on_sent(self, link: PeerLink, token: Batch) -> None:
         """A batch of blocks is with the kernel."""
