@@ -101,7 +101,7 @@ class RequestManager:
         window = link.window
         blocks_per_s = max(valve.share_bytes_per_s / BLOCK_SIZE, window.rate_blocks_per_s)
         size = window.size
-        if window.queued_s < QUEUE_LIMIT_S:                # little waits: else it would miss turns, and its share
+        if window.queued_s < QUEUE_LIMIT_S and not link.snubbed:           # else it would miss turns, and its share
             size = max(size, LEAST_PACED_BLOCKS)
         return min(size, 1 + int(AHEAD_S * blocks_per_s))
 
