@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.availability import Availability
 
-MOST_WATCHED = 16                      # pieces at a time
+WATCHED = 16                           # one piece of so many: to count is dear in large torrents
+MOST_WATCHED = 16                      # at a time
 CROWD = 0.3                            # of the neighbours, that got a piece while we fetched it
 FEW_NEIGHBOURS = 4                     # with no more of them that says nothing
 RAISED_S = 60.0
@@ -23,12 +24,14 @@ class Collisions:
     def __init__(self, availability: Availability) -> None:
         self._availability = availability
         self._watched: dict[int, int] = {}                 # piece: peers that had it when it was begun
+        self._begun = -1
         self._until = -inf
         self.neighbours = 0            # connected peers that do not have everything
 
     def begun(self, index: int) -> None:
         """We fetch a piece."""
-        if self.neighbours <= FEW_NEIGHBOURS:
+        self._begun += 1
+        if self.neighbours <= FEW_NEIGHBOURS or self._begun % WATCHED:
             return
         if len(self._watched) >= MOST_WATCHED:             # given up, most likely
             del self._watched[next(iter(self._watched))]

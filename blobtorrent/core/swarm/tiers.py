@@ -129,15 +129,15 @@ class Tiers:
         With `is_guarded` they are of that tier. No pieces: there are no candidates in those tiers.
         """
         start, end = first.first, first.end if is_guarded else first.rivals
-        masks = self._masks[start:end]
-        counts, scores = self._counts[start:end], self._scores[start:end]
+        masks, counts, scores = self._masks, self._counts, self._scores[start:end]
         if suggested & candidates:
-            for mask, count, score in zip(masks[:], counts[:], scores[:]):
-                if some := mask & suggested & candidates:
+            masks, counts = masks[:end], counts[:end]
+            for cell in range(start, end):
+                if some := masks[cell] & suggested & candidates:
                     num_some = some.bit_count()
                     masks.append(some)
                     counts.append(num_some)
-                    scores.append(score + self._bonus + log(num_some / count))
+                    scores.append(self._scores[cell] + self._bonus + log(num_some / counts[cell]))
         # As good as each would be if all of its pieces were candidates.
         random = rng.random
         bounds = [score - log(_NEVER_ZERO - log(1.0 - random())) for score in scores]
@@ -145,9 +145,9 @@ class Tiers:
         while (bound := max(bounds)) > best:
             place = bounds.index(bound)
             bounds[place] = -inf
-            here = masks[place] & candidates
+            here = masks[start + place] & candidates
             if here:
-                score = bound + log(here.bit_count() / counts[place]) if self._counts_all else bound
+                score = bound + log(here.bit_count() / counts[start + place]) if self._counts_all else bound
                 if score > best:
                     best, chosen = score, here
         if chosen & self._rest:
