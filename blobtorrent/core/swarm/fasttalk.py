@@ -52,7 +52,9 @@ class FastTalk:
     def tell_pieces(self, link: PeerLink) -> None:
         """The first word: what we have, in as few bytes as can be."""
         have = self._swarm.pieces.have
-        if len(have) == have.size:
+        if link.shown is not None:
+            link.send(encode.HAVE_NONE)
+        elif len(have) == have.size:
             link.send(encode.HAVE_ALL)
         elif len(have):
             link.send(wire.BitfieldMessage(have.to_wire()).encode())
@@ -64,6 +66,8 @@ class FastTalk:
         swarm, fast = self._swarm, link.fast
         if fast is None or fast.granted or link.is_denied or not swarm.settings.upload_slots:
             return
+        if link.shown is not None:
+            return
         num_pieces = swarm.geometry.num_pieces
         if link.mask.bit_count() >= min(FEW_PIECES, num_pieces):
             return
@@ -74,7 +78,7 @@ class FastTalk:
 
     def suggest(self, link: PeerLink) -> None:
         """The peer may ask for data now: say which pieces we need not read from the disk."""
-        if link.fast is not None:
+        if link.fast is not None and link.shown is None:
             for index in self._swarm.uploads.cached_pieces(link.mask, MAX_SUGGESTED):
                 link.send(wire.Suggest(index).encode())
 

@@ -92,7 +92,7 @@ class PeerLink:
         "extended", "fast", "gained", "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node",
         "haves_told", "intake", "is_denied", "is_incoming", "is_optimistic", "is_suspect", "last_block_at",
         "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
-        "queued_upload_bytes", "said_pieces", "snubbed",
+        "queued_upload_bytes", "said_pieces", "shown", "snubbed",
         "speed", "state", "suggested", "swarm", "unasked", "up", "wanted", "was_offered", "window",
         "working_on",
     )
@@ -138,6 +138,7 @@ class PeerLink:
         self.wanted: deque[tuple[int, int]] = deque()      # runs that the peer asked for, see uploads.Run
         self.queued_upload_bytes = 0           # being read or sent
         self.given = Given()
+        self.shown: int | None = None           # of our pieces, those that it was told of; None: of all of them
         self.is_optimistic = False
         self.is_denied = False                 # the torrent's owner wants nothing sent to it
         self.up = RateMeter()

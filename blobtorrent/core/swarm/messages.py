@@ -63,6 +63,7 @@ class SwarmSettings(NamedTuple):
     snub_timeout_s: float = 10.0       # no block for so long while some were asked for: give them to others
     picker: Weights = BALANCED         # how pieces are chosen
     is_sequential: bool = False        # in their order
+    super_seeding: bool = False        # as a seed it shows each peer a few pieces only (BEP 16)
     exchanges_peers: bool = True       # tells peers of others, and learns from them; never of a private torrent
     allow_loopback: bool = False       # anybody may send us to this machine and its network
     web_seeds: str = "always"          # "always", "when-slow" or "off": when they are asked (BEP 19)

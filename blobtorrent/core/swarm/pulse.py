@@ -90,6 +90,8 @@ class Pulse:
             self.choke_round(now)
             self._make_room(now)
         self._watch_endgame()
+        if self._swarm.super_seeding is not None:
+            self._swarm.super_seeding.revise()
         if self._swarm.exchange is not None:
             self._swarm.exchange.tick(now)
         self._swarm.dial()

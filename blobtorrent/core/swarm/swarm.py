@@ -33,6 +33,7 @@ from blobtorrent.core.swarm.pulse import Pulse
 from blobtorrent.core.swarm.report import Reporter
 from blobtorrent.core.swarm.requests import RequestManager
 from blobtorrent.core.swarm.shedding import least_useful
+from blobtorrent.core.swarm.standing import complete, on_other_wants, show_pieces
 from blobtorrent.core.swarm.talk import Talk
 from blobtorrent.core.swarm.tallies import Tallies
 from blobtorrent.core.swarm.unfinished import UnfinishedPieces
@@ -52,6 +53,7 @@ from blobtorrent.storage.jobs import SpansRead
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.exchange import Exchange
     from blobtorrent.core.swarm.metadataserving import MetadataServer
+    from blobtorrent.core.swarm.superseeding import SuperSeeding
     from blobtorrent.core.swarm.webseeds import WebSeeds
 
 
@@ -65,6 +67,7 @@ class Swarm:
         self.settings = order.settings
         self.geometry = order.metainfo.geometry
         self.memory = arena
+        self.rng = rng
         self._outlets = outlets
         self.on_bug = partial(outlets.fail, self)          # for links
         self.machine: Machine[State, Event] = Machine(SWARM, on_change=self._on_state)
@@ -87,6 +90,7 @@ class Swarm:
         self.unfinished = UnfinishedPieces(self, outlets)
         self.pulse = Pulse(self, outlets)
         self.exchange: Exchange | None = None
+        self.super_seeding: SuperSeeding | None = None     # while it is a seed that does not look like one
         self._reporter = Reporter(self, outlets)
         self._metadata: MetadataServer | None = None       # made when a peer asks for some
 
@@ -123,6 +127,7 @@ class Swarm:
             self.talk.metadata_size = len(self.order.metainfo.raw_info)
             self.talk.offer(UT_METADATA, self._serve_metadata)
         self.machine.fire(Event.COMPLETE if self.pieces.is_complete else Event.START)
+        show_pieces(self)
         self.unfinished.restore(self.order.partial)
         self.peers.restore(self.order.peers, self.now)
         for link in brought:
@@ -141,11 +146,13 @@ class Swarm:
         for link in least_useful(self.links, len(self.links) - settings.max_links):
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
         if (settings.may_download, settings.web_seeds) != (old.may_download, old.web_seeds):
-            self._on_other_wants()
+            on_other_wants(self)
         if settings.listen_port != old.listen_port and settings.listen_port:
             self.talk.say_again(ExtendedHandshake(port=settings.listen_port))
         if settings.exchanges_peers != old.exchanges_peers:
             self._offer_exchange()
+        if settings.super_seeding != old.super_seeding:
+            show_pieces(self)
         if settings.slots != old.slots:
             self.pulse.choke_round(self.now)
             self.wake()
@@ -277,6 +284,8 @@ class Swarm:
         self.uploads.forget(link)
         if self._metadata is not None:
             self._metadata.forget(link)
+        if self.super_seeding is not None:
+            self.super_seeding.leave(link)
         if link.is_seed:
             self.availability.seeds -= 1
         else:
@@ -290,6 +299,8 @@ class Swarm:
         self.uploads.on_sent(link, token)
         if link.closing is not None:   # the peer had all that it wanted, and was quicker than the send thread's word
             self.departed_mask |= link.given.mask
+        elif self.super_seeding is not None:
+            self.super_seeding.on_sent(link)
         self.uploaded.add(token[1])
         self.wake()
 
@@ -436,7 +447,7 @@ class Swarm:
         self.pieces.want_all_but(message.skipped)
         self.picker.prefer(message.priorities)
         self.unfinished.drop_skipped()
-        self._on_other_wants()
+        on_other_wants(self)
 
     def lose_pieces(self, mask: int) -> None:
         """Pieces are not on disk after all. Peers that may ask for them are to hear what we have from the start."""
@@ -444,39 +455,12 @@ class Swarm:
         for link in list(self.links):
             if lost & ~link.mask:
                 self.lose(link, NetworkError("net.lost-pieces", "we do not have what we told the peer of"))
-        self._on_other_wants()
-
-    def _on_other_wants(self) -> None:
-        """What we want changed: seed or leech accordingly, and say so."""
-        if not self.is_open:
-            return
-        if self.pieces.is_complete and not self.is_seeding:
-            self._complete()
-        elif self.is_seeding and not self.pieces.is_complete:
-            self.machine.fire(Event.LOST_PIECE)
-        for link in self.links:
-            self.talk.update_interest(link)
-            if not self.settings.may_download:
-                self.requests.cancel_all(link)
-            self.fill(link)
-        if self.web_seeds is not None:
-            self.web_seeds.on_change()
-        self.dial()
-        self.report()
-        self.wake()
+        on_other_wants(self)
 
     def on_new_pieces(self, indices: list[int]) -> None:
         """These are verified and on disk: tell everybody, soon."""
         self.haves.add(indices)
         if self.pieces.is_complete and self.is_open and not self.is_seeding:
-            self._complete()
+            complete(self)
         else:
             self.haves.soon()
-
-    def _complete(self) -> None:
-        """Nothing is lacking any more."""
-        self.haves.tell_everybody()
-        self.machine.fire(Event.COMPLETE)
-        for link in list(self.links):
-            if link.is_seed:
-                self.lose(link, NetworkError("net.both-seeds", "both have everything"))

@@ -56,16 +56,20 @@ class Talk:
     def greet(self, link: PeerLink) -> None:
         """Right behind the handshake: what we have and what we can."""
         have = self._swarm.pieces.have
+        if self._swarm.super_seeding is not None:
+            self._swarm.super_seeding.join(link)
         if link.fast is not None:
             self._fast.tell_pieces(link)
-        elif len(have):
+        elif len(have) and link.shown is None:
             link.send(wire.BitfieldMessage(have.to_wire()).encode())
         self._introduce(link)
 
     def greet_again(self, link: PeerLink) -> None:
         """The same to who was greeted when we had nothing: a bitfield may be the first word only (BEP 3)."""
         have = self._swarm.pieces.have
-        if len(have):
+        if self._swarm.super_seeding is not None:
+            self._swarm.super_seeding.join(link)
+        elif len(have):
             link.send(encode.haves(list(have)))
         self._introduce(link)
 
@@ -81,7 +85,7 @@ class Talk:
                 max_requests=OUR_QUEUE,
                 your_ip=ip_address(link.endpoint.host).packed,
                 metadata_size=self.metadata_size,
-                is_upload_only=swarm.is_seeding or None,
+                is_upload_only=swarm.is_seeding and swarm.super_seeding is None or None,
             ).encode())
         ports = swarm.settings.dht_ports
         if ports is not None and link.greeting.has_dht and ports[link.endpoint.is_ipv6]:
@@ -203,7 +207,7 @@ class Talk:
         is_first, link.said_pieces = not link.said_pieces, True
         if not news:
             if is_first:
-                self._fast.allow(link)
+                self._on_first_word(link)
             return
         if link.mask | news == swarm.all_mask:
             swarm.availability.remove(link.mask)
@@ -212,14 +216,24 @@ class Talk:
             swarm.availability.add(news)
         link.mask |= news
         link.update_askable()
+        if swarm.super_seeding is not None and not is_first:
+            swarm.super_seeding.on_peer_has(news)
         if link.is_seed and swarm.is_seeding:
+            if swarm.super_seeding is not None:
+                swarm.super_seeding.end()
             swarm.lose(link, NetworkError("net.both-seeds", "both have everything"))
             return
         if is_first:
-            self._fast.allow(link)
+            self._on_first_word(link)
         self.update_interest(link)
         if news & swarm.pieces.wanted_now:
             swarm.fill(link)
+
+    def _on_first_word(self, link: PeerLink) -> None:
+        """The peer has said what it begins with, mostly nothing."""
+        self._fast.allow(link)
+        if self._swarm.super_seeding is not None:
+            self._swarm.super_seeding.revise()
 
     def _on_requests(self, link: PeerLink, message: RequestRun) -> None:
         link.state.on_message()

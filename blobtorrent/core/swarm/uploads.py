@@ -81,7 +81,7 @@ class UploadManager:
         """
         if link.state.am_choking:
             keys, lengths = self._granted(link, keys, lengths)
-        have, geometry, wanted = self._pieces.have, self._pieces.geometry, link.wanted
+        have, geometry, wanted, shown = self._pieces.have, self._pieces.geometry, link.wanted, link.shown
         done, total = 0, len(keys)
         while done < total:
             key, length = keys[done], lengths[done]
@@ -95,11 +95,12 @@ class UploadManager:
                 run = _run_length(keys[done:done + limit], lengths[done:done + limit])
                 asked = key, run
                 end = begin + (run << BLOCK_BITS)
-            if index >= have.size or index not in have and link.fast is None:
+            is_known = index < have.size and index in have and (shown is None or shown >> index & 1)
+            if index >= have.size or not is_known and link.fast is None:
                 raise PeerError("wire.bad-request", f"request for piece {index}, which we do not have")
             if end > geometry.piece_size(index):
                 raise PeerError("wire.bad-request", f"request beyond the end of piece {index}")
-            if index not in have and link.fast is not None:
+            if not is_known and link.fast is not None:
                 self._refuse(link, [asked])
                 link.fast.note_rejected(run)
             else:
