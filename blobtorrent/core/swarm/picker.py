@@ -73,7 +73,8 @@ class Picker:
         self._availability = availability
         self._rng = rng
         self._weights = weights
-        self._surroundings = Surroundings(pieces.geometry, files)
+        self._files = files
+        self._surroundings: Surroundings | None = None     # made with the first pick: a seed needs none
         self._links = links
         self._collisions = Collisions(availability)
         self._levels: list[tuple[int, int]] = []           # priorities and their pieces, those wanted most first
@@ -273,11 +274,13 @@ class Picker:
         self._tiers = Tiers(levels, self._availability, self._near, self._weights, self._temperature, num_pieces)
 
     def _near_now(self) -> Near:
-        weights, surroundings = self._weights, self._surroundings
+        weights = self._weights
+        if self._surroundings is None:
+            self._surroundings = Surroundings(self._pieces.geometry, self._files)
         under_way = without(self._pieces.lacking_mask, self._pieces.missing_mask)
         return Near(
-            surroundings.files(under_way) if weights.open_files else 0,
-            surroundings.extents(under_way) if weights.extent else 0)
+            self._surroundings.files(under_way) if weights.open_files else 0,
+            self._surroundings.extents(under_way) if weights.extent else 0)
 
     def _temperature_at(self, now: float) -> float:
         temperature = self._weights.temperature
