@@ -132,6 +132,7 @@ def write_entry(
     options = {
         "download_dir": torrent["download_dir"], "start": torrent["started"], "labels": torrent["labels"],
         "group": torrent["group"], "priority": torrent["priority"], "sequential": torrent["sequential"],
+        "super_seeding": torrent["super_seeding"],
         "down_limit_bytes_per_s": torrent["down_limit_bytes_per_s"],
         "up_limit_bytes_per_s": torrent["up_limit_bytes_per_s"],
         "upload_slots": torrent["upload_slots"], "max_peers": torrent["max_peers"], "trackers": tiers,
@@ -257,6 +258,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "group": _text,
     "priority": _whole,
     "sequential": _boolean,
+    "super_seeding": _boolean,
     "picker": _picker,
     "down_limit_bytes_per_s": _rate,
     "up_limit_bytes_per_s": _rate,

@@ -96,6 +96,7 @@ class TorrentStatus(NamedTuple):
     custom: Mapping[str, str] = {}     # small texts of front-ends and scripts
     own_path: str = ""                 # where its own file or folder is now
     picker: Mapping[str, str | float] | None = None        # its own settings of the picker, by their names
+    super_seeding: bool = False        # wanted, once it is complete
 
     @property
     def wanted_bytes(self) -> int:

@@ -50,7 +50,8 @@ def torrent(number: int, **fields: Any) -> dict[str, Any]:
         "group": None, "priority": 0, "added_at": 1, "finished_at": None, "active_s": 0, "seeding_s": 0,
         "started": True,
         "seeding": None, "down_limit_bytes_per_s": 0, "up_limit_bytes_per_s": 0, "upload_slots": None,
-        "max_peers": None, "private": False, "sequential": False, "picker": None, **fields,
+        "max_peers": None, "private": False, "sequential": False, "picker": None,
+        "super_seeding": False, **fields,
     }
 
 

@@ -85,7 +85,7 @@ def test_a_torrent_has_the_fields_that_were_promised(rig):
         "hash", "info_hash_v1", "info_hash_v2", "name", "state", "error", "size_bytes", "wanted_bytes", "done_bytes",
         "down_bytes_per_s", "up_bytes_per_s", "downloaded_bytes", "uploaded_bytes", "ratio", "eta_s", "peers_connected",
         "peers_known", "seeds_connected", "download_dir", "labels", "priority", "added_at", "finished_at", "private",
-        "sequential",
+        "sequential", "super_seeding",
     }
     assert told["error"] == {"code": "storage.disk-full", "message": "no space"}
     assert (told["wanted_bytes"], told["ratio"], told["eta_s"]) == (900, 1.5, None)

@@ -33,6 +33,8 @@ def register(commands: Subcommands) -> None:
                         help="ask this peer, or those of a service of the DNS such as _bittorrent._tcp.fleet.example; "
                         "may be repeated")
     parser.add_argument("--sequential", action="store_true", default=None, help="fetch the pieces in order")
+    parser.add_argument("--super-seeding", action="store_true", default=None,
+                        help="once it is complete, show each peer a few pieces only (BEP 16)")
     parser.add_argument("--picker", metavar="PRESET", choices=PICKER_PRESETS,
                         help=f"how its pieces are chosen: {', '.join(PICKER_PRESETS)}")
     parser.add_argument("--skip-check", action="store_true", default=None,
@@ -51,6 +53,7 @@ def run(args: Namespace) -> int:
         "group": args.group,
         "peers": args.peer,
         "sequential": args.sequential,
+        "super_seeding": args.super_seeding,
         "picker": None if args.picker is None else {"preset": args.picker},
         "skip_check": args.skip_check,
         "start": not args.stopped,

@@ -45,6 +45,8 @@ def register(commands: Subcommands) -> None:
     parser.add_argument("--timeout", type=_duration, metavar="S", help="give up when not complete after S seconds")
     parser.add_argument("--seed-for", type=_duration, metavar="S", help="seed for S seconds; inf: until stopped")
     parser.add_argument("--ratio", type=_ratio, metavar="R", help="seed until R times the size was uploaded")
+    parser.add_argument("--super-seeding", action="store_true",
+                        help="show each peer a few pieces only, and the next when it passed one on (BEP 16)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, as in TOML")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--verbose", action="store_true", help="log to stderr what the engine does")
@@ -69,7 +71,7 @@ def run(args: Namespace) -> int:
     folder = args.to or (Path() if set_folder == StorageSettings().download_dir else set_folder)
     peers = tuple(peer for text in args.peer for peer in resolve(text, binding))
     goal = goal_of(args)
-    orders = [AddTorrent(metainfo, folder.absolute(), peers, goal, magnet=link)
+    orders = [AddTorrent(metainfo, folder.absolute(), peers, goal, magnet=link, super_seeding=args.super_seeding)
               for metainfo, link in _load_all(args.source, binding)]
 
     logs = QueuedLogging(level=logging.DEBUG if args.verbose else logging.ERROR)

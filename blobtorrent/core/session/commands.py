@@ -106,6 +106,7 @@ class AddTorrent(NamedTuple):
     peer_names: tuple[str, ...] = ()
     custom: Mapping[str, str] = {}     # small texts of front-ends and scripts, which mean nothing to us
     picker: Mapping[str, str | float] | None = None        # as in the settings, but for what is named; see picking
+    super_seeding: bool = False
 
 
 class AddPeers(NamedTuple):
@@ -223,6 +224,7 @@ class TorrentChanges(NamedTuple):
     exchanges_peers: bool | Reset | None = None            # never those of a private torrent
     peers_wanted: int | Reset | None = None                # of a tracker at a time
     picker: Mapping[str, str | float] | Reset | None = None                # in place of what there was
+    super_seeding: bool | Reset | None = None
     file_priorities: Mapping[int, FilePriority] | Reset | None = None      # of these files; others keep theirs
     custom: Mapping[str, str | None] | Reset | None = None # these texts, None for those that go; others stay
 

@@ -82,7 +82,8 @@ def _said(wanted: Wanted, notes: list[str]) -> Wishes:
     if wanted.views:
         custom["views"] = ",".join(wanted.views)
     return Wishes(labels=usable_labels(wanted.labels, notes), group=wanted.throttle,
-                  priority=wanted.priority - USUAL_PRIORITY, custom=custom)
+                  priority=wanted.priority - USUAL_PRIORITY, custom=custom,
+                  super_seeding=wanted.said.get("connection_seed") == "initial_seed")
 
 
 def _wishes(metainfo: Metainfo, wanted: Wanted, progress: Progress | None, notes: list[str]) -> Wishes:

@@ -196,6 +196,7 @@ _CHANGEABLE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "up_limit_bytes_per_s": ("up_bytes_per_s", values.rate(MAX_RATE)),
     "sequential": ("is_sequential", values.boolean),
     "picker": ("picker", read_picker),
+    "super_seeding": ("super_seeding", values.boolean),
     "upload_slots": ("upload_slots", values.whole_number(0, MAX_SLOTS)),
     "max_peers": ("max_peers", values.whole_number(1, MAX_LINKS)),
     "file_priorities": ("file_priorities", _file_priorities),

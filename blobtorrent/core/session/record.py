@@ -51,6 +51,7 @@ class Wishes(NamedTuple):
     custom: Mapping[str, str] = {}     # fields of front-ends and scripts, which mean nothing to us
     peers_wanted: int | None = None    # of a tracker at a time
     picker: Mapping[str, str | float] | None = None        # settings of the picker that are other for it
+    super_seeding: bool = False        # as a seed it shows each peer a few pieces only (BEP 16)
 
     @property
     def skipped_files(self) -> frozenset[int]:
@@ -199,4 +200,5 @@ def wishes_of(command: AddTorrent) -> Wishes:
         peer_names=command.peer_names,
         custom=dict(command.custom),
         picker=command.picker,
+        super_seeding=command.super_seeding,
     )

@@ -32,7 +32,7 @@ _FULL = "full"
 _USUAL_TORRENT: dict[str, Any] = {
     "v2": "", "private": False, "added_at": 0.0, "labels": (), "group": "", "priority": 0, "goal": None, "down": 0,
     "up": 0, "sequential": False, "slots": None, "max_peers": None, "pex": None, "wanted": None, "trackers": None,
-    "picker": None,
+    "picker": None, "super": False,
     "files": {}, "peers": [], "peer_names": [], "custom": {}, "root": None, "incomplete": False, "mount": "",
     "renames": {}, "renaming": None, "moving": False, "unseen": False, "magnet": "", "run": True, "paused": False,
     "beyond_queue": False, "given_enough": False, "removal": "", "error": ("", ""), "finished_at": 0.0,
@@ -70,6 +70,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "pex": wishes.exchanges_peers,
         "wanted": wishes.peers_wanted,
         "picker": wishes.picker,
+        "super": wishes.super_seeding,
         "trackers": wishes.trackers,
         "files": {str(number): int(priority) for number, priority in wishes.file_priorities.items()},
         "peers": [str(peer) for peer in wishes.static_peers],
@@ -213,6 +214,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             custom=row["custom"],
             peers_wanted=row["wanted"],
             picker=row["picker"],
+            super_seeding=row["super"],
         ),
         Place(
             download_dir=download_dir,

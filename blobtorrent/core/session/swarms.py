@@ -325,6 +325,7 @@ class SwarmManager:
             granted_slots=None if self._slots is None else self._slots.granted(torrent.info_hash),
             picker=changed_weights(self._settings.picker, wishes.picker or {}),
             is_sequential=wishes.is_sequential,
+            super_seeding=wishes.super_seeding,
             exchanges_peers=self.exchanges_peers(torrent),
             may_download=not record.is_paused and torrent.held_by not in (HELD_BY_SPACE, HELD_BY_DISK),
             down_bytes_per_s=wishes.down_bytes_per_s,

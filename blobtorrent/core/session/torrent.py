@@ -321,6 +321,7 @@ class Torrent:
             priority=wishes.priority,
             is_private=facts.is_private,
             is_sequential=wishes.is_sequential,
+            super_seeding=wishes.super_seeding,
             is_started=record.should_run,
             down_limit_bytes_per_s=wishes.down_bytes_per_s,
             up_limit_bytes_per_s=wishes.up_bytes_per_s,

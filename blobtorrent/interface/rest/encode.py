@@ -139,6 +139,8 @@ TORRENT: Shape[TorrentStatus] = Shape({
     "sequential": (BOOLEAN, lambda status: status.is_sequential),
     "picker": (described(nullable(ANY_OBJECT), "Its own settings of the picker; null: all as in the settings."),
                lambda status: dict(status.picker) if status.picker else None),
+    "super_seeding": (described(BOOLEAN, "Whether it shows each peer a few pieces only while it seeds (BEP 16)."),
+                      lambda status: status.super_seeding),
 })
 
 FILE: Shape[FileStatus] = Shape({

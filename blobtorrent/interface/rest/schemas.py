@@ -139,6 +139,8 @@ CHANGEABLE: dict[str, Schema] = {
     "up_limit_bytes_per_s": nullable(RATE_OPTION),
     "sequential": described(nullable(BOOLEAN), "Whether its pieces are fetched in order."),
     "picker": described(nullable(PICKER_OPTION), "Its own settings of the picker; null: all as in the settings."),
+    "super_seeding": described(
+        nullable(BOOLEAN), "Whether it shows each peer a few pieces only while it seeds (BEP 16)."),
     "upload_slots": described(
         nullable({"type": "integer", "minimum": 0, "maximum": MAX_SLOTS}), "Peers that it sends to at the same time."),
     "max_peers": described(

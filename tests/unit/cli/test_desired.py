@@ -133,7 +133,7 @@ def test_a_torrent_that_was_written_is_read_as_it_is():
     told = torrent(
         1, labels=["ü", 'a"b'], group="tv", priority=-2, started=False, upload_slots=3, down_limit_bytes_per_s=7,
         seeding={"ratio": 1.5, "time_s": None, "idle_s": 60.0, "action": "remove"}, sequential=True,
-        picker={"preset": "archive", "guard": 4.0},
+        picker={"preset": "archive", "guard": 4.0}, super_seeding=True,
     )
     tiers = [["http://a/", "http://b/"], ["udp://c:1"]]
     text = write_entry({"torrent": "a.torrent"}, told, {"3": "skip"}, tiers)

@@ -266,6 +266,7 @@ _SHOWN: dict[str, Callable[[TorrentStatus], Any]] = {
     "down_bytes_per_s": attrgetter("down_limit_bytes_per_s"),
     "up_bytes_per_s": attrgetter("up_limit_bytes_per_s"),
     "is_sequential": attrgetter("is_sequential"),
+    "super_seeding": attrgetter("super_seeding"),
     "picker": lambda status: status.picker or {},
     "upload_slots": attrgetter("upload_slots"),
     "max_peers": attrgetter("max_peers"),

@@ -9,7 +9,13 @@ from blobtorrent.core.session.commands import RESET, TorrentChanges
 from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.downloads.download import CLOSED, NORMAL_PRIORITY, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
-from blobtorrent.interface.rtorrent.downloads.getters import CONNECTIONS, MAX_SLOTS, UNLIMITED_PEERS
+from blobtorrent.interface.rtorrent.downloads.getters import (
+    CONNECTIONS,
+    INITIAL_SEED,
+    MAX_SLOTS,
+    SEED,
+    UNLIMITED_PEERS,
+)
 from blobtorrent.interface.rtorrent.downloads.making import action, command, getter, number_setter, text_setter
 from blobtorrent.interface.rtorrent.downloads.steering import MAX_FILE_SIZE, Steering
 from blobtorrent.interface.rtorrent.faults import failed, no_such_word, wrong_type
@@ -95,8 +101,26 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
         if text not in CONNECTIONS:
             raise no_such_word("connection_type", text)
         download.connection = (text, download.is_complete)
+        if download.is_complete:
+            downloads.change(download, TorrentChanges(super_seeding=text == INITIAL_SEED))
 
-    yield text_setter("d.connection_current.set", connection, "How it meets peers.", is_neutral=True)
+    yield text_setter("d.connection_current.set", connection, "How it meets peers: while it is complete, "
+                      "initial_seed shows each of them a few pieces only.")
+
+    def seed_connection(download: Download, text: str) -> None:
+        downloads.set_texts(download, {"connection_seed": text or None})
+        downloads.change(download, TorrentChanges(super_seeding=text == INITIAL_SEED))
+
+    yield text_setter("d.connection_seed.set", seed_connection, "How it meets peers once it is complete: seed, or "
+                      "initial_seed to show each of them a few pieces only.")
+
+    def connects_as_seed(download: Download) -> str:
+        if download.status.super_seeding:
+            return INITIAL_SEED
+        said = download.text("connection_seed")
+        return SEED if said == INITIAL_SEED else said
+
+    yield getter("d.connection_seed", connects_as_seed, "How it meets peers once it is complete.", returns="string")
 
     def throttle(download: Download, name: str) -> None:
         if download.is_active:
@@ -182,7 +206,7 @@ def _variables(downloads: Downloads) -> Iterator[Command]:
 
         yield action(f"d.accepting_seeders.{word}", accept, "Is kept: seeds are treated like all peers.",
                      is_neutral=True)
-    for key in ("connection_leech", "connection_seed", "down.choke_heuristics.leech", "down.choke_heuristics.seed",
+    for key in ("connection_leech", "down.choke_heuristics.leech", "down.choke_heuristics.seed",
                 "up.choke_heuristics.leech", "up.choke_heuristics.seed"):
         yield text_kept(f"d.{key}.set", key, "Is kept; nothing goes by it.", is_neutral=True)
         yield _text_getter(f"d.{key}", key)

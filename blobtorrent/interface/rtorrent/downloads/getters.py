@@ -230,7 +230,7 @@ def _connection(download: Download) -> str:
         return said
     if not download.is_complete:
         return LEECH
-    return INITIAL_SEED if download.text("connection_seed") == INITIAL_SEED else SEED
+    return INITIAL_SEED if download.status.super_seeding else SEED
 
 
 class _Room:

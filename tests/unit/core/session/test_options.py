@@ -41,11 +41,11 @@ def test_changes_leave_alone_what_was_not_said():
     fields = Fields({
         "group": "slow", "priority": -3, "down_limit_bytes_per_s": "1 MiB/s", "up_limit_bytes_per_s": 5,
         "sequential": True, "file_priorities": {"0": "skip", "7": "high"},
-        "picker": {"preset": "archive", "temperature": None, "weight_rarity": 2},
+        "picker": {"preset": "archive", "temperature": None, "weight_rarity": 2}, "super_seeding": True,
     })
     assert read_changes(fields) == TorrentChanges(
         group="slow", priority=-3, down_bytes_per_s=1 << 20, up_bytes_per_s=5, is_sequential=True,
-        picker={"preset": "archive", "weight_rarity": 2.0},
+        picker={"preset": "archive", "weight_rarity": 2.0}, super_seeding=True,
         file_priorities={0: FilePriority.SKIP, 7: FilePriority.HIGH},
     )
 

@@ -87,6 +87,20 @@ def test_the_way_of_connections_is_as_it_was_set_until_the_download_is_complete(
     assert stage.call("d.connection_current", digits) == "seed"
 
 
+def test_a_seed_shows_few_pieces_while_it_is_to_connect_as_initial_seed() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("echo")
+    digits = stage.only().hash
+    stage.call("d.connection_seed.set", digits, "initial_seed")
+    assert stage.engine.status(info_hash).super_seeding
+    assert stage.call("d.connection_current", digits) == "leech"
+    stage.engine.publish(stage.engine.status(info_hash)._replace(done_bytes=2_000_000))
+    assert stage.call("d.connection_current", digits) == stage.call("d.connection_seed", digits) == "initial_seed"
+    stage.call("d.connection_current.set", digits, "seed")
+    assert not stage.engine.status(info_hash).super_seeding
+    assert stage.call("d.connection_seed", digits) == "seed"
+
+
 def test_fields_are_listed_without_arguments_only() -> None:
     stage = Stage()
     stage.engine.add("echo")
