@@ -6,10 +6,11 @@ the same is drawn at once: their noise is one more Gumbel's, log(n) higher. So a
 (`tiers`) and at the few pieces that come next for a reader, never at all of them. Pure; owned by a swarm.
 """
 
-# Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import exp, inf
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.collisions import Collisions
@@ -25,6 +26,7 @@ from blobtorrent.model.bitfield import Bitfield
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.link import PeerLink
     from blobtorrent.core.swarm.pieces import PieceManager
+    from blobtorrent.core.swarm.terms import Terms
     from blobtorrent.model.metainfo import FileEntry
 
 REFRESH_S = 1.0
@@ -45,29 +47,11 @@ class Rng(Protocol):
     def randrange(self, start: int, /) -> int: ...
 
 
-class Terms(NamedTuple):
-    """What makes a piece worth taking, each as it counts. `temperature` is what a difference is compared with."""
-
-    rarity: float
-    sequence: float
-    open_files: float
-    extent: float
-    priority: float
-    suggested: float
-    temperature: float
-    peers: int                         # that have it, seeds not counted
-    is_guarded: bool                   # so few have it that nothing else counts
-
-    @property
-    def utility(self) -> float:
-        return self.rarity + self.sequence + self.open_files + self.extent + self.priority + self.suggested
-
-
 class Picker:
     """Picks for one torrent. Masks are integers: bit i is piece i. `links` are those it picks for, kept current."""
 
-    def __init__(self, pieces: "PieceManager", availability: Availability, rng: Rng, *, weights: Weights = BALANCED,
-                 files: Sequence["FileEntry"] = (), links: Collection["PeerLink"] = ()) -> None:
+    def __init__(self, pieces: PieceManager, availability: Availability, rng: Rng, *, weights: Weights = BALANCED,
+                 files: Sequence[FileEntry] = (), links: Collection[PeerLink] = ()) -> None:
         self.reading = Reading(pieces, weights)
         self._pieces = pieces
         self._availability = availability
@@ -134,7 +118,7 @@ class Picker:
         for index in indices:
             self._collisions.ended(index, now)
 
-    def pick(self, link: "PeerLink", limit: int, now: float) -> range:
+    def pick(self, link: PeerLink, limit: int, now: float) -> range:
         """Choose up to `limit` neighbouring pieces that the link's peer has and that nobody works on; empty if none.
 
         It may be empty, too, when the only ones are wanted so soon that they are left to others.
@@ -154,8 +138,10 @@ class Picker:
             self._collisions.begun(run.start)
         return run
 
-    def explain(self, index: int, link: "PeerLink", now: float) -> Terms:
+    def explain(self, index: int, link: PeerLink, now: float) -> Terms:
         """What counts for and against a piece, were it to be chosen now for that link."""
+        from blobtorrent.core.swarm.terms import Terms  # few ask
+
         weights, peers = self._weights, self._availability.leeches_with(index)
         urgency, cursor = self.reading.need(self._pieces.missing_mask)
         near = self._near_now()
@@ -171,7 +157,7 @@ class Picker:
             is_guarded=peers <= weights.guard and not self._is_urgent(urgency),
         )
 
-    def _choose(self, link: "PeerLink", candidates: int, now: float) -> int:
+    def _choose(self, link: PeerLink, candidates: int, now: float) -> int:
         """Equal pieces, of which any may be taken."""
         tiers, tier, here = self._tiers_with(candidates, now)
         is_guarded = tier.peers <= self._weights.guard
@@ -181,7 +167,7 @@ class Picker:
 
     # ---- for readers
 
-    def _pick_for_reader(self, link: "PeerLink", candidates: int, limit: int, now: float) -> range:
+    def _pick_for_reader(self, link: PeerLink, candidates: int, limit: int, now: float) -> range:
         """What comes next for a reader is looked at piece by piece, the rest as ever."""
         weights, due = self._weights, self.reading.due(candidates)
         if due is not None and self._is_fit(link, *due, now):
@@ -207,7 +193,7 @@ class Picker:
                 return self._random_run(chosen, limit)
         return run_at(candidates, first, limit)
 
-    def _best_of(self, link: "PeerLink", soon: int, cursor: int, urgency: float) -> tuple[float, int, int]:
+    def _best_of(self, link: PeerLink, soon: int, cursor: int, urgency: float) -> tuple[float, int, int]:
         """The best of the pieces that come next, its score, and which were looked at. Bit 0 of both is `cursor`."""
         best, first, looked_at = -inf, 0, 0
         if not soon:
@@ -243,7 +229,7 @@ class Picker:
         """Whether a reader's needs outweigh what few peers have."""
         return self._weights.sequence * urgency >= self._weights.rarity
 
-    def _is_fit(self, link: "PeerLink", index: int, deadline: float, now: float) -> bool:
+    def _is_fit(self, link: PeerLink, index: int, deadline: float, now: float) -> bool:
         """Whether a link is good enough for a piece with a deadline: fast, or in time, and none of the slowest."""
         if link.speed == SLOW or is_among_slowest(link, self._links):
             return False
