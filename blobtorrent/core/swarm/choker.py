@@ -1,84 +1,219 @@
 """ChokeManager: who may download from us.
 
 While there are as many slots as interested peers, everybody is served at once. Beyond that, every round serves those
-that give most (or, when we seed, take fastest), and one slot goes round among the others. Pure; owned by a swarm. BEP
-3.
+that give most, or when we seed those that the mode says, and a slot goes round among the others. Peers that owe us
+blocks and send none lose theirs, and one more goes round for each. Pure; owned by a swarm. BEP 3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from blobtorrent.core.swarm.picker import Rng
+from blobtorrent.core.swarm.turns import (
+    BEGINS_OR_ENDS,
+    DENIED,
+    FREE_SLOT,
+    GIVES_MOST,
+    ITS_TURN,
+    NO_SLOTS,
+    NOT_INTERESTED,
+    ON_TRIAL,
+    OTHERS_BETTER,
+    SNUBS,
+    TAKES_FASTEST,
+    TURN_OVER,
+    WAITS,
+    Turn,
+)
 
 OPTIMISTIC_ROUNDS = 3                  # an optimistic slot is kept for so many rounds
+NEW_S = 60.0                           # a peer is new for so long
+NEW_WEIGHT = 3                         # it is so much more often on trial: it has nothing to give yet
+STICKY = 1.1                           # who has a slot keeps it unless another is so much better: no fibrillation
+SNUB_S = 60.0                          # a peer that owes us blocks and sends none for so long snubs us
+MAX_EXTRA_TRIALS = 3                   # slots that go round for those of peers that do
+QUOTA_PIECES = 20                      # a turn at a seed is as long as both of these
+MIN_TURN_S = 60.0
+MAX_TURN_S = 600.0                     # ... and no longer than this, however little the peer takes
+SLOT_BYTES_PER_S = 2048                # each slot more than there must be asks for a rate that is so much higher
+FULL_ROUNDS = 2                        # with a limit used up for so long more slots help nobody
 
 
 class Candidate(Protocol):
-    """What the choker looks at."""
+    """What the choker looks at. Totals are bytes; `part_had` of the torrent the peer has at least, 0..1."""
 
-    is_optimistic: bool
+    turn: Turn
+    linked_at: float
 
     @property
     def is_unchoked(self) -> bool: ...
 
     @property
+    def is_interested(self) -> bool: ...
+
+    @property
     def wants_data(self) -> bool: ...
 
     @property
-    def given_per_s(self) -> float: ...
+    def received_bytes(self) -> int: ...
 
     @property
-    def taken_per_s(self) -> float: ...
+    def sent_bytes(self) -> int: ...
+
+    @property
+    def part_had(self) -> float: ...
 
 
 class ChokeManager:
-    """Decides unchoke slots among the links of one torrent."""
+    """Decides unchoke slots among the links of one torrent.
 
-    def __init__(self, slots: int, interval_s: float, rng: Rng) -> None:
+    There are `slots`, and as many as `most_slots` while peers take what they get. `seed_mode` is "round-robin",
+    "fastest" or "anti-leech". `is_private`: what a peer takes counts as well as what it gives, since there both are
+    ratio (BEP 27).
+    """
+
+    def __init__(self, slots: int, interval_s: float, rng: Rng, *, most_slots: int = 0,
+                 seed_mode: str = "round-robin", piece_bytes: int = 0, is_private: bool = False) -> None:
         self.slots = slots
+        self.most_slots = most_slots
         self.interval_s = interval_s
+        self.seed_mode = seed_mode
+        self._quota_bytes = QUOTA_PIECES * piece_bytes
+        self._is_private = is_private
         self._rng = rng
         self._next_round_at = 0.0
         self._rounds = 0
+        self._grown = 0                # slots beyond those that there must be
+        self._full_rounds = 0
+
+    @property
+    def open_slots(self) -> int:
+        return self.slots + min(self._grown, max(0, self.most_slots - self.slots)) if self.slots else 0
 
     def may_unchoke_now(self, links: Collection[Candidate]) -> bool:
         """A peer became interested between rounds: is a slot free for it?"""
-        return sum(link.is_unchoked for link in links) < self.slots
+        return sum(link.is_unchoked for link in links) < self.open_slots
 
     def is_due(self, now: float) -> bool:
         return now >= self._next_round_at
 
-    def round(self, links: Collection[Candidate], now: float, *, seeding: bool) -> list[Candidate]:
-        """Hold one round; returns the links that are to be unchoked, all others are to be choked."""
+    def round(self, links: Collection[Candidate], now: float, *, seeding: bool,
+              is_full: bool = False) -> dict[Candidate, str]:
+        """Hold one round; returns the links that are to be unchoked, and why. All others are to be choked.
+
+        `is_full`: what may be sent in a second is sent, and more was asked for.
+        """
         self._next_round_at = now + self.interval_s
         self._rounds += 1
+        for link in links:
+            link.turn.measure(link.received_bytes, link.sent_bytes, now)
+        self._grow(links, is_full)
         wanting = [link for link in links if link.wants_data]
-        if len(wanting) <= self.slots:
+        if len(wanting) <= self.open_slots:
             for link in links:
-                link.is_optimistic = False
-            return wanting
+                link.turn.is_optimistic = False
+            return dict.fromkeys(wanting, FREE_SLOT)
+        if not self.slots:
+            return {}
+        if seeding and self.seed_mode == "round-robin":
+            return self._in_turn(wanting, now)
+        if seeding and self.seed_mode == "fastest":
+            return self._by(wanting, now, _takes_fastest, TAKES_FASTEST)
         if seeding:
-            wanting.sort(key=lambda link: link.taken_per_s, reverse=True)
-        else:
-            wanting.sort(key=lambda link: link.given_per_s, reverse=True)
-        kept = self.slots - 1 if self.slots > 1 else self.slots
-        chosen, others = wanting[:kept], wanting[kept:]
+            return self._by(wanting, now, _begins_or_ends, BEGINS_OR_ENDS)
+        return self._by(wanting, now, self._gives_most, GIVES_MOST, snubbing=[
+            link for link in wanting if now - link.turn.gave_at > SNUB_S])
+
+    def why_choked(self, link: Candidate, now: float, *, seeding: bool) -> str:
+        """Of a link that the round left out."""
+        if not link.is_interested:
+            return NOT_INTERESTED
+        if not link.wants_data:
+            return DENIED
+        if not self.slots:
+            return NO_SLOTS
+        if not seeding and now - link.turn.gave_at > SNUB_S:
+            return SNUBS
+        if not link.is_unchoked:
+            return link.turn.cause if link.turn.cause in (OTHERS_BETTER, TURN_OVER) else WAITS
+        return TURN_OVER if seeding and self.seed_mode == "round-robin" or link.turn.is_optimistic else OTHERS_BETTER
+
+    def _grow(self, links: Collection[Candidate], is_full: bool) -> None:
+        """One more slot while all that there are move more than enough, one less while they do not."""
+        self._full_rounds = self._full_rounds + 1 if is_full else 0
+        rates = sorted((link.turn.taken_per_s for link in links if link.is_unchoked), reverse=True)
+        useful = 1 + sum(rate >= SLOT_BYTES_PER_S * number for number, rate in enumerate(rates, 1))
+        if useful > self.open_slots and self._full_rounds < FULL_ROUNDS:
+            self._grown = min(self._grown + 1, max(0, self.most_slots - self.slots))
+        elif useful < self.open_slots or self._full_rounds >= FULL_ROUNDS:
+            self._grown = max(0, self._grown - 1)
+
+    def _by(self, wanting: list[Candidate], now: float, worth: Callable[[Candidate], float], cause: str, *,
+            snubbing: Collection[Candidate] = ()) -> dict[Candidate, str]:
+        """The best have the slots but for those that go round."""
+        slots = self.open_slots
+        trials = min(1 + min(len(snubbing), MAX_EXTRA_TRIALS), slots - 1)
+        regular = sorted((link for link in wanting if link not in snubbing), key=worth, reverse=True)
+        chosen = dict.fromkeys(regular[:slots - trials], cause)
+        others = [link for link in wanting if link not in chosen]
         for link in chosen:
-            link.is_optimistic = False
-        if self.slots > 1:
-            chosen.append(self._optimistic(others))
+            link.turn.is_optimistic = False
+        return {**chosen, **dict.fromkeys(self._on_trial(others, slots - len(chosen), now), ON_TRIAL)}
+
+    def _on_trial(self, others: list[Candidate], count: int, now: float) -> list[Candidate]:
+        """The links that are tried out, changed every few rounds."""
+        tried = [link for link in others if link.turn.is_optimistic]
+        if self._rounds % OPTIMISTIC_ROUNDS:
+            chosen = tried[:count]
+        else:
+            chosen = []
+        untried = [link for link in others if link not in tried]
+        for pool in (untried, tried):
+            waiting = [link for link in pool if link not in chosen]
+            while waiting and len(chosen) < count:
+                link = self._draw(waiting, now)
+                waiting.remove(link)
+                chosen.append(link)
+        for link in others:
+            link.turn.is_optimistic = link in chosen
         return chosen
 
-    def _optimistic(self, others: list[Candidate]) -> Candidate:
-        """The link that is tried out, changed every few rounds."""
-        current = [link for link in others if link.is_optimistic]
-        if current and self._rounds % OPTIMISTIC_ROUNDS:
-            return current[0]
-        for link in current:
-            link.is_optimistic = False
-        untried = [link for link in others if link not in current] or others
-        chosen = untried[self._rng.randrange(len(untried))]
-        chosen.is_optimistic = True
-        return chosen
+    def _draw(self, links: list[Candidate], now: float) -> Candidate:
+        tickets = [link for link in links for _ in range(NEW_WEIGHT if now - link.linked_at < NEW_S else 1)]
+        return tickets[self._rng.randrange(len(tickets))]
+
+    def _gives_most(self, link: Candidate) -> float:
+        turn = link.turn
+        rate = turn.given_per_s + (turn.taken_per_s if self._is_private else 0.0)
+        return rate * STICKY if link.is_unchoked and not turn.is_optimistic else rate
+
+    def _in_turn(self, wanting: list[Candidate], now: float) -> dict[Candidate, str]:
+        """Who has a turn keeps it until it is over; then who waits longest has one."""
+        served = [link for link in wanting if link.is_unchoked]
+        over = [link for link in served if self._is_over(link, now)]
+        waiting = sorted((link for link in wanting if not link.is_unchoked),
+                         key=lambda link: (link.turn.since, link.sent_bytes))
+        order = [link for link in served if link not in over] + waiting + over
+        for link in wanting:
+            link.turn.is_optimistic = False
+        return dict.fromkeys(order[:self.open_slots], ITS_TURN)
+
+    def _is_over(self, link: Candidate, now: float) -> bool:
+        turn = link.turn
+        lasted_s = now - turn.since
+        if lasted_s < MIN_TURN_S:
+            return False
+        return (link.sent_bytes - turn.sent_before >= self._quota_bytes or not turn.taken_per_s
+                or lasted_s >= MAX_TURN_S)
+
+
+def _takes_fastest(link: Candidate) -> float:
+    turn = link.turn
+    return turn.taken_per_s * STICKY if link.is_unchoked and not turn.is_optimistic else turn.taken_per_s
+
+
+def _begins_or_ends(link: Candidate) -> float:
+    """Who has next to nothing will pass on what it gets, who has nearly all will seed; those between only take."""
+    return abs(link.part_had - 0.5)

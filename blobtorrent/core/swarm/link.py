@@ -19,6 +19,7 @@ from blobtorrent.core.swarm.given import Given
 from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.core.swarm.speeds import MEDIUM
+from blobtorrent.core.swarm.turns import Turn
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -90,10 +91,10 @@ class PeerLink:
     __slots__ = (
         "arriving", "askable", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint",
         "extended", "fast", "gained", "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node",
-        "haves_told", "intake", "is_denied", "is_incoming", "is_optimistic", "is_suspect", "last_block_at",
+        "haves_told", "intake", "is_denied", "is_incoming", "is_suspect", "last_block_at",
         "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
         "queued_upload_bytes", "said_pieces", "shown", "snubbed",
-        "speed", "state", "suggested", "swarm", "unasked", "up", "wanted", "was_offered", "window",
+        "speed", "state", "suggested", "swarm", "turn", "unasked", "up", "wanted", "was_offered", "window",
         "working_on",
     )
 
@@ -139,7 +140,7 @@ class PeerLink:
         self.queued_upload_bytes = 0           # being read or sent
         self.given = Given()
         self.shown: int | None = None           # of our pieces, those that it was told of; None: of all of them
-        self.is_optimistic = False
+        self.turn = Turn(now)
         self.is_denied = False                 # the torrent's owner wants nothing sent to it
         self.up = RateMeter()
 
@@ -364,12 +365,21 @@ class PeerLink:
         return self.state.peer_interested and not self.is_denied
 
     @property
-    def given_per_s(self) -> float:
-        return self.down.rate
+    def is_interested(self) -> bool:
+        return self.state.peer_interested
 
     @property
-    def taken_per_s(self) -> float:
-        return self.up.rate
+    def received_bytes(self) -> int:
+        return self.down.total
+
+    @property
+    def sent_bytes(self) -> int:
+        return self.up.total
+
+    @property
+    def part_had(self) -> float:
+        """By what it says and was sent: who hides what it has is not taken for a beginner for ever."""
+        return (self.mask | self.given.mask).bit_count() / max(1, self.swarm.geometry.num_pieces)
 
 
 def _kept(keys: list[int], slots: Sequence[int], dropped: list[int]) -> tuple[Sequence[int], Sequence[int]]:

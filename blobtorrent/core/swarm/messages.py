@@ -59,6 +59,8 @@ class SwarmSettings(NamedTuple):
     max_links: int = 200               # links of this torrent
     upload_slots: int = 8              # peers unchoked at once
     granted_slots: int | None = None   # of these, what all torrents together leave it; None: all
+    most_slots: int = 0                # as many as this while peers take what they get, if that is more
+    seed_mode: str = "round-robin"     # or "fastest" or "anti-leech": who is served by a seed with too few slots
     choke_interval_s: float = 10.0
     snub_timeout_s: float = 10.0       # no block for so long while some were asked for: give them to others
     picker: Weights = BALANCED         # how pieces are chosen

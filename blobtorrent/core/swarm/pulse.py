@@ -53,12 +53,13 @@ class Pulse:
 
     def choke_round(self, now: float) -> None:
         """Decide who may ask for data now."""
-        chosen = self._swarm.choker.round(self._swarm.links, now, seeding=self._swarm.is_seeding)
+        choker, seeding = self._swarm.choker, self._swarm.is_seeding
+        chosen = choker.round(self._swarm.links, now, seeding=seeding, is_full=self._swarm.uploads.is_at_limit)
         for link in self._swarm.links:
             if link in chosen:
-                self._swarm.talk.unchoke(link)
+                self._swarm.talk.unchoke(link, chosen[link])
             else:
-                self._swarm.talk.choke(link)
+                self._swarm.talk.choke(link, choker.why_choked(link, now, seeding=seeding))
 
     def _next_at(self) -> float:
         swarm = self._swarm
@@ -119,6 +120,8 @@ class Pulse:
                 link.window.on_snub()
             self._swarm.requests.take_back(link)           # of who chokes us: it rejects nothing, as it should (BEP 6)
             self._swarm.requests.offer_arriving(link)
+        if came or link.state.peer_choking or not (is_awaited or link.snubbed):
+            link.turn.gave_at = now
         if link.fast is not None and link.fast.refused and now - link.fast.refused_at > REFUSED_S:
             link.fast.refused = 0
             link.update_askable()

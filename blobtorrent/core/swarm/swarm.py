@@ -82,7 +82,10 @@ class Swarm:
         self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve, self.wait_for_memory,
                                        lambda delay_s, call: outlets.at(self, self.now + delay_s, call))
         self.uploads = UploadManager(self.pieces, arena, cache)
-        self.choker = ChokeManager(order.settings.slots, order.settings.choke_interval_s, rng)
+        self.choker = ChokeManager(
+            order.settings.slots, order.settings.choke_interval_s, rng, most_slots=order.settings.most_slots,
+            seed_mode=order.settings.seed_mode, piece_bytes=self.geometry.piece_length,
+            is_private=order.metainfo.is_private)
         self.peers = PeerManager()
         self.talk = Talk(self)
         self.haves = Haves(self, outlets)
@@ -142,6 +145,7 @@ class Swarm:
         old, settings = self.settings, order.settings
         self.settings = settings
         self.choker.slots, self.choker.interval_s = settings.slots, settings.choke_interval_s
+        self.choker.most_slots, self.choker.seed_mode = settings.most_slots, settings.seed_mode
         self.picker.weights = settings.weights
         for link in least_useful(self.links, len(self.links) - settings.max_links):
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))

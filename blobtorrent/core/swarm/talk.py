@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from blobtorrent.core.swarm.fasttalk import FastTalk
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import AddressSeen, NodeNamed
+from blobtorrent.core.swarm.turns import FREE_SLOT, NOT_INTERESTED
 from blobtorrent.core.swarm.uploads import OUR_QUEUE
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
@@ -114,7 +115,9 @@ class Talk:
             if link.greeting.has_extensions:
                 link.send(message)
 
-    def unchoke(self, link: PeerLink) -> None:
+    def unchoke(self, link: PeerLink, cause: str = FREE_SLOT) -> None:
+        """Let the peer ask for data, for a cause that turns knows."""
+        link.turn.note(self._swarm.now, link.up.total, cause, is_unchoked=True)
         if link.state.am_choking:
             link.state.unchoke()
             link.send(encode.UNCHOKE)
@@ -122,7 +125,8 @@ class Talk:
                 link.fast.rejected = 0
             self._fast.suggest(link)
 
-    def choke(self, link: PeerLink) -> None:
+    def choke(self, link: PeerLink, cause: str = NOT_INTERESTED) -> None:
+        link.turn.note(self._swarm.now, link.up.total, cause, is_unchoked=False)
         if not link.state.am_choking:
             link.state.choke()
             link.send(encode.CHOKE)

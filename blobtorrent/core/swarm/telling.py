@@ -70,7 +70,7 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         am_interested=state.am_interested,
         peer_choking=state.peer_choking,
         peer_interested=state.peer_interested,
-        is_optimistic=link.is_optimistic,
+        is_optimistic=link.turn.is_optimistic,
         is_snubbed=link.snubbed,
         is_seed=link.is_seed,
         pieces_had=had,

@@ -74,6 +74,11 @@ class UploadManager:
         share = self._memory.capacity * BLOCK_SIZE // 2 // max(1, links)
         self._queue_bytes = max(MIN_QUEUE_BYTES, min(MAX_QUEUE_BYTES, share))
 
+    @property
+    def is_at_limit(self) -> bool:
+        """Links wait for their turns at a rate limit: it is used up."""
+        return any(valve.is_waiting for valve in self.valves.values())
+
     def on_requests(self, link: PeerLink, keys: list[int], lengths: list[int]) -> None:
         """Queue what a peer asks for. Requests of a choked peer are void (BEP 3), or refused but for a few (BEP 6).
 

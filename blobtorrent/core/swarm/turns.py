@@ -1,0 +1,69 @@
+"""Turn: what the choker goes by at one link, and what it decided there: what came and went lately, and whether the peer
+may ask for data, since when, and why. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+RATE_S = 20.0                          # rates are means of so long: peers that give in bursts are no worse for it
+REMEMBERED = 8                         # changes of one link
+
+# Why a peer may ask for data, and why it may not.
+FREE_SLOT, GIVES_MOST, TAKES_FASTEST, ON_TRIAL, ITS_TURN, BEGINS_OR_ENDS = (
+    "free-slot", "gives-most", "takes-fastest", "on-trial", "its-turn", "begins-or-ends")
+NOT_INTERESTED, DENIED, NO_SLOTS, OTHERS_BETTER, TURN_OVER, SNUBS, WAITS = (
+    "not-interested", "denied", "no-slots", "others-better", "turn-over", "snubs", "waits")
+
+Change = tuple[float, bool, str]       # when, whether it may ask for data since then, why
+
+
+class Turn:
+    """Of one link since it joined, at `now`."""
+
+    __slots__ = ("_marks", "gave_at", "given_per_s", "history", "is_optimistic", "sent_before", "taken_per_s")
+
+    def __init__(self, now: float) -> None:
+        self.history: deque[Change] = deque([(now, False, NOT_INTERESTED)], REMEMBERED)
+        self.is_optimistic = False
+        self.gave_at = now             # a block came last, or there was no reason that one should
+        self.given_per_s = 0.0
+        self.taken_per_s = 0.0
+        self.sent_before = 0           # bytes, until its turn began
+        self._marks: deque[tuple[float, int, int]] = deque([(now, 0, 0)])
+
+    @property
+    def cause(self) -> str:
+        return self.history[-1][2]
+
+    @property
+    def since(self) -> float:
+        """When it was choked or unchoked last."""
+        since, is_unchoked = self.history[-1][:2]
+        for at, state, _ in reversed(self.history):
+            if state is not is_unchoked:
+                break
+            since = at
+        return since
+
+    def measure(self, received: int, sent: int, now: float) -> None:
+        """These are its totals in bytes now, once a round."""
+        marks = self._marks
+        marks.append((now, received, sent))
+        while len(marks) > 2 and marks[1][0] <= now - RATE_S:
+            marks.popleft()
+        at, received_then, sent_then = marks[0]
+        elapsed_s = max(1.0, now - at)
+        self.given_per_s = (received - received_then) / elapsed_s
+        self.taken_per_s = (sent - sent_then) / elapsed_s
+
+    def note(self, now: float, sent: int, cause: str, *, is_unchoked: bool) -> None:
+        """The peer may ask for data, or may not, from now on or as before."""
+        _, was_unchoked, last_cause = self.history[-1]
+        if is_unchoked and not was_unchoked:
+            self.sent_before = sent
+        if (was_unchoked, last_cause) != (is_unchoked, cause):
+            if was_unchoked is is_unchoked and len(self.history) == REMEMBERED:
+                self.history[-1] = (self.history[-1][0], is_unchoked, cause)   # the change itself is worth more
+            else:
+                self.history.append((now, is_unchoked, cause))
