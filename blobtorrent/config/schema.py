@@ -151,6 +151,19 @@ class NetworkSettings(Section):
     upload_slots: int = live(
         8, values.whole_number(0, 10_000), "Peers of one torrent that we send to at the same time; 0: upload nothing."
     )
+    upload_slots_most: int = live(
+        16,
+        values.whole_number(0, 10_000),
+        "A torrent that has no number of slots of its own gets more than upload_slots, up to so many, while its peers "
+        "take what they get and no limit on sending is used up. 0: never more.",
+    )
+    seed_choking: str = live(
+        "round-robin",
+        values.one_of("round-robin", "fastest", "anti-leech"),
+        "Whom a complete torrent sends to while more peers want data than there are slots. \"round-robin\": each in its "
+        "turn of a minute and twenty pieces; \"fastest\": those that take fastest; \"anti-leech\": those that have next "
+        "to nothing or nearly everything.",
+    )
     upload_slots_total: int = live(
         0,
         values.whole_number(0, 1_000_000),

@@ -84,6 +84,8 @@ def swarm_settings(settings: Settings) -> SwarmSettings:
     return SwarmSettings(
         max_links=network.max_peers_per_torrent,
         upload_slots=network.upload_slots,
+        most_slots=network.upload_slots_most,
+        seed_mode=network.seed_choking,
         exchanges_peers=settings.pex.enabled,
         allow_loopback=network.allow_loopback,
         picker=weights_of(settings.picker),

@@ -311,6 +311,10 @@ class SwarmManager:
         wanted = torrent.record.wishes.upload_slots
         return 0 if torrent.record.is_paused else self._settings.upload_slots if wanted is None else wanted
 
+    def _may_grow(self, torrent: Torrent) -> bool:
+        """Nobody says how many slots it has at most."""
+        return self._slots is None and torrent.record.wishes.upload_slots is None
+
     def _useful_slots(self, torrent: Torrent, takers: int | None = None) -> int:
         """How many it could use while so many peers want data of it; None: as many as it last reported."""
         if takers is None:
@@ -322,6 +326,7 @@ class SwarmManager:
         return self._settings._replace(
             max_links=self._max_links(torrent, self._connections.granted(torrent.info_hash)),
             upload_slots=self._max_slots(torrent),
+            most_slots=self._settings.most_slots if self._may_grow(torrent) else 0,
             granted_slots=None if self._slots is None else self._slots.granted(torrent.info_hash),
             picker=changed_weights(self._settings.picker, wishes.picker or {}),
             is_sequential=wishes.is_sequential,
