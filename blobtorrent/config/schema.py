@@ -160,9 +160,9 @@ class NetworkSettings(Section):
     seed_choking: str = live(
         "round-robin",
         values.one_of("round-robin", "fastest", "anti-leech"),
-        "Whom a complete torrent sends to while more peers want data than there are slots. \"round-robin\": each in its "
-        "turn of a minute and twenty pieces; \"fastest\": those that take fastest; \"anti-leech\": those that have next "
-        "to nothing or nearly everything.",
+        "Whom a complete torrent sends to while more peers want data than there are slots. "
+        '"round-robin": each in its turn of a minute and twenty pieces; "fastest": those that take fastest; '
+        '"anti-leech": those that have next to nothing or nearly everything.',
     )
     upload_slots_total: int = live(
         0,

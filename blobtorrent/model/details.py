@@ -41,6 +41,14 @@ class PeerStatus(NamedTuple):
     is_denied: bool = False            # its owner wants nothing sent to it
     reserved: bytes = bytes(8)         # what it can do, as it said first (BEP 3)
     gained_bytes_per_s: int = 0        # by the peer, from us and others, as far as it tells
+    # When it was choked or unchoked, or another cause came to hold: how many seconds ago, whether it may ask for data
+    # since then, and why. The last is what holds now; of many the first are forgotten.
+    choke_history: tuple[tuple[float, bool, str], ...] = ()
+
+    @property
+    def choke_cause(self) -> str:
+        """Why it may ask for data, or may not; empty when nobody has said."""
+        return self.choke_history[-1][2] if self.choke_history else ""
 
     @property
     def flags(self) -> str:

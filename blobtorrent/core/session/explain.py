@@ -180,6 +180,8 @@ def _facts(situation: Situation) -> dict[str, Any]:
             "snubbed": sum(peer.is_snubbed for peer in peers),
             "want_from_us": sum(peer.peer_interested for peer in peers),
             "choked_by_us": sum(peer.peer_interested and peer.am_choking for peer in peers),
+            "choked_by_us_because": dict(
+                Counter(peer.choke_cause for peer in peers if peer.peer_interested and peer.am_choking)),
             "blocks_asked": sum(peer.blocks_asked for peer in peers),
         },
         "swarm": None if insight is None else {

@@ -234,6 +234,7 @@ class Insight(NamedTuple):
     web_seeds: "tuple[WebSeedStatus, ...]" = ()            # none when they are not asked
     known_by_source: Mapping[str, int] = {}                # addresses to try, by what told of them (PeerSource)
     lacks_slots: bool = False          # it would have more of them if other torrents had less
+    is_super_seeding: bool = False     # peers are shown a few pieces each, now
 
 
 class PeersTold(NamedTuple):

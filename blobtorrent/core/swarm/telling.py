@@ -36,6 +36,7 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
         pieces_lacking=lacking.bit_count(),
         pieces_unavailable=unavailable.bit_count(),
         waits_for_memory=waits_for_memory,
+        is_super_seeding=swarm.super_seeding is not None,
         addresses_filtered=swarm.peers.filtered,
         web_seeds=() if swarm.web_seeds is None else swarm.web_seeds.statuses(),
     )
@@ -84,4 +85,5 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         is_denied=link.is_denied,
         reserved=link.greeting.reserved,
         gained_bytes_per_s=int(link.gained.rate(now)),
+        choke_history=tuple((now - at, is_unchoked, cause) for at, is_unchoked, cause in link.turn.history),
     )

@@ -61,6 +61,14 @@ PEER: Shape[PeerStatus] = Shape({
     "up_bytes_per_s": COUNT,
     "downloaded_bytes": COUNT,
     "uploaded_bytes": COUNT,
+    "choke_cause": described(
+        TEXT, "Why it may ask us for data: free-slot, gives-most, takes-fastest, on-trial, its-turn, begins-or-ends; "
+        "or may not: not-interested, denied, no-slots, others-better, turn-over, snubs, waits."),
+    "choke_history": (
+        described(list_of(answer_object({"ago_s": COUNT, "unchoked": BOOLEAN, "cause": TEXT})),
+                  "The same as it was before, and since when; the last is what holds now."),
+        lambda peer: [{"ago_s": int(ago_s), "unchoked": is_unchoked, "cause": cause}
+                      for ago_s, is_unchoked, cause in peer.choke_history]),
 })
 
 SOURCE: Shape[SourceStatus] = Shape({

@@ -130,3 +130,22 @@ def test_how_fast_a_peer_gains_pieces_is_what_it_says_of_a_minute(torrent):
     one.pass_time(60.0)
     one.tell(link, wire.KeepAlive())
     assert 0 < peer_statuses(one.swarm)[0].gained_bytes_per_s < steady / 2
+
+
+def test_why_a_peer_is_choked_is_told_with_what_was_before(torrent):
+    one = OneSwarm(torrent, have=[0], upload_slots=1)
+    first, second = one.join([]), one.join([])
+    one.tell(first, wire.Interested())
+    one.tell(second, wire.Interested())
+    one.pass_time(1.5)
+    told = {peer.host: peer for peer in peer_statuses(one.swarm)}
+    served, other = told[first.endpoint.host], told[second.endpoint.host]
+    if served.am_choking:
+        served, other = other, served
+    assert [change[1:] for change in served.choke_history][:2] == [(False, "not-interested"), (True, "free-slot")] \
+        or served.choke_cause == "gives-most"
+    assert not served.am_choking and other.am_choking
+    assert (other.choke_cause, other.choke_history[-1][1]) in {("waits", False), ("others-better", False)}
+    assert all(0 <= ago_s < 2 for ago_s, *_ in other.choke_history)
+    one.tell(first, wire.NotInterested())
+    assert {peer.choke_cause for peer in peer_statuses(one.swarm) if not peer.peer_interested} == {"not-interested"}
