@@ -167,8 +167,9 @@ class NetworkSettings(Section):
     upload_slots_total: int = live(
         0,
         values.whole_number(0, 1_000_000),
-        "Peers of all torrents together that we send to at the same time. When there are too few, torrents have "
-        "equally many, and those that cannot be divided go round among them. 0: no limit.",
+        "Peers of all torrents together that we send to at the same time. When there are too few, groups have as many "
+        "as their weights say, the torrents of one equally many, and those that cannot be divided go round among them. "
+        "0: no limit.",
     )
     upload_slots_divisor: int = live(
         1,

@@ -150,11 +150,12 @@ class Parts:
     def share_slots(self) -> None:
         """Another limit on what is sent, or on how many are sent to."""
         total, divisor = self.network.upload_slots_total, self.network.upload_slots_divisor
-        if divisor and self.bandwidth.in_force().up_bytes_per_s:
+        in_force = self.bandwidth.in_force()
+        if divisor and in_force.up_bytes_per_s:
             from blobtorrent.core.session.slots import slots_in_all
 
-            total = slots_in_all(total, divisor, self.bandwidth.in_force().up_bytes_per_s)
-        self.swarms.share_slots(total)
+            total = slots_in_all(total, divisor, in_force.up_bytes_per_s)
+        self.swarms.share_slots(total, {name: group.weight for name, group in in_force.groups.items()})
 
     def apply_static_peers(self, peers: tuple[str, ...]) -> None:
         """Other peers of the settings, for all torrents."""

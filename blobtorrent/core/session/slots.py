@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from blobtorrent.model.ids import InfoHash
 
 ROUND_S = 30.0                         # while there are too few, slots go round so often
@@ -13,9 +15,10 @@ KIB_PER_SLOT = 5
 class _Demand:
     """What one torrent has, and could use."""
 
-    __slots__ = ("granted", "needed", "owed")
+    __slots__ = ("granted", "group", "needed", "owed")
 
     def __init__(self) -> None:
+        self.group = ""
         self.granted = 0
         self.needed = 0
         self.owed = 0.0                # what it got less than its fair share in the rounds before
@@ -25,11 +28,13 @@ class SlotManager:
     """At most `limit` slots in all.
 
     While there are enough, every torrent has one for each peer that wants data of it, and one more for the next that
-    comes, if any are left. Else those that want little get it, the others equally much; what cannot be divided goes to
-    the one that it is owed most, so that with more torrents than slots each has its turn.
+    comes, if any are left. Else groups of torrents that want little get it, the others as much as their weights say
+    however many torrents they have, and so do the torrents of a group among themselves, all of one weight. What cannot
+    be divided goes to the one that it is owed most, so that with more torrents than slots each has its turn.
     """
 
     def __init__(self, limit: int) -> None:
+        self.weights: Mapping[str, float] = {}             # of groups that have another than 1
         self._limit = limit
         self._demands: dict[InfoHash, _Demand] = {}
         self._in_use = 0               # sum of what is granted
@@ -45,16 +50,16 @@ class SlotManager:
         demand = self._demands.get(info_hash)
         return 0 if demand is None else demand.granted
 
-    def open(self, info_hash: InfoHash) -> None:
+    def open(self, info_hash: InfoHash, group: str = "") -> None:
         """A swarm begins: it has a slot for who comes first, if one is left."""
-        self.on_report(info_hash, 0)
+        self.on_report(info_hash, 0, group)
 
-    def on_report(self, info_hash: InfoHash, needed: int) -> bool:
-        """A torrent could use so many now. True when it is granted more than before, of what nobody has."""
+    def on_report(self, info_hash: InfoHash, needed: int, group: str = "") -> bool:
+        """A torrent of a group could use so many now. True when it is granted more than before, of what nobody has."""
         demand = self._demands.get(info_hash)
         if demand is None:
             demand = self._demands[info_hash] = _Demand()
-        demand.needed = needed
+        demand.needed, demand.group = needed, group
         more = min(needed + 1 - demand.granted, self._limit - self._in_use)
         return self._grant(demand, demand.granted + more) if more > 0 else False
 
@@ -88,15 +93,17 @@ class SlotManager:
             short = [demand for demand in short if demand.granted < demand.needed]
 
     def _hold_round(self) -> None:
+        groups: dict[str, list[_Demand]] = {}
+        for demand in self._demands.values():
+            groups.setdefault(demand.group, []).append(demand)
+        needs = [(sum(demand.needed for demand in members), self.weights.get(group, 1.0))
+                 for group, members in groups.items()]
         shares: list[tuple[_Demand, int, float]] = []      # whole slots, and what is left of the fair share
-        by_need = sorted(self._demands.values(), key=lambda demand: demand.needed)
-        left = float(self._limit)
-        for position, demand in enumerate(by_need):
-            fair = min(float(demand.needed), left / (len(by_need) - position))
-            left -= fair
-            if fair == demand.needed:
-                demand.owed = 0.0
-            shares.append((demand, int(fair), fair - int(fair)))
+        for members, part in zip(groups.values(), _fair_parts(self._limit, needs)):
+            for demand, fair in zip(members, _fair_parts(part, [(demand.needed, 1.0) for demand in members])):
+                if fair >= demand.needed:
+                    demand.owed = 0.0
+                shares.append((demand, int(fair), fair - int(fair)))
         undivided = round(sum(rest for _, _, rest in shares))
         shares.sort(key=lambda share: share[0].owed + share[2], reverse=True)
         for demand, whole, rest in shares:
@@ -110,6 +117,19 @@ class SlotManager:
         self._in_use += granted - demand.granted
         demand.granted = granted
         return changed
+
+
+def _fair_parts(total: float, needs: Sequence[tuple[int, float]]) -> list[float]:
+    """Parts of a total for those that have these needs and weights: nobody gets more than it needs, and whoever gets
+    less gets as much for its weight as all others that do."""
+    parts = [0.0] * len(needs)
+    left, weights = float(total), sum(weight for _, weight in needs)
+    for number in sorted(range(len(needs)), key=lambda number: needs[number][0] / needs[number][1]):
+        need, weight = needs[number]
+        parts[number] = min(float(need), left * weight / weights)
+        left -= parts[number]
+        weights -= weight
+    return parts
 
 
 def slots_in_all(total: int, divisor: int, up_bytes_per_s: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from blobtorrent import __version__
@@ -94,8 +94,9 @@ class SwarmManager:
         for torrent in (*self._open.values(), *self._asked.values()):
             self.change(torrent)
 
-    def share_slots(self, limit: int) -> None:
-        """Peers of all torrents together that may be sent to at the same time; 0: any number."""
+    def share_slots(self, limit: int, weights: Mapping[str, float] = {}) -> None:
+        """Peers of all torrents together that may be sent to at the same time; 0: any number. Groups of torrents have
+        weights, 1 unless said."""
         had_limit = self._slots is not None
         if not limit:
             self._slots = None
@@ -106,7 +107,9 @@ class SwarmManager:
 
             self._slots = SlotManager(limit)
             for torrent in self._open.values():
-                self._slots.on_report(torrent.info_hash, self._useful_slots(torrent))
+                self._slots.on_report(torrent.info_hash, self._useful_slots(torrent), torrent.record.wishes.group)
+        if self._slots is not None:
+            self._slots.weights = weights
         if had_limit != (self._slots is not None):
             for torrent in self._open.values():
                 self.change(torrent)
@@ -126,7 +129,7 @@ class SwarmManager:
             self._connections.close(info_hash)             # more is of use to it from now on
         self._connections.open(info_hash)
         if self._slots is not None:
-            self._slots.open(info_hash)
+            self._slots.open(info_hash, record.wishes.group)
         live = None
         if self._outlets.live is not None:
             from blobtorrent.storage.live.tally import Tally
@@ -270,7 +273,7 @@ class SwarmManager:
         useful = self._max_links(torrent, report.peers_known)
         self._connections.on_report(torrent.info_hash, report.links, useful)
         if self._slots is not None and self._slots.on_report(
-                torrent.info_hash, self._useful_slots(torrent, report.takers)):
+                torrent.info_hash, self._useful_slots(torrent, report.takers), torrent.record.wishes.group):
             self.change(torrent)
         self._forget_rates(torrent.info_hash)
         rates = self._rates[torrent.info_hash] = (report.down_bytes_per_s, report.up_bytes_per_s)

@@ -113,3 +113,43 @@ def test_never_are_more_slots_granted_than_there_are(seed: int) -> None:
 ])
 def test_a_limit_on_what_is_sent_feeds_so_many_slots(total: int, divisor: int, rate: int, expected: int) -> None:
     assert slots_in_all(total, divisor, rate) == expected
+
+
+def grouped(limit: int, weights: dict[str, float], *torrents: tuple[str, int]) -> SlotManager:
+    """One of torrents of groups with such needs."""
+    slots = SlotManager(limit)
+    slots.weights = weights
+    for number, (group, _) in enumerate(torrents):
+        slots.open(swarm(number), group)
+    for number, (group, needed) in enumerate(torrents):
+        slots.on_report(swarm(number), needed, group)
+    slots.share_out(0.0)
+    return slots
+
+
+def test_a_group_gets_no_more_for_having_many_torrents() -> None:
+    assert grants(grouped(12, {}, ("a", 50), ("b", 50), ("b", 50), ("b", 50)), 4) == [6, 2, 2, 2]
+
+
+def test_groups_get_slots_by_their_weights_and_what_one_does_not_need_is_for_the_others() -> None:
+    assert grants(grouped(12, {"a": 2.0}, ("a", 50), ("b", 50)), 2) == [8, 4]
+    assert grants(grouped(12, {"a": 2.0}, ("a", 3), ("b", 50), ("c", 50)), 3)[0] == 3
+    assert sorted(grants(grouped(12, {"a": 2.0}, ("a", 3), ("b", 50), ("c", 50)), 3)[1:]) == [4, 5]
+
+
+def test_with_one_slot_groups_have_their_turns_by_weight_and_their_torrents_theirs() -> None:
+    torrents = (("a", 5), ("b", 5), ("b", 5))
+    slots = grouped(1, {"b": 2.0}, *torrents)
+    turns: Counter[int] = Counter()
+    for number in range(90):
+        slots.share_out(number * ROUND_S)
+        turns[grants(slots, 3).index(1)] += 1
+    assert all(abs(turns[number] - 30) <= 1 for number in range(3))
+
+
+def test_a_torrent_may_move_to_another_group() -> None:
+    slots = grouped(8, {}, ("a", 50), ("b", 50), ("b", 50))
+    assert grants(slots, 3) == [4, 2, 2]
+    slots.on_report(swarm(2), 50, "a")
+    slots.share_out(ROUND_S)
+    assert grants(slots, 3) == [2, 4, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from blobtorrent.core.swarm.choker import SNUB_S
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
 from blobtorrent.core.swarm.phases import State
 from blobtorrent.core.swarm.pulse import (
@@ -216,3 +217,31 @@ def test_how_fast_bytes_come_in_vain_is_reported(torrent):
     for _ in range(60):
         one.pass_time(1.1)
     assert one.swarm.make_report().wasted_bytes_per_s == 0
+
+
+def test_who_owes_us_blocks_for_a_minute_and_sends_none_snubs_us_until_one_comes(torrent):
+    one = OneSwarm(torrent, have=[0], upload_slots=1)
+    silent, other = one.join([1, 2, 3]), one.join([])
+    one.tell(silent, wire.Interested())
+    one.tell(other, wire.Interested())
+    assert not silent.state.am_choking
+    for _ in range(8):
+        one.pass_time(10)
+        one.tell(silent, wire.KeepAlive())
+        one.tell(other, wire.KeepAlive())
+    assert one.notes.now - silent.turn.gave_at > SNUB_S
+    assert silent.state.am_choking and not other.state.am_choking
+    assert silent.turn.cause == "snubs"
+    one.give(silent, [(1, 0)])
+    one.pass_time(1.1)
+    assert one.notes.now - silent.turn.gave_at < 2
+
+
+def test_who_is_asked_for_nothing_or_chokes_us_does_not_snub_us(torrent):
+    one = OneSwarm(torrent, have=[0])
+    idle, choking = one.join([0]), one.join([1], unchoked=False)
+    for _ in range(8):
+        one.pass_time(10)
+        one.tell(idle, wire.KeepAlive())
+        one.tell(choking, wire.KeepAlive())
+    assert all(one.notes.now - link.turn.gave_at < 2 for link in (idle, choking))
