@@ -1,0 +1,119 @@
+"""Small swarms in virtual time: deterministic, and no worse than simpler rules. python -m tests.simulation has more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from tests.simulation.swarmlab.lab import Lab
+from tests.simulation.swarmlab.metrics import Result
+from tests.simulation.swarmlab.scenarios import FLASH, HOSTILE, SCENARIOS, TAIL, K, Scenario
+from tests.simulation.swarmlab.svg import chart
+from tests.simulation.swarmlab.verdicts import PATHS, judge
+
+ROOT = Path(__file__).parents[2]
+SEEDS = range(2)
+SLACK = 1.15                           # for a swarm so small, and two seeds: the full set allows 2 %
+SMALL = FLASH._replace(name="small", leechers=8, pieces=48, files=12)
+DIGEST = "import sys; from tests.simulation import test_lab; print(test_lab.result('small', 'balanced', 0).digest)"
+
+SMALL_ONES: dict[str, Scenario] = {scenario.name: scenario for scenario in (
+    SMALL,
+    SMALL._replace(name="quits", quits_after=0.5),
+    SMALL._replace(name="watched", readers=1.0, play_pieces_per_s=0.4),
+    HOSTILE._replace(leechers=4, pieces=40),
+    TAIL._replace(pieces=200),
+    *[SCENARIOS[name] for name in PATHS[:2]],
+)}
+
+
+@cache
+def result(scenario: str, policy: str, seed: int) -> Result:
+    return Lab(SMALL_ONES[scenario], policy, seed).run()
+
+
+def middle(scenario: str, policy: str, name: str) -> float:
+    return median(result(scenario, policy, seed).values[name] for seed in SEEDS)
+
+
+def test_a_run_goes_the_same_way_whatever_the_order_of_sets_is():
+    digests = set()
+    for hash_seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", DIGEST], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            stdout=subprocess.PIPE, check=True, text=True, timeout=100)
+        digests.add(done.stdout.strip())
+    assert digests == {result("small", "balanced", 0).digest}
+
+
+def test_another_seed_goes_another_way():
+    assert len({result("small", "balanced", seed).digest for seed in SEEDS}) == len(SEEDS)
+
+
+def test_everybody_completes_about_as_soon_as_with_strict_rarest_first():
+    assert not middle("small", "balanced", "stranded")
+    for name in ("last", "mean", "seed copies"):
+        assert middle("small", "balanced", name) <= SLACK * middle("small", "strict-rarest", name), name
+
+
+def test_all_are_stranded_when_the_seed_quits_with_half_a_copy_sent():
+    values = result("quits", "balanced", 0).values
+    assert values["stranded"] == SMALL.leechers
+    assert 0.5 <= values["seed copies"] < 0.6
+
+
+def test_fewer_files_are_open_at_once_than_with_strict_rarest_first():
+    assert middle("small", "balanced", "open files") < middle("small", "strict-rarest", "open files")
+
+
+def test_who_watches_waits_less_than_with_a_static_window():
+    def waited(policy):
+        values = result("watched", policy, 0).values
+        return values["stalled"] + values["start"]
+
+    assert waited("balanced") < waited("bitos")
+
+
+def test_a_dead_peer_among_ten_hardly_delays_the_end():
+    assert result("tail", "balanced", 0).values["tail"] <= 2.0
+
+
+def test_poisoners_waste_little_and_no_honest_peer_is_banned():
+    values = result("hostile", "balanced", 0).values
+    assert not values["stranded"] and not values["honest banned"]
+    assert values["wasted"] < 0.1
+    assert values["liars banned"], "they were found out"
+
+
+@pytest.mark.parametrize("scenario", PATHS[:2])
+def test_a_path_is_used_and_its_queue_stays_even(scenario):
+    values = result(scenario, "balanced", 0).values
+    assert values["link use"] > 0.85
+    assert values["late wait"] <= 2.0
+
+
+def test_each_verdict_is_by_the_values_of_the_runs():
+    met = {verdict.what: verdict.is_met for verdict in judge({"tail": {"balanced": [result("tail", "balanced", 0)]}})}
+    assert list(met.values()) == [True]
+    slow = result("tail", "balanced", 0)
+    slow = slow._replace(values={**slow.values, "tail": 2.5})
+    assert [verdict.is_met for verdict in judge({"tail": {"balanced": [slow]}})] == [False]
+
+
+def test_a_chart_is_well_formed_and_has_a_curve_for_each_policy():
+    document = ET.fromstring(chart("a < b", {"one": (1, [0.0, 1.0]), "two & three": (2, [3.0]), "none": (1, [])}))
+    names = [element.text for element in document.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a < b", "one", "two & three"} <= set(names)
+    assert len(list(document.iter("{http://www.w3.org/2000/svg}polyline"))) == 3
+
+
+def test_rates_are_those_of_the_scenario():
+    values = result("path-20k-80ms", "balanced", 0).values
+    assert values["last"] >= SCENARIOS["path-20k-80ms"].size / (20 * K), "nothing comes faster than the link is"
