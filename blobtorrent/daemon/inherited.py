@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
+
+from blobtorrent.runtime.logs import get_logger
+
+log = get_logger(__name__)
 
 FIRST_DESCRIPTOR = 3
 UNNAMED = "unknown"                    # what systemd calls a socket without FileDescriptorName=
@@ -26,3 +30,11 @@ def inherited_sockets(environ: MutableMapping[str, str]) -> dict[str, list[socke
         label = labels[number] if number < len(labels) else UNNAMED
         sockets.setdefault(label, []).append(socket.socket(fileno=descriptor))
     return sockets
+
+
+def close_unserved(inherited: Mapping[str, list[socket.socket]], served: Collection[str]) -> None:
+    """Close the sockets whose names nothing of ours goes by, and say so: who connects there waits for ever."""
+    for name in sorted(inherited.keys() - served):
+        log.error("nobody serves a socket that the service manager handed over: see its FileDescriptorName=", name=name)
+        for sock in inherited[name]:
+            sock.close()

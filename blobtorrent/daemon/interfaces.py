@@ -36,16 +36,17 @@ log = get_logger(__name__)
 def build_interfaces(
     settings: Settings, gateway: Gateway, desk: Desk, *, chronicle: Chronicle, watcher: Watcher, registry: Registry,
     filters: FilterManager, state: Path, runtime: Path, inherited: Sequence[socket.socket],
+    credentials: Path | None,
 ) -> list[Part]:
-    """What the settings ask for. `inherited` are listening sockets that stand in for `rest.listen`.
+    """What the settings ask for. `inherited` are listening sockets besides those of `rest.listen`.
 
     Raises StorageError when the tokens can be neither read nor made, ConfigError when https lacks its certificate.
     """
     rest = settings.rest
-    places: list[Place] = list(inherited) or rest_places(rest, runtime)
+    places: list[Place] = [*inherited, *unopened(rest_places(rest, runtime), inherited)]
     if not places:
         return []
-    keyring = open_keyring(state)
+    keyring = open_keyring(state, credentials)
     feed = Feed(chronicle, gateway.torrents)
     jobs = JobBook()
     routes = all_routes(Sources(
@@ -67,7 +68,7 @@ def build_interfaces(
     def reload() -> None:
         server.reload()
         try:
-            keyring.replace_first(admin_token(state))
+            keyring.replace_first(admin_token(state, credentials))
         except StorageError as error:
             log.error("the first token stays as it was", code=error.code, detail=error.detail)
 
@@ -80,6 +81,23 @@ def build_interfaces(
 def rest_places(settings: RestSettings, runtime: Path) -> list[Place]:
     """The addresses and sockets of `rest.listen`; relative paths are below the runtime directory."""
     return [runtime / spec.path if isinstance(spec, UnixSpec) else spec for spec in settings.listen]
+
+
+def unopened(places: Sequence[Place], inherited: Sequence[socket.socket]) -> list[Place]:
+    """The places that none of the inherited sockets listens at already."""
+    names = [sock.getsockname() for sock in inherited]
+    paths = {Path(name) for name in names if isinstance(name, str)}
+    addresses = [name[:2] for name in names if isinstance(name, tuple)]
+
+    def is_open(place: Place) -> bool:
+        if isinstance(place, Path):
+            return place in paths
+        if not isinstance(place, ListenSpec):
+            return False
+        own_host = "127.0.0.1" if place.host == "localhost" else place.host
+        return any(host == own_host and port in place.ports for host, port in addresses)
+
+    return [place for place in places if not is_open(place)]
 
 
 def _identification(settings: RestSettings) -> Callable[[], SSLContext]:

@@ -10,6 +10,7 @@ from blobtorrent.core.session.filters import FilterManager
 from blobtorrent.core.session.watcher import Watcher
 from blobtorrent.daemon.assemble import build_engine
 from blobtorrent.daemon.desk import DaemonDesk
+from blobtorrent.daemon.inherited import close_unserved
 from blobtorrent.daemon.interfaces import build_interfaces
 from blobtorrent.daemon.launch import Launch
 from blobtorrent.daemon.logsink import level_of
@@ -41,6 +42,7 @@ def serve(
     `draft` is the memory that is to outlive us, if there is any.
     """
     settings = loaded.settings
+    close_unserved(launch.inherited, {REST_SOCKETS})
     engine = build_engine(settings, launch.state, launch.lasting_runtime, draft,
                           () if mended is None else (mended.damage,))
     try:
@@ -69,6 +71,7 @@ def serve(
                 settings, engine.gateway, desk, chronicle=chronicle, watcher=watcher, registry=engine.metrics,
                 filters=filters,
                 state=launch.state, runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
+                credentials=launch.credentials,
             ),
             Part("filters", filters.start, filters.stop, (), lambda: filters.troubles, filters.reload),
             Part("watch", watcher.start, watcher.stop),
