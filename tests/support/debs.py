@@ -19,7 +19,7 @@ BUILD = PROJECT / "contrib/build-packages"
 BUILD_TOOLS = ("dpkg-buildpackage", "dh", "dh_apparmor")
 BUILD_S = 300.0
 INSTALL_S = 120.0
-NEXT_VERSION = "99.0"                  # of a release that is to come
+NEXT_VERSION = "9.0.0"                 # of a release that is to come
 
 
 class Debs(NamedTuple):

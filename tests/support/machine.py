@@ -1,6 +1,6 @@
 """Whole Debian systems for tests of packages: a root folder, in namespaces and a cgroup of its own, systemd included.
 
-The folder that all machines begin with is made once, by tests/run. Nothing of a machine is left on this one when the
+The folder that all machines begin with is made by tests/run. Nothing of a machine is left on this one when the
 test ends, in whatever way: its mounts are its own, and its processes end with the one that started it.
 """
 
@@ -87,7 +87,7 @@ def machine(folder: Path, *, layers: Sequence[Path] = (), keep: bool = False,
     require_folder(BASE, "tests/run makes it, as root on Debian")
     folder.mkdir(parents=True, exist_ok=True)
     cgroup = _cgroups() / f"blobtorrent-test-{os.getpid()}-{time.monotonic_ns()}"
-    lowers = ":".join(str(layer) for layer in (*layers, BASE))
+    lowers = ":".join(str(layer) for layer in (*layers, BASE.resolve()))
     words = [require_tool("setpriv"), "--pdeathsig", "KILL", str(START), str(cgroup), str(folder),
              "keep" if keep else "forget", lowers, *init]
     launcher = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
