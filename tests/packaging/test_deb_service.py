@@ -96,7 +96,8 @@ def test_members_of_its_group_drive_it_and_strangers_do_not(computer: Machine) -
 def start_instance(machine: Machine, name: str, port: int) -> str:
     """An instance that listens for peers on a port of its own; its URL."""
     machine.path(f"/etc/blobtorrent/instances/{name}.toml").write_text(
-        f'{ALONE}[rest]\nlisten = ["unix:rest.sock"]\n[network]\nlisten = ["127.0.0.1:{port}"]\nallow_loopback = true\n')
+        f'{ALONE}[rest]\nlisten = ["unix:rest.sock"]\n'
+        f'[network]\nlisten = ["127.0.0.1:{port}"]\nallow_loopback = true\n')
     machine.run("systemctl", "start", f"blobtorrentd@{name}")
     return f"unix:/run/blobtorrent-instances/{name}/rest.sock"
 

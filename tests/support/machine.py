@@ -25,6 +25,7 @@ SYSTEMD = ("/lib/systemd/systemd", "--log-target=journal", "--show-status=no")
 # What is not started by systemd: a process that stays until its input ends, and buries who has lost its parent.
 STAY = ("bash", "-c", "while read -r; do :; done")
 
+CGROUP = "blobtorrent-test-"           # then the process that has it
 START_S = 60.0
 COMMAND_S = 90.0
 END_S = 30.0
@@ -35,7 +36,7 @@ class Machine:
     """One that runs. Commands are root's."""
 
     def __init__(self, init_pid: int) -> None:
-        self._init_pid = init_pid
+        self.init_pid = init_pid
         self._enter = [
             require_tool("nsenter"), "--target", str(init_pid), "--mount", "--pid", "--uts", "--ipc", "--net",
             "--cgroup", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root",
@@ -44,7 +45,7 @@ class Machine:
 
     def path(self, name: str) -> Path:
         """A file of the machine, as it is reached from here."""
-        return Path(f"/proc/{self._init_pid}/root", name.lstrip("/"))
+        return Path(f"/proc/{self.init_pid}/root", name.lstrip("/"))
 
     def try_(self, *command: str, timeout_s: float = COMMAND_S) -> subprocess.CompletedProcess[str]:
         """Run a command, and see how it ends."""
@@ -86,7 +87,7 @@ def machine(folder: Path, *, layers: Sequence[Path] = (), keep: bool = False,
         pytest.skip("a machine of our own takes root")
     require_folder(BASE, "tests/run makes it, as root on Debian")
     folder.mkdir(parents=True, exist_ok=True)
-    cgroup = _cgroups() / f"blobtorrent-test-{os.getpid()}-{time.monotonic_ns()}"
+    cgroup = _new_cgroup()
     lowers = ":".join(str(layer) for layer in (*layers, BASE.resolve()))
     words = [require_tool("setpriv"), "--pdeathsig", "KILL", str(START), str(cgroup), str(folder),
              "keep" if keep else "forget", lowers, *init]
@@ -111,13 +112,16 @@ def booted(folder: Path, *, layers: Sequence[Path] = ()) -> Iterator[Machine]:
         yield running
 
 
-def _cgroups() -> Path:
-    """Where the version 2 hierarchy is mounted."""
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _device, folder, kind, *_rest = line.split()
-        if kind == "cgroup2":
-            return Path(folder)
-    pytest.skip("no cgroup hierarchy of version 2 is mounted")
+def _new_cgroup() -> Path:
+    """A name for one in the version 2 hierarchy. Those of tests that were killed are removed."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    hierarchy = next((Path(folder) for _device, folder, kind, *_rest in mounts if kind == "cgroup2"), None)
+    if hierarchy is None:
+        pytest.skip("no cgroup hierarchy of version 2 is mounted")
+    for folder in hierarchy.glob(f"{CGROUP}*"):
+        if not Path("/proc", folder.name.removeprefix(CGROUP).partition("-")[0]).exists():
+            _remove(folder)
+    return hierarchy / f"{CGROUP}{os.getpid()}-{time.monotonic_ns()}"
 
 
 def _child_of(pid: int) -> int:
