@@ -62,8 +62,8 @@ def test_pipx_installs_commands_that_work(release: Release, tmp_path: Path) -> N
     for words, wanted in (
         (["blobtorrent", "--version"], __version__),
         (["blobtorrentd", "--version"], __version__),
-        (["blobtorrent", "show", sample.torrent], "sample.bin"),
-        (["blobtorrent", "verify", sample.torrent, sample.folder], ""),
+        (["blobtorrent", "show", str(sample.torrent)], "sample.bin"),
+        (["blobtorrent", "verify", str(sample.torrent), str(sample.folder)], ""),
     ):
         done = subprocess.run([home / "bin" / words[0], *words[1:]], env=environ, capture_output=True, text=True,
                               check=False)
