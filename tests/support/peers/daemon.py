@@ -72,6 +72,10 @@ class Daemon(Program):
         lines = self._ask("GET", "/metrics", None).decode().splitlines()
         return next((float(line.split()[1]) for line in lines if line.startswith(name)), 0.0)
 
+    def get(self, path: str) -> bytes:
+        """The body of an answer as it is."""
+        return self._ask("GET", path, None)
+
     def _ask(self, method: str, path: str, body: str | None) -> bytes:
         connection = UnixConnection(self.runtime / "rest.sock")
         try:
