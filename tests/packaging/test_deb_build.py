@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from blobtorrent import __version__
 from tests.support.debs import Debs, build_debs
 from tests.support.machine import PROJECT
 from tests.support.tools import require_tool
@@ -49,6 +50,11 @@ def test_the_package_has_the_files_of_the_manifest_and_every_module(debs: Debs) 
     assert [name for name in files if name.startswith(MODULES)] == sorted([*modules, f"{MODULES}py.typed"])
     others = [name for name in files if not name.startswith(MODULES)]
     assert others == MANIFEST.read_text().splitlines(), "what is in the package has changed: is that meant?"
+
+
+def test_the_changelog_is_that_of_this_version(debs: Debs) -> None:
+    (version,) = field(debs.blobtorrent, "Version")
+    assert version.rpartition("-")[0] == __version__, "contrib/debian/changelog lacks an entry"
 
 
 def test_every_requirement_became_a_dependency(debs: Debs) -> None:

@@ -80,12 +80,15 @@ def machine(folder: Path, *, layers: Sequence[Path] = (), keep: bool = False,
     """A machine whose root has `layers`, the topmost first, over the base. What it writes is in `folder`/upper, with
     `keep`, else nowhere.
 
-    Skips without root or the base, which under CI fails.
+    Skips where that is not allowed, and without the base, which under CI fails.
     """
-    require_tool("unshare")
     if os.geteuid():
         pytest.skip("a machine of our own takes root")
     require_folder(BASE, "tests/run makes it, as root on Debian")
+    unshare = [require_tool("unshare"), "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--cgroup"]
+    probe = subprocess.run([*unshare, "true"], capture_output=True, text=True)
+    if probe.returncode:
+        pytest.skip(f"namespaces of our own are not allowed: {probe.stderr.strip()}")
     folder.mkdir(parents=True, exist_ok=True)
     cgroup = _new_cgroup()
     lowers = ":".join(str(layer) for layer in (*layers, BASE.resolve()))
@@ -116,8 +119,8 @@ def _new_cgroup() -> Path:
     """A name for one in the version 2 hierarchy. Those of tests that were killed are removed."""
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
     hierarchy = next((Path(folder) for _device, folder, kind, *_rest in mounts if kind == "cgroup2"), None)
-    if hierarchy is None:
-        pytest.skip("no cgroup hierarchy of version 2 is mounted")
+    if hierarchy is None or not os.access(hierarchy, os.W_OK):
+        pytest.skip("there is no cgroup hierarchy of version 2 that we may use")
     for folder in hierarchy.glob(f"{CGROUP}*"):
         if not Path("/proc", folder.name.removeprefix(CGROUP).partition("-")[0]).exists():
             _remove(folder)
