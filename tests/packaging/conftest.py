@@ -1,4 +1,4 @@
-"""The packages are built once, and installed once into a layer that every machine begins with."""
+"""Packages and release are made once; the packages are installed once, into a layer that every machine begins with."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.debs import Debs, build_debs, layer_with
+from tests.support.release import Release, make_release
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +18,8 @@ def debs(tmp_path_factory: pytest.TempPathFactory) -> Debs:
 @pytest.fixture(scope="session")
 def installed(debs: Debs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return layer_with(tmp_path_factory.mktemp("installed"), debs)
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    return make_release(tmp_path_factory.mktemp("release"))

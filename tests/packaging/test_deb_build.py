@@ -11,6 +11,7 @@ import pytest
 from blobtorrent import __version__
 from tests.support.debs import Debs, build_debs
 from tests.support.machine import PROJECT
+from tests.support.release import Release
 from tests.support.tools import require_tool
 
 pytestmark = [pytest.mark.packages, pytest.mark.timeout(400)]
@@ -35,10 +36,13 @@ def field(package: Path, name: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
 
-def test_two_builds_are_the_same_to_the_bit(debs: Debs, tmp_path: Path) -> None:
+def test_a_build_from_the_source_archive_elsewhere_is_the_same_to_the_bit(
+    debs: Debs, release: Release, tmp_path: Path
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    again = build_debs(tmp_path / "again", {"TMPDIR": str(elsewhere), "TZ": "Pacific/Auckland", "LC_ALL": "C"})
+    again = build_debs(tmp_path / "again", release.unpack(tmp_path),
+                       {"TMPDIR": str(elsewhere), "TZ": "Pacific/Auckland", "LC_ALL": "C"})
     assert digests(again) == digests(debs)
     assert len(digests(debs)) == 2
 

@@ -15,7 +15,7 @@ from blobtorrent import __version__
 from tests.support.machine import PROJECT, Machine, machine
 from tests.support.tools import require_tool
 
-BUILD = PROJECT / "contrib/build-packages"
+BUILD = "contrib/build-packages"
 BUILD_TOOLS = ("dpkg-buildpackage", "dh", "dh_apparmor")
 BUILD_S = 300.0
 INSTALL_S = 120.0
@@ -40,12 +40,13 @@ class Debs(NamedTuple):
         return path
 
 
-def build_debs(folder: Path, environ: Mapping[str, str] | None = None) -> Debs:
-    """Build the packages of this tree, with some variables of the environment other than ours."""
+def build_debs(folder: Path, tree: Path = PROJECT, environ: Mapping[str, str] | None = None) -> Debs:
+    """Build the packages of a tree, with some variables of the environment other than ours."""
     for tool in BUILD_TOOLS:
         require_tool(tool)
-    built = subprocess.run([BUILD, "deb", folder], env={**os.environ, "PYTHON": sys.executable, **(environ or {})},
-                           capture_output=True, text=True, timeout=BUILD_S, check=False)
+    variables = {**os.environ, "PYTHON": sys.executable, **(environ or {})}
+    built = subprocess.run([tree / BUILD, "deb", folder], env=variables, capture_output=True, text=True,
+                           timeout=BUILD_S, check=False)
     assert built.returncode == 0, built.stderr
     return Debs(folder)
 
