@@ -71,3 +71,27 @@ def test_what_a_killed_daemon_had_in_memory_is_there_for_the_next(server: Machin
     is_another = f"systemctl is-active {UNIT} && ! systemctl show -P MainPID {UNIT} | grep -x {before}"
     server.wait_until("sh", "-c", is_another)
     assert "a killed process left" in server.run("journalctl", "--no-pager", "--unit", UNIT, "--lines", "30")
+
+
+def test_a_user_runs_a_daemon_of_his_own(server: Machine) -> None:
+    number = server.run("id", "--user", "alice").strip()
+    session = server.path("/run/systemd/system/user@.service.d/session.conf")      # what a login would have set
+    session.parent.mkdir()
+    session.write_text("[Service]\nEnvironment=XDG_RUNTIME_DIR=/run/user/%i\n")
+    server.run("systemctl", "daemon-reload")
+    server.run("systemctl", "start", f"user@{number}.service")
+    own = "runuser", "-u", "alice", "--", "env", f"XDG_RUNTIME_DIR=/run/user/{number}", "HOME=/home/alice"
+    server.path("/home/alice/.config/blobtorrent").mkdir(parents=True)
+    server.path("/home/alice/.config/blobtorrent/blobtorrent.toml").write_text(
+        'network.listen = ["127.0.0.1:7003"]\nrest.listen = ["unix:rest.sock"]\ndht.enabled = false\n')
+    server.run("chown", "-R", "alice:", "/home/alice/.config")
+    server.run(*own, "systemctl", "--user", "start", "blobtorrentd")
+    server.run(*own, "sh", "-c", "seq 1000 >/home/alice/mine")
+    server.run(*own, "blobtorrent", "create", "/home/alice/mine", "-o", "/home/alice/mine.torrent")
+    server.run(*own, "blobtorrent", "add", "/home/alice/mine.torrent", "--to", "/home/alice", "--wait", "--timeout",
+               "60")
+    pid = server.run(*own, "systemctl", "--user", "show", "--property", "MainPID", "--value", "blobtorrentd").strip()
+    status = server.path(f"/proc/{pid}/status").read_text()
+    assert f"Uid:\t{number}\t" in status and "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status
+    server.run(*own, "systemctl", "--user", "reload", "blobtorrentd")
+    server.run(*own, "systemctl", "--user", "stop", "blobtorrentd.socket", "blobtorrentd")
