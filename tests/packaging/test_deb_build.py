@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent import __version__
-from tests.support.debs import Debs, build_debs
+from tests.support.debs import Debs, build_debs, try_build
 from tests.support.machine import PROJECT
 from tests.support.release import Release
 from tests.support.tools import require_tool
@@ -66,6 +66,14 @@ def test_every_requirement_became_a_dependency(debs: Debs) -> None:
     for name in ("python3 (>= 3.10)", "python3-bencode.py", "python3-cryptography"):
         assert name in depends
     assert any(wanted.startswith("python3-tomli |") for wanted in depends)
+
+
+def test_a_requirement_that_no_package_provides_fails_the_build(release: Release, tmp_path: Path) -> None:
+    tree = release.unpack(tmp_path)
+    (tree / "contrib/debian/py3dist-overrides").unlink()
+    built = try_build(tmp_path / "out", tree)
+    assert built.returncode == 1 and "Cannot find package that provides bencode.py" in built.stderr
+    assert list((tmp_path / "out").glob("*.deb")) == []
 
 
 def test_the_licence_of_bencode_is_in_its_package(debs: Debs, tmp_path: Path) -> None:

@@ -40,13 +40,18 @@ class Debs(NamedTuple):
         return path
 
 
-def build_debs(folder: Path, tree: Path = PROJECT, environ: Mapping[str, str] | None = None) -> Debs:
-    """Build the packages of a tree, with some variables of the environment other than ours."""
+def try_build(folder: Path, tree: Path, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Build the packages of a tree, with some variables of the environment other than ours, and see how it ends."""
     for tool in BUILD_TOOLS:
         require_tool(tool)
     variables = {**os.environ, "PYTHON": sys.executable, **(environ or {})}
-    built = subprocess.run([tree / BUILD, "deb", folder], env=variables, capture_output=True, text=True,
-                           timeout=BUILD_S, check=False)
+    return subprocess.run([tree / BUILD, "deb", folder], env=variables, capture_output=True, text=True,
+                          timeout=BUILD_S, check=False)
+
+
+def build_debs(folder: Path, tree: Path = PROJECT, environ: Mapping[str, str] | None = None) -> Debs:
+    """The packages of a tree, which can be built."""
+    built = try_build(folder, tree, environ)
     assert built.returncode == 0, built.stderr
     return Debs(folder)
 
