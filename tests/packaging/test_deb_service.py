@@ -10,17 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.machine import Machine, booted
+from tests.support.serving import PROBE_S, SOCKET, UNIT, exchange_between_instances
 
 pytestmark = [pytest.mark.packages, pytest.mark.timeout(400)]
 
-UNIT = "blobtorrentd.service"
-SOCKET = "/run/blobtorrent/rest.sock"
-INSTANCES = "/var/lib/blobtorrent-instances"
 MAX_EXPOSURE = 13                      # tenths
-PIECES_BYTES = 8 << 20
-PROBE_S = 0.02
 ANSWER_S = 30.0
-ALONE = "[dht]\nenabled = false\n[lsd]\nenabled = false\n"
 
 
 @pytest.fixture(scope="module")
@@ -93,28 +88,8 @@ def test_members_of_its_group_drive_it_and_strangers_do_not(computer: Machine) -
     assert refused.returncode == 1 and "rest.no-token" in refused.stderr
 
 
-def start_instance(machine: Machine, name: str, port: int) -> str:
-    """An instance that listens for peers on a port of its own; its URL."""
-    machine.path(f"/etc/blobtorrent/instances/{name}.toml").write_text(
-        f'{ALONE}[rest]\nlisten = ["unix:rest.sock"]\n'
-        f'[network]\nlisten = ["127.0.0.1:{port}"]\nallow_loopback = true\n')
-    machine.run("systemctl", "start", f"blobtorrentd@{name}")
-    return f"unix:/run/blobtorrent-instances/{name}/rest.sock"
-
-
 def test_two_instances_exchange_a_torrent(computer: Machine) -> None:
-    seed_url, leech_url = start_instance(computer, "seed", 7001), start_instance(computer, "leech", 7002)
-    folders = {name: f"{INSTANCES}/{name}/Downloads" for name in ("seed", "leech")}
-    for folder in folders.values():
-        computer.run("install", "--directory", "--owner=blobtorrent", "--group=blobtorrent", folder)
-    computer.run("runuser", "-u", "blobtorrent", "--", "dd", "if=/dev/urandom", f"of={folders['seed']}/data.bin",
-                 "bs=1M", f"count={PIECES_BYTES >> 20}")
-    computer.run("blobtorrent", "create", f"{folders['seed']}/data.bin", "-o", "/tmp/data.torrent")
-    computer.run("blobtorrent", "add", "/tmp/data.torrent", "--url", seed_url, "--wait", "--timeout", "60")
-    computer.run("blobtorrent", "add", "/tmp/data.torrent", "--url", leech_url, "--peer", "127.0.0.1:7001", "--wait",
-                 "--timeout", "60")
-    computer.run("cmp", f"{folders['seed']}/data.bin", f"{folders['leech']}/data.bin")
-    computer.run("systemctl", "stop", "blobtorrentd@seed", "blobtorrentd@leech")
+    exchange_between_instances(computer)
 
 
 def test_a_reload_takes_new_settings_without_a_restart(at_work: Machine) -> None:
