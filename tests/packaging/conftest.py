@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import rpms as rpm_packages
 from tests.support.debs import Debs, build_debs, layer_with
 from tests.support.release import Release, make_release
+from tests.support.rpms import Rpms, build_rpms
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +20,16 @@ def debs(tmp_path_factory: pytest.TempPathFactory) -> Debs:
 @pytest.fixture(scope="session")
 def installed(debs: Debs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return layer_with(tmp_path_factory.mktemp("installed"), debs)
+
+
+@pytest.fixture(scope="session")
+def rpms(tmp_path_factory: pytest.TempPathFactory) -> Rpms:
+    return build_rpms(tmp_path_factory.mktemp("rpms"))
+
+
+@pytest.fixture(scope="session")
+def rpm_installed(rpms: Rpms, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return rpm_packages.layer_with(tmp_path_factory.mktemp("rpm-installed"), rpms)
 
 
 @pytest.fixture(scope="session")
