@@ -22,6 +22,7 @@ MODERN = "0.16.20"                     # the other version that was asked
 SAID_TO_0_9 = (                        # and not to the other one
     "network.local_address.set = 127.0.0.1", "trackers.use_udp.set = no", "network.xmlrpc.size_limit.set = 8M")
 OPEN_FILES = (256, 2048)                # what each took for the most that its machine lets it have
+RESERVE = "512 MiB"                     # what both leave free beside what is in memory; nobody can set it there
 START_S = 30.0
 STOP_S = 20.0
 
@@ -100,6 +101,7 @@ def _ours(root: Path, port: int, version: str) -> _Process:
 download_dir = "{root / 'a/dl'}"
 memory_budget = "16 MiB"
 open_files = {OPEN_FILES[version == MODERN]}
+reserve = "{RESERVE}"
 [network]
 allow_loopback = true
 port_mapping = "off"

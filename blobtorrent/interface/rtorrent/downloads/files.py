@@ -44,10 +44,13 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
     yield number("f.range_second", lambda aim: aim.rows.pieces(aim.place).stop, "The piece after the last of the file.")
     yield number("f.size_bytes", lambda aim: aim.rows.size_bytes(aim.place), "Size of the file.")
     yield number("f.size_chunks", lambda aim: len(aim.rows.pieces(aim.place)), "Pieces that hold any of the file.")
-    yield number("f.is_create_queued", lambda aim: int(not (generation.tells_created and _is_there(aim))),
-                 "Whether the file is to be created; 0.9.8 says so of all.")
-    yield number("f.is_resize_queued", lambda aim: 1, "Whether the file is to be resized when it is first used.",
-                 is_neutral=True)
+    def is_to_be_created(aim: FileAim) -> int:
+        return int(aim.download.was_opened and not (generation.tells_created and _is_there(aim)))
+
+    yield number("f.is_create_queued", is_to_be_created,
+                 "Whether the file is to be created, its download once opened; 0.9.8 says so of all.")
+    yield number("f.is_resize_queued", lambda aim: int(aim.download.was_opened),
+                 "Whether its download was opened once: then it is given its size when it is first used.")
     for what in ("create", "resize"):
         for word in ("set", "unset"):
             yield action(f"f.{word}_{what}_queued", _refuse, "Refused, as rTorrent 0.9.8 does.", target=Target.FILE,
