@@ -8,7 +8,7 @@ from blobtorrent.interface.rtorrent.context import NOTHING, Aim, Target
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.filerows import FileRows
-from blobtorrent.interface.rtorrent.downloads.trackerrows import TrackerRow, rows_of
+from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
 from blobtorrent.interface.rtorrent.faults import (
     TYPE,
     Fault,
@@ -38,11 +38,10 @@ class FileAim(NamedTuple):
 
 
 class TrackerAim(NamedTuple):
-    """A tracker of a download, by its place in the list; `row` is what is known of it, for who only reads that."""
+    """A tracker of a download, by its place in the list."""
 
     download: Download
     place: int
-    row: TrackerRow | None = None
 
 
 class PeerAim(NamedTuple):

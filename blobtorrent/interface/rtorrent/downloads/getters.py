@@ -46,7 +46,7 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
 def _states() -> Iterator[Command]:
 
     def flag(name: str, read: Callable[[Download], object], doc: str, *, is_neutral: bool = False) -> Command:
-        return getter(name, lambda download: int(bool(read(download))), doc, is_neutral=is_neutral)
+        return getter(name, lambda download: 1 if read(download) else 0, doc, is_neutral=is_neutral)
 
     yield flag("d.state", attrgetter("is_started"), "Whether it is to be started.")
     yield flag("d.complete", attrgetter("shown_complete"), "Whether all that is wanted is here.")

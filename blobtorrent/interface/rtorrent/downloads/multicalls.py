@@ -55,8 +55,9 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
         if not args:
             raise failed("Too few arguments.")
         downloads.look_at_trackers([download])
-        aims = [TrackerAim(download, index) for index in range(len(rows_of(downloads, download)))]
-        return rows.of_aims(context, args[1:], Target.TRACKER, aims)
+        known = rows_of(downloads, download)
+        aims = [TrackerAim(download, index) for index in range(len(known))]
+        return rows.of_aims(context, args[1:], Target.TRACKER, aims, known)
 
     def bind_trackers(plan: Plan, args: Sequence[Argument]) -> Read | None:
         texts = plain(args)
@@ -67,8 +68,7 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
         known: list[Read] = list(filter(None, reads))
 
         def read(download: Download) -> Value:
-            aims = [TrackerAim(download, *place) for place in enumerate(rows_of(downloads, download))]
-            return [[read(aim) for read in known] for aim in aims]
+            return [[read(row) for read in known] for row in rows_of(downloads, download)]
 
         return read
 

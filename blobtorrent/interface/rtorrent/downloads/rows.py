@@ -29,7 +29,8 @@ USUAL_COLUMNS = 100                    # ... so many
 _CELLS_A_STEP = 4                      # of columns that need no interpreter
 _CHARACTERS_A_STEP = 256
 _ROWS_PER_LOOK = 16                    # that are as they were
-_MADE_PER_LOOK = 4                     # of few columns, mostly
+_CELLS_PER_LOOK = 160                  # that are made ...
+_MADE_PER_LOOK = 16                    # ... and rows at most
 
 _Key = tuple[Target, Trust, tuple[str, ...]]
 
@@ -63,6 +64,9 @@ class Columns:
             if read is not None and plan.needs not in (Needs.NOTHING, Needs.TRACKERS):
                 self.of_state.append((len(self.reads) - 1, read))
         self.are_compiled = None not in self.reads
+        self.reads_trackers = bool(self.needs & Needs.TRACKERS)
+        # What has to be looked at may take its time.
+        self.made_per_look = 1 if self.looks else max(1, min(_MADE_PER_LOOK, _CELLS_PER_LOOK // (len(self.reads) or 1)))
 
 
 class Rows:
@@ -78,17 +82,21 @@ class Rows:
         columns = self._columns(context, texts, Target.DOWNLOAD)
         if columns.needs & Needs.SHAPE:
             self._downloads.learn_shapes(members)
-        if columns.needs & Needs.TRACKERS:
+        if columns.reads_trackers:
             self._downloads.look_at_trackers(members)
         if not columns.are_compiled:
             return self._made(context, columns, Target.DOWNLOAD, members)
         _spend(context, len(members) * len(texts))
         return self._kept(context, columns, members)
 
-    def of_aims(self, context: Context, texts: Sequence[Value], target: Target, items: Sequence[Any]) -> list[Value]:
-        """A row for each of what is in a download. Raises Fault."""
+    def of_aims(self, context: Context, texts: Sequence[Value], target: Target, aims: Sequence[Any],
+                known: Sequence[Any] | None = None) -> list[Value]:
+        """A row for each of what is in a download. `known` are what compiled columns read of these, unless that is the
+        aims themselves. Raises Fault."""
         columns = self._columns(context, texts, target)
-        return self._made(context, columns, target, items)
+        if not columns.are_compiled:   # a column may change what another one reads
+            return self._made(context, columns, target, aims)
+        return self._read(context, columns, aims if known is None else known)
 
     def passing(self, context: Context, condition: Value, members: Sequence[Download]) -> list[Download]:
         """Those that a filter holds for; it does not hold for one that it fails on. Raises Fault."""
@@ -101,7 +109,7 @@ class Rows:
             if context.at(Aim(Target.DOWNLOAD, download)).holds(condition) if read is None else _is_read(
                     context, read, download):
                 passing.append(download)
-            if read is None or number % _MADE_PER_LOOK == 0:
+            if read is None or number % columns.made_per_look == 0:
                 pace.look()
         return passing
 
@@ -148,6 +156,7 @@ class Rows:
         keeps = columns.asked_at is not None and now - columns.asked_at < KEPT_S       # it is asked for again
         columns.asked_at = now
         kept, looks, texts_at = columns.rows, columns.looks, columns.texts_at
+        made, made_per_look = 0, columns.made_per_look
         rows: list[Value] = []
         for number, download in enumerate(members):
             marks = _marks(download)
@@ -160,7 +169,9 @@ class Rows:
                 row = Row(values, marks, download.tracker_rows, length // _CHARACTERS_A_STEP)
                 if keeps:
                     kept[download] = row
-                pace.look()
+                made += 1
+                if made % made_per_look == 0:
+                    pace.look()
             elif number % _ROWS_PER_LOOK == 0:
                 pace.look()
             if row.steps:
@@ -171,7 +182,7 @@ class Rows:
         return rows
 
     def _values(self, columns: Columns, download: Download, before: Row | None) -> list[Any]:
-        if columns.needs & Needs.TRACKERS:
+        if columns.reads_trackers:
             rows_of(self._downloads, download)             # none other, or new ones
         if before is None or before.tracked is not download.tracker_rows:
             return [read(download) for read in columns.reads]          # type: ignore[misc]
@@ -190,26 +201,43 @@ class Rows:
             let_go(surplus.rows)
 
     @staticmethod
-    def _made(context: Context, columns: Columns, target: Target, items: Sequence[Any]) -> list[Value]:
-        """With those columns run that need it."""
+    def _read(context: Context, columns: Columns, items: Sequence[Any]) -> list[Value]:
+        """All columns of these are compiled."""
         num_cells = len(items) * len(columns.texts)
         context.budget.grant(4 * num_cells)
         _spend(context, num_cells)
-        pace, budget, reads = Pace(), context.budget, columns.reads
-        cells = list(zip(reads, columns.texts))
+        pace, budget = Pace(), context.budget
+        reads: list[Any] = columns.reads
+        texts_at, made_per_look = columns.texts_at, columns.made_per_look
         rows: list[Value] = []
         for number, item in enumerate(items):
-            if columns.are_compiled:
-                values = [read(item) for read in reads]                # type: ignore[misc]
-            else:
-                here = context.at(Aim(target, item))
-                values = [_cell(here, text) if read is None else read(item) for read, text in cells]
+            values = [read(item) for read in reads]
+            length = sum([len(values[at]) for at in texts_at])
+            if length > _CHARACTERS_A_STEP:
+                budget.spend(length // _CHARACTERS_A_STEP)
+            rows.append(values)
+            if number % made_per_look == 0:
+                pace.look()
+        return rows
+
+    @staticmethod
+    def _made(context: Context, columns: Columns, target: Target, items: Sequence[Any]) -> list[Value]:
+        """With those columns run that need it; of what is in a download, all."""
+        num_cells = len(items) * len(columns.texts)
+        context.budget.grant(4 * num_cells)
+        _spend(context, num_cells)
+        pace, budget = Pace(), context.budget
+        reads = columns.reads if target is Target.DOWNLOAD else [None] * len(columns.texts)
+        cells = list(zip(reads, columns.texts))
+        rows: list[Value] = []
+        for item in items:
+            here = context.at(Aim(target, item))
+            values = [_cell(here, text) if read is None else read(item) for read, text in cells]
             length = _length(values)
             if length > _CHARACTERS_A_STEP:
                 budget.spend(length // _CHARACTERS_A_STEP)
             rows.append(values)
-            if not columns.are_compiled or number % _MADE_PER_LOOK == 0:
-                pace.look()
+            pace.look()
         return rows
 
 
