@@ -126,6 +126,15 @@ class NetworkSettings(Section):
         values.whole_number(0, 100_000),
         "Connections to peers of one torrent that is complete, where that is to be less. 0: as of others.",
     )
+    min_peers_per_torrent: int = live(
+        100,
+        values.whole_number(0, 100_000),
+        "While a torrent has fewer peers than this, its trackers are asked for more before the interval that they want "
+        "is over, no sooner than they allow, every ten minutes at most, and only if they count more than it has.",
+    )
+    min_peers_per_seed: int = live(
+        -1, values.whole_number(-1, 100_000), "The same of one that is complete. -1: as of others."
+    )
     static_peers: tuple[str, ...] = live(
         [],
         values.static_peers,

@@ -20,6 +20,7 @@ from blobtorrent.core.session.commands import (
     SetTrackers,
 )
 from blobtorrent.core.session.draining import DrainManager
+from blobtorrent.core.session.fewpeers import FewPeers
 from blobtorrent.core.session.gateway import SESSION_KEY
 from blobtorrent.core.session.ledger import Ledger
 from blobtorrent.core.session.moves import MoveManager
@@ -92,6 +93,9 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
     reserves = ReserveManager(
         roster, outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
         clock=around.clock, timers=around.timers, on_turn=parts.admission.release)
+    few_peers = FewPeers(
+        parts.swarms, parts.announces, normal=around.settings.network.min_peers_per_torrent,
+        seed=around.settings.network.min_peers_per_seed, clock=around.clock, timers=around.timers)
     answers = Answers(roster, outlets, parts.metainfos, parts.announces)
 
     def sources_of(torrent: Torrent) -> tuple[SourceStatus, ...]:
@@ -119,6 +123,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
 
     def apply(command: ApplySettings, _reply: Reply[Any]) -> None:
         apply_settings(command.settings, parts, keeper, reserves)
+        few_peers.apply(command.settings.network.min_peers_per_torrent, command.settings.network.min_peers_per_seed)
         around.tell(SettingsApplied())
 
     def on_stamped(answer: FilesStamped) -> None:
@@ -180,7 +185,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         ScrapeDone: scrapes.on_done,
     })
     uptime = Uptime(roster, outlets, ledger, clock=around.clock, timers=around.timers)
-    session.at_begin += [keeper.begin, uptime.begin]
+    session.at_begin += [keeper.begin, uptime.begin, few_peers.begin]
     session.at_stop.append(uptime.end)
 
 

@@ -161,7 +161,7 @@ class SwarmManager:
             info_hash=torrent.info_hash,
             peer_id=self._peer_id,
             report_to=self._outlets.inbox,
-            max_links=self._max_links(torrent, self._connections.granted(torrent.info_hash)),
+            max_links=self.most_peers(torrent),
             listen_port=self.listen_port,
             client_version=CLIENT_VERSION,
             peers=torrent.peers,
@@ -299,6 +299,10 @@ class SwarmManager:
         self.down_bytes_per_s -= down
         self.up_bytes_per_s -= up
 
+    def most_peers(self, torrent: Torrent) -> int:
+        """How many peers an open torrent may have now."""
+        return self._max_links(torrent, self._connections.granted(torrent.info_hash))
+
     def _max_links(self, torrent: Torrent, granted: int) -> int:
         """What is granted, or less if its owner wants that, or it seeds."""
         wanted = torrent.record.wishes.max_peers
@@ -319,7 +323,7 @@ class SwarmManager:
     def _settings_of(self, torrent: Torrent) -> SwarmSettings:
         record, wishes = torrent.record, torrent.record.wishes
         return self._settings._replace(
-            max_links=self._max_links(torrent, self._connections.granted(torrent.info_hash)),
+            max_links=self.most_peers(torrent),
             upload_slots=self._max_slots(torrent),
             granted_slots=None if self._slots is None else self._slots.granted(torrent.info_hash),
             is_sequential=wishes.is_sequential,

@@ -162,6 +162,14 @@ TABLE = (
         lambda value: {"network": {"max_peers_per_seed": 0 if value < 0 else _most(value, MAX_PEERS)}},
         "Connections to peers of one torrent that is complete, where that is less; -1: as the other."),
     Mapped(
+        "throttle.min_peers.normal", Kind.NUMBER, lambda settings: settings.network.min_peers_per_torrent,
+        lambda value: {"network": {"min_peers_per_torrent": min(max(value, 0), MAX_PEERS)}},
+        "Peers of one torrent, below which its trackers are asked for more as soon as they allow."),
+    Mapped(
+        "throttle.min_peers.seed", Kind.NUMBER, lambda settings: settings.network.min_peers_per_seed,
+        lambda value: {"network": {"min_peers_per_seed": min(max(value, -1), MAX_PEERS)}},
+        "The same of one torrent that is complete; -1: as of the other."),
+    Mapped(
         "throttle.max_uploads", Kind.NUMBER, lambda settings: settings.network.upload_slots,
         lambda value: {"network": {"upload_slots": _most(value, MAX_SLOTS)}},
         "Peers of one torrent that are sent to at the same time."),

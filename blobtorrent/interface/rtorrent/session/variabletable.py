@@ -123,8 +123,6 @@ _ROWS = (
     Variable("throttle.max_downloads.global._val", Kind.NUMBER, 0,
              "The variable behind it.", key="throttle.max_downloads.global"),
     Variable("throttle.min_downloads", Kind.NUMBER, 0, "Minimum download slots per torrent."),
-    Variable("throttle.min_peers.normal", Kind.NUMBER, 100, "Peer minimum for leeching torrents."),
-    Variable("throttle.min_peers.seed", Kind.NUMBER, -1, "Peer minimum for seeding torrents."),
     Variable("throttle.min_uploads", Kind.NUMBER, 0, "Minimum upload slots per torrent."),
     Variable("trackers.delay_scrape", Kind.NUMBER, 0, "Whether scrapes are delayed after loading.", is_flag=True),
     *(Variable(f"ui.color.{element}", Kind.TEXT, initial, f"Colour of the screen: {element}.")
@@ -168,7 +166,6 @@ _WHY = (
     ("throttle.max_downloads", "There are slots for sending only."),
     ("throttle.min_downloads", "There are slots for sending only."),
     ("throttle.min_uploads", "No torrent is promised any."),
-    ("throttle.min_peers.", "Peers are looked for as long as there is room."),
     ("trackers.delay_scrape", "Scrapes take their turns by themselves."),
     ("ui.", "There is no screen."),
 )

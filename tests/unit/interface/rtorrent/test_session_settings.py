@@ -43,6 +43,10 @@ def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
     ("network.send_buffer.size", 65536, "network.send_buffer", 65536),
     ("network.receive_buffer.size", 65536, "network.receive_buffer", 65536),
     ("network.receive_buffer.size", -1, "network.receive_buffer", 0),
+    ("throttle.min_peers.normal", 20, "network.min_peers_per_torrent", 20),
+    ("throttle.min_peers.normal", -1, "network.min_peers_per_torrent", 0),
+    ("throttle.min_peers.seed", 20, "network.min_peers_per_seed", 20),
+    ("throttle.min_peers.seed", -1, "network.min_peers_per_seed", -1),
     ("throttle.max_peers.seed", 20, "network.max_peers_per_seed", 20),
     ("throttle.max_peers.seed", 0, "network.max_peers_per_seed", 100_000),
     ("throttle.max_peers.seed", -1, "network.max_peers_per_seed", 0),
@@ -208,7 +212,7 @@ def test_a_node_to_begin_with_is_added_once() -> None:
     assert stage.engine.settings().dht.bootstrap == ("router.example:6881", "other.example:1")
 
 
-@pytest.mark.parametrize("name", ["throttle.min_uploads", "throttle.min_peers.normal", "pieces.preload.type"])
+@pytest.mark.parametrize("name", ["throttle.min_uploads", "system.file.split_size", "pieces.preload.type"])
 def test_what_we_have_no_use_for_is_kept_and_marked(name: str) -> None:
     stage = SessionStage()
     stage.call(f"{name}.set", "5")
