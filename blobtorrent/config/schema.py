@@ -209,6 +209,9 @@ class TrackerSettings(Section):
         "(BEP 12): each has one that is told. A private torrent always has one tracker at a time, whatever its tiers.",
     )
     udp: bool = live(True, values.boolean, "Whether trackers are asked over UDP, too.")
+    http_calls: int = live(
+        32, values.whole_number(1, 1000), "Trackers that are asked over HTTP at the same time. Each takes a thread."
+    )
     peers_wanted: int = live(200, values.whole_number(0, 1000), "Peers that a tracker is asked for at a time.")
     own_address: str = live(
         "",

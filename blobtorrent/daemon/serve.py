@@ -103,8 +103,7 @@ def _assemble(
             lambda new: watcher.apply(new.watch),
             lambda new: hooks.apply(new.hooks),
             lambda new: filters.apply(new.filters),
-            lambda new: engine.files.apply(new.storage.open_files),
-            lambda new: engine.tune_peers(new.network),
+            engine.apply,
         ])
         desk = DaemonDesk(reloader, launch.origin, engine.gateway, launch.signals.wake)
         interfaces = Supervisor([

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.peers.rpcdaemon import PATIENCE_S, RpcDaemon
 from tests.support.tools import require_tool
 
 CHOKE = 0
+SOON_S = 10.0                          # before calls end that are not answered
 STILL_S = 2.0                          # longer than a swarm and the session take to agree on slots
 
 
@@ -116,3 +118,23 @@ def _was_tuned(daemon: RpcDaemon, sample: Sample) -> bool:
     with Taker(daemon, sample, 1) as taker:
         told = socket_options(taker.socket.getsockname()[1])
         return all(word in told for word in ("tb40000", "rb60000", "tos:0x10"))
+
+
+def test_as_many_trackers_are_asked_at_a_time_as_is_said(daemon: RpcDaemon, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(6)]
+        daemon.ask("network.http.max_open.set", "", 2)
+        assert daemon.ask("network.http.max_total_connections", "") == 2
+        for number, listener in enumerate(silent):
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/announce"
+            sample = make_sample(tmp_path, f"sample {number}", 20_000, 16 * KIB, seed=number, trackers=[url])
+            daemon.ask("load.start", "", str(sample.torrent))
+
+        def asked() -> int:
+            return len(select.select(silent, [], [], 0)[0])
+
+        wait_until(lambda: asked() == 2, PATIENCE_S, "the first two")
+        time.sleep(STILL_S)
+        assert asked() == 2
+        daemon.ask("network.http.max_total_connections.set", "", 6)
+        wait_until(lambda: asked() == 6, SOON_S, "the others")

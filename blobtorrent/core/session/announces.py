@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.core.session.announced import Announced, Progress
 from blobtorrent.core.session.announceledger import AnnounceLedger, Share
-from blobtorrent.core.session.announcequeue import AnnounceQueue, Line, Turn, is_udp, line_of
+from blobtorrent.core.session.announcequeue import MAX_CALLS, AnnounceQueue, Line, Turn, is_udp, line_of
 from blobtorrent.core.session.announcetier import Attempt, Tier, Tracker
 from blobtorrent.core.session.commands import Tiers
 from blobtorrent.core.session.outlets import Outlets
@@ -55,6 +55,7 @@ class AnnounceManager:
     def __init__(
         self, outlets: Outlets, *, clock: Clock, timers: TimerWheel, rng: Shuffler, peer_id: PeerId, key: int,
         to_all: bool = False, speaks_udp: bool = True, num_want: int = NUM_WANT, own_address: str = "",
+        max_calls: int = MAX_CALLS,
     ) -> None:
         self.listen_port = 0
         self.origins: tuple[Origin, ...] = (ANYWHERE,)
@@ -79,7 +80,7 @@ class AnnounceManager:
         self._own_address = own_address
         self._born_at = clock.wall()
         self._running: dict[InfoHash, Announced] = {}
-        self._queue = AnnounceQueue()
+        self._queue = AnnounceQueue(max_calls)
         self._ledger = AnnounceLedger()
 
     @property
@@ -92,14 +93,17 @@ class AnnounceManager:
         """Announces that are not answered yet."""
         return len(self._queue)
 
-    def apply(self, *, to_all: bool, speaks_udp: bool, num_want: int, own_address: str) -> None:
+    def apply(self, *, to_all: bool, speaks_udp: bool, num_want: int, own_address: str, max_calls: int) -> None:
         """Whether all trackers of a tier are told of us, or only the first that answers, and those over UDP, too; how
-        many peers they are asked for, and which address of ours they are told, if any."""
+        many peers they are asked for, which address of ours they are told, if any, and how many are asked over HTTP at
+        the same time."""
+        self._queue.max_calls = max_calls
         self._num_want, self._own_address = num_want, own_address
         if (to_all, speaks_udp) != (self._to_all, self._speaks_udp):
             self._to_all, self._speaks_udp = to_all, speaks_udp
             for info_hash, announced in self._running.items():
                 self.change(info_hash, announced.urls)
+        self._flush()
 
     def begin(self, info_hash: InfoHash, urls: Tiers, left_bytes: int, *, is_private: bool = False,
               added_at: float | None = None) -> None:

@@ -106,7 +106,7 @@ class Parts:
             outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id,
             key=around.rng.getrandbits(32), to_all=settings.trackers.announce_to_all,
             speaks_udp=settings.trackers.udp, num_want=settings.trackers.peers_wanted,
-            own_address=settings.trackers.own_address)
+            own_address=settings.trackers.own_address, max_calls=settings.trackers.http_calls)
         # Before those whose work may end what a state begins.
         self.dht = DhtManager(
             self.roster, outlets, self.swarms, clock=clock, timers=timers, rng=around.rng,

@@ -204,7 +204,7 @@ def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, rese
     trackers = settings.trackers
     parts.announces.apply(
         to_all=trackers.announce_to_all, speaks_udp=trackers.udp, num_want=trackers.peers_wanted,
-        own_address=trackers.own_address)
+        own_address=trackers.own_address, max_calls=trackers.http_calls)
     parts.additions.apply(settings.storage)
     reserves.apply(settings.storage.reserve)
     keeper.apply(settings.storage.sync)

@@ -29,6 +29,7 @@ MAX_PEERS = 100_000
 MAX_SLOTS = 10_000
 MAX_SLOTS_TOTAL = 1_000_000
 MIN_OPEN_FILES, MAX_OPEN_FILES = 4, 1 << 16
+MAX_CALLS = 1000
 MAX_BUFFER = 1 << 30
 MIN_MEMORY, MAX_MEMORY = 4 << 20, 64 << 30
 MAX_WANTED = 1000                      # by a tracker at a time
@@ -130,14 +131,23 @@ TABLE = (
         "network.max_open_files", Kind.NUMBER, lambda settings: settings.storage.open_files or descriptor_share(),
         _open_files, "Files of torrents that are kept open at a time.", answers=False),
     Mapped(
+        "network.http.max_total_connections", Kind.NUMBER, lambda settings: settings.trackers.http_calls,
+        lambda value: {"trackers": {"http_calls": _most(value, MAX_CALLS)}},
+        "Trackers that are asked over HTTP at the same time.", answers=False),
+    Mapped(
         "network.max_open_sockets", Kind.NUMBER, lambda settings: settings.network.max_peers,
         lambda value: {"network": {"max_peers": _most(value, MAX_PEERS)}},
         "Connections to peers, of all torrents together.", answers=False),
-    *(Mapped(
-        f"network.{way}_buffer.size", Kind.NUMBER, lambda settings, key=f"{way}_buffer": getattr(settings.network, key),
-        lambda value, key=f"{way}_buffer": {"network": {key: min(max(value, 0), MAX_BUFFER)}},
-        f"Bytes that the system keeps for each connection to a peer {until}; for new ones; 0: as it sees fit.",
-        answers=False) for way, until in (("send", "until they are sent"), ("receive", "until they are read"))),
+    Mapped(
+        "network.receive_buffer.size", Kind.NUMBER, lambda settings: settings.network.receive_buffer,
+        lambda value: {"network": {"receive_buffer": min(max(value, 0), MAX_BUFFER)}},
+        "Bytes that the system keeps for each connection to a peer until we read them; for new ones. 0: as it sees "
+        "fit.", answers=False),
+    Mapped(
+        "network.send_buffer.size", Kind.NUMBER, lambda settings: settings.network.send_buffer,
+        lambda value: {"network": {"send_buffer": min(max(value, 0), MAX_BUFFER)}},
+        "Bytes that the system keeps for each connection to a peer until they are sent; for new ones. 0: as it sees "
+        "fit.", answers=False),
     Mapped(
         "pieces.memory.max", Kind.NUMBER, lambda settings: settings.storage.memory_budget,
         lambda value: {"storage": {"memory_budget": min(max(value, MIN_MEMORY), MAX_MEMORY)}},

@@ -47,8 +47,6 @@ _ROWS = (
              "Seconds DNS answers are kept for HTTP.", answers=False),
     Variable("network.http.max_cache_connections", Kind.NUMBER, 0, "Cached HTTP connections.", answers=False),
     Variable("network.http.max_host_connections", Kind.NUMBER, 3, "Most HTTP connections per host.", answers=False),
-    Variable("network.http.max_total_connections", Kind.NUMBER, 32,
-             "Most HTTP connections in total; successor of network.http.max_open.", answers=False),
     Variable("network.http.proxy_address", Kind.TEXT, "",
              "Proxy for HTTP trackers and torrent downloads.", answers=False),
     Variable("network.http.ssl_verify_host", Kind.NUMBER, 1,

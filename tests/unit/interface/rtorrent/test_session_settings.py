@@ -43,6 +43,9 @@ def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
     ("network.send_buffer.size", 65536, "network.send_buffer", 65536),
     ("network.receive_buffer.size", 65536, "network.receive_buffer", 65536),
     ("network.receive_buffer.size", -1, "network.receive_buffer", 0),
+    ("network.http.max_total_connections", 50, "trackers.http_calls", 50),
+    ("network.http.max_total_connections", 0, "trackers.http_calls", 1000),
+    ("network.http.max_open", 7, "trackers.http_calls", 7),
     ("throttle.min_peers.normal", 20, "network.min_peers_per_torrent", 20),
     ("throttle.min_peers.normal", -1, "network.min_peers_per_torrent", 0),
     ("throttle.min_peers.seed", 20, "network.min_peers_per_seed", 20),
@@ -170,9 +173,9 @@ def test_an_address_of_each_family_may_be_bound() -> None:
 
 
 def test_settings_begin_as_in_the_version_that_is_claimed() -> None:
-    names = ("network.http.max_total_connections", "pieces.sync.timeout_safe", "method.use_intermediate", "dht.port")
+    names = ("network.xmlrpc.size_limit", "pieces.sync.timeout_safe", "method.use_intermediate", "dht.port")
     stages = SessionStage({"dht": {"enabled": False}}), SessionStage({"dht": {"enabled": False}}, version="0.16.20")
-    assert [[stage.call(name) for name in names] for stage in stages] == [[32, 900, 1, 6881], [128, 0, 3, 0]]
+    assert [[stage.call(name) for name in names] for stage in stages] == [[524288, 900, 1, 6881], [16 << 20, 0, 3, 0]]
     assert "mincost" in stages[0].call("strings.ip_tos") and "mincost" not in stages[1].call("strings.ip_tos")
     assert stages[0].call("enum.log_group", "dht_all") == 55 and stages[1].call("enum.log_group", "dht_all") == 26
 
