@@ -2,6 +2,8 @@
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import string
+from collections.abc import Collection, Iterator
+from itertools import repeat
 from typing import NamedTuple
 
 from blobtorrent.interface.rtorrent.context import NOTHING, Aim, Target
@@ -35,6 +37,22 @@ class FileAim(NamedTuple):
     @property
     def download(self) -> Download:
         return self.rows.download
+
+
+class AllFiles(Collection[FileAim]):
+    """The files of a download. Aims are made as they are needed: there may be very many."""
+
+    def __init__(self, rows: FileRows) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[FileAim]:
+        return map(FileAim, repeat(self._rows), range(len(self)))
+
+    def __contains__(self, aim: object) -> bool:
+        return isinstance(aim, FileAim) and aim.rows is self._rows
 
 
 class TrackerAim(NamedTuple):

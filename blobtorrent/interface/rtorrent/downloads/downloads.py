@@ -250,7 +250,14 @@ class Downloads:
 
     def files(self, download: Download) -> tuple[FileStatus, ...]:
         """Raises Fault. None of a magnet link."""
-        return () if download.status.lacks_metadata else self._told(self._files, FilesOf, download)
+        if download.status.lacks_metadata:
+            return ()
+        before = self._files.get(download.info_hash, 0.0)
+        files = self._told(self._files, FilesOf, download)
+        if before is not None and files is not before and _are_same(files, before):
+            self._files.put(download.info_hash, self._elapsed(), before)       # who kept it sees that it is the same
+            return before
+        return files
 
     def trackers(self, download: Download) -> Sequence[TrackerStatus]:
         """One entry for each URL. Raises Fault.
@@ -371,6 +378,10 @@ class Downloads:
 
 def _has_moved(before: TorrentStatus, after: TorrentStatus) -> bool:
     return before.uploaded_bytes != after.uploaded_bytes or before.downloaded_bytes != after.downloaded_bytes
+
+
+def _are_same(values: Sequence[T], before: Sequence[T]) -> bool:
+    return len(values) == len(before) and all(one == other for one, other in paced(zip(values, before)))
 
 
 def _are_alike(trackers: Sequence[TrackerStatus], before: Sequence[TrackerStatus] | None) -> bool:

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from blobtorrent.interface.rtorrent.context import Aim, Context, Target, Trust
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
+from blobtorrent.interface.rtorrent.downloads.origins import LatestList, Origin, marks_of
 from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.language.columns import Needs, Plan
@@ -33,11 +33,6 @@ _CELLS_PER_LOOK = 160                  # that are made ...
 _MADE_PER_LOOK = 16                    # ... and rows at most
 
 _Key = tuple[Target, Trust, tuple[str, ...]]
-
-# What no getter of a download reads, or what is never another.
-_UNREAD = ("file_wishes", "hash", "info_hash", "is_gone", "is_new", "phase", "tracked_at", "tracker_rows")
-_marks: Callable[[Download], tuple[object, ...]] = attrgetter(
-    *(name for name in Download.__slots__ if name not in _UNREAD))
 
 
 class Columns:
@@ -76,6 +71,7 @@ class Rows:
         self._downloads = downloads
         self._elapsed = elapsed
         self._compiled: OrderedDict[_Key, Columns] = OrderedDict()
+        self._latest = LatestList()
 
     def of_downloads(self, context: Context, texts: Sequence[Value], members: Sequence[Download]) -> list[Value]:
         """A row for each of these. Raises Fault."""
@@ -89,14 +85,24 @@ class Rows:
         _spend(context, len(members) * len(texts))
         return self._kept(context, columns, members)
 
-    def of_aims(self, context: Context, texts: Sequence[Value], target: Target, aims: Sequence[Any],
-                known: Sequence[Any] | None = None) -> list[Value]:
+    def of_aims(self, context: Context, texts: Sequence[Value], target: Target, aims: Collection[Any],
+                known: Collection[Any] | None = None, origin: Origin | None = None) -> list[Value]:
         """A row for each of what is in a download. `known` are what compiled columns read of these, unless that is the
-        aims themselves. Raises Fault."""
+        aims themselves. With an `origin`, that is what all the rows are made of. Raises Fault."""
         columns = self._columns(context, texts, target)
         if not columns.are_compiled:   # a column may change what another one reads
             return self._made(context, columns, target, aims)
-        return self._read(context, columns, aims if known is None else known)
+        num_cells = len(aims) * len(texts)
+        context.budget.grant(4 * num_cells)
+        _spend(context, num_cells)
+        rows = None if origin is None or columns.looks else self._latest.get(columns, origin, self._elapsed())
+        if rows is None:
+            rows = self._read(context, columns, aims if known is None else known)
+            if origin is not None and not columns.looks:
+                self._latest.put(columns, origin, rows, self._elapsed())
+        else:
+            context.budget.spend(sum([row.steps for row in rows]))
+        return list[Value](rows)
 
     def passing(self, context: Context, condition: Value, members: Sequence[Download]) -> list[Download]:
         """Those that a filter holds for; it does not hold for one that it fails on. Raises Fault."""
@@ -117,6 +123,8 @@ class Rows:
         """When rows are to be forgotten."""
         times = [columns.asked_at + KEPT_S for columns in self._compiled.values()
                  if columns.rows and columns.asked_at is not None]
+        if self._latest.rows:
+            times.append(self._latest.asked_at + KEPT_S)
         return min(times, default=None)
 
     def forget(self) -> None:
@@ -125,6 +133,8 @@ class Rows:
         for columns in self._compiled.values():
             if columns.asked_at is not None and columns.asked_at <= before:
                 let_go(columns.rows)
+        if self._latest.asked_at <= before:
+            self._latest.clear()
 
     # ---- columns
 
@@ -159,7 +169,7 @@ class Rows:
         made, made_per_look = 0, columns.made_per_look
         rows: list[Value] = []
         for number, download in enumerate(members):
-            marks = _marks(download)
+            marks = marks_of(download)
             if looks:
                 marks += tuple([read(download) for read in looks])
             row = kept.get(download)
@@ -201,27 +211,24 @@ class Rows:
             let_go(surplus.rows)
 
     @staticmethod
-    def _read(context: Context, columns: Columns, items: Sequence[Any]) -> list[Value]:
-        """All columns of these are compiled."""
-        num_cells = len(items) * len(columns.texts)
-        context.budget.grant(4 * num_cells)
-        _spend(context, num_cells)
+    def _read(context: Context, columns: Columns, items: Collection[Any]) -> list[Row]:
+        """All columns of these are compiled. Raises Fault."""
         pace, budget = Pace(), context.budget
         reads: list[Any] = columns.reads
         texts_at, made_per_look = columns.texts_at, columns.made_per_look
-        rows: list[Value] = []
+        rows: list[Row] = []
         for number, item in enumerate(items):
             values = [read(item) for read in reads]
-            length = sum([len(values[at]) for at in texts_at])
-            if length > _CHARACTERS_A_STEP:
-                budget.spend(length // _CHARACTERS_A_STEP)
-            rows.append(values)
+            steps = sum([len(values[at]) for at in texts_at]) // _CHARACTERS_A_STEP
+            if steps:
+                budget.spend(steps)
+            rows.append(Row(values, (), None, steps))
             if number % made_per_look == 0:
                 pace.look()
         return rows
 
     @staticmethod
-    def _made(context: Context, columns: Columns, target: Target, items: Sequence[Any]) -> list[Value]:
+    def _made(context: Context, columns: Columns, target: Target, items: Collection[Any]) -> list[Value]:
         """With those columns run that need it; of what is in a download, all."""
         num_cells = len(items) * len(columns.texts)
         context.budget.grant(4 * num_cells)
