@@ -172,6 +172,23 @@ class NetworkSettings(Section):
         "How many of these a limit on what is sent leaves: of its KiB/s, divided by this, the first ten bring a slot "
         "each, of the others five do. With 1 a limit of 100 KiB/s means 30 slots. 0: the limit does not matter.",
     )
+    download_slots: int = live(
+        0,
+        values.whole_number(0, 10_000),
+        "Peers of one torrent that are asked for data at the same time; the slowest makes room for others now and "
+        "then. 0: no limit.",
+    )
+    download_slots_total: int = live(
+        0,
+        values.whole_number(0, 1_000_000),
+        "The same of all torrents together, shared as upload slots are. 0: no limit.",
+    )
+    download_slots_divisor: int = live(
+        1,
+        values.whole_number(0, 1_000_000),
+        "How many of these a limit on what is received leaves, in the way of upload_slots_divisor. 0: the limit does "
+        "not matter.",
+    )
 
 
 # They answer everybody who asks for nodes, and keep nothing.

@@ -83,6 +83,7 @@ def swarm_settings(settings: Settings) -> SwarmSettings:
     return SwarmSettings(
         max_links=network.max_peers_per_torrent,
         upload_slots=network.upload_slots,
+        download_slots=network.download_slots,
         exchanges_peers=settings.pex.enabled,
         allow_loopback=network.allow_loopback,
         web_seeds=settings.webseeds.policy,
@@ -144,13 +145,15 @@ class Parts:
             self.roster, outlets, self.swarms, self.admission, self.additions, self.activity, keeper, self.sharing)
 
     def share_slots(self) -> None:
-        """Another limit on what is sent, or on how many are sent to."""
-        total, divisor = self.network.upload_slots_total, self.network.upload_slots_divisor
-        if divisor and self.bandwidth.in_force().up_bytes_per_s:
+        """Another limit on what is sent or received, or on how many peers that is shared by."""
+        network, rates = self.network, self.bandwidth.in_force()
+        up, down = network.upload_slots_total, network.download_slots_total
+        if rates.up_bytes_per_s or rates.down_bytes_per_s:
             from blobtorrent.core.session.slots import slots_in_all
 
-            total = slots_in_all(total, divisor, self.bandwidth.in_force().up_bytes_per_s)
-        self.swarms.share_slots(total)
+            up = slots_in_all(up, network.upload_slots_divisor, rates.up_bytes_per_s)
+            down = slots_in_all(down, network.download_slots_divisor, rates.down_bytes_per_s)
+        self.swarms.share_slots(up=up, down=down)
 
     def apply_static_peers(self, peers: tuple[str, ...]) -> None:
         """Other peers of the settings, for all torrents."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 CLIENT_VERSION = f"BlobTorrent {__version__}".encode()     # as peers are told (BEP 10)
 MAX_METADATA_LINKS = 50                # of one torrent whose metadata is fetched
+_UP, _DOWN = "up", "down"
 _ON_THE_WAY = (TorrentState.METADATA, TorrentState.LOADING, TorrentState.WAITING, TorrentState.HASHING)
 KEEP_AFTER_S = 3.0                     # unfinished pieces are made durable when they are so old
 
@@ -67,7 +68,7 @@ class SwarmManager:
         self._open: dict[InfoHash, Torrent] = {}
         self._asked: dict[InfoHash, Torrent] = {}          # what they are: their metadata is fetched
         self._rates: dict[InfoHash, tuple[int, int]] = {}
-        self._slots: SlotManager | None = None             # while there are only so many for all
+        self._slots: dict[str, SlotManager] = {}           # by direction, while there are only so many for all
 
     @property
     def listen_port(self) -> int:
@@ -93,22 +94,37 @@ class SwarmManager:
         for torrent in (*self._open.values(), *self._asked.values()):
             self.change(torrent)
 
-    def share_slots(self, limit: int) -> None:
-        """Peers of all torrents together that may be sent to at the same time; 0: any number."""
-        had_limit = self._slots is not None
-        if not limit:
-            self._slots = None
-        elif self._slots is not None:
-            self._slots.apply(limit)
-        else:
-            from blobtorrent.core.session.slots import SlotManager
-
-            self._slots = SlotManager(limit)
-            for torrent in self._open.values():
-                self._slots.on_report(torrent.info_hash, self._useful_slots(torrent))
-        if had_limit != (self._slots is not None):
+    def share_slots(self, *, up: int, down: int) -> None:
+        """Peers of all torrents together that may be sent to, and asked for data, at the same time; 0: any number."""
+        had = set(self._slots)
+        for way, limit in ((_UP, up), (_DOWN, down)):
+            if not limit:
+                self._slots.pop(way, None)
+            elif way in self._slots:
+                self._slots[way].apply(limit)
+            else:
+                self._slots[way] = self._shared_slots(way, limit)
+        if had != set(self._slots):
             for torrent in self._open.values():
                 self.change(torrent)
+
+    def _shared_slots(self, way: str, limit: int) -> SlotManager:
+        from blobtorrent.core.session.slots import SlotManager
+
+        slots = SlotManager(limit)
+        for torrent in self._open.values():
+            report = torrent.report
+            slots.on_report(torrent.info_hash, 0 if report is None else self._useful(torrent, way, report))
+        return slots
+
+    def _useful(self, torrent: Torrent, way: str, report: SwarmReport) -> int:
+        """How many slots it could use."""
+        if way == _UP:
+            return min(report.takers, self._max_slots(torrent))
+        return min(report.givers, self._settings.download_slots or report.givers)
+
+    def _granted(self, torrent: Torrent, way: str) -> int | None:
+        return self._slots[way].granted(torrent.info_hash) if way in self._slots else None
 
     def open(self, torrent: Torrent) -> None:
         """Start the swarm and tell it the peers we know."""
@@ -124,8 +140,8 @@ class SwarmManager:
         if self._asked.pop(info_hash, None) is not None:
             self._connections.close(info_hash)             # more is of use to it from now on
         self._connections.open(info_hash)
-        if self._slots is not None:
-            self._slots.open(info_hash)
+        for slots in self._slots.values():
+            slots.open(info_hash)
         live = None
         if self._outlets.live is not None:
             from blobtorrent.storage.live.tally import Tally
@@ -248,8 +264,8 @@ class SwarmManager:
         del self._open[info_hash]
         self._forget_rates(info_hash)
         self._connections.close(info_hash)
-        if self._slots is not None:
-            self._slots.close(info_hash)
+        for slots in self._slots.values():
+            slots.close(info_hash)
         self._outlets.shard_of(info_hash).post(CloseSwarm(info_hash, self._outlets.inbox))
 
     def running(self) -> list[Torrent]:
@@ -258,8 +274,8 @@ class SwarmManager:
 
     def rebalance(self) -> None:
         """Now and then: give connections and slots to those that need them."""
-        if self._slots is not None:
-            for info_hash in self._slots.share_out(self._clock.now()):
+        for slots in self._slots.values():
+            for info_hash in slots.share_out(self._clock.now()):
                 self.change(self._open[info_hash])
         for grant in self._connections.share_out():
             self.change(self._open.get(grant.info_hash) or self._asked[grant.info_hash])
@@ -268,8 +284,9 @@ class SwarmManager:
         """Keep the sums of the rates, and what each swarm could use."""
         useful = self._max_links(torrent, report.peers_known)
         self._connections.on_report(torrent.info_hash, report.links, useful)
-        if self._slots is not None and self._slots.on_report(
-                torrent.info_hash, self._useful_slots(torrent, report.takers)):
+        gained = [slots.on_report(torrent.info_hash, self._useful(torrent, way, report))
+                  for way, slots in self._slots.items()]
+        if any(gained):
             self.change(torrent)
         self._forget_rates(torrent.info_hash)
         rates = self._rates[torrent.info_hash] = (report.down_bytes_per_s, report.up_bytes_per_s)
@@ -314,18 +331,13 @@ class SwarmManager:
         wanted = torrent.record.wishes.upload_slots
         return 0 if torrent.record.is_paused else self._settings.upload_slots if wanted is None else wanted
 
-    def _useful_slots(self, torrent: Torrent, takers: int | None = None) -> int:
-        """How many it could use while so many peers want data of it; None: as many as it last reported."""
-        if takers is None:
-            takers = 0 if torrent.report is None else torrent.report.takers
-        return min(takers, self._max_slots(torrent))
-
     def _settings_of(self, torrent: Torrent) -> SwarmSettings:
         record, wishes = torrent.record, torrent.record.wishes
         return self._settings._replace(
             max_links=self.most_peers(torrent),
             upload_slots=self._max_slots(torrent),
-            granted_slots=None if self._slots is None else self._slots.granted(torrent.info_hash),
+            granted_slots=self._granted(torrent, _UP),
+            granted_download_slots=self._granted(torrent, _DOWN),
             is_sequential=wishes.is_sequential,
             exchanges_peers=self.exchanges_peers(torrent),
             may_download=not record.is_paused and torrent.held_by not in (HELD_BY_SPACE, HELD_BY_DISK),

@@ -58,6 +58,8 @@ class SwarmSettings(NamedTuple):
     max_links: int = 200               # links of this torrent
     upload_slots: int = 8              # peers unchoked at once
     granted_slots: int | None = None   # of these, what all torrents together leave it; None: all
+    download_slots: int = 0            # peers asked for blocks at once; 0: any number
+    granted_download_slots: int | None = None              # the same of these
     choke_interval_s: float = 10.0
     snub_timeout_s: float = 20.0       # no block for so long while some were asked for: give them to others
     is_sequential: bool = False
@@ -80,6 +82,12 @@ class SwarmSettings(NamedTuple):
     def slots(self) -> int:
         """Peers that may be unchoked at once."""
         return self.upload_slots if self.granted_slots is None else min(self.upload_slots, self.granted_slots)
+
+    @property
+    def asked_at_once(self) -> int | None:
+        """Peers that may be asked for blocks at once; None: any number."""
+        limits = [limit for limit in (self.download_slots or None, self.granted_download_slots) if limit is not None]
+        return min(limits, default=None)
 
 
 class OpenSwarm(NamedTuple):
@@ -328,3 +336,4 @@ class SwarmReport(NamedTuple):
     wasted_bytes_per_s: int = 0
     exchanging: int = 0                # links on which both sides tell of other peers
     takers: int = 0                    # links whose peer wants data of us
+    givers: int = 0                    # links whose peer would give what we want

@@ -14,6 +14,7 @@ from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.choker import ChokeManager
 from blobtorrent.core.swarm.company import dial_failed, dial_refused, refusal_by
 from blobtorrent.core.swarm.completion import Completion
+from blobtorrent.core.swarm.downloadslots import DownloadSlots
 from blobtorrent.core.swarm.haves import Haves
 from blobtorrent.core.swarm.link import PeerLink, RateMeter
 from blobtorrent.core.swarm.messages import (
@@ -77,6 +78,7 @@ class Swarm:
         self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve, self.wait_for_memory)
         self.uploads = UploadManager(self.pieces, arena, cache)
         self.choker = ChokeManager(order.settings.slots, order.settings.choke_interval_s, rng)
+        self.download_slots = DownloadSlots(order.settings.asked_at_once)
         self.peers = PeerManager()
         self.talk = Talk(self)
         self.haves = Haves(self, outlets)
@@ -144,6 +146,7 @@ class Swarm:
             self.talk.say_again(ExtendedHandshake(port=settings.listen_port))
         if settings.exchanges_peers != old.exchanges_peers:
             self._offer_exchange()
+        self.download_slots.apply(settings.asked_at_once)
         if settings.slots != old.slots:
             self.pulse.choke_round(self.now)
             self.wake()
@@ -273,6 +276,7 @@ class Swarm:
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
         self.uploads.forget(link)
+        self.download_slots.leave(link)
         if self._metadata is not None:
             self._metadata.forget(link)
         if link.is_seed:
@@ -389,10 +393,11 @@ class Swarm:
             self._tallies.follow(self.downloaded.total, self.uploaded.total, self.wasted.total)
 
     def fill(self, link: PeerLink) -> None:
-        if self.may_ask(link):
-            self.requests.fill(link, self.now)
-        else:
+        if not self.may_ask(link):
             self.requests.hungry.pop(link, None)
+            self.download_slots.leave(link)
+        elif self.download_slots.take(link):
+            self.requests.fill(link, self.now)
 
     def may_ask(self, link: PeerLink) -> bool:
         """Whether the peer would answer, and we could do with it."""

@@ -108,6 +108,15 @@ def _behind(row: Mapped) -> Mapped:
 
 _SHARED_SLOTS = (
     Mapped(
+        "throttle.max_downloads.div", Kind.NUMBER, lambda settings: settings.network.download_slots_divisor,
+        lambda value: {"network": {"download_slots_divisor": min(max(value, 0), MAX_SLOTS_TOTAL)}},
+        "How many download slots a limit on what is received leaves, in the way of throttle.max_uploads.div; 0: it "
+        "does not matter.", answers=False),
+    Mapped(
+        "throttle.max_downloads.global", Kind.NUMBER, lambda settings: settings.network.download_slots_total,
+        lambda value: {"network": {"download_slots_total": min(max(value, 0), MAX_SLOTS_TOTAL)}},
+        "Peers of all torrents together that are asked for data at the same time; 0: no limit.", answers=False),
+    Mapped(
         "throttle.max_uploads.div", Kind.NUMBER, lambda settings: settings.network.upload_slots_divisor,
         lambda value: {"network": {"upload_slots_divisor": min(max(value, 0), MAX_SLOTS_TOTAL)}},
         "How many upload slots a limit on what is sent leaves: of its KiB/s, divided by this, the first ten bring a "
@@ -183,6 +192,10 @@ TABLE = (
         "throttle.max_uploads", Kind.NUMBER, lambda settings: settings.network.upload_slots,
         lambda value: {"network": {"upload_slots": _most(value, MAX_SLOTS)}},
         "Peers of one torrent that are sent to at the same time."),
+    Mapped(
+        "throttle.max_downloads", Kind.NUMBER, lambda settings: settings.network.download_slots,
+        lambda value: {"network": {"download_slots": min(max(value, 0), MAX_SLOTS)}},
+        "Peers of one torrent that are asked for data at the same time; 0: no limit."),
     *_SHARED_SLOTS,
     *map(_behind, _SHARED_SLOTS),
     Mapped(
