@@ -16,6 +16,7 @@ from blobtorrent.interface.rtorrent.downloads.origins import LatestList, Origin,
 from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.language.columns import Needs, Plan
+from blobtorrent.interface.rtorrent.language.wholerow import whole_row
 from blobtorrent.interface.rtorrent.registry import Read
 from blobtorrent.interface.rtorrent.values import Row, Value, is_true
 from blobtorrent.runtime.pacing import Pace, let_go
@@ -58,7 +59,9 @@ class Columns:
                 self.looks.append(read)
             if read is not None and plan.needs not in (Needs.NOTHING, Needs.TRACKERS):
                 self.of_state.append((len(self.reads) - 1, read))
-        self.are_compiled = None not in self.reads
+        known = [read for read in self.reads if read is not None]
+        self.are_compiled = len(known) == len(self.reads)
+        self.row = whole_row(known)    # what makes a row, if all are compiled
         self.reads_trackers = bool(self.needs & Needs.TRACKERS)
         # What has to be looked at may take its time.
         self.made_per_look = 1 if self.looks else max(1, min(_MADE_PER_LOOK, _CELLS_PER_LOOK // (len(self.reads) or 1)))
@@ -195,7 +198,7 @@ class Rows:
         if columns.reads_trackers:
             rows_of(self._downloads, download)             # none other, or new ones
         if before is None or before.tracked is not download.tracker_rows:
-            return [read(download) for read in columns.reads]          # type: ignore[misc]
+            return columns.row(download)
         values: list[Any] = list(before)
         for at, read in columns.of_state:
             values[at] = read(download)
@@ -214,11 +217,11 @@ class Rows:
     def _read(context: Context, columns: Columns, items: Collection[Any]) -> list[Row]:
         """All columns of these are compiled. Raises Fault."""
         pace, budget = Pace(), context.budget
-        reads: list[Any] = columns.reads
+        row_of = columns.row
         texts_at, made_per_look = columns.texts_at, columns.made_per_look
         rows: list[Row] = []
         for number, item in enumerate(items):
-            values = [read(item) for read in reads]
+            values = row_of(item)
             steps = sum([len(values[at]) for at in texts_at]) // _CHARACTERS_A_STEP
             if steps:
                 budget.spend(steps)
