@@ -23,8 +23,6 @@ _NEUTRAL: Final = (
     ("system.sockets.generic.min_alloc", 0, "Descriptors for peers that are sure."),
     *((f"system.sockets.{kind}.{word}", 0, f"Descriptors for {kind}.")
       for kind in ("files", "generic", "http", "internal", "rpc") for word in ("max_size", "size")),
-    ("throttle.max_unchoked_downloads", 0, "Most peers that may send at the same time."),
-    ("throttle.max_unchoked_uploads", 0, "Most peers that may be sent to at the same time."),
 )
 
 _WHY: Final = {

@@ -111,6 +111,18 @@ def test_a_word_that_is_no_type_of_service_changes_nothing() -> None:
     assert stage.engine.desk.wishes == []
 
 
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_the_slots_of_all_torrents_are_as_many_as_are_set_or_as_the_limit_feeds(way: str) -> None:
+    stage, name = SessionStage(), f"throttle.max_{way}loads"
+    assert stage.call(f"throttle.max_unchoked_{way}loads") == 0
+    stage.call(f"{name}.global.set", 50)
+    assert stage.call(f"throttle.max_unchoked_{way}loads") == 50
+    stage.call(f"throttle.global_{way}.max_rate.set_kb", 100)
+    assert stage.call(f"throttle.max_unchoked_{way}loads") == 30
+    stage.call(f"{name}.div.set", 10)
+    assert stage.call(f"throttle.max_unchoked_{way}loads") == 11
+
+
 def test_a_named_throttle_is_a_group() -> None:
     stage = SessionStage()
     stage.call("throttle.up", "slow", "20")
