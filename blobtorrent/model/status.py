@@ -89,6 +89,7 @@ class TorrentStatus(NamedTuple):
     max_peers: int | None = None
     exchanges_peers: bool | None = None
     peers_wanted: int | None = None    # of a tracker at a time
+    min_peers: int | None = None       # below which trackers are asked sooner; None: as in the settings
     goal: GoalStatus | None = None
     held_by: str = ""                  # why nothing moves: "pause", "queue", "space", "disk", "goal" (seeded enough)
     peers_from: tuple[PeersFrom, ...] = ()                 # of each source that told of any, by name

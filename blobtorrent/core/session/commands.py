@@ -221,6 +221,7 @@ class TorrentChanges(NamedTuple):
     max_peers: int | Reset | None = None
     exchanges_peers: bool | Reset | None = None            # never those of a private torrent
     peers_wanted: int | Reset | None = None                # of a tracker at a time
+    min_peers: int | Reset | None = None                   # below which trackers are asked sooner
     file_priorities: Mapping[int, FilePriority] | Reset | None = None      # of these files; others keep theirs
     custom: Mapping[str, str | None] | Reset | None = None # these texts, None for those that go; others stay
 

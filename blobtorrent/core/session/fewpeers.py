@@ -13,7 +13,8 @@ LOOK_S = 60.0                          # trackers are not asked more often than 
 
 
 class FewPeers:
-    """A torrent is to have `normal` peers, one that is complete `seed`, or as many as others where that is below 0."""
+    """A torrent is to have `normal` peers, one that is complete `seed`, or as many as others where that is below 0;
+    unless its owner said how many."""
 
     def __init__(self, swarms: SwarmManager, announces: AnnounceManager, *, normal: int, seed: int, clock: Clock,
                  timers: TimerWheel) -> None:
@@ -39,7 +40,8 @@ class FewPeers:
 
     def _least(self, torrent: Torrent) -> int:
         """Never more than it may have."""
-        least = self._normal
-        if torrent.state is TorrentState.SEEDING and self._seed >= 0:
-            least = self._seed
+        least = torrent.record.wishes.min_peers
+        if least is None:
+            is_other = torrent.state is TorrentState.SEEDING and self._seed >= 0
+            least = self._seed if is_other else self._normal
         return min(least, self._swarms.most_peers(torrent))

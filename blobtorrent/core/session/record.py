@@ -31,8 +31,9 @@ class Facts(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """What its owner wants of it. `goal`, `upload_slots`, `max_peers`, `exchanges_peers` and `peers_wanted` None: as in
-    the settings; `trackers` None: those of the .torrent file. Files that are not named are NORMAL."""
+    """What its owner wants of it. `goal`, `upload_slots`, `max_peers`, `exchanges_peers`, `peers_wanted`,
+    `min_peers` None: as in the settings; `trackers` None: those of the .torrent file. Files that are not named are
+    NORMAL."""
 
     labels: tuple[str, ...] = ()
     group: str = ""
@@ -50,6 +51,7 @@ class Wishes(NamedTuple):
     peer_names: tuple[str, ...] = ()   # that static peers are found by
     custom: Mapping[str, str] = {}     # fields of front-ends and scripts, which mean nothing to us
     peers_wanted: int | None = None    # of a tracker at a time
+    min_peers: int | None = None       # below which trackers are asked sooner
 
     @property
     def skipped_files(self) -> frozenset[int]:

@@ -328,6 +328,7 @@ class Torrent:
             max_peers=wishes.max_peers,
             exchanges_peers=wishes.exchanges_peers,
             peers_wanted=wishes.peers_wanted,
+            min_peers=wishes.min_peers,
             goal=None if wishes.goal is None else GoalStatus(*wishes.goal[:3], wishes.goal.action.value),
             added_at=facts.added_at,
             finished_at=record.finished_at,

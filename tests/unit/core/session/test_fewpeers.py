@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from blobtorrent.core.session.commands import ApplySettings
+from blobtorrent.core.session.commands import RESET, ApplySettings, ChangeTorrent, TorrentChanges
 from blobtorrent.discovery.messages import Announce
 from tests.support.sessions import SessionRig, only, settings_of, torrent_of
 
@@ -76,4 +76,13 @@ def test_a_seed_may_have_another_number_and_has_no_use_for_seeds(
     told = only(Announce, [order for order in rig.outcalls.drain() if isinstance(order, Announce)])
     rig.answer_announce(told, interval_s=1800, min_interval_s=700, seeds=900, leechers=leechers)
     assert rig.state(torrent) == "seeding"
+    assert asked_after_s(rig) == after_s
+
+
+@pytest.mark.parametrize(("wish", "after_s"), [(40, 720.0), (0, 1800.0), (RESET, 1800.0)])
+def test_its_owner_may_have_said_how_many(tmp_path: Path, wish: Any, after_s: float) -> None:
+    rig = waiting(tmp_path, 30, network__min_peers_per_torrent=20)
+    torrent = torrent_of(4, tiers=((A,),))
+    rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(min_peers=wish)))
+    assert rig.status(torrent).min_peers == (None if wish is RESET else wish)
     assert asked_after_s(rig) == after_s
