@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 _ALL_NAMES = "the names of 0.9.8, 0.16 and before 0.9 together"
-_CALLS = "the trackers that are asked over HTTP at a time are as many as trackers.http_calls says, 32 as in 0.9.8"
 _EMPTY_TARGET = "an empty target is taken, as 0.16 does"
 _SUPER_SEEDING = "d.connection_seed.set is there for everybody, as in 0.16, where it answers nothing"
 _BOTH_GENERATIONS = "scripts and configurations have these names: they are understood whatever is claimed"
@@ -55,8 +54,6 @@ LISTED: dict[str, tuple[Listed, ...]] = {
     "getters-0.16.20.jsonl": (
         Listed("1101 download_list", "", "they came into the view in the order in which they were checked",
                by_chance=True),
-        Listed("1202 network.http.max_total_connections", "i8 128, now i8 32", _CALLS),
-        Listed("1203 network.http.max_total_connections", "i8 128, now i8 32", _CALLS),
         Listed("1391 system.listMethods", "894 values, now", _ALL_NAMES),
         Listed("1665 execute2", "'execute2' not defined\", now i8 0", _BOTH_GENERATIONS),
         Listed("1675 schedule2", "'schedule2' not defined\", now fault -500 'Wrong number", _BOTH_GENERATIONS),
