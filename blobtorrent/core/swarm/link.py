@@ -13,7 +13,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.congestion import RequestWindow
-from blobtorrent.core.swarm.given import Given
 from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.model.address import Endpoint
@@ -102,7 +101,7 @@ class PeerLink:
 
         self.wanted: deque[tuple[int, int]] = deque()      # runs that the peer asked for, see uploads.Run
         self.queued_upload_bytes = 0           # being read or sent
-        self.given = Given()
+        self.given = swarm.departed.given_to(greeting.peer_id)
         self.is_optimistic = False
         self.up = RateMeter()
 
