@@ -433,9 +433,9 @@ class SwarmHost:
     def _on_closed(self, message: LinkClosed) -> None:
         if self._metadata is not None and self._metadata.on_closed(message.link):
             return
-        swarm = self._links.pop(message.link).swarm
-        self._guard.run(swarm, swarm.on_link_closed, message.tokens, message.sent_bytes)
-        self.touch(swarm)
+        link = self._links.pop(message.link)
+        self._guard.run(link.swarm, link.swarm.on_link_closed, link, message.tokens, message.sent_bytes)
+        self.touch(link.swarm)
 
     # ---- swarms
 

@@ -14,7 +14,6 @@ from math import exp
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.congestion import RequestWindow
-from blobtorrent.core.swarm.given import Given
 from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.model.address import Endpoint
@@ -128,7 +127,7 @@ class PeerLink:
 
         self.wanted: deque[tuple[int, int]] = deque()      # runs that the peer asked for, see uploads.Run
         self.queued_upload_bytes = 0           # being read or sent
-        self.given = Given()
+        self.given = swarm.departed.given_to(greeting.peer_id)
         self.is_optimistic = False
         self.is_denied = False                 # the torrent's owner wants nothing sent to it
         self.up = RateMeter()

@@ -15,6 +15,7 @@ from blobtorrent.core.swarm.choker import ChokeManager
 from blobtorrent.core.swarm.company import dial_failed, dial_refused, refusal_by
 from blobtorrent.core.swarm.completion import Completion
 from blobtorrent.core.swarm.downloadslots import DownloadSlots
+from blobtorrent.core.swarm.given import Departed
 from blobtorrent.core.swarm.haves import Haves
 from blobtorrent.core.swarm.link import PeerLink, RateMeter
 from blobtorrent.core.swarm.messages import (
@@ -37,7 +38,7 @@ from blobtorrent.core.swarm.shedding import least_useful
 from blobtorrent.core.swarm.talk import Talk
 from blobtorrent.core.swarm.tallies import Tallies
 from blobtorrent.core.swarm.unfinished import UnfinishedPieces
-from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager, payload_in
+from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, StorageError
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -103,7 +104,7 @@ class Swarm:
         self.live = order.live
         self._tallies = Tallies(order.live, order.totals, arena.capacity) if order.live is not None else None
         self.spoiled_pieces = 0
-        self.departed_mask = 0         # pieces that peers had, or were sent, whose links ended
+        self.departed = Departed()
         self.losses = 0                # times that the session told of pieces that are gone
 
     @property
@@ -257,7 +258,7 @@ class Swarm:
         if link not in self.links:
             return
         del self.links[link]
-        self.departed_mask |= link.mask | link.given.mask
+        self.departed.add(link.greeting.peer_id, link.mask, link.given)
         self._share()
         link.closing = error
         link.intake.close()
@@ -303,16 +304,15 @@ class Swarm:
     def on_sent(self, link: PeerLink, token: Batch) -> None:
         """A batch of blocks is with the kernel."""
         self.uploads.on_sent(link, token)
-        if link.closing is not None:   # the peer had all that it wanted, and was quicker than the send thread's word
-            self.departed_mask |= link.given.mask
         self.uploaded.add(token[1])
         self.wake()
 
-    def on_link_closed(self, tokens: list[Batch], sent_bytes: int) -> None:
+    def on_link_closed(self, link: PeerLink, tokens: list[Batch], sent_bytes: int) -> None:
         """A socket is closed; what was never sent is free again. Of the first batch `sent_bytes` went out."""
         self._closing -= 1
         if sent_bytes:
-            self.uploaded.add(payload_in(tokens[0], sent_bytes))
+            self.uploaded.add(self.uploads.on_part_sent(link, tokens[0], sent_bytes))
+        self.departed.mask |= link.given.mask              # the send thread has told all by now
         for token in tokens:
             self.uploads.on_dropped(token)
 
