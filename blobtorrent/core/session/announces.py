@@ -172,7 +172,9 @@ class AnnounceManager:
         """The torrent has `links` peers, which are few: ask for more as soon as the trackers in use allow, as far as
         they count any that it has not. A seed has no use for others."""
         announced = self._running.get(info_hash)
-        for tier in () if announced is None else announced.tiers:
+        if announced is None:
+            return
+        for tier in announced.tiers:
             told = tier.trackers[tier.in_use].answered if tier.in_use in tier.trackers else None
             if told is not None and told.leeches is not None:
                 others = told.leeches if seeding else told.leeches - 1 + (told.seeds or 0)
