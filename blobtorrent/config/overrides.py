@@ -67,6 +67,11 @@ def patched(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Document:
     }
 
 
+def without(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Document:
+    """The document without all that a patch says something about."""
+    return patched(document, _removal(patch))
+
+
 def write_overrides(document: Mapping[str, Any]) -> str:
     """The text of the file. Raises ConfigError for what could not be read again: "config.bad-value" for text that is no
     Unicode, "config.too-long"."""
@@ -103,6 +108,10 @@ def _merged(target: object, patch: Mapping[str, Any]) -> Document:
         else:
             merged[key] = _without_nulls(value)
     return merged
+
+
+def _removal(patch: Mapping[str, Any]) -> Document:
+    return {key: _removal(value) if isinstance(value, Mapping) and value else None for key, value in patch.items()}
 
 
 def _without_nulls(value: Any) -> Any:

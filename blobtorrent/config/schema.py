@@ -1,4 +1,4 @@
-"""All settings: one class per table, one attribute per key. The only list of them.
+"""All settings: one class per table, one attribute per key. The only list of them; `doors` has some of its classes.
 
 The loader's checks, `blobtorrent.toml.example` and the option list of blobtorrent.toml(5) come from here.
 """
@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from blobtorrent.config import hookvalues, values
+from blobtorrent.config import values
+from blobtorrent.config.doors import HookSettings, RestSettings, RtorrentSettings, WatchSettings
 from blobtorrent.config.option import Option, Section, at_start, live
-from blobtorrent.config.values import HttpsSpec, InterfaceSpec, ListenSpec, ProxySpec, TimeWindow, UnixSpec
+from blobtorrent.config.values import InterfaceSpec, ListenSpec, ProxySpec, TimeWindow
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -56,6 +57,11 @@ class StorageSettings(Section):
         'What to do before the first write to a file that has other hard links. "break": the torrent gets a copy of '
         'its own, the other names keep the old bytes; "write": all names see the new bytes; "refuse": the torrent '
         "stops with an error.",
+    )
+    open_files: int = live(
+        0,
+        values.whole_number(0, 65_536),
+        "Files of torrents that are kept open at a time. 0: a share of the descriptors that the system grants.",
     )
     hash_threads: int = at_start(
         0, values.whole_number(0, 64), "Threads that check pieces; 0: one per processor, at most 4."
@@ -115,6 +121,20 @@ class NetworkSettings(Section):
     max_peers_per_torrent: int = live(
         200, values.whole_number(1, 100_000), "Connections to peers of one torrent."
     )
+    max_peers_per_seed: int = live(
+        0,
+        values.whole_number(0, 100_000),
+        "Connections to peers of one torrent that is complete, where that is to be less. 0: as of others.",
+    )
+    min_peers_per_torrent: int = live(
+        100,
+        values.whole_number(0, 100_000),
+        "While a torrent has fewer peers than this, its trackers are asked for more before the interval that they want "
+        "is over, no sooner than they allow, every ten minutes at most, and only if they count more than it has.",
+    )
+    min_peers_per_seed: int = live(
+        -1, values.whole_number(-1, 100_000), "The same of one that is complete. -1: as of others."
+    )
     static_peers: tuple[str, ...] = live(
         [],
         values.static_peers,
@@ -122,8 +142,52 @@ class NetworkSettings(Section):
         '"_bittorrent._tcp.fleet.example". Names are looked up again every five minutes, so that nodes of a fleet '
         "find each other without a tracker.",
     )
+    send_buffer: int = live(
+        0,
+        values.size(0, GIB),
+        "Bytes that the system keeps for each connection to a peer until they are sent; for new connections, as far as "
+        "the system lets us. 0: as it sees fit, which was measured to be as good.",
+    )
+    receive_buffer: int = live(
+        0, values.size(0, GIB), "The same of what has come and was not read yet."
+    )
+    type_of_service: int = live(
+        0,
+        values.whole_number(0, 255),
+        "The byte that tells routers how urgent what is sent to peers is (TOS, or DSCP times four), on new "
+        "connections; 8 is throughput.",
+    )
     upload_slots: int = live(
         8, values.whole_number(0, 10_000), "Peers of one torrent that we send to at the same time; 0: upload nothing."
+    )
+    upload_slots_total: int = live(
+        0,
+        values.whole_number(0, 1_000_000),
+        "Peers of all torrents together that we send to at the same time. When there are too few, torrents have "
+        "equally many, and those that cannot be divided go round among them. 0: no limit.",
+    )
+    upload_slots_divisor: int = live(
+        1,
+        values.whole_number(0, 1_000_000),
+        "How many of these a limit on what is sent leaves: of its KiB/s, divided by this, the first ten bring a slot "
+        "each, of the others five do. With 1 a limit of 100 KiB/s means 30 slots. 0: the limit does not matter.",
+    )
+    download_slots: int = live(
+        0,
+        values.whole_number(0, 10_000),
+        "Peers of one torrent that are asked for data at the same time; the slowest makes room for others now and "
+        "then. 0: no limit.",
+    )
+    download_slots_total: int = live(
+        0,
+        values.whole_number(0, 1_000_000),
+        "The same of all torrents together, shared as upload slots are. 0: no limit.",
+    )
+    download_slots_divisor: int = live(
+        1,
+        values.whole_number(0, 1_000_000),
+        "How many of these a limit on what is received leaves, in the way of upload_slots_divisor. 0: the limit does "
+        "not matter.",
     )
 
 
@@ -160,6 +224,17 @@ class TrackerSettings(Section):
         "Whether all trackers of a torrent are told of us. Otherwise of each tier the first that answers is, and the "
         "others of that tier stand in for it. The tiers do not wait for each other, as they do in other programs "
         "(BEP 12): each has one that is told. A private torrent always has one tracker at a time, whatever its tiers.",
+    )
+    udp: bool = live(True, values.boolean, "Whether trackers are asked over UDP, too.")
+    http_calls: int = live(
+        32, values.whole_number(1, 1000), "Trackers that are asked over HTTP at the same time. Each takes a thread."
+    )
+    peers_wanted: int = live(200, values.whole_number(0, 1000), "Peers that a tracker is asked for at a time.")
+    own_address: str = live(
+        "",
+        values.optional_address,
+        "The address of ours that trackers are to name to peers, for where they see another one. Many trackers pass it "
+        "over. Empty: the one that they see.",
     )
 
 
@@ -275,56 +350,6 @@ class SeedingSettings(Section):
     )
 
 
-class RestSettings(Section):
-    """The HTTP interface."""
-
-    listen: tuple[ListenSpec | HttpsSpec | UnixSpec, ...] = at_start(
-        ["unix:rest.sock", "127.0.0.1:7070"],
-        values.web_listeners,
-        'A list of "HOST:PORT", "https:HOST:PORT" and "unix:PATH"; a relative path is below the runtime directory. An '
-        "empty list: off. A port that is taken keeps the daemon from starting, except the one of the default list.",
-    )
-    allowed_hosts: tuple[str, ...] = at_start(
-        [],
-        values.host_names,
-        "Names besides IP addresses and localhost by which clients may call the TCP listeners; what comes for another "
-        "name is refused.",
-    )
-    tls_certificate: Path | None = at_start(
-        "",
-        values.optional_file,
-        "PEM file with the certificate for https, and those that lead to its issuer. A reload reads it again.",
-    )
-    tls_key: Path | None = at_start(
-        "",
-        values.optional_file,
-        "PEM file with the private key of the certificate. Only its owner and group may read it.",
-    )
-    socket_mode: int = at_start(
-        "0660", values.socket_mode, "Mode of the UNIX sockets, in octal digits. Who cannot write to them is kept out."
-    )
-    socket_group: str = at_start(
-        "",
-        values.group_name,
-        "Group of the UNIX sockets, by name or number. Its members need no token and may do everything. Empty: the "
-        "group of the process, whose members need one.",
-    )
-    connections_per_address: int = at_start(
-        16,
-        values.whole_number(1, 10_000),
-        "TCP connections from one address, or from one IPv6 network (/64), at the same time.",
-    )
-    folders: tuple[Path, ...] = live(
-        [],
-        values.folders,
-        "Folders, besides storage.download_dir, in and below which tokens without the scope admin may have torrents "
-        "downloaded, moved to and read from.",
-    )
-    metrics_open: bool = at_start(
-        False, values.boolean, "Whether /metrics needs no token."
-    )
-
-
 class LogSettings(Section):
     """What is told, and where."""
 
@@ -354,58 +379,6 @@ class GroupSettings(Section):
     )
 
 
-class WatchSettings(Section):
-    """A folder whose torrent files are added; they are then moved to done/ or failed/ in it. One table a folder."""
-
-    path: Path = live(None, values.folder, "The folder. It must be given.")
-    download_dir: Path | None = live(
-        "", values.optional_folder, "Where its torrents are downloaded to. Empty: storage.download_dir."
-    )
-    label: str = live("", values.label, "A label that its torrents get. Empty: none.")
-    start: bool = live(True, values.boolean, "Whether its torrents are started.")
-
-
-class HookSettings(Section):
-    """A program or a URL that is told of what happens, as blobtorrent-events(7) explains. One table a hook."""
-
-    events: tuple[str, ...] = live(
-        ["torrent-finished"], hookvalues.hook_events, "The events that it is told of, by their names."
-    )
-    labels: tuple[str, ...] = live(
-        [], hookvalues.labels, "Only events of torrents with one of these labels. An empty list: all events."
-    )
-    program: tuple[str, ...] = live(
-        [],
-        hookvalues.command,
-        "A program, by its absolute path, and its arguments. It is run as the daemon's user, without a shell, with the "
-        "event in its environment and as JSON on its standard input. Either this or url must be given.",
-    )
-    url: str = live(
-        "",
-        hookvalues.web_address,
-        "An http or https URL that the event is posted to as JSON. Redirects are not followed.",
-    )
-    secret_file: Path | None = live(
-        "",
-        values.optional_folder,
-        "File with a secret that what is posted is signed with (HMAC-SHA256). Empty: it is not signed.",
-    )
-    timeout_s: float = live(
-        60,
-        values.duration(1),
-        'How long a program may run before it is killed with all that it started; in seconds, or as text such as "5m". '
-        "What is posted must be answered within this time, and within 10 s.",
-    )
-    retries: int = live(
-        3, values.whole_number(0, 10), "How often what failed is tried again, after 2 s, 8 s, 32 s and so on."
-    )
-    concurrency: int = live(2, values.whole_number(1, 8), "How many events it is told of at the same time.")
-
-    def check(self) -> None:
-        if bool(self.program) == bool(self.url):
-            raise ValueError("needs a program or a url, and not both")
-
-
 class Settings(NamedTuple):
     """Everything that can be set. `config.load.load()` makes one; nothing given means the defaults."""
 
@@ -421,6 +394,7 @@ class Settings(NamedTuple):
     seeding: SeedingSettings
     webseeds: WebSeedSettings
     rest: RestSettings
+    rtorrent: RtorrentSettings
     log: LogSettings
     groups: Mapping[str, GroupSettings]      # by name
     watch: tuple[WatchSettings, ...]
@@ -440,6 +414,7 @@ SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "seeding": SeedingSettings,
     "webseeds": WebSeedSettings,
     "rest": RestSettings,
+    "rtorrent": RtorrentSettings,
     "log": LogSettings,
 }
 NAMED_TABLES: dict[str, type[Section]] = {"groups": GroupSettings}         # [section.NAME]

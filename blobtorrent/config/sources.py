@@ -13,17 +13,24 @@ from blobtorrent.config.schema import LISTED_TABLES, TABLES
 from blobtorrent.config.tomltext import KeyLines, parse_document, parse_value, read_text
 from blobtorrent.model.errors import ConfigError
 
+SAID = "the configuration of rTorrent"
+
 
 def load_with_sources(
     files: Iterable[Path] = (), environ: Mapping[str, str] | None = None, assignments: Iterable[str] = (),
-    overrides: Overrides | None = None,
+    overrides: Overrides | None = None, said: Mapping[str, Any] | None = None,
 ) -> Loaded:
-    """As `load_all`, of overrides that were read already."""
+    """As `load_all`, of overrides that were read already.
+
+    `said` is a document that comes after them: what a configuration of rTorrent has set in this run.
+    """
     collector = Collector()
     for path in files:
         _add_file(collector, path)
     if overrides is not None:
         _add_text(collector, *overrides, replaces_lists=True)
+    if said:
+        collector.add(said, lambda _key: SAID, replaces_lists=True)
     for variable, text in ({} if environ is None else environ).items():
         if is_setting(variable):
             _add_variable(collector, variable, text)

@@ -301,6 +301,20 @@ def web_listeners(value: object) -> tuple[ListenSpec | HttpsSpec | UnixSpec, ...
     return tuple(map(_web_listener, value))
 
 
+def rpc_listeners(value: object) -> tuple[ListenSpec | UnixSpec, ...]:
+    """A list of "HOST:PORT" and "unix:PATH"."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError('must be a list of "HOST:PORT" and "unix:PATH"')
+    return tuple(_unix_socket(item) if item.startswith("unix:") else listener(item) for item in value)
+
+
+def client_version(value: object) -> str:
+    """A version of rTorrent, as "0.9.8"."""
+    if not isinstance(value, str) or not re.fullmatch(r"0\.[0-9]{1,3}\.[0-9]{1,3}", value):
+        raise ValueError('must be a version of rTorrent such as "0.9.8"')
+    return value
+
+
 def host_ports(value: object) -> tuple[str, ...]:
     """A list of "HOST:PORT" whose hosts are names or addresses; IPv6 addresses in brackets."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -391,6 +405,15 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def optional_address(value: object) -> str:
+    """An IP address that others could reach, in its usual form; empty for none."""
+    if value == "":
+        return ""
+    if not isinstance(value, str) or "%" in value or not _is_address(value) or ip_address(value).is_unspecified:
+        raise ValueError('must be an IP address such as "192.0.2.7" or "2001:db8::7"')
+    return str(ip_address(value))
 
 
 def time_windows(value: object) -> tuple[TimeWindow, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from logging import DEBUG
 from pathlib import Path
-from random import Random, SystemRandom
+from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from blobtorrent.core.session.record import TorrentRecord
 from blobtorrent.core.session.session import DRAIN_S
 from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.daemon.datagrams import Datagrams
-from blobtorrent.daemon.measures import measure_announces, measure_engine
+from blobtorrent.daemon.measures import measure_engine, measure_files
 from blobtorrent.daemon.seedthreads import SeedThreads
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
@@ -36,7 +36,7 @@ from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.door import Door
-from blobtorrent.network.messages import UseFilter
+from blobtorrent.network.messages import TunePeers, UseFilter
 from blobtorrent.network.policy import binding_of
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
@@ -64,6 +64,7 @@ log = get_logger(__name__)
 
 SWITCH_INTERVAL_S = 0.0005             # a thread that computes must not keep the network threads waiting for 5 ms
 GARBAGE_THRESHOLD = 50_000             # new objects between collections: small pieces are many objects and no cycles
+SPARE_CALLS = 8                        # for farewells to trackers and for name servers, when all calls are under way
 STOP_S = 5.0                           # for all threads to end, after the session has
 BROKEN_DRAIN_S = 3.0                   # for the session to end when a thread died that it may wait for in vain
 CORE_LOOK_S = 0.1                      # between two looks whether the session's thread is there to answer
@@ -72,17 +73,22 @@ CORE_LOOK_S = 0.1                      # between two looks whether the session's
 class Engine:
     """Everything that runs. `gateway` works between `start` and `stop`; `saved` is what outlives it, if anything.
 
-    `core` is the thread that answers at the gateway, `binding` what all sockets to the outside obey.
+    `core` is the thread that answers at the gateway, `binding` what all sockets to the outside obey,
+    `files` has the open files of torrents.
     """
 
     def __init__(self, gateway: Gateway, supervisor: Supervisor, metrics: Registry, core: SelectorLoop,
-                 saved: Saved | None = None, *, binding: Binding,
+                 saved: Saved | None = None, *, files: FilePool, binding: Binding, door: Mailbox[Any],
+                 outcalls: Outcalls,
                  gates: Mapping[Gate, Mailbox[Any]] = MappingProxyType({})) -> None:
         """`gates` has those who meet peers, and what they refuse by."""
         self.gateway = gateway
         self.binding = binding
+        self.files = files
         self.gates = tuple(gates)
         self._gatekeepers = tuple(gates.values())
+        self._door = door
+        self._outcalls = outcalls
         self.metrics = metrics
         self._supervisor = supervisor
         self._core = core
@@ -111,6 +117,13 @@ class Engine:
         """Have nothing to do with peers that it refuses, from now on."""
         for gatekeeper in self._gatekeepers:
             gatekeeper.post(UseFilter(address_filter))
+
+    def apply(self, settings: Settings) -> None:
+        """What sockets of peers are like from now on, and how many files are open and calls are made at a time."""
+        network = settings.network
+        self.files.apply(settings.storage.open_files)
+        self._outcalls.max_threads = settings.trackers.http_calls + SPARE_CALLS
+        self._door.post(TunePeers(network.send_buffer, network.receive_buffer, network.type_of_service))
 
     def dead_threads(self) -> list[str]:
         """Names of threads that died of a bug: the engine cannot go on then."""
@@ -170,7 +183,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     disks = DiskPool(arena, storage.disk_threads, live)
     hash_threads = storage.hash_threads or default_size()
     hashers = HasherPool(arena, disks, hash_threads)
-    files = FilePool(descriptor_share())
+    files = FilePool(storage.open_files or descriptor_share())
     binding = binding_of(settings.network)
     door = Door(binding, clock)
     shard = Shard(0, arena)
@@ -178,32 +191,13 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     host = SwarmHost(shard, arena, hashers.post, disks.post, door.mailbox, rng, clock, seed_threads.open_desk)
     outcalls = Outcalls(binding, clock=clock)
 
-    def build_udp() -> UdpLoop:
-        from blobtorrent.discovery.udp_tracker import UdpTrackers
-        from blobtorrent.network.udp import UdpLoop
+    def begin_udp() -> UdpLoop:
+        from blobtorrent.daemon.udpdrivers import build_udp
 
-        udp = UdpLoop(binding, clock)
-        udp.measure(metrics)
-        trackers = UdpTrackers(udp, outcalls.mailbox.post, SystemRandom().getrandbits, binding.admits)
-        trackers.measure(metrics)
-        measure_announces(metrics, trackers.announce_times, "udp")
-        if settings.lsd.enabled:
-            from blobtorrent.discovery.lsd import LocalDiscovery
+        return build_udp(settings, state, binding, clock, outcalls.mailbox.post, metrics)
 
-            LocalDiscovery(udp, binding, cookie=os.urandom(8).hex()).measure(metrics)
-        if settings.dht.enabled:
-            from blobtorrent.daemon.dhttable import build_dht
-
-            build_dht(udp, outcalls.mailbox.post, settings.dht, state).measure(metrics)
-        return udp
-
-    datagrams = Datagrams(build_udp)
+    datagrams = Datagrams(begin_udp)
     mapper = _port_mapper(settings.network, binding)
-
-    def open_store(metainfo: Metainfo, record: TorrentRecord) -> Store:
-        if saved is not None:
-            return saved.open_store(metainfo, record, files)
-        return Store(record.place.root, metainfo, files, allocation=storage.allocation)
 
     def on_message(message: Any) -> None:
         session.on_message(message)
@@ -219,7 +213,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
         disks=disks,
         outcalls=outcalls.mailbox,
         udp=datagrams,
-        open_store=open_store,
+        open_store=_store_opener(saved, files, storage.allocation),
         library=saved.library.mailbox if saved is not None else None,
         state=saved.state.mailbox if saved is not None else None,
         files=saved.lanes if saved is not None else None,
@@ -250,9 +244,20 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     metrics = measure_engine(arena, disks, hashers, door, shard, core, bus, outcalls, session.announce_results)
     metrics.gauge("blobtorrent_tracker_announces_waiting", "Announces that are not answered yet.",
                   lambda: session.announces_waiting)
+    measure_files(metrics, files)
     seed_threads.measure(metrics)
-    return Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
-                  binding=binding, gates={door.gate: door.mailbox, host.gate: shard.mailbox})
+    engine = Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
+                    files=files, binding=binding, door=door.mailbox, outcalls=outcalls,
+                    gates={door.gate: door.mailbox, host.gate: shard.mailbox})
+    engine.apply(settings)
+    return engine
+
+
+def _store_opener(saved: Saved | None, files: FilePool,
+                  allocation: str) -> Callable[[Metainfo, TorrentRecord], Store]:
+    if saved is not None:
+        return partial(saved.open_store, files=files)
+    return lambda metainfo, record: Store(record.place.root, metainfo, files, allocation=allocation)
 
 
 def _port_mapper(network: NetworkSettings, binding: Binding) -> PortMapper | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -121,32 +121,39 @@ class DaemonDesk:
 
     def _change(self, patch: Mapping[str, Any], check: Callable[[], None]) -> ChangeResult:
         """Check all, save, use; when that is refused, save what was there before."""
-        from blobtorrent.config.overrides import check_patch, patched, read_overrides, write_overrides
+        from blobtorrent.config.overrides import check_patch, patched, read_overrides, without, write_overrides
 
         check()
         named = check_patch(patch, PATCH)
-        before = read_overrides(self._origin.overrides)
+        before, said = read_overrides(self._origin.overrides), self._origin.said.document
         text = write_overrides(patched(before.document(), patch))
-        wanted = self._origin.read_with(text)
-        self._refuse_overridden(named, wanted)
-        self._save(self._origin.overrides_before, before.text)
-        self._save(self._origin.overrides, text)
+        self._origin.said.document = without(said, patch)
         try:
-            return self._reloader.use(wanted)
+            wanted = self._origin.read_with(text)
+            refuse_overridden(named, wanted, f"{self._origin.overrides}:")
+            self._save(self._origin.overrides_before, before.text)
+            self._save(self._origin.overrides, text)
+            try:
+                return self._reloader.use(wanted)
+            except BlobTorrentError:
+                self._save(self._origin.overrides, before.text)
+                raise
         except BlobTorrentError:
-            self._save(self._origin.overrides, before.text)
+            self._origin.said.document = said
             raise
-
-    def _refuse_overridden(self, named: list[str], wanted: Loaded) -> None:
-        for name in named:
-            place = wanted.given[name].place
-            if not place.startswith(f"{self._origin.overrides}:"):
-                raise Conflict("config.overridden", f"{name} is given by {place}, which comes before what is set here")
 
     def _save(self, path: Path, text: str) -> None:
         from blobtorrent.storage.atomicfile import write_atomically
 
         write_atomically(path, text.encode(), mode=OVERRIDES_MODE)
+
+
+def refuse_overridden(named: Iterable[str], wanted: Loaded, place: str) -> None:
+    """Raises Conflict when one of the settings is not given by a place that begins so."""
+    for name in named:
+        given = wanted.given[name].place
+        if not given.startswith(place):
+            raise Conflict("config.overridden", f"{name} is given by {given}, which comes before what is set here")
 
 
 def _answer_of(work: Callable[[], T]) -> T | BlobTorrentError:

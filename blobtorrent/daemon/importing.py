@@ -51,6 +51,12 @@ class Find(NamedTuple):
     suffix: str = ""
 
 
+class FoundLink(NamedTuple):
+    """A magnet link whose torrent had not come when its program ended."""
+
+    imported: Imported
+
+
 class Program(Protocol):
     """A session of another program."""
 
@@ -62,16 +68,15 @@ class Program(Protocol):
     def names(self) -> list[str]:
         """Of all its torrents; info-hashes where that is how the program calls them."""
 
-    def find(self, name: str, moved: Mapping[str, str]) -> Find:
+    def find(self, name: str, moved: Mapping[str, str]) -> Find | FoundLink:
         """Raises FormatError, Invalid, NotFound or StorageError: it cannot be had. `moved` as in `map_folder`."""
 
 
 class Source(NamedTuple):
     """A torrent as it was found, and what becomes of it."""
 
-    raw: bytes                         # of its .torrent file
+    raw: bytes                         # of its .torrent file; empty for a magnet link
     path: Path | None                  # of that, if it is a file
-    metainfo: Metainfo
     imported: Imported
 
 
@@ -92,13 +97,17 @@ class Reader:
     def read(self, name: str) -> Source:
         """The torrent of this name. Raises FormatError, Invalid, NotFound or StorageError: it cannot be had."""
         find = self._program.find(name, self._moved)
+        if isinstance(find, FoundLink):
+            if self._start is not None:
+                find.imported.record.should_run = self._start
+            return Source(b"", None, find.imported)
         place, found, num_suffixed = self._look(find)
         left = find.left
         if num_suffixed:
             left = left._replace(notes=(
                 *left.notes, f"unfinished files that keep {find.suffix} at the end of their names: {num_suffixed}"))
         imported = import_record(find.metainfo, left, place, found, booted_at=self._booted_at, start=self._start)
-        return Source(find.raw, find.path, find.metainfo, imported)
+        return Source(find.raw, find.path, imported)
 
     def _look(self, find: Find) -> tuple[Place, dict[int, FileStamp], int]:
         """Where it lies, how its files look, and how many of them have the suffix."""
@@ -146,10 +155,11 @@ class Writer:
 
     def add(self, source: Source) -> None:
         """One that is not known. Raises StorageError."""
-        imported, info_hash = source.imported, source.metainfo.info_hash
+        imported, info_hash = source.imported, source.imported.record.info_hash
         key = row_key(info_hash)
+        if source.raw:
+            self._rows.append(self._library.keep(info_hash, source.raw))
         self._rows += [
-            self._library.keep(info_hash, source.raw),
             Row(TORRENT, key, rows.torrent_body(imported.record)),
             Row(PROGRESS, key, rows.progress_body(imported.record)),
             Row(STAMPS, key, rows.stamps_body(imported.stamps)),

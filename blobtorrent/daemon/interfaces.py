@@ -8,20 +8,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobtorrent.config.schema import RestSettings, Settings
+from blobtorrent.config.doors import RestSettings
+from blobtorrent.config.schema import Settings
 from blobtorrent.config.values import HttpsSpec, ListenSpec, UnixSpec
 from blobtorrent.core.session.filters import FilterManager
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.watcher import Watcher
+from blobtorrent.daemon.inherited import unopened
 from blobtorrent.daemon.supervisor import Part
-from blobtorrent.daemon.token import admin_token, open_keyring
+from blobtorrent.daemon.token import admin_token
 from blobtorrent.interface.chronicle import Chronicle
 from blobtorrent.interface.desk import Desk
 from blobtorrent.interface.jobs import JobBook
 from blobtorrent.interface.rest.catalogue import Sources, all_routes
 from blobtorrent.interface.rest.feed import Feed
+from blobtorrent.interface.rest.keyring import Keyring
 from blobtorrent.interface.rest.listeners import Place, SocketAccess
 from blobtorrent.interface.rest.router import Router
+from blobtorrent.interface.rest.routes import Route
 from blobtorrent.interface.rest.server import RestServer
 from blobtorrent.model.errors import ConfigError, StorageError
 from blobtorrent.runtime.logs import get_logger
@@ -36,9 +40,10 @@ log = get_logger(__name__)
 def build_interfaces(
     settings: Settings, gateway: Gateway, desk: Desk, *, chronicle: Chronicle, watcher: Watcher, registry: Registry,
     filters: FilterManager, state: Path, runtime: Path, inherited: Sequence[socket.socket],
-    credentials: Path | None,
+    credentials: Path | None, keyring: Callable[[], Keyring], more: Sequence[Route] = (),
 ) -> list[Part]:
-    """What the settings ask for. `inherited` are listening sockets besides those of `rest.listen`.
+    """What the settings ask for. `inherited` are listening sockets besides those of `rest.listen`; `more` are
+    routes besides those of REST; `keyring` opens that of the daemon.
 
     Raises StorageError when the tokens can be neither read nor made, ConfigError when https lacks its certificate.
     """
@@ -46,16 +51,16 @@ def build_interfaces(
     places: list[Place] = [*inherited, *unopened(rest_places(rest, runtime), inherited)]
     if not places:
         return []
-    keyring = open_keyring(state, credentials)
+    keys = keyring()
     feed = Feed(chronicle, gateway.torrents)
     jobs = JobBook()
     routes = all_routes(Sources(
-        gateway, desk, jobs, lambda: watcher.statuses, keyring, feed, registry, filters,
+        gateway, desk, jobs, lambda: watcher.statuses, keys, feed, registry, filters,
         is_metrics_open=rest.metrics_open))
     # Another user's daemon has the usual port: nobody asked for it, so ours is content with its socket.
     is_usual = rest.listen == RestSettings().listen
     server = RestServer(
-        Router(routes), places, keyring, hosts=rest.allowed_hosts,
+        Router((*routes, *more)), places, keys, hosts=rest.allowed_hosts,
         dispensable=[place for place in places if is_usual and isinstance(place, ListenSpec)],
         access=SocketAccess(rest.socket_mode, rest.socket_group),
         identify=_identification(rest) if any(isinstance(place, HttpsSpec) for place in places) else None,
@@ -68,7 +73,7 @@ def build_interfaces(
     def reload() -> None:
         server.reload()
         try:
-            keyring.replace_first(admin_token(state, credentials))
+            keys.replace_first(admin_token(state, credentials))
         except StorageError as error:
             log.error("the first token stays as it was", code=error.code, detail=error.detail)
 
@@ -81,23 +86,6 @@ def build_interfaces(
 def rest_places(settings: RestSettings, runtime: Path) -> list[Place]:
     """The addresses and sockets of `rest.listen`; relative paths are below the runtime directory."""
     return [runtime / spec.path if isinstance(spec, UnixSpec) else spec for spec in settings.listen]
-
-
-def unopened(places: Sequence[Place], inherited: Sequence[socket.socket]) -> list[Place]:
-    """The places that none of the inherited sockets listens at already."""
-    names = [sock.getsockname() for sock in inherited]
-    paths = {Path(name) for name in names if isinstance(name, str)}
-    addresses = [name[:2] for name in names if isinstance(name, tuple)]
-
-    def is_open(place: Place) -> bool:
-        if isinstance(place, Path):
-            return place in paths
-        if not isinstance(place, ListenSpec):
-            return False
-        own_host = "127.0.0.1" if place.host == "localhost" else place.host
-        return any(host == own_host and port in place.ports for host, port in addresses)
-
-    return [place for place in places if not is_open(place)]
 
 
 def _identification(settings: RestSettings) -> Callable[[], SSLContext]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +16,22 @@ if TYPE_CHECKING:
 START_LIMIT_S = 300.0                  # for the service manager to wait for READY: damaged state is rebuilt first
 
 
+def said_by_the_log(_line: str) -> None:
+    """It comes out where our standard error does."""
+
+
+class RtorrentWords(NamedTuple):
+    """What was given of rTorrent's own configuration: `-o` words, and a file."""
+
+    options: tuple[str, ...] = ()
+    file: Path | None = None
+    is_strict: bool = False            # what fails in them ends the daemon
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.options and self.file is None
+
+
 class Launch(NamedTuple):
     origin: Origin
     state: Path
@@ -25,6 +41,8 @@ class Launch(NamedTuple):
     credentials: Path | None           # a folder of secrets that the service manager has for us
     signals: Signals
     notifier: Notifier
+    rtorrent: RtorrentWords = RtorrentWords()
+    tell: Callable[[str], None] = said_by_the_log          # a line for whoever started us
 
     @property
     def lasting_runtime(self) -> Path | None:

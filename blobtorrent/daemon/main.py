@@ -14,10 +14,10 @@ from blobtorrent.config.load import Loaded
 from blobtorrent.config.places import credentials_dir, is_runtime_dir_removed, overrides_file, runtime_dir, state_dir
 from blobtorrent.config.schema import Settings
 from blobtorrent.daemon.inherited import inherited_sockets
-from blobtorrent.daemon.launch import START_LIMIT_S, Launch
+from blobtorrent.daemon.launch import START_LIMIT_S, Launch, RtorrentWords
 from blobtorrent.daemon.logsink import is_seen_on_stderr, level_of, open_sink
 from blobtorrent.daemon.notify import Notifier
-from blobtorrent.daemon.origin import Mended, Origin
+from blobtorrent.daemon.origin import Mended, Origin, Said
 from blobtorrent.daemon.pidfile import PID_FILE, PidFile
 from blobtorrent.daemon.signals import Signals, dump_on_request
 from blobtorrent.model.errors import BlobTorrentError, ConfigError
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         state = state_dir(args.state_dir, os.environ).absolute()
         launch = Launch(
-            origin=Origin(args.config, dict(os.environ), args.set, overrides_file(state)),
+            origin=Origin(args.config, dict(os.environ), args.set, overrides_file(state), Said()),
             state=state,
             runtime=runtime_dir(args.runtime_dir, os.environ, state).absolute(),
             runtime_stays=not is_runtime_dir_removed(args.runtime_dir, os.environ),
@@ -54,17 +54,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             credentials=credentials_dir(os.environ),
             signals=Signals(),
             notifier=Notifier.from_environment(os.environ),
+            rtorrent=RtorrentWords(tuple(args.options), args.rtorrent_rc, args.strict),
         )
         loaded, mended = launch.origin.read_at_start()
         sink = open_sink(loaded.settings.log, os.environ)
         logs = QueuedLogging(sink, level=level_of(loaded.settings.log))
     except ConfigError as error:
         return _fail(error)
+    is_seen = is_seen_on_stderr(sink, os.environ)
+    if not is_seen:
+        launch = launch._replace(tell=_say)
     logs.start()
     try:
         return _serve(launch, loaded, mended, logs)
     except BlobTorrentError as error:
-        if not is_seen_on_stderr(sink, os.environ):        # else it would be told twice there
+        if not is_seen:                # else it would be told twice there
             log.critical("cannot run", code=error.code, detail=error.detail)
         return _fail(error)
     finally:
@@ -100,8 +104,12 @@ def _reserve_memory(launch: Launch, settings: Settings) -> LiveDraft | None:
 
 def _fail(error: BlobTorrentError) -> int:
     """One line for whoever started us; the exit status."""
-    print(f"blobtorrentd: {clean(error.detail)} ({error.code})", file=sys.stderr)
+    _say(f"{error.detail} ({error.code})")
     return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
+
+
+def _say(line: str) -> None:
+    print(f"blobtorrentd: {clean(line)}", file=sys.stderr)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -114,6 +122,14 @@ def build_parser() -> argparse.ArgumentParser:
                         help="one setting, as section.key and a TOML value; may be repeated")
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="where torrents and their progress are kept")
     parser.add_argument("--runtime-dir", type=Path, metavar="DIR", help="where sockets and the pid file are")
+    parser.add_argument("--rtorrent-rc", type=Path, metavar="FILE",
+                        help="run the commands of a configuration file of rTorrent, once we run")
+    parser.add_argument("-o", dest="options", action="append", default=[], metavar="KEY=VALUE",
+                        help="run a command of rTorrent before that; may be repeated, and hold several with commas")
+    parser.add_argument("-n", action="store_true",
+                        help="as with rtorrent: read no .rtorrent.rc. None is ever read that is not named")
+    parser.add_argument("--strict", action="store_true",
+                        help="end when a line of rTorrent's configuration fails; else that is only logged")
     return parser
 
 

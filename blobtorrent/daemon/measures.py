@@ -16,6 +16,7 @@ from blobtorrent.runtime.loop import SelectorLoop
 from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.disk import DiskPool
+from blobtorrent.storage.filepool import FilePool
 from blobtorrent.storage.hasher import HasherPool
 
 _MEMORY = "Memory for pieces."
@@ -32,6 +33,13 @@ _OF_PROCESS = {
     "blobtorrent_process_resident_bytes": "Memory that is there; shared memory for pieces counts.",
     "blobtorrent_process_open_descriptors": "Files and sockets.",
 }
+
+
+def measure_files(registry: Registry, files: FilePool) -> None:
+    """What is open of the payload, how often files of it were opened, and how often that failed."""
+    registry.gauge("blobtorrent_files_open", "Open files of torrents.", lambda: len(files))
+    registry.total("blobtorrent_files_opened_total", "Files of torrents that were opened.", lambda: files.opened)
+    registry.total("blobtorrent_files_failed_total", "Files of torrents that did not open.", lambda: files.failed)
 
 
 def measure_engine(arena: Arena, disks: DiskPool, hashers: HasherPool, door: Door, shard: Shard, core: SelectorLoop,

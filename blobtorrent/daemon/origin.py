@@ -3,7 +3,7 @@
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from blobtorrent.config.load import Loaded, load_all
 from blobtorrent.config.places import config_files
@@ -20,16 +20,32 @@ class Mended(NamedTuple):
     damage: Damage
 
 
+class Said:
+    """What a configuration of rTorrent has set: a document as those of settings files are. It holds for this run, and
+    less of it with each change that a client makes. Written by the main thread, or before that looks.
+    """
+
+    def __init__(self) -> None:
+        self.document: Mapping[str, Any] = {}
+
+
 class Origin(NamedTuple):
-    """`config` is the settings file that was named, `overrides` the one of what was changed while the daemon ran."""
+    """`config` is the settings file that was named, `overrides` the one of what was changed while the daemon ran, and
+    `said` comes after that.
+    """
 
     config: Path | None
     environ: Mapping[str, str]
     assignments: Sequence[str]
     overrides: Path
+    said: Said
 
     def read(self) -> Loaded:
         """The settings as they are now. Raises ConfigError."""
+        if self.said.document:
+            from blobtorrent.config.overrides import read_overrides
+
+            return self.read_with(read_overrides(self.overrides).text)
         return load_all(config_files(self.config, self.environ), self.environ, self.assignments, self.overrides)
 
     def read_at_start(self) -> tuple[Loaded, Mended | None]:
@@ -70,4 +86,5 @@ class Origin(NamedTuple):
         from blobtorrent.config.sources import load_with_sources
 
         files = config_files(self.config, self.environ)
-        return load_with_sources(files, self.environ, self.assignments, Overrides(self.overrides, overrides))
+        return load_with_sources(
+            files, self.environ, self.assignments, Overrides(self.overrides, overrides), self.said.document)

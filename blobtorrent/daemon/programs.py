@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from blobtorrent.core.session import from_libtorrent, from_transmission
-from blobtorrent.core.session.from_rtorrent import left_by_rtorrent, locate
+from blobtorrent.core.session.from_rtorrent import left_by_rtorrent, link_left_by_rtorrent, locate
 from blobtorrent.core.session.record import Place
-from blobtorrent.daemon.importing import Find, Program, map_folder
+from blobtorrent.daemon.importing import Find, FoundLink, Program, map_folder
 from blobtorrent.model.errors import Conflict, FormatError, NotFound
+from blobtorrent.model.magnet import MagnetLink, parse_magnet
 from blobtorrent.protocol import fastresume, rtorrentsession, transmissionresume
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.protocol.savedtrees import with_piece_layers
@@ -33,24 +34,33 @@ def open_program(program: str, path: Path) -> Program:
 class Rtorrent(RtorrentSession):
     """rTorrent: HASH.torrent with HASH.torrent.rtorrent and HASH.torrent.libtorrent_resume beside it."""
 
-    def find(self, name: str, moved: Mapping[str, str]) -> Find:
+    def find(self, name: str, moved: Mapping[str, str]) -> Find | FoundLink:
         """As in Program."""
         raw, wanted_raw, progress_raw = self.read(name)
-        if rtorrentsession.unresolved_magnet(raw):
-            raise _no_metadata(f"the link that {self.path / name}.torrent holds")
-        metainfo = parse_torrent(raw)
-        if metainfo.info_hash.v1.hex().upper() != name:
-            raise FormatError("import.other-torrent", f"{name}.torrent is another torrent, {metainfo.info_hash.hex}")
+        link = rtorrentsession.unresolved_magnet(raw)
+        torrent = parse_torrent(raw) if link is None else parse_magnet(link)
+        if torrent.info_hash.v1.hex().upper() != name:
+            raise FormatError("import.other-torrent", f"{name}.torrent is another torrent, {torrent.info_hash.hex}")
         if wanted_raw is None:
             raise NotFound("import.no-wishes", f"{name}.torrent.rtorrent is gone, which says where its files are")
         wanted = rtorrentsession.read_wanted(wanted_raw)
-        root, renames = locate(metainfo, map_folder(os.fsdecode(wanted.directory), moved))
+        directory = _map_folder_of_rtorrent(os.fsdecode(wanted.directory), moved)
+        written_at = self.written_at(f"{name}.torrent")
+        if isinstance(torrent, MagnetLink):
+            return FoundLink(link_left_by_rtorrent(torrent, wanted, directory, written_at=written_at))
+        metainfo = torrent
+        root, renames = locate(metainfo, directory)
         num_pieces, num_files = metainfo.geometry.num_pieces, len(metainfo.files)
         progress, notes = _progress(
             progress_raw, lambda raw: rtorrentsession.read_progress(raw, num_pieces, num_files))
-        file = f"{name}.torrent"
-        left = left_by_rtorrent(metainfo, wanted, progress, written_at=self.written_at(file), notes=notes)
-        return Find(raw, self.path / file, metainfo, left, (Place(root, root, renames=renames),))
+        left = left_by_rtorrent(metainfo, wanted, progress, written_at=written_at, notes=notes)
+        return Find(raw, self.path / f"{name}.torrent", metainfo, left, (Place(root, root, renames=renames),))
+
+
+def _map_folder_of_rtorrent(folder: str, moved: Mapping[str, str]) -> str:
+    """It keeps folders as its owner wrote them: `~` is his home, unless that is among those that are elsewhere."""
+    is_moved = any(old.startswith("~") for old in moved)
+    return map_folder(folder if is_moved else os.path.expanduser(folder), moved)
 
 
 class Transmission(TransmissionSession):

@@ -28,6 +28,11 @@ class Signals:
         taken = signal.sigtimedwait(_TAKEN, timeout_s)
         return None if taken is None else signal.Signals(taken.si_signo)
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether a signal waits that ends us. It goes on waiting."""
+        return not signal.sigpending().isdisjoint(ENDING)
+
     def poll(self) -> signal.Signals | None:
         """A signal that came already, if any did."""
         return self.wait(0.0)

@@ -19,8 +19,9 @@ class Part(NamedTuple):
     """Something with threads. `stop` gets a time limit in seconds and says whether it kept it.
 
     `hearts` are those of its threads that never wait for anybody: one that does not answer is broken. A thread that
-    waits for a disk or another program is none of them. `troubles` tells what it has to do without, in a few words.
-    `reload` reads its files again; one that cannot be used is logged, and what was read before stays.
+    waits for a disk or another program is none of them. `threads` are those that there are before `start`.
+    `troubles` tells what it has to do without, in a few words. `reload` reads its files again; one that cannot be used
+    is logged, and what was read before stays.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Part(NamedTuple):
     hearts: tuple[Heart, ...] = ()
     troubles: Callable[[], Sequence[str]] = tuple
     reload: Callable[[], None] = lambda: None
+    threads: Callable[[], Sequence[threading.Thread]] = tuple
 
 
 class Supervisor:
@@ -41,7 +43,8 @@ class Supervisor:
         self._watchdog = Watchdog([heart for part in parts for heart in part.hearts])
 
     def start(self) -> None:
-        self._foreign = set(threading.enumerate())
+        ours = {thread for part in self._parts for thread in part.threads()}
+        self._foreign = set(threading.enumerate()) - ours
         for part in self._parts:
             part.start()
             self._look()

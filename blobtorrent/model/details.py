@@ -2,6 +2,7 @@
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, NamedTuple
 
 
@@ -37,6 +38,9 @@ class PeerStatus(NamedTuple):
     up_bytes_per_s: int
     downloaded_bytes: int
     uploaded_bytes: int
+    is_denied: bool = False            # its owner wants nothing sent to it
+    reserved: bytes = bytes(8)         # what it can do, as it said first (BEP 3)
+    gained_bytes_per_s: int = 0        # by the peer, from us and others, as far as it tells
 
     @property
     def flags(self) -> str:
@@ -46,6 +50,15 @@ class PeerStatus(NamedTuple):
         letters += ("u" if self.am_choking else "U") if self.peer_interested else ""
         told = ((self.is_optimistic, "O"), (self.is_snubbed, "S"), (self.is_incoming, "I"), (self.is_encrypted, "E"))
         return letters + "".join(letter for holds, letter in told if holds)
+
+
+class PeerTreatment(Enum):
+    """What the owner of a torrent wants done with one of its peers."""
+
+    PART = "part"                      # the connection ends; it may come again
+    BAN = "ban"                        # the same, and it may not, nor others of its host, until the daemon ends
+    DENY = "deny"                      # nothing is sent to it any more
+    SERVE = "serve"                    # it is sent to like others again
 
 
 class TrackerStatus(NamedTuple):

@@ -30,6 +30,15 @@ class FileEntry(NamedTuple):
     pieces_root: bytes = b""           # SHA-256 tree root (BEP 52), or empty
 
 
+class Shape(NamedTuple):
+    """What a list shows of a torrent that only its metainfo says. `num_files` is without padding."""
+
+    num_files: int
+    is_multi_file: bool                # it has a folder of its own
+    piece_length: int
+    creation_date: int                 # seconds since 1970, untrusted; 0: not said
+
+
 class _Contents(NamedTuple):
     info_hash: InfoHash
     name: str                          # safe as one part of a path
@@ -63,6 +72,12 @@ class Metainfo(_Contents):
             return True
         return all(entry.pieces_root in self.piece_layers
                    for entry in self.files if entry.length > self.geometry.piece_length and not entry.is_pad)
+
+    @property
+    def shape(self) -> Shape:
+        files = [entry for entry in self.files if not entry.is_pad]
+        is_multi_file = len(files) != 1 or len(files[0].path) > 1
+        return Shape(len(files), is_multi_file, self.geometry.piece_length, self.creation_date or 0)
 
     def __repr__(self) -> str:
         return f"Metainfo({self.info_hash}, {self.name!r}, {len(self.files)} files, {self.geometry.size} bytes)"

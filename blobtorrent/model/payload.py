@@ -30,6 +30,8 @@ class PayloadMap:
 
     def of_mask(self, mask: int) -> int:
         """Content bytes of the pieces whose bits are set."""
+        if not mask:
+            return 0
         count = mask.bit_count() * self._piece_length
         if mask >> self._num_pieces - 1 & 1:
             count -= self._num_pieces * self._piece_length - self._size

@@ -1,6 +1,7 @@
 """Snapshots: what is. Frozen values that an owner publishes on the status board and anybody reads."""
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from blobtorrent.model.ids import InfoHash
@@ -61,8 +62,10 @@ class TorrentStatus(NamedTuple):
     downloaded_bytes: int = 0
     uploaded_bytes: int = 0
     wasted_bytes: int = 0
+    wasted_bytes_per_s: int = 0
     peers_connected: int = 0
     peers_known: int = 0
+    peers_exchanging: int = 0          # of those that are connected: they and we tell each other of others
     seeds_connected: int = 0
     availability: float = 0.0          # distributed copies among the connected peers
     pieces_wire: bytes = b""
@@ -82,12 +85,17 @@ class TorrentStatus(NamedTuple):
     is_started: bool = False           # its owner wants it to run
     down_limit_bytes_per_s: int = 0    # its own; 0: none
     up_limit_bytes_per_s: int = 0
-    upload_slots: int | None = None    # None, as for the next two: as in the settings
+    upload_slots: int | None = None    # None, as for the next four: as in the settings
     max_peers: int | None = None
+    exchanges_peers: bool | None = None
+    peers_wanted: int | None = None    # of a tracker at a time
+    min_peers: int | None = None       # below which trackers are asked sooner; None: as in the settings
     goal: GoalStatus | None = None
     held_by: str = ""                  # why nothing moves: "pause", "queue", "space", "disk", "goal" (seeded enough)
     peers_from: tuple[PeersFrom, ...] = ()                 # of each source that told of any, by name
     lacks_metadata: bool = False       # it came as a link, and nobody has told yet what is in it
+    custom: Mapping[str, str] = {}     # small texts of front-ends and scripts
+    own_path: str = ""                 # where its own file or folder is now
 
     @property
     def wanted_bytes(self) -> int:

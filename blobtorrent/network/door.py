@@ -28,6 +28,7 @@ from blobtorrent.network.messages import (
     Listen,
     PeerArrived,
     Serve,
+    TunePeers,
     UseFilter,
     WatchAddresses,
     WayChanged,
@@ -60,7 +61,7 @@ RECEIVE_BYTES = 4096                   # a greeting, and what many clients send 
 
 _PROXY_IS_AT_FAULT = frozenset(("proxy.down", "proxy.login", "proxy.bad-answer"))
 
-DoorMessage = Listen | Serve | Withdraw | Dial | UseFilter | WatchAddresses
+DoorMessage = Listen | Serve | Withdraw | Dial | UseFilter | TunePeers | WatchAddresses
 
 
 class Door:
@@ -71,6 +72,7 @@ class Door:
         self._loop = SelectorLoop("door", self._on_message, clock=clock, on_stop=self._close)
         self.mailbox: Mailbox[DoorMessage] = self._loop.mailbox
         self.gate = Gate()             # for peers that come to us: swarms know whom not to dial
+        self._tuning = transport.AS_USUAL
         self._listeners = Listeners(self._loop, binding, self._accept)
         self._watch: AddressWatch | None = None
         self._served: dict[bytes, Serve] = {}              # by every wire form of the torrent
@@ -87,6 +89,8 @@ class Door:
     def measure(self, registry: Registry) -> None:
         """Have the thread's figures exported."""
         self._loop.measure(registry)
+        registry.gauge("blobtorrent_handshakes_connections", "Connections to peers that are being made.",
+                       lambda: len(self._visits))
 
     @property
     def heart(self) -> Heart:
@@ -110,6 +114,8 @@ class Door:
             self._withdraw(message)
         elif isinstance(message, UseFilter):
             self.gate.use(message.address_filter)
+        elif isinstance(message, TunePeers):
+            self._tuning = message
         elif isinstance(message, WatchAddresses):
             self._watch_addresses(message)
         else:
@@ -146,7 +152,7 @@ class Door:
         self._visits[visit] = None
         self._per_site[site] += 1
         try:
-            transport.tune(sock)
+            transport.tune_peer(sock, self._tuning)
             self._await_greeting(visit)
         except OSError as error:       # no room to watch it; or it has gone already
             self._refuse(visit, _broken(error))
@@ -233,7 +239,8 @@ class Door:
             try:
                 tunnel = self._tunnel_to(dial.endpoint)
                 proxy = self._binding.proxy
-                sock = transport.begin_dial(dial.endpoint if proxy is None else proxy.endpoint, self._binding)
+                sock = transport.begin_dial(dial.endpoint if proxy is None else proxy.endpoint, self._binding,
+                                            self._tuning)
             except (NetworkError, FormatError) as error:
                 _answer_failed(dial, error.code, error.detail)
                 continue

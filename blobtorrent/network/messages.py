@@ -60,6 +60,15 @@ class DropLinks(NamedTuple):
     hosts: frozenset[str]
 
 
+class TunePeers(NamedTuple):
+    """Sockets of peers that come or are dialled from now on have these: bytes that the kernel keeps in each direction,
+    0 as it sees fit, and the type of service of what is sent (RFC 791, RFC 2474)."""
+
+    send_bytes: int = 0
+    receive_bytes: int = 0
+    type_of_service: int = 0
+
+
 class WatchAddresses(NamedTuple):
     """Tell `reply_to` by AddressesChanged whenever this machine has other addresses; and by WayChanged how the way is
     that the settings prescribe, if they do, now and whenever that changes."""

@@ -1,7 +1,7 @@
 """TCP sockets: how they are opened and tuned, and what their errors mean to us.
 
-Buffers keep their default size: the kernel's own tuning was measured to be as good as any fixed value. A host is always
-an address in text form, so nothing here waits for a name server.
+Buffers keep their default size unless somebody wants another: the kernel's own tuning was measured to be as good as any
+fixed value. A host is always an address in text form, so nothing here waits for a name server.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import socket
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.network.binding import Binding
+from blobtorrent.network.messages import TunePeers
 
-BACKLOG = 512                          # connections the kernel keeps for us while we do something else
+AS_USUAL = TunePeers()
+BACKLOG = 4096                         # connections the kernel keeps for us meanwhile; others come again in seconds
 
 _CODES = {
     errno.ECONNREFUSED: "net.refused",
@@ -38,6 +40,19 @@ def tune(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def tune_peer(sock: socket.socket, tuning: TunePeers) -> None:
+    """The same for a peer's. The kernel has limits of its own for buffers: it takes what is nearest."""
+    tune(sock)
+    if tuning.send_bytes:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, tuning.send_bytes)
+    if tuning.receive_bytes:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, tuning.receive_bytes)
+    if tuning.type_of_service and sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, tuning.type_of_service)
+    elif tuning.type_of_service:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tuning.type_of_service)
+
+
 def error_code(error: OSError) -> str:
     """The stable code of a failed connection; "net.reset" for whatever has no name of its own."""
     return _CODES.get(error.errno or 0, "net.reset")
@@ -48,14 +63,14 @@ def is_shortage(error: OSError) -> bool:
     return error.errno in _SHORTAGES
 
 
-def begin_dial(endpoint: Endpoint, binding: Binding) -> socket.socket:
+def begin_dial(endpoint: Endpoint, binding: Binding, tuning: TunePeers = AS_USUAL) -> socket.socket:
     """A tuned socket that is connecting; it becomes writable when that has ended, well or not.
 
     Raises OSError, or NetworkError ("net.interface-gone", "net.cannot-confine", "net.proxy-only").
     """
     sock = binding.stream_to(endpoint.host, endpoint.port)
     try:
-        tune(sock)
+        tune_peer(sock, tuning)        # a receive buffer counts from the first packet on
         status = sock.connect_ex((endpoint.host, endpoint.port))
         if status not in UNDER_WAY:
             raise OSError(status, errno.errorcode.get(status, "connect failed"))

@@ -25,6 +25,15 @@ MAX_TIME_S = 253_402_300_799           # the end of the year 9999
 OFF, NORMAL, HIGH = 0, 1, 2            # priorities of files
 NUM_NUMBERED = 5                       # custom fields that have a number instead of a name
 
+# What else is said of a torrent: keys of the file, and names of d.*; names that are both.
+SAID_TEXTS = {
+    b"tied_to_file": "tied_to_file", b"loaded_file": "loaded_file", b"connection_leech": "connection_leech",
+    b"connection_seed": "connection_seed",
+    **{f"choke_heuristics.{way}.{role}".encode(): f"{way}.choke_heuristics.{role}"
+       for way in ("down", "up") for role in ("leech", "seed")},
+}
+SAID_NUMBERS = ("ignore_commands", "state_changed", "state_counter", "timestamp.started", "timestamp.finished")
+
 _INDEX_BYTES = 4
 _COMPACT_IPV4_BYTES = 6
 
@@ -35,14 +44,16 @@ class Wanted(NamedTuple):
     """What HASH.torrent.rtorrent says.
 
     `directory` is the folder of a single file, or the torrent's own folder, which need not have the torrent's name.
-    `custom` has the fields as rTorrent's commands call them: "custom1" to "custom5", and "custom.NAME"; `views` and
-    `throttle` are names. Times are seconds since 1970, 0 for never.
+    `custom` has the fields as rTorrent's commands call them: "custom1" to "custom5", and "custom.NAME"; so has `said`
+    what else was said of it, by the names of d.*, as far as it is not empty or 0. `views` and `throttle` are names.
+    Times are seconds since 1970, 0 for never.
     """
 
     directory: bytes
     is_started: bool
     priority: int                      # 0 off, 1 low, 2 normal, 3 high
     custom: Mapping[str, str]
+    said: Mapping[str, str]
     views: tuple[str, ...]
     throttle: str
     uploaded_bytes: int
@@ -108,6 +119,7 @@ def read_wanted(raw: bytes) -> Wanted:
         is_started=_value(top, b"state", 0) != 0,
         priority=_count(top, b"priority", 2, limit=3),
         custom=_custom(top),
+        said=_said(top),
         views=tuple(_text(view) for view in _value(top, b"views", []) if isinstance(view, bytes)),
         throttle=_text(_value(top, b"throttle_name", b"")),
         uploaded_bytes=_count(top, b"total_uploaded"),
@@ -134,13 +146,19 @@ def read_progress(raw: bytes, num_pieces: int, num_files: int) -> Progress:
     )
 
 
-def unresolved_magnet(raw: bytes) -> bool:
-    """Whether HASH.torrent stands for a magnet link, whose metadata has not come."""
+def unresolved_magnet(raw: bytes) -> str | None:
+    """The magnet link that HASH.torrent stands for, whose metadata has not come; None when it stands for none.
+
+    Raises FormatError ("rtorrent.bad-value") when it does, and does not say which.
+    """
     try:
-        info = _dictionary(raw).get(b"info")
+        top = _dictionary(raw)
     except FormatError:
-        return False
-    return isinstance(info, dict) and b"meta_download" in info
+        return None
+    info = top.get(b"info")
+    if not isinstance(info, dict) or b"meta_download" not in info:
+        return None
+    return _text(_value(top, b"magnet-uri", b""))
 
 
 # ---- parts of the two files
@@ -173,6 +191,15 @@ def _custom(top: Mapping[bytes, Any]) -> dict[str, str]:
     if sum(len(name) + len(value) for name, value in fields.items()) > MAX_CUSTOM_BYTES:
         raise FormatError("rtorrent.bad-value", f"more than {MAX_CUSTOM_BYTES} bytes of custom fields")
     return {name: _text(value) for name, value in fields.items()}
+
+
+def _said(top: Mapping[bytes, Any]) -> dict[str, str]:
+    texts = {name: _text(_value(top, key, b"")) for key, name in SAID_TEXTS.items()}
+    numbers = {name: _count(top, name.encode()) for name in SAID_NUMBERS}
+    said = {**texts, **{name: str(number) if number else "" for name, number in numbers.items()}}
+    if sum(map(len, said.values())) > MAX_CUSTOM_BYTES:
+        raise FormatError("rtorrent.bad-value", f"more than {MAX_CUSTOM_BYTES} characters of paths")
+    return {name: text for name, text in said.items() if text}
 
 
 def _trackers(entries: Mapping[bytes, Any]) -> tuple[TrackerChoice, ...]:

@@ -43,16 +43,25 @@ class OpenFile:
 
 
 class FilePool:
-    """At most `limit` open files, except while more than that are pinned at once."""
+    """At most `limit` open files, except while more than that are pinned at once. Any thread may read how often files
+    were `opened`, and how often that `failed`."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.opened = self.failed = 0
         self._files: dict[FileKey, OpenFile] = {}
         self._idle: OrderedDict[FileKey, OpenFile] = OrderedDict()     # without pins, least recently used first
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._files)
+
+    def apply(self, limit: int) -> None:
+        """Another limit; 0: the share of the descriptors. What is too much is closed, as far as nobody uses it."""
+        with self._lock:
+            self.limit = limit or descriptor_share()
+            surplus = self._overflow()
+        _close(surplus)
 
     def pin(self, key: FileKey, opener: Opener, *, writable: bool = False, keep: bool = False) -> OpenFile:
         """Lend the file; `unpin` gives it back. It is opened with `opener` when it is not, or not for writing yet.
@@ -66,6 +75,7 @@ class FilePool:
                 return file
         fresh = OpenFile(key, self._open(opener, writable), is_writable=writable, is_kept=keep)
         with self._lock:
+            self.opened += 1
             rival = self._files.get(key)
             if rival is not None and (rival.is_writable or not writable):
                 # Another thread opened it meanwhile. It may have been written through: one descriptor for all.
@@ -127,6 +137,8 @@ class FilePool:
         try:
             return opener(writable)
         except OSError as error:
+            with self._lock:
+                self.failed += 1
             if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._close_idle():
                 raise
         return opener(writable)

@@ -18,6 +18,7 @@ MAY_USE_THE_LOCK_OF_A_QUEUE = {"blobtorrent.runtime.mailbox"}
 MAY_SWALLOW = {
     "blobtorrent.runtime.loop", "blobtorrent.runtime.worker",
     "blobtorrent.daemon.desk",         # main thread
+    "blobtorrent.interface.rtorrent.turns",                # the threads of the command language
     "blobtorrent.core.swarm.guard",    # one swarm's bug is not the others'
     "blobtorrent.network.receiver",    # nor the shard's
 }

@@ -12,7 +12,21 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.bench import api, checking, feeding, filtering, idling, leeching, limits, links, saving, seeding, starting
+from tests.bench import (
+    api,
+    checking,
+    feeding,
+    filtering,
+    idling,
+    leeching,
+    limits,
+    links,
+    rtorrent_lists,
+    rtorrent_polls,
+    saving,
+    seeding,
+    starting,
+)
 from tests.bench.contestants import CONTESTANTS, OURS, present
 from tests.bench.ground import Ground, note
 from tests.bench.results import Measure, table
@@ -41,9 +55,15 @@ ROWS: dict[str, Callable[[Ground], list[Measure]]] = {
     "api-long": api.long_list,
     "api-slow": api.slow_clients,
     "api-start": api.early_answers,
+    "rpc-long": rtorrent_lists.long_lists,
+    "rpc-beside": rtorrent_lists.beside,
+    "rpc-holds": rtorrent_lists.holds,
+    "rpc-polls": rtorrent_polls.polls,
+    "rpc-start": rtorrent_polls.early_lists,
 }
 OURS_ONLY = {"links-leech", "links-seed", "limits", "recheck", "memory", "start", "state", "idle", "filters", "feed",
-             "api-list", "api-long", "api-slow", "api-start"}
+             "api-list", "api-long", "api-slow", "api-start", "rpc-long", "rpc-beside", "rpc-holds", "rpc-polls",
+             "rpc-start"}
 
 
 def main(words: Sequence[str] | None = None) -> int:

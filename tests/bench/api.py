@@ -8,20 +8,17 @@ import http.client
 import json
 import socket
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
-from unittest import mock
 
 from blobtorrent.daemon.assemble import GARBAGE_THRESHOLD
 from blobtorrent.interface.rest.http import Request, parse_head
-from blobtorrent.runtime import pacing
 from tests.bench.contestants import OURS
 from tests.bench.ground import RUN_TIMEOUT_S, Ground, note
+from tests.bench.holds import longest_slice, quantile, waits
 from tests.bench.results import Better, Measure
 from tests.bench.scale import fill_state, make_torrent
 from tests.support.besieged import Besieged
@@ -43,7 +40,6 @@ FIELDS = ("hash", "name", "state", "size_bytes", "done_bytes", "down_bytes_per_s
           "peers_connected", "labels")
 METHODS = ("d.hash=", "d.name=", "d.state=", "d.size_bytes=", "d.completed_bytes=", "d.down.rate=", "d.up.rate=",
            "d.ratio=", "d.peers_connected=", "d.custom1=")
-TICK_S = 0.0002
 SIEGE_S, SETTLE_S = 60.0, 3.0
 ANSWER_TIMEOUT_S = 30.0
 _DONE = count(1000)
@@ -123,7 +119,7 @@ def lists(ground: Ground) -> list[Measure]:
             continue
         quiet_s, _ = _transfer(ground, sample, contestant.name, is_listed=False)
         listed_s, took_s = _transfer(ground, sample, contestant.name, is_listed=True)
-        p50, p99, lost = (1e3 * _quantile(took_s, 0.5), 1e3 * _quantile(took_s, 0.99), 100 * (1 - quiet_s / listed_s))
+        p50, p99, lost = (1e3 * quantile(took_s, 0.5), 1e3 * quantile(took_s, 0.99), 100 * (1 - quiet_s / listed_s))
         for measure, value in ((beside, p50), (beside_last, p99), (beside_loss, lost)):
             measure.add(contestant.name, value)
         if contestant.name == OURS:
@@ -192,17 +188,17 @@ def long_list(ground: Ground) -> list[Measure]:
     gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
     for number in range(ground.runs):
         _renew(rest)
-        quiet, _ = _waits(lambda: time.sleep(0.2))
-        told, took_s = _waits(lambda: _answer(rest))
+        quiet, _ = waits(lambda: time.sleep(0.2))
+        told, took_s = waits(lambda: _answer(rest))
         _renew(rest)
-        slice_s = _longest_slice(lambda: _answer(rest))
+        slice_s = longest_slice(lambda: _answer(rest))
         hold.add(OURS, 1e3 * told[-1])
-        usual.add(OURS, 1e3 * _quantile(told, 0.99))
+        usual.add(OURS, 1e3 * quantile(told, 0.99))
         alone.add(OURS, 1e3 * quiet[-1])
         taken.add(OURS, 1e3 * took_s)
         slices.add(OURS, 1e3 * slice_s)
         note(f"list of 10,000: run {number + 1}: others wait {1e3 * told[-1]:.2f} ms at most, p99 "
-             f"{1e3 * _quantile(told, 0.99):.2f} ms of {len(told)}; idle {1e3 * quiet[-1]:.2f} ms; took "
+             f"{1e3 * quantile(told, 0.99):.2f} ms of {len(told)}; idle {1e3 * quiet[-1]:.2f} ms; took "
              f"{1e3 * took_s:.0f} ms; {1e3 * slice_s:.2f} ms of CPU at most between two pauses")
     return [hold, usual, alone, slices, taken]
 
@@ -219,41 +215,6 @@ def _answer(rest: Resources) -> None:
     assert answer.status == 200 and isinstance(answer.body, tuple)
 
 
-def _longest_slice(work: Callable[[], object]) -> float:
-    """The most CPU time of this thread between two of its pauses: what else the machine does plays no part."""
-    marks = [time.thread_time()]
-
-    def pause(seconds: float) -> None:
-        marks.append(time.thread_time())
-        time.sleep(seconds)
-
-    with mock.patch.object(pacing, "time", SimpleNamespace(thread_time=time.thread_time, sleep=pause)):
-        work()
-    marks.append(time.thread_time())
-    return max(after - before for before, after in zip(marks, marks[1:]))
-
-
-def _waits(work: Callable[[], object]) -> tuple[list[float], float]:
-    """How much later than it wanted a thread that ticks came to its turns, sorted; and how long the work took."""
-    late_s: list[float] = []
-    is_done = threading.Event()
-
-    def tick() -> None:
-        while not is_done.is_set():
-            due_s = time.monotonic() + TICK_S
-            time.sleep(TICK_S)
-            late_s.append(time.monotonic() - due_s)
-
-    ticker = threading.Thread(target=tick)
-    ticker.start()
-    began_s = time.monotonic()
-    work()
-    took_s = time.monotonic() - began_s
-    is_done.set()
-    ticker.join()
-    return sorted(late_s), took_s
-
-
 # ---- two thousand slow clients
 
 
@@ -266,9 +227,9 @@ def slow_clients(ground: Ground) -> list[Measure]:
             with siege(besieged.port):
                 time.sleep(SETTLE_S)
                 took_s, peak_bytes = besieged.watch(SIEGE_S)
-        last.add(OURS, 1e3 * _quantile(took_s, 0.99))
+        last.add(OURS, 1e3 * quantile(took_s, 0.99))
         memory.add(OURS, (peak_bytes - before_bytes) / MIB)
-        note(f"2,000 slow clients: run {number + 1}: p50 {1e3 * _quantile(took_s, 0.5):.1f} ms, p99 "
+        note(f"2,000 slow clients: run {number + 1}: p50 {1e3 * quantile(took_s, 0.5):.1f} ms, p99 "
              f"{last.runs[OURS][-1]:.1f} ms of {len(took_s)}; {memory.runs[OURS][-1]:.1f} MiB more")
     return [last, memory]
 
@@ -316,8 +277,3 @@ def _start(daemon: Daemon) -> list[tuple[float, float, str]]:
         raise RuntimeError("the daemon does not get ready")
     finally:
         daemon.stop()
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

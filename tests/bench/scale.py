@@ -50,21 +50,21 @@ ADDED_AT_ONCE = 1_000                  # torrents of one commit, while the state
 Line = tuple[str, str, str]            # what, figure, what it should be
 
 
-def make_torrent(number: int) -> tuple[bytes, bytes]:
+def make_torrent(number: int, tracker: str = "") -> tuple[bytes, bytes]:
     """A .torrent file and its content."""
     content = number.to_bytes(8, "big") * (CONTENT_BYTES // 8)
     info = {"name": f"torrent-{number:05}.bin", "length": CONTENT_BYTES, "piece length": CONTENT_BYTES,
             "pieces": hashlib.sha1(content).digest()}
-    return bencodepy.encode({"info": info}), content
+    return bencodepy.encode({"info": info, **({"announce": tracker} if tracker else {})}), content
 
 
-def fill_state(daemon: Daemon, count: int, *, seeding: bool) -> None:
+def fill_state(daemon: Daemon, count: int, *, seeding: bool, tracker: str = "") -> None:
     """The state of a daemon that was ended in order with so many torrents, stopped or seeding."""
     state_dir = StateDir(daemon.state)
     library = Library(state_dir, lambda damage: sys.exit(str(damage)))
     made: list[Row] = []
     for number in range(count):
-        raw, content = make_torrent(number)
+        raw, content = make_torrent(number, tracker)
         metainfo = parse_torrent(raw)
         place = Place(daemon.downloads, daemon.downloads, mount_point=mount_point_of(daemon.downloads))
         record = TorrentRecord(facts_of(metainfo, time.time()), wishes_of(AddTorrent(metainfo)), place,

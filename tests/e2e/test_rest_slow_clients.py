@@ -17,6 +17,7 @@ SIEGE_S = 20.0
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_slow_clients_keep_nobody_out(tmp_path: Path) -> None:
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < DESCRIPTORS:
         pytest.skip("too few descriptors for so many clients")

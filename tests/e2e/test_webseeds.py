@@ -133,6 +133,7 @@ def test_only_wanted_files_are_fetched(sample: Sample, tmp_path: Path) -> None:
 
 # ---- beside peers
 
+@pytest.mark.alone
 def test_a_peer_and_a_web_seed_together_are_faster_than_either(large: Sample, tmp_path: Path) -> None:
     rate = 4 * MIB
     job = Job(Role.SEED, large.torrent, large.folder, large.info_hash)

@@ -62,4 +62,4 @@ def test_a_peer_that_bittorrent_dht_announces_is_found(ring: NodeRing, sample: S
 def test_what_we_announce_is_found_by_bittorrent_dht(ring: NodeRing, sample: Sample, tmp_path: Path) -> None:
     with Daemon(tmp_path / "ours", *ALONE_AS_DAEMON, *known(ring)) as daemon:
         daemon.call("POST", "/v1/torrents", {"source": str(sample.torrent), "download_dir": str(sample.folder)})
-        wait_until(lambda: daemon.endpoint in ring.look_up(sample.info_hash), COMPLETE_S, "our announce")
+        wait_until(lambda: daemon.endpoint in ring.look_up(sample.info_hash), COMPLETE_S, "our announce", every_s=1.0)

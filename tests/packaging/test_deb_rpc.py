@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import xmlrpc.client
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,7 @@ import pytest
 
 from tests.support.machine import Machine, booted
 
-pytestmark = [
-    pytest.mark.packages, pytest.mark.timeout(400),
-    pytest.mark.skipif(find_spec("blobtorrent.interface.rtorrent") is None,
-                       reason="this version has no interface of rTorrent"),
-]
+pytestmark = [pytest.mark.packages, pytest.mark.timeout(400)]
 
 UNIT, SOCKET_UNIT = "blobtorrentd.service", "blobtorrentd-rpc.socket"
 SOCKET = "/run/blobtorrent/rpc.sock"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from blobtorrent.config.schema import HookSettings
+from blobtorrent.config.doors import HookSettings
 from blobtorrent.model.eventnames import EVENT_NAMES
 from tests.support.source import ROOT, modules
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-BROWSER = "chromium"
+from tests.support.chromium import BROWSER, FLAGS
+
 PATIENCE_S = 90.0
 
 # Each attempt ends with what the page has learned: "blocked", "sent" (nobody tells whether it was listened to), or
@@ -189,9 +190,7 @@ def browser(url: str, folder: Path) -> Iterator[None]:
     program = shutil.which(BROWSER)
     assert program is not None
     words = [
-        program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
-        f"--user-data-dir={folder / 'profile'}", "--host-resolver-rules=MAP *.example 127.0.0.1", url,
+        program, *FLAGS, f"--user-data-dir={folder / 'profile'}", "--host-resolver-rules=MAP *.example 127.0.0.1", url,
     ]
     with open(folder / "browser.log", "wb") as log, \
             subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,

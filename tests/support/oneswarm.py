@@ -110,11 +110,13 @@ class OneSwarm:
         self._numbers = 0
 
     def join(self, pieces: Iterable[int] | None = None, *, unchoked: bool = True,
-             dialled: Endpoint | None = None, reserved: bytes = OUR_RESERVED) -> PeerLink:
+             dialled: Endpoint | None = None, reserved: bytes = OUR_RESERVED,
+             peer_id: PeerId | None = None) -> PeerLink:
         """A peer that has these pieces (None: all), says so and, unless told otherwise, unchokes us. It dialled us, or
-        we `dialled` it there."""
+        we `dialled` it there. It is another one than before, unless its `peer_id` says who it is."""
         self._numbers += 1
-        greeting = Greeting(reserved, self.torrent.metainfo.info_hash.v1, PeerId(self._numbers.to_bytes(20, "big")))
+        greeting = Greeting(reserved, self.torrent.metainfo.info_hash.v1,
+                            peer_id or PeerId(self._numbers.to_bytes(20, "big")))
         endpoint = dialled or Endpoint(f"10.1.{self._numbers >> 8}.{self._numbers & 255}", 6881)
         link = PeerLink(self.swarm, self._numbers, endpoint, greeting, dialled is None, self.notes.now)
         link.intake = Intake(link, Decoder(), self.scatter)

@@ -18,10 +18,12 @@ from blobtorrent.interface.rest.grants import Grant, Scope
 from blobtorrent.interface.rest.http import Request, Response, parse_head
 from blobtorrent.interface.rest.keyring import Keyring
 from blobtorrent.interface.rest.router import Router
+from blobtorrent.interface.rtorrent.restroute import RpcResource
 from blobtorrent.runtime.clock import FakeClock
 from blobtorrent.runtime.metrics import Registry
 from tests.support.desk import PlayedDesk
 from tests.support.rest import TOKEN, PlayedSession
+from tests.support.rpc import Stage as RpcStage
 
 ADMIN = Grant("admin", frozenset((Scope.ADMIN,)))
 
@@ -76,7 +78,8 @@ class Resources:
         keyring = Keyring(TOKEN, (), lambda data: None, clock)
         self.routes = all_routes(Sources(
             gateway, self.desk, self.jobs, lambda: self.watched, keyring, feed, Registry(), self.filters))
-        self.router = Router(self.routes)
+        self.rpc = RpcStage()
+        self.router = Router((*self.routes, *RpcResource(lambda work: work(), self.rpc.perform).routes()))
 
     @property
     def commands(self) -> list[Any]:

@@ -17,7 +17,7 @@ def require_tool(name: str) -> str:
     """The path of a program."""
     path = shutil.which(name, path=_SEARCH_PATH)
     if path is None:
-        _lacking(f"the program {name} is not installed")
+        lacking(f"the program {name} is not installed")
     assert path is not None
     return path
 
@@ -25,7 +25,7 @@ def require_tool(name: str) -> str:
 def require_folder(path: Path, how: str) -> None:
     """What tests/run makes before the tests."""
     if not path.is_dir():
-        _lacking(f"there is no {path.name} at {path.parent.name}: {how}")
+        lacking(f"there is no {path.name} at {path.parent.name}: {how}")
 
 
 def require_module(name: str) -> ModuleType:
@@ -33,11 +33,12 @@ def require_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        _lacking(f"the Python module {name} cannot be imported: {error}")
+        lacking(f"the Python module {name} cannot be imported: {error}")
         raise
 
 
-def _lacking(reason: str) -> None:
+def lacking(reason: str) -> None:
+    """Skip the test; under CI fail it."""
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
         pytest.fail(f"{reason}; under CI nothing may be skipped for a missing tool")
     pytest.skip(reason)

@@ -24,6 +24,7 @@ from blobtorrent.network.messages import (
     Listening,
     PeerArrived,
     Serve,
+    TunePeers,
     WatchAddresses,
     WayChanged,
     Withdraw,
@@ -405,3 +406,18 @@ def test_running_out_of_descriptors_delays_peers_but_loses_none(monkeypatch, doo
         assert sorted(peer.is_incoming for peer in arrived) == [False, True, True]
         for peer in arrived:
             peer.sock.close()
+
+
+def test_peers_that_come_have_sockets_as_they_were_wanted_last(door, box):
+    endpoint = listen(door, box)
+    door.mailbox.post(Serve(TORRENT, OURS, box))
+    sizes = []
+    for tuning in (TunePeers(16384, 32768, 8), TunePeers(65536, 65536, 0)):
+        door.mailbox.post(tuning)
+        with knock(endpoint, greeting()):
+            arrived = box.get(WAIT_S)
+            with arrived.sock as sock:
+                sizes.append((sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 2,       # Linux doubles it
+                              sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2,
+                              sock.getsockopt(socket.IPPROTO_IP, socket.IP_TOS)))
+    assert sizes == [(16384, 32768, 8), (65536, 65536, 0)]

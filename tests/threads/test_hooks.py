@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.config.schema import HookSettings
+from blobtorrent.config.doors import HookSettings
 from blobtorrent.interface.eventjson import Told, tell
 from blobtorrent.interface.hooks import delivery, manager
 from blobtorrent.interface.hooks.journal import FILE_NAME

@@ -287,6 +287,7 @@ def test_health_is_answered_while_every_worker_waits_for_the_session(rig):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_two_thousand_clients_that_drip_do_not_keep_the_honest_ones_waiting(rig):
     crowd: list[socket.socket] = []
     took_s = []

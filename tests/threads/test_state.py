@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.model.errors import StorageError
+from blobtorrent.model.ids import InfoHash
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.state.library import (
@@ -18,9 +19,11 @@ from blobtorrent.storage.state.library import (
     LibraryThread,
     LoadTorrent,
     ReadTorrent,
+    SurveyTorrents,
     TorrentKept,
     TorrentLoaded,
     TorrentRead,
+    TorrentsSurveyed,
 )
 from blobtorrent.storage.state.rowfile import RowFile
 from blobtorrent.storage.state.statethread import (
@@ -187,6 +190,15 @@ def test_a_torrent_file_is_read_or_its_absence_told(library: LibraryThread) -> N
     assert isinstance(early, TorrentRead) and (early.token, early.raw) == ("early", b"")
     assert early.error is not None and early.error.code == "storage.file-missing"
     assert late == TorrentRead(INFO_HASH, "late", RAW, None)
+
+
+def test_many_torrent_files_are_read_in_one_go_as_far_as_they_are_there(library: LibraryThread) -> None:
+    answers: Mailbox[TorrentKept | TorrentsSurveyed] = Mailbox("answers")
+    missing = InfoHash(bytes(20), b"")
+    library.mailbox.post(KeepTorrent(INFO_HASH, RAW, None, answers))
+    library.mailbox.post(SurveyTorrents((missing, INFO_HASH), "token", answers))
+    _, told = (answers.get(PATIENCE_S) for _ in range(2))
+    assert told == TorrentsSurveyed("token", {INFO_HASH: parse_torrent(RAW)})
 
 
 def test_what_was_known_by_a_link_is_kept_once_and_adopted_after_a_kill(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.config.schema import WatchSettings
+from blobtorrent.config.doors import WatchSettings
 from blobtorrent.core.session.commands import AddTorrent
 from blobtorrent.core.session.watcher import LOOK_S, Watcher
 from blobtorrent.model.errors import Invalid, Unavailable

@@ -92,7 +92,7 @@ def _take(name: str, reader: Reader, known: set[bytes], put: Put) -> _Result:
         source = reader.read(name)
     except BlobTorrentError as error:
         return _Result(name.lower(), "refused", error=error)
-    info_hash = source.metainfo.info_hash
+    info_hash = source.imported.record.info_hash
     try:
         is_new = not known.intersection((info_hash.v1, info_hash.v2)) and put(source)
     except (ApiError, CommandError) as error:
@@ -138,7 +138,7 @@ def _send(client: Client, args: Namespace, source: Source) -> bool:
     record = source.imported.record
     wishes, place = record.wishes, record.place
     if place.renames:
-        raise Invalid("import.renamed", f"its files have other names than {source.metainfo.name} gives them: stop the "
+        raise Invalid("import.renamed", f"its files have other names than {record.facts.name} gives them: stop the "
                       "daemon and import it into the state directory")
     if place.root != place.download_dir:
         raise Invalid("import.unfinished-folder", f"it is to move from {place.root} to {place.download_dir} when it is "
@@ -163,7 +163,9 @@ def _send(client: Client, args: Namespace, source: Source) -> bool:
     }
     if wishes.goal is not None:
         body["seeding"] = {**wishes.goal._asdict(), "action": wishes.goal.action.value}
-    if len(source.raw) > MAX_SENT_BYTES:
+    if record.magnet:
+        body["source"] = record.magnet
+    elif len(source.raw) > MAX_SENT_BYTES:
         if source.path is None:
             raise Invalid("import.too-large", "its .torrent is too large to be sent, and is no file: stop the daemon "
                           "and import it into the state directory")

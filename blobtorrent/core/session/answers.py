@@ -18,6 +18,8 @@ from blobtorrent.core.session.queries import (
     ContentOf,
     FileContent,
     MetainfoOf,
+    Overview,
+    OverviewsOf,
     PeersOf,
     PiecesOf,
     TrackersOf,
@@ -38,11 +40,12 @@ from blobtorrent.core.swarm.messages import (
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.details import PartialPiece, PeerReport, PieceReport, SourceStatus, TrackerStatus, WebSeedStatus
 from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound
+from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.runtime.redact import redact
 
 if TYPE_CHECKING:
-    from blobtorrent.storage.state.library import TorrentRead
+    from blobtorrent.storage.state.library import TorrentRead, TorrentsSurveyed
 
 WithPeers = Callable[[PeersTold], None]
 
@@ -135,6 +138,34 @@ class Answers:
                 reply.give(make(torrent.metainfo))
 
         self._metainfos.with_metainfo(torrent, loaded)
+
+    def overviews_of(self, query: OverviewsOf, reply: Reply[Any]) -> Any:
+        """Raises nothing."""
+        from blobtorrent.storage.state.library import SurveyTorrents
+
+        torrents = list(filter(None, map(self._roster.get, query.info_hashes)))
+        found = {torrent.info_hash: Overview(None if torrent.metainfo is None else torrent.metainfo.shape,
+                                             self.trackers(torrent))
+                 for torrent in torrents if torrent.metainfo is not None or torrent.record.magnet}
+        unread = tuple(torrent.info_hash for torrent in torrents if torrent.info_hash not in found)
+        if not unread:
+            return found
+
+        def give(metainfos: dict[InfoHash, Metainfo]) -> None:
+            for info_hash, metainfo in metainfos.items():
+                torrent = self._roster.get(info_hash)
+                if torrent is not None:
+                    own = torrent.record.wishes.trackers
+                    tiers = metainfo.tiers if own is None else own
+                    found[info_hash] = Overview(metainfo.shape, self._announces.statuses(info_hash, tiers))
+            reply.give(found)
+
+        assert self._outlets.library is not None
+        self._outlets.library.post(SurveyTorrents(unread, give, self._outlets.inbox))
+        return reply
+
+    def on_surveyed(self, answer: TorrentsSurveyed) -> None:
+        answer.token(answer.metainfos)
 
     def content_of(self, query: ContentOf, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, Conflict ("torrent.moving"), StorageError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.messages import GroupRates, SetRates
@@ -25,6 +25,8 @@ class BandwidthManager:
     def __init__(self, shards: Sequence[Mailbox[Any]], limits: LimitSettings, groups: Mapping[str, GroupSettings], *,
                  clock: Clock, timers: TimerWheel) -> None:
         self.is_alternative = False    # the alternative limits hold
+        # Called when limits begin to hold; `in_force` has them.
+        self.on_rates: Callable[[], None] = lambda: None
         self._shards = shards
         self._limits = limits
         self._groups = groups
@@ -58,6 +60,7 @@ class BandwidthManager:
             self._told = rates
             for shard in self._shards:
                 shard.post(rates)
+            self.on_rates()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

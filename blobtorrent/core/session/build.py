@@ -20,6 +20,7 @@ from blobtorrent.core.session.closing import Closer
 from blobtorrent.core.session.commands import (
     AddPeers,
     AddTorrent,
+    HandlePeer,
     Reannounce,
     RecheckTorrent,
     RemoveTorrent,
@@ -82,6 +83,7 @@ def swarm_settings(settings: Settings) -> SwarmSettings:
     return SwarmSettings(
         max_links=network.max_peers_per_torrent,
         upload_slots=network.upload_slots,
+        download_slots=network.download_slots,
         exchanges_peers=settings.pex.enabled,
         allow_loopback=network.allow_loopback,
         web_seeds=settings.webseeds.policy,
@@ -100,10 +102,12 @@ class Parts:
         self.sharing = Sharing(self.roster, self.metainfos)
         self.swarms = SwarmManager(
             outlets, peer_id=around.peer_id, settings=swarm_settings(settings), max_links=settings.network.max_peers,
-            clock=clock)
+            max_seed_links=settings.network.max_peers_per_seed, clock=clock)
         self.announces = AnnounceManager(
             outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id,
-            key=around.rng.getrandbits(32), to_all=settings.trackers.announce_to_all)
+            key=around.rng.getrandbits(32), to_all=settings.trackers.announce_to_all,
+            speaks_udp=settings.trackers.udp, num_want=settings.trackers.peers_wanted,
+            own_address=settings.trackers.own_address, max_calls=settings.trackers.http_calls)
         # Before those whose work may end what a state begins.
         self.dht = DhtManager(
             self.roster, outlets, self.swarms, clock=clock, timers=timers, rng=around.rng,
@@ -129,12 +133,27 @@ class Parts:
         self.additions = Additions(self.roster, outlets, self.metainfos, keeper, settings.storage, clock)
         self.bandwidth = BandwidthManager(
             outlets.shards, settings.limits, settings.groups, clock=clock, timers=timers)
+        self.network = settings.network                    # as they hold now
+        self.bandwidth.on_rates = self.share_slots
+        for state in (TorrentState.SEEDING, TorrentState.DOWNLOADING):
+            self.roster.at_entry(state, lambda torrent, _: self.swarms.on_other_phase(torrent))
         self.metadata: MetadataFetcher | None = None
         self.externals: ExternalAddresses | None = None
         self.common_peers = settings.network.static_peers
         self.names: PeerNames | None = None
         self.torrents = TorrentManager(
             self.roster, outlets, self.swarms, self.admission, self.additions, self.activity, keeper, self.sharing)
+
+    def share_slots(self) -> None:
+        """Another limit on what is sent or received, or on how many peers that is shared by."""
+        network, rates = self.network, self.bandwidth.in_force()
+        up, down = network.upload_slots_total, network.download_slots_total
+        if rates.up_bytes_per_s or rates.down_bytes_per_s:
+            from blobtorrent.core.session.slots import slots_in_all
+
+            up = slots_in_all(up, network.upload_slots_divisor, rates.up_bytes_per_s)
+            down = slots_in_all(down, network.download_slots_divisor, rates.down_bytes_per_s)
+        self.swarms.share_slots(up=up, down=down)
 
     def apply_static_peers(self, peers: tuple[str, ...]) -> None:
         """Other peers of the settings, for all torrents."""
@@ -163,7 +182,7 @@ def build_session(around: Surroundings) -> Session:
         from blobtorrent.core.session.mappings import map_ports
 
         map_ports(around.outlets.portmap, around.outlets.inbox, session, clock=around.clock, timers=around.timers)
-    session.at_begin.insert(0, parts.bandwidth.begin)
+    session.at_begin[:0] = (parts.bandwidth.begin, parts.share_slots)
     around.outlets.inbox.post(Begin())
     return session
 
@@ -176,6 +195,7 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
     session.commands.update({
         AddTorrent: torrents.add,
         AddPeers: torrents.add_peers,
+        HandlePeer: torrents.handle_peer,
         StartTorrent: torrents.start,
         StopTorrent: torrents.stop,
         RemoveTorrent: torrents.remove,

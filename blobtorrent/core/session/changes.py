@@ -16,7 +16,6 @@ from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing, path_taken
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
-from blobtorrent.core.session.wanted import skipped_pieces
 from blobtorrent.model.errors import BlobTorrentError, Conflict, Invalid
 from blobtorrent.model.events import TorrentChanged
 from blobtorrent.runtime.logs import get_logger
@@ -101,13 +100,7 @@ class ChangeManager:
             reply.give(path_taken(torrent, others))
             self._on_idle(torrent)
             return
-        metainfo, record = torrent.metainfo, torrent.record
-        assert metainfo is not None
         self._apply(torrent, changes, reply)
-        torrent.skipped = skipped_pieces(metainfo, record.wishes.file_priorities)
-        if record.is_checked:
-            torrent.set_have(record.have)
-        self._roster.publish(torrent)
         if torrent.store_is_open:
             self._skip(torrent)
         self._swarms.want(torrent)
@@ -131,6 +124,8 @@ class ChangeManager:
 
     def _apply(self, torrent: Torrent, changes: TorrentChanges, reply: Reply[Any]) -> None:
         torrent.record.wishes = changed(torrent.record.wishes, changes)
+        if changes.file_priorities is not None:
+            torrent.follow_wishes()
         self._keeper.save(torrent, reply.give)
         self._swarms.change(torrent)
         self._roster.publish(torrent)
@@ -150,4 +145,7 @@ def changed(wishes: Wishes, changes: TorrentChanges) -> Wishes:
         news["file_priorities"] = {
             number: priority for number, priority in sorted(merged.items()) if priority is not FilePriority.NORMAL
         }
+    if isinstance(changes.custom, Mapping):
+        texts = {**wishes.custom, **changes.custom}
+        news["custom"] = {key: text for key, text in texts.items() if text is not None}
     return wishes._replace(**news)

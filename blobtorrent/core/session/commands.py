@@ -18,6 +18,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from blobtorrent.core.session.queries import Query
+    from blobtorrent.model.details import PeerTreatment
     from blobtorrent.model.magnet import MagnetLink
 
 T = TypeVar("T")
@@ -103,6 +104,7 @@ class AddTorrent(NamedTuple):
     skip_check: bool = False
     magnet: "MagnetLink | None" = None
     peer_names: tuple[str, ...] = ()
+    custom: Mapping[str, str] = {}     # small texts of front-ends and scripts, which mean nothing to us
 
 
 class AddPeers(NamedTuple):
@@ -112,6 +114,15 @@ class AddPeers(NamedTuple):
     info_hash: InfoHash
     peers: tuple[Endpoint, ...]
     names: tuple[str, ...] = ()
+
+
+class HandlePeer(NamedTuple):
+    """Deal with a connected peer in another way. Answered by None at once; NotFound for an unknown torrent. Nothing
+    happens when the peer is gone."""
+
+    info_hash: InfoHash
+    peer: Endpoint
+    treatment: "PeerTreatment"
 
 
 class StartTorrent(NamedTuple):
@@ -153,9 +164,14 @@ class RemoveTorrent(NamedTuple):
 
 class RecheckTorrent(NamedTuple):
     """Hash everything that lies on disk. A stopped torrent is stopped afterwards. Answered by None when it is begun;
-    NotFound, or Conflict while it is being moved or removed."""
+    NotFound, or Conflict while it is being moved or removed.
+
+    With `if_unknown` only when nobody has looked yet what there is, and then as its first start does: what was added
+    with `skip_check` is believed.
+    """
 
     info_hash: InfoHash
+    if_unknown: bool = False
 
 
 class Reannounce(NamedTuple):
@@ -169,12 +185,14 @@ class MoveTorrent(NamedTuple):
 
     Of a torrent in the incomplete folder only the folder that it moves to when it is complete changes. Without
     `move_files` the files stay where they are and the torrent uses what lies in the other folder: somebody has moved
-    them there. What does not look as it was left is hashed.
+    them there. What does not look as it was left is hashed. Then the torrent's own file or folder may have another
+    `name` there, one part of a path.
     """
 
     info_hash: InfoHash
     download_dir: Path
     move_files: bool = True
+    name: str | None = None            # None: as it is called now
 
 
 class RenamePath(NamedTuple):
@@ -201,7 +219,11 @@ class TorrentChanges(NamedTuple):
     is_sequential: bool | Reset | None = None
     upload_slots: int | Reset | None = None
     max_peers: int | Reset | None = None
+    exchanges_peers: bool | Reset | None = None            # never those of a private torrent
+    peers_wanted: int | Reset | None = None                # of a tracker at a time
+    min_peers: int | Reset | None = None                   # below which trackers are asked sooner
     file_priorities: Mapping[int, FilePriority] | Reset | None = None      # of these files; others keep theirs
+    custom: Mapping[str, str | None] | Reset | None = None # these texts, None for those that go; others stay
 
 
 class ChangeTorrent(NamedTuple):
@@ -265,8 +287,8 @@ class StopSession:
 
 
 TorrentCommand = (
-    AddTorrent | AddPeers | StartTorrent | StopTorrent | PauseTorrent | RemoveTorrent | RecheckTorrent | Reannounce
-    | MoveTorrent | RenamePath | ChangeTorrent | SetTrackers | AddTrackers | FilesOf
+    AddTorrent | AddPeers | HandlePeer | StartTorrent | StopTorrent | PauseTorrent | RemoveTorrent | RecheckTorrent
+    | Reannounce | MoveTorrent | RenamePath | ChangeTorrent | SetTrackers | AddTrackers | FilesOf
 )
 Command = OpenListeners | TorrentCommand | ApplySettings | DrainSession | StopSession
 

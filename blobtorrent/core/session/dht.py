@@ -30,7 +30,8 @@ log = get_logger(__name__)
 
 FIRST_S = 0.3                          # a torrent that is done by then needed nobody
 REPEAT_S = 900.0                       # nodes forget who does not announce again within half an hour
-FIRST_RETRY_S = 15.0                   # when no node answered, or a download found nobody; doubled every time
+FIRST_RETRY_S = 15.0                   # when no node answered, few took our name, or a download found nobody; doubled
+FEW_NODES = 4                          # of the eight that are to know of us
 SEARCHES_PER_S = 2.0                   # of all torrents together: what a node does beside other work
 MAX_NAMED = 50                         # nodes of a torrent's peers that wait for the first question
 FORCED_S = 5.0                         # however often somebody wants it
@@ -194,7 +195,9 @@ class DhtManager:
         if sought.unanswered:
             return
         is_lonely = not sought.peers and self._roster.known(message.info_hash).state is not TorrentState.SEEDING
-        if sought.nodes and not is_lonely:
+        # We listen only now, or the search began with the first node that we met, and led no further.
+        is_unknown = sought.announced < FEW_NODES and any(self.public_ports())
+        if sought.nodes and not is_lonely and not is_unknown:
             sought.retry_s = FIRST_RETRY_S
             self._set_timer(message.info_hash, sought, self._repeat_s)
         else:                          # who has it may come to the network only now, as we may

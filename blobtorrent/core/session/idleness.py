@@ -129,16 +129,26 @@ def _of_taking_peers(situation: Situation) -> list[Cause]:
         if slots:
             return [Cause("peers.waiting", f"{_count(len(wanting), 'peer')} will be served with the next round",
                           "wait some seconds")]
+        if situation.insight is not None and situation.insight.lacks_slots:
+            return [_of_shared_slots(len(wanting), situation)]
         return [Cause("slots.none", f"{_count(len(wanting), 'peer')} would take something, and no upload is allowed",
                       "raise the torrent's upload_slots or network.upload_slots")]
-    if len(wanting) > len(served):
-        waiting = len(wanting) - len(served)
+    waiting = len(wanting) - len(served)
+    if waiting and situation.insight is not None and situation.insight.lacks_slots:
+        cause = _of_shared_slots(waiting, situation)
+    elif waiting:
         text = f"all {_count(slots, 'upload slot')} are taken, by peers that are slow; {waiting} wait"
         cause = Cause("slots.full", text, "wait, or raise network.upload_slots", situation.still_s)
     else:
         text = f"{_count(len(served), 'peer')} may take what they want, and ask for nothing"
         cause = Cause("peers.idle", text, "nothing is to be done: they will ask when they can", situation.still_s)
     return [*_of_tight_limits(situation, "up"), cause]
+
+
+def _of_shared_slots(waiting: int, situation: Situation) -> Cause:
+    return Cause("slots.shared", f"{_count(waiting, 'peer')} would take something, and other torrents have the slots",
+                 "wait: they go round; or raise network.upload_slots_total, or the limit on what is sent",
+                 situation.still_s)
 
 
 # ---- servers that have its files

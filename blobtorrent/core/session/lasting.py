@@ -20,6 +20,7 @@ from blobtorrent.core.session.commands import (
     SetTrackers,
 )
 from blobtorrent.core.session.draining import DrainManager
+from blobtorrent.core.session.fewpeers import FewPeers
 from blobtorrent.core.session.gateway import SESSION_KEY
 from blobtorrent.core.session.ledger import Ledger
 from blobtorrent.core.session.moves import MoveManager
@@ -28,8 +29,10 @@ from blobtorrent.core.session.queries import (
     ContentOf,
     Explain,
     MetainfoOf,
+    OverviewsOf,
     PeersOf,
     PiecesOf,
+    ScrapeTrackers,
     StatsOf,
     TrackersOf,
     WebSeedsOf,
@@ -59,7 +62,7 @@ from blobtorrent.storage.filejobs import (
     StoreMoved,
 )
 from blobtorrent.storage.jobs import StoreSynced
-from blobtorrent.storage.state.library import TorrentKept, TorrentLoaded, TorrentRead
+from blobtorrent.storage.state.library import TorrentKept, TorrentLoaded, TorrentRead, TorrentsSurveyed
 from blobtorrent.storage.state.statethread import StateSaved
 
 if TYPE_CHECKING:
@@ -90,6 +93,9 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
     reserves = ReserveManager(
         roster, outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
         clock=around.clock, timers=around.timers, on_turn=parts.admission.release)
+    few_peers = FewPeers(
+        parts.swarms, parts.announces, normal=around.settings.network.min_peers_per_torrent,
+        seed=around.settings.network.min_peers_per_seed, clock=around.clock, timers=around.timers)
     answers = Answers(roster, outlets, parts.metainfos, parts.announces)
 
     def sources_of(torrent: Torrent) -> tuple[SourceStatus, ...]:
@@ -117,6 +123,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
 
     def apply(command: ApplySettings, _reply: Reply[Any]) -> None:
         apply_settings(command.settings, parts, keeper, reserves)
+        few_peers.apply(command.settings.network.min_peers_per_torrent, command.settings.network.min_peers_per_seed)
         around.tell(SettingsApplied())
 
     def on_stamped(answer: FilesStamped) -> None:
@@ -125,6 +132,13 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
 
     scrapes = parts.announces.scrapes = ScrapeManager(
         outlets, parts.announces.on_scraped, clock=around.clock, timers=around.timers)
+
+    def scrape(command: ScrapeTrackers, _reply: Reply[Any]) -> None:
+        info_hash = roster.known(command.info_hash).info_hash
+        around.timers.at(around.clock.now() + command.delay_s,
+                         lambda: scrapes.again(info_hash, parts.announces.serving(info_hash)))
+
+    parts.announces.peers_wanted = lambda info_hash: roster.known(info_hash).record.wishes.peers_wanted
     session.commands.update({
         MoveTorrent: moves.move,
         RenamePath: moves.rename,
@@ -141,13 +155,16 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         WebSeedsOf: answers.web_seeds_of,
         MetainfoOf: answers.metainfo_of,
         Explain: explain,
+        ScrapeTrackers: scrape,
         StatsOf: ledger.stats_of,
         ContentOf: answers.content_of,
+        OverviewsOf: answers.overviews_of,
     })
     session.messages.update({
         TorrentKept: parts.additions.on_kept,
         TorrentLoaded: parts.metainfos.on_loaded,
         TorrentRead: answers.on_read,
+        TorrentsSurveyed: answers.on_surveyed,
         TorrentsRestored: restorer.on_torrents,
         RestoreEnded: restorer.on_end,
         PeersTold: answers.on_peers,
@@ -168,7 +185,7 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
         ScrapeDone: scrapes.on_done,
     })
     uptime = Uptime(roster, outlets, ledger, clock=around.clock, timers=around.timers)
-    session.at_begin += [keeper.begin, uptime.begin]
+    session.at_begin += [keeper.begin, uptime.begin, few_peers.begin]
     session.at_stop.append(uptime.end)
 
 
@@ -176,13 +193,18 @@ def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, rese
     """Use other settings from now on."""
     from blobtorrent.core.session.build import swarm_settings
 
+    network = parts.network = settings.network
     parts.bandwidth.apply(settings.limits, settings.groups)
-    parts.swarms.apply(swarm_settings(settings), settings.network.max_peers)
-    parts.apply_static_peers(settings.network.static_peers)
+    parts.share_slots()
+    parts.swarms.apply(swarm_settings(settings), network.max_peers, network.max_peers_per_seed)
+    parts.apply_static_peers(network.static_peers)
     parts.admission.apply(
         active_downloads=settings.queue.active_downloads, active_seeds=settings.queue.active_seeds)
     parts.activity.apply(settings.seeding, settings.queue.stalled_after_s)
-    parts.announces.apply(to_all=settings.trackers.announce_to_all)
+    trackers = settings.trackers
+    parts.announces.apply(
+        to_all=trackers.announce_to_all, speaks_udp=trackers.udp, num_want=trackers.peers_wanted,
+        own_address=trackers.own_address, max_calls=trackers.http_calls)
     parts.additions.apply(settings.storage)
     reserves.apply(settings.storage.reserve)
     keeper.apply(settings.storage.sync)

@@ -16,10 +16,11 @@ from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
-from blobtorrent.core.session.trust import Evidence, Sampler, doubtful_pieces, files_of_mask
+from blobtorrent.core.session.trust import Evidence, Sampler, doubtful_pieces, files_of_mask, mask_of_files
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import BlobTorrentError, FileMissing
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.jobs import PrepareStore, StorePrepared
 
@@ -190,7 +191,8 @@ class Loader:
         self._outlets.post_file_job(StampFiles(torrent.info_hash, torrent.store, self._outlets.inbox))
 
     def on_sized(self, answer: FilesStamped) -> None:
-        """A new torrent that is not to be checked: it is complete when all its files have their size."""
+        """A new torrent that is not to be checked: it is complete when all the files that are wanted have their size,
+        and so it has what lies in others that do."""
         torrent = self._roster.known(answer.info_hash)
         torrent.jobs_in_flight -= 1
         torrent.skip_check = False
@@ -198,19 +200,25 @@ class Loader:
         assert metainfo is not None
         if torrent.state is not TorrentState.LOADING:
             self._on_idle(torrent)
-        elif answer.error is None and all(
-            number in answer.stamps and answer.stamps[number].size == entry.length
-            for number, entry in enumerate(metainfo.files)
-            if entry.length and not entry.is_pad and number not in record.wishes.skipped_files
-        ):
+        elif answer.error is None and (cut := _cut_files(metainfo, answer)) <= record.wishes.skipped_files:
             torrent.stamps, torrent.stamps_are_new = dict(answer.stamps), True
-            torrent.set_have(Bitfield.from_mask(record.have.size, (1 << record.have.size) - 1 & ~torrent.skipped))
+            whole = (1 << record.have.size) - 1 & ~mask_of_files(metainfo, cut)
+            torrent.set_have(Bitfield.from_mask(record.have.size, whole))
             mark_unsaved(torrent)
-            record.is_checked = True
+            record.is_checked, torrent.wants_check = True, False
             self._on_ready(torrent)
         else:
             torrent.doubtful = (1 << record.have.size) - 1
             self._roster.fire(torrent, TorrentEvent.FOUND)
+
+
+def _cut_files(metainfo: Metainfo, answer: FilesStamped) -> frozenset[int]:
+    """Files with bytes that are not there, or have another size."""
+    return frozenset(
+        number for number, entry in enumerate(metainfo.files)
+        if entry.length and not entry.is_pad
+        and (number not in answer.stamps or answer.stamps[number].size != entry.length)
+    )
 
 
 def mark_unsaved(torrent: Torrent) -> None:

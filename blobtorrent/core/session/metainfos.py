@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.torrent import Torrent
-from blobtorrent.core.session.wanted import skipped_pieces
 from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
@@ -72,7 +71,7 @@ class Metainfos:
             metainfo = metainfo._replace(info_hash=torrent.info_hash)
         torrent.metainfo = metainfo
         torrent.store = self._outlets.open_store(metainfo, torrent.record)
-        torrent.skipped = skipped_pieces(metainfo, torrent.record.wishes.file_priorities)
+        torrent.follow_wishes()
 
 
 def no_metadata(torrent: Torrent) -> Conflict:

@@ -7,7 +7,6 @@ leaves a record that says what to do again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.session.commands import MoveTorrent, RenamePath, Reply
@@ -20,7 +19,7 @@ from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing, is_guest
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import TorrentManager
-from blobtorrent.model.errors import BlobTorrentError, CommandError, Conflict, NotFound, StorageError
+from blobtorrent.model.errors import BlobTorrentError, CommandError, Conflict, Invalid, NotFound, StorageError
 from blobtorrent.model.events import TorrentChanged, TorrentMoved
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.runtime.logs import get_logger
@@ -53,13 +52,14 @@ class MoveManager:
     def move(self, command: MoveTorrent, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, or Conflict ("torrent.removing", "torrent.moving", "torrent.path-shared")."""
         torrent = self._at_rest(command)
-        target = command.download_dir.absolute()
+        if command.name is not None:
+            self._require_name(torrent, command.name)
         if is_guest(torrent):
             # The files where it lies are not its own: it goes without them, and begins anew in the other folder.
             torrent.record.forget_pieces()
-            self._leave(torrent, target, reply)
+            self._leave(torrent, command, reply)
         elif not command.move_files or torrent.record.magnet:
-            self._leave(torrent, target, reply)
+            self._leave(torrent, command, reply)
         else:
             self._sharing.who_shares(torrent, lambda others: self._move(command, reply, others))
         return reply
@@ -82,8 +82,17 @@ class MoveManager:
             self._sharing.follow(torrent)
             self._roster.publish(torrent)
 
-    def _leave(self, torrent: Torrent, target: Path, reply: Reply[Any]) -> None:
+    def _require_name(self, torrent: Torrent, name: str) -> None:
+        from blobtorrent.storage.naming import split_path
+
+        if len(split_path(name)) > 1:
+            raise Invalid("torrent.bad-name", f"{name!r} is not the name of one file or folder")
+        if torrent.record.magnet:
+            raise no_metadata(torrent)
+
+    def _leave(self, torrent: Torrent, command: MoveTorrent, reply: Reply[Any]) -> None:
         """Go without the files. What it has is believed there as far as stamps prove it."""
+        target = command.download_dir.absolute()
 
         def saved(error: StorageError | None) -> None:
             if error is None:
@@ -94,6 +103,8 @@ class MoveManager:
         record.place = record.place._replace(
             root=target, download_dir=target, is_incomplete=False, mount_point="", is_moving=False,
             is_unseen=True)
+        if command.name is not None:
+            record.place = record.place._replace(renames=_renamed(torrent, command.name))
         torrent.error, record.error = None, ("", "")
         self._keeper.save(torrent, saved)
         self._torrents.come_home(torrent)
@@ -253,6 +264,16 @@ class MoveManager:
             self._roster.fire(torrent, TorrentEvent.MOVED)
         else:
             self._roster.fail(torrent, error)
+
+
+def _renamed(torrent: Torrent, name: str) -> dict[str, str]:
+    """What its files are called when its own file or folder is called `name`."""
+    own, renames = torrent.record.facts.name, torrent.record.place.renames
+    before = renames.get(own, own)
+    moved = {path: name + place[len(before):] if place == before or place.startswith(before + "/") else place
+             for path, place in renames.items()}
+    moved[own] = name
+    return {path: place for path, place in moved.items() if path != place}
 
 
 def _shared(torrent: Torrent, others: list[Torrent]) -> Conflict:

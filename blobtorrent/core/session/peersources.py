@@ -158,7 +158,7 @@ class PeerSources:
             names=() if parts.names is None else parts.names.statuses(torrent),
             num_static=len(torrent.record.wishes.static_peers),
             has_dht=parts.dht is not None,
-            has_pex=parts.swarms.exchanges_peers,
+            has_pex=parts.swarms.exchanges_peers(torrent),
             has_lsd=self._has_lsd,
             can_be_reached=self._can_be_reached(),
             now_s=now,

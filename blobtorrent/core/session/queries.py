@@ -4,7 +4,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from blobtorrent.model.details import TrackerStatus
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.metainfo import Shape
 
 
 class PeersOf(NamedTuple):
@@ -57,14 +59,39 @@ class FileContent(NamedTuple):
     have_wire: bytes
 
 
+class OverviewsOf(NamedTuple):
+    """Answered by a dict: the Overview of each of these that is there and whose .torrent file can be read."""
+
+    info_hashes: tuple[InfoHash, ...]
+
+
+class Overview(NamedTuple):
+    """What a list shows of a torrent and no snapshot has: `shape` is that of its metainfo, None for a magnet link.
+
+    `trackers` are in the order of the tiers.
+    """
+
+    shape: Shape | None
+    trackers: tuple[TrackerStatus, ...]
+
+
 class Explain(NamedTuple):
     """Answered by an Explanation; NotFound."""
 
     info_hash: InfoHash
 
 
+class ScrapeTrackers(NamedTuple):
+    """After `delay_s` seconds, ask the trackers that serve a torrent by then how large its swarms are, unless they told
+    that just before. Answered by None at once; NotFound."""
+
+    info_hash: InfoHash
+    delay_s: float = 0.0
+
+
 class StatsOf(NamedTuple):
     """Answered by SessionStats."""
 
 
-Query = PeersOf | TrackersOf | PiecesOf | WebSeedsOf | MetainfoOf | ContentOf | Explain | StatsOf
+Query = (PeersOf | TrackersOf | PiecesOf | WebSeedsOf | MetainfoOf | ContentOf | Explain | ScrapeTrackers | StatsOf
+         | OverviewsOf)

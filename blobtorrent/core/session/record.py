@@ -31,8 +31,9 @@ class Facts(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """What its owner wants of it. `goal`, `upload_slots` and `max_peers` None: as in the settings; `trackers` None:
-    those of the .torrent file. Files that are not named are NORMAL."""
+    """What its owner wants of it. `goal`, `upload_slots`, `max_peers`, `exchanges_peers`, `peers_wanted`,
+    `min_peers` None: as in the settings; `trackers` None: those of the .torrent file. Files that are not named are
+    NORMAL."""
 
     labels: tuple[str, ...] = ()
     group: str = ""
@@ -43,11 +44,14 @@ class Wishes(NamedTuple):
     is_sequential: bool = False
     upload_slots: int | None = None
     max_peers: int | None = None
+    exchanges_peers: bool | None = None
     trackers: Tiers | None = None
     file_priorities: Mapping[int, FilePriority] = {}
     static_peers: tuple[Endpoint, ...] = ()
     peer_names: tuple[str, ...] = ()   # that static peers are found by
     custom: Mapping[str, str] = {}     # fields of front-ends and scripts, which mean nothing to us
+    peers_wanted: int | None = None    # of a tracker at a time
+    min_peers: int | None = None       # below which trackers are asked sooner
 
     @property
     def skipped_files(self) -> frozenset[int]:
@@ -194,4 +198,5 @@ def wishes_of(command: AddTorrent) -> Wishes:
         file_priorities=dict(command.file_priorities),
         static_peers=command.peers,
         peer_names=command.peer_names,
+        custom=dict(command.custom),
     )

@@ -31,10 +31,10 @@ _FULL = "full"
 
 _USUAL_TORRENT: dict[str, Any] = {
     "v2": "", "private": False, "added_at": 0.0, "labels": (), "group": "", "priority": 0, "goal": None, "down": 0,
-    "up": 0, "sequential": False, "slots": None, "max_peers": None, "trackers": None, "files": {}, "peers": [],
-    "peer_names": [], "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None,
-    "moving": False, "unseen": False, "magnet": "", "run": True, "paused": False, "beyond_queue": False,
-    "given_enough": False, "removal": "", "error": ("", ""), "finished_at": 0.0,
+    "up": 0, "sequential": False, "slots": None, "max_peers": None, "pex": None, "wanted": None, "min_peers": None,
+    "trackers": None, "files": {}, "peers": [], "peer_names": [], "custom": {}, "root": None, "incomplete": False,
+    "mount": "", "renames": {}, "renaming": None, "moving": False, "unseen": False, "magnet": "", "run": True,
+    "paused": False, "beyond_queue": False, "given_enough": False, "removal": "", "error": ("", ""), "finished_at": 0.0,
 }
 _TORRENT_KEYS = _USUAL_TORRENT.keys() | {"v1", "name", "size", "pieces", "piece_length", "download_dir"}
 _USUAL_PROGRESS: dict[str, Any] = {
@@ -66,6 +66,9 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "sequential": wishes.is_sequential,
         "slots": wishes.upload_slots,
         "max_peers": wishes.max_peers,
+        "pex": wishes.exchanges_peers,
+        "wanted": wishes.peers_wanted,
+        "min_peers": wishes.min_peers,
         "trackers": wishes.trackers,
         "files": {str(number): int(priority) for number, priority in wishes.file_priorities.items()},
         "peers": [str(peer) for peer in wishes.static_peers],
@@ -201,11 +204,14 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             is_sequential=row["sequential"],
             upload_slots=row["slots"],
             max_peers=row["max_peers"],
+            exchanges_peers=row["pex"],
             trackers=_tiers(row["trackers"]),
             file_priorities={int(number): FilePriority(level) for number, level in row["files"].items()},
             static_peers=tuple(map(parse_endpoint, row["peers"])),
             peer_names=tuple(map(str, row["peer_names"])),
             custom=row["custom"],
+            peers_wanted=row["wanted"],
+            min_peers=row["min_peers"],
         ),
         Place(
             download_dir=download_dir,

@@ -1,14 +1,14 @@
 """ScrapeManager: asks trackers how large swarms are (BEP 48), where their answers to announces do not say it all. Owned
 by `core`.
 
-Once an hour for each torrent, many torrents of a tracker with one question, after a moment in which more may come up.
-A tracker that does not serve scrapes is left alone for a day. A host is asked one thing at a time, and few hosts are at
-once: these questions wait on the threads that announces need.
+Once an hour for each torrent, or when somebody wants to know, many torrents of a tracker with one question, after a
+moment in which more may come up. A tracker that does not serve scrapes is left alone for a day. A host is asked one
+thing at a time, and few hosts are at once: these questions wait on the threads that announces need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from blobtorrent.core.session.announcequeue import is_udp
@@ -21,6 +21,7 @@ from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.timers import TimerWheel
 
 INTERVAL_S = 3600.0
+FRESH_S = 600.0                        # for which what was told is new enough for who asks for it
 GATHER_S = 5.0
 REFUSED_S = 86_400.0                   # for which a tracker that serves no scrapes is not asked
 MANY = 100_000                         # torrents times trackers of which it is remembered when they were asked for
@@ -47,11 +48,21 @@ class ScrapeManager:
 
     def on_served(self, info_hash: InfoHash, wire_hash: bytes, url: str, reply: AnnounceReply) -> None:
         """A tracker answered an announce: ask it for what it did not tell."""
+        if None in (reply.seeds, reply.leechers, reply.downloads):
+            self._want(info_hash, wire_hash, url, INTERVAL_S)
+
+    def again(self, info_hash: InfoHash, serving: Iterable[tuple[bytes, str, float]]) -> None:
+        """Somebody wants to know now what trackers have to tell; `serving` as of AnnounceManager.serving()."""
+        wall = self._clock.wall()
+        for wire_hash, url, told_at in serving:
+            if wall >= told_at + FRESH_S:
+                self._want(info_hash, wire_hash, url, FRESH_S)
+
+    def _want(self, info_hash: InfoHash, wire_hash: bytes, url: str, interval_s: float) -> None:
+        """Ask for it soon, unless that was done less than `interval_s` ago, or the tracker serves no scrapes."""
         now, key = self._clock.now(), (url, wire_hash)
-        if None not in (reply.seeds, reply.leechers, reply.downloads) or now < self._refused_until_s.get(url, 0.0):
-            return
         asked_s = self._asked_s.get(key)
-        if asked_s is not None and now < asked_s + INTERVAL_S:
+        if now < self._refused_until_s.get(url, 0.0) or asked_s is not None and now < asked_s + interval_s:
             return
         self._asked_s.pop(key, None)
         self._asked_s[key] = now

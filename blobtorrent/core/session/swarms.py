@@ -26,6 +26,7 @@ from blobtorrent.core.swarm.messages import (
     SwarmReport,
     SwarmSettings,
     Totals,
+    TreatPeer,
     WantPieces,
 )
 from blobtorrent.core.swarm.peers import MAX_KEPT
@@ -35,19 +36,23 @@ from blobtorrent.model.urls import host_of
 from blobtorrent.runtime.clock import Clock
 
 if TYPE_CHECKING:
+    from blobtorrent.core.session.slots import SlotManager
     from blobtorrent.core.swarm.metadatamessages import MetadataReport
+    from blobtorrent.model.details import PeerTreatment
 
 CLIENT_VERSION = f"BlobTorrent {__version__}".encode()     # as peers are told (BEP 10)
 MAX_METADATA_LINKS = 50                # of one torrent whose metadata is fetched
+_UP, _DOWN = "up", "down"
 _ON_THE_WAY = (TorrentState.METADATA, TorrentState.LOADING, TorrentState.WAITING, TorrentState.HASHING)
 KEEP_AFTER_S = 3.0                     # unfinished pieces are made durable when they are so old
 
 
 class SwarmManager:
-    """All swarms together have at most `max_links` connections, one of them `settings.max_links`."""
+    """All swarms together have at most `max_links` connections, one of them `settings.max_links`, and one that seeds
+    `max_seed_links`, unless that is 0."""
 
     def __init__(self, outlets: Outlets, *, peer_id: PeerId, settings: SwarmSettings, max_links: int,
-                 clock: Clock) -> None:
+                 max_seed_links: int = 0, clock: Clock) -> None:
         self._listen_port = 0
         self.dht_ports: Callable[[], tuple[int, int] | None] = lambda: None        # as in SwarmSettings
         self.down_bytes_per_s = 0      # of all open swarms, as of their last reports
@@ -56,12 +61,14 @@ class SwarmManager:
         self._peer_id = peer_id
         self._clock = clock
         self._settings = settings
+        self._max_seed_links = max_seed_links
         self._connections = ConnectionManager(max_links, settings.max_links)
         self.at_open: list[Callable[[Torrent], None]] = []             # a torrent wants peers, of its metadata or all
         self.at_close: list[Callable[[Torrent], None]] = []            # it wants none any more
         self._open: dict[InfoHash, Torrent] = {}
         self._asked: dict[InfoHash, Torrent] = {}          # what they are: their metadata is fetched
         self._rates: dict[InfoHash, tuple[int, int]] = {}
+        self._slots: dict[str, SlotManager] = {}           # by direction, while there are only so many for all
 
     @property
     def listen_port(self) -> int:
@@ -75,17 +82,49 @@ class SwarmManager:
             for torrent in self._open.values():
                 self.change(torrent)
 
-    @property
-    def exchanges_peers(self) -> bool:
-        """Whether peers of public torrents are told of each other."""
-        return self._settings.exchanges_peers
+    def exchanges_peers(self, torrent: Torrent) -> bool:
+        """Whether peers of the torrent are told of each other, unless it is private."""
+        wish = torrent.record.wishes.exchanges_peers
+        return self._settings.exchanges_peers if wish is None else wish
 
-    def apply(self, settings: SwarmSettings, max_links: int) -> None:
+    def apply(self, settings: SwarmSettings, max_links: int, max_seed_links: int) -> None:
         """Other settings for all swarms."""
-        self._settings = settings
+        self._settings, self._max_seed_links = settings, max_seed_links
         self._connections.apply(max_links, settings.max_links)
         for torrent in (*self._open.values(), *self._asked.values()):
             self.change(torrent)
+
+    def share_slots(self, *, up: int, down: int) -> None:
+        """Peers of all torrents together that may be sent to, and asked for data, at the same time; 0: any number."""
+        had = set(self._slots)
+        for way, limit in ((_UP, up), (_DOWN, down)):
+            if not limit:
+                self._slots.pop(way, None)
+            elif way in self._slots:
+                self._slots[way].apply(limit)
+            else:
+                self._slots[way] = self._shared_slots(way, limit)
+        if had != set(self._slots):
+            for torrent in self._open.values():
+                self.change(torrent)
+
+    def _shared_slots(self, way: str, limit: int) -> SlotManager:
+        from blobtorrent.core.session.slots import SlotManager
+
+        slots = SlotManager(limit)
+        for torrent in self._open.values():
+            report = torrent.report
+            slots.on_report(torrent.info_hash, 0 if report is None else self._useful(torrent, way, report))
+        return slots
+
+    def _useful(self, torrent: Torrent, way: str, report: SwarmReport) -> int:
+        """How many slots it could use."""
+        if way == _UP:
+            return min(report.takers, self._max_slots(torrent))
+        return min(report.givers, self._settings.download_slots or report.givers)
+
+    def _granted(self, torrent: Torrent, way: str) -> int | None:
+        return self._slots[way].granted(torrent.info_hash) if way in self._slots else None
 
     def open(self, torrent: Torrent) -> None:
         """Start the swarm and tell it the peers we know."""
@@ -101,6 +140,8 @@ class SwarmManager:
         if self._asked.pop(info_hash, None) is not None:
             self._connections.close(info_hash)             # more is of use to it from now on
         self._connections.open(info_hash)
+        for slots in self._slots.values():
+            slots.open(info_hash)
         live = None
         if self._outlets.live is not None:
             from blobtorrent.storage.live.tally import Tally
@@ -136,7 +177,7 @@ class SwarmManager:
             info_hash=torrent.info_hash,
             peer_id=self._peer_id,
             report_to=self._outlets.inbox,
-            max_links=_max_links(torrent, self._connections.granted(torrent.info_hash)),
+            max_links=self.most_peers(torrent),
             listen_port=self.listen_port,
             client_version=CLIENT_VERSION,
             peers=torrent.peers,
@@ -169,6 +210,11 @@ class SwarmManager:
         if torrent.swarm_is_open:
             self._outlets.shard_of(torrent.info_hash).post(DropPeers(torrent.info_hash))
 
+    def treat_peer(self, torrent: Torrent, peer: Endpoint, treatment: PeerTreatment) -> None:
+        """Have its swarm, if it is open, deal with a peer in another way."""
+        if torrent.swarm_is_open:
+            self._outlets.shard_of(torrent.info_hash).post(TreatPeer(torrent.info_hash, peer, treatment))
+
     def change(self, torrent: Torrent) -> None:
         """Tell the torrent's swarm its settings anew, if it is open."""
         info_hash = torrent.info_hash
@@ -178,7 +224,12 @@ class SwarmManager:
             from blobtorrent.core.swarm.metadatamessages import ChangeMetadata
 
             self._outlets.shard_of(info_hash).post(
-                ChangeMetadata(info_hash, _max_links(torrent, self._connections.granted(info_hash))))
+                ChangeMetadata(info_hash, self._max_links(torrent, self._connections.granted(info_hash))))
+
+    def on_other_phase(self, torrent: Torrent) -> None:
+        """It seeds from now on, or does no more."""
+        if self._max_seed_links:
+            self.change(torrent)
 
     def want(self, torrent: Torrent) -> None:
         """Tell the torrent's swarm which pieces are wanted now, if it is open."""
@@ -213,6 +264,8 @@ class SwarmManager:
         del self._open[info_hash]
         self._forget_rates(info_hash)
         self._connections.close(info_hash)
+        for slots in self._slots.values():
+            slots.close(info_hash)
         self._outlets.shard_of(info_hash).post(CloseSwarm(info_hash, self._outlets.inbox))
 
     def running(self) -> list[Torrent]:
@@ -220,14 +273,21 @@ class SwarmManager:
         return list(self._open.values())
 
     def rebalance(self) -> None:
-        """Now and then: give connections to those that need them."""
+        """Now and then: give connections and slots to those that need them."""
+        for slots in self._slots.values():
+            for info_hash in slots.share_out(self._clock.now()):
+                self.change(self._open[info_hash])
         for grant in self._connections.share_out():
             self.change(self._open.get(grant.info_hash) or self._asked[grant.info_hash])
 
     def count(self, torrent: Torrent, report: SwarmReport) -> None:
         """Keep the sums of the rates, and what each swarm could use."""
-        useful = _max_links(torrent, report.peers_known)
+        useful = self._max_links(torrent, report.peers_known)
         self._connections.on_report(torrent.info_hash, report.links, useful)
+        gained = [slots.on_report(torrent.info_hash, self._useful(torrent, way, report))
+                  for way, slots in self._slots.items()]
+        if any(gained):
+            self.change(torrent)
         self._forget_rates(torrent.info_hash)
         rates = self._rates[torrent.info_hash] = (report.down_bytes_per_s, report.up_bytes_per_s)
         self.down_bytes_per_s += rates[0]
@@ -235,7 +295,7 @@ class SwarmManager:
 
     def count_metadata(self, torrent: Torrent, report: MetadataReport) -> None:
         """The same of one whose metadata is fetched: it moves nothing that counts."""
-        self._connections.on_report(torrent.info_hash, report.links, _max_links(torrent, report.peers_known))
+        self._connections.on_report(torrent.info_hash, report.links, self._max_links(torrent, report.peers_known))
 
     def rates_of(self, torrents: Iterable[Torrent]) -> tuple[int, int]:
         """What these receive and send, together, in bytes a second."""
@@ -256,13 +316,30 @@ class SwarmManager:
         self.down_bytes_per_s -= down
         self.up_bytes_per_s -= up
 
+    def most_peers(self, torrent: Torrent) -> int:
+        """How many peers an open torrent may have now."""
+        return self._max_links(torrent, self._connections.granted(torrent.info_hash))
+
+    def _max_links(self, torrent: Torrent, granted: int) -> int:
+        """What is granted, or less if its owner wants that, or it seeds."""
+        wanted = torrent.record.wishes.max_peers
+        if wanted is None and torrent.state is TorrentState.SEEDING:
+            wanted = self._max_seed_links
+        return min(granted, wanted or granted)
+
+    def _max_slots(self, torrent: Torrent) -> int:
+        wanted = torrent.record.wishes.upload_slots
+        return 0 if torrent.record.is_paused else self._settings.upload_slots if wanted is None else wanted
+
     def _settings_of(self, torrent: Torrent) -> SwarmSettings:
         record, wishes = torrent.record, torrent.record.wishes
-        slots = self._settings.upload_slots if wishes.upload_slots is None else wishes.upload_slots
         return self._settings._replace(
-            max_links=_max_links(torrent, self._connections.granted(torrent.info_hash)),
-            upload_slots=0 if record.is_paused else slots,
+            max_links=self.most_peers(torrent),
+            upload_slots=self._max_slots(torrent),
+            granted_slots=self._granted(torrent, _UP),
+            granted_download_slots=self._granted(torrent, _DOWN),
             is_sequential=wishes.is_sequential,
+            exchanges_peers=self.exchanges_peers(torrent),
             may_download=not record.is_paused and torrent.held_by not in (HELD_BY_SPACE, HELD_BY_DISK),
             down_bytes_per_s=wishes.down_bytes_per_s,
             up_bytes_per_s=wishes.up_bytes_per_s,
@@ -279,9 +356,3 @@ def _kept_peers(torrent: Torrent) -> tuple[KnownAddress, ...]:
     trackers = {host_of(url) for tier in torrent.tiers for url in tier}
     return tuple(peer for peer in torrent.peers
                  if peer.source is PeerSource.STATIC or peer.source is PeerSource.TRACKER and peer.tracker in trackers)
-
-
-def _max_links(torrent: Torrent, granted: int) -> int:
-    """What is granted, or less if its owner wants that."""
-    wanted = torrent.record.wishes.max_peers
-    return granted if wanted is None else min(granted, wanted)

@@ -13,6 +13,7 @@ from blobtorrent.core.session.goals import Given
 from blobtorrent.core.session.history import Heard, History
 from blobtorrent.core.session.lifecycle import TORRENT, TorrentEvent, TorrentState
 from blobtorrent.core.session.record import Lifetime, Running, TorrentRecord
+from blobtorrent.core.session.wanted import skipped_pieces
 from blobtorrent.core.swarm.messages import PeerSource, SwarmReport
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import BlobTorrentError, FormatError
@@ -186,16 +187,24 @@ class Torrent:
         """The mask of pieces that are wanted and not there."""
         return ((1 << self.record.facts.num_pieces) - 1) & ~(self.record.have.mask | self.skipped)
 
+    def follow_wishes(self) -> None:
+        """Its owner's wishes about files are others, or its metainfo has come, which says what their pieces are."""
+        assert self.metainfo is not None
+        self.skipped = skipped_pieces(self.metainfo, self.record.wishes.file_priorities)
+        self._count_skipped(PayloadMap(self.metainfo))
+
     def set_have(self, have: Bitfield) -> None:
         """After a check, or a loss: these are the pieces that there are. The metainfo is loaded."""
         assert self.metainfo is not None
-        payload, everything = PayloadMap(self.metainfo), (1 << have.size) - 1
+        payload = PayloadMap(self.metainfo)
         self.record.have = have
         self.record.durable &= have.mask
         self.record.done_bytes = (
             self.metainfo.payload_bytes if have.is_full else sum(map(payload.of_piece, have)))
-        unwanted = everything & self.skipped & ~have.mask
-        self.record.skipped_bytes = sum(map(payload.of_piece, Bitfield.from_mask(have.size, unwanted)))
+        self._count_skipped(payload)
+
+    def _count_skipped(self, payload: PayloadMap) -> None:
+        self.record.skipped_bytes = payload.of_mask(self.skipped & ~self.record.have.mask)
 
     def take_report(self, report: SwarmReport, now: float) -> None:
         """What the swarm tells, put into the record."""
@@ -279,7 +288,8 @@ class Torrent:
         """A snapshot of now, by both clocks."""
         record, check, lifetime = self.record, self.check, self.lifetime(now)
         facts, wishes = record.facts, record.wishes
-        live = self.report if self.swarm_is_open else self.metadata
+        report = self.report if self.swarm_is_open else None
+        live = report if self.swarm_is_open else self.metadata
         return TorrentStatus(
             info_hash=facts.info_hash,
             name=facts.name,
@@ -295,8 +305,10 @@ class Torrent:
             downloaded_bytes=lifetime.downloaded_bytes,
             uploaded_bytes=lifetime.uploaded_bytes,
             wasted_bytes=lifetime.wasted_bytes,
+            wasted_bytes_per_s=report.wasted_bytes_per_s if report else 0,
             peers_connected=live.links if live else 0,
             peers_known=live.peers_known if live else 0,
+            peers_exchanging=report.exchanging if report else 0,
             peers_from=live.peers_from if live else (),
             seeds_connected=live.seeds if live else 0,
             availability=live.availability if live else 0.0,
@@ -314,6 +326,9 @@ class Torrent:
             up_limit_bytes_per_s=wishes.up_bytes_per_s,
             upload_slots=wishes.upload_slots,
             max_peers=wishes.max_peers,
+            exchanges_peers=wishes.exchanges_peers,
+            peers_wanted=wishes.peers_wanted,
+            min_peers=wishes.min_peers,
             goal=None if wishes.goal is None else GoalStatus(*wishes.goal[:3], wishes.goal.action.value),
             added_at=facts.added_at,
             finished_at=record.finished_at,
@@ -322,6 +337,8 @@ class Torrent:
             counted_at=wall if self.active_since_s is not None else 0.0,
             held_by=self._holder,
             lacks_metadata=bool(record.magnet),
+            custom=wishes.custom,
+            own_path=str(record.own_path),
         )
 
     @property

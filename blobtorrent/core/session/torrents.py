@@ -15,6 +15,7 @@ from blobtorrent.core.session.admission import Admission
 from blobtorrent.core.session.commands import (
     AddPeers,
     AddTorrent,
+    HandlePeer,
     RecheckTorrent,
     RemoveTorrent,
     Reply,
@@ -25,7 +26,7 @@ from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.metainfos import no_metadata
 from blobtorrent.core.session.outlets import Outlets
-from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP
+from blobtorrent.core.session.record import REMOVAL_DELETE, REMOVAL_KEEP, Place
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing, is_guest
 from blobtorrent.core.session.swarms import SwarmManager
@@ -35,6 +36,7 @@ from blobtorrent.model.errors import Conflict
 from blobtorrent.model.events import TorrentRemoved
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.ownership import owned
+from blobtorrent.storage.store import Store
 
 log = get_logger(__name__)
 
@@ -139,6 +141,10 @@ class TorrentManager:
         self._keeper.save(torrent, reply.give)
         return reply
 
+    def handle_peer(self, command: HandlePeer, _reply: Reply[Any]) -> None:
+        """Raises NotFound."""
+        self._swarms.treat_peer(self._roster.known(command.info_hash), command.peer, command.treatment)
+
     def start(self, command: StartTorrent, reply: Reply[Any]) -> Reply[Any]:
         """Raises NotFound, or Conflict ("torrent.not-stopped", "torrent.goal-met", "torrent.removing")."""
         torrent = self.present(command)
@@ -197,8 +203,10 @@ class TorrentManager:
             raise Conflict("torrent.moving", f"{torrent.name} is being moved")
         if torrent.record.magnet:
             raise no_metadata(torrent)
-        torrent.wants_check = True
-        self.come_home(torrent)
+        if not (command.if_unknown and torrent.record.is_checked):
+            torrent.skip_check = torrent.skip_check and command.if_unknown
+            torrent.wants_check = True
+            self.come_home(torrent)
         reply.give(None)
         return reply
 
@@ -224,8 +232,8 @@ class TorrentManager:
         """It is stopped: what does its record want?"""
         record = torrent.record
         self._sharing.follow(torrent)
-        if torrent.store is not None and torrent.store.root != record.place.root:
-            torrent.unload()           # its store is for another folder
+        if torrent.store is not None and not _is_there(torrent.store, record.place):
+            torrent.unload()           # its store is for another folder, or other names
         torrent.is_adopting = False
         if not self._is_awake:
             return
@@ -256,3 +264,9 @@ class TorrentManager:
         self._keeper.drop(torrent)
         self._roster.tell(TorrentRemoved(torrent.info_hash, torrent.name, torrent.record.wishes.labels))
         self._admission.release()
+
+
+def _is_there(store: Store, place: Place) -> bool:
+    """Whether the store has the files where they are to be used."""
+    names = {} if store.names is None else store.names.renames
+    return store.root == place.root and names == place.renames

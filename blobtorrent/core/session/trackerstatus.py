@@ -3,6 +3,7 @@
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 from typing import NamedTuple
 
+from blobtorrent.core.session.announcequeue import is_udp
 from blobtorrent.core.session.announcetier import Tier
 from blobtorrent.discovery.messages import AnnounceDone
 from blobtorrent.model.details import TrackerStatus
@@ -57,17 +58,18 @@ def without_secrets(answer: AnnounceDone) -> AnnounceDone:
 
 
 def with_counts(last: Answered, counts: SwarmCounts) -> Answered:
-    """The same with what a scrape told, as far as the announce did not."""
+    """The same with what a scrape told, which came later."""
     return last._replace(
-        seeds=counts.seeds if last.seeds is None else last.seeds,
-        leeches=counts.leechers if last.leeches is None else last.leeches,
+        seeds=last.seeds if counts.seeds is None else counts.seeds,
+        leeches=last.leeches if counts.leechers is None else counts.leechers,
         downloads=last.downloads if counts.downloads is None else counts.downloads)
 
 
 def unspoken(number: int, swarm: str, url: str) -> TrackerStatus:
-    """A tracker whose protocol we do not speak."""
+    """A tracker whose protocol we do not speak, or are not to."""
     scheme = url.partition(":")[0]
-    return TrackerStatus(number, swarm, url, redact(url), "disabled", f"{scheme} trackers are not supported",
+    why = "are switched off" if is_udp(url) else "are not supported"
+    return TrackerStatus(number, swarm, url, redact(url), "disabled", f"{scheme} trackers {why}",
                          "tracker.not-supported")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from blobtorrent.config.schema import WatchSettings
+from blobtorrent.config.doors import WatchSettings
 from blobtorrent.core.session.commands import AddTorrent
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.sources import read_file

@@ -51,6 +51,11 @@ class Exchange:
         self._revision = 1                                 # of that
         self._recent: deque[_Recent] = deque(maxlen=2 * FEW)
 
+    @property
+    def num_partners(self) -> int:
+        """Peers that take part in it."""
+        return len(self._partners)
+
     def meet(self, link: PeerLink) -> None:
         """A peer has said which extensions it takes, perhaps not for the first time."""
         if link.extended.ids.get(UT_PEX):

@@ -16,7 +16,6 @@ from blobtorrent.core.swarm.messages import (
     AskPeers,
     ChangeSwarm,
     CloseSwarm,
-    DropPeers,
     LosePieces,
     OpenSwarm,
     PeersFound,
@@ -40,6 +39,7 @@ from blobtorrent.core.swarm.picker import Rng
 from blobtorrent.core.swarm.pieces import Assembly
 from blobtorrent.core.swarm.retiring import Retirements
 from blobtorrent.core.swarm.swarm import Swarm
+from blobtorrent.core.swarm.treating import TREATMENTS, treat
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, RemoteError
@@ -131,7 +131,7 @@ class SwarmHost:
             SetRates: self._flow.set_rates,
             UseFilter: self._on_filter,
             DropLinks: self._on_drop_links,
-            DropPeers: self._on_drop_peers,
+            **dict.fromkeys(TREATMENTS, self._on_treat),
             RetireSwarm: self._on_retire,
             CloseSwarm: self._on_close,
         }
@@ -320,10 +320,10 @@ class SwarmHost:
         if self._metadata is not None:
             self._metadata.drop_links(message.hosts, gone)
 
-    def _on_drop_peers(self, message: DropPeers) -> None:
+    def _on_treat(self, message: Any) -> None:
         swarm = self._swarms.get(message.info_hash)
         if swarm is not None:
-            swarm.drop_peers()
+            treat(swarm, message)
 
     def _on_want(self, message: WantPieces) -> None:
         swarm = self._swarms.get(message.info_hash)
@@ -433,9 +433,9 @@ class SwarmHost:
     def _on_closed(self, message: LinkClosed) -> None:
         if self._metadata is not None and self._metadata.on_closed(message.link):
             return
-        swarm = self._links.pop(message.link).swarm
-        self._guard.run(swarm, swarm.on_link_closed, message.tokens, message.sent_bytes)
-        self.touch(swarm)
+        link = self._links.pop(message.link)
+        self._guard.run(link.swarm, link.swarm.on_link_closed, link, message.tokens, message.sent_bytes)
+        self.touch(link.swarm)
 
     # ---- swarms
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from math import exp
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.congestion import RequestWindow
-from blobtorrent.core.swarm.given import Given
 from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.model.address import Endpoint
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MAX_RUN = 1024                         # more blocks than one receive takes
 _EMPTY_RUN = [EMPTY] * MAX_RUN
 _OFFSETS = range(0, MAX_RUN * BLOCK_SIZE, BLOCK_SIZE)
+GAIN_S = 60.0                          # see GainMeter
 MAX_GHOSTS = 2048                      # remembered requests that were cancelled or given to others
 
 
@@ -57,15 +58,38 @@ class RateMeter:
         return came
 
 
+class GainMeter:
+    """Bytes per second at which a peer gains pieces, from us and from others, as it tells.
+
+    That comes a piece at a time, so it is the mean of a minute, in which what is longer ago counts less.
+    """
+
+    __slots__ = ("_at", "_began", "_recent")
+
+    def __init__(self, now: float) -> None:
+        self._began = self._at = now
+        self._recent = 0.0             # bytes, as far as they count
+
+    def add(self, count: int, now: float) -> None:
+        self._recent = self._left(now) + count
+        self._at = now
+
+    def rate(self, now: float) -> float:
+        return self._left(now) / max(1.0, GAIN_S * (1.0 - exp((self._began - now) / GAIN_S)))
+
+    def _left(self, now: float) -> float:
+        return self._recent * exp((self._at - now) / GAIN_S)
+
+
 class PeerLink:
     """State of one link. Masks are integers: bit i is piece i."""
 
     __slots__ = (
         "arriving", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint", "extended",
-        "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node", "haves_told", "intake", "is_incoming",
-        "is_optimistic", "is_suspect", "last_block_at", "last_heard_at", "last_sent_at", "last_taken_at", "linked_at",
-        "mask", "number", "outstanding", "queued_upload_bytes", "said_pieces", "snubbed", "state", "swarm", "unasked",
-        "up", "wanted", "window", "working_on",
+        "gained", "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node", "haves_told", "intake",
+        "is_denied", "is_incoming", "is_optimistic", "is_suspect", "last_block_at", "last_heard_at", "last_sent_at",
+        "last_taken_at", "linked_at", "mask", "number", "outstanding", "queued_upload_bytes", "said_pieces", "snubbed",
+        "state", "swarm", "unasked", "up", "wanted", "window", "working_on",
     )
 
     intake: Intake
@@ -80,6 +104,7 @@ class PeerLink:
         self.state = LinkState()
         self.client = ""
         self.mask = 0                          # pieces the peer has
+        self.gained = GainMeter(now)           # what came to these since it said first what it has
         self.said_pieces = False               # a bitfield is only right as the first message
         self.extended = ExtendedHandshake()    # what the peer said of itself (BEP 10)
         self.handshakes_spent_s = 0.0          # see protocol.wire.extended.handshake_counted
@@ -102,8 +127,9 @@ class PeerLink:
 
         self.wanted: deque[tuple[int, int]] = deque()      # runs that the peer asked for, see uploads.Run
         self.queued_upload_bytes = 0           # being read or sent
-        self.given = Given()
+        self.given = swarm.departed.given_to(greeting.peer_id)
         self.is_optimistic = False
+        self.is_denied = False                 # the torrent's owner wants nothing sent to it
         self.up = RateMeter()
 
         self.haves_told = 0                    # how far into the swarm's list of new pieces the peer was told
@@ -306,7 +332,7 @@ class PeerLink:
 
     @property
     def wants_data(self) -> bool:
-        return self.state.peer_interested
+        return self.state.peer_interested and not self.is_denied
 
     @property
     def given_per_s(self) -> float:

@@ -14,7 +14,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
-    from blobtorrent.model.details import PartialPiece, PeerStatus, WebSeedStatus
+    from blobtorrent.model.details import PartialPiece, PeerStatus, PeerTreatment, WebSeedStatus
     from blobtorrent.storage.live.livefile import LiveTorrent
 
 
@@ -57,6 +57,9 @@ class SwarmSettings(NamedTuple):
 
     max_links: int = 200               # links of this torrent
     upload_slots: int = 8              # peers unchoked at once
+    granted_slots: int | None = None   # of these, what all torrents together leave it; None: all
+    download_slots: int = 0            # peers asked for blocks at once; 0: any number
+    granted_download_slots: int | None = None              # the same of these
     choke_interval_s: float = 10.0
     snub_timeout_s: float = 20.0       # no block for so long while some were asked for: give them to others
     is_sequential: bool = False
@@ -74,6 +77,17 @@ class SwarmSettings(NamedTuple):
     # Where our node of the DHT is by IPv4 and by IPv6, told to peers (BEP 5), 0 for nowhere; None: they hear nothing
     # and not listened to. Never of a private torrent.
     dht_ports: tuple[int, int] | None = None
+
+    @property
+    def slots(self) -> int:
+        """Peers that may be unchoked at once."""
+        return self.upload_slots if self.granted_slots is None else min(self.upload_slots, self.granted_slots)
+
+    @property
+    def asked_at_once(self) -> int | None:
+        """Peers that may be asked for blocks at once; None: any number."""
+        limits = [limit for limit in (self.download_slots or None, self.granted_download_slots) if limit is not None]
+        return min(limits, default=None)
 
 
 class OpenSwarm(NamedTuple):
@@ -160,6 +174,14 @@ class DropPeers(NamedTuple):
     info_hash: InfoHash
 
 
+class TreatPeer(NamedTuple):
+    """Deal with the connected peer at this address as its torrent's owner wants. Nothing happens when it is gone."""
+
+    info_hash: InfoHash
+    endpoint: Endpoint
+    treatment: "PeerTreatment"
+
+
 class RetireSwarm(NamedTuple):
     """Begin no new piece, finish those under way, hand on those that nobody else has, for at most so many seconds.
     Answered by SwarmRetired; then it is time for CloseSwarm."""
@@ -200,7 +222,7 @@ class TellPeers(NamedTuple):
 class Insight(NamedTuple):
     """How a swarm fares, beyond its reports."""
 
-    upload_slots: int
+    upload_slots: int                  # that it may use now
     addresses_dialled: int             # just now
     addresses_resting: int             # failed, and wait for the next try
     pieces_lacking: int                # wanted and not had
@@ -209,6 +231,7 @@ class Insight(NamedTuple):
     addresses_filtered: int = 0        # refused by filter lists; who comes again is counted again
     web_seeds: "tuple[WebSeedStatus, ...]" = ()            # none when they are not asked
     known_by_source: Mapping[str, int] = {}                # addresses to try, by what told of them (PeerSource)
+    lacks_slots: bool = False          # it would have more of them if other torrents had less
 
 
 class PeersTold(NamedTuple):
@@ -310,3 +333,7 @@ class SwarmReport(NamedTuple):
     peers_revision: int = 0            # another number: AskPeers would be answered otherwise
     peers_from: tuple[PeersFrom, ...] = ()                 # of each source
     losses: int = 0                    # LosePieces that were heeded: `have_wire` is without those pieces
+    wasted_bytes_per_s: int = 0
+    exchanging: int = 0                # links on which both sides tell of other peers
+    takers: int = 0                    # links whose peer wants data of us
+    givers: int = 0                    # links whose peer would give what we want

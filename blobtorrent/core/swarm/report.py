@@ -41,7 +41,7 @@ class Reporter:
             left_bytes=self._payload_of(absent),
             downloaded_bytes=swarm.downloaded.total,
             uploaded_bytes=swarm.uploaded.total,
-            wasted_bytes=swarm.wasted_bytes,
+            wasted_bytes=swarm.wasted.total,
             down_bytes_per_s=int(swarm.downloaded.rate),
             up_bytes_per_s=int(swarm.uploaded.rate),
             links=len(swarm.links),
@@ -55,6 +55,10 @@ class Reporter:
             skipped_bytes=self._payload_of(absent & pieces.skipped_mask),
             peers_revision=swarm.peers.revision,
             losses=swarm.losses,
+            wasted_bytes_per_s=int(swarm.wasted.rate),
+            takers=sum(link.wants_data for link in swarm.links),
+            givers=sum(link.state.am_interested and not link.state.peer_choking for link in swarm.links),
+            exchanging=0 if swarm.exchange is None else swarm.exchange.num_partners,
         )
 
     def _payload_of(self, mask: int) -> int:

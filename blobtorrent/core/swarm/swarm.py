@@ -14,6 +14,8 @@ from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.choker import ChokeManager
 from blobtorrent.core.swarm.company import dial_failed, dial_refused, refusal_by
 from blobtorrent.core.swarm.completion import Completion
+from blobtorrent.core.swarm.downloadslots import DownloadSlots
+from blobtorrent.core.swarm.given import Departed
 from blobtorrent.core.swarm.haves import Haves
 from blobtorrent.core.swarm.link import PeerLink, RateMeter
 from blobtorrent.core.swarm.messages import (
@@ -36,7 +38,7 @@ from blobtorrent.core.swarm.shedding import least_useful
 from blobtorrent.core.swarm.talk import Talk
 from blobtorrent.core.swarm.tallies import Tallies
 from blobtorrent.core.swarm.unfinished import UnfinishedPieces
-from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager, payload_in
+from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, StorageError
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -76,7 +78,8 @@ class Swarm:
         self.picker.prefer(order.priorities, self.geometry.num_pieces)
         self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve, self.wait_for_memory)
         self.uploads = UploadManager(self.pieces, arena, cache)
-        self.choker = ChokeManager(order.settings.upload_slots, order.settings.choke_interval_s, rng)
+        self.choker = ChokeManager(order.settings.slots, order.settings.choke_interval_s, rng)
+        self.download_slots = DownloadSlots(order.settings.asked_at_once)
         self.peers = PeerManager()
         self.talk = Talk(self)
         self.haves = Haves(self, outlets)
@@ -97,11 +100,11 @@ class Swarm:
         self.error: StorageError | None = None
         self.downloaded = RateMeter(order.totals.downloaded)
         self.uploaded = RateMeter(order.totals.uploaded)
-        self.wasted_bytes = order.totals.wasted
+        self.wasted = RateMeter(order.totals.wasted)       # duplicates, unasked, spoiled
         self.live = order.live
         self._tallies = Tallies(order.live, order.totals, arena.capacity) if order.live is not None else None
         self.spoiled_pieces = 0
-        self.departed_mask = 0         # pieces that peers had, or were sent, whose links ended
+        self.departed = Departed()
         self.losses = 0                # times that the session told of pieces that are gone
 
     @property
@@ -134,7 +137,7 @@ class Swarm:
     def change(self, order: ChangeSwarm) -> None:
         old, settings = self.settings, order.settings
         self.settings = settings
-        self.choker.slots, self.choker.interval_s = settings.upload_slots, settings.choke_interval_s
+        self.choker.slots, self.choker.interval_s = settings.slots, settings.choke_interval_s
         self.picker.is_sequential = settings.is_sequential
         for link in least_useful(self.links, len(self.links) - settings.max_links):
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
@@ -144,7 +147,8 @@ class Swarm:
             self.talk.say_again(ExtendedHandshake(port=settings.listen_port))
         if settings.exchanges_peers != old.exchanges_peers:
             self._offer_exchange()
-        if settings.upload_slots != old.upload_slots:
+        self.download_slots.apply(settings.asked_at_once)
+        if settings.slots != old.slots:
             self.pulse.choke_round(self.now)
             self.wake()
         self.pulse.hurry()
@@ -254,7 +258,7 @@ class Swarm:
         if link not in self.links:
             return
         del self.links[link]
-        self.departed_mask |= link.mask | link.given.mask
+        self.departed.add(link.greeting.peer_id, link.mask, link.given)
         self._share()
         link.closing = error
         link.intake.close()
@@ -273,6 +277,7 @@ class Swarm:
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
         self.uploads.forget(link)
+        self.download_slots.leave(link)
         if self._metadata is not None:
             self._metadata.forget(link)
         if link.is_seed:
@@ -299,16 +304,15 @@ class Swarm:
     def on_sent(self, link: PeerLink, token: Batch) -> None:
         """A batch of blocks is with the kernel."""
         self.uploads.on_sent(link, token)
-        if link.closing is not None:   # the peer had all that it wanted, and was quicker than the send thread's word
-            self.departed_mask |= link.given.mask
         self.uploaded.add(token[1])
         self.wake()
 
-    def on_link_closed(self, tokens: list[Batch], sent_bytes: int) -> None:
+    def on_link_closed(self, link: PeerLink, tokens: list[Batch], sent_bytes: int) -> None:
         """A socket is closed; what was never sent is free again. Of the first batch `sent_bytes` went out."""
         self._closing -= 1
         if sent_bytes:
-            self.uploaded.add(payload_in(tokens[0], sent_bytes))
+            self.uploaded.add(self.uploads.on_part_sent(link, tokens[0], sent_bytes))
+        self.departed.mask |= link.given.mask              # the send thread has told all by now
         for token in tokens:
             self.uploads.on_dropped(token)
 
@@ -318,13 +322,6 @@ class Swarm:
         self.peers.found(message.endpoints, message.source, self.now, tracker=message.tracker)
         self.dial()
         self.pulse.hurry()
-
-    def drop_peers(self) -> None:
-        """Part with all but those that the user named."""
-        self.peers.forget_tracker()
-        for link in list(self.links):
-            if self.peers.source_of(link.endpoint) is None:
-                self.lose(link, NetworkError("net.other-tracker", "the torrent has another tracker now"))
 
     def peers_to_keep(self) -> tuple[KnownAddress, ...]:
         """Whom to dial first in the next run."""
@@ -371,7 +368,7 @@ class Swarm:
         self.wake()
 
     def on_waste(self, count: int) -> None:
-        self.wasted_bytes += count
+        self.wasted.add(count)
 
     # ---- once a pass
 
@@ -393,13 +390,14 @@ class Swarm:
         if self.uploads.hungry:
             self.wait_for_memory()
         if self._tallies is not None:
-            self._tallies.follow(self.downloaded.total, self.uploaded.total, self.wasted_bytes)
+            self._tallies.follow(self.downloaded.total, self.uploaded.total, self.wasted.total)
 
     def fill(self, link: PeerLink) -> None:
-        if self.may_ask(link):
-            self.requests.fill(link, self.now)
-        else:
+        if not self.may_ask(link):
             self.requests.hungry.pop(link, None)
+            self.download_slots.leave(link)
+        elif self.download_slots.take(link):
+            self.requests.fill(link, self.now)
 
     def may_ask(self, link: PeerLink) -> bool:
         """Whether the peer would answer, and we could do with it."""

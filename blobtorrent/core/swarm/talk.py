@@ -158,7 +158,8 @@ class Talk:
     def _on_interested(self, link: PeerLink, _message: wire.Interested) -> None:
         link.state.on_message()
         is_new = link.state.on_interested()
-        if is_new and link.state.am_choking and self._swarm.choker.may_unchoke_now(self._swarm.links):
+        is_waiting = is_new and link.wants_data and link.state.am_choking
+        if is_waiting and self._swarm.choker.may_unchoke_now(self._swarm.links):
             self.unchoke(link)
 
     def _on_not_interested(self, link: PeerLink, _message: wire.NotInterested) -> None:
@@ -184,6 +185,8 @@ class Talk:
     def _peer_has(self, link: PeerLink, news: int) -> None:
         """The peer has these pieces too."""
         swarm = self._swarm
+        if link.said_pieces and news:
+            link.gained.add(news.bit_count() * swarm.geometry.piece_length, swarm.now)
         link.said_pieces = True
         if not news:
             return

@@ -28,7 +28,8 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
     if swarm.web_seeds is not None:
         unavailable &= ~swarm.web_seeds.mask
     return Insight(
-        upload_slots=swarm.settings.upload_slots,
+        upload_slots=swarm.settings.slots,
+        lacks_slots=swarm.settings.slots < swarm.settings.upload_slots,
         addresses_dialled=swarm.peers.dialing,
         addresses_resting=swarm.peers.num_resting(swarm.now),
         known_by_source=swarm.peers.num_by_source(),
@@ -80,4 +81,7 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         up_bytes_per_s=int(link.up.rate),
         downloaded_bytes=link.down.total,
         uploaded_bytes=link.up.total,
+        is_denied=link.is_denied,
+        reserved=link.greeting.reserved,
+        gained_bytes_per_s=int(link.gained.rate(now)),
     )

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from enum import Enum
 
-from blobtorrent.config.schema import HookSettings
+from blobtorrent.config.doors import HookSettings
 from blobtorrent.interface.eventjson import Told
 from blobtorrent.interface.hooks.outcome import OK, Outcome
 from blobtorrent.runtime.machine import Machine, Table

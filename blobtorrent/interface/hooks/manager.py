@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from blobtorrent.config.schema import HookSettings
+from blobtorrent.config.doors import HookSettings
 from blobtorrent.core.session.commands import FilesOf
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.eventjson import Told

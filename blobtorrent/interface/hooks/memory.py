@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from blobtorrent.config.schema import HookSettings
+from blobtorrent.config.doors import HookSettings
 from blobtorrent.interface.eventjson import Told
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.mailbox import Mailbox

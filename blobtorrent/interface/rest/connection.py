@@ -37,7 +37,7 @@ HEAD_S = 10.0                          # from the first byte of a head, or from 
 IDLE_S = 60.0                          # between requests
 TRANSFER_S = 10.0                      # for a body or an answer, and as much more as its size needs at ...
 MIN_BYTES_PER_S = 16 << 10
-STALL_S = 60.0                         # for a client to take anything of a body that grows
+STALL_S = 60.0                         # for a client to send or take anything
 LINGER_S = 2.0                         # for the client to read why it was refused before the connection is reset
 
 _CONTINUE = memoryview(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -47,6 +47,9 @@ _S, _E = ConnectionState, ConnectionEvent
 
 class Owner(Protocol):
     """Who works for the connections. Called on the thread `rest`."""
+
+    def on_growth(self) -> None:
+        """A connection holds more than before. It may be closed by it."""
 
     def on_request(self, connection: Connection, request: Request) -> None:
         """To be answered by `answer`."""
@@ -79,18 +82,32 @@ class Connection:
         self._head: Head | None = None
         self._outgoing = Outgoing()
         self._pull: Pull | None = None
+        self._asked_bytes = 0          # of the request that is worked on
         self._unread_bytes = 0         # of the pull
         self._stream: StreamSink | None = None
         self._keep_alive = True
         self._is_idle = False
         self._is_watched = False
         self._deadline: Timer | None = None
+        self._end_s = 0.0              # of a transfer
 
     @property
     def is_waiting(self) -> bool:
         """The client has asked for nothing, or does not take what anybody may have: it may be left for another one."""
         state = self._machine.state
         return state in (_S.SECURING, _S.WAITING, _S.LINGERING) or state is _S.SENDING and self.grant is NOBODY
+
+    @property
+    def is_receiving(self) -> bool:
+        return self._machine.state is _S.RECEIVING
+
+    @property
+    def is_sending(self) -> bool:
+        return self._machine.state is _S.SENDING
+
+    @property
+    def held_bytes(self) -> int:
+        return self._reader.size_bytes + self._asked_bytes + self._outgoing.size_bytes
 
     @property
     def is_lasting(self) -> bool:
@@ -115,6 +132,7 @@ class Connection:
         if self._machine.state is _S.CLOSED:
             self._release_unsent(body)
             return
+        self._asked_bytes = 0
         head = self._head
         assert head is not None
         is_chunked = isinstance(body, Push) and head.takes_chunks
@@ -139,7 +157,9 @@ class Connection:
         else:
             self._pull, self._unread_bytes = body, body.length
         self._machine.fire(_E.ANSWER)
-        self._begin_sending()
+        self._owner.on_growth()
+        if self._machine.state is _S.SENDING:
+            self._begin_sending()
 
     def take_part(self, pull: Pull, data: bytes) -> None:
         """What was read for `on_fetch`; nothing, when it could not be read: then the client is cut off."""
@@ -208,7 +228,11 @@ class Connection:
             self.close()
             return
         self._reader.feed(data)
-        self._advance()
+        self._owner.on_growth()
+        if self._machine.state is _S.RECEIVING:
+            self._limit_stall()
+        if self._machine.state is not _S.CLOSED:
+            self._advance()
 
     def _advance(self) -> None:
         try:
@@ -231,7 +255,7 @@ class Connection:
         self.grant = self._gate.identify(head, self.caller, self._loop.now)
         self._gate.check_scope(head, self.grant)
         self._machine.fire(_E.ADMIT)
-        self._limit(TRANSFER_S + head.length / MIN_BYTES_PER_S)
+        self._limit_transfer(head.length)
         if head.awaits_consent and self._reader.is_empty:
             try:
                 self._channel.send((_CONTINUE,))
@@ -245,6 +269,7 @@ class Connection:
         if body is None:
             return
         self._machine.fire(_E.ASK)
+        self._asked_bytes = len(body)
         self._unwatch()
         self._limit(None)              # whoever works on the answer has deadlines of its own
         self._owner.on_request(self, Request(head, body, self.grant))
@@ -269,15 +294,18 @@ class Connection:
             self._owner.on_release(body)
 
     def _begin_sending(self) -> None:
-        self._limit(TRANSFER_S + self._outgoing.size_bytes / MIN_BYTES_PER_S)
+        self._limit_transfer(self._outgoing.size_bytes)
         self._send(EVENT_WRITE)
 
     def _send(self, _mask: int) -> None:
+        before_bytes = self._outgoing.size_bytes
         try:
             self._send_turn()
         except OSError:
             self.close()
             return
+        if self._outgoing.size_bytes < before_bytes:
+            self._limit_stall()
         if self._outgoing.size_bytes:
             self._watch(self._channel.blocked_on, self._send)
         elif self._unread_bytes:
@@ -402,6 +430,14 @@ class Connection:
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = None if seconds is None else self._loop.timers.at(self._loop.now + seconds, self._expire)
+
+    def _limit_transfer(self, num_bytes: int) -> None:
+        """So many bytes are to come or go, at no less than a rate, and never with a long pause."""
+        self._end_s = self._loop.now + TRANSFER_S + num_bytes / MIN_BYTES_PER_S
+        self._limit_stall()
+
+    def _limit_stall(self) -> None:
+        self._limit(max(0.0, min(STALL_S, self._end_s - self._loop.now)))
 
     def _expire(self) -> None:
         is_late_request = self._machine.state is _S.RECEIVING or not self._reader.is_empty

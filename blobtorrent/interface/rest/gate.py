@@ -1,13 +1,15 @@
 """Who may ask: checked on a request's head, before any of its body is taken in. Owned by the thread `rest`.
 
-Over TCP a bearer token is wanted, also on loopback: every program and every web page of the machine can reach that. A
-name in `Host` that is not ours is how a page talks to us through DNS that changes its mind (rebinding), and `Origin`
-or `Sec-Fetch-Site` tell of a page of somebody else. A UNIX socket knows its caller: our own user, root and the members
-of the group that it was made for need no token.
+Over TCP a token is wanted, also on loopback: every program and every web page of the machine can reach that. It comes
+as a bearer token, or as the password of whatever user: many programs have fields for nothing else. A name in `Host`
+that is not ours is how a page talks to us through DNS that changes its mind (rebinding), and `Origin` or
+`Sec-Fetch-Site` tell of a page of somebody else. A UNIX socket knows its caller: our own user, root and the members of
+the group that it was made for need no token.
 """
 
 from __future__ import annotations
 
+import binascii
 import ipaddress
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -72,8 +74,8 @@ class Gate:
 
     def _token_of(self, head: Head, caller: Caller, now: float) -> Grant:
         """A right token is never refused: otherwise anybody behind the same address could lock its owner out."""
-        scheme, _, token = head.headers.get("authorization", "").partition(" ")
-        grant = self._known(token.strip().encode("latin-1")) if scheme.lower() == "bearer" else None
+        secret = _secret_of(head.headers.get("authorization", ""))
+        grant = self._known(secret) if secret else None
         if grant is not None:
             return grant
         if caller.is_trusted:
@@ -87,6 +89,20 @@ class Gate:
             401, "rest.no-token", "send the header Authorization: Bearer TOKEN",
             (("WWW-Authenticate", 'Bearer realm="blobtorrent"'),),
         )
+
+
+def _secret_of(authorization: str) -> bytes:
+    """What is in the header: a bearer token, or the password of basic authentication (RFC 7617). Empty for nothing."""
+    scheme, _, credentials = authorization.partition(" ")
+    text = credentials.strip().encode("latin-1")
+    if scheme.lower() == "bearer":
+        return text
+    if scheme.lower() != "basic":
+        return b""
+    try:
+        return binascii.a2b_base64(text).partition(b":")[2]
+    except binascii.Error:
+        return b""
 
 
 def _check_origin(head: Head) -> None:

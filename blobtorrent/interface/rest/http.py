@@ -121,6 +121,11 @@ class RequestReader:
         """Nothing of a next request has come."""
         return not self._buffer
 
+    @property
+    def size_bytes(self) -> int:
+        """What is held."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> None:
         self._buffer += data
 
@@ -148,7 +153,7 @@ class RequestReader:
         """The body of the head that was read last, or None while it is incomplete."""
         if len(self._buffer) < length:
             return None
-        body = bytes(self._buffer[:length])
+        body = bytes(memoryview(self._buffer)[:length])
         del self._buffer[:length]
         return body
 

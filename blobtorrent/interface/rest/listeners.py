@@ -122,14 +122,14 @@ def _open(place: Place, access: SocketAccess) -> Listener:
         return _open_unix(place, access)
     if isinstance(place, socket.socket):
         place.setblocking(False)
-        return Listener(place, _name_of(place))
+        return Listener(place, name_of(place))
     if isinstance(place, HttpsSpec):
         plain = _open(place.listen, access)
         return plain._replace(name=f"https:{plain.name}", is_secure=True)
     host = "127.0.0.1" if place.host == "localhost" else place.host
     # The API is no traffic of torrents: network.interface says nothing about it.
     sock = transport.open_listener(host, place.ports, ANYWHERE)
-    return Listener(sock, _name_of(sock))
+    return Listener(sock, name_of(sock))
 
 
 def _open_unix(path: Path, access: SocketAccess) -> Listener:
@@ -169,7 +169,8 @@ def _remove_stale(path: Path) -> None:
     raise NetworkError("net.cannot-listen", f"cannot listen on unix:{path}: another program does")
 
 
-def _name_of(sock: socket.socket) -> str:
+def name_of(sock: socket.socket) -> str:
+    """How a listening socket is told of: "HOST:PORT" or "unix:PATH"."""
     if sock.family == socket.AF_UNIX:
         return f"unix:{sock.getsockname()}"
     return str(transport.endpoint_of(sock.getsockname()))

@@ -255,6 +255,9 @@ class RestServer:
             for connection in self._lasting():
                 connection.end_lasting()
 
+    def on_growth(self) -> None:
+        self._crowd.on_growth()
+
     def on_request(self, connection: Connection, request: Request) -> None:
         if request.grant is not NOBODY:            # what anybody may ask for earns no place
             self._crowd.on_request(connection)

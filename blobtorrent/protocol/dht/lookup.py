@@ -137,6 +137,11 @@ class Lookup:
         return all(one.stage in (Stage.ANSWERED, Stage.FAILED) for one in self._doors) and not any(
             one.stage is Stage.ASKED for one in self._candidates)
 
+    @property
+    def is_short(self) -> bool:
+        """Whether fewer nodes are known, but for those that did not answer, than are to be found."""
+        return len(self._find_goal()) < K
+
     def closest(self) -> list[Candidate]:
         """The nearest that answered: whom to announce to."""
         return [one for one in self._find_goal() if one.stage is Stage.ANSWERED]

@@ -374,11 +374,14 @@ class Node:
 
     def _lookup(self, target: bytes, now: float, alpha: int = ALPHA) -> Lookup:
         lookup = Lookup(target, self.node_id, alpha)
+        self._add_contacts(lookup, now)
+        return lookup
+
+    def _add_contacts(self, lookup: Lookup, now: float) -> None:
         nearest = self.table.closest(lookup.target, now, FIRST_ASKED)
         trusted = self.table.closest(lookup.target, now, FIRST_ASKED, only_secure=True)
         for contact in (*nearest, *trusted):
             lookup.add(contact.node_id, contact.endpoint)
-        return lookup
 
     def _wait(self, search: Search, until_s: float, *, is_urgent: bool = False) -> None:
         self._waiting[search.key] = (search, until_s)
@@ -408,14 +411,23 @@ class Node:
     def _go_on(self, walk: Walk, now: float) -> None:
         search, lookup = walk.search, walk.lookup
         if search.machine.state is SearchState.LOOKING:
+            if lookup.is_short:        # it may have begun with the first node that we met, who names nobody
+                self._add_contacts(lookup, now)
             if not search.is_satisfied:
                 for candidate in lookup.next(now):
                     self._ask_candidate(walk, candidate, now)
-            if search.is_satisfied or lookup.is_done or now >= walk.until_s:
+            is_over = lookup.is_done and not (lookup.is_short and self._is_finding_others(walk))
+            if search.is_satisfied or is_over or now >= walk.until_s:
                 self._arrive(walk, now)
         if search.machine.state is SearchState.TELLING and (not search.untold or now >= walk.until_s + ANSWER_S):
             self._walks.remove(walk)
             search.finish()
+
+    def _is_finding_others(self, walk: Walk) -> bool:
+        """Whether the bootstrap is under way: whom it meets are for all other searches, too."""
+        bootstrap = self._bootstrap_walk
+        return (bootstrap is not None and bootstrap is not walk
+                and bootstrap.search.machine.state is SearchState.LOOKING)
 
     def _arrive(self, walk: Walk, now: float) -> None:
         """Tell the nearest nodes what there is to tell."""

@@ -37,6 +37,7 @@ class AnnounceQuery(NamedTuple):
     num_want: int = 200                # peers we would like; 0 with STOPPED
     key: int = 0                       # 32 bits that stay while our address may change
     tracker_id: bytes = b""            # what this tracker told us to repeat
+    own_host: str = ""                 # our IP address, for where the tracker sees another one
 
 
 class AnnounceReply(NamedTuple):

@@ -52,6 +52,8 @@ def announce_url(tracker: str, query: AnnounceQuery) -> str:
     ]
     if query.event is not AnnounceEvent.NONE:
         fields.append(f"event={query.event.value}")
+    if query.own_host:
+        fields.append(f"ip={quote_from_bytes(query.own_host.encode(), safe='')}")
     if query.tracker_id:
         fields.append(f"trackerid={quote_from_bytes(query.tracker_id, safe='')}")
     separator = "&" if urlsplit(base).query else "?" if "?" not in base else ""

@@ -7,6 +7,7 @@ action and the transaction id of the request, 32 bits each.
 from __future__ import annotations
 
 from enum import IntEnum
+from ipaddress import IPv4Address
 from struct import Struct
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -75,11 +76,12 @@ def connect_request(transaction_id: int) -> bytes:
 
 
 def announce_request(connection_id: int, transaction_id: int, query: AnnounceQuery, url_data: bytes) -> bytes:
-    """98 bytes, then the options. The address field stays 0: the tracker takes the one that it sees."""
+    """98 bytes, then the options. The address field has room for IPv4; 0 is for the address that the tracker sees."""
+    own_address = int(IPv4Address(query.own_host)) if "." in query.own_host else 0
     packet = _ANNOUNCE.pack(
         connection_id, Action.ANNOUNCE, transaction_id, query.wire_hash, query.peer_id,
         min(query.downloaded, _MAX_I64), min(query.left, _MAX_I64), min(query.uploaded, _MAX_I64),
-        _EVENTS[query.event], 0, query.key & 0xFFFFFFFF, query.num_want, query.port,
+        _EVENTS[query.event], own_address, query.key & 0xFFFFFFFF, query.num_want, query.port,
     )
     for at in range(0, len(url_data), _OPTION_BYTES):
         part = url_data[at:at + _OPTION_BYTES]

@@ -7,7 +7,7 @@ info-hash alone would not notice a changed tracker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +19,7 @@ from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.mailbox import Mailbox
+from blobtorrent.runtime.pacing import paced
 from blobtorrent.runtime.worker import Worker
 from blobtorrent.storage.atomicfile import write_atomically
 from blobtorrent.storage.faults import storage_error
@@ -107,13 +108,29 @@ class TorrentRead(NamedTuple):
     error: StorageError | None
 
 
+class SurveyTorrents(NamedTuple):
+    """Read many .torrent files for what they say. Answered by one TorrentsSurveyed."""
+
+    info_hashes: tuple[InfoHash, ...]
+    token: Any
+    reply_to: Mailbox[Any]
+
+
+class TorrentsSurveyed(NamedTuple):
+    """Those that could not be read are left out."""
+
+    token: Any
+    metainfos: dict[InfoHash, Metainfo]
+
+
 class DropTorrent(NamedTuple):
     """Delete the .torrent file and the part stores of a torrent whose rows are dropped. No answer."""
 
     info_hash: InfoHash
 
 
-_Asking = KeepTorrent | KeepMetadata | AdoptTorrent | LoadTorrent | ReadTorrent
+_Asking = KeepTorrent | KeepMetadata | AdoptTorrent | LoadTorrent | ReadTorrent | SurveyTorrents
+_Answer = TorrentKept | TorrentLoaded | TorrentRead | TorrentsSurveyed
 LibraryJob = _Asking | DropTorrent
 
 _BUG = StorageError("storage.bug", "the library thread failed; the log has the traceback")
@@ -146,7 +163,7 @@ class Library:
 
     def load(self, info_hash: InfoHash) -> TorrentLoaded:
         """All that is there of a torrent; what cannot be had is told in the answer."""
-        bodies = self._rows_of(info_hash)
+        bodies = self._rows_of((info_hash,), METAFILE, STAMPS, PEERS)[info_hash]
         try:
             metainfo = self._kept(info_hash, bodies.get(METAFILE)).metainfo
         except StorageError as error:
@@ -155,11 +172,22 @@ class Library:
 
     def read(self, info_hash: InfoHash) -> bytes:
         """The .torrent file. Raises FileMissing or ResumeCorrupt."""
-        return self._kept(info_hash, self._rows_of(info_hash).get(METAFILE)).raw
+        return self._kept(info_hash, self._digest_of(info_hash)).raw
+
+    def survey(self, info_hashes: Sequence[InfoHash]) -> dict[InfoHash, Metainfo]:
+        """What these .torrent files say; those that cannot be read are left out."""
+        found = {}
+        for info_hash, bodies in paced(self._rows_of(info_hashes, METAFILE).items()):
+            try:
+                found[info_hash] = self._kept(info_hash, bodies.get(METAFILE)).metainfo
+            except StorageError as error:
+                log.warning("a torrent file could not be read", torrent=info_hash.hex, code=error.code,
+                            detail=error.detail)
+        return found
 
     def mend(self, info_hash: InfoHash) -> None:
         """Make both copies of a .torrent file whole again, if one of them is. Raises FileMissing or ResumeCorrupt."""
-        digest = self._rows_of(info_hash).get(METAFILE)
+        digest = self._digest_of(info_hash)
         copies = {path: _read(path) for path in self._copies(info_hash)}
         first, second = copies.values()
         if first is None or first != second or not self._is_whole(first, digest):
@@ -192,24 +220,29 @@ class Library:
         """Whether these are the bytes that were kept; without a digest only the info-hash can tell."""
         return digest is None or digest == metafile_digest(self._folder.seal, raw)
 
-    def _rows_of(self, info_hash: InfoHash) -> dict[str, bytes]:
-        """The rows that only a loaded torrent needs. Those that are damaged are left out: all of them can be remade."""
+    def _digest_of(self, info_hash: InfoHash) -> bytes | None:
+        return self._rows_of((info_hash,), METAFILE)[info_hash].get(METAFILE)
+
+    def _rows_of(self, info_hashes: Sequence[InfoHash], *kinds: str) -> dict[InfoHash, dict[str, bytes]]:
+        """Rows that only a loaded torrent needs. Those that are damaged are left out: all of them can be remade."""
         import sqlite3
 
         from blobtorrent.storage.state.rowfile import RowFile
 
-        key = row_key(info_hash)
-        bodies: dict[str, bytes] = {}
+        found: dict[InfoHash, dict[str, bytes]] = {info_hash: {} for info_hash in info_hashes}
         path = self._folder.state.path
+        info_hash = info_hashes[0]
         try:
             with closing(RowFile(path, self._folder.seal, read_only=True)) as file:
-                for kind in (METAFILE, STAMPS, PEERS):
-                    row = file.row(kind, key)
-                    if row is not None:
-                        bodies[kind] = row.body
+                for info_hash, bodies in found.items():
+                    key = row_key(info_hash)
+                    for kind in kinds:
+                        row = file.row(kind, key)
+                        if row is not None:
+                            bodies[kind] = row.body
         except sqlite3.Error as error:
             self._on_damage(Damage("row", f"{path}: {info_hash.hex}", str(error), "the torrent is checked"))
-        return bodies
+        return found
 
     def _kept(self, info_hash: InfoHash, digest: bytes | None) -> _Kept:
         """The .torrent file and what it says. Raises FileMissing, or ResumeCorrupt when both copies are damaged."""
@@ -278,7 +311,9 @@ class LibraryThread:
             raise
         job.reply_to.post(answer)
 
-    def _answer(self, job: _Asking) -> TorrentKept | TorrentLoaded | TorrentRead:
+    def _answer(self, job: _Asking) -> _Answer:
+        if isinstance(job, SurveyTorrents):
+            return TorrentsSurveyed(job.token, self._library.survey(job.info_hashes))
         if isinstance(job, (KeepTorrent, KeepMetadata, AdoptTorrent)):
             return self._keep(job)
         return self._read(job) if isinstance(job, ReadTorrent) else self._library.load(job.info_hash)
@@ -317,8 +352,10 @@ def metafile_digest(seal: Seal, raw: bytes) -> bytes:
     return seal.digest(b"metafile", raw)
 
 
-def _failure(job: _Asking) -> TorrentKept | TorrentLoaded | TorrentRead:
+def _failure(job: _Asking) -> _Answer:
     """The answer when a mistake of ours ended the job."""
+    if isinstance(job, SurveyTorrents):
+        return TorrentsSurveyed(job.token, {})
     if isinstance(job, (KeepTorrent, KeepMetadata, AdoptTorrent)):
         return TorrentKept(job.info_hash, job.token, None, _BUG)
     if isinstance(job, ReadTorrent):

@@ -100,3 +100,17 @@ def test_names_that_were_given_hold_while_it_runs_and_after_a_restart(sample: Sa
         assert status["downloaded_bytes"] == sample.size_bytes
         assert {file["path"][-1] for file in again.files(sample)} == expected
         assert "torrent checked" not in again.output()
+
+
+def test_what_is_not_to_be_checked_is_believed_of_files_that_are_not_wanted_too(tmp_path: Path) -> None:
+    names = [("first.bin", 300 * KIB), ("second.bin", 300 * KIB)]
+    sample = make_sample(tmp_path / "unaligned", "two", names, 256 * KIB)
+    options = {"skip_check": True, "download_dir": str(sample.folder), "file_priorities": {"1": "skip"}}
+    with Seedbox(tmp_path / "whole") as seedbox:
+        seedbox.add(sample, **options)
+        assert seedbox.wait_state(sample, "seeding")["done_bytes"] == 600 * KIB
+        assert "torrent checked" not in seedbox.output()
+    (sample.folder / "two" / "second.bin").unlink()
+    with Seedbox(tmp_path / "cut") as seedbox:
+        seedbox.add(sample, **options)
+        assert seedbox.wait_state(sample, "downloading")["done_bytes"] == 256 * KIB   # the next piece is in both

@@ -23,14 +23,15 @@ class Daemon(Program):
     and gone after the test.
 
     It listens on free ports of the loopback interface only. `settings` is the text of its settings file, `words` are
-    more of its command line. The same folder can be given to a next one. The log stays readable after the end.
+    more of its command line. The same folder can be given to a next one. The log stays readable after the end. A daemon
+    for several tests brings a `runtime` directory of its own.
     """
 
     def __init__(self, folder: Path, *words: str, settings: str = "",
-                 environ: Mapping[str, str] | None = None) -> None:
+                 environ: Mapping[str, str] | None = None, runtime: Path | None = None) -> None:
         self.folder = folder
         self.state = folder / "state"
-        self.runtime = memory_for(folder)
+        self.runtime = runtime or memory_for(folder)
         self.downloads = folder / "downloads"
         self.config = folder / "blobtorrent.toml"
         self.downloads.mkdir(parents=True, exist_ok=True)
@@ -46,6 +47,11 @@ class Daemon(Program):
         # Each run its own log: what an earlier one in this folder said must not be taken for ours.
         self.log = folder / f"output-{len(list(folder.glob('output-*.log')))}.log"
         self.log.touch()
+
+    def leave_to_settings(self, key: str) -> None:
+        """Before the start: what the command line sets, nothing that comes later can change."""
+        place = next(number for number, word in enumerate(self._command) if word.startswith(f"{key}="))
+        del self._command[place - 1:place + 1]
 
     def wait_ready(self) -> None:
         """All formats of the log have the word "ready" by itself."""

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 from tests.support.peers.client import LOOPBACK
 from tests.support.peers.conversation import PIPES, Conversation
 from tests.support.peers.program import Program
-from tests.support.tools import require_folder, require_tool
+from tests.support.tools import lacking, require_folder, require_tool
 
 _SCRIPTS = Path(__file__).with_name("node")
-_MODULES = Path(__file__).parents[3] / ".venvs" / "node" / "node_modules"
+MODULES = Path(__file__).parents[3] / ".venvs" / "node" / "node_modules"
 START_TIMEOUT_S, ANSWER_TIMEOUT_S = 60.0, 60.0
+
+
+def require_node(major: int = 0) -> str:
+    """The path of Node.js, which is to be of this version at least. Where the system's is old, tests/run brings one."""
+    node = str(next(MODULES.glob("node-linux-*/bin/node"), None) or require_tool("node"))
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < major:
+        lacking(f"Node.js is {version}, and {major} is needed")
+    return node
 
 
 class _Script(Program):
     """One of the scripts beside this module, with the packages that it is to use."""
 
     def __init__(self, name: str, *words: str) -> None:
-        node = require_tool("node")
-        require_folder(_MODULES, "tests/run installs it")
-        super().__init__([node, _SCRIPTS / name, str(_MODULES), *words], **PIPES)
+        node = require_node()
+        require_folder(MODULES, "tests/run installs it")
+        super().__init__([node, _SCRIPTS / name, str(MODULES), *words], **PIPES)
         self._talk = Conversation(self)
 
 

@@ -83,9 +83,12 @@ class RtorrentPeer(Client):
 
 
 class RtorrentSession(Program):
-    """rtorrent with a session of many torrents, below `home`; made again there, it goes on where the last one ended."""
+    """rtorrent with a session of many torrents, below `home`; made again there, it goes on where the last one ended.
 
-    def __init__(self, home: Path) -> None:
+    `lines` are more of its configuration.
+    """
+
+    def __init__(self, home: Path, *lines: str) -> None:
         self._socket = home / "rpc.sock"
         self.session = home / "session"
         self.session.mkdir(exist_ok=True)
@@ -95,7 +98,7 @@ class RtorrentSession(Program):
             "system.daemon.set = true", f"network.scgi.open_local = {self._socket}",
             f"session.path.set = {self.session}", "network.bind_address.set = 127.0.0.1",
             f"network.port_range.set = {port}-{port}", "dht.mode.set = disable", "protocol.pex.set = no",
-            "trackers.use_udp.set = no")))
+            "trackers.use_udp.set = no", *lines)))
         super().__init__(["rtorrent", "-n", "-o", f"import={settings}"], home=home)
 
     def call(self, command: str, *arguments: str) -> Any:

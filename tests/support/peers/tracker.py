@@ -98,11 +98,17 @@ class Opentracker(Program):
         return 0, 0
 
     def _serves(self) -> bool:
-        """It listens before it has read its whitelist: ask it for the last torrent there, as one who leaves."""
+        """It listens before it has read its whitelist: join the last torrent there, and leave it.
+
+        Who only leaves would learn nothing: opentracker lets everybody leave, the torrents that it does not serve too.
+        """
         if self.poll() is not None:
             raise RuntimeError(f"opentracker ended: {self.output()[-500:]}")
+        return self._takes("started") and self._takes("stopped")
+
+    def _takes(self, event: str) -> bool:
         query = urlencode({"info_hash": self._last_hash, "peer_id": b"-XX0004-" + bytes(12), "port": 1, "left": 1,
-                           "uploaded": 0, "downloaded": 0, "event": "stopped", "numwant": 0, "compact": 1})
+                           "uploaded": 0, "downloaded": 0, "event": event, "numwant": 0, "compact": 1})
         try:
             with urlopen(f"{self.url}?{query}", timeout=1) as answer:
                 return b"failure reason" not in bencodepy.decode(answer.read())

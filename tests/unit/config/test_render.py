@@ -3,9 +3,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from blobtorrent.config.doors import HookSettings, WatchSettings
 from blobtorrent.config.load import load
 from blobtorrent.config.render import EXAMPLE_NAME, EXAMPLES, render_example
-from blobtorrent.config.schema import GroupSettings, HookSettings, WatchSettings, all_options
+from blobtorrent.config.schema import GroupSettings, all_options
 from blobtorrent.config.sources import load_with_sources
 
 if sys.version_info >= (3, 11):

@@ -15,7 +15,7 @@ from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.commands import NO_ANSWER, DrainSession
 from blobtorrent.daemon import desk
 from blobtorrent.daemon.desk import DaemonDesk
-from blobtorrent.daemon.origin import Origin
+from blobtorrent.daemon.origin import Origin, Said
 from blobtorrent.daemon.reload import Reloader
 from blobtorrent.interface.desk import ChangeResult
 from blobtorrent.model.errors import BugError, ConfigError, Conflict, StorageError, Unavailable
@@ -44,7 +44,8 @@ class Office:
         self.applied: list[Settings] = []
         self.error: Exception | None = None
         self.gateway = PlayedGateway()
-        self.origin = Origin(self.file, origin.get("environ", {}), origin.get("assignments", ()), self.overrides)
+        self.origin = Origin(self.file, origin.get("environ", {}), origin.get("assignments", ()), self.overrides,
+                             Said())
         self.open()
 
     def open(self) -> None:

@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import bencodepy
 import pytest
 
 from blobtorrent.core.session.rows import read_peers, read_record, read_stamps
 from blobtorrent.daemon import importing
-from blobtorrent.daemon.importing import Reader, Source, key_of, known_torrents, map_folder, open_state
+from blobtorrent.daemon.importing import Reader, key_of, known_torrents, map_folder, open_state
 from blobtorrent.daemon.programs import open_program
 from blobtorrent.model.errors import BlobTorrentError, Conflict, DiskFull
 from blobtorrent.storage.state.examine import examine
 from blobtorrent.storage.state.statedir import StateDir
 from blobtorrent.storage.state.statethread import KINDS, PEERS, PROGRESS, STAMPS, TORRENT
-
-MTIME = 1_600_000_000
-CONTENT = b"x" * 1000
-
-
-class HandMade:
-    """A session folder, and a folder with the content of its torrents, one file each."""
-
-    def __init__(self, home: Path) -> None:
-        self.session, self.content = home / "session", home / "content"
-        self.session.mkdir()
-        self.content.mkdir()
-
-    def put(self, name: str, *, wanted: dict[str, Any] | None = None, progress: dict[str, Any] | None = None) -> str:
-        path = self.content / name
-        path.write_bytes(CONTENT)
-        os.utime(path, (MTIME, MTIME))
-        info = {"length": 1000, "name": name, "piece length": 16384, "pieces": hashlib.sha1(CONTENT).digest()}
-        digits = hashlib.sha1(bencodepy.encode(info)).hexdigest().upper()
-        said = {"directory": str(self.content), "state": 1, "priority": 2, **(wanted or {})}
-        done = {"bitfield": 1, "files": [{"mtime": MTIME, "priority": 1}], **(progress or {})}
-        for ending, value in (("", {"info": info}), (".rtorrent", said), (".libtorrent_resume", done)):
-            (self.session / f"{digits}.torrent{ending}").write_bytes(bencodepy.encode(value))
-        return digits
-
-    def sources(self) -> list[Source]:
-        with closing(open_program("rtorrent", self.session)) as session:
-            reader = Reader(session, {})
-            return [reader.read(name) for name in session.names()]
+from tests.support.handmade import MTIME, HandMade
 
 
 @pytest.fixture
@@ -140,7 +109,9 @@ def test_a_full_disk_ends_it(left: HandMade, tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize(("ending", "raw", "code"), [
     ("", b"junk", "bencode.bad-mark"),
-    ("", b"d4:infod13:meta_downloadi1ee10:magnet-uri3:m:?e", "import.magnet"),
+    ("", b"d4:infod13:meta_downloadi1ee10:magnet-uri3:m:?e", "magnet.not-a-link"),
+    ("", b"d4:infod13:meta_downloadi1ee10:magnet-uri60:magnet:?xt=urn:btih:" + b"ab" * 20 + b"e",
+     "import.other-torrent"),
     (".rtorrent", None, "import.no-wishes"),
     (".rtorrent", b"d9:directory2:./e", "import.relative-folder"),
     (".rtorrent", b"de", "rtorrent.no-directory"),
@@ -153,6 +124,17 @@ def test_one_that_cannot_be_had_says_why(left: HandMade, ending: str, raw: bytes
     with pytest.raises(BlobTorrentError) as caught:
         left.sources()
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("moved", "where"), [
+    ({}, "/home/me/dl"), ({"~": "/n"}, "/n/dl"), ({"/home": "/n"}, "/n/me/dl"), ({".": "/n"}, "/home/me/dl")])
+def test_a_tilde_is_home_unless_it_is_said_to_be_elsewhere(
+    left: HandMade, monkeypatch: pytest.MonkeyPatch, moved: dict[str, str], where: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    name = left.put("one", wanted={"directory": "~/dl"})
+    with closing(open_program("rtorrent", left.session)) as session:
+        assert str(Reader(session, moved).read(name).imported.record.place.root) == where
 
 
 @pytest.mark.parametrize("raw", [None, b"", b"junk", b"d8:bitfieldi7ee"])

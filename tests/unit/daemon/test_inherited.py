@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config.values import HttpsSpec, ListenSpec
-from blobtorrent.daemon.inherited import close_unserved, inherited_sockets
-from blobtorrent.daemon.interfaces import unopened
+from blobtorrent.daemon.inherited import close_unserved, inherited_sockets, unopened
 from blobtorrent.runtime.logs import fields_of
 
 CHILD = """

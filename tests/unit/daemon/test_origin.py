@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.daemon.origin import Origin
+from blobtorrent.daemon.origin import Origin, Said
 from blobtorrent.model.errors import ConfigError
 
 GOOD = "[network]\nmax_peers = 9\n"
@@ -15,7 +15,7 @@ DAMAGED = "[network]\nmax_peers = \x7f9\n"
 
 def origin(folder: Path, overrides: str | bytes | None, config: str = "[queue]\nactive_seeds = 4\n") -> Origin:
     (folder / "a.toml").write_text(config)
-    found = Origin(folder / "a.toml", {}, (), folder / "settings.toml")
+    found = Origin(folder / "a.toml", {}, (), folder / "settings.toml", Said())
     if overrides is not None:
         found.overrides.write_bytes(overrides if isinstance(overrides, bytes) else overrides.encode())
     return found

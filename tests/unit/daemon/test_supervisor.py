@@ -106,3 +106,14 @@ def test_the_helpers_of_a_job_come_and_go() -> None:
     thread.join()
     assert supervisor.dead_threads() == []
     supervisor.stop(1.0)
+
+
+def test_a_thread_that_a_part_had_before_the_start_is_looked_after_and_those_of_others_are_not() -> None:
+    ours, other = PlayedPart("early", []), PlayedPart("other", [])
+    supervisor = Supervisor([ours.as_part()._replace(start=lambda: None, threads=lambda: [ours.thread])])
+    for part in (ours, other):
+        part.start()
+    supervisor.start()
+    for part in (ours, other):
+        part.die()
+    assert supervisor.dead_threads() == ["early"]

@@ -11,6 +11,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.network import transport
 from blobtorrent.network.binding import ANYWHERE
+from blobtorrent.network.messages import TunePeers
 
 
 @pytest.mark.parametrize(("number", "code"), [
@@ -63,3 +64,15 @@ def test_a_dialed_socket_does_not_block_and_sends_at_once():
 def test_endpoints_of_socket_addresses_are_in_canonical_form():
     assert transport.endpoint_of(("0:0::1", 7, 0, 0)) == Endpoint("::1", 7)
     assert transport.endpoint_of(("127.0.0.1", 7)) == Endpoint("127.0.0.1", 7)
+
+
+@pytest.mark.parametrize(("host", "level", "option"), [
+    ("127.0.0.1", socket.IPPROTO_IP, socket.IP_TOS), ("::1", socket.IPPROTO_IPV6, socket.IPV6_TCLASS)])
+def test_sockets_of_peers_are_as_somebody_wants_them(host, level, option):
+    with transport.open_listener(host, range(1), ANYWHERE) as listener:
+        endpoint = Endpoint(host, listener.getsockname()[1])
+        with transport.begin_dial(endpoint, ANYWHERE) as usual, \
+                transport.begin_dial(endpoint, ANYWHERE, TunePeers(16384, 32768, 8)) as tuned:
+            assert tuned.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 16384      # Linux counts its own books
+            assert tuned.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 2 * 32768
+            assert (usual.getsockopt(level, option), tuned.getsockopt(level, option)) == (0, 8)

@@ -111,16 +111,23 @@ def test_progress_without_a_bitfield_is_refused() -> None:
         read_progress(bencodepy.encode({"files": [{}, {}]}), 10, 2)
 
 
-@pytest.mark.parametrize(("value", "is_magnet"), [
-    ({"info": {"meta_download": 1, "name": "X.meta", "pieces": "h"}, "magnet-uri": "magnet:?xt=x"}, True),
-    ({"info": {"meta_download": 1}}, True), ({"info": {"pieces": "h"}, "magnet-uri": "magnet:?xt=x"}, False),
-    ({"info": 5}, False), ({}, False), (5, False)])
-def test_a_magnet_link_without_its_torrent_is_known(value: object, is_magnet: bool) -> None:
-    assert unresolved_magnet(bencodepy.encode(value)) is is_magnet
+@pytest.mark.parametrize(("value", "link"), [
+    ({"info": {"meta_download": 1, "name": "X.meta", "pieces": "h"}, "magnet-uri": "magnet:?xt=x"}, "magnet:?xt=x"),
+    ({"info": {"meta_download": 1}}, ""), ({"info": {"pieces": "h"}, "magnet-uri": "magnet:?xt=x"}, None),
+    ({"info": 5}, None), ({}, None), (5, None)])
+def test_a_magnet_link_without_its_torrent_is_known(value: object, link: str | None) -> None:
+    assert unresolved_magnet(bencodepy.encode(value)) == link
 
 
 def test_damaged_bytes_are_no_magnet_link() -> None:
-    assert not unresolved_magnet(b"d4:info")
+    assert unresolved_magnet(b"d4:info") is None
+
+
+def test_what_else_was_said_of_it_has_the_names_of_the_commands() -> None:
+    assert wanted(tied_to_file="/w/a.torrent", ignore_commands=1, state_counter=0, **{
+        "choke_heuristics.up.seed": "upload_seed"}).said == {
+        "tied_to_file": "/w/a.torrent", "ignore_commands": "1", "timestamp.started": "13", "timestamp.finished": "14",
+        "up.choke_heuristics.seed": "upload_seed"}
 
 
 _VALUES = st.recursive(

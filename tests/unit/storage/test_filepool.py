@@ -49,6 +49,15 @@ def test_a_file_in_use_again_is_not_opened_again(folder):
     assert folder.opened == [(1, False)]
 
 
+def test_how_often_files_were_opened_and_could_not_be_is_counted(folder):
+    pool = FilePool(1)
+    for number in (1, 1, 2):
+        use(pool, folder, number)
+    with pytest.raises(FileNotFoundError):
+        use(pool, folder, 77)
+    assert (pool.opened, pool.failed, len(pool)) == (2, 1, 1)
+
+
 def test_the_least_recently_used_file_is_closed_first(folder):
     pool = FilePool(2)
     first, second = use(pool, folder, 1), use(pool, folder, 2)
@@ -171,3 +180,14 @@ def test_two_threads_that_open_a_file_at_once_share_one_descriptor(folder):
 
 def test_the_share_of_descriptors_leaves_room_for_sockets():
     assert 16 <= descriptor_share() <= 8192
+
+
+def test_another_limit_closes_at_once_what_is_too_much_and_not_in_use(folder):
+    pool = FilePool(4)
+    pinned = pool.pin(("owner", 0), folder.opener(0))
+    idle = [use(pool, folder, number) for number in (1, 2, 3)]
+    pool.apply(2)
+    assert [is_open(file.descriptor) for file in (pinned, *idle)] == [True, False, False, True]
+    pool.unpin(pinned)
+    pool.apply(0)
+    assert pool.limit == descriptor_share()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from blobtorrent.core.session.announces import HEDGE_S
 from blobtorrent.core.session.commands import Reannounce, SeedGoal, StopTorrent
+from blobtorrent.core.session.trackerstatus import unspoken
 from blobtorrent.core.swarm.messages import PeersFound, PeerSource
 from blobtorrent.discovery.messages import Announce, AnnounceDone, Origin
 from blobtorrent.model.address import Endpoint
@@ -17,6 +20,7 @@ from blobtorrent.protocol.tracker.faults import NEVER_S, TrackerRefused
 from blobtorrent.protocol.tracker.tiers import FIRST_BACKOFF_S
 from tests.support.sessions import PIECE, SessionRig, only, torrent_of
 
+UDP = "udp://d.test:6969"
 A, B, C = "http://a.test/announce", "http://b.test/announce", "https://c.test/announce"
 PEER = Endpoint("127.0.0.1", 6881)
 
@@ -228,8 +232,8 @@ def test_the_next_of_a_tier_is_asked_when_the_first_takes_its_time(tmp_path: Pat
     assert {url for url, event in asked(rig) if event is AnnounceEvent.STOPPED} >= {slow.url}
 
 
-def listening_on_both(folder: Path, *tiers: tuple[str, ...]) -> SessionRig:
-    rig = SessionRig()
+def listening_on_both(folder: Path, *tiers: tuple[str, ...], **settings: str) -> SessionRig:
+    rig = SessionRig(**settings)
     rig.session.messages[Listening](Listening("0.0.0.0", 6881))
     rig.session.messages[Listening](Listening("::", 6881))
     rig.add_downloading(torrent_of(4, tiers=tiers), folder)
@@ -262,6 +266,20 @@ def test_with_announce_to_all_every_tracker_of_a_tier_is_told(tmp_path: Path) ->
     rig = SessionRig(trackers__announce_to_all=True)
     rig.add_downloading(torrent_of(4, tiers=((A, B), (C,))), tmp_path)
     assert {order.url for order in rig.outcalls.drain()} == {A, B, C}
+
+
+def test_no_tracker_is_asked_over_udp_when_that_is_switched_off(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(trackers__udp=False), torrent_of(4, tiers=((UDP,), (A,)))
+    rig.add_downloading(torrent, tmp_path)
+    assert asked(rig) == [(A, AnnounceEvent.STARTED)] and rig.udp.drain() == []
+    told = unspoken(0, "v1", UDP)
+    assert (told.state, told.result) == ("disabled", "udp trackers are switched off")
+
+
+def test_trackers_are_asked_for_as_many_peers_as_the_settings_say(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(trackers__peers_wanted=33), torrent_of(4, tiers=((A,),))
+    rig.add_downloading(torrent, tmp_path)
+    assert [order.query.num_want for order in rig.outcalls.drain()] == [33]
 
 
 def test_a_private_torrent_has_one_tracker_of_a_tier_all_the_same(tmp_path: Path) -> None:
@@ -301,3 +319,13 @@ def test_of_a_tier_only_the_tracker_that_said_so_is_left_alone(tmp_path: Path) -
     done(rig, other, error=TrackerError("tracker.timed-out", "no answer"))
     rig.advance(FIRST_BACKOFF_S)
     assert asked(rig) == [(other.url, AnnounceEvent.STARTED)]
+
+
+@pytest.mark.parametrize(("own", "told"), [
+    ("192.0.2.7", {4: "192.0.2.7", 6: ""}), ("2001:db8::7", {4: "", 6: "2001:db8::7"}), ("", {4: "", 6: ""}),
+])
+def test_trackers_are_told_the_address_that_the_settings_have_by_its_family(
+    tmp_path: Path, own: str, told: dict[int, str]
+) -> None:
+    rig = listening_on_both(tmp_path, (A,), trackers__own_address=own)
+    assert {order.origin.family: order.query.own_host for order in rig.outcalls.drain()} == told

@@ -18,7 +18,8 @@ from blobtorrent.core.session.commands import (
     StopTorrent,
     TorrentChanges,
 )
-from blobtorrent.core.session.queries import MetainfoOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
+from blobtorrent.core.session.queries import MetainfoOf, OverviewsOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
+from blobtorrent.core.session.record import Wishes
 from blobtorrent.core.swarm.messages import PeersTold, PieceCounts, PiecesTold, TellPeers, TellPieces
 from blobtorrent.discovery.messages import Announce, AnnounceDone
 from blobtorrent.model.address import Endpoint
@@ -27,7 +28,7 @@ from blobtorrent.model.details import PartialPiece, PeerStatus, PieceReport
 from blobtorrent.model.errors import FileMissing, NotFound, TrackerError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
-from blobtorrent.storage.state.library import LoadTorrent, ReadTorrent, TorrentRead
+from blobtorrent.storage.state.library import LoadTorrent, ReadTorrent, SurveyTorrents, TorrentRead, TorrentsSurveyed
 from tests.support.sessions import PIECE, SessionRig, only, saved_torrent, torrent_of
 
 A, B = "http://a.test/announce?passkey=0123456789abcdef", "http://b.test/announce"
@@ -169,6 +170,31 @@ def test_trackers_and_web_seeds_of_a_stopped_torrent_come_from_its_torrent_file(
     (tracker,), (web_seed,) = answer_now(trackers), answer_now(web_seeds)
     assert (tracker.url, tracker.state, tracker.next_announce_at) == (B, "idle", 0.0)
     assert (web_seed.url_shown, web_seed.state) == ("http://***@w.test/x", "unused")
+
+
+def test_overviews_of_many_come_at_once_and_of_those_that_are_not_loaded_from_their_files(tmp_path: Path) -> None:
+    unloaded, lost, own = torrents = [torrent_of(4, seed=seed, tiers=((B,),)) for seed in (1, 2, 3)]
+    saved = [saved_torrent(torrent, tmp_path, run=False) for torrent in torrents]
+    saved[2].record.wishes = Wishes(trackers=((A,),))
+    rig = SessionRig(keeps=True, saved=saved)
+    reply = rig.command(OverviewsOf((unloaded.info_hash, lost.info_hash, own.info_hash, InfoHash(bytes(20), b""))))
+    job = only(SurveyTorrents, rig.library.drain())
+    assert job.info_hashes == (unloaded.info_hash, lost.info_hash, own.info_hash)
+    rig.tell(TorrentsSurveyed(job.token, {unloaded.info_hash: unloaded, own.info_hash: own}))
+    told = answer_now(reply)
+    assert {info_hash: [status.url for status in overview.trackers] for info_hash, overview in told.items()} == {
+        unloaded.info_hash: [B], own.info_hash: [A]}
+    assert told[unloaded.info_hash].shape == unloaded.shape
+
+
+def test_overviews_of_what_is_loaded_read_nothing(rig: SessionRig, tmp_path: Path) -> None:
+    torrent = begin_download(rig, torrent_of(4, tiers=((B,),)), tmp_path)
+    rig.answer_announce(only(Announce, rig.outcalls.drain()), seeds=3)
+    rig.library.drain()
+    (overview,) = answer_now(rig.command(OverviewsOf((torrent.info_hash,)))).values()
+    assert overview.shape == torrent.shape
+    assert [status.seeds for status in overview.trackers] == [3]
+    assert rig.library.drain() == []
 
 
 def test_a_torrent_that_is_stopped_tells_no_old_answers(rig: SessionRig, tmp_path: Path) -> None:

@@ -89,6 +89,21 @@ def test_it_is_looked_for_again_sooner_when_less_was_found(
     assert not again.is_urgent
 
 
+@pytest.mark.parametrize(
+    ("announced", "port", "wait_s"),
+    [(8, 6881, REPEAT_S), (1, 6881, FIRST_RETRY_S), (0, 6881, FIRST_RETRY_S), (0, 0, REPEAT_S)])
+def test_who_can_be_reached_is_announced_again_soon_when_few_nodes_took_it(
+    tmp_path: Path, announced: int, port: int, wait_s: float
+) -> None:
+    rig, _ = running(tmp_path)
+    (order,) = asked(rig, FIRST_S)
+    if port:
+        rig.tell(Listening("0.0.0.0", port))
+    rig.tell(DhtSearched(order.info_hash, order.wire_hash, order.round, 20, 5, announced))
+    assert asked(rig, 0.89 * wait_s) == []
+    assert [again.port for again in asked(rig, 0.25 * wait_s)] == [port]
+
+
 def test_a_download_that_finds_nobody_asks_as_seldom_as_others_in_the_end(tmp_path: Path) -> None:
     rig, _ = running(tmp_path)
     times = []

@@ -212,6 +212,14 @@ def test_a_seed_whose_slots_are_taken_or_that_has_none():
     assert codes(seed(peers=(slow,), insight=swarm)) == ["peers.idle"]
 
 
+def test_a_seed_whose_slots_are_with_other_torrents():
+    slow = TAKER._replace(am_choking=False)
+    short = SWARM._replace(upload_slots=1, lacks_slots=True)
+    assert codes(seed(peers=(slow, TAKER), insight=short)) == ["slots.shared"]
+    assert codes(seed(peers=(TAKER,), insight=short._replace(upload_slots=0))) == ["slots.shared"]
+    assert codes(seed(peers=(slow,), insight=short)) == ["peers.idle"]
+
+
 def test_a_seed_without_peers_and_one_at_its_limit():
     assert codes(seed()) == ["no-peers", "tracker.answered"]
     assert codes(seed(limits=LIMITS, peers=(PEER,))) == ["limit.reached", "nobody-wants"]

@@ -42,7 +42,7 @@ MTIMES = (100, 101, 102, 103)
 FOUND = {number: FileStamp(TORRENT.files[number].length, (100 + number) * NS_PER_S + 7, 1000 + number)
          for number in (0, 1, 3)}
 PLACE = Place(Path("/srv"), Path("/srv"))
-WANTED = Wanted(b"/srv/t", True, 2, {}, (), "", 0, 0, 0, 0)
+WANTED = Wanted(b"/srv/t", True, 2, {}, {}, (), "", 0, 0, 0, 0)
 
 
 def progress(have: int = ALL, **changes: Any) -> Progress:
@@ -197,7 +197,7 @@ def test_labels_custom_fields_views_and_throttle_are_kept() -> None:
     result = imported(WANTED._replace(custom=custom, views=("v", "w"), throttle="slow", priority=0))
     wishes = result.record.wishes
     assert (wishes.labels, wishes.priority) == (("a",), -2)
-    assert wishes.custom == {**custom, "views": "v,w", "throttle_name": "slow"}
+    assert wishes.custom == {**custom, "views": "v,w"} and wishes.group == "slow"
     assert result.notes == ("a label of it is no text for a label",)
 
 

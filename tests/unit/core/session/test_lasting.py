@@ -23,8 +23,10 @@ from blobtorrent.core.session.commands import (
 from blobtorrent.core.session.record import Place
 from blobtorrent.core.session.reserves import LOOK_S
 from blobtorrent.core.swarm.messages import ChangeSwarm, OpenSwarm, WantPieces
+from blobtorrent.discovery.messages import Announce
 from blobtorrent.model.errors import Conflict, DiskFull, Invalid, Unavailable
 from blobtorrent.model.events import SpaceBack, SpaceLow, TorrentMoved
+from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.storage.filejobs import (
     FilesFound,
@@ -408,6 +410,23 @@ def test_a_torrent_may_have_limits_of_its_own_on_peers_and_slots_and_lose_them_a
         assert (told.upload_slots, told.max_links) == expected
 
 
+@pytest.mark.parametrize("is_usual", [True, False])
+def test_a_torrent_may_exchange_peers_or_not_whatever_others_do(tmp_path: Path, is_usual: bool) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], pex__enabled=is_usual)
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig)
+    (usual,) = [message.settings for message in rig.shard.drain() if isinstance(message, OpenSwarm)]
+    assert usual.exchanges_peers is is_usual
+    for wish, expected in ((not is_usual, not is_usual), (RESET, is_usual)):
+        reply = rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(exchanges_peers=wish)))
+        rig.save()
+        reply.wait(0)
+        told = [message.settings for message in rig.shard.drain() if isinstance(message, ChangeSwarm)][-1]
+        assert told.exchanges_peers is expected
+
+
 def test_a_reset_of_the_file_priorities_wants_all_files_again(tmp_path: Path) -> None:
     torrent = torrent_of(4)
     saved = saved_torrent(torrent, tmp_path, run=False)
@@ -420,3 +439,76 @@ def test_a_reset_of_the_file_priorities_wants_all_files_again(tmp_path: Path) ->
     reply.wait(0)
     assert saved.record.wishes.file_priorities == {}
     assert rig.status(torrent).skipped_bytes == 0
+
+
+def test_trackers_of_a_torrent_may_be_asked_for_more_or_fewer_peers_than_those_of_others(tmp_path: Path) -> None:
+    torrent = torrent_of(4, tiers=(("http://a.test/announce",),))
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], trackers__peers_wanted=50)
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig)
+    (order,) = rig.outcalls.drain()
+    assert order.query.num_want == 50
+    for wish, expected in ((7, 7), (0, 0), (RESET, 50)):
+        rig.answer_announce(order, interval_s=60)
+        reply = rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(peers_wanted=wish)))
+        rig.save()
+        reply.wait(0)
+        assert rig.status(torrent).peers_wanted == (None if wish is RESET else wish)
+        rig.advance(60.0)
+        rig.saves.drain()
+        (order,) = [order for order in rig.outcalls.drain() if isinstance(order, Announce)]
+        assert order.query.num_want == expected
+
+
+def test_torrents_share_the_slots_of_all_by_what_they_report(tmp_path: Path) -> None:
+    first, second = torrents = torrent_of(4), torrent_of(5)
+    saved = [saved_torrent(torrent, tmp_path / str(torrent.info_hash), 0) for torrent in torrents]
+    rig = SessionRig(keeps=True, saved=saved, network__upload_slots_total=6)
+    rig.open_listeners()
+    rig.library.drain()
+    for torrent in torrents:
+        rig.give_metainfo(torrent)
+        prepared(rig)
+
+    def told() -> dict[InfoHash, int | None]:
+        return {message.info_hash: message.settings.granted_slots for message in rig.shard.drain()
+                if isinstance(message, (OpenSwarm, ChangeSwarm))}
+
+    assert told() == {first.info_hash: 1, second.info_hash: 1}
+    rig.report(first, have=1, takers=20)
+    assert told() == {first.info_hash: 5}
+    rig.report(second, have=1, takers=20)
+    rig.advance(60.0)
+    assert told() == {first.info_hash: 3, second.info_hash: 3}
+    rig.command(ChangeTorrent(second.info_hash, TorrentChanges(upload_slots=1)))
+    rig.report(second, have=1, takers=20, uploaded=1)
+    rig.advance(60.0)
+    assert told() == {first.info_hash: 5, second.info_hash: 1}
+    rig.command(ApplySettings(settings_of(limits__up_bytes_per_s=1 << 10)))
+    rig.advance(60.0)
+    assert told() == {first.info_hash: 1, second.info_hash: 1}
+    rig.command(ApplySettings(settings_of()))
+    assert told() == {first.info_hash: None, second.info_hash: None}
+
+
+def test_one_that_seeds_may_have_fewer_peers_unless_its_owner_said_how_many(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], network__max_peers_per_seed=3)
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig)
+    (usual,) = [message.settings for message in rig.shard.drain() if isinstance(message, OpenSwarm)]
+    assert usual.max_links > 9
+
+    def told() -> list[int]:
+        return [message.settings.max_links for message in rig.shard.drain() if isinstance(message, ChangeSwarm)]
+
+    rig.report(torrent, have=4)
+    assert told()[-1] == 3
+    rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(max_peers=9)))
+    assert told()[-1] == 9
+    rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(max_peers=RESET)))
+    assert told()[-1] == 3
+    rig.command(ApplySettings(settings_of(network__max_peers_per_seed=0)))
+    assert told()[-1] > 3

@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.core.session.commands import (
+    ChangeTorrent,
     MoveTorrent,
     RemoveTorrent,
     RenamePath,
     Reply,
     StartTorrent,
     StopSession,
+    TorrentChanges,
 )
 from blobtorrent.core.session.rows import stamps_body
-from blobtorrent.model.errors import BlobTorrentError, Conflict, DiskFull, NotFound, StorageError
+from blobtorrent.model.errors import BlobTorrentError, Conflict, DiskFull, Invalid, NotFound, StorageError
 from blobtorrent.model.events import TorrentMoved
 from blobtorrent.storage.filejobs import MoveProgress, MoveStore, PathsRenamed, RenamePaths, StoreMoved
 from blobtorrent.storage.jobs import PrepareStore, StorePrepared
@@ -216,3 +218,34 @@ def test_a_torrent_whose_files_were_moved_by_hand_runs_on_where_they_are(tmp_pat
     load_with_stamps(rig, 0)
     rig.tell(StorePrepared(only(PrepareStore, rig.disks.drain()).info_hash, has_data=True))
     assert (rig.state(TORRENT), rig.status(TORRENT).error_code) == ("seeding", "")
+
+
+def test_its_own_file_may_have_another_name_in_the_other_folder(tmp_path: Path) -> None:
+    rig = SessionRig(keeps=True, saved=[saved_torrent(TORRENT, tmp_path, 0, 1, 2, 3, run=False)])
+    rig.open_listeners()
+    reply = rig.command(MoveTorrent(TORRENT.info_hash, tmp_path / "new", move_files=False, name="other"))
+    rig.save()
+    assert reply.wait(0) is None
+    assert rig.status(TORRENT).own_path == str(tmp_path / "new/other")
+
+
+def test_that_name_is_one_part_of_a_path(tmp_path: Path) -> None:
+    rig = SessionRig(keeps=True, saved=[saved_torrent(TORRENT, tmp_path, 0, 1, 2, 3, run=False)])
+    rig.open_listeners()
+    for name in ("a/b", "..", ""):
+        reply = rig.command(MoveTorrent(TORRENT.info_hash, tmp_path / "new", move_files=False, name=name))
+        with pytest.raises(Invalid):
+            reply.wait(0)
+
+
+# ---- small texts
+
+
+def test_small_texts_are_kept_changed_one_by_one_and_taken_away(tmp_path: Path) -> None:
+    rig = SessionRig(keeps=True, saved=[saved_torrent(TORRENT, tmp_path, run=False)])
+    rig.open_listeners()
+    for custom in ({"custom1": "a", "views": "x"}, {"custom1": None, "custom.k": "v"}):
+        reply = rig.command(ChangeTorrent(TORRENT.info_hash, TorrentChanges(custom=custom)))
+        rig.save()
+        assert reply.wait(0) is None
+    assert rig.status(TORRENT).custom == {"views": "x", "custom.k": "v"}

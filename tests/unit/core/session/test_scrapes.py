@@ -9,10 +9,19 @@ from typing import Any
 import pytest
 
 from blobtorrent.core.session import scrapes
-from blobtorrent.core.session.queries import TrackersOf
-from blobtorrent.core.session.scrapes import GATHER_S, INTERVAL_S, MAX_HASHES, MAX_OPEN, REFUSED_S, ScrapeManager
+from blobtorrent.core.session.commands import StopTorrent
+from blobtorrent.core.session.queries import ScrapeTrackers, TrackersOf
+from blobtorrent.core.session.scrapes import (
+    FRESH_S,
+    GATHER_S,
+    INTERVAL_S,
+    MAX_HASHES,
+    MAX_OPEN,
+    REFUSED_S,
+    ScrapeManager,
+)
 from blobtorrent.discovery.messages import Announce, Scrape, ScrapeDone
-from blobtorrent.model.errors import TrackerError
+from blobtorrent.model.errors import NotFound, TrackerError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.protocol.tracker.announce import AnnounceReply, SwarmCounts
 from blobtorrent.runtime.clock import FakeClock
@@ -163,3 +172,40 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             alone.answer(scrape, "tracker.no-scrape")
     assert len(alone.manager._asked_s) == len(alone.manager._refused_until_s) == 10
     assert not alone.manager._wanted and not alone.manager._ready and not alone.manager._asked
+
+
+def scrapes_told(rig: SessionRig) -> list[Scrape]:
+    """Those that go out when a tick and the gathering are over."""
+    rig.advance(GATHER_S)
+    return [order for order in rig.outcalls.drain() if isinstance(order, Scrape)]
+
+
+def test_who_asks_for_the_numbers_gets_new_ones_when_the_known_ones_are_old(rig: SessionRig, tmp_path: Path) -> None:
+    wire_hash = start(rig, tmp_path / "one", seeds=1, leechers=2, downloads=3)
+    info_hash = torrent_of(4, tiers=((A,),)).info_hash
+    rig.ask(ScrapeTrackers(info_hash))
+    assert scrapes_told(rig) == []                         # they are new
+    rig.advance(FRESH_S - GATHER_S - 30.0)
+    rig.ask(ScrapeTrackers(info_hash, 30.0))
+    rig.advance(29.0)
+    assert rig.outcalls.drain() == []
+    rig.advance(1.0)
+    (scrape,) = scrapes_told(rig)
+    assert (scrape.url, scrape.wire_hashes) == (A, (wire_hash,))
+    rig.tell(ScrapeDone(A, scrape.wire_hashes, {wire_hash: SwarmCounts(7, 8, None)}))
+    (tracker,) = rig.ask(TrackersOf(info_hash))
+    assert (tracker.seeds, tracker.leeches, tracker.downloads) == (7, 8, 3)
+    rig.ask(ScrapeTrackers(info_hash))
+    assert scrapes_told(rig) == []
+
+
+def test_no_tracker_is_asked_for_the_numbers_of_one_that_does_not_run(rig: SessionRig, tmp_path: Path) -> None:
+    start(rig, tmp_path / "one", seeds=1, leechers=2, downloads=3)
+    info_hash = torrent_of(4, tiers=((A,),)).info_hash
+    rig.advance(FRESH_S)
+    rig.command(StopTorrent(info_hash))
+    rig.outcalls.drain()
+    rig.ask(ScrapeTrackers(info_hash))
+    assert scrapes_told(rig) == []
+    with pytest.raises(NotFound):
+        rig.ask(ScrapeTrackers(InfoHash(v1=bytes(20))))

@@ -10,20 +10,30 @@ from blobtorrent.core.session.commands import (
     AddPeers,
     AddTorrent,
     ApplySettings,
+    ChangeTorrent,
+    FilePriority,
+    HandlePeer,
+    RecheckTorrent,
     RemoveTorrent,
     SeedGoal,
     StartTorrent,
     StopTorrent,
+    TorrentChanges,
 )
-from blobtorrent.core.swarm.messages import ChangeSwarm, CloseSwarm, OpenSwarm, PeersFound, PeerSource
+from blobtorrent.core.swarm.messages import ChangeSwarm, CloseSwarm, OpenSwarm, PeersFound, PeerSource, TreatPeer
 from blobtorrent.discovery.messages import PeersResolved, ResolvePeers
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.details import PeerTreatment
 from blobtorrent.model.errors import Conflict, DiskFull, Invalid, NotFound
 from blobtorrent.model.events import StateChanged, TorrentAdded, TorrentFailed, TorrentFinished, TorrentRemoved
+from blobtorrent.storage.filejobs import FilesStamped, StampFiles
 from blobtorrent.storage.jobs import CheckPieces, CloseStore, PrepareStore
+from blobtorrent.storage.stamps import FileStamp
 from tests.support.sessions import PIECE, SessionRig, only, settings_of, torrent_of
+from tests.support.stored import StoredTorrent
 
 FULL = DiskFull("storage.disk-full", "no space left")
+TWO_FILES = StoredTorrent([2 * PIECE, 2 * PIECE], PIECE).metainfo
 PEER = Endpoint("127.0.0.1", 6881)
 
 
@@ -257,6 +267,18 @@ def test_peers_added_later_reach_the_swarm_and_stay_for_the_next_one(tmp_path: P
     assert rig.shard.drain() == [found]
 
 
+def test_a_swarm_hears_how_its_owner_wants_a_peer_dealt_with(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(), torrent_of(4)
+    rig.add_downloading(torrent, tmp_path)
+    rig.shard.drain()
+    rig.ask(HandlePeer(torrent.info_hash, PEER, PeerTreatment.BAN))
+    assert rig.shard.drain() == [TreatPeer(torrent.info_hash, PEER, PeerTreatment.BAN)]
+    rig.ask(StopTorrent(torrent.info_hash))
+    rig.shard.drain()
+    rig.ask(HandlePeer(torrent.info_hash, PEER, PeerTreatment.BAN))
+    assert rig.shard.drain() == []
+
+
 NODES = (Endpoint("10.0.0.7", 6881), Endpoint("10.0.0.8", 6881))
 
 
@@ -330,3 +352,50 @@ def test_a_torrent_without_piece_hashes_is_refused(tmp_path: Path) -> None:
     bare = torrent_of(4)._replace(piece_hashes_v1=b"", files=files)
     with pytest.raises(Invalid, match="hashes of its pieces"):
         rig.ask(AddTorrent(bare, tmp_path))
+
+
+def test_what_nobody_wants_is_not_counted_before_the_first_start(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True), TWO_FILES
+    rig.add_kept(torrent, tmp_path, start=False, file_priorities={0: FilePriority.SKIP})
+    assert (rig.status(torrent).wanted_bytes, rig.status(torrent).size_bytes) == (2 * PIECE, 4 * PIECE)
+
+
+def test_wishes_about_files_of_a_torrent_that_never_ran_count_at_once(tmp_path: Path) -> None:
+    rig, torrent = SessionRig(keeps=True), TWO_FILES
+    rig.add_kept(torrent, tmp_path, start=False)
+    for priority, wanted in ((FilePriority.SKIP, 2), (FilePriority.NORMAL, 4)):
+        rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(file_priorities={1: priority})))
+        assert rig.status(torrent).wanted_bytes == wanted * PIECE
+
+
+def believed(tmp_path: Path) -> SessionRig:
+    """A stopped torrent that was added as complete, and nobody has looked yet."""
+    rig = SessionRig(keeps=True)
+    rig.open_listeners()
+    rig.add_kept(TWO_FILES, tmp_path, start=False, skip_check=True)
+    return rig
+
+
+def stamped(rig: SessionRig) -> None:
+    """Its files have their sizes."""
+    rig.answer_prepare(has_data=True)
+    job = only(StampFiles, rig.files.drain())
+    rig.tell(FilesStamped(job.info_hash, {number: FileStamp(2 * PIECE, 1, number) for number in (0, 1)}))
+
+
+def test_what_is_to_be_believed_is_looked_at_without_a_start(tmp_path: Path) -> None:
+    rig = believed(tmp_path)
+    rig.ask(RecheckTorrent(TWO_FILES.info_hash, if_unknown=True))
+    rig.answer_load(TWO_FILES)
+    stamped(rig)
+    assert rig.hashers.depth == 0
+    assert rig.status(TWO_FILES).done_bytes == 4 * PIECE
+    assert not rig.status(TWO_FILES).is_started
+
+
+def test_a_check_that_is_asked_for_believes_nothing(tmp_path: Path) -> None:
+    rig = believed(tmp_path)
+    rig.ask(RecheckTorrent(TWO_FILES.info_hash))
+    rig.answer_load(TWO_FILES)
+    rig.answer_prepare(has_data=True)
+    assert rig.hashers.depth > 0

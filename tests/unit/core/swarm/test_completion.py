@@ -69,7 +69,7 @@ def test_who_spoils_a_piece_alone_is_banned_even_if_it_has_left(one):
     judge(one, spoiled=[piece])
     assert one.swarm.peers.is_banned(link.endpoint, link.greeting.peer_id)
     assert one.swarm.spoiled_pieces == 1
-    assert one.swarm.wasted_bytes == piece.size
+    assert one.swarm.wasted.total == piece.size
     check_pieces(one.swarm)
 
 
@@ -190,7 +190,7 @@ def test_a_piece_that_becomes_full_in_the_pass_of_the_end_is_still_hashed(one):
     one.give(link, whole(index))
     one.swarm.drain()
     assert [piece.index for piece in one.notes.hashed] == [index]
-    one.swarm.on_link_closed([], 0)
+    one.swarm.on_link_closed(link, [], 0)
     assert not one.swarm.is_drained
     judge(one, written=[one.notes.hashed.pop()])
     assert one.swarm.is_drained

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from blobtorrent.core.swarm.link import PeerLink
-from blobtorrent.core.swarm.messages import PeersFound, PeerSource
+from blobtorrent.core.swarm.messages import DropPeers, PeersFound, PeerSource
 from blobtorrent.core.swarm.peers import MAX_DIALS
+from blobtorrent.core.swarm.treating import treat
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.model.ids import PeerId
@@ -45,7 +46,7 @@ def test_peers_of_a_former_tracker_are_left_and_forgotten_those_of_the_user_stay
     one.swarm.on_peers(PeersFound(info_hash, (static,), PeerSource.STATIC))
     found, own, incoming = one.join(dialled=ENDPOINTS[0]), one.join(dialled=static), one.join()
     dialled = one.notes.dialled[1]
-    one.swarm.drop_peers()
+    treat(one.swarm, DropPeers(info_hash))
     refusal = one.swarm.refusal(dialled, PeerId(b"2" * 20), is_incoming=False)
     assert refusal is not None and refusal.code == "peer.unasked"
     one.swarm.on_dial_refused(dialled, PeerId(b"2" * 20), refusal)

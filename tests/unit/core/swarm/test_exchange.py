@@ -352,3 +352,14 @@ def test_a_private_torrent_takes_peers_of_trackers_and_its_owner_only(source):
     one = OneSwarm(private)
     one.swarm.on_peers(PeersFound(private.metainfo.info_hash, tuple(addresses(1)), source))
     assert bool(known(one)) is (source in (PeerSource.TRACKER, PeerSource.STATIC, PeerSource.DNS))
+
+
+def test_those_who_take_part_are_counted(torrent):
+    one = OneSwarm(torrent)
+    assert one.swarm.make_report().exchanging == 0
+    first, _, _ = join(one), join(one, port=6882), join(one, takes_part=False)
+    assert one.swarm.make_report().exchanging == 2
+    one.swarm.lose(first, NetworkError("net.timed-out", ""))
+    assert one.swarm.make_report().exchanging == 1
+    one.swarm.change(ChangeSwarm(one.swarm.info_hash, one.swarm.settings._replace(exchanges_peers=False)))
+    assert one.swarm.make_report().exchanging == 0

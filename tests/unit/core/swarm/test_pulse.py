@@ -203,3 +203,16 @@ def test_who_has_given_us_much_is_worth_another_save(torrent):
     assert [(kept.endpoint, kept.received_bytes) for kept in one.swarm.peers_to_keep()] == [(endpoint, 1 << 20)]
     one.swarm.lose(link, NetworkError("net.reset", "gone"))
     assert [(kept.endpoint, kept.received_bytes) for kept in one.swarm.peers_to_keep()] == [(endpoint, 1 << 20)]
+
+
+def test_how_fast_bytes_come_in_vain_is_reported(torrent):
+    one = OneSwarm(torrent)
+    link = one.join([])
+    one.give(link, [(0, 0)] * 4)                           # nobody asked for them
+    one.pass_time(1.1)
+    report = one.swarm.make_report()
+    assert report.wasted_bytes == 4 * 16 * K
+    assert 0 < report.wasted_bytes_per_s <= 4 * 16 * K
+    for _ in range(60):
+        one.pass_time(1.1)
+    assert one.swarm.make_report().wasted_bytes_per_s == 0

@@ -120,7 +120,7 @@ def test_a_block_that_nobody_asked_for_is_counted_and_dropped(large):
     link = one.join(unchoked=False)
     one.give(link, [(0, 0), (1, 3)])
     assert link.unasked == 2
-    assert one.swarm.wasted_bytes == 2 * 16 * K
+    assert one.swarm.wasted.total == 2 * 16 * K
     assert one.arena.reserved == 0
 
 
@@ -196,7 +196,7 @@ def test_a_dropped_piece_takes_its_requests_back_and_is_fetched_from_the_start(l
         large.metainfo.info_hash, assembly.index, assembly.held_slots, assembly, REFUSED))
     said = one.said()[link]
     assert set(cancelled(said)) >= set(asked[3:])
-    assert one.swarm.wasted_bytes == 3 * 16 * K
+    assert one.swarm.wasted.total == 3 * 16 * K
     check_requests(one.swarm)
 
 

@@ -115,3 +115,18 @@ def test_pieces_are_told_as_had_had_by_peers_and_begun(torrent):
     assert told.have == 0b100001
     assert list(counts(told.planes, told.seeds, 8)) == [1, 2, 1, 1, 1, 1, 1, 1]
     assert PartialPiece(began, 4, 2) in told.partial
+
+
+def test_how_fast_a_peer_gains_pieces_is_what_it_says_of_a_minute(torrent):
+    one = OneSwarm(torrent)
+    link = one.join([0, 1])
+    assert peer_statuses(one.swarm)[0].gained_bytes_per_s == 0         # that it had before
+    for index in (2, 3, 4):
+        one.pass_time(10.0)
+        one.tell(link, wire.Have(index))
+    one.tell(link, wire.Have(4))                           # it has that already
+    steady = peer_statuses(one.swarm)[0].gained_bytes_per_s
+    assert steady == pytest.approx(4 * BLOCK / 10.0, rel=0.15)
+    one.pass_time(60.0)
+    one.tell(link, wire.KeepAlive())
+    assert 0 < peer_statuses(one.swarm)[0].gained_bytes_per_s < steady / 2

@@ -152,8 +152,8 @@ def test_when_copying_fails_it_is_tried_again_later(one):
 
 
 def close_links(one):
-    for _ in one.notes.closed:
-        one.swarm.on_link_closed([], 0)
+    for link in one.notes.closed:
+        one.swarm.on_link_closed(link, [], 0)
 
 
 def test_at_the_end_blocks_are_copied_before_their_memory_is_given_back(one):
@@ -168,7 +168,7 @@ def test_at_the_end_blocks_are_copied_before_their_memory_is_given_back(one):
     assert one.swarm.is_drained
     assert one.arena.reserved == 0
     assert one.store.parts.blocks, "they stay there"
-    assert one.swarm.wasted_bytes == 0
+    assert one.swarm.wasted.total == 0
 
 
 def test_blocks_that_are_copied_already_are_not_copied_again_at_the_end(one):
@@ -199,7 +199,7 @@ def test_when_the_last_copy_fails_the_blocks_are_given_up(one):
     close_links(one)
     answer(one, REFUSED)
     assert one.swarm.is_drained and one.arena.reserved == 0
-    assert one.swarm.wasted_bytes == 3 * 16 * K
+    assert one.swarm.wasted.total == 3 * 16 * K
 
 
 def test_verified_pieces_that_the_disk_refused_are_kept_at_the_end(one):

@@ -6,6 +6,7 @@ import pytest
 
 from blobtorrent.core.swarm.messages import ChangeSwarm, SwarmSettings, WantPieces
 from blobtorrent.core.swarm.phases import State
+from blobtorrent.core.swarm.telling import insight
 from blobtorrent.protocol.wire import messages as wire
 from tests.support.accounts import check_pieces, check_requests
 from tests.support.oneswarm import OneSwarm, outstanding
@@ -56,7 +57,7 @@ def test_requests_for_pieces_that_nobody_wants_any_more_are_cancelled_and_their_
     cancelled = {message.index for message in one.said()[link] if isinstance(message, wire.Cancel)}
     assert cancelled == set(range(2, COUNT))
     assert one.arena.reserved == 8
-    assert one.swarm.wasted_bytes == 16 * K
+    assert one.swarm.wasted.total == 16 * K
 
 
 def test_pieces_that_are_wanted_again_are_asked_for(one):
@@ -181,3 +182,17 @@ def test_peers_are_choked_at_once_when_there_are_no_slots_any_more_and_served_wh
     assert [type(message) for message in one.said()[link]] == [wire.Choke]
     change(one, upload_slots=4)
     assert [type(message) for message in one.said()[link]] == [wire.Unchoke]
+
+
+def test_a_torrent_has_no_more_slots_than_all_torrents_leave_it(torrent):
+    one = OneSwarm(torrent, have=range(COUNT), upload_slots=4)
+    link = one.join(())
+    one.tell(link, wire.Interested())
+    one.said()
+    assert one.swarm.make_report().takers == 1
+    change(one, upload_slots=4, granted_slots=0)
+    assert [type(message) for message in one.said()[link]] == [wire.Choke]
+    assert insight(one.swarm, waits_for_memory=False).lacks_slots
+    change(one, upload_slots=4, granted_slots=9)
+    assert [type(message) for message in one.said()[link]] == [wire.Unchoke]
+    assert (one.swarm.choker.slots, insight(one.swarm, waits_for_memory=False).lacks_slots) == (4, False)

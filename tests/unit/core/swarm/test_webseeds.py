@@ -180,7 +180,7 @@ def test_the_first_blocks_of_a_piece_that_was_cut_are_kept() -> None:
     link = rig.one.join()
     assert {block for piece, block in outstanding(link)} == {2, 3}
     rig.finish()
-    assert (rig.arena.reserved, rig.swarm.wasted_bytes) == (0, 0)
+    assert (rig.arena.reserved, rig.swarm.wasted.total) == (0, 0)
 
 
 def test_what_a_peer_began_is_finished_by_a_web_seed() -> None:
@@ -294,7 +294,7 @@ def test_what_comes_too_slowly_is_had_from_a_peer_that_has_nothing_else_to_do() 
     assert order.is_cancelled and rig.states == ["resting"]
     assert rig.seeds.statuses()[0].error_code == "webseed.slow"
     rig.end(rig.take(), 0)
-    assert (rig.swarm.downloaded.total, rig.swarm.wasted_bytes) == (order.received_bytes, order.received_bytes)
+    assert (rig.swarm.downloaded.total, rig.swarm.wasted.total) == (order.received_bytes, order.received_bytes)
     rig.one.pass_time(2.0)
     assert outstanding(link, 0) and rig.posted == []
     rig.finish()
@@ -433,7 +433,7 @@ def test_what_is_not_wanted_any_more_is_cancelled_and_dropped() -> None:
     rig.end(order)                     # it came all the same
     rig.judge()
     assert rig.arena.reserved == 0
-    assert rig.swarm.wasted_bytes == sum(part.length for part in order.parts)
+    assert rig.swarm.wasted.total == sum(part.length for part in order.parts)
 
 
 def test_the_most_wanted_files_come_first() -> None:
@@ -534,7 +534,7 @@ def test_a_block_that_stopped_in_the_middle_is_not_offered_again_while_a_web_see
     rig.end(rig.take())
     assert (rig.swarm.pieces.partial_mask, rig.posted) == (0, [])
     rig.finish()
-    assert rig.swarm.wasted_bytes == 0
+    assert rig.swarm.wasted.total == 0
 
 
 def test_a_piece_that_a_web_seed_gave_back_holds_no_promise_of_memory() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.config.schema import HookSettings
+from blobtorrent.config.doors import HookSettings
 from blobtorrent.interface.eventjson import Told, tell
 from blobtorrent.interface.hooks.delivery import MAX_PAUSE_S, MAX_WAITING, Delivery, DeliveryState, Line
 from blobtorrent.interface.hooks.outcome import FAILED, OK, REFUSED, TIMED_OUT, Outcome

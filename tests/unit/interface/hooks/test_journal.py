@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.config.schema import HookSettings
+from blobtorrent.config.doors import HookSettings
 from blobtorrent.interface.eventjson import Told, tell
 from blobtorrent.interface.hooks import journal as journals
 from blobtorrent.interface.hooks.journal import EXPIRE_S, FILE_NAME, MAX_KEPT_BYTES, RETRY_S, SLACK_BYTES, Journal, Kept

@@ -14,6 +14,8 @@ class Guest:
     def __init__(self, crowd: Crowd[Guest], caller: Caller, *, is_waiting: bool = True) -> None:
         self.caller = caller
         self.is_waiting = is_waiting
+        self.is_receiving = self.is_sending = False
+        self.held_bytes = 0
         self._crowd = crowd
         crowd.add(self)
 
@@ -77,6 +79,25 @@ def test_users_of_a_unix_socket_share_no_small_number():
     crowd, guests = crowd_of(*[local] * 40, is_waiting=False)
     assert code_of(crowd, local) == ""
     assert len(crowd) == len(guests)
+
+
+def test_who_sends_for_longest_gives_way_when_nobody_only_waits():
+    crowd, guests = crowd_of(*[caller(2)] * 4, is_waiting=False)
+    guests[2].is_receiving = guests[3].is_receiving = True
+    assert code_of(crowd, caller(2)) == ""
+    assert set(guests) - set(crowd) == {guests[2]}
+
+
+def test_those_that_take_longest_give_way_until_all_hold_little_enough():
+    crowd: Crowd[Guest] = Crowd(max_held_bytes=100)
+    guests = [Guest(crowd, caller(number), is_waiting=False) for number in range(5)]
+    for guest in guests:
+        guest.held_bytes = 40
+    guests[1].is_receiving = guests[2].is_sending = guests[4].is_receiving = True
+    crowd.on_growth()
+    assert set(guests) - set(crowd) == {guests[1], guests[2], guests[4]} and crowd.held_bytes == 80
+    crowd.on_growth()
+    assert len(crowd) == 2
 
 
 def test_those_that_left_leave_nothing_behind():

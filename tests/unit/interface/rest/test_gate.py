@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from blobtorrent.interface.rest.attempts import ATTEMPTS_PER_S, FREE_ATTEMPTS, MAX_ADDRESSES, Attempts
@@ -43,6 +45,10 @@ def scope_of(request: Head) -> Scope | None:
 
 def make_gate(*hosts: str, grant: Grant = ADMIN) -> Gate:
     return Gate(lambda secret: grant if secret == TOKEN.encode() else None, scope_of, hosts)
+
+
+def basic(credentials: str) -> str:
+    return f"Basic {base64.b64encode(credentials.encode()).decode()}"
 
 
 def verdict(request: Head, caller: Caller = REMOTE, *, gate: Gate | None = None, now: float = 0.0) -> int:
@@ -88,10 +94,16 @@ def test_our_own_pages_and_typed_addresses_are_let_in(headers):
 @pytest.mark.parametrize(
     "authorization",
     ["", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN, f"Bearer{TOKEN}",
-     f"Bearer {TOKEN.upper()}", "Bearer \xe9"],
+     f"Bearer {TOKEN.upper()}", "Bearer \xe9", basic(TOKEN), basic(f"{TOKEN}:"), basic(f"user:{TOKEN}x"), "Basic A",
+     "Basic \xe9"],
 )
 def test_without_the_very_token_nobody_is_let_in(authorization):
     assert verdict(head(authorization=authorization)) == 401
+
+
+@pytest.mark.parametrize("authorization", [f"bearer  {TOKEN}", basic(f"anybody:{TOKEN}"), basic(f":{TOKEN}")])
+def test_the_token_may_come_as_the_password_of_any_user(authorization):
+    assert verdict(head(authorization=authorization)) == 0
 
 
 @pytest.mark.parametrize("path", ["v1/health/live", "v1/health/ready"])

@@ -27,7 +27,7 @@ from blobtorrent.protocol.dht.limits import (
 from blobtorrent.protocol.dht.lookup import Candidate
 from blobtorrent.protocol.dht.node import MEETINGS_BURST, MEETINGS_PER_S, SEARCH_S, SETTLED_S, Node, NodeState
 from blobtorrent.protocol.dht.queries import ANSWER_S, OpenQueries
-from blobtorrent.protocol.dht.search import MAX_PEERS_OF_PROVIDER, PeerSearch
+from blobtorrent.protocol.dht.search import MAX_PEERS_OF_PROVIDER, PeerSearch, SearchResult
 from blobtorrent.protocol.dht.voting import QUORUM, AddressVote
 from tests.support.dhtnet import random_host
 
@@ -475,3 +475,29 @@ def test_a_search_whose_answers_get_lost_inside_ends_all_the_same():
         node.tick(float(second))
     assert len(results) == 1
     assert TARGET not in [walk.search.target for walk in node._walks]
+
+
+def test_a_search_that_begins_with_the_first_node_we_met_goes_on_with_those_we_meet_next():
+    """Who holds peers may tell them alone: there is no way on from such a node, but through others."""
+    node, late = make_node(), Endpoint("90.1.1.1", 1)
+    asked = dict(begin(node, ASKER, late))
+    results: list[SearchResult] = []
+    node.search(PeerSearch(TARGET, lambda peers: None, results.append, port=7000), 0.0)
+
+    def answer(to: Endpoint, query: Query, now: float) -> None:
+        values = {b"id": ID if to == ASKER else b"l" * 20, b"token": b"t", b"values": []}
+        node.on_datagram(write_response(query.transaction, values, to), to, now)
+
+    announced = set()
+    answer(ASKER, asked[ASKER], 0.1)
+    for step in range(1, 40):
+        now = 0.1 + step / 10
+        if step == 15:
+            answer(late, asked[late], now)
+        node.tick(now)
+        for to, data in node.take():
+            query = read_message(data)
+            announced |= {to} if query.method == b"announce_peer" else set()
+            answer(to, query, now)
+    assert announced == {ASKER, late}
+    assert [(result.answered, result.told) for result in results] == [(2, 2)]

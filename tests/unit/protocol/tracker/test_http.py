@@ -177,3 +177,11 @@ def test_one_host_has_not_as_many_addresses_as_it_likes():
 ])
 def test_what_looks_like_a_tracker(path, verdict):
     assert is_tracker_path(path) is verdict
+
+
+@pytest.mark.parametrize(("host", "written"), [
+    ("192.0.2.7", "&ip=192.0.2.7"), ("2001:db8::7", "&ip=2001%3Adb8%3A%3A7"),
+])
+def test_the_address_that_we_want_to_be_named_by_is_told(host: str, written: str) -> None:
+    assert written in announce_url("http://a.test/announce", QUERY._replace(own_host=host))
+    assert "&ip=" not in announce_url("http://a.test/announce", QUERY)

@@ -117,3 +117,10 @@ def test_an_answer_that_is_none_is_refused(data: bytes) -> None:
 def test_what_is_too_short_answers_nothing() -> None:
     assert transaction_of(bytes(7)) is None
     assert transaction_of(answer(0, b"")) == 9
+
+
+@pytest.mark.parametrize(("host", "field"), [
+    ("192.0.2.7", bytes((192, 0, 2, 7))), ("2001:db8::7", bytes(4)), ("", bytes(4)),
+])
+def test_the_address_that_we_want_to_be_named_by_is_told_where_there_is_room_for_it(host: str, field: bytes) -> None:
+    assert announce_request(1, 2, QUERY._replace(own_host=host), b"")[84:88] == field

@@ -1,0 +1,1 @@
+"""The commands by subject; each module's `commands(host)` yields what it registers."""

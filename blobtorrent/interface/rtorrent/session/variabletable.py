@@ -1,0 +1,173 @@
+"""The settings of rTorrent that this engine has no use for: the table.
+
+Their first values are those of rTorrent 0.9.8, or of 0.16 for the names that came with it. `claimed` has others for
+who claims to be 0.16.
+"""
+
+from __future__ import annotations
+
+from blobtorrent.interface.rtorrent.faults import failed
+from blobtorrent.interface.rtorrent.session.variables import Kind, Variable
+from blobtorrent.interface.rtorrent.values import Value
+
+MAX_SIZE_LIMIT = 64 << 20
+
+
+def _check_size_limit(value: Value) -> None:
+    if not isinstance(value, int) or not 0 <= value < MAX_SIZE_LIMIT:
+        raise failed("Invalid XMLRPC limit size.")
+
+
+_COLOURS = {
+    **dict.fromkeys(("alarm", "complete", "even", "footer", "incomplete", "info", "label", "leeching", "odd", "queued",
+                     "seeding", "stopped", "title"), ""),
+    "focus": "reverse",
+}
+_HASHING = ("interval", "max_tries", "read_ahead")
+_SOCKETS = ("files", "http", "internal", "rpc")
+_BOUNDS = (("max_alloc", 1_000_000, "most descriptors, at the next recompute."),
+           ("min_alloc", 0, "descriptors that it is sure of, at the next recompute."))
+
+_ROWS = (
+    Variable("dht.override_port", Kind.NUMBER, 0, "Port announced instead of the real DHT port.", answers=False),
+    Variable("dht.throttle.name", Kind.TEXT, "", "Name of the throttle used for DHT traffic.", answers=False),
+    Variable("file.prioritize_toc", Kind.NUMBER, 0,
+             "Whether first and last pieces of matching files are preferred at insertion.", is_flag=True),
+    Variable("keys.layout", Kind.TEXT, "qwerty", "Keyboard layout of the screen."),
+    Variable("log.handshake", Kind.TEXT, "", "File that handshakes are noted in."),
+    Variable("magnet.path", Kind.TEXT, "", "Directory where metadata of magnets is kept."),
+    Variable("network.block.ipv4", Kind.NUMBER, 0, "Whether IPv4 is not used.", answers=False),
+    Variable("network.block.ipv4in6", Kind.NUMBER, 0, "Whether IPv4-mapped addresses are not used.", answers=False),
+    Variable("network.block.ipv6", Kind.NUMBER, 0, "Whether IPv6 is not used.", answers=False),
+    Variable("network.block.outgoing", Kind.NUMBER, 0,
+             "Whether outgoing peer connections are suppressed.", answers=False),
+    Variable("network.http.cacert", Kind.TEXT, "", "Path of a CA certificate file for tracker TLS.", answers=False),
+    Variable("network.http.capath", Kind.TEXT, "", "Path of a directory of CA certificates.", answers=False),
+    Variable("network.http.dns_cache_timeout", Kind.NUMBER, 60,
+             "Seconds DNS answers are kept for HTTP.", answers=False),
+    Variable("network.http.max_cache_connections", Kind.NUMBER, 0, "Cached HTTP connections.", answers=False),
+    Variable("network.http.max_host_connections", Kind.NUMBER, 3, "Most HTTP connections per host.", answers=False),
+    Variable("network.http.proxy_address", Kind.TEXT, "",
+             "Proxy for HTTP trackers and torrent downloads.", answers=False),
+    Variable("network.http.ssl_verify_host", Kind.NUMBER, 1,
+             "Whether host names in certificates are checked.", answers=False),
+    Variable("network.http.ssl_verify_peer", Kind.NUMBER, 1, "Whether certificates are verified.", answers=False),
+    Variable("network.listen.backlog", Kind.NUMBER, 4096, "Listen queue length.", answers=False),
+    Variable("network.local_address.ipv4", Kind.TEXT, "", "IPv4 address reported to trackers.", answers=False),
+    Variable("network.local_address.ipv6", Kind.TEXT, "", "IPv6 address reported to trackers.", answers=False),
+    Variable("network.local_port", Kind.NUMBER, 0,
+             "Port reported to trackers instead of the listening one.", answers=False),
+    Variable("network.local_port.ipv4", Kind.NUMBER, 0,
+             "Port reported to trackers instead of the listening one for one address family.", answers=False),
+    Variable("network.local_port.ipv6", Kind.NUMBER, 0,
+             "Port reported to trackers instead of the listening one for one address family.", answers=False),
+    Variable("network.prefer.ipv6", Kind.NUMBER, 0, "Whether IPv6 is preferred.", answers=False),
+    Variable("network.rpc.use_jsonrpc", Kind.NUMBER, 1, "Whether JSON-RPC requests are answered.", is_neutral=False,
+             is_flag=True),
+    Variable("network.rpc.use_xmlrpc", Kind.NUMBER, 1, "Whether XML-RPC requests are answered.", is_neutral=False,
+             is_flag=True),
+    Variable("network.scgi.dont_route", Kind.NUMBER, 0,
+             "Whether SCGI connections from other networks are refused by socket option.", is_flag=True),
+    Variable("network.scgi.gzip.min_size", Kind.NUMBER, 1000, "Smallest answer that is compressed.", answers=False),
+    Variable("network.scgi.use_gzip", Kind.NUMBER, 1,
+             "Whether answers may be compressed when the client offers it.", answers=False),
+    Variable("network.xmlrpc.size_limit", Kind.NUMBER, 524288,
+             "Largest XML-RPC request in bytes, below 64 MiB. It holds once it is set; none above 16 MiB is read.",
+             answers=False, is_neutral=False, check=_check_size_limit),
+    Variable("pieces.hash.on_completion", Kind.NUMBER, 1,
+             "Whether events tell of a second check of finished downloads.", is_neutral=False, is_flag=True),
+    Variable("pieces.preload.min_rate", Kind.NUMBER, 5120,
+             "Upload rate above which pieces are preloaded.", answers=False),
+    Variable("pieces.preload.min_size", Kind.NUMBER, 262144,
+             "Piece size above which pieces are preloaded.", answers=False),
+    Variable("pieces.preload.type", Kind.NUMBER, 0,
+             "Preload method: 0 off, 1 madvise, 2 direct paging.", answers=False),
+    Variable("pieces.sync.timeout", Kind.NUMBER, 600, "Seconds after which pieces are synchronised.", answers=False),
+    Variable("pieces.sync.timeout_safe", Kind.NUMBER, 900, "Seconds used in safe mode.", answers=False),
+    Variable("protocol.choke_heuristics.down.leech", Kind.TEXT, "download_leech",
+             "Default download choking strategy while leeching."),
+    Variable("protocol.choke_heuristics.down.seed", Kind.TEXT, "download_leech",
+             "Default download choking strategy while seeding."),
+    Variable("protocol.choke_heuristics.up.leech", Kind.TEXT, "upload_leech",
+             "Default upload choking strategy while leeching."),
+    Variable("protocol.choke_heuristics.up.seed", Kind.TEXT, "upload_leech",
+             "Default upload choking strategy while seeding."),
+    Variable("protocol.connection.leech", Kind.TEXT, "leech", "Default connection type while leeching."),
+    Variable("protocol.connection.seed", Kind.TEXT, "seed", "Default connection type while seeding."),
+    Variable("scheduler.max_active", Kind.NUMBER, -1, "Active download limit of the simple scheduler."),
+    Variable("session.on_completion", Kind.NUMBER, 1,
+             "Whether the session entry is saved when a download completes.", is_flag=True),
+    Variable("session.use_lock", Kind.NUMBER, 1, "Whether a lock file tells who uses the session directory.",
+             is_neutral=False, is_flag=True),
+    Variable("system.file.max_size", Kind.NUMBER, 549755813888,
+             "Bytes: what is loaded from now on is not opened while it has a larger file.", is_neutral=False),
+    Variable("system.file.split_size", Kind.NUMBER, -1, "Size at which files are split on disk, minus one for never."),
+    Variable("system.file.split_suffix", Kind.TEXT, ".part", "Suffix pattern of the parts of split files."),
+    *(Variable(f"system.hash.{word}", Kind.NUMBER, 0, f"Of checks: {word}.") for word in _HASHING),
+    Variable("system.files.advise_random", Kind.NUMBER, 0,
+             "Whether random access advice is given to the kernel for data files.", answers=False),
+    Variable("system.files.advise_random.hashing", Kind.NUMBER, 0,
+             "Whether random access advice also applies while hashing.", answers=False),
+    Variable("system.files.session.fdatasync", Kind.NUMBER, 1,
+             "Whether session files are flushed to disk with fdatasync after writing.", answers=False),
+    *(Variable(f"system.sockets.{kind}.{word}", Kind.NUMBER, initial, f"Sockets for {kind}: {doc}", answers=False)
+      for kind in _SOCKETS for word, initial, doc in _BOUNDS),
+    Variable("throttle.min_downloads", Kind.NUMBER, 0, "Minimum download slots per torrent."),
+    Variable("throttle.min_uploads", Kind.NUMBER, 0, "Minimum upload slots per torrent."),
+    Variable("trackers.delay_scrape", Kind.NUMBER, 0, "Whether scrapes are delayed after loading.", is_flag=True),
+    *(Variable(f"ui.color.{element}", Kind.TEXT, initial, f"Colour of the screen: {element}.")
+      for element, initial in _COLOURS.items()),
+    Variable("ui.focus.page_size", Kind.NUMBER, 0, "Lines moved by the page keys."),
+    Variable("ui.input.history.size", Kind.NUMBER, 99, "Lines kept in the input history.", answers=False),
+    Variable("ui.keymap.style", Kind.TEXT, "emacs", "Key map flavour of the screen."),
+    Variable("ui.throttle.global.step.large", Kind.NUMBER, 500, "Large step in KiB of the throttle keys."),
+    Variable("ui.throttle.global.step.medium", Kind.NUMBER, 50, "Medium step in KiB of the throttle keys."),
+    Variable("ui.throttle.global.step.small", Kind.NUMBER, 5, "Small step in KiB of the throttle keys."),
+    Variable("ui.torrent_list.layout", Kind.TEXT, "full", "Layout of the screen list: full or compact."),
+)
+
+# Why nothing goes by them, by how their names begin.
+_WHY = (
+    ("dht.throttle.", "Its traffic is not limited."),
+    ("dht.", "It is at the port that peers reach us at."),
+    ("file.prioritize_toc", "Pieces are wanted as much as their files are, not more at their ends."),
+    ("keys.", "There is no screen."),
+    ("log.", "Handshakes are in the daemon's own log."),
+    ("magnet.", "It is kept with the daemon's state."),
+    ("network.block.", "network.bind_address and the settings say which way connections take."),
+    ("network.http.ca", "Certificates are verified by the authorities that the system knows; OpenSSL takes others from "
+                        "SSL_CERT_FILE and SSL_CERT_DIR in the daemon's environment."),
+    ("network.http.dns_", "Answers of name servers are not kept: the system does that."),
+    ("network.http.proxy_", "network.proxy_address is for all connections, those over HTTP too."),
+    ("network.http.ssl_", "Certificates are always verified."),
+    ("network.http.", "The daemon shares connections among calls by itself."),
+    ("network.listen.", "The daemon chooses it."),
+    ("network.local_address.", "network.local_address is for both kinds."),
+    ("network.local_port", "Trackers are told the port that peers reach us at."),
+    ("network.prefer.", "Peers are dialled at the address that they are known by."),
+    ("network.scgi.dont_route", "Where it listens says who can reach it."),
+    ("network.scgi.", "Answers are compressed for those who ask for it."),
+    ("pieces.preload.", "Uploads are read in spans of 512 KiB before they are sent, whatever the rate."),
+    ("pieces.sync.", "pieces.sync.always_safe is all there is to choose; else what came is on disk within 5 seconds."),
+    ("protocol.choke_heuristics.", "There is one way, which suits both."),
+    ("protocol.connection.", "What a torrent has says what it does."),
+    ("scheduler.", "The queue of the daemon's settings says how many run."),
+    ("session.", "All that changes is saved at once."),
+    ("system.file.", "Files are never split."),
+    ("system.files.advise_random", "The daemon advises the kernel as it sees fit."),
+    ("system.files.", "storage.sync of the daemon's settings says when."),
+    ("system.hash.", "Checks take their turns by themselves."),
+    ("system.sockets.", "Descriptors are not shared out among kinds."),
+    ("throttle.min_downloads", "No torrent is promised any."),
+    ("throttle.min_uploads", "No torrent is promised any."),
+    ("trackers.delay_scrape", "Scrapes take their turns by themselves."),
+    ("ui.", "There is no screen."),
+)
+
+
+def _with_reason(row: Variable) -> Variable:
+    why = next((why for beginning, why in _WHY if row.name.startswith(beginning)), "")
+    return row._replace(doc=f"{row.doc} {why}") if row.is_neutral and why else row
+
+
+NEUTRAL = tuple(map(_with_reason, _ROWS))

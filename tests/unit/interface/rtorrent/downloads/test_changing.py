@@ -1,0 +1,124 @@
+"""What is changed of a download."""
+
+from __future__ import annotations
+
+import pytest
+
+from blobtorrent.core.session.commands import ChangeTorrent, StartTorrent, TorrentChanges
+from blobtorrent.interface.rtorrent.faults import Fault
+from tests.support.rtorrentdownloads import Stage
+from tests.support.rtorrentengine import FIXTURES
+
+
+def test_peers_of_a_download_are_told_of_each_other_as_it_was_said() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("echo")
+    digits = stage.only().hash
+    assert stage.call("d.peer_exchange", digits) == 0      # as protocol.pex says
+    stage.call("d.peer_exchange.set", digits, 1)
+    assert stage.call("d.peer_exchange", digits) == 1
+    assert ChangeTorrent(info_hash, TorrentChanges(exchanges_peers=True)) in stage.engine.asked
+
+
+def test_those_of_a_private_one_never_are() -> None:
+    stage = Stage()
+    stage.engine.add("delta")
+    stage.call("d.peer_exchange.set", stage.only().hash, 1)
+    assert not any(isinstance(command, ChangeTorrent) for command in stage.engine.asked)
+
+
+def test_one_with_a_file_that_is_too_large_is_loaded_but_not_opened() -> None:
+    stage = Stage()
+    stage.max_file_size = 1000
+    raw = (FIXTURES / "alpha.torrent").read_bytes().decode("utf-8", "surrogateescape")
+    stage.call("load.raw_start", "", raw)
+    digits = stage.only().hash
+    assert stage.call("d.max_file_size", digits) == 1000 and stage.call("d.is_open", digits) == 0
+    with pytest.raises(Fault, match="File exceedes the configured max file size."):
+        stage.call("d.open", digits)
+    stage.call("d.start", digits)
+    assert "max file size" in str(stage.call("d.message", digits))
+    assert not any(isinstance(command, StartTorrent) for command in stage.engine.asked)
+    stage.call("d.max_file_size.set", digits, 1 << 30)
+    stage.call("d.start", digits)
+    assert stage.call("d.is_open", digits) == 1
+
+
+def test_a_throttle_is_the_group_of_the_engine_that_limits_it() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("foxtrot")
+    digits = stage.only().hash
+    stage.call("d.throttle_name.set", digits, "slow")
+    assert stage.engine.status(info_hash).group == "slow" and stage.call("d.throttle_name", digits) == "slow"
+    stage.call("d.throttle_name.set", digits, "")
+    assert stage.engine.status(info_hash).group == ""
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("d.peers_max", "Max peer connections"), ("d.peers_min", "Min peer connections"), ("d.uploads_max", "Max uploads"),
+    ("d.uploads_min", "Min uploads"), ("d.downloads_max", "Max downloads"), ("d.downloads_min", "Min downloads"),
+])
+def test_a_limit_that_none_can_be_is_refused(name: str, words: str) -> None:
+    stage = Stage()
+    stage.engine.add("echo")
+    digits = stage.only().hash
+    stage.call(f"{name}.set", digits, 55)
+    for value in (-1, (1 << 16) + 1):
+        with pytest.raises(Fault, match=f"^{words} must be between 0 and 2"):
+            stage.call(f"{name}.set", digits, value)
+    assert stage.call(name, digits) == 55
+
+
+def test_no_limit_of_peers_reads_as_the_largest_number() -> None:
+    stage = Stage()
+    stage.engine.add("echo")
+    stage.call("d.peers_max.set", stage.only().hash, 0)
+    assert stage.call("d.peers_max", stage.only().hash) == (1 << 32) - 1
+
+
+def test_the_way_of_connections_is_as_it_was_set_until_the_download_is_complete() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("echo")
+    digits = stage.only().hash
+    stage.call("d.connection_current.set", digits, "initial_seed")
+    assert stage.call("d.connection_current", digits) == "initial_seed"
+    stage.engine.publish(stage.engine.status(info_hash)._replace(done_bytes=2_000_000))
+    assert stage.call("d.complete", digits) == 1
+    assert stage.call("d.connection_current", digits) == "seed"
+
+
+def test_fields_are_listed_without_arguments_only() -> None:
+    stage = Stage()
+    stage.engine.add("echo")
+    digits = stage.only().hash
+    stage.call("d.custom.set", digits, "k", "v")
+    assert stage.call("d.custom.items", digits) == {"k": "v"} and stage.call("d.custom.keys", digits) == ["k"]
+    with pytest.raises(Fault, match="takes no arguments"):
+        stage.call("d.custom.items", digits, "")
+
+
+def test_payload_that_moved_is_the_last_activity() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("echo")
+    digits = stage.only().hash
+    assert stage.call("d.timestamp.last_active", digits) == 0
+    stage.engine.publish(stage.engine.status(info_hash)._replace(uploaded_bytes=1))
+    before = int(stage.side.downloads.now())
+    assert before <= stage.call("d.timestamp.last_active", digits) <= before + 60
+
+
+def test_its_trackers_are_asked_for_as_many_peers_as_it_wants() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("foxtrot")
+    digits = stage.only().hash
+    assert stage.call("d.tracker_numwant", digits) == -1
+    for said, wanted, told in ((33, 33, 33), (0, 0, 0), (5000, 1000, 1000), (-1, None, -1)):
+        stage.call("d.tracker_numwant.set", digits, said)
+        assert stage.engine.status(info_hash).peers_wanted == wanted and stage.call("d.tracker_numwant", digits) == told
+
+
+def test_what_comes_in_vain_and_who_tells_of_others_is_told() -> None:
+    stage = Stage()
+    stage.engine.add("foxtrot", wasted_bytes_per_s=7, peers_exchanging=3)
+    digits = stage.only().hash
+    assert stage.call("d.skip.rate", digits) == 7 and stage.call("d.size_pex", digits) == 3
