@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -32,6 +31,7 @@ from blobtorrent.interface.rest.listeners import (
     group_id,
     open_all,
 )
+from blobtorrent.interface.rest.pacer import Pacer
 from blobtorrent.interface.rest.problems import problem
 from blobtorrent.interface.rest.streams import Pull
 from blobtorrent.interface.rest.usage import AT_ONCE, CHANGE, NO_ROUTE, READ, Usage
@@ -51,7 +51,6 @@ WORKERS = 8                            # requests worked on at once
 READERS = 4                            # bodies read at once
 PART_BYTES = 256 << 10                 # read of a body at once
 ACCEPTS_PER_PASS = 64                  # then those that are there get their turn
-TURNS_PER_PASS = 16                    # of clients that send many requests at once; others come in between
 LOCAL_SEND_BYTES = 1 << 20             # an answer of usual size leaves at once; TCP sees to that by itself
 SHORTAGE_PAUSE_S = 1.0                 # without new clients when descriptors ran out
 LASTING_CHECK_S = 10.0                 # between two looks whether the tokens of lasting answers have expired
@@ -151,7 +150,7 @@ class RestServer:
         self._is_accepting = False
         self._is_draining = False
         self._usage = Usage()
-        self._turns: deque[Connection] = deque()           # those that sent more than one request
+        self._pacer = Pacer(self._loop)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -301,16 +300,7 @@ class RestServer:
         self._readers.post(_Fetch(connection, pull))
 
     def on_more(self, connection: Connection) -> None:
-        self._turns.append(connection)
-        if len(self._turns) == 1:
-            self._loop.timers.at(self._loop.now, self._take_turns)
-
-    def _take_turns(self) -> None:
-        """Have the next few go on: a crowd of them keeps others waiting no longer than these few take."""
-        for _ in range(min(TURNS_PER_PASS, len(self._turns))):
-            self._loop.timers.at(self._loop.now, self._turns.popleft().go_on)
-        if self._turns:
-            self._loop.timers.at(self._loop.now, self._take_turns)
+        self._pacer.add(connection)
 
     def on_release(self, pull: Pull) -> None:
         self._readers.post(_Release(pull))
