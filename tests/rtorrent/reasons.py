@@ -31,6 +31,15 @@ class Listed(NamedTuple):
 
 
 LISTED: dict[str, tuple[Listed, ...]] = {
+    "two_instances.jsonl": (
+        Listed("101 file", r", now \['inserted (echo\.bin) (complete=0) (hashing=0) left=2000000', "
+               r"'hash_queued \1 \2 hashing=1 left=2000000', 'inserted_new \1 \2 hashing=1 left=2000000', "
+               r"'opened \1 \2 hashing=1 left=2000000', 'resumed \1 \2 \3 left=\d+', 'hash_done \1 \2 \3 left=\d+', "
+               r"'paused \1 \2 \3 left=0', 'hash_removed \1 \2 \3 left=0', 'closed \1 \2 \3 left=0', "
+               r"'hash_queued \1 \2 hashing=2 left=0', 'opened \1 \2 hashing=2 left=0', "
+               r"'finished \1 complete=1 \3 left=0', 'resumed \1 complete=1 \3 left=0'",
+               "the first pieces may be here when the handlers run that hear that they may come", by_chance=True),
+    ),
     "flood.jsonl": (
         Listed("1 system.listMethods", "735 values, now", _ALL_NAMES),
         Listed("19 system.multicall", "^0: struct 2 values, now array 1 values$", _SUPER_SEEDING),
