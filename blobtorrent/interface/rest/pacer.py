@@ -5,7 +5,7 @@ Owned by the thread of the loop.
 
 from __future__ import annotations
 
-from collections import deque
+from itertools import islice
 from typing import Protocol
 
 from blobtorrent.runtime.loop import SelectorLoop
@@ -24,16 +24,27 @@ class Pacer:
 
     def __init__(self, loop: SelectorLoop) -> None:
         self._loop = loop
-        self._waiting: deque[Greedy] = deque()
+        self._waiting: dict[Greedy, None] = {}             # who came first is the first
+        self._is_due = False
 
     def add(self, client: Greedy) -> None:
         """Have it go on, after those that came before."""
-        self._waiting.append(client)
-        if len(self._waiting) == 1:
+        self._waiting[client] = None
+        self._call_soon()
+
+    def drop(self, client: Greedy) -> None:
+        """It has gone: whoever waits no more is not to be kept."""
+        self._waiting.pop(client, None)
+
+    def _call_soon(self) -> None:
+        if not self._is_due:
+            self._is_due = True
             self._loop.timers.at(self._loop.now, self._call_next)
 
     def _call_next(self) -> None:
-        for _ in range(min(TURNS_PER_PASS, len(self._waiting))):
-            self._loop.timers.at(self._loop.now, self._waiting.popleft().go_on)
+        self._is_due = False
+        for client in list(islice(self._waiting, TURNS_PER_PASS)):
+            del self._waiting[client]
+            self._loop.timers.at(self._loop.now, client.go_on)
         if self._waiting:
-            self._loop.timers.at(self._loop.now, self._call_next)
+            self._call_soon()

@@ -307,6 +307,7 @@ class RestServer:
 
     def on_closed(self, connection: Connection) -> None:
         self._crowd.remove(connection)
+        self._pacer.drop(connection)
 
     # ---- clients come
 

@@ -270,6 +270,8 @@ class RpcServer:
     def on_closed(self, connection: Client) -> None:
         self._crowd.remove(connection)
         del self._trusts[connection]
+        if isinstance(connection, Connection):
+            self._pacer.drop(connection)
 
     def on_refused(self, status: int) -> None:
         """An HTTP request did not pass the gate; it is answered already."""

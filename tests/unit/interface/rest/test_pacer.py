@@ -31,4 +31,10 @@ def test_few_of_many_have_their_turn_in_a_pass_and_all_have_as_many() -> None:
         loop.run_pass(0.0)
         assert sum(client.turns for client in crowd) - before <= TURNS_PER_PASS
     assert {client.turns for client in crowd} == {4}
+    for client in crowd[1:]:
+        pacer.drop(client)
+    for _ in range(4):
+        loop.run_pass(0.0)
+    assert sum(client.turns for client in crowd[TURNS_PER_PASS:]) == 4 * (CLIENTS - TURNS_PER_PASS)
+    assert crowd[0].turns > 4
     assert loop.stop(1.0)
