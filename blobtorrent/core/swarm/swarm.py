@@ -78,7 +78,7 @@ class Swarm:
         self.uploads = UploadManager(self.pieces, arena, cache)
         self.choker = ChokeManager(order.settings.upload_slots, order.settings.choke_interval_s, rng)
         self.peers = PeerManager()
-        self.talk = Talk(self)
+        self.talk = Talk(self, outlets)
         self.haves = Haves(self, outlets)
         self.completion = Completion(self, outlets)
         self.unfinished = UnfinishedPieces(self, outlets)
@@ -163,7 +163,7 @@ class Swarm:
 
     @property
     def is_drained(self) -> bool:
-        return not (self.awaits_disk or self.awaits_sockets) and self.uploads.is_idle
+        return not (self.awaits_disk or self.awaits_sockets) and self.uploads.is_idle and self.talk.is_idle
 
     @property
     def awaits_sockets(self) -> bool:
