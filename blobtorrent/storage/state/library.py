@@ -7,7 +7,7 @@ info-hash alone would not notice a changed tracker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,6 +49,16 @@ class KeepMetadata(NamedTuple):
     info: bytes
     tiers: tuple[tuple[str, ...], ...]
     web_seeds: tuple[str, ...]
+    token: Any
+    reply_to: Mailbox[Any]
+
+
+class KeepLayers(NamedTuple):
+    """Put piece layers (BEP 52) into the .torrent file that is there, by pieces root, and read it. Answered by one
+    TorrentKept, when that is durable; layers that contradict it (FormatError) are not kept."""
+
+    info_hash: InfoHash
+    layers: Mapping[bytes, bytes]
     token: Any
     reply_to: Mailbox[Any]
 
@@ -113,7 +123,8 @@ class DropTorrent(NamedTuple):
     info_hash: InfoHash
 
 
-_Asking = KeepTorrent | KeepMetadata | AdoptTorrent | LoadTorrent | ReadTorrent
+_Keeping = KeepTorrent | KeepMetadata | KeepLayers | AdoptTorrent
+_Asking = _Keeping | LoadTorrent | ReadTorrent
 LibraryJob = _Asking | DropTorrent
 
 _BUG = StorageError("storage.bug", "the library thread failed; the log has the traceback")
@@ -143,6 +154,14 @@ class Library:
         """A .torrent file that is there already. Raises FileMissing or ResumeCorrupt."""
         kept = self._kept(info_hash, None)
         return Row(METAFILE, row_key(info_hash), metafile_digest(self._folder.seal, kept.raw)), kept.metainfo
+
+    def keep_layers(self, info_hash: InfoHash, layers: Mapping[bytes, bytes]) -> tuple[Row, Metainfo]:
+        """Write both copies of a .torrent file anew, with these layers too. Raises FormatError or StorageError."""
+        from blobtorrent.protocol.metaedit import with_layers
+
+        raw = with_layers(self._kept(info_hash, None).raw, layers)
+        metainfo = parse_torrent(raw)
+        return self.keep(info_hash, raw), metainfo
 
     def load(self, info_hash: InfoHash) -> TorrentLoaded:
         """All that is there of a torrent; what cannot be had is told in the answer."""
@@ -279,7 +298,7 @@ class LibraryThread:
         job.reply_to.post(answer)
 
     def _answer(self, job: _Asking) -> TorrentKept | TorrentLoaded | TorrentRead:
-        if isinstance(job, (KeepTorrent, KeepMetadata, AdoptTorrent)):
+        if isinstance(job, _Keeping):
             return self._keep(job)
         return self._read(job) if isinstance(job, ReadTorrent) else self._library.load(job.info_hash)
 
@@ -289,7 +308,7 @@ class LibraryThread:
         except StorageError as error:
             return TorrentRead(job.info_hash, job.token, b"", error)
 
-    def _keep(self, job: KeepTorrent | KeepMetadata | AdoptTorrent) -> TorrentKept:
+    def _keep(self, job: _Keeping) -> TorrentKept:
         metainfo = None
         try:
             if isinstance(job, AdoptTorrent):
@@ -297,6 +316,8 @@ class LibraryThread:
             elif isinstance(job, KeepMetadata):
                 raw, metainfo = read_metadata(job.info, tiers=job.tiers, web_seeds=job.web_seeds)
                 row = self._library.keep(job.info_hash, raw)
+            elif isinstance(job, KeepLayers):
+                row, metainfo = self._library.keep_layers(job.info_hash, job.layers)
             else:
                 row = self._library.keep(job.info_hash, job.raw)
         except BlobTorrentError as error:
@@ -319,7 +340,7 @@ def metafile_digest(seal: Seal, raw: bytes) -> bytes:
 
 def _failure(job: _Asking) -> TorrentKept | TorrentLoaded | TorrentRead:
     """The answer when a mistake of ours ended the job."""
-    if isinstance(job, (KeepTorrent, KeepMetadata, AdoptTorrent)):
+    if isinstance(job, _Keeping):
         return TorrentKept(job.info_hash, job.token, None, _BUG)
     if isinstance(job, ReadTorrent):
         return TorrentRead(job.info_hash, job.token, b"", _BUG)
