@@ -87,7 +87,7 @@ class TorrentStatus(NamedTuple):
     goal: GoalStatus | None = None
     held_by: str = ""                  # why nothing moves: "pause", "queue", "space", "disk", "goal" (seeded enough)
     peers_from: tuple[PeersFrom, ...] = ()                 # of each source that told of any, by name
-    lacks_metadata: bool = False       # it came as a link, and nobody has told yet what is in it
+    lacks_metadata: bool = False       # nobody has told yet what is in it, or what its pieces hash to
 
     @property
     def wanted_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""Torrents of version 2 only: what their pieces are checked against comes from peers, and is given to peers (BEP 52)."""
+"""Torrents of version 2 only: what their pieces are checked against comes from peers and is given to peers (BEP 52)."""
 
 from __future__ import annotations
 

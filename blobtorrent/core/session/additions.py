@@ -115,7 +115,8 @@ class Additions:
         facts = facts_of_link(link, self._clock.wall())._replace(is_private=metainfo.is_private)
         torrent = self._new(command, facts)
         torrent.record.magnet = format_magnet(link)
-        torrent.lacks_layers = metainfo
+        if self._outlets.library is None:
+            torrent.lacks_layers = metainfo
         return torrent
 
     def _new(self, command: AddTorrent, facts: Facts) -> Torrent:
