@@ -54,8 +54,11 @@ def with_layers(data: bytes, layers: Mapping[bytes, bytes]) -> bytes:
     """
     document = read_document(data, limits=TORRENT_LIMITS, lenient=True)
     known = document.value.get(b"piece layers")
-    return encode({**_members(data, document),
-                   b"piece layers": {**(known if isinstance(known, dict) else {}), **layers}})
+    if not isinstance(known, dict):
+        known = {}
+    if layers.items() <= known.items():
+        return data
+    return encode({**_members(data, document), b"piece layers": {**known, **layers}})
 
 
 def _members(data: bytes, document: Document) -> dict[bytes, Any]:

@@ -8,7 +8,8 @@ import pytest
 
 from blobtorrent.core.swarm.metadatamessages import CloseMetadata
 from blobtorrent.model.address import Endpoint
-from blobtorrent.protocol.wire.hashes import HASH_BYTES, Hashes, HashReject, HashRequest
+from blobtorrent.model.merkle import HASH_BYTES
+from blobtorrent.protocol.wire.hashes import Hashes, HashReject, HashRequest
 from tests.support.simnet import SimSocket
 from tests.support.simpeers import Manners, ScriptedLink, ScriptedSeed
 from tests.support.stored import StoredTorrent

@@ -31,6 +31,7 @@ TIMES = 4                              # how often a host gets all runs of the p
 SPARE = 1000                           # ... and other runs, ...
 FORGET_S = 3600.0                      # ... in such a time: others may live behind the same address
 MAX_WAITING = 32                       # requests of one host
+MAX_JOBS = 4                           # with the hashing threads at once: pieces that come in are hashed there too
 MAX_REJECTS = 1000                     # that one host hears in that time: it might not read them
 MAX_HOSTS = 500                        # that are remembered
 SERVE_AGAIN_S = 0.25
@@ -105,11 +106,13 @@ class HashServer:
     def _serve(self) -> None:
         """Answer whom the pace allows; the others wait."""
         waiting, self._waiting = self._waiting, deque()
+        if not waiting:
+            return
         now = self._swarm.now
         for asked in waiting:
             if asked.link.closing is not None:
                 asked.host.waiting -= 1
-            elif asked.host.take(_price_of(asked.run), now):
+            elif self.jobs_in_flight < MAX_JOBS and asked.host.take(_price_of(asked.run), now):
                 asked.host.waiting -= 1
                 self._answer(asked)
             else:
@@ -235,6 +238,7 @@ class HashServer:
     def _on_computed(self, then: Callable[[Any], None], result: Any) -> None:
         self.jobs_in_flight -= 1
         then(result)
+        self._serve()
         self._swarm.wake()
 
 

@@ -11,12 +11,12 @@ from struct import Struct
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from blobtorrent.model.errors import PeerError
+from blobtorrent.model.merkle import HASH_BYTES
 from blobtorrent.protocol.wire.messages import PREFIX
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-HASH_BYTES = 32
 MAX_HASHES = 512                       # of the base layer in one message
 
 _LAYOUT = Struct(">32sIIII")

@@ -7,7 +7,14 @@ from hashlib import sha256
 
 import pytest
 
-from blobtorrent.core.swarm.hashserving import AT_ONCE, MAX_REJECTS, MAX_WAITING, QUICK_PIECES, SERVE_AGAIN_S
+from blobtorrent.core.swarm.hashserving import (
+    AT_ONCE,
+    MAX_JOBS,
+    MAX_REJECTS,
+    MAX_WAITING,
+    QUICK_PIECES,
+    SERVE_AGAIN_S,
+)
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -129,6 +136,16 @@ def test_leaves_are_hashed_from_the_disk_and_proven(on_disk, torrent, number, fi
     entry = torrent.payload_files()[number]
     data = torrent.content[entry.offset:entry.offset + entry.length][first * BLOCK_SIZE:(first + 1) * BLOCK_SIZE]
     assert answer.hashes[:HASH_BYTES] == sha256(data).digest()
+
+
+def test_the_hashing_threads_get_a_few_jobs_at_a_time(on_disk, torrent):
+    link, run = on_disk.join([], unchoked=False), HashRun(root_of_file(torrent, 0), 0, 0, 4, 4)
+    heard = ask(on_disk, link, *[run] * (2 * MAX_JOBS + 1))
+    for left in (MAX_JOBS, MAX_JOBS, 1):
+        assert heard == [] and len(on_disk.notes.computed) == left
+        compute(on_disk)
+        assert [message.run for message in on_disk.said()[link]] == [run] * left
+    assert on_disk.swarm.talk.is_idle
 
 
 def test_leaves_of_pieces_that_are_lacking_are_rejected(torrent):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from blobtorrent.model.errors import PeerError
+from blobtorrent.model.merkle import HASH_BYTES
 from blobtorrent.protocol.wire.decode import Decoder
-from blobtorrent.protocol.wire.hashes import HASH_BYTES, Hashes, HashReject, HashRequest, HashRun
+from blobtorrent.protocol.wire.hashes import Hashes, HashReject, HashRequest, HashRun
 
 ROOT = bytes(range(32))
 RUN = HashRun(ROOT, 4, 512, 2, 3)
