@@ -42,6 +42,7 @@ class Notes:
         self.rewritten: list[FullPiece] = []
         self.spilled: list[Assembly] = []
         self.kept: list[tuple[list[tuple[int, list[tuple[int, int]]]], Any]] = []      # pieces, token
+        self.computed: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []      # work, and who gets its result
         self.waits = 0
         self.reports: list[SwarmReport] = []
 
@@ -71,6 +72,9 @@ class Notes:
 
     def keep(self, swarm: Swarm, pieces: list[tuple[int, list[tuple[int, int]]]], token: Any) -> None:
         self.kept.append((pieces, token))
+
+    def compute(self, swarm: Swarm, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        self.computed.append((work, then))
 
     def when_memory(self, swarm: Swarm) -> None:
         self.waits += 1

@@ -181,8 +181,16 @@ class SwarmManager:
             listen_port=self.listen_port,
             client_version=CLIENT_VERSION,
             peers=torrent.peers,
+            metainfo=torrent.lacks_layers,
         ))
         self._tell_open(torrent)
+
+    def fetch_layers(self, torrent: Torrent) -> None:
+        """Ask the same peers for its piece layers; LayersFound comes to the inbox."""
+        from blobtorrent.core.swarm.metadatamessages import FetchLayers
+
+        assert torrent.lacks_layers is not None
+        self._outlets.shard_of(torrent.info_hash).post(FetchLayers(torrent.info_hash, torrent.lacks_layers))
 
     def close_metadata(self, torrent: Torrent) -> None:
         """Give that up, or the links that it left."""

@@ -59,8 +59,8 @@ class Torrent:
     __slots__ = (
         "_link", "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error",
         "goal_timer", "heard", "held_by", "held_since_s", "history", "is_adopting", "is_prepared", "is_stalled",
-        "jobs_in_flight", "last_given_s", "last_moved_s", "losses", "machine", "metadata", "metadata_is_open",
-        "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report", "rescued",
+        "jobs_in_flight", "lacks_layers", "last_given_s", "last_moved_s", "losses", "machine", "metadata",
+        "metadata_is_open", "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report", "rescued",
         "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new", "store", "store_is_open",
         "swarm_is_open", "wants_check", "was_adopted",
     )
@@ -85,6 +85,7 @@ class Torrent:
         self.swarm_is_open = False
         self.metadata_is_open = False  # peers are asked for its metadata, or hold on until its swarm opens
         self.metadata: MetadataReport | None = None        # how that goes
+        self.lacks_layers: Metainfo | None = None          # its metadata is here, but not all of its piece layers
         self.moved_bytes = 0           # by the move under way
         self.doubtful = 0              # the mask of pieces to hash
         self.check: CheckPlan | None = None

@@ -81,7 +81,7 @@ class Swarm:
         self.choker = ChokeManager(order.settings.slots, order.settings.choke_interval_s, rng)
         self.download_slots = DownloadSlots(order.settings.asked_at_once)
         self.peers = PeerManager()
-        self.talk = Talk(self)
+        self.talk = Talk(self, outlets)
         self.haves = Haves(self, outlets)
         self.completion = Completion(self, outlets)
         self.unfinished = UnfinishedPieces(self, outlets)
@@ -167,7 +167,7 @@ class Swarm:
 
     @property
     def is_drained(self) -> bool:
-        return not (self.awaits_disk or self.awaits_sockets) and self.uploads.is_idle
+        return not (self.awaits_disk or self.awaits_sockets) and self.uploads.is_idle and self.talk.is_idle
 
     @property
     def awaits_sockets(self) -> bool:
