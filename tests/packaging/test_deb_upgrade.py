@@ -13,11 +13,13 @@ from tests.support.serving import (
     ACTION_S,
     CONTENT_BYTES,
     HOME,
+    RPC_SOCKET,
     SOCKET,
     TORRENTS,
     UNIT,
     begin_to_serve,
     bytes_read,
+    call_rpc,
     remains,
     torrents_of,
     upgrade_under_service,
@@ -61,6 +63,8 @@ def test_remove_ends_the_service_and_an_installation_later_goes_on(computer: Mac
 
 
 def test_purge_leaves_nothing_but_what_is_the_users(computer: Machine) -> None:
+    call_rpc(computer.path(RPC_SOCKET), "session.save")
+    assert computer.path(f"{HOME}/rtorrent").exists()
     computer.run("apt-get", "purge", "--yes", "blobtorrent", timeout_s=ACTION_S)
     assert computer.try_("pgrep", "--full", "blobtorrentd").returncode == 1
     assert remains(computer) == sorted([

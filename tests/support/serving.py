@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import time
+import xmlrpc.client
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.support.machine import Machine
 UNIT = "blobtorrentd.service"
 SECOND = "blobtorrentd@second"         # an instance beside it
 SOCKET = "/run/blobtorrent/rest.sock"
+RPC_SOCKET = "/run/blobtorrent/rpc.sock"
 HOME = "/var/lib/blobtorrent"
 INSTANCES = "/var/lib/blobtorrent-instances"
 
@@ -22,6 +24,7 @@ CONTENT_MIB = 16
 CONTENT_BYTES = CONTENT_MIB << 20
 EXCHANGED_MIB = 8
 ACTION_S = 120.0
+ANSWER_S = 30.0
 PROBE_S = 0.02
 ALONE = "[dht]\nenabled = false\n[lsd]\nenabled = false\n"
 
@@ -56,6 +59,19 @@ def bytes_read(machine: Machine) -> int:
     """What the daemon's process has read of files since it started."""
     text = machine.path(f"/proc/{machine.property(UNIT, 'MainPID')}/io").read_text()
     return int(text.partition("rchar: ")[2].split()[0])
+
+
+def call_rpc(path: Path, method: str, *params: Any) -> Any:
+    """One call of a front-end of rTorrent, as XML over SCGI."""
+    body = xmlrpc.client.dumps(params, method).encode()
+    fields = f"CONTENT_LENGTH\0{len(body)}\0SCGI\x001\0REQUEST_METHOD\0POST\0REQUEST_URI\0/RPC2\0".encode()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(ANSWER_S)
+        sock.connect(str(path))
+        sock.sendall(b"%d:%s,%s" % (len(fields), fields, body))
+        answer = b"".join(iter(lambda: sock.recv(1 << 16), b""))
+    (value,), _method = xmlrpc.client.loads(answer.partition(b"\r\n\r\n")[2])
+    return value
 
 
 def watch_socket(path: Path, while_runs: subprocess.Popen[str]) -> int:
