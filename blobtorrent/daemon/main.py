@@ -70,10 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BlobTorrentError as error:
         if not is_seen:                # else it would be told twice there
             log.critical("cannot run", code=error.code, detail=error.detail)
-        return _fail(error)
+        failure = error
     finally:
         launch.notifier.close()
         logs.stop(LOG_STOP_S)
+    return _fail(failure)              # when the log is written: it is the last that is said
 
 
 def _serve(launch: Launch, loaded: Loaded, mended: Mended | None, logs: QueuedLogging) -> int:
