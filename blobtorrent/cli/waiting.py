@@ -30,8 +30,9 @@ def add_wait_options(parser: ArgumentParser, until: str) -> None:
 
 
 def is_complete(torrent: Torrent) -> bool:
-    return bool(
-        torrent["done_bytes"] >= torrent["wanted_bytes"] and torrent["state"] not in ("checking", "metadata", "moving"))
+    """All of it is there, and what follows from that, such as a move, has been begun and done."""
+    return bool(torrent["done_bytes"] >= torrent["wanted_bytes"]
+                and torrent["state"] not in ("checking", "metadata", "downloading", "moving"))
 
 
 def is_checked(torrent: Torrent) -> bool:

@@ -57,6 +57,11 @@ def runtime_dir(explicit: Path | None, environ: Mapping[str, str], state: Path) 
     return Path(base) / NAME if os.path.isabs(base) else state / "run"
 
 
+def credentials_dir(environ: Mapping[str, str]) -> Path | None:
+    """Where systemd has put secrets for us (LoadCredential=); None when it has none."""
+    return _given_by_systemd(environ, "CREDENTIALS_DIRECTORY")
+
+
 def is_runtime_dir_removed(explicit: Path | None, environ: Mapping[str, str]) -> bool:
     """Whether the runtime directory goes when our process ends: that of systemd does, unless the unit preserves it."""
     return explicit is None and _given_by_systemd(environ, "RUNTIME_DIRECTORY") is not None

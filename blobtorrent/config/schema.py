@@ -126,6 +126,15 @@ class NetworkSettings(Section):
         values.whole_number(0, 100_000),
         "Connections to peers of one torrent that is complete, where that is to be less. 0: as of others.",
     )
+    min_peers_per_torrent: int = live(
+        100,
+        values.whole_number(0, 100_000),
+        "While a torrent has fewer peers than this, its trackers are asked for more before the interval that they want "
+        "is over, no sooner than they allow, every ten minutes at most, and only if they count more than it has.",
+    )
+    min_peers_per_seed: int = live(
+        -1, values.whole_number(-1, 100_000), "The same of one that is complete. -1: as of others."
+    )
     static_peers: tuple[str, ...] = live(
         [],
         values.static_peers,
@@ -177,6 +186,23 @@ class NetworkSettings(Section):
         "How many of these a limit on what is sent leaves: of its KiB/s, divided by this, the first ten bring a slot "
         "each, of the others five do. With 1 a limit of 100 KiB/s means 30 slots. 0: the limit does not matter.",
     )
+    download_slots: int = live(
+        0,
+        values.whole_number(0, 10_000),
+        "Peers of one torrent that are asked for data at the same time; the slowest makes room for others now and "
+        "then. 0: no limit.",
+    )
+    download_slots_total: int = live(
+        0,
+        values.whole_number(0, 1_000_000),
+        "The same of all torrents together, shared as upload slots are. 0: no limit.",
+    )
+    download_slots_divisor: int = live(
+        1,
+        values.whole_number(0, 1_000_000),
+        "How many of these a limit on what is received leaves, in the way of upload_slots_divisor. 0: the limit does "
+        "not matter.",
+    )
 
 
 # They answer everybody who asks for nodes, and keep nothing.
@@ -214,6 +240,9 @@ class TrackerSettings(Section):
         "(BEP 12): each has one that is told. A private torrent always has one tracker at a time, whatever its tiers.",
     )
     udp: bool = live(True, values.boolean, "Whether trackers are asked over UDP, too.")
+    http_calls: int = live(
+        32, values.whole_number(1, 1000), "Trackers that are asked over HTTP at the same time. Each takes a thread."
+    )
     peers_wanted: int = live(200, values.whole_number(0, 1000), "Peers that a tracker is asked for at a time.")
     own_address: str = live(
         "",

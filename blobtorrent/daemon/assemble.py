@@ -64,6 +64,7 @@ log = get_logger(__name__)
 
 SWITCH_INTERVAL_S = 0.0005             # a thread that computes must not keep the network threads waiting for 5 ms
 GARBAGE_THRESHOLD = 50_000             # new objects between collections: small pieces are many objects and no cycles
+SPARE_CALLS = 8                        # for farewells to trackers and for name servers, when all calls are under way
 STOP_S = 5.0                           # for all threads to end, after the session has
 BROKEN_DRAIN_S = 3.0                   # for the session to end when a thread died that it may wait for in vain
 CORE_LOOK_S = 0.1                      # between two looks whether the session's thread is there to answer
@@ -78,6 +79,7 @@ class Engine:
 
     def __init__(self, gateway: Gateway, supervisor: Supervisor, metrics: Registry, core: SelectorLoop,
                  saved: Saved | None = None, *, files: FilePool, binding: Binding, door: Mailbox[Any],
+                 outcalls: Outcalls,
                  gates: Mapping[Gate, Mailbox[Any]] = MappingProxyType({})) -> None:
         """`gates` has those who meet peers, and what they refuse by."""
         self.gateway = gateway
@@ -86,6 +88,7 @@ class Engine:
         self.gates = tuple(gates)
         self._gatekeepers = tuple(gates.values())
         self._door = door
+        self._outcalls = outcalls
         self.metrics = metrics
         self._supervisor = supervisor
         self._core = core
@@ -115,8 +118,11 @@ class Engine:
         for gatekeeper in self._gatekeepers:
             gatekeeper.post(UseFilter(address_filter))
 
-    def tune_peers(self, network: NetworkSettings) -> None:
-        """What sockets of peers are like from now on."""
+    def apply(self, settings: Settings) -> None:
+        """What sockets of peers are like from now on, and how many files are open and calls are made at a time."""
+        network = settings.network
+        self.files.apply(settings.storage.open_files)
+        self._outcalls.max_threads = settings.trackers.http_calls + SPARE_CALLS
         self._door.post(TunePeers(network.send_buffer, network.receive_buffer, network.type_of_service))
 
     def dead_threads(self) -> list[str]:
@@ -241,9 +247,9 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     measure_files(metrics, files)
     seed_threads.measure(metrics)
     engine = Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
-                    files=files, binding=binding, door=door.mailbox,
+                    files=files, binding=binding, door=door.mailbox, outcalls=outcalls,
                     gates={door.gate: door.mailbox, host.gate: shard.mailbox})
-    engine.tune_peers(settings.network)
+    engine.apply(settings)
     return engine
 
 

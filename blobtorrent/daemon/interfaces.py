@@ -14,6 +14,7 @@ from blobtorrent.config.values import HttpsSpec, ListenSpec, UnixSpec
 from blobtorrent.core.session.filters import FilterManager
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.core.session.watcher import Watcher
+from blobtorrent.daemon.inherited import unopened
 from blobtorrent.daemon.supervisor import Part
 from blobtorrent.daemon.token import admin_token
 from blobtorrent.interface.chronicle import Chronicle
@@ -39,15 +40,15 @@ log = get_logger(__name__)
 def build_interfaces(
     settings: Settings, gateway: Gateway, desk: Desk, *, chronicle: Chronicle, watcher: Watcher, registry: Registry,
     filters: FilterManager, state: Path, runtime: Path, inherited: Sequence[socket.socket],
-    keyring: Callable[[], Keyring], more: Sequence[Route] = (),
+    credentials: Path | None, keyring: Callable[[], Keyring], more: Sequence[Route] = (),
 ) -> list[Part]:
-    """What the settings ask for. `inherited` are listening sockets that stand in for `rest.listen`; `more` are
+    """What the settings ask for. `inherited` are listening sockets besides those of `rest.listen`; `more` are
     routes besides those of REST; `keyring` opens that of the daemon.
 
     Raises StorageError when the tokens can be neither read nor made, ConfigError when https lacks its certificate.
     """
     rest = settings.rest
-    places: list[Place] = list(inherited) or rest_places(rest, runtime)
+    places: list[Place] = [*inherited, *unopened(rest_places(rest, runtime), inherited)]
     if not places:
         return []
     keys = keyring()
@@ -72,7 +73,7 @@ def build_interfaces(
     def reload() -> None:
         server.reload()
         try:
-            keys.replace_first(admin_token(state))
+            keys.replace_first(admin_token(state, credentials))
         except StorageError as error:
             log.error("the first token stays as it was", code=error.code, detail=error.detail)
 

@@ -38,6 +38,7 @@ class Launch(NamedTuple):
     runtime: Path
     runtime_stays: bool                # when we are killed
     inherited: Mapping[str, list[socket.socket]]
+    credentials: Path | None           # a folder of secrets that the service manager has for us
     signals: Signals
     notifier: Notifier
     rtorrent: RtorrentWords = RtorrentWords()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from blobtorrent import __version__
 from blobtorrent.config.load import Loaded
-from blobtorrent.config.places import is_runtime_dir_removed, overrides_file, runtime_dir, state_dir
+from blobtorrent.config.places import credentials_dir, is_runtime_dir_removed, overrides_file, runtime_dir, state_dir
 from blobtorrent.config.schema import Settings
 from blobtorrent.daemon.inherited import inherited_sockets
 from blobtorrent.daemon.launch import START_LIMIT_S, Launch, RtorrentWords
@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             runtime=runtime_dir(args.runtime_dir, os.environ, state).absolute(),
             runtime_stays=not is_runtime_dir_removed(args.runtime_dir, os.environ),
             inherited=inherited_sockets(os.environ),
+            credentials=credentials_dir(os.environ),
             signals=Signals(),
             notifier=Notifier.from_environment(os.environ),
             rtorrent=RtorrentWords(tuple(args.options), args.rtorrent_rc, args.strict),
@@ -69,10 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BlobTorrentError as error:
         if not is_seen:                # else it would be told twice there
             log.critical("cannot run", code=error.code, detail=error.detail)
-        return _fail(error)
+        failure = error
     finally:
         launch.notifier.close()
         logs.stop(LOG_STOP_S)
+    return _fail(failure)              # when the log is written: it is the last that is said
 
 
 def _serve(launch: Launch, loaded: Loaded, mended: Mended | None, logs: QueuedLogging) -> int:

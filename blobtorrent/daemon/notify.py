@@ -25,6 +25,7 @@ class Notifier:
         self.watchdog_s = watchdog_s
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._socket: socket.socket | None = None
+        self._is_lost = False          # the last word did not arrive
 
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str]) -> Notifier:
@@ -76,8 +77,11 @@ class Notifier:
                 self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                 self._socket.settimeout(SEND_TIMEOUT_S)
             self._socket.sendto("\n".join(lines).encode(), self._address)
-        except OSError as error:       # no manager is no reason to end
-            log.warning("the service manager cannot be told: %s", error)
+            self._is_lost = False
+        except OSError as error:       # no manager is no reason to end; some listen only until we are ready
+            if not self._is_lost:
+                log.warning("the service manager cannot be told: %s", error)
+            self._is_lost = True
 
 
 def _status(text: str) -> str:

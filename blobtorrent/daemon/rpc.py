@@ -15,6 +15,7 @@ from blobtorrent.config.values import ListenSpec, UnixSpec, rpc_listeners
 from blobtorrent.core.session.commands import NO_ANSWER
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.daemon.earlydesk import EarlyDesk
+from blobtorrent.daemon.inherited import unopened
 from blobtorrent.daemon.launch import START_LIMIT_S, Launch
 from blobtorrent.daemon.supervisor import Part
 from blobtorrent.interface.desk import Desk
@@ -52,7 +53,7 @@ class _Configured(NamedTuple):
 
 class Rpc:
     """Made before the engine, with the settings as they are then: a configuration of rTorrent changes none that matter
-    here. `inherited` are listening sockets that stand in for `rtorrent.listen`.
+    here. `inherited` are listening sockets besides those of `rtorrent.listen`.
     """
 
     def __init__(
@@ -171,15 +172,17 @@ class Rpc:
 
 def doors_of(settings: Settings, runtime: Path, inherited: Sequence[socket.socket] = ()) -> list[Door]:
     """Where to listen, and who is trusted there; relative paths are below the runtime directory. `inherited` sockets
-    stand in for `rtorrent.listen`.
+    are listened at besides what `rtorrent.listen` names.
     """
     rpc = settings.rtorrent
-    if inherited:
-        trusted = [str(spec) for spec in rpc.trusted]
-        doors = [Door(place, is_trusted=name_of(place) in trusted) for place in inherited]
-    else:
-        doors = [_door(spec, runtime, settings, is_http=False) for spec in rpc.listen]
-    return [*doors, *(_door(spec, runtime, settings, is_http=True) for spec in rpc.http_listen)]
+    trusted = [str(spec) for spec in rpc.trusted]
+    doors = [_door(spec, runtime, settings, is_http=False) for spec in rpc.listen]
+    unopened_places = unopened([door.place for door in doors], inherited)
+    return [
+        *(Door(place, is_trusted=name_of(place) in trusted) for place in inherited),
+        *(door for door in doors if door.place in unopened_places),
+        *(_door(spec, runtime, settings, is_http=True) for spec in rpc.http_listen),
+    ]
 
 
 def _door(spec: ListenSpec | UnixSpec, runtime: Path, settings: Settings, *, is_http: bool) -> Door:

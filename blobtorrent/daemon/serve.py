@@ -14,6 +14,7 @@ from blobtorrent.core.session.watcher import Watcher
 from blobtorrent.daemon.assemble import build_engine
 from blobtorrent.daemon.desk import DaemonDesk
 from blobtorrent.daemon.earlydesk import EarlyDesk
+from blobtorrent.daemon.inherited import close_unserved
 from blobtorrent.daemon.interfaces import build_interfaces
 from blobtorrent.daemon.launch import Launch
 from blobtorrent.daemon.logsink import level_of
@@ -50,7 +51,7 @@ def serve(
     `draft` is the memory that is to outlive us, if there is any.
     """
     desk = EarlyDesk(launch.origin, loaded, mended)
-    keyring = cache(partial(open_keyring, launch.state))
+    keyring = cache(partial(open_keyring, launch.state, launch.credentials))
     rpc = _begin_rpc(launch, loaded.settings, desk)
     try:
         if rpc is not None and not launch.rtorrent.is_empty and not rpc.configure():
@@ -82,6 +83,7 @@ def _assemble(
 ) -> Service:
     """Nothing of it runs yet."""
     settings = loaded.settings
+    close_unserved(launch.inherited, {REST_SOCKETS, RPC_SOCKETS})
     engine = build_engine(settings, launch.state, launch.lasting_runtime, draft,
                           () if mended is None else (mended.damage,))
     try:
@@ -103,8 +105,7 @@ def _assemble(
             lambda new: watcher.apply(new.watch),
             lambda new: hooks.apply(new.hooks),
             lambda new: filters.apply(new.filters),
-            lambda new: engine.files.apply(new.storage.open_files),
-            lambda new: engine.tune_peers(new.network),
+            engine.apply,
         ])
         desk = DaemonDesk(reloader, launch.origin, engine.gateway, launch.signals.wake)
         interfaces = Supervisor([
@@ -112,6 +113,7 @@ def _assemble(
                 settings, engine.gateway, desk, chronicle=chronicle, watcher=watcher, registry=engine.metrics,
                 filters=filters, more=rpc.routes() if rpc is not None else (), keyring=keyring,
                 state=launch.state, runtime=launch.runtime, inherited=launch.inherited.get(REST_SOCKETS, []),
+                credentials=launch.credentials,
             ),
             *(rpc.parts(engine.gateway, desk, engine.metrics, keyring) if rpc is not None else ()),
             Part("filters", filters.start, filters.stop, (), lambda: filters.troubles, filters.reload),

@@ -1,4 +1,7 @@
-"""Where tokens are kept: the first, made at the first start, in a file for its owner; of the others the digests."""
+"""Where tokens are kept: the first, made at the first start, in a file for its owner; of the others the digests.
+
+A service manager may have the first one for us instead: a credential, in the terms of systemd.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from blobtorrent.storage.atomicfile import write_atomically
 log = get_logger(__name__)
 
 FIRST_FILE = "admin.token"
+CREDENTIAL = "blobtorrent.admin-token"  # in the folder of the service manager
 TOKENS_FILE = "tokens.json"
 DAMAGED_FILE = "tokens.json.damaged"
 MAX_TOKENS_BYTES = 1 << 20
@@ -24,12 +28,12 @@ MIN_TOKEN = 16                         # characters; a shorter one can be guesse
 MAX_TOKEN = 1024
 
 
-def open_keyring(state: Path) -> Keyring:
+def open_keyring(state: Path, credentials: Path | None) -> Keyring:
     """All tokens of the state directory. Raises StorageError ("token.unusable", "storage.*").
 
     A damaged file is put aside: its tokens open nothing, but the first one still does.
     """
-    first = admin_token(state)
+    first = admin_token(state, credentials)
     path = state / TOKENS_FILE
 
     def save(data: bytes) -> None:
@@ -54,13 +58,17 @@ def _read_others(path: Path) -> tuple[Token, ...]:
         raise StorageError("token.unusable", f"{path}: {error.strerror}") from None
 
 
-def admin_token(state: Path) -> str:
-    """The first token, from its file; a new one when there is no file, whose folder is made too.
+def admin_token(state: Path, credentials: Path | None) -> str:
+    """The first token: the credential, if there is one, else from its file; a new one when there is no file, whose
+    folder is made too.
 
-    One that is no text any more is put aside, and a new one made. Raises StorageError ("token.unusable", "storage.*").
+    A file that is no text any more is put aside, and a new one made. Raises StorageError ("token.unusable",
+    "storage.*").
     """
     path = state / FIRST_FILE
     try:
+        if credentials is not None and (credentials / CREDENTIAL).exists():
+            return _read_credential(credentials / CREDENTIAL)
         try:
             return _read(path)
         except FileNotFoundError:
@@ -71,6 +79,16 @@ def admin_token(state: Path) -> str:
             return _make(path)
     except OSError as error:
         raise StorageError("token.unusable", f"{path}: {error}") from None
+
+
+def _read_credential(path: Path) -> str:
+    """Who may read it, and what becomes of one that is of no use, is not for us to say."""
+    with path.open("rb") as file:
+        data = file.read(MAX_TOKEN)
+    token = data.decode("ascii").strip() if data.isascii() else ""
+    if len(token) < MIN_TOKEN:
+        raise StorageError("token.unusable", f"{path} holds no token: it takes {MIN_TOKEN} characters of ASCII")
+    return token
 
 
 def _read(path: Path) -> str:

@@ -31,7 +31,7 @@ from blobtorrent.runtime.worker import Worker
 if TYPE_CHECKING:
     from blobtorrent.discovery.http_tracker import HttpTrackers
 
-MAX_THREADS = 32                       # more than are asked of a few hosts that do not answer
+MAX_THREADS = 40                       # more than are asked of a few hosts that do not answer
 RESOLVE_S = 20.0                       # for a name, where the time of asking can be limited
 OURS = "a failure of ours; the log has the reason"
 
@@ -49,7 +49,7 @@ class Outcalls:
         # Shared by the workers, by steps that are atomic: a count too many costs a thread too many, no more.
         self._workers: deque[Worker[Announce | Scrape | ResolveHost | ResolvePeers]] = deque()
         self._numbers = itertools.count()
-        self._max_threads = max_threads
+        self.max_threads = max_threads # those that are there stay
         self._free: deque[None] = deque()          # one entry for each worker that waits for work
         self._is_stopping = False
         self.announce_times = Histogram(OF_CALLS)          # also of those that failed
@@ -75,9 +75,8 @@ class Outcalls:
         return is_done
 
     def _start_one(self) -> None:
-        number = next(self._numbers)
-        if number < self._max_threads:
-            worker = Worker(f"outcall-{number}", self.mailbox, self._on_order)
+        if len(self._workers) < self.max_threads:
+            worker = Worker(f"outcall-{next(self._numbers)}", self.mailbox, self._on_order)
             self._workers.append(worker)
             self._free.append(None)
             worker.start()

@@ -59,6 +59,50 @@ def layer_root(layer: bytes, piece_length: int) -> bytes:
     return root_of(hashes, tree_width(len(hashes)), level=(piece_length // BLOCK_SIZE).bit_length() - 1)
 
 
+def proven_root(nodes: Sequence[bytes], uncles: Sequence[bytes], index: int, level: int) -> bytes:
+    """The root that a run of nodes belongs to, `level` layers above the leaves, by the uncles that prove it.
+
+    The run is a power of two long, and `index`, the place of its first node in the layer, a multiple of that.
+    """
+    root, place = root_of(nodes, len(nodes), level), index // len(nodes)
+    for uncle in uncles:
+        root = sha256(uncle + root if place & 1 else root + uncle).digest()
+        place >>= 1
+    return root
+
+
+class LayerTree:
+    """Any node of a file's tree from its piece layer up, though few are kept: only those above whole runs of RUN
+    pieces. To make one costs a hash for each piece."""
+
+    RUN = 512
+
+    def __init__(self, layer: bytes, level: int) -> None:
+        """`layer` stands `level` layers above the leaves, and has more than one hash."""
+        self._layer = layer
+        self._level = level
+        self.num_layers = level + tree_width(len(layer) // HASH_BYTES).bit_length() - 1
+        self._run_level = level + self.RUN.bit_length() - 1
+        roots = [root_of(split_layer(layer[start:start + self.RUN * HASH_BYTES]), self.RUN, level)
+                 for start in range(0, len(layer), self.RUN * HASH_BYTES)] if self.num_layers > self._run_level else []
+        self._tops = [roots]
+        for above in range(self._run_level, self.num_layers - 1):
+            padded = [*self._tops[-1], zero_root(above)]
+            self._tops.append([sha256(left + right).digest() for left, right in zip(padded[::2], padded[1::2])])
+
+    def nodes(self, layer: int, index: int, length: int) -> bytes:
+        """A run of nodes, joined; `layer` counts from the leaves, and is the piece layer or above it."""
+        return b"".join(self.node(layer, place) for place in range(index, index + length))
+
+    def node(self, layer: int, index: int) -> bytes:
+        if layer >= self._run_level:
+            known = self._tops[layer - self._run_level]
+            return known[index] if index < len(known) else zero_root(layer)
+        width = 1 << layer - self._level
+        hashes = split_layer(self._layer[index * width * HASH_BYTES:(index + 1) * width * HASH_BYTES])
+        return root_of(hashes, width, self._level) if hashes else zero_root(layer)
+
+
 class PieceTree(NamedTuple):
     """What one piece of a v2 torrent must hash to: `root_of(its leaf hashes, width) == root`."""
 

@@ -66,12 +66,19 @@ class Metainfo(_Contents):
         return sum(entry.length for entry in self.files if not entry.is_pad)
 
     @property
-    def has_piece_hashes(self) -> bool:
-        """Whether each piece can be checked; False for a v2-only torrent whose file came without its piece layers."""
+    def lacking_layers(self) -> dict[bytes, int]:
+        """How many pieces each file has whose piece layer is needed and not here, by pieces root. None are needed
+        where there are v1 hashes."""
+        length = self.geometry.piece_length
         if self.piece_hashes_v1:
-            return True
-        return all(entry.pieces_root in self.piece_layers
-                   for entry in self.files if entry.length > self.geometry.piece_length and not entry.is_pad)
+            return {}
+        return {entry.pieces_root: -(-entry.length // length) for entry in self.files
+                if entry.length > length and not entry.is_pad and entry.pieces_root not in self.piece_layers}
+
+    @property
+    def has_piece_hashes(self) -> bool:
+        """Whether each piece can be checked; False for a v2-only torrent that came without its piece layers."""
+        return not self.lacking_layers
 
     @property
     def shape(self) -> Shape:

@@ -89,10 +89,11 @@ class TorrentStatus(NamedTuple):
     max_peers: int | None = None
     exchanges_peers: bool | None = None
     peers_wanted: int | None = None    # of a tracker at a time
+    min_peers: int | None = None       # below which trackers are asked sooner; None: as in the settings
     goal: GoalStatus | None = None
     held_by: str = ""                  # why nothing moves: "pause", "queue", "space", "disk", "goal" (seeded enough)
     peers_from: tuple[PeersFrom, ...] = ()                 # of each source that told of any, by name
-    lacks_metadata: bool = False       # it came as a link, and nobody has told yet what is in it
+    lacks_metadata: bool = False       # nobody has told yet what is in it, or what its pieces hash to
     custom: Mapping[str, str] = {}     # small texts of front-ends and scripts
     own_path: str = ""                 # where its own file or folder is now
     picker: Mapping[str, str | float] | None = None        # its own settings of the picker, by their names

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.model.errors import PeerError
 from blobtorrent.network.messages import Dial, Serve
-from blobtorrent.protocol.wire.greeting import OUR_RESERVED, OUR_RESERVED_WITH_DHT, Greeting, GreetingReader
+from blobtorrent.protocol.wire.greeting import (
+    OUR_RESERVED,
+    OUR_RESERVED_V2,
+    OUR_RESERVED_V2_WITH_DHT,
+    OUR_RESERVED_WITH_DHT,
+    Greeting,
+    GreetingReader,
+)
 from blobtorrent.runtime.machine import Machine, Table
 
 if TYPE_CHECKING:
@@ -114,5 +121,10 @@ class Arrival:
 
     @staticmethod
     def _our_greeting(purpose: Dial | Serve, wire_hash: bytes) -> bytes:
-        reserved = OUR_RESERVED_WITH_DHT if purpose.has_dht else OUR_RESERVED
+        # libtorrent takes hash requests of those that dialled it only if they set the bit for v2, whichever hash they
+        # greeted with; the answer to the v1 hash of a hybrid may be its v2 hash then (BEP 52).
+        if purpose.info_hash.v2:
+            reserved = OUR_RESERVED_V2_WITH_DHT if purpose.has_dht else OUR_RESERVED_V2
+        else:
+            reserved = OUR_RESERVED_WITH_DHT if purpose.has_dht else OUR_RESERVED
         return Greeting(reserved, wire_hash, purpose.peer_id).encode()

@@ -5,11 +5,12 @@ Only `private` and `source` stand in `info`: changing them makes another torrent
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bencodepy import Bencached
 
-from blobtorrent.protocol.bencode import encode, read_document
+from blobtorrent.protocol.bencode import Document, encode, read_document
 from blobtorrent.protocol.metafile import TORRENT_LIMITS, parse_torrent
 
 
@@ -28,11 +29,7 @@ def edit_torrent(data: bytes, edits: Edits) -> bytes:
     parse_torrent(data)
     document = read_document(data, limits=TORRENT_LIMITS, lenient=True)
     top: dict[bytes, Any] = document.value
-    # Containers are copied as they stand: encoding them again would sort what a careless writer left unsorted.
-    kept: dict[bytes, Any] = {
-        key: Bencached(bytes(data[slice(*document.spans[key])])) if key in document.spans else value
-        for key, value in top.items()
-    }
+    kept = _members(data, document)
     if edits.tiers is not None:
         urls = [list(tier) for tier in edits.tiers]
         _put(kept, b"announce", urls[0][0] if urls else None)
@@ -48,6 +45,27 @@ def edit_torrent(data: bytes, edits: Edits) -> bytes:
     edited = encode(kept)
     parse_torrent(edited)              # what we cannot read ourselves is not given out
     return edited
+
+
+def with_layers(data: bytes, layers: Mapping[bytes, bytes]) -> bytes:
+    """The file with these piece layers too, by pieces root (BEP 52). Raises FormatError when it is no bencoding.
+
+    Whether they are right is for `parse_torrent` to tell.
+    """
+    document = read_document(data, limits=TORRENT_LIMITS, lenient=True)
+    known = document.value.get(b"piece layers")
+    if not isinstance(known, dict):
+        known = {}
+    if layers.items() <= known.items():
+        return data
+    return encode({**_members(data, document), b"piece layers": {**known, **layers}})
+
+
+def _members(data: bytes, document: Document) -> dict[bytes, Any]:
+    """What the file holds, ready to be encoded. Containers are copied as they stand: encoding them again would sort
+    what a careless writer left unsorted."""
+    return {key: Bencached(bytes(data[slice(*document.spans[key])])) if key in document.spans else value
+            for key, value in document.value.items()}
 
 
 def _edited_info(info: dict[bytes, Any], edits: Edits) -> dict[bytes, Any]:

@@ -1,8 +1,9 @@
 """PartStore: blocks of pieces that cannot go to the torrent's files, each at a place of its own in one file.
 
 Unverified blocks move here when memory runs short or might not survive a power cut; verified ones when they belong to
-files that nobody wants. Without `durable` the file has no name and ends with the process. With it every place begins
-with a sealed header, so that the next process finds what is sound and nothing else.
+files that nobody wants. Without `durable` the file has no name and ends with the process. With it every place ends
+with a seal, so that the next process finds what is sound and nothing else; what it was killed in the middle of writing
+has none yet.
 
 Used by several threads without a lock: every step is one atomic operation of a dict, a deque or a counter. Only one
 thread at a time saves and tidies, and a piece is saved, loaded and dropped in this order, each after the answer to the
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
     from blobtorrent.storage.sealed import Seal
 
 DAMAGED = "storage.parts-damaged"      # the code of an error: a block is not what was saved
-HEADER_BYTES = 512                     # keeps places on the sectors of the disk
-_HEADER = Struct("<8sIIQ16s")          # magic, piece, block, generation, digest
+SEAL_BYTES = 512                       # keeps places on the sectors of the disk
+_SEAL = Struct("<8sIIQ16s")          # magic, piece, block, generation, digest
 _NAME = Struct("<IIQ")                 # piece, block, generation
 _MAGIC = b"BTPART\r\n"
-_NO_HEADER = bytes(HEADER_BYTES)
+_NO_SEAL = bytes(SEAL_BYTES)
 
 Block = tuple[int, memoryview]         # number in its piece, and 16 KiB
 
@@ -58,7 +59,7 @@ class PartStore:
         self._pool = pool
         self._owner = owner
         self._durable = durable
-        self._place_bytes = BLOCK_SIZE + (HEADER_BYTES if durable else 0)
+        self._place_bytes = BLOCK_SIZE + (SEAL_BYTES if durable else 0)
         self._is_known = False         # what an earlier process left in the file
         self._generations = count(1)
         self._is_dirty = False
@@ -71,7 +72,7 @@ class PartStore:
         self._places: dict[int, dict[int, int]] = {}       # piece -> block -> place
         self._free: deque[int] = deque()
         self._fresh = count()
-        self._dropped: deque[int] = deque()                # their headers still stand in the file
+        self._dropped: deque[int] = deque()                # their seals still stand in the file
 
     @property
     def num_blocks(self) -> int:
@@ -215,7 +216,7 @@ class PartStore:
             try:
                 with self._file() as descriptor:
                     for place in places:
-                        os.pwrite(descriptor, _NO_HEADER, place * self._place_bytes)
+                        os.pwrite(descriptor, _NO_SEAL, place * self._place_bytes + BLOCK_SIZE)
             except StorageError:
                 self._dropped.extend(places)
                 raise
@@ -226,10 +227,10 @@ class PartStore:
         if self._durable is None:
             return [data]
         name = _NAME.pack(index, block, next(self._generations))
-        header = bytearray(HEADER_BYTES)
+        seal = bytearray(SEAL_BYTES)
         digest = self._durable.seal.digest(b"parts", self._durable.key, name, data)
-        _HEADER.pack_into(header, 0, _MAGIC, *_NAME.unpack(name), digest)
-        return [memoryview(header), data]
+        _SEAL.pack_into(seal, 0, _MAGIC, *_NAME.unpack(name), digest)
+        return [data, memoryview(seal)]
 
     def _load_block(self, descriptor: int, place: int, view: memoryview, index: int, block: int) -> None:
         offset = place * self._place_bytes
@@ -237,8 +238,8 @@ class PartStore:
             if read_all(descriptor, [view], offset) < len(view):
                 raise StorageError("storage.short-file", f"spilled blocks of piece {index} are cut short")
             return
-        header, data = _read_place(descriptor, offset)
-        found = _read_header(self._durable, header, data)
+        data, seal = _read_place(descriptor, offset)
+        found = _read_seal(self._durable, data, seal)
         if found is None or found[:2] != (index, block):
             raise StorageError(DAMAGED, f"a spilled block of piece {index} is not what was written")
         view[:] = data[: len(view)]
@@ -247,12 +248,12 @@ class PartStore:
         """(piece, block, generation) of a sound place. One that is none is counted unless it was never used."""
         assert self._durable is not None
         try:
-            header, data = _read_place(descriptor, place * self._place_bytes)
+            data, seal = _read_place(descriptor, place * self._place_bytes)
         except OSError:
             self.damaged_blocks += 1
             return None
-        found = _read_header(self._durable, header, data)
-        if found is None and header != _NO_HEADER:
+        found = _read_seal(self._durable, data, seal)
+        if found is None and seal != _NO_SEAL:
             self.damaged_blocks += 1
         return found
 
@@ -279,17 +280,17 @@ class PartStore:
 
 
 def _read_place(descriptor: int, offset: int) -> tuple[memoryview, memoryview]:
-    """Header and payload; zeros where the file ends before."""
-    place = memoryview(bytearray(HEADER_BYTES + BLOCK_SIZE))
+    """Payload and seal; zeros where the file ends before."""
+    place = memoryview(bytearray(BLOCK_SIZE + SEAL_BYTES))
     read_all(descriptor, [place], offset)
-    return place[:HEADER_BYTES], place[HEADER_BYTES:]
+    return place[:BLOCK_SIZE], place[BLOCK_SIZE:]
 
 
-def _read_header(durable: Durable, header: memoryview, data: memoryview) -> tuple[int, int, int] | None:
-    """(piece, block, generation), when the header is one of this torrent and the data is what it is of."""
-    magic, index, block, generation, digest = _HEADER.unpack_from(header)
+def _read_seal(durable: Durable, data: memoryview, seal: memoryview) -> tuple[int, int, int] | None:
+    """(piece, block, generation), when the seal is one of this torrent and the data is what it is of."""
+    magic, index, block, generation, digest = _SEAL.unpack_from(seal)
     name = _NAME.pack(index, block, generation)
-    if magic != _MAGIC or any(header[_HEADER.size :]):
+    if magic != _MAGIC or any(seal[_SEAL.size :]):
         return None
     return (index, block, generation) if durable.seal.matches(digest, b"parts", durable.key, name, data) else None
 

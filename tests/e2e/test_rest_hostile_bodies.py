@@ -121,7 +121,8 @@ NO_PEERS = (*NO_LIST, [1], ["x"], ["127.0.0.1"], ["127.0.0.1:0"], ["127.0.0.1:65
 CHANGEABLE = {
     "labels": NO_LABELS, "group": NO_NAME, "priority": ("x", True, 1.5, [], {}, LARGE, -LARGE, 1001),
     "seeding": NO_GOAL,
-    "down_limit_bytes_per_s": NO_NUMBER, "up_limit_bytes_per_s": NO_NUMBER, "sequential": NO_BOOLEAN, "super_seeding": NO_BOOLEAN,
+    "down_limit_bytes_per_s": NO_NUMBER, "up_limit_bytes_per_s": NO_NUMBER, "sequential": NO_BOOLEAN,
+    "super_seeding": NO_BOOLEAN,
     "picker": (*NO_OBJECT, {"preset": 1}, {"preset": "none"}, {"temperature": 0}, {"temperature": LARGE},
                {"guard": "2"}, {"weight_rarity": -1}, {"weight_rarity": True}, {"weight_nothing": 1}),
     "upload_slots": (*NO_NUMBER, 1.5), "max_peers": (*NO_NUMBER, 0, 1.5), "file_priorities": NO_PRIORITIES,

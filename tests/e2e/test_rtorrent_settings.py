@@ -6,19 +6,22 @@ import select
 import socket
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.support.payload import KIB, Sample, make_sample
-from tests.support.peers.mini import INTERESTED, PROTOCOL, UNCHOKE, message, receive_exactly
+from tests.support.peers.mini import INTERESTED, PROTOCOL, UNCHOKE, MiniSeed, message, receive_exactly
 from tests.support.peers.program import wait_until
 from tests.support.peers.rpcdaemon import PATIENCE_S, RpcDaemon
 from tests.support.tools import require_tool
 
 CHOKE = 0
+SOON_S = 10.0                          # before calls end that are not answered
 STILL_S = 2.0                          # longer than a swarm and the session take to agree on slots
 
 
@@ -72,6 +75,18 @@ def socket_options(port: int) -> str:
     return told.stdout
 
 
+class Withholding(MiniSeed):
+    """A seed that lets us ask and gives nothing."""
+
+    def __init__(self, sample: Sample) -> None:
+        super().__init__(sample)
+        self.was_asked = threading.Event()
+
+    def answer(self, link: socket.socket, index: int, begin: int, block: bytes) -> bool:
+        self.was_asked.set()
+        return True
+
+
 def served(takers: list[Taker]) -> int:
     return sum(not taker.look() for taker in takers)
 
@@ -116,3 +131,43 @@ def _was_tuned(daemon: RpcDaemon, sample: Sample) -> bool:
     with Taker(daemon, sample, 1) as taker:
         told = socket_options(taker.socket.getsockname()[1])
         return all(word in told for word in ("tb40000", "rb60000", "tos:0x10"))
+
+
+def test_as_many_trackers_are_asked_at_a_time_as_is_said(daemon: RpcDaemon, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(6)]
+        daemon.ask("network.http.max_open.set", "", 2)
+        assert daemon.ask("network.http.max_total_connections", "") == 2
+        for number, listener in enumerate(silent):
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/announce"
+            sample = make_sample(tmp_path, f"sample {number}", 20_000, 16 * KIB, seed=number, trackers=[url])
+            daemon.ask("load.start", "", str(sample.torrent))
+
+        def asked() -> int:
+            return len(select.select(silent, [], [], 0)[0])
+
+        wait_until(lambda: asked() == 2, PATIENCE_S, "the first two")
+        time.sleep(STILL_S)
+        assert asked() == 2
+        daemon.ask("network.http.max_total_connections.set", "", 6)
+        wait_until(lambda: asked() == 6, SOON_S, "the others")
+
+
+def test_only_so_many_peers_of_a_torrent_are_asked_for_data(daemon: RpcDaemon, tmp_path: Path) -> None:
+    sample = make_sample(tmp_path, "sample", 2 << 20, 64 * KIB)
+    assert daemon.ask("throttle.max_downloads.set", "", 1) == daemon.ask("throttle.max_downloads", "") == 1
+    with ExitStack() as stack:
+        seeds = [stack.enter_context(Withholding(sample)) for _ in range(3)]
+        daemon.ask("load.start", "", str(sample.torrent))
+        for seed in seeds:
+            daemon.ask("add_peer", sample.info_hash.hex().upper(), seed.endpoint)
+        wait_until(lambda: all(seed.links_seen for seed in seeds), PATIENCE_S, "all links")
+        wait_until(lambda: any(seed.was_asked.is_set() for seed in seeds), PATIENCE_S, "requests")
+        time.sleep(STILL_S)
+        assert sum(seed.was_asked.is_set() for seed in seeds) == 1
+        daemon.ask("throttle.max_downloads.global.set", "", 1)
+        daemon.ask("throttle.max_downloads.set", "", 0)
+        time.sleep(STILL_S)
+        assert sum(seed.was_asked.is_set() for seed in seeds) == 1
+        daemon.ask("throttle.max_downloads.global.set", "", 0)
+        wait_until(lambda: all(seed.was_asked.is_set() for seed in seeds), SOON_S, "requests to all")

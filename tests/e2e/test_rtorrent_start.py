@@ -217,7 +217,7 @@ def test_a_program_that_hangs_in_a_configuration_does_not_keep_it_from_ending(tm
         os.kill(int(file.read_text()), signal.SIGTERM)
 
 
-def test_a_socket_of_the_service_manager_is_asked(tmp_path: Path, short: str) -> None:
+def test_a_socket_of_the_service_manager_is_asked_besides_that_of_the_settings(tmp_path: Path, short: str) -> None:
     path = Path(short) / "manager.sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -225,7 +225,7 @@ def test_a_socket_of_the_service_manager_is_asked(tmp_path: Path, short: str) ->
         prefix = [sys.executable, "-c", HAND_OVER, str(listener.fileno())]
         with RcDaemon(tmp_path, lines=[], socket=path, prefix=prefix, pass_fds=[listener.fileno()]) as daemon:
             assert daemon.ask("system.pid") == daemon.pid
-            assert not (daemon.runtime / "rpc.sock").exists()
+            assert scgi_call(daemon.runtime / "rpc.sock", "system.pid", "") == daemon.pid
     assert daemon.poll() == 0
     assert path.exists()               # it is the manager's
 

@@ -21,7 +21,10 @@ FOLDERS = ("a/dl", "a/dl2", "a/session", "out", "watch")
 MODERN = "0.16.20"                     # the other version that was asked
 SAID_TO_0_9 = (                        # and not to the other one
     "network.local_address.set = 127.0.0.1", "trackers.use_udp.set = no", "network.xmlrpc.size_limit.set = 8M")
-OPEN_FILES = (256, 2048)                # what each took for the most that its machine lets it have
+# What each of the recorded daemons took by itself, and what is a setting of ours with a default of its own.
+OPEN_FILES = (256, 2048)
+HTTP_CALLS = (32, 128)
+RESERVE = "512 MiB"
 START_S = 30.0
 STOP_S = 20.0
 
@@ -100,10 +103,13 @@ def _ours(root: Path, port: int, version: str) -> _Process:
 download_dir = "{root / 'a/dl'}"
 memory_budget = "16 MiB"
 open_files = {OPEN_FILES[version == MODERN]}
+reserve = "{RESERVE}"
 [network]
 allow_loopback = true
 port_mapping = "off"
 listen = ["127.0.0.1:{port}"]
+[trackers]
+http_calls = {HTTP_CALLS[version == MODERN]}
 [dht]
 enabled = false
 [lsd]
@@ -133,6 +139,7 @@ def _configuration(root: Path, port: int, *lines: str) -> Path:
         *lines, f"session.path.set = {root / 'a/session'}",
         f"directory.default.set = {root / 'a/dl'}", "network.bind_address.set = 127.0.0.1",
         f"network.port_range.set = {port}-{port}", "network.port_random.set = no", "dht.mode.set = disable",
-        "protocol.pex.set = no", "throttle.max_uploads.set = 50", "system.umask.set = 0022",
+        "protocol.pex.set = no", "throttle.max_uploads.set = 50",
+        "throttle.max_downloads.set = 50", "system.umask.set = 0022",
         f"network.scgi.open_local = {root / 'rpc.sock'}")))
     return rc

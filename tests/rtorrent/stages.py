@@ -38,6 +38,7 @@ USER = "1000\n1000\n"                # its number and those of its groups, a lin
 INTERVAL_S = 1800
 ACTION_S = 0.3
 TRANSFER_S = 60.0
+PARTING_S = 5.0                        # until two that have it all have ended their link
 
 
 class CountingTracker:
@@ -167,7 +168,8 @@ def _do_as_flood_did(server: Server) -> None:
 
 
 # What had come before a step of two daemons was recorded: the leecher's answer, and the note of the first such step.
-_MOMENTS = {"during the transfer": ("d.bytes_done", 1), "after completion": ("d.complete", 1)}
+AFTERWARDS = "after completion"
+_MOMENTS = {"during the transfer": ("d.bytes_done", 1), AFTERWARDS: ("d.complete", 1)}
 
 
 def wait_for_moment(servers: Mapping[str, Server], step: Step) -> None:
@@ -194,7 +196,9 @@ def loosened(step: Step, *, is_modern: bool) -> Step:
     """A step with all that tells of times, rates or the process compared by its type only."""
     if "name" not in step:
         return step
-    is_moving = "who" in step and step.get("note") != "after completion"
+    if step.get("note") == AFTERWARDS:
+        step = {**step, "eventually": PARTING_S}
+    is_moving = "who" in step and step.get("note") != AFTERWARDS
     pattern = _MOVING if is_moving else _OF_16 if is_modern else TIMES
     paths = list(_loose_paths(step["name"], step["params"], pattern))
     return {**step, "volatile": [*step.get("volatile", []), *paths]} if paths else step
@@ -217,7 +221,7 @@ def _loose_paths(name: str, params: Any, pattern: re.Pattern[str]) -> Iterator[s
 # While two daemons exchange data, these are never the same twice.
 _MOVING = re.compile(
     rf"{TIMES.pattern}|^d\.down\.(rate|total)$|^d\.(bytes_done|completed_chunks|left_bytes|bitfield|chunks_seen)$"
-    r"|^p\.|throttle|open_sockets")
+    r"|^d\.peers_connected$|^p\.|throttle|open_sockets")
 
 # 0.16.20 had run for a while, with others around it, when it was asked.
 _OF_16 = re.compile(

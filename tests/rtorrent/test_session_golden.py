@@ -26,7 +26,8 @@ PARTS = ("settings", "throttles", "setter_results", "ip_filter", "logs", "schedu
 # As the recorded daemon was set up.
 DOCUMENT = {
     "storage": {"download_dir": f"{ROOT}/a/dl", "open_files": 256},
-    "network": {"listen": ["127.0.0.1:51401"], "interface": "127.0.0.1", "upload_slots": 50},
+    "network": {"listen": ["127.0.0.1:51401"], "interface": "127.0.0.1", "upload_slots": 50,
+                "download_slots": 50},
     "dht": {"enabled": False},
     "pex": {"enabled": False},
 }

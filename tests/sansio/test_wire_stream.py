@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import Decoder, HaveRun, RequestRun
+from blobtorrent.protocol.wire.hashes import Hashes, HashReject, HashRequest, HashRun
 
 U32 = st.integers(0, 2**32 - 1)
+RUNS = st.builds(HashRun, st.binary(min_size=32, max_size=32), U32, U32, st.integers(0, 4), st.integers(0, 4))
 BLOCK_LENGTH = st.integers(1, wire.MAX_BLOCK)
 MESSAGES = st.one_of(
     st.sampled_from([
@@ -26,6 +28,9 @@ MESSAGES = st.one_of(
     st.builds(wire.BitfieldMessage, st.binary(max_size=50)),
     st.builds(wire.Port, st.integers(0, 65535)),
     st.builds(wire.Extended, st.integers(0, 255), st.binary(max_size=50)),
+    st.builds(HashRequest, RUNS),
+    st.builds(HashReject, RUNS),
+    RUNS.map(lambda run: Hashes(run, bytes(32 * (run.length + run.num_uncles)))),
 )
 
 

@@ -11,7 +11,7 @@ from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.http import Request, Response
 from blobtorrent.interface.rest.listeners import Place
 from blobtorrent.interface.rest.routes import Operation, Route
-from blobtorrent.interface.rest.streams import Sink
+from blobtorrent.interface.rest.streams import Push, Sink
 from blobtorrent.model.errors import StorageError
 from tests.support.rest import PATIENCE_S, TOKEN, RestRig
 
@@ -55,8 +55,8 @@ class Reading:
         self.closed += 1
 
 
-class Pushing:
-    """A Push that a test feeds."""
+class Pushing(Push):
+    """Fed by a test."""
 
     def __init__(self) -> None:
         self.sink: Sink | None = None

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE
+from tempfile import TemporaryDirectory
 from typing import IO, Any, NamedTuple
 
 from tests.support.peers.program import GRACE_S, Program, wait_until
@@ -78,10 +79,12 @@ class Chromium(Program):
     def __init__(self, folder: Path, *, width: int = 1280, height: int = 800) -> None:
         browser = require_tool(BROWSER)
         self.downloads = folder / "downloads"
+        # It has a socket there, and the path of one may be no longer than 107 bytes.
+        self._sockets = TemporaryDirectory(prefix="bt-", ignore_cleanup_errors=True)
         super().__init__(
             ["sh", "-c", _WITH_PIPES, browser, *FLAGS, *_QUIET, "--remote-debugging-pipe",
              f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}", "about:blank"],
-            home=folder, stdin=PIPE, stdout=PIPE, start_new_session=True)
+            home=folder, environment={"TMPDIR": self._sockets.name}, stdin=PIPE, stdout=PIPE, start_new_session=True)
 
     def wait_ready(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None
@@ -95,6 +98,7 @@ class Chromium(Program):
             os.killpg(self.pid, signal.SIGKILL)
             self.wait(GRACE_S)
         self.close()
+        self._sockets.cleanup()
 
 
 class Page:

@@ -44,6 +44,7 @@ class Notes:
         self.rewritten: list[FullPiece] = []
         self.spilled: list[Assembly] = []
         self.kept: list[tuple[list[tuple[int, list[tuple[int, int]]]], Any]] = []      # pieces, token
+        self.computed: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []      # work, and who gets its result
         self.waits = 0
         self.reports: list[SwarmReport] = []
 
@@ -73,6 +74,9 @@ class Notes:
 
     def keep(self, swarm: Swarm, pieces: list[tuple[int, list[tuple[int, int]]]], token: Any) -> None:
         self.kept.append((pieces, token))
+
+    def compute(self, swarm: Swarm, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        self.computed.append((work, then))
 
     def when_memory(self, swarm: Swarm) -> None:
         self.waits += 1
@@ -112,11 +116,12 @@ class OneSwarm:
         self._numbers = 0
 
     def join(self, pieces: Iterable[int] | None = None, *, unchoked: bool = True,
-             dialled: Endpoint | None = None, reserved: bytes = PLAIN) -> PeerLink:
+             dialled: Endpoint | None = None, reserved: bytes = PLAIN, peer_id: PeerId | None = None) -> PeerLink:
         """A peer that has these pieces (None: all), says so and, unless told otherwise, unchokes us. It dialled us, or
-        we `dialled` it there."""
+        we `dialled` it there. It is another one than before, unless its `peer_id` says who it is."""
         self._numbers += 1
-        greeting = Greeting(reserved, self.torrent.metainfo.info_hash.v1, PeerId(self._numbers.to_bytes(20, "big")))
+        greeting = Greeting(reserved, self.torrent.metainfo.info_hash.v1,
+                            peer_id or PeerId(self._numbers.to_bytes(20, "big")))
         endpoint = dialled or Endpoint(f"10.1.{self._numbers >> 8}.{self._numbers & 255}", 6881)
         link = PeerLink(self.swarm, self._numbers, endpoint, greeting, dialled is None, self.notes.now)
         link.intake = Intake(link, Decoder(), self.scatter)

@@ -7,6 +7,7 @@ from typing import Any
 
 from blobtorrent.model.errors import StorageError
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
+from blobtorrent.storage.computing import Compute
 from blobtorrent.storage.jobs import (
     SPILLED,
     BlocksKept,
@@ -84,6 +85,8 @@ class SimDisk:
             job.reply_to.post(self._read(job))
         elif isinstance(job, KeepBlocks):
             job.reply_to.post(self._keep(job))
+        elif isinstance(job, Compute):
+            job.run()
         else:
             assert isinstance(job, SpillBlocks)
             job.reply_to.post(self._spill(job))

@@ -22,7 +22,13 @@ from blobtorrent.core.swarm.messages import (
     SwarmSettings,
     Totals,
 )
-from blobtorrent.core.swarm.metadatamessages import MetadataFailed, MetadataFound, MetadataReport, OpenMetadata
+from blobtorrent.core.swarm.metadatamessages import (
+    LayersFound,
+    MetadataFailed,
+    MetadataFound,
+    MetadataReport,
+    OpenMetadata,
+)
 from blobtorrent.core.swarm.swarm import Swarm
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
@@ -64,6 +70,7 @@ class Node:
         self.closed: list[SwarmClosed] = []
         self.peers_kept: dict[InfoHash, tuple[KnownAddress, ...]] = {}
         self.metadata: dict[InfoHash, MetadataFound] = {}
+        self.layers: dict[InfoHash, dict[bytes, bytes]] = {}
         self.failed: set[InfoHash] = set()                 # of those whose metadata was sought
         self._closing: set[InfoHash] = set()
 
@@ -71,6 +78,13 @@ class Node:
         """Fetch the metadata, as for a magnet link; `open` takes it from there."""
         self.shard.mailbox.post(OpenMetadata(
             torrent.metainfo.info_hash, PeerId(b"-BT0000-" + self.rng.randbytes(12)), self.reports, max_links))
+
+    def ask_its_layers(self, torrent: StoredTorrent) -> None:
+        """Fetch the piece layers of a v2 torrent whose metadata is known."""
+        metainfo = torrent.metainfo
+        self.shard.mailbox.post(OpenMetadata(
+            metainfo.info_hash, PeerId(b"-BT0000-" + self.rng.randbytes(12)), self.reports, 50,
+            metainfo=metainfo._replace(piece_layers={})))
 
     def open(
         self, torrent: StoredTorrent, *, have: bool = False, order: Mapping[str, Any] = {}, **settings: Any
@@ -145,6 +159,8 @@ class Node:
                 self.peers_kept[message.info_hash] = message.peers
             elif isinstance(message, MetadataFound):
                 self.metadata[message.info_hash] = message
+            elif isinstance(message, LayersFound):
+                self.layers.setdefault(message.info_hash, {}).update(message.layers)
             elif isinstance(message, MetadataFailed):
                 self.failed.add(message.info_hash)
             elif not isinstance(message, MetadataReport):

@@ -30,7 +30,7 @@ from blobtorrent.network.messages import (
     Withdraw,
 )
 from blobtorrent.network.proxy import Proxy
-from blobtorrent.protocol.wire.greeting import GREETING_BYTES, OUR_RESERVED, Greeting
+from blobtorrent.protocol.wire.greeting import GREETING_BYTES, OUR_RESERVED, OUR_RESERVED_V2, Greeting
 from blobtorrent.runtime.mailbox import Mailbox
 
 TORRENT = InfoHash(v1=b"1" * 20, v2=b"2" * 32)
@@ -65,7 +65,8 @@ def knock(endpoint, data):
 
 
 def greeting(info_hash=b"1" * 20, peer_id=THEIRS):
-    return Greeting(OUR_RESERVED, info_hash, peer_id).encode()
+    """As we send it for the torrent, which has a v2 hash, or as peers do who know nothing of that."""
+    return Greeting(OUR_RESERVED_V2 if peer_id == OURS else OUR_RESERVED, info_hash, peer_id).encode()
 
 
 def receive_all(sock):

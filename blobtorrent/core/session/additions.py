@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.config.schema import StorageSettings
-from blobtorrent.core.session.checks import require_piece_hashes
 from blobtorrent.core.session.commands import AddTorrent, Reply
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentState
@@ -62,21 +61,23 @@ class Additions:
         self._storage = storage
 
     def begin(self, command: AddTorrent, reply: Reply[Any], then: Next) -> None:
-        """Raises Conflict ("torrent.present", "torrent.removing"), Invalid ("torrent.no-piece-hashes",
-        "torrent.no-such-file", "torrent.not-raw"), or StorageError for the folder."""
+        """Raises Conflict ("torrent.present", "torrent.removing"), Invalid ("torrent.no-such-file",
+        "torrent.not-raw"), or StorageError for the folder."""
         if command.magnet is not None:
             self._begin_link(command, command.magnet, reply, then)
             return
         assert command.metainfo is not None
         metainfo = command.metainfo
         info_hash = metainfo.info_hash
-        require_piece_hashes(metainfo)
         if self._is_awaited(command, metainfo, reply) or self._is_there(info_hash, metainfo.name, reply):
             return
         if not all(0 <= number < len(metainfo.files) for number in command.file_priorities):
             raise Invalid("torrent.no-such-file", f"{metainfo.name} has {len(metainfo.files)} files")
-        torrent = self._new(command, facts_of(metainfo, self._clock.wall()))
-        self._metainfos.provide(torrent, metainfo)
+        if metainfo.has_piece_hashes:
+            torrent = self._new(command, facts_of(metainfo, self._clock.wall()))
+            self._metainfos.provide(torrent, metainfo)
+        else:
+            torrent = self._new_without_layers(command, metainfo)
         if self._outlets.library is None:
             self._arrive(_Pending(torrent, reply, then, []))
             return
@@ -106,6 +107,18 @@ class Additions:
         self._keeper.when_dropped(link.info_hash, lambda: self._keeper.save(
             torrent, lambda error: self._on_saved(pending, error)))
 
+    def _new_without_layers(self, command: AddTorrent, metainfo: Metainfo) -> Torrent:
+        """Its file has no piece layers (BEP 52): peers have to give them, as if it had come as a link."""
+        from blobtorrent.model.magnet import MagnetLink, format_magnet
+
+        link = MagnetLink(metainfo.info_hash, metainfo.name, tiers=metainfo.tiers, web_seeds=metainfo.web_seeds)
+        facts = facts_of_link(link, self._clock.wall())._replace(is_private=metainfo.is_private)
+        torrent = self._new(command, facts)
+        torrent.record.magnet = format_magnet(link)
+        if self._outlets.library is None:
+            torrent.lacks_layers = metainfo
+        return torrent
+
     def _new(self, command: AddTorrent, facts: Facts) -> Torrent:
         torrent = Torrent(TorrentRecord(facts, wishes_of(command), self._place_of(command), should_run=command.start))
         torrent.skip_check = command.skip_check
@@ -114,7 +127,7 @@ class Additions:
     def _is_awaited(self, command: AddTorrent, metainfo: Metainfo, reply: Reply[Any]) -> bool:
         """Whether the torrent is there as a link only, and its .torrent file is what it lacked."""
         there = self._roster.like(metainfo.info_hash)
-        if there is None or not there.record.magnet or there.record.removal:
+        if there is None or not there.record.magnet or there.record.removal or not metainfo.has_piece_hashes:
             return False
         if self._outlets.library is not None and not command.raw:
             return False
@@ -146,7 +159,9 @@ class Additions:
         if answer.error is not None:
             self._refuse(pending, answer.error)
         else:
-            self._keeper.save(pending.torrent, lambda error: self._on_saved(pending, error), answer.row)
+            # One without its piece layers has no .torrent file that counts yet.
+            row = None if pending.torrent.record.magnet else answer.row
+            self._keeper.save(pending.torrent, lambda error: self._on_saved(pending, error), row)
 
     def _on_saved(self, pending: _Pending, error: StorageError | None) -> None:
         if error is not None:

@@ -17,8 +17,8 @@ PER_HOST = 4                           # calls under way to one host
 PER_UDP_HOST = 32                      # a datagram holds no connection
 PER_HOST_LEAVING = 24                  # the same while it is told that we leave and answers: somebody waits for it
 PER_UDP_HOST_LEAVING = 128
-MAX_CALLS = 24                         # under way over HTTP; each holds a thread
-MAX_CALLS_LEAVING = 28                 # there are always some for these
+MAX_CALLS = 32                         # under way over HTTP; each holds a thread
+MORE_CALLS_LEAVING = 4                 # there are always some for these
 MAX_DATAGRAM_CALLS = 512               # under way over UDP
 MAX_DATAGRAM_CALLS_LEAVING = 640
 
@@ -94,7 +94,8 @@ class AnnounceQueue:
     A line has at most one announce here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_calls: int = MAX_CALLS) -> None:
+        self.max_calls = max_calls     # under way over HTTP
         self._waiting: dict[Line, Turn] = {}
         self._sent_s: dict[Line, float] = {}               # when, of those that are under way
         self._hosts: dict[Key, _Host] = {}
@@ -139,7 +140,8 @@ class AnnounceQueue:
         """What may go now; it is under way until it is `done`."""
         taken: list[Announce] = []
         for is_udp, limit, limit_leaving in (
-                (False, MAX_CALLS, MAX_CALLS_LEAVING), (True, MAX_DATAGRAM_CALLS, MAX_DATAGRAM_CALLS_LEAVING)):
+                (False, self.max_calls, self.max_calls + MORE_CALLS_LEAVING),
+                (True, MAX_DATAGRAM_CALLS, MAX_DATAGRAM_CALLS_LEAVING)):
             for turn in Turn:
                 hosts = self._standing[is_udp][turn]
                 while hosts and self._open[is_udp] < (limit_leaving if turn is Turn.LEAVING else limit):

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from blobtorrent.core.session.announced import Announced, Progress
 from blobtorrent.core.session.announceledger import AnnounceLedger, Share
-from blobtorrent.core.session.announcequeue import AnnounceQueue, Line, Turn, is_udp, line_of
+from blobtorrent.core.session.announcequeue import MAX_CALLS, AnnounceQueue, Line, Turn, is_udp, line_of
 from blobtorrent.core.session.announcetier import Attempt, Tier, Tracker
 from blobtorrent.core.session.commands import Tiers
 from blobtorrent.core.session.outlets import Outlets
@@ -45,35 +46,6 @@ NUM_WANT = 200                         # peers asked for
 _SCHEMES = ("http://", "https://", "udp://")       # of the trackers we can talk to
 
 
-class _Progress(NamedTuple):
-    """What trackers are told of a torrent, in bytes."""
-
-    left: int
-    uploaded: int = 0
-    downloaded: int = 0
-
-
-class _Announced:
-    """A running torrent as its trackers know it."""
-
-    def __init__(self, info_hash: InfoHash, progress: _Progress, urls: Tiers, first_turn: Turn, *,
-                 is_private: bool) -> None:
-        self.info_hash = info_hash
-        self.urls = urls
-        self.progress = progress
-        self.first_turn = first_turn
-        self.is_private = is_private
-        self.has_completed = False     # its download ended in this run
-        self.tiers: list[Tier] = []
-        self.trackers: dict[bytes, dict[str, Tracker]] = {}            # by wire form and URL
-        self.lines: dict[Line, None] = {}                  # who was told of it, or is to be
-
-    def tier_of(self, line: Line) -> Tier | None:
-        """None when its tracker is none of the torrent's any more."""
-        return next((tier for tier in self.tiers if tier.wire_hash == line.wire_hash and line.url in tier.trackers),
-                    None)
-
-
 @owned
 class AnnounceManager:
     """`listen_port` is what peers are told to connect to, `origins` are the addresses that trackers are asked from;
@@ -83,6 +55,7 @@ class AnnounceManager:
     def __init__(
         self, outlets: Outlets, *, clock: Clock, timers: TimerWheel, rng: Shuffler, peer_id: PeerId, key: int,
         to_all: bool = False, speaks_udp: bool = True, num_want: int = NUM_WANT, own_address: str = "",
+        max_calls: int = MAX_CALLS,
     ) -> None:
         self.listen_port = 0
         self.origins: tuple[Origin, ...] = (ANYWHERE,)
@@ -106,8 +79,8 @@ class AnnounceManager:
         self._num_want = num_want
         self._own_address = own_address
         self._born_at = clock.wall()
-        self._running: dict[InfoHash, _Announced] = {}
-        self._queue = AnnounceQueue()
+        self._running: dict[InfoHash, Announced] = {}
+        self._queue = AnnounceQueue(max_calls)
         self._ledger = AnnounceLedger()
 
     @property
@@ -120,14 +93,17 @@ class AnnounceManager:
         """Announces that are not answered yet."""
         return len(self._queue)
 
-    def apply(self, *, to_all: bool, speaks_udp: bool, num_want: int, own_address: str) -> None:
+    def apply(self, *, to_all: bool, speaks_udp: bool, num_want: int, own_address: str, max_calls: int) -> None:
         """Whether all trackers of a tier are told of us, or only the first that answers, and those over UDP, too; how
-        many peers they are asked for, and which address of ours they are told, if any."""
+        many peers they are asked for, which address of ours they are told, if any, and how many are asked over HTTP at
+        the same time."""
+        self._queue.max_calls = max_calls
         self._num_want, self._own_address = num_want, own_address
         if (to_all, speaks_udp) != (self._to_all, self._speaks_udp):
             self._to_all, self._speaks_udp = to_all, speaks_udp
             for info_hash, announced in self._running.items():
                 self.change(info_hash, announced.urls)
+        self._flush()
 
     def begin(self, info_hash: InfoHash, urls: Tiers, left_bytes: int, *, is_private: bool = False,
               added_at: float | None = None) -> None:
@@ -135,11 +111,11 @@ class AnnounceManager:
         those of this one. One that runs already, for its metadata, goes on with these figures."""
         running = self._running.get(info_hash)
         if running is not None:
-            running.progress, running.is_private = _Progress(left_bytes), is_private
+            running.progress, running.is_private = Progress(left_bytes), is_private
         else:
             first_turn = Turn.SOON if added_at is None or added_at >= self._born_at else Turn.LATER
-            self._running[info_hash] = _Announced(
-                info_hash, _Progress(left_bytes), urls, first_turn, is_private=is_private)
+            self._running[info_hash] = Announced(
+                info_hash, Progress(left_bytes), urls, first_turn, is_private=is_private)
         self.change(info_hash, urls)
 
     def change(self, info_hash: InfoHash, urls: Tiers) -> None:
@@ -169,7 +145,7 @@ class AnnounceManager:
         """Figures for the next announces."""
         announced = self._running.get(info_hash)
         if announced is not None:
-            announced.progress = _Progress(left, uploaded, downloaded)
+            announced.progress = Progress(left, uploaded, downloaded)
 
     def complete(self, info_hash: InfoHash) -> None:
         """The last byte was downloaded just now: told once to each tracker that knows us in this run."""
@@ -191,6 +167,21 @@ class AnnounceManager:
             tier.turn = Turn.SOON
             tier.schedule.force(self._clock.now())
             self._set_timer(announced, tier)
+
+    def hasten(self, info_hash: InfoHash, links: int, *, seeding: bool) -> None:
+        """The torrent has `links` peers, which are few: ask for more as soon as the trackers in use allow, as far as
+        they count any that it has not. A seed has no use for others."""
+        announced = self._running.get(info_hash)
+        if announced is None:
+            return
+        for tier in announced.tiers:
+            told = tier.trackers[tier.in_use].answered if tier.in_use in tier.trackers else None
+            if told is not None and told.leeches is not None:
+                others = told.leeches if seeding else told.leeches - 1 + (told.seeds or 0)
+                if others <= links:
+                    continue
+            if tier.schedule.hasten(self._clock.now()):
+                self._set_timer(announced, tier)
 
     def end(self, info_hash: InfoHash) -> None:
         """The torrent stops: tell every tracker that knows of us. Nothing is to be said for one that does not run."""
@@ -286,14 +277,14 @@ class AnnounceManager:
 
     # ---- rounds of a tier
 
-    def _begin_round(self, announced: _Announced, tier: Tier) -> None:
+    def _begin_round(self, announced: Announced, tier: Tier) -> None:
         tier.begin_round(self._clock.now())
         if tier.untried:
             self._ask_next(announced, tier)
         else:
             self._fail_round(announced, tier)
 
-    def _ask_next(self, announced: _Announced, tier: Tier) -> None:
+    def _ask_next(self, announced: Announced, tier: Tier) -> None:
         """Ask the next tracker of the round, and one more if it takes its time."""
         url = tier.untried.pop(0)
         attempt = tier.attempts[url] = Attempt(Line(url, tier.wire_hash, origin) for origin in self.origins)
@@ -303,13 +294,13 @@ class AnnounceManager:
             self._tell(line)
         self._look_again(announced, tier, attempt, self._clock.now() + HEDGE_S)
 
-    def _look_again(self, announced: _Announced, tier: Tier, attempt: Attempt, at_s: float) -> None:
+    def _look_again(self, announced: Announced, tier: Tier, attempt: Attempt, at_s: float) -> None:
         if tier.hedge is not None:
             tier.hedge.cancel()
         if tier.untried:
             tier.hedge = self._timers.at(at_s, lambda: self._hedge(announced, tier, attempt))
 
-    def _hedge(self, announced: _Announced, tier: Tier, attempt: Attempt) -> None:
+    def _hedge(self, announced: Announced, tier: Tier, attempt: Attempt) -> None:
         """The tracker that was asked last has not answered. If it is only that others are before us, that is no fault
         of its own; but behind a host that does not answer our turn may come in hours."""
         now, url = self._clock.now(), attempt.lines[0].url
@@ -334,7 +325,7 @@ class AnnounceManager:
             self._ask_next(announced, tier)
         self._flush()
 
-    def _end_attempt(self, announced: _Announced, answer: AnnounceDone, tier: Tier, attempt: Attempt) -> None:
+    def _end_attempt(self, announced: Announced, answer: AnnounceDone, tier: Tier, attempt: Attempt) -> None:
         """A scheduled announce ended: wait for the next one, or try the next tracker of the tier."""
         url = answer.url
         is_first = attempt.take(line_of(answer), answer)
@@ -356,7 +347,7 @@ class AnnounceManager:
             elif not tier.attempts:
                 self._fail_round(announced, tier)
 
-    def _on_served(self, announced: _Announced, answer: AnnounceDone, tier: Tier) -> None:
+    def _on_served(self, announced: Announced, answer: AnnounceDone, tier: Tier) -> None:
         """The first good answer of an attempt."""
         info_hash, url, reply = answer.info_hash, answer.url, answer.reply
         assert reply is not None
@@ -368,7 +359,7 @@ class AnnounceManager:
             self.on_other_tracker(info_hash)
         tier.use(url)
         tier.untried.clear()
-        tier.schedule.on_reply(self._clock.now(), interval_s=reply.interval_s)
+        tier.schedule.on_reply(self._clock.now(), interval_s=reply.interval_s, least_s=reply.min_interval_s)
         if reply.tracker_id:
             tier.trackers[url].tracker_id = reply.tracker_id
         if reply.external_host:
@@ -379,13 +370,13 @@ class AnnounceManager:
         tier.turn = Turn.ROUTINE
         self._set_timer(announced, tier)
 
-    def _fail_round(self, announced: _Announced, tier: Tier) -> None:
+    def _fail_round(self, announced: Announced, tier: Tier) -> None:
         now = self._clock.now()
         tier.turn = Turn.ROUTINE
         tier.schedule.on_failure(now, rest_s=tier.rest_s(now))
         self._set_timer(announced, tier)
 
-    def _set_timer(self, announced: _Announced, tier: Tier) -> None:
+    def _set_timer(self, announced: Announced, tier: Tier) -> None:
         due_s = tier.schedule.next_due_s
         if due_s is None:              # it is being announced
             return
@@ -393,14 +384,14 @@ class AnnounceManager:
         if due_s != float("inf"):
             tier.timer = self._timers.at(due_s, lambda: self._on_due(announced, tier))
 
-    def _on_due(self, announced: _Announced, tier: Tier) -> None:
+    def _on_due(self, announced: Announced, tier: Tier) -> None:
         if tier.schedule.expire(self._clock.now()):
             self._begin_round(announced, tier)
             self._flush()
 
     # ---- what a tracker is told
 
-    def _keep_one(self, announced: _Announced, tier: Tier) -> None:
+    def _keep_one(self, announced: Announced, tier: Tier) -> None:
         """Of trackers of which one at a time is to know us, leave all but that in use and that which is asked. Other
         URLs of the same host are the same tracker: what it hears last would count."""
         if tier.is_only:
@@ -409,7 +400,7 @@ class AnnounceManager:
                          if line.wire_hash == tier.wire_hash and host_of(line.url) not in kept]:
                 self._leave(announced, line)
 
-    def _leave(self, announced: _Announced, line: Line) -> None:
+    def _leave(self, announced: Announced, line: Line) -> None:
         """Tell the tracker that we leave, if it knows us, or comes to know us by what is under way."""
         self._withdraw(line)
         del announced.lines[line]
@@ -443,7 +434,7 @@ class AnnounceManager:
         for announce in self._queue.take(self._clock.now()):
             (self._outlets.udp if is_udp(announce.url) else self._outlets.outcalls).post(announce)
 
-    def _query(self, announced: _Announced, line: Line, event: AnnounceEvent) -> AnnounceQuery:
+    def _query(self, announced: Announced, line: Line, event: AnnounceEvent) -> AnnounceQuery:
         progress = announced.progress
         wanted = 0 if event is AnnounceEvent.STOPPED else self.peers_wanted(announced.info_hash)
         return AnnounceQuery(
@@ -462,7 +453,7 @@ class AnnounceManager:
 
     # ---- which trackers stand for each other
 
-    def _tiers_of(self, announced: _Announced) -> list[Tier]:
+    def _tiers_of(self, announced: Announced) -> list[Tier]:
         """The tiers that the torrent should have; those that it has already stay as they are."""
         tiers = []
         for spoken in self._spoken(announced):
@@ -483,7 +474,7 @@ class AnnounceManager:
     def _speaks(self, url: str) -> bool:
         return url.lower().startswith(_SCHEMES) and (self._speaks_udp or not is_udp(url))
 
-    def _spoken(self, announced: _Announced) -> list[list[list[str]]]:
+    def _spoken(self, announced: Announced) -> list[list[list[str]]]:
         """The trackers that we can talk to, in tiers, those together of which one is to serve. With `to_all` each is
         alone; a private torrent has one tracker at a time (BEP 27)."""
         tiers = [[url for url in tier if self._speaks(url)] for tier in announced.urls]

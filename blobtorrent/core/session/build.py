@@ -86,6 +86,7 @@ def swarm_settings(settings: Settings) -> SwarmSettings:
         upload_slots=network.upload_slots,
         most_slots=network.upload_slots_most,
         seed_mode=network.seed_choking,
+        download_slots=network.download_slots,
         exchanges_peers=settings.pex.enabled,
         allow_loopback=network.allow_loopback,
         picker=weights_of(settings.picker),
@@ -110,7 +111,7 @@ class Parts:
             outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id,
             key=around.rng.getrandbits(32), to_all=settings.trackers.announce_to_all,
             speaks_udp=settings.trackers.udp, num_want=settings.trackers.peers_wanted,
-            own_address=settings.trackers.own_address)
+            own_address=settings.trackers.own_address, max_calls=settings.trackers.http_calls)
         # Before those whose work may end what a state begins.
         self.dht = DhtManager(
             self.roster, outlets, self.swarms, clock=clock, timers=timers, rng=around.rng,
@@ -148,14 +149,15 @@ class Parts:
             self.roster, outlets, self.swarms, self.admission, self.additions, self.activity, keeper, self.sharing)
 
     def share_slots(self) -> None:
-        """Another limit on what is sent, or on how many are sent to."""
-        total, divisor = self.network.upload_slots_total, self.network.upload_slots_divisor
-        in_force = self.bandwidth.in_force()
-        if divisor and in_force.up_bytes_per_s:
+        """Another limit on what is sent or received, or on how many peers that is shared by."""
+        network, rates = self.network, self.bandwidth.in_force()
+        up, down = network.upload_slots_total, network.download_slots_total
+        if rates.up_bytes_per_s or rates.down_bytes_per_s:
             from blobtorrent.core.session.slots import slots_in_all
 
-            total = slots_in_all(total, divisor, in_force.up_bytes_per_s)
-        self.swarms.share_slots(total, {name: group.weight for name, group in in_force.groups.items()})
+            up = slots_in_all(up, network.upload_slots_divisor, rates.up_bytes_per_s)
+            down = slots_in_all(down, network.download_slots_divisor, rates.down_bytes_per_s)
+        self.swarms.share_slots(up=up, down=down, weights={name: group.weight for name, group in rates.groups.items()})
 
     def apply_static_peers(self, peers: tuple[str, ...]) -> None:
         """Other peers of the settings, for all torrents."""

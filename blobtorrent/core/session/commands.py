@@ -225,6 +225,7 @@ class TorrentChanges(NamedTuple):
     peers_wanted: int | Reset | None = None                # of a tracker at a time
     picker: Mapping[str, str | float] | Reset | None = None                # in place of what there was
     super_seeding: bool | Reset | None = None
+    min_peers: int | Reset | None = None                   # below which trackers are asked sooner
     file_priorities: Mapping[int, FilePriority] | Reset | None = None      # of these files; others keep theirs
     custom: Mapping[str, str | None] | Reset | None = None # these texts, None for those that go; others stay
 

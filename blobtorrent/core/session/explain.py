@@ -90,12 +90,24 @@ def _of_queued(situation: Situation) -> list[Cause]:
 
 def _of_metadata(situation: Situation) -> list[Cause]:
     status = situation.status
+    if situation.layers is not None:
+        return _of_layers(situation, *situation.layers)
     if not status.peers_connected:
         known = f"; {status.peers_known} addresses are known" if status.peers_known else ""
         text = f"it came as a link, and no peer is connected that could tell what is in it{known}"
         return [Cause("metadata.no-peers", text, "wait, or add peers or trackers to it", situation.state_s)]
     return [Cause("metadata", f"{status.peers_connected} peers are asked what is in it", "wait; or add peers to it",
                   situation.state_s)]
+
+
+def _of_layers(situation: Situation, here: int, total: int) -> list[Cause]:
+    """It is of version 2 only (BEP 52), and came without what its pieces are checked against."""
+    status, begun = situation.status, f"piece layers: {here} of {total} files"
+    if not status.peers_connected:
+        return [Cause("metadata.no-peers", f"no peer is connected that could give the hashes of its pieces ({begun})",
+                      "wait, or add peers or trackers to it, or its .torrent file", situation.state_s)]
+    return [Cause("metadata.layers", f"{status.peers_connected} peers are asked for the hashes of its pieces ({begun})",
+                  "wait; or add peers to it", situation.state_s)]
 
 
 def _of_loading(situation: Situation) -> list[Cause]:

@@ -98,6 +98,7 @@ class Explainer:
             sources=self._answers.sources(torrent),
             peers=told.peers,
             insight=told.insight,
+            layers=_layers_of(torrent),
             limits=tuple(self._limits_of(torrent)) if is_open else (),
             room=self._reserves.room_of(torrent),
         )
@@ -143,3 +144,13 @@ class Explainer:
         if rates.up_bytes_per_s:
             yield Limit("all torrents", f"limits.{kind}up_bytes_per_s", "up", rates.up_bytes_per_s,
                         self._swarms.up_bytes_per_s)
+
+
+def _layers_of(torrent: Torrent) -> tuple[int, int] | None:
+    """How far the fetch of its piece layers has come, while they are all that is lacking."""
+    lacking, report = torrent.lacks_layers, torrent.metadata
+    if lacking is None:
+        return None
+    if report is None or not report.layers_total:
+        return 0, len(lacking.lacking_layers)
+    return report.layers_here, report.layers_total

@@ -20,6 +20,7 @@ from blobtorrent.core.session.commands import (
     SetTrackers,
 )
 from blobtorrent.core.session.draining import DrainManager
+from blobtorrent.core.session.fewpeers import FewPeers
 from blobtorrent.core.session.gateway import SESSION_KEY
 from blobtorrent.core.session.ledger import Ledger
 from blobtorrent.core.session.moves import MoveManager
@@ -71,28 +72,84 @@ if TYPE_CHECKING:
 
 def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> None:
     """Build them and put their handlers into the session's tables."""
-    outlets, roster, keeper = around.outlets, parts.roster, parts.keeper
+    keeper = parts.keeper
     assert isinstance(keeper, ResumeManager)
-    moves = MoveManager(roster, outlets, parts.metainfos, parts.sharing, keeper, parts.torrents)
-    removals = Removals(roster, outlets, parts.metainfos, parts.sharing, on_end=parts.closer.job_ended)
-    parts.closer.delete_data = removals.delete
+    reserves = ReserveManager(
+        parts.roster, around.outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
+        clock=around.clock, timers=around.timers, on_turn=parts.admission.release)
+    ledger = Ledger(parts.roster, keeper, reserves, around.memory, around.clock)
+    _add_keeping(around, parts, session, keeper, ledger)
+    _add_changes(around, parts, session, keeper)
+    _add_questions(around, parts, session, reserves, ledger)
+    _add_trackers(around, parts, session, keeper)
+    _add_settings(around, parts, session, keeper, reserves)
+    drains = DrainManager(session, parts.swarms, clock=around.clock, timers=around.timers)
+    session.commands[DrainSession] = drains.drain
+    session.messages[SwarmRetired] = drains.on_retired
+    session.messages[SpaceMeasured] = reserves.on_measured
+
+
+def _add_keeping(around: Surroundings, parts: Parts, session: Session, keeper: ResumeManager, ledger: Ledger) -> None:
+    """What outlives the process is saved, and comes again."""
+    restorer = Restorer(session, parts.torrents, ledger)
+    uptime = Uptime(parts.roster, around.outlets, ledger, clock=around.clock, timers=around.timers)
+
+    def on_stamped(answer: FilesStamped) -> None:
+        torrent = parts.roster.known(answer.info_hash)
+        (parts.loader.on_sized if torrent.skip_check else parts.checker.on_stamped)(answer)
+
+    session.messages.update({
+        TorrentKept: parts.additions.on_kept,
+        TorrentLoaded: parts.metainfos.on_loaded,
+        TorrentsRestored: restorer.on_torrents,
+        RestoreEnded: restorer.on_end,
+        StateSaved: keeper.on_saved,
+        StoreSynced: keeper.syncs.on_synced,
+        PeersKept: keeper.on_peers,
+        FilesStamped: on_stamped,
+        FilesFound: parts.loader.on_found,
+    })
+    session.at_begin += [keeper.begin, uptime.begin]
+    session.at_stop.append(uptime.end)
+
+
+def _add_changes(around: Surroundings, parts: Parts, session: Session, keeper: ResumeManager) -> None:
+    """Torrents are moved, renamed, paused, and are to have other files."""
+    outlets, roster, metainfos, sharing = around.outlets, parts.roster, parts.metainfos, parts.sharing
 
     def on_change(torrent: Torrent) -> None:
         parts.activity.look_again(torrent)
         parts.admission.look_soon()
 
+    moves = MoveManager(roster, outlets, metainfos, sharing, keeper, parts.torrents)
+    removals = Removals(roster, outlets, metainfos, sharing, on_end=parts.closer.job_ended)
+    parts.closer.delete_data = removals.delete
     changes = ChangeManager(
-        roster, outlets, parts.swarms, parts.metainfos, parts.sharing, keeper, on_idle=parts.closer.go_on,
-        on_change=on_change)
-    trackers = TrackerManager(roster, parts.metainfos, parts.announces, keeper, parts.torrents)
+        roster, outlets, parts.swarms, metainfos, sharing, keeper, on_idle=parts.closer.go_on, on_change=on_change)
     pauses = PauseManager(
         roster, parts.swarms, parts.activity, keeper, parts.torrents, clock=around.clock,
         on_turn=parts.admission.release)
-    drains = DrainManager(session, parts.swarms, clock=around.clock, timers=around.timers)
-    reserves = ReserveManager(
-        roster, outlets, parts.swarms, SpaceManager(around.settings.storage.reserve),
-        clock=around.clock, timers=around.timers, on_turn=parts.admission.release)
-    answers = Answers(roster, outlets, parts.metainfos, parts.announces)
+    session.commands.update({
+        MoveTorrent: moves.move,
+        RenamePath: moves.rename,
+        ChangeTorrent: changes.change,
+        PauseTorrent: pauses.pause,
+        FilesOf: changes.files_of,
+    })
+    session.messages.update({
+        FilesSkipped: changes.on_skipped,
+        MoveProgress: moves.on_progress,
+        StoreMoved: moves.on_moved,
+        PathsRenamed: moves.on_renamed,
+        DataDeleted: removals.on_deleted,
+    })
+
+
+def _add_questions(
+    around: Surroundings, parts: Parts, session: Session, reserves: ReserveManager, ledger: Ledger
+) -> None:
+    """What can be asked of torrents and of the session."""
+    answers = Answers(parts.roster, around.outlets, parts.metainfos, parts.announces)
 
     def sources_of(torrent: Torrent) -> tuple[SourceStatus, ...]:
         from blobtorrent.core.session.locals import may_come_by
@@ -103,85 +160,73 @@ def add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> N
             parts, answers, has_lsd=around.settings.lsd.enabled, clock=around.clock,
             can_be_reached=lambda: any(may_come(host) for host, _ in session.listeners)).of(torrent)
 
-    answers.sources = sources_of
-    ledger = Ledger(roster, keeper, reserves, around.memory, around.clock)
-    restorer = Restorer(session, parts.torrents, ledger)
-
     def explain(query: Explain, reply: Reply[Any]) -> Any:
         # 6 ms that no start should wait for.
         from blobtorrent.core.session.explaining import Explainer
 
         explainer = Explainer(
-            roster, answers, parts.admission, parts.loader, parts.checker, parts.activity, parts.swarms,
+            parts.roster, answers, parts.admission, parts.loader, parts.checker, parts.activity, parts.swarms,
             parts.bandwidth, reserves, parts.dht, clock=around.clock,
             session=lambda: around.sessions.read(SESSION_KEY) or SessionStatus("starting"))
         return explainer.explain(query, reply)
 
-    def apply(command: ApplySettings, _reply: Reply[Any]) -> None:
-        apply_settings(command.settings, parts, keeper, reserves)
-        around.tell(SettingsApplied())
-
-    def on_stamped(answer: FilesStamped) -> None:
-        torrent = roster.known(answer.info_hash)
-        (parts.loader.on_sized if torrent.skip_check else parts.checker.on_stamped)(answer)
-
-    scrapes = parts.announces.scrapes = ScrapeManager(
-        outlets, parts.announces.on_scraped, clock=around.clock, timers=around.timers)
-
-    def scrape(command: ScrapeTrackers, _reply: Reply[Any]) -> None:
-        info_hash = roster.known(command.info_hash).info_hash
-        around.timers.at(around.clock.now() + command.delay_s,
-                         lambda: scrapes.again(info_hash, parts.announces.serving(info_hash)))
-
-    parts.announces.peers_wanted = lambda info_hash: roster.known(info_hash).record.wishes.peers_wanted
+    answers.sources = sources_of
     session.commands.update({
-        MoveTorrent: moves.move,
-        RenamePath: moves.rename,
-        ChangeTorrent: changes.change,
-        PauseTorrent: pauses.pause,
-        SetTrackers: trackers.set,
-        AddTrackers: trackers.add,
-        FilesOf: changes.files_of,
-        ApplySettings: apply,
-        DrainSession: drains.drain,
         PeersOf: answers.peers_of,
         PiecesOf: answers.pieces_of,
         TrackersOf: answers.trackers_of,
         WebSeedsOf: answers.web_seeds_of,
         MetainfoOf: answers.metainfo_of,
         Explain: explain,
-        ScrapeTrackers: scrape,
         StatsOf: ledger.stats_of,
         ContentOf: answers.content_of,
         OverviewsOf: answers.overviews_of,
     })
     session.messages.update({
-        TorrentKept: parts.additions.on_kept,
-        TorrentLoaded: parts.metainfos.on_loaded,
         TorrentRead: answers.on_read,
         TorrentsSurveyed: answers.on_surveyed,
-        TorrentsRestored: restorer.on_torrents,
-        RestoreEnded: restorer.on_end,
         PeersTold: answers.on_peers,
         PiecesTold: answers.on_pieces,
         WebSeedsTold: answers.on_web_seeds,
-        StateSaved: keeper.on_saved,
-        StoreSynced: keeper.syncs.on_synced,
-        PeersKept: keeper.on_peers,
-        SwarmRetired: drains.on_retired,
-        FilesStamped: on_stamped,
-        FilesFound: parts.loader.on_found,
-        FilesSkipped: changes.on_skipped,
-        MoveProgress: moves.on_progress,
-        StoreMoved: moves.on_moved,
-        PathsRenamed: moves.on_renamed,
-        DataDeleted: removals.on_deleted,
-        SpaceMeasured: reserves.on_measured,
-        ScrapeDone: scrapes.on_done,
     })
-    uptime = Uptime(roster, outlets, ledger, clock=around.clock, timers=around.timers)
-    session.at_begin += [keeper.begin, uptime.begin]
-    session.at_stop.append(uptime.end)
+
+
+def _add_trackers(around: Surroundings, parts: Parts, session: Session, keeper: ResumeManager) -> None:
+    """Trackers are others, and are asked for their numbers."""
+    roster, announces = parts.roster, parts.announces
+    trackers = TrackerManager(roster, parts.metainfos, announces, keeper, parts.torrents)
+    scrapes = announces.scrapes = ScrapeManager(
+        around.outlets, announces.on_scraped, clock=around.clock, timers=around.timers)
+    announces.peers_wanted = lambda info_hash: roster.known(info_hash).record.wishes.peers_wanted
+
+    def scrape(command: ScrapeTrackers, _reply: Reply[Any]) -> None:
+        info_hash = roster.known(command.info_hash).info_hash
+        around.timers.at(around.clock.now() + command.delay_s,
+                         lambda: scrapes.again(info_hash, announces.serving(info_hash)))
+
+    session.commands[SetTrackers] = trackers.set
+    session.commands[AddTrackers] = trackers.add
+    session.commands[ScrapeTrackers] = scrape
+    session.messages[ScrapeDone] = scrapes.on_done
+
+
+def _add_settings(
+    around: Surroundings, parts: Parts, session: Session, keeper: ResumeManager, reserves: ReserveManager
+) -> None:
+    """Settings may be others."""
+    network = around.settings.network
+    few_peers = FewPeers(
+        parts.swarms, parts.announces, normal=network.min_peers_per_torrent, seed=network.min_peers_per_seed,
+        clock=around.clock, timers=around.timers)
+
+    def apply(command: ApplySettings, _reply: Reply[Any]) -> None:
+        network = command.settings.network
+        apply_settings(command.settings, parts, keeper, reserves)
+        few_peers.apply(network.min_peers_per_torrent, network.min_peers_per_seed)
+        around.tell(SettingsApplied())
+
+    session.commands[ApplySettings] = apply
+    session.at_begin.append(few_peers.begin)
 
 
 def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, reserves: ReserveManager) -> None:
@@ -199,7 +244,7 @@ def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, rese
     trackers = settings.trackers
     parts.announces.apply(
         to_all=trackers.announce_to_all, speaks_udp=trackers.udp, num_want=trackers.peers_wanted,
-        own_address=trackers.own_address)
+        own_address=trackers.own_address, max_calls=trackers.http_calls)
     parts.additions.apply(settings.storage)
     reserves.apply(settings.storage.reserve)
     keeper.apply(settings.storage.sync)

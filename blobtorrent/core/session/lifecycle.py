@@ -42,7 +42,7 @@ SESSION = Table(
 
 class TorrentState(Enum):
     QUEUED = "queued"                  # it should run, and others have the places
-    METADATA = "metadata"              # it came as a link: peers are asked for what the torrent is
+    METADATA = "metadata"              # peers are asked for what the torrent is, or for its piece layers (BEP 52)
     LOADING = "loading"                # its metainfo is read, folders and empty files are made
     WAITING = "waiting"                # checking: other torrents of this device are hashed first
     HASHING = "hashing"                # checking: what lies on disk is hashed

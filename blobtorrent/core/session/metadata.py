@@ -2,6 +2,8 @@
 
 The metadata is durable before the torrent does anything with it: nobody may be left to give it a second time. Until
 then its record holds the link; one that was killed on the way looks first whether its .torrent file is there already.
+A torrent of version 2 only also needs the piece layers of its files (BEP 52); those that came are put into its .torrent
+file, which peers or its owner gave, while the others are fetched.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.session.announces import AnnounceManager
-from blobtorrent.core.session.checks import require_piece_hashes
 from blobtorrent.core.session.commands import FilePriority, Reply
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
@@ -22,15 +23,17 @@ from blobtorrent.core.session.sharing import Sharing
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeerSource
-from blobtorrent.core.swarm.metadatamessages import MetadataFailed, MetadataFound, MetadataReport
+from blobtorrent.core.swarm.metadatamessages import LayersFound, MetadataFailed, MetadataFound, MetadataReport
 from blobtorrent.core.swarm.peers import OF_PRIVATE
 from blobtorrent.discovery.messages import HostResolved, ResolveHost
 from blobtorrent.model.address import Endpoint, parse_endpoint
-from blobtorrent.model.errors import BlobTorrentError, BugError, FormatError
+from blobtorrent.model.errors import BlobTorrentError, BugError, FormatError, Invalid
 from blobtorrent.model.events import TorrentChanged
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.magnet import MagnetLink
+from blobtorrent.model.merkle import HASH_BYTES
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.protocol.metafile import TORRENT_LIMITS
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.metadatareading import MetadataRead, ReadMetadata
 
@@ -65,6 +68,7 @@ class MetadataFetcher:
         self.messages: Mapping[type[Any], Callable[[Any], None]] = {
             MetadataReport: self._on_report,
             MetadataFound: self._on_found,
+            LayersFound: self._on_layers,
             MetadataFailed: self._on_failed,
             MetadataRead: self._on_read,
             HostResolved: self._on_resolved,
@@ -133,6 +137,8 @@ class MetadataFetcher:
             self._announces.end(torrent.info_hash)
             if torrent.metadata_is_open:
                 self._swarms.close_metadata(torrent)
+            if self._outlets.library is not None:
+                torrent.lacks_layers = None                # it is read again
 
     def _on_report(self, report: MetadataReport) -> None:
         torrent = self._roster.get(report.info_hash)
@@ -168,6 +174,54 @@ class MetadataFetcher:
         self._outlets.library.post(KeepMetadata(
             torrent.info_hash, found.info, link.tiers, link.web_seeds, lambda answer: self._on_kept(torrent, answer),
             self._outlets.inbox))
+
+    def _fetch_layers(self, torrent: Torrent, metainfo: Metainfo) -> None:
+        """Its metadata is here and safe, but not all hashes of its pieces. Raises Invalid ("torrent.too-long")."""
+        lacking = metainfo.lacking_layers
+        if len(metainfo.raw_info) + sum(lacking.values()) * HASH_BYTES > TORRENT_LIMITS.size_bytes:
+            raise Invalid("torrent.too-long", f"{metainfo.name} has {sum(lacking.values())} pieces: their hashes would "
+                          "be more than is kept of a torrent")
+        record = torrent.record
+        if metainfo.is_private and torrent.metadata_is_open:
+            self._withdraw(torrent)
+        torrent.lacks_layers = metainfo
+        record.facts = record.facts._replace(name=metainfo.name, is_private=metainfo.is_private)
+        torrent.jobs_in_flight -= 1
+        self._roster.publish(torrent)
+        self._roster.tell(TorrentChanged(torrent.info_hash))
+        if torrent.state is not TorrentState.METADATA:
+            self._on_idle(torrent)
+            return
+        log.info("piece layers are fetched", torrent=torrent.info_hash, name=metainfo.name, files=len(lacking))
+        if torrent.metadata_is_open:
+            self._swarms.fetch_layers(torrent)
+        else:
+            self._ask_peers(torrent)
+
+    def _on_layers(self, found: LayersFound) -> None:
+        torrent = self._roster.get(found.info_hash)
+        if torrent is None or torrent.state is not TorrentState.METADATA or torrent.lacks_layers is None:
+            return
+        torrent.peers = found.peers
+        before = torrent.lacks_layers
+        torrent.lacks_layers = before._replace(piece_layers={**before.piece_layers, **found.layers})
+        if self._outlets.library is None:
+            if found.is_complete:
+                torrent.jobs_in_flight += 1
+                self._on_known(torrent, torrent.lacks_layers, None, None)
+            return
+        from blobtorrent.storage.state.library import KeepLayers
+
+        def on_kept(answer: TorrentKept) -> None:
+            if answer.error is not None or found.is_complete:
+                self._on_kept(torrent, answer)
+            else:
+                torrent.jobs_in_flight -= 1
+                if torrent.state is not TorrentState.METADATA:
+                    self._on_idle(torrent)
+
+        torrent.jobs_in_flight += 1
+        self._outlets.library.post(KeepLayers(torrent.info_hash, found.layers, on_kept, self._outlets.inbox))
 
     def _withdraw(self, torrent: Torrent) -> None:
         """Before anything else is known of it: links and addresses from anywhere but its trackers are not for a private
@@ -210,6 +264,9 @@ class MetadataFetcher:
         if error is None:
             assert metainfo is not None
             try:
+                if torrent.record.magnet and not metainfo.has_piece_hashes:
+                    self._fetch_layers(torrent, metainfo)
+                    return
                 self._accept(torrent, metainfo)
             except BlobTorrentError as unfit:
                 error = unfit
@@ -220,10 +277,9 @@ class MetadataFetcher:
             self._end(torrent, error)
 
     def _accept(self, torrent: Torrent, metainfo: Metainfo) -> None:
-        """From now on it is a torrent as any other. Raises Invalid ("torrent.no-piece-hashes")."""
+        """From now on it is a torrent as any other."""
         if metainfo.is_private and torrent.metadata_is_open:
             self._withdraw(torrent)
-        require_piece_hashes(metainfo)
         record, link = torrent.record, torrent.link
         if link is None:
             return                     # it came twice, from peers and as a file
@@ -234,6 +290,7 @@ class MetadataFetcher:
         if link.selected_files and not record.wishes.file_priorities:
             record.wishes = record.wishes._replace(file_priorities=unselected(metainfo, link))
         torrent.metadata = None
+        torrent.lacks_layers = None
         self._metainfos.provide(torrent, metainfo)
         self._sharing.follow(torrent)                      # only now it is known what its files are called
 

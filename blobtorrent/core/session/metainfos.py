@@ -75,6 +75,8 @@ class Metainfos:
 
 
 def no_metadata(torrent: Torrent) -> Conflict:
-    """Why something cannot be done with a torrent that is no more than a link yet."""
-    return Conflict("torrent.no-metadata", f"what is in {torrent.name} is not known yet: no peer has told so far. "
-                    "Wait, or add peers or trackers to it")
+    """Why something cannot be done with a torrent that is no more than a link yet, or little more."""
+    lacking = f"what is in {torrent.name} is not known yet: no peer has told so far"
+    if torrent.lacks_layers is not None:
+        lacking = f"{torrent.name} lacks the hashes of its pieces: no peer has given all of them so far"
+    return Conflict("torrent.no-metadata", f"{lacking}. Wait, or add peers or trackers to it")

@@ -31,8 +31,9 @@ class Facts(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """What its owner wants of it. `goal`, `upload_slots`, `max_peers`, `exchanges_peers`, `peers_wanted` and `picker`
-    None: as in the settings; `trackers` None: those of the .torrent file. Files that are not named are NORMAL."""
+    """What its owner wants of it. `goal`, `upload_slots`, `max_peers`, `exchanges_peers`, `peers_wanted`,
+    `min_peers` and `picker` None: as in the settings; `trackers` None: those of the .torrent file. Files that are not
+    named are NORMAL."""
 
     labels: tuple[str, ...] = ()
     group: str = ""
@@ -52,6 +53,7 @@ class Wishes(NamedTuple):
     peers_wanted: int | None = None    # of a tracker at a time
     picker: Mapping[str, str | float] | None = None        # settings of the picker that are other for it
     super_seeding: bool = False        # as a seed it shows each peer a few pieces only (BEP 16)
+    min_peers: int | None = None       # below which trackers are asked sooner
 
     @property
     def skipped_files(self) -> frozenset[int]:

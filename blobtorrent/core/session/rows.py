@@ -31,11 +31,11 @@ _FULL = "full"
 
 _USUAL_TORRENT: dict[str, Any] = {
     "v2": "", "private": False, "added_at": 0.0, "labels": (), "group": "", "priority": 0, "goal": None, "down": 0,
-    "up": 0, "sequential": False, "slots": None, "max_peers": None, "pex": None, "wanted": None, "trackers": None,
-    "picker": None, "super": False,
-    "files": {}, "peers": [], "peer_names": [], "custom": {}, "root": None, "incomplete": False, "mount": "",
-    "renames": {}, "renaming": None, "moving": False, "unseen": False, "magnet": "", "run": True, "paused": False,
-    "beyond_queue": False, "given_enough": False, "removal": "", "error": ("", ""), "finished_at": 0.0,
+    "up": 0, "sequential": False, "slots": None, "max_peers": None, "pex": None, "wanted": None, "min_peers": None,
+    "picker": None, "super": False, "trackers": None, "files": {}, "peers": [], "peer_names": [], "custom": {},
+    "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False, "unseen": False,
+    "magnet": "", "run": True, "paused": False, "beyond_queue": False, "given_enough": False, "removal": "",
+    "error": ("", ""), "finished_at": 0.0,
 }
 _TORRENT_KEYS = _USUAL_TORRENT.keys() | {"v1", "name", "size", "pieces", "piece_length", "download_dir"}
 _USUAL_PROGRESS: dict[str, Any] = {
@@ -71,6 +71,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "wanted": wishes.peers_wanted,
         "picker": wishes.picker,
         "super": wishes.super_seeding,
+        "min_peers": wishes.min_peers,
         "trackers": wishes.trackers,
         "files": {str(number): int(priority) for number, priority in wishes.file_priorities.items()},
         "peers": [str(peer) for peer in wishes.static_peers],
@@ -215,6 +216,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             peers_wanted=row["wanted"],
             picker=row["picker"],
             super_seeding=row["super"],
+            min_peers=row["min_peers"],
         ),
         Place(
             download_dir=download_dir,

@@ -73,5 +73,6 @@ class Situation(NamedTuple):
     peers: tuple[PeerStatus, ...] = ()
     sources: tuple[SourceStatus, ...] = ()                 # of peers
     insight: Insight | None = None
+    layers: tuple[int, int] | None = None                  # files whose piece layers came, of how many that lack them
     limits: tuple[Limit, ...] = ()
     room: FilesystemStatus | None = None                   # where it is downloaded to

@@ -1,4 +1,7 @@
-"""SlotManager: shares upload slots among all torrents. Pure; owned by `core`. Made while there is a limit to share."""
+"""SlotManager: shares slots among all torrents, of peers that are sent to or asked. Pure; owned by `core`.
+
+Made while there is a limit to share.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ class _Demand:
 class SlotManager:
     """At most `limit` slots in all.
 
-    While there are enough, every torrent has one for each peer that wants data of it, and one more for the next that
+    While there are enough, every torrent has one for each peer that it could use it for, and one more for the next that
     comes, if any are left. Else groups of torrents that want little get it, the others as much as their weights say
     however many torrents they have, and so do the torrents of a group among themselves, all of one weight. What cannot
     be divided goes to the one that it is owed most, so that with more torrents than slots each has its turn.
@@ -132,14 +135,15 @@ def _fair_parts(total: float, needs: Sequence[tuple[int, float]]) -> list[float]
     return parts
 
 
-def slots_in_all(total: int, divisor: int, up_bytes_per_s: int) -> int:
-    """How many all torrents may have together, 0 for any number: `total`, or what a limit on sending can feed.
+def slots_in_all(total: int, divisor: int, bytes_per_s: int) -> int:
+    """How many all torrents may have together, 0 for any number: `total`, or what a limit of so many bytes a second
+    can feed.
 
     Of a limit so many KiB a second, divided by `divisor`, are taken to feed a slot each, of what is more than ten five
     of them: many peers that get next to nothing help nobody. With a `divisor` of 0 the limit does not matter.
     """
-    if not up_bytes_per_s or not divisor:
+    if not bytes_per_s or not divisor:
         return total
-    share = up_bytes_per_s // KIB // divisor
+    share = bytes_per_s // KIB // divisor
     fed = 1 + share if share <= SLOTS_AT_ONCE else SLOTS_AT_ONCE + share // KIB_PER_SLOT
     return min(fed, total) if total else fed

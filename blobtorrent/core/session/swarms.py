@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 CLIENT_VERSION = f"BlobTorrent {__version__}".encode()     # as peers are told (BEP 10)
 MAX_METADATA_LINKS = 50                # of one torrent whose metadata is fetched
+_UP, _DOWN = "up", "down"
 _ON_THE_WAY = (TorrentState.METADATA, TorrentState.LOADING, TorrentState.WAITING, TorrentState.HASHING)
 KEEP_AFTER_S = 3.0                     # unfinished pieces are made durable when they are so old
 
@@ -68,7 +69,7 @@ class SwarmManager:
         self._open: dict[InfoHash, Torrent] = {}
         self._asked: dict[InfoHash, Torrent] = {}          # what they are: their metadata is fetched
         self._rates: dict[InfoHash, tuple[int, int]] = {}
-        self._slots: SlotManager | None = None             # while there are only so many for all
+        self._slots: dict[str, SlotManager] = {}           # by direction, while there are only so many for all
 
     @property
     def listen_port(self) -> int:
@@ -94,25 +95,41 @@ class SwarmManager:
         for torrent in (*self._open.values(), *self._asked.values()):
             self.change(torrent)
 
-    def share_slots(self, limit: int, weights: Mapping[str, float] = {}) -> None:
-        """Peers of all torrents together that may be sent to at the same time; 0: any number. Groups of torrents have
-        weights, 1 unless said."""
-        had_limit = self._slots is not None
-        if not limit:
-            self._slots = None
-        elif self._slots is not None:
-            self._slots.apply(limit)
-        else:
-            from blobtorrent.core.session.slots import SlotManager
-
-            self._slots = SlotManager(limit)
-            for torrent in self._open.values():
-                self._slots.on_report(torrent.info_hash, self._useful_slots(torrent), torrent.record.wishes.group)
-        if self._slots is not None:
-            self._slots.weights = weights
-        if had_limit != (self._slots is not None):
+    def share_slots(self, *, up: int, down: int, weights: Mapping[str, float] = {}) -> None:
+        """Peers of all torrents together that may be sent to, and asked for data, at the same time; 0: any number.
+        Groups of torrents have weights, 1 unless said."""
+        had = set(self._slots)
+        for way, limit in ((_UP, up), (_DOWN, down)):
+            if not limit:
+                self._slots.pop(way, None)
+                continue
+            if way in self._slots:
+                self._slots[way].apply(limit)
+            else:
+                self._slots[way] = self._shared_slots(way, limit)
+            self._slots[way].weights = weights
+        if had != set(self._slots):
             for torrent in self._open.values():
                 self.change(torrent)
+
+    def _shared_slots(self, way: str, limit: int) -> SlotManager:
+        from blobtorrent.core.session.slots import SlotManager
+
+        slots = SlotManager(limit)
+        for torrent in self._open.values():
+            report = torrent.report
+            useful = 0 if report is None else self._useful(torrent, way, report)
+            slots.on_report(torrent.info_hash, useful, torrent.record.wishes.group)
+        return slots
+
+    def _useful(self, torrent: Torrent, way: str, report: SwarmReport) -> int:
+        """How many slots it could use."""
+        if way == _UP:
+            return min(report.takers, self._max_slots(torrent))
+        return min(report.givers, self._settings.download_slots or report.givers)
+
+    def _granted(self, torrent: Torrent, way: str) -> int | None:
+        return self._slots[way].granted(torrent.info_hash) if way in self._slots else None
 
     def open(self, torrent: Torrent) -> None:
         """Start the swarm and tell it the peers we know."""
@@ -128,8 +145,8 @@ class SwarmManager:
         if self._asked.pop(info_hash, None) is not None:
             self._connections.close(info_hash)             # more is of use to it from now on
         self._connections.open(info_hash)
-        if self._slots is not None:
-            self._slots.open(info_hash, record.wishes.group)
+        for slots in self._slots.values():
+            slots.open(info_hash, record.wishes.group)
         live = None
         if self._outlets.live is not None:
             from blobtorrent.storage.live.tally import Tally
@@ -165,12 +182,20 @@ class SwarmManager:
             info_hash=torrent.info_hash,
             peer_id=self._peer_id,
             report_to=self._outlets.inbox,
-            max_links=self._max_links(torrent, self._connections.granted(torrent.info_hash)),
+            max_links=self.most_peers(torrent),
             listen_port=self.listen_port,
             client_version=CLIENT_VERSION,
             peers=torrent.peers,
+            metainfo=torrent.lacks_layers,
         ))
         self._tell_open(torrent)
+
+    def fetch_layers(self, torrent: Torrent) -> None:
+        """Ask the same peers for its piece layers; LayersFound comes to the inbox."""
+        from blobtorrent.core.swarm.metadatamessages import FetchLayers
+
+        assert torrent.lacks_layers is not None
+        self._outlets.shard_of(torrent.info_hash).post(FetchLayers(torrent.info_hash, torrent.lacks_layers))
 
     def close_metadata(self, torrent: Torrent) -> None:
         """Give that up, or the links that it left."""
@@ -252,8 +277,8 @@ class SwarmManager:
         del self._open[info_hash]
         self._forget_rates(info_hash)
         self._connections.close(info_hash)
-        if self._slots is not None:
-            self._slots.close(info_hash)
+        for slots in self._slots.values():
+            slots.close(info_hash)
         self._outlets.shard_of(info_hash).post(CloseSwarm(info_hash, self._outlets.inbox))
 
     def running(self) -> list[Torrent]:
@@ -262,8 +287,8 @@ class SwarmManager:
 
     def rebalance(self) -> None:
         """Now and then: give connections and slots to those that need them."""
-        if self._slots is not None:
-            for info_hash in self._slots.share_out(self._clock.now()):
+        for slots in self._slots.values():
+            for info_hash in slots.share_out(self._clock.now()):
                 self.change(self._open[info_hash])
         for grant in self._connections.share_out():
             self.change(self._open.get(grant.info_hash) or self._asked[grant.info_hash])
@@ -272,8 +297,10 @@ class SwarmManager:
         """Keep the sums of the rates, and what each swarm could use."""
         useful = self._max_links(torrent, report.peers_known)
         self._connections.on_report(torrent.info_hash, report.links, useful)
-        if self._slots is not None and self._slots.on_report(
-                torrent.info_hash, self._useful_slots(torrent, report.takers), torrent.record.wishes.group):
+        group = torrent.record.wishes.group
+        gained = [slots.on_report(torrent.info_hash, self._useful(torrent, way, report), group)
+                  for way, slots in self._slots.items()]
+        if any(gained):
             self.change(torrent)
         self._forget_rates(torrent.info_hash)
         rates = self._rates[torrent.info_hash] = (report.down_bytes_per_s, report.up_bytes_per_s)
@@ -303,6 +330,10 @@ class SwarmManager:
         self.down_bytes_per_s -= down
         self.up_bytes_per_s -= up
 
+    def most_peers(self, torrent: Torrent) -> int:
+        """How many peers an open torrent may have now."""
+        return self._max_links(torrent, self._connections.granted(torrent.info_hash))
+
     def _max_links(self, torrent: Torrent, granted: int) -> int:
         """What is granted, or less if its owner wants that, or it seeds."""
         wanted = torrent.record.wishes.max_peers
@@ -316,21 +347,16 @@ class SwarmManager:
 
     def _may_grow(self, torrent: Torrent) -> bool:
         """Nobody says how many slots it has at most."""
-        return self._slots is None and torrent.record.wishes.upload_slots is None
-
-    def _useful_slots(self, torrent: Torrent, takers: int | None = None) -> int:
-        """How many it could use while so many peers want data of it; None: as many as it last reported."""
-        if takers is None:
-            takers = 0 if torrent.report is None else torrent.report.takers
-        return min(takers, self._max_slots(torrent))
+        return _UP not in self._slots and torrent.record.wishes.upload_slots is None
 
     def _settings_of(self, torrent: Torrent) -> SwarmSettings:
         record, wishes = torrent.record, torrent.record.wishes
         return self._settings._replace(
-            max_links=self._max_links(torrent, self._connections.granted(torrent.info_hash)),
+            max_links=self.most_peers(torrent),
             upload_slots=self._max_slots(torrent),
             most_slots=self._settings.most_slots if self._may_grow(torrent) else 0,
-            granted_slots=None if self._slots is None else self._slots.granted(torrent.info_hash),
+            granted_slots=self._granted(torrent, _UP),
+            granted_download_slots=self._granted(torrent, _DOWN),
             picker=changed_weights(self._settings.picker, wishes.picker or {}),
             is_sequential=wishes.is_sequential,
             super_seeding=wishes.super_seeding,

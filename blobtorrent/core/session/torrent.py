@@ -59,8 +59,8 @@ class Torrent:
     __slots__ = (
         "_link", "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error",
         "goal_timer", "heard", "held_by", "held_since_s", "history", "is_adopting", "is_prepared", "is_stalled",
-        "jobs_in_flight", "last_given_s", "last_moved_s", "losses", "machine", "metadata", "metadata_is_open",
-        "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report", "rescued",
+        "jobs_in_flight", "lacks_layers", "last_given_s", "last_moved_s", "losses", "machine", "metadata",
+        "metadata_is_open", "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report", "rescued",
         "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new", "store", "store_is_open",
         "swarm_is_open", "wants_check", "was_adopted",
     )
@@ -85,6 +85,7 @@ class Torrent:
         self.swarm_is_open = False
         self.metadata_is_open = False  # peers are asked for its metadata, or hold on until its swarm opens
         self.metadata: MetadataReport | None = None        # how that goes
+        self.lacks_layers: Metainfo | None = None          # its metadata is here, but not all of its piece layers
         self.moved_bytes = 0           # by the move under way
         self.doubtful = 0              # the mask of pieces to hash
         self.check: CheckPlan | None = None
@@ -330,6 +331,7 @@ class Torrent:
             exchanges_peers=wishes.exchanges_peers,
             peers_wanted=wishes.peers_wanted,
             picker=wishes.picker,
+            min_peers=wishes.min_peers,
             goal=None if wishes.goal is None else GoalStatus(*wishes.goal[:3], wishes.goal.action.value),
             added_at=facts.added_at,
             finished_at=record.finished_at,

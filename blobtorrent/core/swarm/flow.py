@@ -208,7 +208,7 @@ class _Direction:
 
 def _ask(link: PeerLink, budget: int, now: float) -> int:
     """A link's turn to ask for blocks."""
-    if not link.swarm.may_ask(link):
+    if not (link.swarm.may_ask(link) and link.swarm.download_slots.take(link)):
         return 0
     asked = link.swarm.requests.fill_within(link, budget, now)
     if asked:

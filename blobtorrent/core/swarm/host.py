@@ -20,8 +20,6 @@ from blobtorrent.core.swarm.messages import (
     OpenSwarm,
     PeersFound,
     PeersKept,
-    PeersTold,
-    PiecesTold,
     RetireSwarm,
     SetRates,
     SwarmClosed,
@@ -56,6 +54,7 @@ from blobtorrent.runtime.ownership import owned
 from blobtorrent.runtime.timers import Timer
 from blobtorrent.storage.arena import Arena
 from blobtorrent.storage.cache import SpanCache
+from blobtorrent.storage.computing import Compute, Computed
 from blobtorrent.storage.jobs import (
     BlocksKept,
     BlocksSpilled,
@@ -114,6 +113,7 @@ class SwarmHost:
             SpansRead: self._on_read,
             BlocksSpilled: self._on_spilled,
             BlocksKept: self._on_kept,
+            Computed: self._on_computed,
             MemoryFree: self._on_memory,
             PeerArrived: self._on_arrived,
             DialFailed: self._on_dial_failed,
@@ -240,6 +240,9 @@ class SwarmHost:
     def keep(self, swarm: Swarm, pieces: list[KeptPiece], token: Any) -> None:
         self._disk_job(KeepBlocks(swarm.info_hash, swarm.order.store, pieces, self._shard.mailbox, token))
 
+    def compute(self, swarm: Swarm, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        self._hash_job(Compute(swarm.info_hash, work, then, self._shard.mailbox))
+
     def when_memory(self, swarm: Swarm) -> None:
         """Remember who waits, and make some swarm give memory up unless some comes free anyway."""
         if swarm in self._waiting:
@@ -288,6 +291,9 @@ class SwarmHost:
 
     def _on_kept(self, message: BlocksKept) -> None:
         self._swarms[message.info_hash].unfinished.on_kept(message)
+
+    def _on_computed(self, message: Computed) -> None:
+        message.then(message.result)
 
     def _on_peers(self, message: PeersFound) -> None:
         swarm = self._swarms.get(message.info_hash)
@@ -342,21 +348,15 @@ class SwarmHost:
             message.reply_to.post(PeersKept(message.info_hash, swarm.peers_to_keep()))
 
     def _on_tell_peers(self, message: TellPeers) -> None:
-        from blobtorrent.core.swarm.telling import insight, peer_statuses
+        from blobtorrent.core.swarm.telling import tell_peers
 
-        answer = PeersTold(message.info_hash, message.token)
         swarm = self._swarms.get(message.info_hash)
-        if swarm is not None:
-            answer = answer._replace(
-                peers=peer_statuses(swarm), insight=insight(swarm, waits_for_memory=swarm in self._waiting))
-        message.reply_to.post(answer)
+        tell_peers(message, swarm, waits_for_memory=swarm in self._waiting)
 
     def _on_tell_pieces(self, message: TellPieces) -> None:
-        from blobtorrent.core.swarm.telling import piece_counts
+        from blobtorrent.core.swarm.telling import tell_pieces
 
-        swarm = self._swarms.get(message.info_hash)
-        counts = None if swarm is None else piece_counts(swarm)
-        message.reply_to.post(PiecesTold(message.info_hash, message.token, counts))
+        tell_pieces(message, self._swarms.get(message.info_hash))
 
     def _on_tell_web_seeds(self, message: TellWebSeeds) -> None:
         swarm = self._swarms.get(message.info_hash)
@@ -433,9 +433,9 @@ class SwarmHost:
     def _on_closed(self, message: LinkClosed) -> None:
         if self._metadata is not None and self._metadata.on_closed(message.link):
             return
-        swarm = self._links.pop(message.link).swarm
-        self._guard.run(swarm, swarm.on_link_closed, message.tokens, message.sent_bytes)
-        self.touch(swarm)
+        link = self._links.pop(message.link)
+        self._guard.run(link.swarm, link.swarm.on_link_closed, link, message.tokens, message.sent_bytes)
+        self.touch(link.swarm)
 
     # ---- swarms
 

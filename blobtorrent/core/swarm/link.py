@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.congestion import RequestWindow
 from blobtorrent.core.swarm.fast import Fast
-from blobtorrent.core.swarm.given import Given
 from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.core.swarm.speeds import MEDIUM
@@ -138,7 +137,7 @@ class PeerLink:
 
         self.wanted: deque[tuple[int, int]] = deque()      # runs that the peer asked for, see uploads.Run
         self.queued_upload_bytes = 0           # being read or sent
-        self.given = Given()
+        self.given = swarm.departed.given_to(greeting.peer_id)
         self.shown: int | None = None           # of our pieces, those that it was told of; None: of all of them
         self.turn = Turn(now)
         self.is_denied = False                 # the torrent's owner wants nothing sent to it

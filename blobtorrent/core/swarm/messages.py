@@ -61,6 +61,8 @@ class SwarmSettings(NamedTuple):
     granted_slots: int | None = None   # of these, what all torrents together leave it; None: all
     most_slots: int = 0                # as many as this while peers take what they get, if that is more
     seed_mode: str = "round-robin"     # or "fastest" or "anti-leech": who is served by a seed with too few slots
+    download_slots: int = 0            # peers asked for blocks at once; 0: any number
+    granted_download_slots: int | None = None              # the same of these
     choke_interval_s: float = 10.0
     snub_timeout_s: float = 10.0       # no block for so long while some were asked for: give them to others
     picker: Weights = BALANCED         # how pieces are chosen
@@ -90,6 +92,12 @@ class SwarmSettings(NamedTuple):
     def slots(self) -> int:
         """Peers that may be unchoked at once."""
         return self.upload_slots if self.granted_slots is None else min(self.upload_slots, self.granted_slots)
+
+    @property
+    def asked_at_once(self) -> int | None:
+        """Peers that may be asked for blocks at once; None: any number."""
+        limits = [limit for limit in (self.download_slots or None, self.granted_download_slots) if limit is not None]
+        return min(limits, default=None)
 
 
 class OpenSwarm(NamedTuple):
@@ -339,3 +347,4 @@ class SwarmReport(NamedTuple):
     wasted_bytes_per_s: int = 0
     exchanging: int = 0                # links on which both sides tell of other peers
     takers: int = 0                    # links whose peer wants data of us
+    givers: int = 0                    # links whose peer would give what we want

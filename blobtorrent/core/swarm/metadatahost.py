@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.guard import Guard
 from blobtorrent.core.swarm.metadatalink import MetadataLink
-from blobtorrent.core.swarm.metadatamessages import ChangeMetadata, CloseMetadata, MetadataFailed, OpenMetadata
+from blobtorrent.core.swarm.metadatamessages import (
+    ChangeMetadata,
+    CloseMetadata,
+    FetchLayers,
+    MetadataFailed,
+    OpenMetadata,
+)
 from blobtorrent.core.swarm.metadataswarm import MetadataSwarm
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, RemoteError
 from blobtorrent.network.messages import Dial, DialFailed, PeerArrived, Serve, Withdraw
@@ -40,6 +46,7 @@ class MetadataHost:
         self.gate = gate
         self.handlers: dict[type, Callable[[Any], None]] = {
             OpenMetadata: self._on_open,
+            FetchLayers: self._on_fetch_layers,
             ChangeMetadata: self._on_change,
             CloseMetadata: self._on_close,
         }
@@ -173,6 +180,11 @@ class MetadataHost:
         swarm = self._swarms[order.info_hash] = MetadataSwarm(order, self)
         self._door.post(Serve(order.info_hash, order.peer_id, self._shard.mailbox))
         self._guard.run(swarm, swarm.start)
+
+    def _on_fetch_layers(self, message: FetchLayers) -> None:
+        swarm = self._swarms.get(message.info_hash)
+        if swarm is not None:
+            self._guard.run(swarm, swarm.fetch_layers, message.metainfo)
 
     def _on_change(self, message: ChangeMetadata) -> None:
         swarm = self._swarms.get(message.info_hash)

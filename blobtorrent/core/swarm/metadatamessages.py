@@ -1,10 +1,12 @@
 """What the core thread and a shard tell each other about torrents whose metadata is still to come."""
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from blobtorrent.core.swarm.messages import KnownAddress
 from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.status import PeersFrom
 from blobtorrent.runtime.mailbox import Mailbox
 
@@ -12,8 +14,8 @@ from blobtorrent.runtime.mailbox import Mailbox
 class OpenMetadata(NamedTuple):
     """Fetch the info dictionary of a torrent from peers. MetadataReports go to `report_to`, in the end MetadataFound.
 
-    Addresses come as for any swarm, by PeersFound. All that it has then waits for the torrent's OpenSwarm, or for
-    CloseMetadata.
+    With a `metainfo` it is known already, and only its piece layers are fetched, as by FetchLayers. Addresses come as
+    for any swarm, by PeersFound. All that it has then waits for the torrent's OpenSwarm, or for CloseMetadata.
     """
 
     info_hash: InfoHash
@@ -23,6 +25,15 @@ class OpenMetadata(NamedTuple):
     listen_port: int = 0
     client_version: bytes = b""
     peers: tuple[KnownAddress, ...] = ()
+    metainfo: Metainfo | None = None
+
+
+class FetchLayers(NamedTuple):
+    """Fetch the piece layers that the torrent lacks (BEP 52), from the peers that gave the info dictionary and others.
+    They are told by LayersFound, as they come."""
+
+    info_hash: InfoHash
+    metainfo: Metainfo
 
 
 class ChangeMetadata(NamedTuple):
@@ -52,6 +63,8 @@ class MetadataReport(NamedTuple):
     pieces_total: int = 0              # 0 while nobody has said a size
     peers_from: tuple[PeersFrom, ...] = ()
     liars: int = 0                     # peers that were banned for what they sent
+    layers_here: int = 0               # files whose piece layers came
+    layers_total: int = 0              # 0 while the info dictionary is fetched
 
 
 class MetadataFailed(NamedTuple):
@@ -65,4 +78,14 @@ class MetadataFound(NamedTuple):
 
     info_hash: InfoHash
     info: bytes
+    peers: tuple[KnownAddress, ...]
+
+
+class LayersFound(NamedTuple):
+    """Piece layers, by pieces root, as they match the info dictionary; those told of before are not repeated.
+    `is_complete`: nothing is lacking any more. `peers` are worth keeping."""
+
+    info_hash: InfoHash
+    layers: Mapping[bytes, bytes]
+    is_complete: bool
     peers: tuple[KnownAddress, ...]

@@ -1,7 +1,7 @@
 """MetadataSwarm: the live side of a torrent that is no more than an info-hash yet (BEP 9).
 
-It finds peers, fetches the info dictionary from them, and then holds the links for the swarm that takes them over, or
-until it is told to close. Runs on its shard's receive thread.
+It finds peers, fetches the info dictionary from them, if need be the piece layers too (BEP 52), and then holds the
+links for the swarm that takes them over, or until it is told to close. Runs on its shard's receive thread.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from blobtorrent.core.swarm.company import dial_failed, dial_refused, refusal_by
 from blobtorrent.core.swarm.fast import check_negotiated
@@ -31,6 +31,11 @@ from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, OUR_IDS, UT_METADATA, ExtendedHandshake
 from blobtorrent.protocol.wire.metadata import DATA, REJECT, REQUEST, MetadataMessage
 from blobtorrent.runtime.timers import Timer
+
+if TYPE_CHECKING:
+    from blobtorrent.core.swarm.hashlayers import LayerManager
+    from blobtorrent.core.swarm.layertalk import LayerTalk
+    from blobtorrent.model.metainfo import Metainfo
 
 MAX_LINKS = 50                         # more peers make it no faster
 INTERVAL_S = 1.0
@@ -74,9 +79,10 @@ class MetadataSwarm:
         self.peers = PeerManager()
         self.peers.gate = outlets.gate
         self.manager: MetadataManager[MetadataLink] = MetadataManager(order.info_hash)
+        self.layers: LayerTalk | None = None               # once only the piece layers are lacking
         self._outlets = outlets
         self._given: dict[Endpoint, PeersFound] = {}       # addresses that nobody tells us of again
-        self._downloaded = RateMeter()
+        self.downloaded = RateMeter()
         self._liars = 0
         self._told: MetadataReport | None = None
         self._last_tick = outlets.now
@@ -98,9 +104,16 @@ class MetadataSwarm:
 
     @property
     def is_done(self) -> bool:
-        return self.manager.info is not None
+        return self.manager.info is not None if self.layers is None else self.layers.manager.is_done
+
+    @property
+    def _giver(self) -> MetadataManager[MetadataLink] | LayerManager[MetadataLink]:
+        """Who knows what each peer gives of what is lacking now."""
+        return self.manager if self.layers is None else self.layers.manager
 
     def start(self) -> None:
+        if self.order.metainfo is not None:
+            self.fetch_layers(self.order.metainfo)
         self.peers.restore(self.order.peers, self.now)
         self._dial()
         self._schedule()
@@ -111,6 +124,14 @@ class MetadataSwarm:
             self._timer.cancel()
         for link in list(self.links):
             self.lose(link, NetworkError("net.closing", "the torrent is being closed"))
+
+    def fetch_layers(self, metainfo: Metainfo) -> None:
+        """The info dictionary is known; what it lacks is to be fetched now."""
+        from blobtorrent.core.swarm.layertalk import LayerTalk
+
+        self.layers = LayerTalk(self, metainfo)
+        self._ask()
+        self._dial()
 
     def change(self, max_links: int) -> None:
         """So many links from now on; those that are of least use go."""
@@ -128,7 +149,7 @@ class MetadataSwarm:
         return links
 
     def _shed(self, max_links: int) -> None:
-        by_use = sorted(self.links, key=self.manager.delivered)
+        by_use = sorted(self.links, key=self._giver.delivered)
         for link in by_use[:max(0, len(by_use) - max_links)]:
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
 
@@ -147,6 +168,9 @@ class MetadataSwarm:
 
     def admit(self, link: MetadataLink) -> None:
         self.links[link] = None
+        if self.layers is not None:
+            self.layers.manager.join(link)
+            self._ask()
         if not link.is_incoming:
             self.peers.dialled(link.endpoint)
             self.peers.linked(link.endpoint)
@@ -165,7 +189,7 @@ class MetadataSwarm:
         if link not in self.links:
             return
         del self.links[link]
-        self.manager.leave(link)
+        self._giver.leave(link)
         link.intake.close()
         self._outlets.close_link(link)
         if not link.is_incoming:
@@ -214,7 +238,7 @@ class MetadataSwarm:
         worst_use = (0, 0)
         for link in self.links:        # of two that are as bad, the later one
             if link.is_incoming or not is_incoming:
-                use = self._uselessness(link, neighbours[link.network]), -self.manager.delivered(link)
+                use = self._uselessness(link, neighbours[link.network]), -self._giver.delivered(link)
                 if use[0] and use >= worst_use:
                     worst, worst_use = link, use
         if worst is None:
@@ -224,11 +248,12 @@ class MetadataSwarm:
 
     def _uselessness(self, link: MetadataLink, neighbours: int) -> int:
         """0 for a link that others do not get the place of."""
-        if link.extended.metadata_size is None:
+        giver = self._giver
+        if link.extended.metadata_size is None and not giver.delivered(link):
             return 3 if self.now - link.linked_at > USELESS_LINK_S else 0
-        if self.manager.is_useless(link):
+        if giver.is_useless(link):
             return 2
-        return int(neighbours > MAX_NEIGHBOURS and not self.manager.delivered(link))
+        return int(neighbours > MAX_NEIGHBOURS and not giver.delivered(link))
 
     def _neighbours(self) -> Counter[str]:
         """How many links each network has."""
@@ -242,7 +267,7 @@ class MetadataSwarm:
         for message in messages:
             if isinstance(message, wire.Extended):
                 self._on_extended(link, message)
-            else:
+            elif self.layers is None or not self.layers.on_message(link, message):
                 check_negotiated(message, has_fast=link.greeting.has_fast)
                 link.said.hear(message)
             if link not in self.links:
@@ -252,12 +277,16 @@ class MetadataSwarm:
         if message.sub_id == HANDSHAKE_ID:
             link.introduce(message.payload)
             size = link.extended.metadata_size
-            if size is not None and link.extended.ids.get(UT_METADATA) and not self.is_done:
+            if size is not None and link.extended.ids.get(UT_METADATA) and not self._has_info:
                 is_alone = reach_of(link.endpoint.host) is Reach.LOOPBACK
                 self.manager.offer(link, size, None if is_alone else site_of(link.endpoint.host))
                 self._ask()
         elif message.sub_id == OUR_IDS[UT_METADATA]:
             self._on_metadata(link, MetadataMessage.decode(message.payload))
+
+    @property
+    def _has_info(self) -> bool:
+        return self.layers is not None or self.manager.info is not None
 
     def _on_metadata(self, link: MetadataLink, message: MetadataMessage) -> None:
         if message.kind == REQUEST:
@@ -265,7 +294,7 @@ class MetadataSwarm:
             if reject is not None and link.rejects_left:   # none of it is ours to give before all of it is here
                 link.rejects_left -= 1
                 link.send(reject)
-        elif self.is_done:
+        elif self._has_info:
             return                     # it was asked for twice, or late
         elif message.kind == REJECT:
             self.manager.on_reject(link, message.piece, self.now)
@@ -273,32 +302,43 @@ class MetadataSwarm:
             self._on_data(link, message)
 
     def _on_data(self, link: MetadataLink, message: MetadataMessage) -> None:
-        self._downloaded.add(len(message.data))
+        self.downloaded.add(len(message.data))
         if not self.manager.on_data(link, message, self.now):
-            link.unasked += 1
-            if link.unasked > MAX_UNASKED:
-                raise PeerError("metadata.unasked", "metadata that nobody asked for")
+            self.count_unasked(link)
             return
         for liar in self.manager.take_guilty():
-            self._liars += 1
-            self.peers.ban(liar.endpoint, liar.greeting.peer_id)
-            self.lose(liar, PeerError("metadata.mismatch", "its metadata does not match the info-hash"))
+            self.ban(liar, PeerError("metadata.mismatch", "its metadata does not match the info-hash"))
         if self.manager.info is not None:
             self._finish(self.manager.info)
         else:
             self._ask()
 
+    def count_unasked(self, link: MetadataLink) -> None:
+        """Raises PeerError ("metadata.unasked") when it was not the first time."""
+        link.unasked += 1
+        if link.unasked > MAX_UNASKED:
+            raise PeerError("metadata.unasked", "metadata that nobody asked for")
+
+    def ban(self, liar: MetadataLink, error: PeerError) -> None:
+        """It was found to have lied."""
+        self._liars += 1
+        self.peers.ban(liar.endpoint, liar.greeting.peer_id)
+        self.lose(liar, error)
+
     def _ask(self) -> None:
+        if self.layers is not None:
+            self.layers.ask()
+            return
         for link, piece in self.manager.requests(self.now):
             request = link.extended.message(UT_METADATA, MetadataMessage(REQUEST, piece).encode())
             if request is not None:
                 link.send(request)
 
     def _finish(self, info: bytes) -> None:
-        self._report()
-        self.order.report_to.post(MetadataFound(self.info_hash, info, self._peers_to_keep()))
+        self.report()
+        self.order.report_to.post(MetadataFound(self.info_hash, info, self.peers_to_keep()))
 
-    def _peers_to_keep(self) -> tuple[KnownAddress, ...]:
+    def peers_to_keep(self) -> tuple[KnownAddress, ...]:
         incoming = {Endpoint(link.endpoint.host, link.extended.port): 0 for link in self.links
                     if link.is_incoming and link.extended.port}
         return self.peers.kept(incoming, self._outlets.wall(), seeding=False)
@@ -314,7 +354,7 @@ class MetadataSwarm:
 
     def _tick(self) -> None:
         now = self.now
-        self._downloaded.tick(max(0.001, now - self._last_tick))
+        self.downloaded.tick(max(0.001, now - self._last_tick))
         self._last_tick = now
         for link in list(self.links):
             if now - link.last_heard_at > IDLE_LINK_S:
@@ -329,7 +369,9 @@ class MetadataSwarm:
         if not self.is_done and self._is_crowded_out(now):
             self._make_room(is_incoming=False)             # one a second
         self._ask()
-        self._report()
+        if self.layers is not None:
+            self.layers.tell()
+        self.report()
         self._schedule()
 
     def _is_crowded_out(self, now: float) -> bool:
@@ -337,17 +379,20 @@ class MetadataSwarm:
         dial_at_s = self.peers.next_dial_at(seeding=False)
         return len(self.links) >= self.max_links and dial_at_s is not None and dial_at_s <= now
 
-    def _report(self) -> None:
+    def report(self) -> None:
         here, total = self.manager.progress
+        layers_here, layers_total = (0, 0) if self.layers is None else self.layers.manager.progress
         report = MetadataReport(
             info_hash=self.info_hash,
             links=len(self.links),
             peers_known=len(self.peers),
             peers_from=self.peers.by_source(self.links),
-            down_bytes_per_s=int(self._downloaded.rate),
+            down_bytes_per_s=int(self.downloaded.rate),
             pieces_here=here,
             pieces_total=total,
             liars=self._liars,
+            layers_here=layers_here,
+            layers_total=layers_total,
         )
         if report != self._told:
             self._told = report

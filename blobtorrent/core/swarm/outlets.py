@@ -44,6 +44,9 @@ class Outlets(Protocol):
 
     def keep(self, swarm: Swarm, pieces: list[KeptPiece], token: Any) -> None: ...
 
+    def compute(self, swarm: Swarm, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Have a hashing thread do it; `then` is called with the result, or with None."""
+
     def when_memory(self, swarm: Swarm) -> None:
         """Call refill() when slots come free, and see to it that some do."""
 

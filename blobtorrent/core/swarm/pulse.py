@@ -81,6 +81,7 @@ class Pulse:
         for link in list(self._swarm.links):
             self._tick_link(link, now, elapsed_s)
         self._swarm.picker.on_pulse()
+        self._swarm.download_slots.tick()
         if self._swarm.web_seeds is not None:
             self._swarm.web_seeds.tick(now, elapsed_s)
         self._swarm.downloaded.tick(elapsed_s)
@@ -90,6 +91,7 @@ class Pulse:
         if self._swarm.choker.is_due(now):
             self.choke_round(now)
             self._make_room(now)
+            self._ask_another()
         self._watch_endgame()
         if self._swarm.super_seeding is not None:
             self._swarm.super_seeding.revise()
@@ -134,6 +136,11 @@ class Pulse:
             self._swarm.lose(link, NetworkError("net.peer-reads-nothing", "it asks for blocks and does not read them"))
             return
         self._swarm.fill(link)
+
+    def _ask_another(self) -> None:
+        fresh = self._swarm.download_slots.rotate()
+        if fresh is not None:
+            self._swarm.fill(fresh)
 
     def _make_room(self, now: float) -> None:
         """One source of addresses must not keep the others out: of those that it filled all places with, the worst goes

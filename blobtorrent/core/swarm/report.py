@@ -57,6 +57,7 @@ class Reporter:
             losses=swarm.losses,
             wasted_bytes_per_s=int(swarm.wasted.rate),
             takers=sum(link.wants_data for link in swarm.links),
+            givers=sum(link.state.am_interested and not link.state.peer_choking for link in swarm.links),
             exchanging=0 if swarm.exchange is None else swarm.exchange.num_partners,
         )
 

@@ -38,7 +38,7 @@ class Retirements:
 
     def begin(self, swarm: Swarm, order: RetireSwarm) -> None:
         swarm.requests.begins_pieces = False
-        swarm.departed_mask = 0        # who has left before does not count: nobody knows whether it is still there
+        swarm.departed.mask = 0        # who has left before does not count: nobody knows whether it is still there
         is_looking = bool(self._waiting)
         self._waiting[swarm] = _Waiting(order.reply_to, self._now(), order.timeout_s)
         if not is_looking:
@@ -75,13 +75,20 @@ def has_duties(swarm: Swarm) -> bool:
     begun = swarm.pieces.partial_mask
     if begun and any(swarm.may_ask(link) and link.mask & begun for link in swarm.links):
         return True
-    has_takers = swarm.settings.upload_slots > 0 and any(link.state.peer_interested for link in swarm.links)
-    return has_takers and bool(unique_mask(swarm))
+    return _may_be_handed_on(swarm) and bool(unique_mask(swarm))
+
+
+def _may_be_handed_on(swarm: Swarm) -> bool:
+    """Whether more of what is here may be with others soon. The send thread tells late what it has sent, on a busy
+    machine by seconds: a peer that has got all that it wanted may be content, or gone, before that is known."""
+    if swarm.awaits_sockets or any(link.queued_upload_bytes for link in swarm.links):
+        return True
+    return swarm.settings.upload_slots > 0 and any(link.state.peer_interested for link in swarm.links)
 
 
 def unique_mask(swarm: Swarm) -> int:
     """The pieces that are here, and that as far as we know neither a connected peer has nor one that left meanwhile."""
-    elsewhere = swarm.availability.had_mask | swarm.departed_mask
+    elsewhere = swarm.availability.had_mask | swarm.departed.mask
     for link in swarm.links:
         elsewhere |= link.given.mask
     return swarm.pieces.have.mask & ~elsewhere

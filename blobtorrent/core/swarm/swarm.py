@@ -14,6 +14,8 @@ from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.choker import ChokeManager
 from blobtorrent.core.swarm.company import dial_failed, dial_refused, judge, refusal_by
 from blobtorrent.core.swarm.completion import Completion
+from blobtorrent.core.swarm.downloadslots import DownloadSlots
+from blobtorrent.core.swarm.given import Departed
 from blobtorrent.core.swarm.haves import Haves
 from blobtorrent.core.swarm.link import PeerLink, RateMeter
 from blobtorrent.core.swarm.messages import (
@@ -37,7 +39,7 @@ from blobtorrent.core.swarm.standing import complete, on_other_wants, show_piece
 from blobtorrent.core.swarm.talk import Talk
 from blobtorrent.core.swarm.tallies import Tallies
 from blobtorrent.core.swarm.unfinished import UnfinishedPieces
-from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager, payload_in
+from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, StorageError
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -86,8 +88,9 @@ class Swarm:
             order.settings.slots, order.settings.choke_interval_s, rng, most_slots=order.settings.most_slots,
             seed_mode=order.settings.seed_mode, piece_bytes=self.geometry.piece_length,
             is_private=order.metainfo.is_private)
+        self.download_slots = DownloadSlots(order.settings.asked_at_once)
         self.peers = PeerManager()
-        self.talk = Talk(self)
+        self.talk = Talk(self, outlets)
         self.haves = Haves(self, outlets)
         self.completion = Completion(self, outlets)
         self.unfinished = UnfinishedPieces(self, outlets)
@@ -110,7 +113,7 @@ class Swarm:
         self.live = order.live
         self._tallies = Tallies(order.live, order.totals, arena.capacity) if order.live is not None else None
         self.spoiled_pieces = 0
-        self.departed_mask = 0         # pieces that peers had, or were sent, whose links ended
+        self.departed = Departed()
         self.losses = 0                # times that the session told of pieces that are gone
 
     @property
@@ -157,6 +160,7 @@ class Swarm:
             self._offer_exchange()
         if settings.super_seeding != old.super_seeding:
             show_pieces(self)
+        self.download_slots.apply(settings.asked_at_once)
         if settings.slots != old.slots:
             self.pulse.choke_round(self.now)
             self.wake()
@@ -176,7 +180,7 @@ class Swarm:
 
     @property
     def is_drained(self) -> bool:
-        return not (self.awaits_disk or self.awaits_sockets) and self.uploads.is_idle
+        return not (self.awaits_disk or self.awaits_sockets) and self.uploads.is_idle and self.talk.is_idle
 
     @property
     def awaits_sockets(self) -> bool:
@@ -267,7 +271,7 @@ class Swarm:
         if link not in self.links:
             return
         del self.links[link]
-        self.departed_mask |= link.mask | link.given.mask
+        self.departed.add(link.greeting.peer_id, link.mask, link.given)
         self._share()
         link.closing = error
         link.intake.close()
@@ -286,6 +290,7 @@ class Swarm:
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
         self.uploads.forget(link)
+        self.download_slots.leave(link)
         if self._metadata is not None:
             self._metadata.forget(link)
         if self.super_seeding is not None:
@@ -301,18 +306,17 @@ class Swarm:
     def on_sent(self, link: PeerLink, token: Batch) -> None:
         """A batch of blocks is with the kernel."""
         self.uploads.on_sent(link, token)
-        if link.closing is not None:   # the peer had all that it wanted, and was quicker than the send thread's word
-            self.departed_mask |= link.given.mask
-        elif self.super_seeding is not None:
+        if self.super_seeding is not None and link.closing is None:
             self.super_seeding.on_sent(link)
         self.uploaded.add(token[1])
         self.wake()
 
-    def on_link_closed(self, tokens: list[Batch], sent_bytes: int) -> None:
+    def on_link_closed(self, link: PeerLink, tokens: list[Batch], sent_bytes: int) -> None:
         """A socket is closed; what was never sent is free again. Of the first batch `sent_bytes` went out."""
         self._closing -= 1
         if sent_bytes:
-            self.uploaded.add(payload_in(tokens[0], sent_bytes))
+            self.uploaded.add(self.uploads.on_part_sent(link, tokens[0], sent_bytes))
+        self.departed.mask |= link.given.mask              # the send thread has told all by now
         for token in tokens:
             self.uploads.on_dropped(token)
 
@@ -394,10 +398,11 @@ class Swarm:
             self._tallies.follow(self.downloaded.total, self.uploaded.total, self.wasted.total)
 
     def fill(self, link: PeerLink) -> None:
-        if self.may_ask(link):
-            self.requests.fill(link, self.now)
-        else:
+        if not self.may_ask(link):
             self.requests.hungry.pop(link, None)
+            self.download_slots.leave(link)
+        elif self.download_slots.take(link):
+            self.requests.fill(link, self.now)
 
     def may_ask(self, link: PeerLink) -> bool:
         """Whether the peer would answer, and we could do with it."""

@@ -23,18 +23,23 @@ from blobtorrent.protocol.wire import encode
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import HaveRun, RequestRun
 from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, OUR_IDS, ExtendedHandshake, handshake_counted
+from blobtorrent.protocol.wire.hashes import HashRequest
 from blobtorrent.protocol.wire.peerid import client_name
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.hashserving import HashServer
+    from blobtorrent.core.swarm.outlets import Outlets
     from blobtorrent.core.swarm.swarm import Swarm
 
 
 class Talk:
     """The conversation part of a swarm."""
 
-    def __init__(self, swarm: Swarm) -> None:
+    def __init__(self, swarm: Swarm, outlets: Outlets) -> None:
         self._swarm = swarm
         self._fast = FastTalk(swarm, self._peer_has)
+        self._outlets = outlets
+        self._hashes: HashServer | None = None             # made when a peer asks for some
         self._handlers: dict[type, Callable[[PeerLink, Any], None]] = {
             RequestRun: self._on_requests,
             HaveRun: self._on_haves,
@@ -47,10 +52,16 @@ class Talk:
             wire.Cancel: self._on_cancel,
             wire.Extended: self._on_extended,
             wire.Port: self._on_port,
+            HashRequest: self._on_hash_request,
         }
         self._extensions: dict[int, Callable[[PeerLink, bytes], None]] = {}        # by our ids
         self._offers: dict[bytes, int] = {}                # the same by name
         self.metadata_size: int | None = None              # told to peers (BEP 9) by whoever serves the metadata
+
+    @property
+    def is_idle(self) -> bool:
+        """No thread works on an answer."""
+        return self._hashes is None or not self._hashes.jobs_in_flight
 
     # ---- what we say
 
@@ -259,6 +270,13 @@ class Talk:
         link.has_named_node = True
         self._swarm.order.report_to.post(
             NodeNamed(self._swarm.info_hash, Endpoint(link.endpoint.host, message.port)))
+
+    def _on_hash_request(self, link: PeerLink, message: HashRequest) -> None:
+        if self._hashes is None:       # most swarms never see one
+            from blobtorrent.core.swarm.hashserving import HashServer
+
+            self._hashes = HashServer(self._swarm, self._outlets)
+        self._hashes.on_request(link, message.run)
 
     def _on_extended(self, link: PeerLink, message: wire.Extended) -> None:
         if message.sub_id != HANDSHAKE_ID:

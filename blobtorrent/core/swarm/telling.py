@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobtorrent.core.swarm.link import PeerLink
-from blobtorrent.core.swarm.messages import Insight, PieceCounts
+from blobtorrent.core.swarm.messages import Insight, PeersTold, PieceCounts, PiecesTold, TellPeers, TellPieces
 from blobtorrent.model.details import PartialPiece, PeerStatus
 
 if TYPE_CHECKING:
@@ -13,6 +13,20 @@ if TYPE_CHECKING:
 
 MAX_PEERS = 1000                       # told of one swarm: some 5 us each on the receive thread
 TRANSPORT = "tcp"
+
+
+def tell_peers(question: TellPeers, swarm: Swarm | None, *, waits_for_memory: bool) -> None:
+    """Answer; a swarm that is not there has nobody to tell of."""
+    answer = PeersTold(question.info_hash, question.token)
+    if swarm is not None:
+        answer = answer._replace(peers=peer_statuses(swarm), insight=insight(swarm, waits_for_memory=waits_for_memory))
+    question.reply_to.post(answer)
+
+
+def tell_pieces(question: TellPieces, swarm: Swarm | None) -> None:
+    """Answer; of a swarm that is not there, None."""
+    counts = None if swarm is None else piece_counts(swarm)
+    question.reply_to.post(PiecesTold(question.info_hash, question.token, counts))
 
 
 def peer_statuses(swarm: Swarm) -> tuple[PeerStatus, ...]:

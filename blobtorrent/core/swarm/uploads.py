@@ -39,7 +39,8 @@ OUR_QUEUE = 2000                       # `reqq` that we advertise (BEP 10)
 
 SpanKey = tuple[int, int]              # piece, number of the span in it; or a request's key and minus its length
 Run = tuple[int, int]                  # key and count of neighbouring whole blocks; an odd request has minus its length
-Batch = tuple[SpanKey, int, int]       # the token of a batch: which span it pins, payload bytes, and blocks they are
+# The token of a batch: which span it pins, payload bytes, blocks they are, and where in the piece the first begins.
+Batch = tuple[SpanKey, int, int, int]
 
 _HEADER = HEADER.pack
 
@@ -228,10 +229,9 @@ class UploadManager:
 
     def on_sent(self, link: PeerLink, batch: Batch) -> None:
         """A batch is with the kernel. The link may have ended meanwhile."""
-        span_key, size, _ = batch
-        self._cache.unpin(span_key)
-        index = span_key[0] if span_key[1] >= 0 else span_key[0] >> 32
-        link.given.add(index, size, self._pieces.geometry.piece_size(index))
+        size = batch[1]
+        self._cache.unpin(batch[0])
+        self._note_given(link, batch, size)
         if link.closing is None:
             link.queued_upload_bytes -= size
             link.up.add(size)
@@ -239,10 +239,22 @@ class UploadManager:
                 self.serve(link)
         self.serve_hungry()
 
+    def on_part_sent(self, link: PeerLink, batch: Batch, sent_bytes: int) -> int:
+        """The first so many bytes of a batch are with the kernel, and its link has ended; returns the payload in them.
+        """
+        size = payload_in(batch, sent_bytes)
+        self._note_given(link, batch, size)
+        return size
+
     def on_dropped(self, batch: Batch) -> None:
         """A batch went with its link before all of it was sent."""
         self._cache.unpin(batch[0])
         self.serve_hungry()
+
+    def _note_given(self, link: PeerLink, batch: Batch, size: int) -> None:
+        span_key, _, _, begin = batch
+        index = span_key[0] if span_key[1] >= 0 else span_key[0] >> 32
+        link.given.add(index, begin, size, self._pieces.geometry.piece_size(index))
 
     def forget(self, link: PeerLink) -> None:
         """The link is gone."""
@@ -330,12 +342,12 @@ class UploadManager:
             buffers = [_HEADER(9 - blocks, PIECE_ID, key), *_slices(views, slots, offset, -blocks)]
         size, count = _run_bytes(run), max(1, blocks)
         self._cache.pin(span_key)
-        link.send_batch(buffers, size + HEADER.size * count, (span_key, size, count))
+        link.send_batch(buffers, size + HEADER.size * count, (span_key, size, count, key & 0xFFFFFFFF))
 
 
 def payload_in(batch: Batch, sent_bytes: int) -> int:
     """How much payload is in the first so many bytes of a batch."""
-    _, size, count = batch
+    _, size, count, _ = batch
     block_bytes = size // count
     whole, rest = divmod(sent_bytes, HEADER.size + block_bytes)
     return whole * block_bytes + max(0, rest - HEADER.size)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from blobtorrent.runtime.loop import EVENT_READ, EVENT_WRITE
 
-RECEIVE_BYTES = 64 << 10
+RECEIVE_BYTES = 16 << 10
 TURN_BYTES = 256 << 10                 # sent at once to one client; then others get their turn
 
 

@@ -60,6 +60,9 @@ class Owner(Protocol):
     def on_fetch(self, connection: Connection, pull: Pull) -> None:
         """The client has taken what was read so far: to be answered by `take_part`."""
 
+    def on_more(self, connection: Connection) -> None:
+        """The client sent the next request with the last: `go_on` is to be called when others had their turn."""
+
     def on_release(self, pull: Pull) -> None:
         """Nobody reads this any more, and it is to be closed."""
 
@@ -234,6 +237,10 @@ class Connection:
         if self._machine.state is not _S.CLOSED:
             self._advance()
 
+    def go_on(self) -> None:
+        """Look at what came with the request before. Nothing, when it was closed meanwhile."""
+        self._advance()
+
     def _advance(self) -> None:
         try:
             if self._machine.state is _S.WAITING:
@@ -348,7 +355,7 @@ class Connection:
             self._watch(EVENT_READ, self._receive)
         else:                          # the next request came with the last; other clients first, and no more of this
             self._unwatch()
-            self._loop.timers.at(self._loop.now, self._advance)
+            self._owner.on_more(self)
 
     def _linger(self) -> None:
         """Closing while the client still sends would reset the connection and lose it our answer."""

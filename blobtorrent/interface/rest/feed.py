@@ -15,7 +15,7 @@ from blobtorrent.interface.eventjson import Told, encoded, tell
 from blobtorrent.interface.eventlog import Entry, EventLog
 from blobtorrent.interface.piecewatch import PieceWatch
 from blobtorrent.interface.rest.grants import Grant
-from blobtorrent.interface.rest.streams import Sink
+from blobtorrent.interface.rest.streams import Push, Sink
 from blobtorrent.model.eventnames import GAP, PIECE_VERIFIED
 from blobtorrent.model.events import PieceVerified
 from blobtorrent.model.ids import InfoHash
@@ -74,7 +74,7 @@ class Wanted(NamedTuple):
         return self.grant.sees(entry.labels)
 
 
-class EventStream:
+class EventStream(Push):
     """The body of one answer: a Push. `since` is the id of the last event that the client has seen; empty: none."""
 
     def __init__(self, feed: Feed, wanted: Wanted, since: str) -> None:

@@ -140,7 +140,7 @@ def _open_unix(path: Path, access: SocketAccess) -> Listener:
         sock.setblocking(False)
         os.fchmod(sock.fileno(), 0o600)                    # Linux gives the file this mode: never a moment too open
         sock.bind(str(path))
-        if group is not None:
+        if group not in (None, path.stat().st_gid):        # in a sandbox nobody may change even nothing
             os.chown(path, -1, group)
         path.chmod(access.mode)
         sock.listen(transport.BACKLOG)

@@ -31,6 +31,7 @@ from blobtorrent.interface.rest.listeners import (
     group_id,
     open_all,
 )
+from blobtorrent.interface.rest.pacer import Pacer
 from blobtorrent.interface.rest.problems import problem
 from blobtorrent.interface.rest.streams import Pull
 from blobtorrent.interface.rest.usage import AT_ONCE, CHANGE, NO_ROUTE, READ, Usage
@@ -149,6 +150,7 @@ class RestServer:
         self._is_accepting = False
         self._is_draining = False
         self._usage = Usage()
+        self._pacer = Pacer(self._loop)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -297,11 +299,15 @@ class RestServer:
     def on_fetch(self, connection: Connection, pull: Pull) -> None:
         self._readers.post(_Fetch(connection, pull))
 
+    def on_more(self, connection: Connection) -> None:
+        self._pacer.add(connection)
+
     def on_release(self, pull: Pull) -> None:
         self._readers.post(_Release(pull))
 
     def on_closed(self, connection: Connection) -> None:
         self._crowd.remove(connection)
+        self._pacer.drop(connection)
 
     # ---- clients come
 

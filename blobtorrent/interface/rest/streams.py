@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from typing import Protocol
 
 
 class Pull(Protocol):
@@ -41,15 +42,16 @@ class Sink(Protocol):
         """The body is complete."""
 
 
-@runtime_checkable
-class Push(Protocol):
+class Push(ABC):
     """A body that grows as things happen. Called on the thread `rest`.
 
     It has no deadline, but a client that takes nothing of what waits for it is cut off after a while.
     """
 
+    @abstractmethod
     def begin(self, sink: Sink) -> None:
         """The head is on its way; `sink` takes the body from now on."""
 
+    @abstractmethod
     def end(self) -> None:
         """It is over, whoever ended it; called once."""

@@ -28,7 +28,8 @@ class Generation(NamedTuple):
     `silent_min_s` and `silent_interval_s` are told of trackers that have told nothing. `group_name` is that of the
     choke group of all downloads. `tells_created`: a file that is there is none that is to be created.
     `tells_unstarted`: a program that cannot be started is a fault for all commands that run one, and not only for
-    those that want it to succeed.
+    those that want it to succeed. `tells_kinds`: so is a kind of method that nobody knows. `saves_by_key`: that a new
+    download is saved is a handler, which people see and may take away.
     """
 
     reading: Reading
@@ -40,6 +41,8 @@ class Generation(NamedTuple):
     group_name: Value
     tells_created: bool
     tells_unstarted: bool
+    tells_kinds: bool
+    saves_by_key: bool
 
 
 GENERATION_9: Final = Generation(
@@ -58,6 +61,7 @@ GENERATION_9: Final = Generation(
             "ui_events"),
     },
     silent_min_s=600, silent_interval_s=1800, group_name=0, tells_created=False, tells_unstarted=False,
+    tells_kinds=False, saves_by_key=False,
 )
 
 GENERATION_16: Final = Generation(
@@ -65,7 +69,6 @@ GENERATION_16: Final = Generation(
     {
         "dht.port": 0,
         "method.use_intermediate": 3,
-        "network.http.max_total_connections": 128,
         "network.xmlrpc.size_limit": 16 << 20,
         "pieces.sync.timeout_safe": 0,
     },
@@ -84,6 +87,7 @@ GENERATION_16: Final = Generation(
             "tracker_dump", "tracker_events", "tracker_requests", "ui_events"),
     },
     silent_min_s=300, silent_interval_s=600, group_name="default", tells_created=True, tells_unstarted=True,
+    tells_kinds=True, saves_by_key=True,
 )
 
 _FIRST_OF_16: Final = (0, 16, 0)

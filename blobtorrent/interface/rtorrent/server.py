@@ -28,6 +28,7 @@ from blobtorrent.interface.rest.listeners import (
     caller_of,
     open_all,
 )
+from blobtorrent.interface.rest.pacer import Pacer
 from blobtorrent.interface.rest.problems import problem
 from blobtorrent.interface.rest.streams import Pull
 from blobtorrent.interface.rtorrent.connection import ScgiConnection
@@ -127,6 +128,7 @@ class RpcServer:
         self._rules = rules or Rules()
         self._pool: Pool[_Job | _Written] = Pool("rpc", WORKERS, self._work)
         self._loop = SelectorLoop("rpc", self._on_message, on_error=self._on_error, on_stop=self._close_all)
+        self._pacer = Pacer(self._loop)
         self._opened: list[_Open] = []
         self._trusts: dict[Client, Trust] = {}
         self._crowd: Crowd[Client] = Crowd(MAX_PER_NETWORK)
@@ -268,12 +270,17 @@ class RpcServer:
     def on_closed(self, connection: Client) -> None:
         self._crowd.remove(connection)
         del self._trusts[connection]
+        if isinstance(connection, Connection):
+            self._pacer.drop(connection)
 
     def on_refused(self, status: int) -> None:
         """An HTTP request did not pass the gate; it is answered already."""
 
     def on_fetch(self, connection: Connection, pull: Pull) -> None:
         """No answer of ours is read while it is sent."""
+
+    def on_more(self, connection: Connection) -> None:
+        self._pacer.add(connection)
 
     def on_release(self, pull: Pull) -> None:
         """Nor is any left unread."""

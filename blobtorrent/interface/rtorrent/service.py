@@ -79,7 +79,7 @@ class Machinery:
         self._rc_files = RcFiles()
         self._add(self._rc_files.commands())
         self._add(language.commands())
-        self._add(methods.commands(self.registry, self.store))
+        self._add(methods.commands(self.registry, self.store, tells_kinds=generation.tells_kinds))
         self._add(arithmetic.commands(_seconds))
         self._add(conversions.commands(_seconds))
         self._add(texts.commands())

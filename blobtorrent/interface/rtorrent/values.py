@@ -47,24 +47,22 @@ class Row(list["Value"]):
     `marks` are what it was made of, of trackers `tracked`; `steps` is what its texts cost.
     """
 
-    __slots__ = ("_form", "_written", "marks", "steps", "tracked")
+    __slots__ = ("_kept", "marks", "steps", "tracked")
 
     def __init__(self, values: list[Value], marks: tuple[object, ...], tracked: object, steps: int) -> None:
         super().__init__(values)
         self.marks = marks
         self.tracked = tracked
         self.steps = steps
-        self._form: object = None
-        self._written = b""
+        self._kept: tuple[object, bytes] = (None, b"")     # in one piece: several threads write answers
 
     def written(self, form: object, write: Callable[[Row], bytes]) -> bytes:
         """What `write` makes of it in this form of answers; from the second time on that is kept."""
-        if self._form is not form:
-            self._form, self._written = form, b""
-            return write(self)
-        data = self._written
-        if not data:
-            data = self._written = write(self)
+        last, data = self._kept
+        if last is form and data:
+            return data
+        data = write(self)
+        self._kept = (form, data if last is form else b"")
         return data
 
 

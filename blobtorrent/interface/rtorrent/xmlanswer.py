@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from blobtorrent.interface.rtorrent.faults import Fault, fault_of_16, too_large
@@ -28,6 +29,7 @@ _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _BEHIND_NUL = re.compile("\0[^<]*")
 _CONTROLS: Final = bytes(byte for byte in range(0x20) if byte not in b"\t\n\r")
 _SPECIALS = re.compile("[&<>]")
+_AS_IT_IS = re.compile("[\t\n\r -%'-;=?-\ud7ff]*")      # what nothing has to be done about
 
 
 class Short(int):
@@ -91,6 +93,21 @@ def render_fault(fault: Fault, dialect: Dialect = V0_9) -> tuple[bytes, ...]:
     return writer.parts()
 
 
+class _Template(NamedTuple):
+    """Of rows of the same kinds of values. `texts_of` is what of them may have to be escaped; None for nothing."""
+
+    text: str
+    texts_of: Callable[[list[Value]], Sequence[str]] | None
+
+    def is_plain(self, row: list[Value]) -> bool:
+        """Whether the row can be filled in as it is."""
+        return self.texts_of is None or _AS_IT_IS.fullmatch("".join(self.texts_of(row))) is not None
+
+    def escaped(self, row: list[Value]) -> str:
+        plain: tuple[Any, ...] = tuple([escaped(value) if isinstance(value, str) else value for value in row])
+        return self.text % plain
+
+
 class _Writer:
     """Texts become parts of bytes as they are put."""
 
@@ -102,7 +119,7 @@ class _Writer:
         self._parts: list[bytes] = []
         self._room = MAX_ANSWER_BYTES
         self._pace = Pace()
-        self._templates: dict[tuple[type, ...], tuple[str, int] | None] = {}
+        self._templates: dict[tuple[type, ...], _Template | None] = {}
         self._formats: dict[type, str] = {
             int: "<value><i8>%s</i8></value>",             # half the time of %d
             bool: "<value><i8>%d</i8></value>",
@@ -175,9 +192,9 @@ class _Writer:
             self._pace.look()
 
     def _row_bytes(self, row: list[Value]) -> bytes:
-        text = self._row(row)
-        if text is not None:
-            return fit(text)
+        template = self._template(row)
+        if template is not None:
+            return (template.text % tuple(row)).encode() if template.is_plain(row) else fit(template.escaped(row))
         inner = _Writer(self._dialect)
         inner.value(list(row))
         inner.put(self._dialect.end)
@@ -186,37 +203,31 @@ class _Writer:
     def _values(self, values: Sequence[Value]) -> None:
         end = self._dialect.end
         for value in values:
-            row = self._row(value) if isinstance(value, list) else None
-            if row is None:
+            template = self._template(value) if isinstance(value, list) else None
+            if template is None:
                 self.value(value)
                 self.put(end)
             else:
-                self.put(row)
+                row: Any = value
+                self.put(template.text % tuple(row) if template.is_plain(row) else template.escaped(row))
 
-    def _row(self, row: list[Value]) -> str | None:
-        """A list of plain values, as a whole; None for any other."""
+    def _template(self, row: list[Value]) -> _Template | None:
+        """That of a list of plain values; None for any other."""
         kinds = tuple(map(type, row))
         try:
-            template = self._templates[kinds]
+            return self._templates[kinds]
         except KeyError:
-            template = self._learn(kinds)
-        if template is None:
-            return None
-        text, num_tags = template
-        filled: str = text % tuple(row)
-        if filled.count("<") == num_tags == filled.count(">") and "&" not in filled:
-            return filled
-        plain: tuple[Any, ...] = tuple(escaped(value) if isinstance(value, str) else value for value in row)
-        return text % plain
+            return self._learn(kinds)
 
-    def _learn(self, kinds: tuple[type, ...]) -> tuple[str, int] | None:
+    def _learn(self, kinds: tuple[type, ...]) -> _Template | None:
         formats = self._formats
         template = None
         if kinds and all(kind in formats for kind in kinds):
             end = self._dialect.end
             columns = "".join(formats[kind] + end for kind in kinds)
             text = f"<value><array><data>{end}{columns}</data></array></value>{end}"
-            template = text, text.count("<")
+            texts_at = [at for at, kind in enumerate(kinds) if kind is str]
+            template = _Template(text, itemgetter(*texts_at) if texts_at else None)
         if len(self._templates) >= _MAX_TEMPLATES:
             self._templates.clear()
         self._templates[kinds] = template

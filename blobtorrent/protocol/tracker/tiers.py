@@ -11,6 +11,7 @@ from blobtorrent.runtime.machine import Machine, Table
 
 FIRST_BACKOFF_S = 15.0                 # after a failure; doubled with every further one
 MAX_BACKOFF_S = 3600.0
+HASTENED_INTERVAL_S = 600.0            # however much we lack, unless somebody wants it
 FORCED_INTERVAL_S = 5.0                # however often somebody wants it
 
 
@@ -90,6 +91,7 @@ class TrackerSchedule:
         self.next_due_s: float | None = None       # None: not before something happens
         self.failures = 0                          # in a row
         self._interval_s = interval_s
+        self._least_s = interval_s     # it may be asked so soon if need be
         self._asked_s = 0.0
         self._machine = Machine(TRACKER)
 
@@ -124,13 +126,22 @@ class TrackerSchedule:
         if self.next_due_s is not None:
             self.next_due_s = min(self.next_due_s, max(now, self._asked_s + FORCED_INTERVAL_S))
 
-    def on_reply(self, now: float, *, interval_s: float | None = None) -> None:
-        """The tracker answered; without an interval the last one stays."""
+    def hasten(self, now: float) -> bool:
+        """Somebody lacks what it could tell: announce as soon as it allows, if it answered last. True when that is
+        sooner than before."""
+        before = self.next_due_s
+        if self.state is State.WAITING and before is not None:
+            self.next_due_s = min(before, max(now, self._asked_s + self._least_s))
+        return self.next_due_s != before
+
+    def on_reply(self, now: float, *, interval_s: float | None = None, least_s: float = 0.0) -> None:
+        """The tracker answered; without an interval the last one stays. `least_s` is the shortest that it allows."""
         if not self.is_announcing:
             return
         self._machine.fire(Event.REPLY)
         self.failures = 0
         self._interval_s = self._interval_s if interval_s is None else interval_s
+        self._least_s = max(least_s, HASTENED_INTERVAL_S)
         self.next_due_s = now + self._interval_s
 
     def on_failure(self, now: float, *, rest_s: float | None = None) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
+from blobtorrent.protocol.wire.hashes import Hashes, HashReject, HashRequest
 
 _LENGTH = Struct(">I")
 _REQUEST = Struct(">IBQI")             # length, id, index and begin as one number, length of the block
@@ -21,7 +22,7 @@ _HAVE_LENGTH = _HAVE.size - wire.LENGTH_BYTES
 _KINDS = {kind.ID: kind for kind in (
     wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested, wire.Have, wire.BitfieldMessage, wire.Request,
     wire.Piece, wire.Cancel, wire.Port, wire.Suggest, wire.HaveAll, wire.HaveNone, wire.Reject, wire.AllowedFast,
-    wire.Extended,
+    wire.Extended, HashRequest, Hashes, HashReject,
 )}
 
 
@@ -47,7 +48,7 @@ class HaveRun(NamedTuple):
 
 _RUNS: dict[int, type[RequestRun] | type[RejectRun]] = {wire.Request.ID: RequestRun, wire.Reject.ID: RejectRun}
 
-Decoded = wire.Message | RequestRun | RejectRun | HaveRun
+Decoded = wire.Message | RequestRun | RejectRun | HaveRun | HashRequest | Hashes | HashReject
 
 
 class Decoder:

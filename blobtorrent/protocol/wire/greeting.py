@@ -18,7 +18,7 @@ GREETING_BYTES = HASH_END + 20
 _EXTENSIONS = (5, 0x10)                # BEP 10: (byte of the reserved field, bit)
 _DHT = (7, 0x01)                       # BEP 5
 _FAST = (7, 0x04)                      # BEP 6
-_V2 = (7, 0x10)                        # BEP 52: the sender would rather speak v2
+_V2 = (7, 0x10)                        # BEP 52: the sender knows the torrent by its v2 digest too
 
 
 def reserved_bits(*, has_fast: bool = False, has_dht: bool = False, has_v2: bool = False) -> bytes:
@@ -33,6 +33,8 @@ def reserved_bits(*, has_fast: bool = False, has_dht: bool = False, has_v2: bool
 
 OUR_RESERVED = reserved_bits(has_fast=True)
 OUR_RESERVED_WITH_DHT = reserved_bits(has_fast=True, has_dht=True)
+OUR_RESERVED_V2 = reserved_bits(has_fast=True, has_v2=True)
+OUR_RESERVED_V2_WITH_DHT = reserved_bits(has_fast=True, has_dht=True, has_v2=True)
 
 
 class Greeting(NamedTuple):

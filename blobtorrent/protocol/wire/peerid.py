@@ -25,11 +25,14 @@ _NAMES = {
 }
 
 
-def make_peer_id(random_bytes: bytes) -> PeerId:
-    """Our id of one torrent session: `-BQ0100-` for version 0.1.0, then the last 12 of the bytes given."""
+def make_peer_id(random_bytes: bytes, version: str = __version__) -> PeerId:
+    """Our id of one torrent session: `-BQ0100-` for version 0.1.0, then the last 12 of the bytes given.
+
+    A part above 35 has no letter any more and shows as Z.
+    """
     if len(random_bytes) < RANDOM_BYTES:
         raise ValueError(f"{len(random_bytes)} random bytes for a peer id")
-    digits = "".join(_DIGITS[int(part)] for part in __version__.split(".")[:3]).ljust(4, "0")
+    digits = "".join(_DIGITS[min(int(part), 35)] for part in version.split(".")[:3]).ljust(4, "0")
     return PeerId(f"-{CLIENT_CODE}{digits}-".encode("ascii") + random_bytes[-RANDOM_BYTES:])
 
 

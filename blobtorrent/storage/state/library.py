@@ -7,7 +7,7 @@ info-hash alone would not notice a changed tracker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -50,6 +50,16 @@ class KeepMetadata(NamedTuple):
     info: bytes
     tiers: tuple[tuple[str, ...], ...]
     web_seeds: tuple[str, ...]
+    token: Any
+    reply_to: Mailbox[Any]
+
+
+class KeepLayers(NamedTuple):
+    """Put piece layers (BEP 52) into the .torrent file that is there, by pieces root, and read it. Answered by one
+    TorrentKept, when that is durable; layers that contradict it (FormatError) are not kept."""
+
+    info_hash: InfoHash
+    layers: Mapping[bytes, bytes]
     token: Any
     reply_to: Mailbox[Any]
 
@@ -129,7 +139,8 @@ class DropTorrent(NamedTuple):
     info_hash: InfoHash
 
 
-_Asking = KeepTorrent | KeepMetadata | AdoptTorrent | LoadTorrent | ReadTorrent | SurveyTorrents
+_Keeping = KeepTorrent | KeepMetadata | KeepLayers | AdoptTorrent
+_Asking = _Keeping | LoadTorrent | ReadTorrent | SurveyTorrents
 _Answer = TorrentKept | TorrentLoaded | TorrentRead | TorrentsSurveyed
 LibraryJob = _Asking | DropTorrent
 
@@ -160,6 +171,14 @@ class Library:
         """A .torrent file that is there already. Raises FileMissing or ResumeCorrupt."""
         kept = self._kept(info_hash, None)
         return Row(METAFILE, row_key(info_hash), metafile_digest(self._folder.seal, kept.raw)), kept.metainfo
+
+    def keep_layers(self, info_hash: InfoHash, layers: Mapping[bytes, bytes]) -> tuple[Row, Metainfo]:
+        """Write both copies of a .torrent file anew, with these layers too. Raises FormatError or StorageError."""
+        from blobtorrent.protocol.metaedit import with_layers
+
+        raw = with_layers(self._kept(info_hash, None).raw, layers)
+        metainfo = parse_torrent(raw)
+        return self.keep(info_hash, raw), metainfo
 
     def load(self, info_hash: InfoHash) -> TorrentLoaded:
         """All that is there of a torrent; what cannot be had is told in the answer."""
@@ -314,7 +333,7 @@ class LibraryThread:
     def _answer(self, job: _Asking) -> _Answer:
         if isinstance(job, SurveyTorrents):
             return TorrentsSurveyed(job.token, self._library.survey(job.info_hashes))
-        if isinstance(job, (KeepTorrent, KeepMetadata, AdoptTorrent)):
+        if isinstance(job, _Keeping):
             return self._keep(job)
         return self._read(job) if isinstance(job, ReadTorrent) else self._library.load(job.info_hash)
 
@@ -324,7 +343,7 @@ class LibraryThread:
         except StorageError as error:
             return TorrentRead(job.info_hash, job.token, b"", error)
 
-    def _keep(self, job: KeepTorrent | KeepMetadata | AdoptTorrent) -> TorrentKept:
+    def _keep(self, job: _Keeping) -> TorrentKept:
         metainfo = None
         try:
             if isinstance(job, AdoptTorrent):
@@ -332,6 +351,8 @@ class LibraryThread:
             elif isinstance(job, KeepMetadata):
                 raw, metainfo = read_metadata(job.info, tiers=job.tiers, web_seeds=job.web_seeds)
                 row = self._library.keep(job.info_hash, raw)
+            elif isinstance(job, KeepLayers):
+                row, metainfo = self._library.keep_layers(job.info_hash, job.layers)
             else:
                 row = self._library.keep(job.info_hash, job.raw)
         except BlobTorrentError as error:
@@ -356,7 +377,7 @@ def _failure(job: _Asking) -> _Answer:
     """The answer when a mistake of ours ended the job."""
     if isinstance(job, SurveyTorrents):
         return TorrentsSurveyed(job.token, {})
-    if isinstance(job, (KeepTorrent, KeepMetadata, AdoptTorrent)):
+    if isinstance(job, _Keeping):
         return TorrentKept(job.info_hash, job.token, None, _BUG)
     if isinstance(job, ReadTorrent):
         return TorrentRead(job.info_hash, job.token, b"", _BUG)

@@ -54,10 +54,10 @@ class Wreck:
         with self.lives:               # it ends in order, and leaves a previous generation
             self.lives.add(self.sample, start=False, peers=[f"{LOOPBACK}:{self._port}"], sequential=True,
                            file_priorities={str(UNWANTED): "skip"})
-        with self._seed(4 * MIB) as seed, self.lives:
+        with self._seed(MIB) as seed, self.lives:
             self.lives.order(self.sample, "start")
             wait_until(lambda: self._has("parts/HASH.kept"), PATIENCE_S, "a piece with bytes of the unwanted file")
-            seed.limit(256 * KIB)
+            seed.limit(64 * KIB)       # minutes for what is left
             with closing(self._reader()) as reader:
                 reader.execute("BEGIN")            # what is committed from now on stays in the log
                 before = _last_commit(reader)

@@ -78,8 +78,12 @@ class Daemon(Program):
         lines = self._ask("GET", "/metrics", None).decode().splitlines()
         return next((float(line.split()[1]) for line in lines if line.startswith(name)), 0.0)
 
+    def get(self, path: str) -> bytes:
+        """The body of an answer as it is."""
+        return self._ask("GET", path, None)
+
     def _ask(self, method: str, path: str, body: str | None) -> bytes:
-        connection = _UnixConnection(self.runtime / "rest.sock")
+        connection = UnixConnection(self.runtime / "rest.sock")
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             return connection.getresponse().read()
@@ -87,7 +91,9 @@ class Daemon(Program):
             connection.close()
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a UNIX socket."""
+
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=30.0)
         self._path = path

@@ -74,7 +74,7 @@ class MetadataSeed(MiniSeed):
         receive_exactly(link, 68)
         reserved = bytes((0, 0, 0, 0, 0, 0x10, 0, 0))
         peer_id = b"-XX0001-" + self._listener.getsockname()[1].to_bytes(12, "big")
-        link.sendall(PROTOCOL + reserved + self._sample.info_hash + peer_id)
+        link.sendall(PROTOCOL + reserved + self._sample.info_hash[:20] + peer_id)
         link.sendall(message(BITFIELD, self._bitfield()))
         if self._metadata_gate is not None:
             self._metadata_gate.wait(60.0)

@@ -33,7 +33,7 @@ class MiniSeed:
 
     def __init__(self, sample: Sample, *, gate: threading.Event | None = None, address: str = LOOPBACK) -> None:
         self._sample = sample
-        self._content = (sample.folder / sample.name.decode()).read_bytes()
+        self._content = self._read_content()
         self._gate = gate
         self._listener = socket.create_server((address, 0))
         self.endpoint = f"{address}:{self._listener.getsockname()[1]}"
@@ -65,6 +65,9 @@ class MiniSeed:
             except OSError:
                 pass                   # closed or never connected
             one.close()
+
+    def _read_content(self) -> bytes:
+        return (self._sample.folder / self._sample.name.decode()).read_bytes()
 
     def greet(self, link: socket.socket) -> bool:
         """Exchange handshakes and tell that everything is here; False ends the link."""

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.daemon.inherited import inherited_sockets
+from blobtorrent.config.values import HttpsSpec, ListenSpec
+from blobtorrent.daemon.inherited import close_unserved, inherited_sockets, unopened
+from blobtorrent.runtime.logs import fields_of
 
 CHILD = """
 import os, sys
@@ -54,3 +56,31 @@ def test_sockets_are_found_by_name_and_not_passed_on(tmp_path: Path) -> None:
 def test_what_is_for_another_process_is_not_ours(environ: dict[str, str]) -> None:
     assert inherited_sockets(environ) == {}
     assert environ == {}
+
+
+def test_a_socket_that_nobody_serves_is_closed_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as served, socket.socket() as unserved:
+        close_unserved({"rest": [served], "blobtorrentd.socket": [unserved]}, {"rest"})
+        assert served.fileno() >= 0
+        assert unserved.fileno() == -1
+    (record,) = caplog.records
+    assert "nobody serves" in record.message
+    assert fields_of(record) == {"name": "blobtorrentd.socket"}
+
+
+def test_places_of_the_settings_that_are_open_already_are_left_to_the_service_manager(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as local, socket.socket() as remote:
+        local.bind(str(tmp_path / "rest.sock"))
+        remote.bind(("127.0.0.1", 0))
+        port = remote.getsockname()[1]
+        exactly = range(port, port + 1)
+        others = [
+            tmp_path / "other.sock", ListenSpec("127.0.0.2", exactly),
+            ListenSpec("127.0.0.1", range(port + 1, port + 2)), HttpsSpec(ListenSpec("127.0.0.1", exactly)),
+        ]
+        opened = [
+            tmp_path / "rest.sock", ListenSpec("127.0.0.1", exactly),
+            ListenSpec("localhost", range(port - 1, port + 2)),
+        ]
+        assert unopened([*opened, *others], [local, remote]) == others
+        assert unopened([*opened, *others], []) == [*opened, *others]

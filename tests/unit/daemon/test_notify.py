@@ -60,7 +60,13 @@ def test_without_a_manager_nothing_happens(address: str) -> None:
 
 
 def test_a_manager_that_went_away_is_no_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    notifier = Notifier(str(tmp_path / "none"))
+    notifier = Notifier(str(tmp_path / "notify"))
     notifier.ready("")
+    notifier.status("going on")
+    assert caplog.text.count("cannot be told") == 1
+    with DatagramSocket(tmp_path / "notify") as manager:
+        notifier.status("it is back")
+        assert manager.take() == [b"STATUS=it is back"]
+    notifier.alive()
+    assert caplog.text.count("cannot be told") == 2
     notifier.close()
-    assert "cannot be told" in caplog.text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.daemon.token import FIRST_FILE, admin_token, open_keyring
+from blobtorrent.daemon.token import CREDENTIAL, FIRST_FILE, admin_token, open_keyring
 from blobtorrent.interface.rest.grants import Scope
 from blobtorrent.interface.rest.keyring import Keyring
 from blobtorrent.model.errors import StorageError
@@ -16,30 +16,30 @@ from blobtorrent.model.errors import StorageError
 
 def test_it_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    token = admin_token(state)
+    token = admin_token(state, None)
     assert len(token) >= 43
     assert (state / "admin.token").stat().st_mode & 0o777 == 0o600
-    assert admin_token(state) == token
-    assert admin_token(tmp_path) != token
+    assert admin_token(state, None) == token
+    assert admin_token(tmp_path, None) != token
 
 
 def test_a_token_that_others_can_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    token = admin_token(tmp_path)
+    token = admin_token(tmp_path, None)
     (tmp_path / "admin.token").chmod(0o644)
-    assert admin_token(tmp_path) == token
+    assert admin_token(tmp_path, None) == token
     assert "others may read the admin token" in caplog.text
 
 
 def test_one_that_is_no_text_any_more_is_put_aside_and_made_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first = admin_token(tmp_path)
+    first = admin_token(tmp_path, None)
     damaged = bytearray((tmp_path / FIRST_FILE).read_bytes())
     damaged[5] |= 0x80
     (tmp_path / FIRST_FILE).write_bytes(damaged)
-    second = admin_token(tmp_path)
+    second = admin_token(tmp_path, None)
     assert second not in (first, "")
-    assert admin_token(tmp_path) == second
+    assert admin_token(tmp_path, None) == second
     assert "damaged" in caplog.text
     assert (tmp_path / f"{FIRST_FILE}.damaged").read_bytes() == damaged
 
@@ -49,9 +49,34 @@ def test_what_is_no_token_is_not_taken_for_one(tmp_path: Path, content: bytes) -
     path = tmp_path / "admin.token"
     path.write_bytes(content)
     with pytest.raises(StorageError) as caught:
-        admin_token(tmp_path)
+        admin_token(tmp_path, None)
     assert caught.value.code == "token.unusable"
     assert path.read_bytes() == content
+
+
+def test_that_of_the_service_manager_is_used_instead_and_none_is_made(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state, credentials = tmp_path / "state", tmp_path / "credentials"
+    state.mkdir()
+    credentials.mkdir()
+    made = admin_token(state, credentials)
+    (credentials / CREDENTIAL).write_text(" handed-over-by-systemd\n")
+    (credentials / CREDENTIAL).chmod(0o440)                # as systemd has it: an access list names us
+    assert admin_token(state, credentials) == "handed-over-by-systemd"
+    assert (state / FIRST_FILE).read_text() == f"{made}\n"
+    assert admin_token(tmp_path / "other", credentials) == "handed-over-by-systemd"
+    assert not (tmp_path / "other").exists()
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"no \xe4scii text of enough letters"])
+def test_one_of_the_service_manager_that_is_of_no_use_refuses_the_start(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / CREDENTIAL).write_bytes(content)
+    with pytest.raises(StorageError) as caught:
+        admin_token(tmp_path / "state", tmp_path)
+    assert caught.value.code == "token.unusable"
+    assert not (tmp_path / "state").exists()
 
 
 # ---- all tokens
@@ -88,14 +113,14 @@ def test_tokens_that_are_not_ours_to_replace_refuse_the_start(tmp_path: Path, co
     else:
         path.write_text(content)
     with pytest.raises(StorageError) as caught:
-        open_keyring(tmp_path)
+        open_keyring(tmp_path, None)
     assert caught.value.code == "token.unusable"
     assert path.exists()
 
 
 @contextmanager
 def opened(state: Path) -> Iterator[Keyring]:
-    keyring = open_keyring(state)
+    keyring = open_keyring(state, None)
     keyring.start(lambda: None)
     try:
         yield keyring

@@ -10,7 +10,7 @@ from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network.arrival import Arrival, State
 from blobtorrent.network.messages import Dial, Serve
 from blobtorrent.protocol.proxy.socks5 import Socks5
-from blobtorrent.protocol.wire.greeting import OUR_RESERVED, OUR_RESERVED_WITH_DHT, Greeting
+from blobtorrent.protocol.wire.greeting import OUR_RESERVED, OUR_RESERVED_V2, OUR_RESERVED_V2_WITH_DHT, Greeting
 from blobtorrent.runtime.mailbox import Mailbox
 
 HYBRID = InfoHash(v1=b"1" * 20, v2=b"2" * 32)
@@ -22,6 +22,10 @@ DIAL = Dial(Endpoint("127.0.0.1", 1), HYBRID, OURS, MAILBOX)
 
 def greeting(info_hash=b"1" * 20, peer_id=THEIRS):
     return Greeting(OUR_RESERVED, info_hash, peer_id)
+
+
+def our_greeting(info_hash=b"1" * 20):
+    return Greeting(OUR_RESERVED_V2, info_hash, OURS).encode()
 
 
 def incoming():
@@ -37,24 +41,31 @@ def outgoing():
 @pytest.mark.parametrize("wire_hash", HYBRID.wire_forms)
 def test_whoever_asks_for_a_served_torrent_is_answered_with_the_hash_it_used(wire_hash):
     arrival = incoming()
-    assert arrival.feed(greeting(wire_hash).encode()) == greeting(wire_hash, OURS).encode()
+    assert arrival.feed(greeting(wire_hash).encode()) == our_greeting(wire_hash)
     assert arrival.admit() == (greeting(wire_hash), b"")
     assert arrival.state is State.ADMITTED
 
 
 def test_the_dht_is_offered_where_it_is_to_be():
-    assert Greeting(OUR_RESERVED_WITH_DHT, b"1" * 20, OURS).encode() == Arrival(
+    assert Greeting(OUR_RESERVED_V2_WITH_DHT, b"1" * 20, OURS).encode() == Arrival(
         DIAL._replace(has_dht=True), {}.get).connected()
     arrival = Arrival(None, {b"1" * 20: SERVE._replace(has_dht=True)}.get)
-    assert arrival.feed(greeting().encode()) == Greeting(OUR_RESERVED_WITH_DHT, b"1" * 20, OURS).encode()
+    assert arrival.feed(greeting().encode()) == Greeting(OUR_RESERVED_V2_WITH_DHT, b"1" * 20, OURS).encode()
     assert not Greeting(OUR_RESERVED, b"1" * 20, OURS).has_dht
+
+
+@pytest.mark.parametrize(("info_hash", "is_told"), [
+    (InfoHash(v1=b"1" * 20), False), (InfoHash(v2=b"2" * 32), True), (HYBRID, True)])
+def test_the_bit_for_v2_is_set_where_the_torrent_has_a_v2_hash(info_hash, is_told):
+    sent = Arrival(DIAL._replace(info_hash=info_hash), {}.get).connected()
+    assert Greeting(sent[20:28], b"", OURS).has_v2 is is_told
 
 
 def test_the_answer_does_not_wait_for_the_peer_id():
     arrival = incoming()
     stream = greeting().encode()
     assert arrival.feed(stream[:47]) == b""
-    assert arrival.feed(stream[47:48]) == greeting(peer_id=OURS).encode()
+    assert arrival.feed(stream[47:48]) == our_greeting()
     assert arrival.admit() is None
     assert arrival.feed(stream[48:] + b"more") == b""
     assert arrival.admit() == (greeting(), b"more")
@@ -69,7 +80,7 @@ def test_a_torrent_that_nobody_serves_is_refused():
 def test_the_side_that_dials_greets_first_by_the_older_hash():
     arrival = Arrival(DIAL, {}.get)
     assert arrival.state is State.DIALING
-    assert arrival.connected() == greeting(b"1" * 20, OURS).encode()
+    assert arrival.connected() == our_greeting()
 
 
 def test_a_dialed_peer_may_answer_with_the_other_hash_of_the_torrent():
@@ -91,7 +102,7 @@ def test_a_dialed_peer_that_answers_about_another_torrent_is_refused():
 @pytest.mark.parametrize("arrive", [incoming, outgoing])
 def test_meeting_ourselves_is_noticed_by_both_ends(arrive):
     arrival = arrive()
-    arrival.feed(greeting(peer_id=OURS).encode())
+    arrival.feed(our_greeting())
     with pytest.raises(PeerError) as caught:
         arrival.admit()
     assert caught.value.code == "wire.self"
@@ -103,7 +114,7 @@ def test_through_a_proxy_the_greeting_follows_its_consent():
     assert arrival.state is State.TUNNELLING
     assert arrival.feed(b"\x05\x00") == b"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x01"
     ours = arrival.feed(b"\x05\x00\x00\x01" + bytes(6) + greeting().encode()[:40])
-    assert ours == greeting(peer_id=OURS).encode()
+    assert ours == our_greeting()
     assert arrival.state is State.GREETING
     arrival.feed(greeting().encode()[40:] + b"more")
     assert arrival.admit() == (greeting(), b"more")

@@ -6,9 +6,10 @@ import bencodepy
 import pytest
 
 from blobtorrent.model.errors import FormatError
-from blobtorrent.protocol.metaedit import Edits, edit_torrent
+from blobtorrent.protocol.metaedit import Edits, edit_torrent, with_layers
 from blobtorrent.protocol.metafile import parse_torrent
 from tests.support.oddtorrents import leaf, single, torrent, tree
+from tests.support.v2payload import make_v2_sample
 
 ORIGINAL = torrent(single(), comment=b"old", url__list=b"http://w/", created_by=b"me", creation_date=7)
 
@@ -81,3 +82,19 @@ def test_a_torrent_of_version_2_can_be_edited():
 def test_what_is_no_torrent_is_refused(data):
     with pytest.raises(FormatError):
         edit_torrent(data, Edits(comment="c"))
+
+
+def test_piece_layers_join_those_that_are_there_and_all_else_stays(tmp_path):
+    sample = make_v2_sample(tmp_path, "many", {"a": 40_000, "b": 90_000}, 16384)
+    (first, one), (second, other) = sample.layers.items()
+    bare = sample.bare.read_bytes()
+    with_one = with_layers(bare, {first: one})
+    assert parse_torrent(with_one).piece_layers == {first: one}
+    whole = parse_torrent(with_layers(with_one, {second: other}))
+    assert whole == parse_torrent(bare)._replace(piece_layers=sample.layers)
+
+
+def test_piece_layers_that_are_there_already_change_no_byte(tmp_path):
+    sample = make_v2_sample(tmp_path, "many", {"a": 40_000}, 16384)
+    unsorted = b"d4:spam0:" + sample.torrent.read_bytes()[1:]
+    assert with_layers(unsorted, sample.layers) == unsorted

@@ -9,11 +9,12 @@ import pytest
 
 from blobtorrent.model.errors import StorageError
 from blobtorrent.storage.filepool import FilePool
-from blobtorrent.storage.partstore import HEADER_BYTES, Durable, PartStore
+from blobtorrent.storage.partstore import SEAL_BYTES, Durable, PartStore
 from blobtorrent.storage.sealed import Seal
 
 BLOCK = 16384
-PLACE = HEADER_BYTES + BLOCK
+PLACE = BLOCK + SEAL_BYTES
+SEALED = BLOCK + 40                    # what follows is padding
 SEAL = Seal(b"k" * 32)
 KEY = b"t" * 20
 
@@ -140,7 +141,7 @@ def test_a_flipped_bit_anywhere_costs_that_block_alone(path, seed):
     parts.save(1, [(number, block(number)) for number in range(4)])
     sound = path.read_bytes()
     rng = random.Random(seed)
-    places = [rng.randrange(HEADER_BYTES) for _ in range(40)] + [rng.randrange(PLACE) for _ in range(20)]
+    places = [BLOCK + rng.randrange(SEAL_BYTES) for _ in range(40)] + [rng.randrange(PLACE) for _ in range(20)]
     for at in places:
         hit = rng.randrange(4)
         data = bytearray(sound)
@@ -155,7 +156,7 @@ def test_a_block_that_is_damaged_later_is_not_handed_out(path):
     process = Process(path)
     process.parts.save(1, [(0, block(0)), (1, block(1))])
     with path.open("r+b") as file:
-        file.seek(PLACE + HEADER_BYTES + 5)
+        file.seek(PLACE + 5)
         file.write(b"x")
     assert process.load(1, 0) == block(0)
     with pytest.raises(StorageError) as caught:
@@ -163,21 +164,37 @@ def test_a_block_that_is_damaged_later_is_not_handed_out(path):
     assert caught.value.code == "storage.parts-damaged"
 
 
-@pytest.mark.parametrize("size", [0, 1, HEADER_BYTES, PLACE - 1, PLACE, PLACE + 1, PLACE + HEADER_BYTES, 2 * PLACE - 1])
-def test_of_a_file_cut_anywhere_the_whole_places_count(path, size):
+@pytest.mark.parametrize("size", [0, 1, BLOCK, SEALED - 1, SEALED, PLACE, PLACE + BLOCK, PLACE + SEALED - 1])
+def test_of_a_file_cut_anywhere_the_sealed_places_count(path, size):
     Process(path).parts.save(1, [(0, block(0)), (1, block(1))])
     os.truncate(path, size)
     process = Process(path)
-    assert process.found == ({1: [0]} if size >= PLACE else {})
+    assert process.found == ({1: [0]} if size >= SEALED else {})
     process.parts.save(1, [(0, block(0)), (1, block(1))])
     assert Process(path).found == {1: [0, 1]}
+
+
+@pytest.mark.parametrize("written", [1, 4096, BLOCK - 1, BLOCK])
+def test_what_it_was_killed_in_the_middle_of_writing_is_neither_there_nor_damaged(path, written):
+    parts = Process(path).parts
+    parts.save(1, [(0, block(0)), (1, block(1)), (2, block(2))])
+    whole = path.read_bytes()
+    parts.drop_block(1, 1)
+    parts.tidy()                       # its place is free
+    for place in (1, 3):               # in the midst of the file, and at its end
+        with path.open("r+b") as file:
+            file.seek(place * PLACE)
+            file.write(whole[:written])
+    process = Process(path)
+    assert process.found == {1: [0, 2]}
+    assert process.parts.damaged_blocks == 0
 
 
 def test_garbage_is_survived_and_written_over(path):
     path.write_bytes(random.Random(3).randbytes(3 * PLACE + 77))
     process = Process(path)
     assert process.found == {}
-    assert process.parts.damaged_blocks == 4
+    assert process.parts.damaged_blocks == 3               # the rest looks like the begin of one that is being written
     process.parts.save(5, [(number, block(number)) for number in range(4)])
     assert Process(path).found == {5: [0, 1, 2, 3]}
     assert path.stat().st_size == 4 * PLACE

@@ -32,8 +32,9 @@ _VARIABLES = """
 VARIABLES = frozenset(_VARIABLES.split())
 
 
-def commands(registry: Registry, store: Store) -> Iterator[Command]:
-    """The commands that define, change and show definitions in `store`."""
+def commands(registry: Registry, store: Store, *, tells_kinds: bool = False) -> Iterator[Command]:
+    """The commands that define, change and show definitions in `store`. `tells_kinds`: a kind that nobody knows is a
+    fault."""
 
     def code(name: str, run: Run, doc: str, returns: str = "none") -> Command:
         return Command(name, Target.NONE, run, returns, False, False, doc, CATEGORY, is_code=True)
@@ -41,7 +42,7 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
     def query(name: str, run: Run, doc: str, returns: str) -> Command:
         return Command(name, Target.NONE, run, returns, True, False, doc, CATEGORY)     # safe in rTorrent 0.16, too
 
-    own = _Methods(registry, store)
+    own = _Methods(registry, store, tells_kinds=tells_kinds)
     yield code("method.insert", own.insert, "Defines a method or variable; its kinds are joined by bars.")
     for kind in (Kind.VALUE, Kind.BOOL, Kind.STRING, Kind.LIST):
         yield code(f"method.insert.{kind.value}", own.insert_variable(kind), f"Defines a {kind.value} with a setter.")
@@ -67,9 +68,10 @@ def commands(registry: Registry, store: Store) -> Iterator[Command]:
 class _Methods:
     """What the commands do to the definitions in `store`; stand-ins for commands that are lent are left out."""
 
-    def __init__(self, registry: Registry, store: Store) -> None:
+    def __init__(self, registry: Registry, store: Store, *, tells_kinds: bool) -> None:
         self._registry = registry
         self._store = store
+        self._tells_kinds = tells_kinds
 
     def insert(self, context: Context, item: Any, args: Sequence[Value]) -> Value:
         if len(args) < 2:
@@ -78,6 +80,8 @@ class _Methods:
         if "const" in words and self._registry.is_lent(name):
             return None     # front-ends have their users define stand-ins for what rTorrent lacks: ours does it
         kind = next((kind for kind in Kind if kind.value in words), None)
+        if kind is None and self._tells_kinds:
+            raise failed("unknown flag")
         if kind is None:
             return None     # nothing is defined, and nobody is told: configurations rely on it
         rlookup = "rlookup" in words and kind is Kind.MULTI

@@ -2,13 +2,15 @@
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import string
+from collections.abc import Collection, Iterator
+from itertools import repeat
 from typing import NamedTuple
 
 from blobtorrent.interface.rtorrent.context import NOTHING, Aim, Target
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.filerows import FileRows
-from blobtorrent.interface.rtorrent.downloads.trackerrows import TrackerRow, rows_of
+from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
 from blobtorrent.interface.rtorrent.faults import (
     TYPE,
     Fault,
@@ -37,12 +39,27 @@ class FileAim(NamedTuple):
         return self.rows.download
 
 
+class AllFiles(Collection[FileAim]):
+    """The files of a download. Aims are made as they are needed: there may be very many."""
+
+    def __init__(self, rows: FileRows) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[FileAim]:
+        return map(FileAim, repeat(self._rows), range(len(self)))
+
+    def __contains__(self, aim: object) -> bool:
+        return isinstance(aim, FileAim) and aim.rows is self._rows
+
+
 class TrackerAim(NamedTuple):
-    """A tracker of a download, by its place in the list; `row` is what is known of it, for who only reads that."""
+    """A tracker of a download, by its place in the list."""
 
     download: Download
     place: int
-    row: TrackerRow | None = None
 
 
 class PeerAim(NamedTuple):

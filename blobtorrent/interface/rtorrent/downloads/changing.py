@@ -24,8 +24,7 @@ from blobtorrent.interface.rtorrent.values import Value, one_text, to_text
 
 MAX_LIMIT = 1 << 16                    # peers or slots of a download
 MAX_WANTED = 1000                      # peers in one answer of a tracker
-_LIMITS = {"peers_min": "Min peer connections", "uploads_min": "Min uploads", "downloads_max": "Max downloads",
-           "downloads_min": "Min downloads"}
+_LIMITS = {"uploads_min": "Min uploads", "downloads_max": "Max downloads", "downloads_min": "Min downloads"}
 
 
 def commands(downloads: Downloads, steering: Steering, keep: Callable[[Download], None]) -> Iterator[Command]:
@@ -73,6 +72,10 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
         require_limit("Max peer connections", value)
         downloads.change(download, TorrentChanges(max_peers=value or UNLIMITED_PEERS))
 
+    def peers_min(download: Download, value: int) -> None:
+        require_limit("Min peer connections", value)
+        downloads.change(download, TorrentChanges(min_peers=value))
+
     def uploads_max(download: Download, value: int) -> None:
         require_limit("Max uploads", value)
         downloads.change(download, TorrentChanges(upload_slots=min(value, MAX_SLOTS)))
@@ -83,6 +86,8 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
     yield number_setter("d.priority.set", priority, "0 off, 1 low, 2 normal, 3 high; two bits of the number count.")
     yield number_setter("d.down.sequential.set", sequential, "Whether pieces are fetched in their order.")
     yield number_setter("d.peers_max.set", peers_max, "Peers at most; 0 for no limit.")
+    yield number_setter("d.peers_min.set", peers_min,
+                        "Peers, below which its trackers are asked for more as soon as they allow; 0: never.")
     yield number_setter("d.uploads_max.set", uploads_max, "Peers that are uploaded to at most.")
     yield number_setter("d.tracker_numwant.set", peers_wanted,
                         f"Peers that its trackers are asked for at a time, at most {MAX_WANTED}; -1: as others.")

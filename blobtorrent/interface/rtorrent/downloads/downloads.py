@@ -250,14 +250,21 @@ class Downloads:
 
     def files(self, download: Download) -> tuple[FileStatus, ...]:
         """Raises Fault. None of a magnet link."""
-        return () if download.status.lacks_metadata else self._told(self._files, FilesOf, download)
+        if download.status.lacks_metadata:
+            return ()
+        before = self._files.get(download.info_hash, 0.0)
+        files = self._told(self._files, FilesOf, download)
+        if before is not None and files is not before and _are_same(files, before):
+            self._files.put(download.info_hash, self._elapsed(), before)       # who kept it sees that it is the same
+            return before
+        return files
 
     def trackers(self, download: Download) -> Sequence[TrackerStatus]:
         """One entry for each URL. Raises Fault.
 
         It may be old: who wants to know how they stand now looks at them before.
         """
-        if not self._is_tracked(download, self._elapsed() - TRACKERS_KNOWN_S):
+        if not self._is_tracked(download, TRACKERS_KNOWN_S):
             self._overview([download])
         if download.trackers is None:
             raise failed("Its trackers are not known: the .torrent file cannot be read.")
@@ -265,18 +272,18 @@ class Downloads:
 
     def look_at_trackers(self, downloads: Sequence[Download]) -> None:
         """See how they stand; those that cannot be read are left as they are. Raises Fault."""
-        before = self._elapsed() - TRACKERS_FRESH_S
-        self._overview([download for download in paced(downloads) if not self._is_tracked(download, before)])
+        self._overview([download for download in paced(downloads)
+                        if not self._is_tracked(download, TRACKERS_FRESH_S)])
 
     def learn_shapes(self, downloads: Sequence[Download]) -> None:
         """Have the shapes of many at hand, as far as they can be read. Raises Fault."""
         self._overview([download for download in paced(downloads)
                         if download.shape is None and not download.status.lacks_metadata])
 
-    def _is_tracked(self, download: Download, not_before: float) -> bool:
+    def _is_tracked(self, download: Download, for_s: float) -> bool:
         # Nobody asks the trackers of a stopped torrent: what is known of them stays so.
         return download.trackers is not None and (
-            download.tracked_at >= not_before or download.status.state in ("stopped", "queued"))
+            download.status.state in ("stopped", "queued") or download.tracked_at >= self._elapsed() - for_s)
 
     def _overview(self, downloads: Sequence[Download]) -> None:
         """Look at what no snapshot has. Raises Fault."""
@@ -371,6 +378,10 @@ class Downloads:
 
 def _has_moved(before: TorrentStatus, after: TorrentStatus) -> bool:
     return before.uploaded_bytes != after.uploaded_bytes or before.downloaded_bytes != after.downloaded_bytes
+
+
+def _are_same(values: Sequence[T], before: Sequence[T]) -> bool:
+    return len(values) == len(before) and all(one == other for one, other in paced(zip(values, before)))
 
 
 def _are_alike(trackers: Sequence[TrackerStatus], before: Sequence[TrackerStatus] | None) -> bool:

@@ -13,6 +13,7 @@ from blobtorrent.interface.rtorrent.downloads.filerows import FIRST, LAST
 from blobtorrent.interface.rtorrent.downloads.forms import FORMS, real_paths, with_forms
 from blobtorrent.interface.rtorrent.downloads.making import action, getter, number_setter
 from blobtorrent.interface.rtorrent.faults import failed, wrong_target, wrong_type
+from blobtorrent.interface.rtorrent.language.columns import Needs
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value
 
@@ -22,13 +23,15 @@ MAX_PRIORITY = 2
 def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Iterator[Command]:
     """All but f.multicall."""
 
-    def number(name: str, read: Callable[[FileAim], int], doc: str, *, is_neutral: bool = False) -> Command:
-        return getter(name, read, doc, target=Target.FILE, is_neutral=is_neutral)
+    def number(name: str, read: Callable[[FileAim], int], doc: str, *, needs: Needs = Needs.STATE) -> Command:
+        return getter(name, read, doc, target=Target.FILE, needs=needs)
 
     yield number("f.completed_chunks", lambda aim: aim.rows.num_done(aim.place), "Completed pieces of the file.")
-    yield number("f.is_created", lambda aim: int(_is_there(aim)), "Whether the file is there on disk.")
+    yield number("f.is_created", lambda aim: int(_is_there(aim)), "Whether the file is there on disk.",
+                 needs=Needs.LOOK)
     yield number("f.is_open", lambda aim: int(aim.download.is_open), "Whether the file is open, as its download is.")
-    yield number("f.last_touched", _last_touched, "When the file was changed last, in microseconds since 1970.")
+    yield number("f.last_touched", _last_touched, "When the file was changed last, in microseconds since 1970.",
+                 needs=Needs.LOOK)
     yield number("f.match_depth_next", lambda aim: aim.rows.shared_with(aim.place, aim.place + 1),
                  "How many parts of its path the next file shares.")
     yield number("f.match_depth_prev", lambda aim: aim.rows.shared_with(aim.place, aim.place - 1),
@@ -44,10 +47,13 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
     yield number("f.range_second", lambda aim: aim.rows.pieces(aim.place).stop, "The piece after the last of the file.")
     yield number("f.size_bytes", lambda aim: aim.rows.size_bytes(aim.place), "Size of the file.")
     yield number("f.size_chunks", lambda aim: len(aim.rows.pieces(aim.place)), "Pieces that hold any of the file.")
-    yield number("f.is_create_queued", lambda aim: int(not (generation.tells_created and _is_there(aim))),
-                 "Whether the file is to be created; 0.9.8 says so of all.")
-    yield number("f.is_resize_queued", lambda aim: 1, "Whether the file is to be resized when it is first used.",
-                 is_neutral=True)
+    def is_to_be_created(aim: FileAim) -> int:
+        return int(aim.download.was_opened and not (generation.tells_created and _is_there(aim)))
+
+    yield number("f.is_create_queued", is_to_be_created,
+                 "Whether the file is to be created, its download once opened; 0.9.8 says so of all.", needs=Needs.LOOK)
+    yield number("f.is_resize_queued", lambda aim: int(aim.download.was_opened),
+                 "Whether its download was opened once: then it is given its size when it is first used.")
     for what in ("create", "resize"):
         for word in ("set", "unset"):
             yield action(f"f.{word}_{what}_queued", _refuse, "Refused, as rTorrent 0.9.8 does.", target=Target.FILE,

@@ -66,6 +66,7 @@ EVENTS: dict[str, dict[str, Value]] = {
     "inserted_session": {"1_prepare": "d.state="},
     "erased": {"!_download_list": "ui.unfocus_download=", "~_delete_tied": "d.delete_tied="},
 }
+SAVING = ("event.download.inserted_new", "~_save_full", "d.save_full_session=")        # a key that 0.16 has
 OTHER_EVENTS = ("event.system.shutdown", "event.system.startup_done", "event.view.hide", "event.view.show")
 
 _FOLLOWED = (StateChanged, HeldChanged, TorrentAdded, TorrentChanged, TorrentFinished, TorrentMoved, TorrentRemoved)

@@ -46,7 +46,7 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
 def _states() -> Iterator[Command]:
 
     def flag(name: str, read: Callable[[Download], object], doc: str, *, is_neutral: bool = False) -> Command:
-        return getter(name, lambda download: int(bool(read(download))), doc, is_neutral=is_neutral)
+        return getter(name, lambda download: 1 if read(download) else 0, doc, is_neutral=is_neutral)
 
     yield flag("d.state", attrgetter("is_started"), "Whether it is to be started.")
     yield flag("d.complete", attrgetter("shown_complete"), "Whether all that is wanted is here.")
@@ -190,8 +190,8 @@ def _limits() -> Iterator[Command]:
         return getter(name, read, doc, is_neutral=is_neutral)
 
     yield number("d.peers_max", _most_peers, "Peers at most.")
-    yield number("d.peers_min", lambda download: download.number("peers_min", USUAL_PEERS_MIN), "Peers at least.",
-                 is_neutral=True)
+    yield number("d.peers_min", _least_peers,
+                 "Peers, below which its trackers are asked for more as soon as they allow.")
     yield number("d.uploads_max", _upload_slots, "Peers that are uploaded to at most.")
     yield number("d.max_file_size", lambda download: download.number("max_file_size", USUAL_MAX_FILE_SIZE),
                  "Bytes: it is not opened while it has a larger file.")
@@ -207,6 +207,11 @@ def _kept_number(key: str, usual: int) -> Callable[[Download], int]:
 
 def _kept_text(key: str) -> Callable[[Download], str]:
     return lambda download: download.text(key)
+
+
+def _least_peers(download: Download) -> int:
+    least = download.status.min_peers
+    return USUAL_PEERS_MIN if least is None else least
 
 
 def _most_peers(download: Download) -> int:

@@ -31,14 +31,17 @@ def command(name: str, run: Run, doc: str, *, target: Target = Target.DOWNLOAD, 
 
 
 def getter(name: str, read: Read, doc: str, *, target: Target = Target.DOWNLOAD, returns: str = "i8",
-           is_neutral: bool = False, needs: Needs = Needs.STATE) -> Command:
-    """A command that only reads; what it is given is passed over, as rTorrent does. Anybody may."""
+           is_neutral: bool = False, needs: Needs = Needs.STATE, of_row: Read | None = None) -> Command:
+    """A command that only reads; what it is given is passed over, as rTorrent does. Anybody may.
+
+    Columns on trackers read their rows instead of aims: `of_row`.
+    """
 
     def run(_context: Context, item: Any, _args: Sequence[Value]) -> Value:
         return read(item)
 
     return Command(name, target, run, returns, True, is_neutral, doc, _CATEGORIES[target],
-                   bind=reading(lambda args: read, Needs.NOTHING if target is Target.TRACKER else needs))
+                   bind=reading(lambda args: of_row or read, Needs.NOTHING if target is Target.TRACKER else needs))
 
 
 def reading(read_of: Callable[[Sequence[Value]], Read], needs: Needs = Needs.STATE) -> Bind:

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from blobtorrent.interface.rtorrent.context import Context, Target
-from blobtorrent.interface.rtorrent.downloads.aiming import FileAim, PeerAim, TrackerAim
+from blobtorrent.interface.rtorrent.downloads.aiming import AllFiles, FileAim, PeerAim, TrackerAim
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.filerows import FileRows
 from blobtorrent.interface.rtorrent.downloads.making import command
+from blobtorrent.interface.rtorrent.downloads.origins import Origin, origin_of
 from blobtorrent.interface.rtorrent.downloads.rows import Rows
 from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
 from blobtorrent.interface.rtorrent.downloads.views import DEFAULT, Views
-from blobtorrent.interface.rtorrent.faults import failed
+from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.language.columns import Argument, Needs, Plan, plain
 from blobtorrent.interface.rtorrent.registry import Command, Read
 from blobtorrent.interface.rtorrent.values import Value, to_text
@@ -47,7 +48,9 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
         files = FileRows(downloads, download)
         for pattern in patterns or ():
             context.budget.spend(_STEPS_A_PATTERN + len(pattern) + len(files) // _MATCHES_A_STEP)
-        aims = [FileAim(files, index) for index in range(len(files)) if patterns is None or any(
+        if patterns is None:
+            return rows.of_aims(context, args[1:], Target.FILE, AllFiles(files), origin=_origin(downloads, download))
+        aims = [FileAim(files, index) for index in range(len(files)) if any(
             fnmatchcase("/".join(files.components(index)), pattern) for pattern in patterns)]
         return rows.of_aims(context, args[1:], Target.FILE, aims)
 
@@ -55,8 +58,9 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
         if not args:
             raise failed("Too few arguments.")
         downloads.look_at_trackers([download])
-        aims = [TrackerAim(download, index) for index in range(len(rows_of(downloads, download)))]
-        return rows.of_aims(context, args[1:], Target.TRACKER, aims)
+        known = rows_of(downloads, download)
+        aims = [TrackerAim(download, index) for index in range(len(known))]
+        return rows.of_aims(context, args[1:], Target.TRACKER, aims, known)
 
     def bind_trackers(plan: Plan, args: Sequence[Argument]) -> Read | None:
         texts = plain(args)
@@ -67,8 +71,7 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
         known: list[Read] = list(filter(None, reads))
 
         def read(download: Download) -> Value:
-            aims = [TrackerAim(download, *place) for place in enumerate(rows_of(downloads, download))]
-            return [[read(aim) for read in known] for aim in aims]
+            return [[read(row) for read in known] for row in rows_of(downloads, download)]
 
         return read
 
@@ -95,6 +98,15 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
                   category="multicall")
     yield command("download_list", hashes, "[VIEW]: the info-hashes of a view.", target=Target.ANY, returns="array",
                   category="multicall")
+
+
+def _origin(downloads: Downloads, download: Download) -> Origin | None:
+    """Of the rows of its files; None when the engine cannot say, which matters only to who asks for that."""
+    try:
+        downloads.shape(download)      # is learned here, if not before
+        return origin_of(download, downloads.files(download))
+    except Fault:
+        return None
 
 
 def _patterns(value: Value) -> list[str] | None:

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from blobtorrent.interface.rtorrent.context import Aim, Context, Target, Trust
 from blobtorrent.interface.rtorrent.downloads.download import Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
+from blobtorrent.interface.rtorrent.downloads.origins import LatestList, Origin, marks_of
 from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.language.columns import Needs, Plan
+from blobtorrent.interface.rtorrent.language.wholerow import whole_row
 from blobtorrent.interface.rtorrent.registry import Read
 from blobtorrent.interface.rtorrent.values import Row, Value, is_true
 from blobtorrent.runtime.pacing import Pace, let_go
@@ -29,14 +30,10 @@ USUAL_COLUMNS = 100                    # ... so many
 _CELLS_A_STEP = 4                      # of columns that need no interpreter
 _CHARACTERS_A_STEP = 256
 _ROWS_PER_LOOK = 16                    # that are as they were
-_MADE_PER_LOOK = 4                     # of few columns, mostly
+_CELLS_PER_LOOK = 160                  # that are made ...
+_MADE_PER_LOOK = 16                    # ... and rows at most
 
 _Key = tuple[Target, Trust, tuple[str, ...]]
-
-# What no getter of a download reads, or what is never another.
-_UNREAD = ("file_wishes", "hash", "info_hash", "is_gone", "is_new", "phase", "tracked_at", "tracker_rows")
-_marks: Callable[[Download], tuple[object, ...]] = attrgetter(
-    *(name for name in Download.__slots__ if name not in _UNREAD))
 
 
 class Columns:
@@ -62,7 +59,12 @@ class Columns:
                 self.looks.append(read)
             if read is not None and plan.needs not in (Needs.NOTHING, Needs.TRACKERS):
                 self.of_state.append((len(self.reads) - 1, read))
-        self.are_compiled = None not in self.reads
+        known = [read for read in self.reads if read is not None]
+        self.are_compiled = len(known) == len(self.reads)
+        self.row = whole_row(known)    # what makes a row, if all are compiled
+        self.reads_trackers = bool(self.needs & Needs.TRACKERS)
+        # What has to be looked at may take its time.
+        self.made_per_look = 1 if self.looks else max(1, min(_MADE_PER_LOOK, _CELLS_PER_LOOK // (len(self.reads) or 1)))
 
 
 class Rows:
@@ -72,23 +74,38 @@ class Rows:
         self._downloads = downloads
         self._elapsed = elapsed
         self._compiled: OrderedDict[_Key, Columns] = OrderedDict()
+        self._latest = LatestList()
 
     def of_downloads(self, context: Context, texts: Sequence[Value], members: Sequence[Download]) -> list[Value]:
         """A row for each of these. Raises Fault."""
         columns = self._columns(context, texts, Target.DOWNLOAD)
         if columns.needs & Needs.SHAPE:
             self._downloads.learn_shapes(members)
-        if columns.needs & Needs.TRACKERS:
+        if columns.reads_trackers:
             self._downloads.look_at_trackers(members)
         if not columns.are_compiled:
             return self._made(context, columns, Target.DOWNLOAD, members)
         _spend(context, len(members) * len(texts))
         return self._kept(context, columns, members)
 
-    def of_aims(self, context: Context, texts: Sequence[Value], target: Target, items: Sequence[Any]) -> list[Value]:
-        """A row for each of what is in a download. Raises Fault."""
+    def of_aims(self, context: Context, texts: Sequence[Value], target: Target, aims: Collection[Any],
+                known: Collection[Any] | None = None, origin: Origin | None = None) -> list[Value]:
+        """A row for each of what is in a download. `known` are what compiled columns read of these, unless that is the
+        aims themselves. With an `origin`, that is what all the rows are made of. Raises Fault."""
         columns = self._columns(context, texts, target)
-        return self._made(context, columns, target, items)
+        if not columns.are_compiled:   # a column may change what another one reads
+            return self._made(context, columns, target, aims)
+        num_cells = len(aims) * len(texts)
+        context.budget.grant(4 * num_cells)
+        _spend(context, num_cells)
+        rows = None if origin is None or columns.looks else self._latest.get(columns, origin, self._elapsed())
+        if rows is None:
+            rows = self._read(context, columns, aims if known is None else known)
+            if origin is not None and not columns.looks:
+                self._latest.put(columns, origin, rows, self._elapsed())
+        else:
+            context.budget.spend(sum([row.steps for row in rows]))
+        return list[Value](rows)
 
     def passing(self, context: Context, condition: Value, members: Sequence[Download]) -> list[Download]:
         """Those that a filter holds for; it does not hold for one that it fails on. Raises Fault."""
@@ -101,7 +118,7 @@ class Rows:
             if context.at(Aim(Target.DOWNLOAD, download)).holds(condition) if read is None else _is_read(
                     context, read, download):
                 passing.append(download)
-            if read is None or number % _MADE_PER_LOOK == 0:
+            if read is None or number % columns.made_per_look == 0:
                 pace.look()
         return passing
 
@@ -109,6 +126,8 @@ class Rows:
         """When rows are to be forgotten."""
         times = [columns.asked_at + KEPT_S for columns in self._compiled.values()
                  if columns.rows and columns.asked_at is not None]
+        if self._latest.rows:
+            times.append(self._latest.asked_at + KEPT_S)
         return min(times, default=None)
 
     def forget(self) -> None:
@@ -117,6 +136,8 @@ class Rows:
         for columns in self._compiled.values():
             if columns.asked_at is not None and columns.asked_at <= before:
                 let_go(columns.rows)
+        if self._latest.asked_at <= before:
+            self._latest.clear()
 
     # ---- columns
 
@@ -148,9 +169,10 @@ class Rows:
         keeps = columns.asked_at is not None and now - columns.asked_at < KEPT_S       # it is asked for again
         columns.asked_at = now
         kept, looks, texts_at = columns.rows, columns.looks, columns.texts_at
+        made, made_per_look = 0, columns.made_per_look
         rows: list[Value] = []
         for number, download in enumerate(members):
-            marks = _marks(download)
+            marks = marks_of(download)
             if looks:
                 marks += tuple([read(download) for read in looks])
             row = kept.get(download)
@@ -160,7 +182,9 @@ class Rows:
                 row = Row(values, marks, download.tracker_rows, length // _CHARACTERS_A_STEP)
                 if keeps:
                     kept[download] = row
-                pace.look()
+                made += 1
+                if made % made_per_look == 0:
+                    pace.look()
             elif number % _ROWS_PER_LOOK == 0:
                 pace.look()
             if row.steps:
@@ -171,10 +195,10 @@ class Rows:
         return rows
 
     def _values(self, columns: Columns, download: Download, before: Row | None) -> list[Any]:
-        if columns.needs & Needs.TRACKERS:
+        if columns.reads_trackers:
             rows_of(self._downloads, download)             # none other, or new ones
         if before is None or before.tracked is not download.tracker_rows:
-            return [read(download) for read in columns.reads]          # type: ignore[misc]
+            return columns.row(download)
         values: list[Any] = list(before)
         for at, read in columns.of_state:
             values[at] = read(download)
@@ -190,26 +214,40 @@ class Rows:
             let_go(surplus.rows)
 
     @staticmethod
-    def _made(context: Context, columns: Columns, target: Target, items: Sequence[Any]) -> list[Value]:
-        """With those columns run that need it."""
+    def _read(context: Context, columns: Columns, items: Collection[Any]) -> list[Row]:
+        """All columns of these are compiled. Raises Fault."""
+        pace, budget = Pace(), context.budget
+        row_of = columns.row
+        texts_at, made_per_look = columns.texts_at, columns.made_per_look
+        rows: list[Row] = []
+        for number, item in enumerate(items):
+            values = row_of(item)
+            steps = sum([len(values[at]) for at in texts_at]) // _CHARACTERS_A_STEP
+            if steps:
+                budget.spend(steps)
+            rows.append(Row(values, (), None, steps))
+            if number % made_per_look == 0:
+                pace.look()
+        return rows
+
+    @staticmethod
+    def _made(context: Context, columns: Columns, target: Target, items: Collection[Any]) -> list[Value]:
+        """With those columns run that need it; of what is in a download, all."""
         num_cells = len(items) * len(columns.texts)
         context.budget.grant(4 * num_cells)
         _spend(context, num_cells)
-        pace, budget, reads = Pace(), context.budget, columns.reads
+        pace, budget = Pace(), context.budget
+        reads = columns.reads if target is Target.DOWNLOAD else [None] * len(columns.texts)
         cells = list(zip(reads, columns.texts))
         rows: list[Value] = []
-        for number, item in enumerate(items):
-            if columns.are_compiled:
-                values = [read(item) for read in reads]                # type: ignore[misc]
-            else:
-                here = context.at(Aim(target, item))
-                values = [_cell(here, text) if read is None else read(item) for read, text in cells]
+        for item in items:
+            here = context.at(Aim(target, item))
+            values = [_cell(here, text) if read is None else read(item) for read, text in cells]
             length = _length(values)
             if length > _CHARACTERS_A_STEP:
                 budget.spend(length // _CHARACTERS_A_STEP)
             rows.append(values)
-            if not columns.are_compiled or number % _MADE_PER_LOOK == 0:
-                pace.look()
+            pace.look()
         return rows
 
 

@@ -22,7 +22,7 @@ from blobtorrent.interface.rtorrent.downloads import (
 from blobtorrent.interface.rtorrent.downloads.aiming import Aiming
 from blobtorrent.interface.rtorrent.downloads.arriving import Arrivals
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads, Engine
-from blobtorrent.interface.rtorrent.downloads.following import EVENTS, OTHER_EVENTS, PREFIX, Bus, Follower
+from blobtorrent.interface.rtorrent.downloads.following import EVENTS, OTHER_EVENTS, PREFIX, SAVING, Bus, Follower
 from blobtorrent.interface.rtorrent.downloads.rows import Rows
 from blobtorrent.interface.rtorrent.downloads.steering import Steering
 from blobtorrent.interface.rtorrent.downloads.views import FILTERED_ON, Views
@@ -86,6 +86,8 @@ class DownloadSide:
         for name, keys in EVENTS.items():
             for key, body in keys.items():
                 context.call("method.set_key", [f"{PREFIX}{name}", key, body])
+        if self._generation.saves_by_key:
+            context.call("method.set_key", SAVING)
         for view, names in FILTERED_ON.items():
             for name in names:
                 context.call("method.set_key", [f"{PREFIX}{name}", f"!view.{view}", f"view.filter_download={view}"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 
 from blobtorrent.core.session.commands import Reannounce
 from blobtorrent.core.session.queries import ScrapeTrackers
@@ -29,15 +30,18 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
     """t.* but t.multicall, and what d.* says of trackers."""
 
     def row(aim: TrackerAim) -> TrackerRow:
-        if aim.row is not None:
-            return aim.row
         rows = rows_of(downloads, aim.download)
         if aim.place >= len(rows):
             raise no_such_index()
         return rows[aim.place]
 
+    def value(name: str, read: Callable[[TrackerRow], Value], doc: str, *, returns: str = "i8",
+              is_neutral: bool = False) -> Command:
+        return getter(name, lambda aim: read(row(aim)), doc, target=Target.TRACKER, returns=returns,
+                      is_neutral=is_neutral, of_row=read)
+
     def number(name: str, read: Callable[[TrackerRow], int], doc: str, *, is_neutral: bool = False) -> Command:
-        return getter(name, lambda aim: read(row(aim)), doc, target=Target.TRACKER, is_neutral=is_neutral)
+        return value(name, read, doc, is_neutral=is_neutral)
 
     def told(name: str, read: Callable[[TrackerStatus], float], doc: str) -> Command:
         """What the engine knows of one that it asks, else 0."""
@@ -45,9 +49,9 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
 
     yield number("t.group", lambda row: row.group, "Its tier.")
     yield number("t.type", lambda row: TYPES.get(row.scheme, 0), "1 for HTTP, 2 for UDP, 3 for the DHT.")
-    yield getter("t.url", lambda aim: row(aim).url, "Where it is asked.", target=Target.TRACKER, returns="string")
-    yield getter("t.id", lambda aim: "", "What it calls itself; the engine does not tell.", target=Target.TRACKER,
-                 returns="string", is_neutral=True)
+    yield value("t.url", attrgetter("url"), "Where it is asked.", returns="string")
+    yield value("t.id", lambda row: "", "What it calls itself; the engine does not tell.", returns="string",
+                is_neutral=True)
     yield number("t.is_enabled", lambda row: int(row.is_enabled), "Whether it is switched on.")
     yield number("t.is_usable", lambda row: int(row.is_usable), "Whether it is on, and of a kind that is spoken here.")
     yield number("t.is_extra_tracker", lambda row: int(row.is_extra), "Whether it was added later.")

@@ -23,8 +23,6 @@ _NEUTRAL: Final = (
     ("system.sockets.generic.min_alloc", 0, "Descriptors for peers that are sure."),
     *((f"system.sockets.{kind}.{word}", 0, f"Descriptors for {kind}.")
       for kind in ("files", "generic", "http", "internal", "rpc") for word in ("max_size", "size")),
-    ("throttle.max_unchoked_downloads", 0, "Most peers that may send at the same time."),
-    ("throttle.max_unchoked_uploads", 0, "Most peers that may be sent to at the same time."),
 )
 
 _WHY: Final = {
@@ -61,8 +59,8 @@ class FigureCommands:
             ("pieces.stats.total_size", self._total_size, "Bytes of all torrents that may transfer something."),
             ("pieces.sync.queue_size", lambda: self._figure("blobtorrent_jobs_waiting", "disk"),
              "Jobs that wait for disks."),
-            ("pieces.sync.safe_free_diskspace", lambda: self._engine.settings().storage.reserve,
-             "Space that downloads leave free."),
+            ("pieces.sync.safe_free_diskspace", self._space_needed,
+             "Space that downloads leave free, and what pieces in memory may take yet."),
             ("throttle.unchoked_downloads", lambda: self._moving("down"), "Torrents that receive payload now."),
             ("throttle.unchoked_uploads", lambda: self._moving("up"), "Torrents that send payload now."),
         )
@@ -78,6 +76,9 @@ class FigureCommands:
 
     def _files_closed(self) -> int:
         return self._figure("blobtorrent_files_opened_total") - self._figure("blobtorrent_files_open")
+
+    def _space_needed(self) -> int:
+        return self._engine.settings().storage.reserve + self._engine.stats().memory_used_bytes
 
     def _peers(self) -> int:
         return sum(status.peers_connected for status in paced(self._engine.torrents()))

@@ -29,6 +29,7 @@ MAX_PEERS = 100_000
 MAX_SLOTS = 10_000
 MAX_SLOTS_TOTAL = 1_000_000
 MIN_OPEN_FILES, MAX_OPEN_FILES = 4, 1 << 16
+MAX_CALLS = 1000
 MAX_BUFFER = 1 << 30
 MIN_MEMORY, MAX_MEMORY = 4 << 20, 64 << 30
 MAX_WANTED = 1000                      # by a tracker at a time
@@ -107,6 +108,15 @@ def _behind(row: Mapped) -> Mapped:
 
 _SHARED_SLOTS = (
     Mapped(
+        "throttle.max_downloads.div", Kind.NUMBER, lambda settings: settings.network.download_slots_divisor,
+        lambda value: {"network": {"download_slots_divisor": min(max(value, 0), MAX_SLOTS_TOTAL)}},
+        "How many download slots a limit on what is received leaves, in the way of throttle.max_uploads.div; 0: it "
+        "does not matter.", answers=False),
+    Mapped(
+        "throttle.max_downloads.global", Kind.NUMBER, lambda settings: settings.network.download_slots_total,
+        lambda value: {"network": {"download_slots_total": min(max(value, 0), MAX_SLOTS_TOTAL)}},
+        "Peers of all torrents together that are asked for data at the same time; 0: no limit.", answers=False),
+    Mapped(
         "throttle.max_uploads.div", Kind.NUMBER, lambda settings: settings.network.upload_slots_divisor,
         lambda value: {"network": {"upload_slots_divisor": min(max(value, 0), MAX_SLOTS_TOTAL)}},
         "How many upload slots a limit on what is sent leaves: of its KiB/s, divided by this, the first ten bring a "
@@ -130,14 +140,23 @@ TABLE = (
         "network.max_open_files", Kind.NUMBER, lambda settings: settings.storage.open_files or descriptor_share(),
         _open_files, "Files of torrents that are kept open at a time.", answers=False),
     Mapped(
+        "network.http.max_total_connections", Kind.NUMBER, lambda settings: settings.trackers.http_calls,
+        lambda value: {"trackers": {"http_calls": _most(value, MAX_CALLS)}},
+        "Trackers that are asked over HTTP at the same time.", answers=False),
+    Mapped(
         "network.max_open_sockets", Kind.NUMBER, lambda settings: settings.network.max_peers,
         lambda value: {"network": {"max_peers": _most(value, MAX_PEERS)}},
         "Connections to peers, of all torrents together.", answers=False),
-    *(Mapped(
-        f"network.{way}_buffer.size", Kind.NUMBER, lambda settings, key=f"{way}_buffer": getattr(settings.network, key),
-        lambda value, key=f"{way}_buffer": {"network": {key: min(max(value, 0), MAX_BUFFER)}},
-        f"Bytes that the system keeps for each connection to a peer {until}; for new ones; 0: as it sees fit.",
-        answers=False) for way, until in (("send", "until they are sent"), ("receive", "until they are read"))),
+    Mapped(
+        "network.receive_buffer.size", Kind.NUMBER, lambda settings: settings.network.receive_buffer,
+        lambda value: {"network": {"receive_buffer": min(max(value, 0), MAX_BUFFER)}},
+        "Bytes that the system keeps for each connection to a peer until we read them; for new ones. 0: as it sees "
+        "fit.", answers=False),
+    Mapped(
+        "network.send_buffer.size", Kind.NUMBER, lambda settings: settings.network.send_buffer,
+        lambda value: {"network": {"send_buffer": min(max(value, 0), MAX_BUFFER)}},
+        "Bytes that the system keeps for each connection to a peer until they are sent; for new ones. 0: as it sees "
+        "fit.", answers=False),
     Mapped(
         "pieces.memory.max", Kind.NUMBER, lambda settings: settings.storage.memory_budget,
         lambda value: {"storage": {"memory_budget": min(max(value, MIN_MEMORY), MAX_MEMORY)}},
@@ -162,9 +181,21 @@ TABLE = (
         lambda value: {"network": {"max_peers_per_seed": 0 if value < 0 else _most(value, MAX_PEERS)}},
         "Connections to peers of one torrent that is complete, where that is less; -1: as the other."),
     Mapped(
+        "throttle.min_peers.normal", Kind.NUMBER, lambda settings: settings.network.min_peers_per_torrent,
+        lambda value: {"network": {"min_peers_per_torrent": min(max(value, 0), MAX_PEERS)}},
+        "Peers of one torrent, below which its trackers are asked for more as soon as they allow."),
+    Mapped(
+        "throttle.min_peers.seed", Kind.NUMBER, lambda settings: settings.network.min_peers_per_seed,
+        lambda value: {"network": {"min_peers_per_seed": min(max(value, -1), MAX_PEERS)}},
+        "The same of one torrent that is complete; -1: as of the other."),
+    Mapped(
         "throttle.max_uploads", Kind.NUMBER, lambda settings: settings.network.upload_slots,
         lambda value: {"network": {"upload_slots": _most(value, MAX_SLOTS)}},
         "Peers of one torrent that are sent to at the same time."),
+    Mapped(
+        "throttle.max_downloads", Kind.NUMBER, lambda settings: settings.network.download_slots,
+        lambda value: {"network": {"download_slots": min(max(value, 0), MAX_SLOTS)}},
+        "Peers of one torrent that are asked for data at the same time; 0: no limit."),
     *_SHARED_SLOTS,
     *map(_behind, _SHARED_SLOTS),
     Mapped(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
+from blobtorrent.core.session.slots import slots_in_all
 from blobtorrent.interface.rtorrent.context import Context
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
 from blobtorrent.interface.rtorrent.registry import Command
@@ -20,6 +21,7 @@ UNKNOWN: Final = -1                    # the limit of a throttle that does not e
 CATEGORY: Final = "throttle"
 _RESERVED: Final = ("", "NULL")        # no throttle of its own, and no limit at all
 _WORDS: Final = {"down": "received", "up": "sent"}
+_PARTNERS: Final = {"down": "asked for data", "up": "sent to"}
 
 
 class Throttles:
@@ -39,6 +41,9 @@ class Throttles:
     def _global(self, way: str) -> Iterator[Command]:
         name = f"throttle.global_{way}"
         word = _WORDS[way]
+        yield getter(f"throttle.max_unchoked_{way}loads", partial(self._slots, way),
+                     f"Peers of all torrents together that may be {_PARTNERS[way]} at the same time, by throttle.max_"
+                     f"{way}loads.global, .div and the limit; 0: any number.", category=CATEGORY)
         yield getter(f"{name}.rate", partial(self._rate, way), f"Bytes a second that are {word} now.",
                      category=CATEGORY)
         yield getter(f"{name}.total", partial(self._total, way), f"Bytes that were {word} in this run.",
@@ -49,6 +54,11 @@ class Throttles:
                       f"Sets {name}.max_rate, in bytes; what is left over of whole KiB goes.", category=CATEGORY)
         yield command(f"{name}.max_rate.set_kb", partial(self._set_limit, way, KIB),
                       f"Sets {name}.max_rate, in KiB.", category=CATEGORY)
+
+    def _slots(self, way: str) -> Value:
+        network = self._engine.settings().network
+        return slots_in_all(
+            getattr(network, f"{way}load_slots_total"), getattr(network, f"{way}load_slots_divisor"), self._limit(way))
 
     def _rate(self, way: str) -> Value:
         return int(getattr(self._engine.status(), f"{way}_bytes_per_s"))

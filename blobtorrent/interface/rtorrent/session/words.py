@@ -75,8 +75,9 @@ class Words:
                       "from now on; or the number of one.", category="network")
         yield command("network.xmlrpc.dialect.set", _set_dialect, "WORD: how numbers are written.",
                       category="network", is_neutral=True)
-        yield command("encoding.add", _add_encoding, "CHARSET: an encoding that names may have.", category="encoding",
-                      is_neutral=True)
+        yield command("encoding.add", _add_encoding, "CHARSET: an encoding that names may have; they "
+                      "are read as UTF-8, from the fields that are marked as that where a torrent has them.",
+                      category="encoding", is_neutral=True)
 
     def _set_encryption(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         if not args:

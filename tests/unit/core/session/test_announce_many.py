@@ -144,7 +144,7 @@ def test_farewells_are_told_while_calls_of_others_hang() -> None:
     trackers = Trackers(rig, lambda order: 0.05 if order.url == A else None)
     begin(rig, 1, (A,))
     trackers.run(1)
-    rig.manager.begin(torrent(1), tuple((f"http://dead{number}.test/announce",) for number in range(30)), 100)
+    rig.manager.begin(torrent(1), tuple((f"http://dead{number}.test/announce",) for number in range(40)), 100)
     trackers.run(1)
     assert trackers.most_at_once == MAX_CALLS
     rig.manager.end(torrent(1))

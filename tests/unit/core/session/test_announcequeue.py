@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blobtorrent.core.session.announcequeue import (
     MAX_CALLS,
-    MAX_CALLS_LEAVING,
+    MORE_CALLS_LEAVING,
     PER_HOST,
     PER_HOST_LEAVING,
     PER_UDP_HOST,
@@ -156,7 +156,7 @@ def test_there_is_a_call_for_a_farewell_when_all_others_hang() -> None:
         queue.put(order(number, f"http://{number}.test/announce"), Turn.SOON)
     assert len(queue.take(0.0)) == MAX_CALLS
     leaving(queue, A)
-    assert [one.url for one in queue.take(0.0)] == [A] * (MAX_CALLS_LEAVING - MAX_CALLS)
+    assert [one.url for one in queue.take(0.0)] == [A] * MORE_CALLS_LEAVING
 
 
 def test_a_silent_host_takes_no_time_from_the_farewells_to_others() -> None:
@@ -201,3 +201,12 @@ def test_no_host_is_remembered_that_nobody_asks() -> None:
     queue.withdraw(line_of(order(49, "http://49.test/announce")))
     assert len(drain(queue)) == 99
     assert not queue._hosts and not any(any(turns) for turns in queue._standing.values())
+
+
+def test_how_many_calls_are_made_at_a_time_may_change() -> None:
+    queue = AnnounceQueue(3)
+    for number in range(10):
+        queue.put(order(number, f"http://{number}.test/announce"), Turn.SOON)
+    assert len(queue.take(0.0)) == 3
+    queue.max_calls = 5
+    assert len(queue.take(0.0)) == 2

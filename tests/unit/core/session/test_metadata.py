@@ -458,15 +458,19 @@ PRIVATE_V2 = encode({b"name": b"content", b"piece length": 16384, b"meta version
 
 
 def test_nobody_hears_of_a_private_torrent_from_the_moment_that_it_is_known_to_be_one(tmp_path):
-    """Also when nothing comes of it: it has no piece hashes."""
+    """Also while its piece layers are lacking: then only those that its trackers name are asked for them."""
     rig = SessionRig(dht__enabled=True, lsd__enabled=True)
     link = MagnetLink(InfoHash(v2=sha256(PRIVATE_V2).digest()), tiers=((TRACKER,),))
     rig.ask(AddTorrent(None, tmp_path, magnet=link))
     rig.advance(1.0)
     assert posted(rig.udp, FindPeers)
-    found(rig, PRIVATE_V2, link)
-    assert status(rig, link).error_code == "torrent.no-piece-hashes"
-    assert status(rig, link).is_private
+    rig.shard.drain()
+    found(rig, PRIVATE_V2, link, [KnownAddress(Endpoint("1.2.3.4", 1), PeerSource.DHT)])
+    closed, opened = rig.shard.drain()
+    assert closed == CloseMetadata(link.info_hash)
+    assert isinstance(opened, OpenMetadata) and opened.peers == ()
+    assert opened.metainfo is not None and list(opened.metainfo.lacking_layers.values()) == [3]
+    assert (status(rig, link).state, status(rig, link).is_private) == ("metadata", True)
     assert ForgetPeers(link.info_hash) in rig.udp.drain()
     rig.advance(7200.0)
     assert posted(rig.udp, FindPeers) == []

@@ -41,7 +41,8 @@ def a_record(pieces: int = 20) -> TorrentRecord:
     place = Place(Path("/final"), Path("/incomplete"), is_incomplete=True, mount_point="/", renames={"t": "new"},
                   renaming=("new", "newer"), is_moving=True, is_unseen=True)
     wishes = wishes_of(command)._replace(
-        exchanges_peers=False, peers_wanted=7, picker={"preset": "archive", "guard": 4.0}, super_seeding=True)
+        exchanges_peers=False, peers_wanted=7, min_peers=30, picker={"preset": "archive", "guard": 4.0},
+        super_seeding=True)
     record = TorrentRecord(facts_of(metainfo, 12.5), wishes, place, should_run=False)
     record.removal = "keep-data"
     record.error = ("storage.disk-full", "no room")

@@ -24,7 +24,7 @@ from blobtorrent.core.swarm.messages import ChangeSwarm, CloseSwarm, OpenSwarm, 
 from blobtorrent.discovery.messages import PeersResolved, ResolvePeers
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.details import PeerTreatment
-from blobtorrent.model.errors import Conflict, DiskFull, Invalid, NotFound
+from blobtorrent.model.errors import Conflict, DiskFull, NotFound
 from blobtorrent.model.events import StateChanged, TorrentAdded, TorrentFailed, TorrentFinished, TorrentRemoved
 from blobtorrent.storage.filejobs import FilesStamped, StampFiles
 from blobtorrent.storage.jobs import CheckPieces, CloseStore, PrepareStore
@@ -344,14 +344,6 @@ def test_commands_that_do_not_fit_are_refused_and_change_nothing(tmp_path: Path)
         rig.ask(AddTorrent(torrent, tmp_path))
     assert caught.value.code == "torrent.removing"
     only(PrepareStore, rig.disks.drain())
-
-
-def test_a_torrent_without_piece_hashes_is_refused(tmp_path: Path) -> None:
-    rig = SessionRig()
-    files = tuple(entry._replace(pieces_root=b"r" * 32) for entry in torrent_of(4).files)
-    bare = torrent_of(4)._replace(piece_hashes_v1=b"", files=files)
-    with pytest.raises(Invalid, match="hashes of its pieces"):
-        rig.ask(AddTorrent(bare, tmp_path))
 
 
 def test_what_nobody_wants_is_not_counted_before_the_first_start(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_a_piece_that_becomes_full_in_the_pass_of_the_end_is_still_hashed(one):
     one.give(link, whole(index))
     one.swarm.drain()
     assert [piece.index for piece in one.notes.hashed] == [index]
-    one.swarm.on_link_closed([], 0)
+    one.swarm.on_link_closed(link, [], 0)
     assert not one.swarm.is_drained
     judge(one, written=[one.notes.hashed.pop()])
     assert one.swarm.is_drained

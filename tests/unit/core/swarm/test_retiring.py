@@ -64,6 +64,7 @@ def test_pieces_that_a_connected_peer_has_are_not_unique(torrent: StoredTorrent)
     link = one.join([1])
     assert unique_mask(one.swarm) == 0b101
     one.swarm.lose(link, NetworkError("net.reset", "gone"))
+    one.swarm.on_link_closed(link, [], 0)
     leaving = Leaving(one)
     leaving.begin()
     assert leaving.answer() == retired(one, 3)             # it left before anybody asked
@@ -110,7 +111,7 @@ def test_unique_pieces_are_handed_on_before_it_leaves(torrent: StoredTorrent) ->
         assert leaving.answer() is None
         one.tell(link, wire.Have(index))
     assert one.notes.closed == [link]  # both have everything
-    one.swarm.on_link_closed([], 0)
+    one.swarm.on_link_closed(link, [], 0)
     one.pass_time(2 * LOOK_S)
     assert leaving.answer() == retired(one, 0)
 
@@ -121,10 +122,10 @@ def test_a_piece_that_was_sent_as_a_whole_is_handed_on_though_the_peer_does_not_
     one.tell(link, wire.Interested())
     leaving = Leaving(one)
     leaving.begin()
-    link.given.add(1, BLOCKS * 8 * K, BLOCKS * 16 * K)
+    link.given.add(1, 0, BLOCKS * 8 * K, BLOCKS * 16 * K)
     one.pass_time(LINGER_S + LOOK_S)
     assert leaving.answer() is None
-    link.given.add(1, BLOCKS * 8 * K, BLOCKS * 16 * K)
+    link.given.add(1, BLOCKS * 8 * K, BLOCKS * 8 * K, BLOCKS * 16 * K)
     one.pass_time(LINGER_S - 2 * LOOK_S)
     assert leaving.answer() is None    # it may be on its way
     one.pass_time(3 * LOOK_S)
@@ -137,32 +138,88 @@ def test_what_a_peer_was_sent_counts_also_when_it_leaves(torrent: StoredTorrent)
     one.tell(link, wire.Interested())
     leaving = Leaving(one)
     leaving.begin()
-    link.given.add(1, BLOCKS * 16 * K, BLOCKS * 16 * K)
+    link.given.add(1, 0, BLOCKS * 16 * K, BLOCKS * 16 * K)
     one.swarm.lose(link, NetworkError("net.reset", "gone"))
-    one.swarm.on_link_closed([], 0)
+    one.swarm.on_link_closed(link, [], 0)
     one.pass_time(2 * LOOK_S)
     assert leaving.answer() == retired(one, 0)
 
 
-def test_what_a_peer_was_sent_counts_also_when_it_leaves_before_that_is_known(torrent: StoredTorrent) -> None:
-    one = OneSwarm(torrent, have=[0, 1])
+def asked_last(one: OneSwarm, blocks: range) -> tuple[PeerLink, Any]:
+    """A peer that was sent all other blocks of piece 1 and asks for the last ones: the link, and the token of the batch
+    that the send thread has not told of yet."""
     link = one.join([0])
     one.tell(link, wire.Interested())
-    leaving = Leaving(one)
-    leaving.begin()
-    link.given.add(1, (BLOCKS - 1) * 16 * K, BLOCKS * 16 * K)
-    one.tell(link, wire.Request(1, (BLOCKS - 1) * 16 * K, 16 * K))
+    link.given.add(1, 0, blocks.start * 16 * K, BLOCKS * 16 * K)
+    one.tell(link, *(wire.Request(1, block * 16 * K, 16 * K) for block in blocks))
     one.said()
     (span,) = one.swarm.uploads.to_read
     one.swarm.on_read(SpansRead(one.swarm.info_hash, [span], []))
     (token,) = [token for _, _, _, token in one.swarm.outgoing if token is not None]
+    return link, token
+
+
+@pytest.mark.parametrize("late_s", [2 * LOOK_S, LINGER_S + 2 * LOOK_S])
+def test_what_a_peer_was_sent_counts_also_when_it_leaves_before_that_is_known(
+    torrent: StoredTorrent, late_s: float
+) -> None:
+    one = OneSwarm(torrent, have=[0, 1])
+    link, token = asked_last(one, range(BLOCKS - 1, BLOCKS))
+    leaving = Leaving(one)
+    leaving.begin()
     one.swarm.lose(link, NetworkError("net.reset", "gone"))
-    one.pass_time(2 * LOOK_S)
+    one.pass_time(late_s)
     assert leaving.answer() is None
     one.swarm.on_sent(link, token)
-    one.swarm.on_link_closed([], 0)
+    one.swarm.on_link_closed(link, [], 0)
     one.pass_time(2 * LOOK_S)
     assert leaving.answer() == retired(one, 0)
+
+
+def test_what_a_peer_was_sent_counts_also_when_it_is_content_before_that_is_known(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=[0, 1])
+    link, token = asked_last(one, range(BLOCKS - 1, BLOCKS))
+    leaving = Leaving(one)
+    leaving.begin()
+    one.tell(link, wire.NotInterested())
+    one.pass_time(LINGER_S + 2 * LOOK_S)
+    assert leaving.answer() is None
+    one.swarm.on_sent(link, token)
+    one.pass_time(LINGER_S + 2 * LOOK_S)
+    assert leaving.answer() == retired(one, 0)
+
+
+@pytest.mark.parametrize(("sent_bytes", "unique"), [(13 + 16 * K, 0), (12 + 16 * K, 1), (0, 1)])
+def test_of_a_batch_that_its_link_cut_off_counts_what_went_out(
+    torrent: StoredTorrent, sent_bytes: int, unique: int
+) -> None:
+    one = OneSwarm(torrent, have=[0, 1])
+    link, token = asked_last(one, range(BLOCKS - 2, BLOCKS))
+    link.given.add(1, (BLOCKS - 1) * 16 * K, 16 * K, BLOCKS * 16 * K)      # it asks for its last block once more
+    leaving = Leaving(one)
+    leaving.begin()
+    one.swarm.lose(link, NetworkError("net.reset", "gone"))
+    one.swarm.on_link_closed(link, [token], sent_bytes)
+    one.pass_time(2 * LOOK_S)
+    assert leaving.answer() == retired(one, unique)
+
+
+@pytest.mark.parametrize("is_same_peer", [True, False])
+def test_a_piece_that_a_peer_took_by_two_links_is_with_it(torrent: StoredTorrent, *, is_same_peer: bool) -> None:
+    one = OneSwarm(torrent, have=[0, 1])
+    first = one.join([0])
+    first.given.add(1, 0, 3 * 16 * K, BLOCKS * 16 * K)
+    one.swarm.lose(first, NetworkError("net.crossed", "another link to the same peer is kept"))
+    one.swarm.on_link_closed(first, [], 0)
+    second = one.join([0], peer_id=first.greeting.peer_id if is_same_peer else None)
+    one.tell(second, wire.Interested())
+    leaving = Leaving(one)
+    leaving.begin()
+    second.given.add(1, 3 * 16 * K, (BLOCKS - 3) * 16 * K, BLOCKS * 16 * K)
+    one.swarm.lose(second, NetworkError("net.closed", "the peer closed the connection"))
+    one.swarm.on_link_closed(second, [], 0)
+    one.pass_time(2 * LOOK_S)
+    assert leaving.answer() == retired(one, 0 if is_same_peer else 1)
 
 
 def test_pieces_that_nobody_takes_are_told_instead(torrent: StoredTorrent) -> None:

@@ -152,8 +152,8 @@ def test_when_copying_fails_it_is_tried_again_later(one):
 
 
 def close_links(one):
-    for _ in one.notes.closed:
-        one.swarm.on_link_closed([], 0)
+    for link in one.notes.closed:
+        one.swarm.on_link_closed(link, [], 0)
 
 
 def test_at_the_end_blocks_are_copied_before_their_memory_is_given_back(one):

@@ -277,7 +277,7 @@ def test_a_link_that_is_gone_leaves_no_pins_behind(torrent):
     tokens = [token for _, _, token in one.batches()]
     one.ask(link, (2, 0, BLOCK))
     one.swarm.lose(link, RuntimeError("gone"))
-    one.swarm.on_link_closed(tokens, 0)
+    one.swarm.on_link_closed(link, tokens, 0)
     one.read()
     one.swarm.uploads.close()
     assert one.arena.reserved == 0
@@ -303,7 +303,7 @@ def test_what_went_out_of_a_batch_before_its_link_ended_was_uploaded(torrent):
     one.read()
     tokens = [token for _, _, token in one.batches()]
     one.swarm.lose(link, RuntimeError("gone"))
-    one.swarm.on_link_closed(tokens, 13 + BLOCK + 13 + 7)
+    one.swarm.on_link_closed(link, tokens, 13 + BLOCK + 13 + 7)
     assert one.swarm.make_report().uploaded_bytes == BLOCK + 7
 
 

@@ -19,7 +19,7 @@ from blobtorrent.interface.rest.http import (
     body_length,
     render_head,
 )
-from blobtorrent.interface.rest.streams import Sink
+from blobtorrent.interface.rest.streams import Push, Sink
 
 POST = b"POST /v1/torrents?state=a%20b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nX-Odd:  \xe9 \r\n\r\nhello"
 
@@ -142,8 +142,8 @@ def test_whatever_comes_is_read_refused_or_waited_for(parts):
         assert error.status in (400, 413, 505)
 
 
-class Endless:
-    """A body that grows: a Push."""
+class Endless(Push):
+    """A body that grows."""
 
     def begin(self, sink: Sink) -> None: ...
 

@@ -37,12 +37,23 @@ def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
     ("network.max_open_files", 600, "storage.open_files", 600),
     ("network.local_address", "192.0.2.7", "trackers.own_address", "192.0.2.7"),
     ("network.local_address", "0.0.0.0", "trackers.own_address", ""),
+    ("throttle.max_downloads", 20, "network.download_slots", 20),
+    ("throttle.max_downloads", -1, "network.download_slots", 0),
+    ("throttle.max_downloads.global", 12, "network.download_slots_total", 12),
+    ("throttle.max_downloads.div", 0, "network.download_slots_divisor", 0),
     ("throttle.max_uploads.global", 12, "network.upload_slots_total", 12),
     ("throttle.max_uploads.global", -1, "network.upload_slots_total", 0),
     ("throttle.max_uploads.div", 3, "network.upload_slots_divisor", 3),
     ("network.send_buffer.size", 65536, "network.send_buffer", 65536),
     ("network.receive_buffer.size", 65536, "network.receive_buffer", 65536),
     ("network.receive_buffer.size", -1, "network.receive_buffer", 0),
+    ("network.http.max_total_connections", 50, "trackers.http_calls", 50),
+    ("network.http.max_total_connections", 0, "trackers.http_calls", 1000),
+    ("network.http.max_open", 7, "trackers.http_calls", 7),
+    ("throttle.min_peers.normal", 20, "network.min_peers_per_torrent", 20),
+    ("throttle.min_peers.normal", -1, "network.min_peers_per_torrent", 0),
+    ("throttle.min_peers.seed", 20, "network.min_peers_per_seed", 20),
+    ("throttle.min_peers.seed", -1, "network.min_peers_per_seed", -1),
     ("throttle.max_peers.seed", 20, "network.max_peers_per_seed", 20),
     ("throttle.max_peers.seed", 0, "network.max_peers_per_seed", 100_000),
     ("throttle.max_peers.seed", -1, "network.max_peers_per_seed", 0),
@@ -98,6 +109,18 @@ def test_a_word_that_is_no_type_of_service_changes_nothing() -> None:
     with pytest.raises(Fault, match="Invalid option name"):
         stage.call("network.tos.set", "bogus")
     assert stage.engine.desk.wishes == []
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_the_slots_of_all_torrents_are_as_many_as_are_set_or_as_the_limit_feeds(way: str) -> None:
+    stage, name = SessionStage(), f"throttle.max_{way}loads"
+    assert stage.call(f"throttle.max_unchoked_{way}loads") == 0
+    stage.call(f"{name}.global.set", 50)
+    assert stage.call(f"throttle.max_unchoked_{way}loads") == 50
+    stage.call(f"throttle.global_{way}.max_rate.set_kb", 100)
+    assert stage.call(f"throttle.max_unchoked_{way}loads") == 30
+    stage.call(f"{name}.div.set", 10)
+    assert stage.call(f"throttle.max_unchoked_{way}loads") == 11
 
 
 def test_a_named_throttle_is_a_group() -> None:
@@ -166,9 +189,9 @@ def test_an_address_of_each_family_may_be_bound() -> None:
 
 
 def test_settings_begin_as_in_the_version_that_is_claimed() -> None:
-    names = ("network.http.max_total_connections", "pieces.sync.timeout_safe", "method.use_intermediate", "dht.port")
+    names = ("network.xmlrpc.size_limit", "pieces.sync.timeout_safe", "method.use_intermediate", "dht.port")
     stages = SessionStage({"dht": {"enabled": False}}), SessionStage({"dht": {"enabled": False}}, version="0.16.20")
-    assert [[stage.call(name) for name in names] for stage in stages] == [[32, 900, 1, 6881], [128, 0, 3, 0]]
+    assert [[stage.call(name) for name in names] for stage in stages] == [[524288, 900, 1, 6881], [16 << 20, 0, 3, 0]]
     assert "mincost" in stages[0].call("strings.ip_tos") and "mincost" not in stages[1].call("strings.ip_tos")
     assert stages[0].call("enum.log_group", "dht_all") == 55 and stages[1].call("enum.log_group", "dht_all") == 26
 
@@ -208,7 +231,7 @@ def test_a_node_to_begin_with_is_added_once() -> None:
     assert stage.engine.settings().dht.bootstrap == ("router.example:6881", "other.example:1")
 
 
-@pytest.mark.parametrize("name", ["throttle.min_uploads", "throttle.min_peers.normal", "pieces.preload.type"])
+@pytest.mark.parametrize("name", ["throttle.min_uploads", "system.file.split_size", "pieces.preload.type"])
 def test_what_we_have_no_use_for_is_kept_and_marked(name: str) -> None:
     stage = SessionStage()
     stage.call(f"{name}.set", "5")

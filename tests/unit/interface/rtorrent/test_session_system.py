@@ -122,3 +122,12 @@ def test_names_that_configurations_define_themselves_are_free() -> None:
     stage = SessionStage()
     stage.call("method.insert", "startup_time", "value|const", stage.call("system.time"))
     assert stage.call("startup_time") == 1_700_000_000
+
+
+def test_the_space_that_is_left_is_the_reserve_and_what_is_in_memory() -> None:
+    stage = SessionStage()
+    in_memory = stage.call("pieces.memory.current")
+    assert in_memory
+    for reserve in (0, 512 << 20):
+        stage.engine.change({"storage": {"reserve": reserve}})
+        assert stage.call("pieces.sync.safe_free_diskspace") == reserve + in_memory

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from blobtorrent.protocol.tracker.tiers import (
     FIRST_BACKOFF_S,
     FORCED_INTERVAL_S,
+    HASTENED_INTERVAL_S,
     MAX_BACKOFF_S,
     State,
     TrackerSchedule,
@@ -138,3 +141,22 @@ def test_an_answer_that_comes_late_changes_nothing():
     schedule.on_failure(5.0)
     assert schedule.state is state and schedule.next_due_s is None
     assert not schedule.expire(1e9)
+
+
+@pytest.mark.parametrize(("least_s", "due_s"), [(0.0, HASTENED_INTERVAL_S), (900.0, 900.0), (4000.0, 1801.0)])
+def test_who_lacks_something_asks_as_soon_as_the_tracker_allows(least_s, due_s):
+    schedule = started()
+    schedule.on_reply(1.0, interval_s=1800, least_s=least_s)
+    assert schedule.hasten(100.0) == (due_s < 1801.0)
+    assert schedule.next_due_s == due_s
+    assert not schedule.hasten(100.0)
+
+
+def test_a_need_that_comes_late_is_served_at_once_and_a_failure_waits_its_time():
+    schedule = started()
+    schedule.on_reply(1.0, interval_s=1800)
+    assert schedule.hasten(1000.0) and schedule.next_due_s == 1000.0
+    schedule.expire(1000.0)
+    assert not schedule.hasten(1001.0)
+    schedule.on_failure(1001.0, rest_s=5000.0)
+    assert not schedule.hasten(4000.0)

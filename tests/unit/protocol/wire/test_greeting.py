@@ -69,6 +69,11 @@ def test_our_peer_id_names_the_program_and_keeps_the_random_bytes():
     assert client_name(peer_id).startswith("BlobTorrent ")
 
 
+@pytest.mark.parametrize(("version", "digits"), [("0.1.0", b"0100"), ("2.10.35", b"2AZ0"), ("1.99.2", b"1Z20")])
+def test_a_version_of_any_size_fits_into_our_peer_id(version, digits):
+    assert make_peer_id(bytes(12), version)[3:7] == digits
+
+
 def test_too_few_random_bytes_make_no_peer_id():
     with pytest.raises(ValueError, match="11 random bytes"):
         make_peer_id(bytes(11))

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from blobtorrent.model.errors import FileMissing
+from blobtorrent.model.errors import FileMissing, MetainfoError
+from blobtorrent.model.ids import InfoHash
+from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.storage.state.statethread import METAFILE, PEERS, STAMPS, Row, row_key
 from tests.support.statedirs import FreshState, fresh_state, make_torrent
+from tests.support.v2payload import make_v2_sample
 
 INFO_HASH, RAW = make_torrent("kept")
 
@@ -97,3 +100,31 @@ def test_a_torrent_file_is_read_as_it_was_kept(fresh: FreshState) -> None:
 def test_a_torrent_file_that_is_not_there_cannot_be_read(fresh: FreshState) -> None:
     with pytest.raises(FileMissing):
         fresh.library.read(INFO_HASH)
+
+
+def test_piece_layers_are_put_into_the_torrent_file_as_they_come(fresh: FreshState, tmp_path: Path) -> None:
+    sample = make_v2_sample(tmp_path, "many", {"a": 40_000, "b": 90_000}, 16384)
+    info_hash = InfoHash(v2=sample.info_hash)
+    fresh.library.keep(info_hash, sample.bare.read_bytes())
+    (first, one), (second, other) = sample.layers.items()
+    _, metainfo = fresh.library.keep_layers(info_hash, {first: one})
+    assert list(metainfo.lacking_layers) == [second]
+    assert fresh.library.adopt(info_hash)[1].piece_layers == {first: one}
+    row, metainfo = fresh.library.keep_layers(info_hash, {second: other})
+    fresh.dir.state.commit([row])
+    assert metainfo.has_piece_hashes
+    for copy in (fresh.dir.torrent_path(info_hash), fresh.dir.torrent_path(info_hash).with_suffix(".torrent.1")):
+        whole = parse_torrent(copy.read_bytes())
+        assert (whole.piece_layers, whole.raw_info, whole.comment) == (sample.layers, sample.info, "kept")
+    assert fresh.library.read(info_hash) == fresh.dir.torrent_path(info_hash).read_bytes()
+    assert fresh.told == []
+
+
+def test_wrong_piece_layers_change_nothing(fresh: FreshState, tmp_path: Path) -> None:
+    sample = make_v2_sample(tmp_path, "many", {"a": 40_000}, 16384)
+    info_hash = InfoHash(v2=sample.info_hash)
+    fresh.library.keep(info_hash, sample.bare.read_bytes())
+    ((root, layer),) = sample.layers.items()
+    with pytest.raises(MetainfoError):
+        fresh.library.keep_layers(info_hash, {root: layer[:-1] + b"x"})
+    assert fresh.dir.torrent_path(info_hash).read_bytes() == sample.bare.read_bytes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from blobtorrent.interface.rtorrent.commands import methods
@@ -106,6 +108,17 @@ def test_a_variable_is_not_shared_with_the_text_that_set_it(stage):
 def test_faults_are_swallowed_and_logged_by_try(stage):
     assert stage.text("try=nosuch=") is None
     assert stage.log == ['try command failed: Command "nosuch" does not exist.']
+
+
+def test_a_kind_that_nobody_knows_is_a_fault_where_0_16_is_claimed() -> None:
+    for tells_kinds in (False, True):
+        registry = Registry()
+        registry.extend(methods.commands(registry, Store(registry), tells_kinds=tells_kinds))
+        context = Interpreter(registry, print).context()
+        refused = pytest.raises(Fault, match="unknown flag")
+        with refused if tells_kinds else nullcontext():
+            assert context.call("method.insert", ["own", "nosuchtype", "x"]) is None
+        assert "own" not in registry
 
 
 @pytest.fixture

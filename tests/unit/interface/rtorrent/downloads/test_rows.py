@@ -10,6 +10,9 @@ import pytest
 
 from blobtorrent.core.session.queries import OverviewsOf
 from blobtorrent.interface.rtorrent.context import Target, Trust
+from blobtorrent.interface.rtorrent.downloads.aiming import AllFiles
+from blobtorrent.interface.rtorrent.downloads.filerows import FileRows
+from blobtorrent.interface.rtorrent.downloads.origins import origin_of
 from blobtorrent.interface.rtorrent.downloads.rows import KEPT_S, Rows
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.language.columns import Plan
@@ -174,6 +177,94 @@ def test_rows_are_kept_from_the_second_time_on_and_not_for_ever(stage: Stage) ->
     rows.forget()
     assert rows.next_due_s() is None
     assert ask()[0] is not second[0]
+
+
+@pytest.fixture
+def folder() -> Stage:
+    """One download of three files."""
+    stage = Stage()
+    stage.engine.add("delta")
+    return stage
+
+
+def files(stage: Stage, *columns: str) -> list[Any]:
+    rows = stage.call("f.multicall", stage.side.downloads.all()[0].hash, "", *columns)
+    assert isinstance(rows, list)
+    return rows
+
+
+FILE_COLUMNS = ("f.path=", "f.priority=", "f.completed_chunks=", "f.frozen_path=", "f.is_open=", "f.prioritize_first=")
+
+
+def test_rows_of_files_are_the_same_while_nothing_changes(folder: Stage) -> None:
+    first, second = files(folder, *FILE_COLUMNS), files(folder, *FILE_COLUMNS)
+    assert len(first) == 3 and first is not second
+    assert all(before is after for before, after in zip(first, second))
+    assert files(folder, "f.path=")[0] == first[0][:1]
+
+
+@pytest.mark.parametrize("change", [
+    ("f.multicall", "", "f.priority.set=2"), ("f.multicall", "", "f.prioritize_first.enable="), ("d.open",),
+])
+def test_rows_of_files_are_made_again_after_a_command(folder: Stage, change: tuple[str, ...]) -> None:
+    download = folder.side.downloads.all()[0]
+    before = files(folder, *FILE_COLUMNS)
+    name, *args = change
+    folder.call(name, download.hash, *args)
+    after = files(folder, *FILE_COLUMNS)
+    assert after != before
+    for number, row in enumerate(after):
+        digits = f"{download.hash}:f{number}"
+        assert row == [interpreted(folder, column, digits) for column in FILE_COLUMNS]
+
+
+def test_rows_of_files_are_made_again_when_pieces_came(folder: Stage) -> None:
+    download = folder.side.downloads.all()[0]
+    assert {row[0] for row in files(folder, "f.completed_chunks=")} == {0}
+    num_pieces = download.status.num_pieces
+    folder.engine.publish(download.status._replace(
+        pieces_wire=(((1 << num_pieces) - 1) << (-num_pieces % 8)).to_bytes((num_pieces + 7) // 8, "big")))
+    assert all(done == size for done, size in files(folder, "f.completed_chunks=", "f.size_chunks="))
+
+
+def test_rows_of_files_show_what_changes_on_disk(folder: Stage, tmp_path: Path) -> None:
+    download = folder.side.downloads.all()[0]
+    folder.engine.publish(download.status._replace(
+        done_bytes=1, download_dir=str(tmp_path), own_path=str(tmp_path / download.status.name)))
+    folder.call("d.open", download.hash)
+    for _ in range(2):
+        before = files(folder, "f.is_created=", "f.frozen_path=")
+    assert {row[0] for row in before} == {0}
+    place = Path(before[0][1])
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.touch()
+    assert [row[0] for row in files(folder, "f.is_created=", "f.frozen_path=")] == [1, *[0] * (len(before) - 1)]
+
+
+def test_rows_of_files_are_not_kept_for_ever(folder: Stage) -> None:
+    now = [100.0]
+    rows = Rows(folder.side.downloads, lambda: now[0])
+    context, download = folder.interpreter.context(Trust.FULL), folder.side.downloads.all()[0]
+    aims = AllFiles(FileRows(folder.side.downloads, download))
+    origin = origin_of(download, "these")
+
+    def ask() -> list[Value]:
+        return rows.of_aims(context, ["f.path="], Target.FILE, aims, origin=origin)
+
+    first = ask()
+    assert ask()[0] is first[0]
+    assert rows.next_due_s() == 100.0 + KEPT_S
+    now[0] += KEPT_S
+    rows.forget()
+    assert rows.next_due_s() is None
+    assert ask()[0] is not first[0]
+
+
+def test_a_column_sees_what_one_before_it_has_changed(stage: Stage) -> None:
+    digits = stage.side.downloads.all()[0].hash
+    rows = stage.call("t.multicall", digits, "", "t.is_enabled=", "t.disable=", "t.is_enabled=")
+    assert isinstance(rows, list)
+    assert all(row == [1, None, 0] for row in rows) and rows
 
 
 def test_rows_inside_of_rows_count_as_work(stage: Stage) -> None:
