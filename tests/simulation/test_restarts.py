@@ -75,7 +75,7 @@ def test_blocks_of_a_piece_that_stays_open_are_copied_and_the_piece_is_finished_
     node.disk.delay_s = 0.4
     node.open(torrent, order=KEEPS)
     node.find(torrent, [world.seed_peer(torrent, Manners(bytes_per_s=1e5)).endpoint])
-    world.run(8.0)
+    world.run(9.0)
     (store,) = node.stores.values()
     assembly = next(iter(node.swarm(torrent).pieces.open.values()))
     copied = len(store.parts.blocks.get(assembly.index, ()))
