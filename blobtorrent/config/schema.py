@@ -358,7 +358,7 @@ MAX_GUARD = 1000
 
 
 class PickerSettings(Section):
-    """Which piece is fetched next. What a torrent has of its own comes before these."""
+    """Which piece is fetched next of the files with the highest priority. What a torrent has of its own comes first."""
 
     preset: str = live(
         "balanced",
@@ -388,9 +388,6 @@ class PickerSettings(Section):
         "preset",
         values.number_or_preset(0, MAX_WEIGHT),
         "What it is worth that others of the same 4 MiB of the torrent are being fetched.",
-    )
-    weight_priority: float | None = live(
-        "preset", values.number_or_preset(0, MAX_WEIGHT), "What it is worth that a piece's file has a high priority."
     )
     weight_suggested: float | None = live(
         "preset", values.number_or_preset(0, MAX_WEIGHT), "What it is worth that the peer suggests a piece (BEP 6)."

@@ -19,7 +19,6 @@ _FIELDS = {
     "weight_sequence": "sequence",
     "weight_open_files": "open_files",
     "weight_extent": "extent",
-    "weight_priority": "priority",
     "weight_suggested": "suggested",
     "guard": "guard",
 }
@@ -35,7 +34,6 @@ def weights_of(settings: PickerSettings) -> Weights:
         "weight_sequence": settings.weight_sequence,
         "weight_open_files": settings.weight_open_files,
         "weight_extent": settings.weight_extent,
-        "weight_priority": settings.weight_priority,
         "weight_suggested": settings.weight_suggested,
         "guard": settings.guard,
     }

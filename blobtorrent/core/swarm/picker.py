@@ -127,7 +127,7 @@ class Picker:
         if not candidates:
             return _NOTHING
         if link.snubbed or link.is_suspect:                # nothing that is rare, or that somebody waits for
-            return self._random_run(self._availability.commonest(candidates), limit)
+            return self._random_run(self._availability.commonest(self.foremost(candidates)), limit)
         if self.reading.is_going_on:
             run = self._pick_for_reader(link, candidates, limit, now)
         elif self.is_beginning or self._weights.temperature == inf:
@@ -150,9 +150,9 @@ class Picker:
             sequence=0.0 if index < cursor else _sequence_term(weights, urgency, index - cursor),
             open_files=weights.open_files * (near.files >> index & 1),
             extent=weights.extent * (near.extents >> index & 1),
-            priority=weights.priority * self._priority_of(index),
             suggested=weights.suggested * (link.suggested >> index & 1),
             temperature=self._temperature_at(now),
+            priority=self._priority_of(index),
             peers=peers,
             is_guarded=peers <= weights.guard and not self._is_urgent(urgency),
         )
@@ -168,11 +168,19 @@ class Picker:
     # ---- for readers
 
     def _pick_for_reader(self, link: PeerLink, candidates: int, limit: int, now: float) -> range:
-        """What comes next for a reader is looked at piece by piece, the rest as ever."""
+        """What comes next for a reader is looked at piece by piece, the rest as ever.
+
+        What it needs at once may be of any priority.
+        """
         weights, due = self._weights, self.reading.due(candidates)
         if due is not None and self._is_fit(link, *due, now):
             return run_at(candidates, due[0], limit)
-        urgency, cursor = self.reading.need(self._pieces.missing_mask)
+        missing = self._pieces.missing_mask
+        urgency, cursor = self.reading.need(missing)
+        if self._levels and not (self.reading.has_readers and self._is_urgent(urgency)):
+            level = next(level for _, level in self._levels if level & candidates)
+            candidates &= level
+            urgency, cursor = self.reading.need(missing & level)
         if not urgency:
             return self._random_run(self._choose(link, candidates, now), limit)
         soon = candidates >> cursor & (1 << SOON * weights.reach) - 1
@@ -205,8 +213,7 @@ class Picker:
         peers, files, extents = self._ahead.availability, self._ahead.near.files, self._ahead.near.extents
         suggested = link.suggested >> cursor
         most = (
-            rarity_term(weights, self._tiers.fewest_peers) + weights.open_files + weights.extent + weights.suggested
-            + (weights.priority * self._levels[0][0] if self._levels else 0.0))
+            rarity_term(weights, self._tiers.fewest_peers) + weights.open_files + weights.extent + weights.suggested)
         for _ in range(MOST_NEXT):
             place = (soon & -soon).bit_length() - 1
             sequence = _sequence_term(weights, urgency, place)
@@ -215,7 +222,7 @@ class Picker:
             utility = (
                 rarity_term(weights, peers.leeches_with(ahead + place)) + sequence
                 + weights.open_files * (files >> ahead + place & 1) + weights.extent * (extents >> ahead + place & 1)
-                + weights.priority * self._priority_of(cursor + place) + weights.suggested * (suggested >> place & 1))
+                + weights.suggested * (suggested >> place & 1))
             score = utility / temperature + gumbel(self._rng)
             if score > best:
                 best, first = score, cursor + place
@@ -256,7 +263,7 @@ class Picker:
         self._temperature = self._temperature_at(now)
         self._near = self._near_now()
         self._ahead = _NOWHERE
-        levels = [(priority, level & missing) for priority, level in self._levels] or [(0, missing)]
+        levels = [level & missing for _, level in self._levels] or [missing]
         self._tiers = Tiers(levels, self._availability, self._near, self._weights, self._temperature, num_pieces)
 
     def _near_now(self) -> Near:

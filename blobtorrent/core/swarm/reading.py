@@ -43,6 +43,10 @@ class Reading:
     def is_going_on(self) -> bool:
         return bool(self._places) or self.weights.is_in_order or bool(self._deadlines)
 
+    @property
+    def has_readers(self) -> bool:
+        return bool(self._places)
+
     def deadline_of(self, index: int) -> float | None:
         return self._deadlines.get(index)
 

@@ -11,12 +11,12 @@ class Terms(NamedTuple):
     sequence: float
     open_files: float
     extent: float
-    priority: float
     suggested: float
     temperature: float
+    priority: int                      # of its file: pieces of a higher one come first, whatever they are worth
     peers: int                         # that have it, seeds not counted
     is_guarded: bool                   # so few have it that nothing else counts
 
     @property
     def utility(self) -> float:
-        return self.rarity + self.sequence + self.open_files + self.extent + self.priority + self.suggested
+        return self.rarity + self.sequence + self.open_files + self.extent + self.suggested

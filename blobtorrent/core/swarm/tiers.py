@@ -37,7 +37,7 @@ class Near(NamedTuple):
 
 class Tier(NamedTuple):
     """Pieces of one priority that equally many peers have; seeds do not count as peers. Its cells, pieces that are
-    worth the same, are those from `first` up to `end`; those up to `rivals` may win against it."""
+    worth the same, are those from `first` up to `end`; those up to `rivals`, of its priority, may win against it."""
 
     mask: int
     peers: int                         # or more, when it is the rest
@@ -49,9 +49,9 @@ class Tier(NamedTuple):
 class Tiers:
     """A score is a utility over the temperature, and the logarithm of how many pieces have it."""
 
-    def __init__(self, levels: Iterable[tuple[int, int]], availability: Availability, near: Near, weights: Weights,
+    def __init__(self, levels: Iterable[int], availability: Availability, near: Near, weights: Weights,
                  temperature: float, num_pieces: int) -> None:
-        """`levels` are priorities, the highest first, with their pieces."""
+        """`levels` are the pieces of each priority, the highest first: it comes before all others."""
         self.tiers: list[Tier] = []
         self._availability = availability
         self._counts_all = num_pieces <= COUNTED
@@ -62,13 +62,13 @@ class Tiers:
         self._masks: list[int] = []    # of the cells
         self._counts: list[int] = []
         self._scores: list[float] = []
-        for priority, pieces in levels:
+        for pieces in levels:
+            begun = len(self.tiers)
             for mask, peers, is_rest in self._tiers_of(pieces, weights, temperature):
-                utility = rarity_term(weights, peers) + weights.priority * priority
-                self._add(mask, peers, utility, near, weights, temperature, is_rest=is_rest)
+                self._add(mask, peers, rarity_term(weights, peers), near, weights, temperature, is_rest=is_rest)
+            self._note_rivals(begun)
         self.fewest_peers = min((tier.peers for tier in self.tiers), default=0)    # that have any of the pieces
         self.top = max(self._scores, default=-inf)
-        self._note_rivals()
 
     def _tiers_of(self, pieces: int, weights: Weights, temperature: float) -> Iterator[tuple[int, int, bool]]:
         """Pieces of one priority, how many peers have the rarest of them, and whether they are the rest.
@@ -107,8 +107,9 @@ class Tiers:
             self._scores.append(worth / temperature + (0.0 if is_rest else log(count)))
         self.tiers.append(Tier(mask, peers, first, len(self._masks), 0))
 
-    def _note_rivals(self) -> None:
-        for place, tier in enumerate(self.tiers):
+    def _note_rivals(self, begun: int) -> None:
+        """Of the tiers from `begun` on, those of one priority."""
+        for place, tier in enumerate(self.tiers[begun:], begun):
             ends = range(tier.first, tier.end)
             enough = max(self._scores[cell] - log(self._counts[cell]) for cell in ends) - NEVER
             rivals = max(cell for cell in range(tier.first, len(self._scores))

@@ -21,7 +21,6 @@ class Weights(NamedTuple):
     sequence: float = 8.0              # it comes next, for a reader or because pieces are fetched in order
     open_files: float = 1.0            # its file is being written anyway
     extent: float = 0.5                # so are its neighbours on disk
-    priority: float = 4.0              # what its file's owner says
     suggested: float = 0.5             # the peer would like to send it (BEP 6)
     temperature: float = 0.15          # infinite: whatever comes
     guard: float = 2                   # what so few peers have, or fewer, goes first whatever else counts

@@ -23,8 +23,8 @@ def test_a_preset_is_what_it_is(name):
 def test_every_setting_has_its_weight():
     settings = PickerSettings(
         temperature=0.3, weight_rarity=2.0, weight_sequence=3.0, weight_open_files=4.0, weight_extent=5.0,
-        weight_priority=6.0, weight_suggested=7.0, guard=8.0)
-    assert weights_of(settings)[:8] == (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 0.3, 8.0)
+        weight_suggested=6.0, guard=7.0)
+    assert weights_of(settings)[:7] == (2.0, 3.0, 4.0, 5.0, 6.0, 0.3, 7.0)
 
 
 def test_a_torrents_own_preset_holds_in_place_of_all_settings_and_what_else_it_has_one_by_one():

@@ -256,15 +256,44 @@ def test_a_run_is_of_neighbours_that_are_all_candidates():
 # ---- priorities
 
 
-def test_what_is_wanted_more_comes_first_unless_it_is_very_common():
-    stage = Stage(4, *peers_with(3, 3, 12, 12))
-    stage.picker.prefer({2: 1})
-    assert stage.odds(stage.link(), 100) == {2: 1.0}
-    stage.picker.prefer({2: 0})
-    assert 2 not in stage.odds(stage.link(), 100)
-    common = Stage(2, *peers_with(3, 250))
-    common.picker.prefer({1: 1})
-    assert common.odds(common.link(), 100) == {0: 1.0}
+def test_what_is_wanted_more_comes_first_however_common_it_is():
+    stage = Stage(4, *peers_with(1, 3, 3, 250), files=(2, 2), weights=BALANCED._replace(open_files=50.0))
+    stage.begin(0)                                         # the file of 1 is open
+    stage.picker.prefer({3: 1})
+    assert stage.odds(stage.link(suggested=0b10), 100) == {3: 1.0}
+    stage.picker.prefer({3: 0})
+    assert 3 not in stage.odds(stage.link(), 100)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_with_any_preset_all_that_is_wanted_more_is_picked_before_the_rest(preset):
+    counts = [1 + index % 9 for index in range(40)]
+    stage = Stage(40, *peers_with(*counts), weights=PRESETS[preset])
+    wanted = range(7, 40, 3)
+    stage.picker.prefer(dict.fromkeys(wanted, 1))
+    link, order = stage.link(), []
+    while len(order) < len(wanted):
+        run = stage.pick(link, 2)
+        for index in run:
+            stage.begin(index)
+        order += run
+    assert sorted(order) == list(wanted)
+
+
+def test_what_a_reader_needs_at_once_may_be_wanted_less_and_what_it_does_not_may_not():
+    stage = Stage(64, *[(1 << 64) - 1] * 9)
+    stage.picker.prefer(dict.fromkeys(range(40, 64), 1))
+    stage.picker.reading.read_from("a film", 0)
+    link = stage.link()
+    assert stage.pick(link) == [0]
+    stage.get(range(BALANCED.ahead - 1))
+    assert set(stage.odds(link, 200)) <= set(range(40, 64))
+
+
+def test_a_doubtful_peer_gets_what_is_wanted_most_as_well():
+    stage = Stage(4, *peers_with(3, 7, 9, 5))
+    stage.picker.prefer({0: 1})
+    assert stage.odds(stage.link(snubbed=True), 50) == {0: 1.0}
 
 
 def test_what_is_wanted_less_comes_last():
@@ -479,8 +508,8 @@ def test_a_choice_can_be_explained_term_by_term():
     stage.begin(5)
     stage.picker.prefer({6: 1})
     terms = stage.picker.explain(6, stage.link(suggested=0b100_0000), 0.0)
-    assert terms == (-3.0, 0.0, 1.0, 0.5, 4.0, 0.5, 0.15, 8, False)
-    assert terms.utility == 3.0
+    assert terms == (-3.0, 0.0, 1.0, 0.5, 0.5, 0.15, 1, 8, False)
+    assert terms.utility == -1.0
     stage.picker.weights = PRESETS["sequential"]
     assert stage.picker.explain(8, stage.link(), 0.0).sequence == pytest.approx(12 * exp(-8 / 8))
     assert Stage(1).picker.explain(0, stage.link(), 0.0).is_guarded
