@@ -64,7 +64,7 @@ class SuperSeeding:
                 if self._is_settled(link, index) or now - offered_at > PATIENCE_S:
                     del offers[index]
         self._sum_up()
-        idle = self._idle_offers(now)
+        idle = self._idle_offers()
         for link, offers in self._offers.items():
             if not link.said_pieces and now - link.linked_at < QUIET_S:
                 continue               # it may have some itself
@@ -101,7 +101,7 @@ class SuperSeeding:
     def _company_of(self, link: PeerLink) -> bool:
         return any(other is not link for other in self._offers)
 
-    def _idle_offers(self, now: float) -> int:
+    def _idle_offers(self) -> int:
         """Pieces whose peers do not get them now, as they are choked: they may be offered to others as well."""
         mask = 0
         for link, offers in self._offers.items():
