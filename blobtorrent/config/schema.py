@@ -117,6 +117,28 @@ class NetworkSettings(Section):
         "address themselves: a tracker on the internet cannot send us to our own network. A web seed at such an "
         "address is read from without it, too, unless its URL has a query or another server sent us there.",
     )
+    tls_ca_file: Path | None = live(
+        "",
+        values.optional_file,
+        "Whom HTTPS servers must be vouched for by: a file of certificates in PEM form, for trackers, web seeds, "
+        "downloads of .torrent files and webhooks. It is read when it is first needed. Empty, and no tls_ca_folder: by "
+        "the authorities that the system knows.",
+    )
+    tls_ca_folder: Path | None = live(
+        "", values.optional_folder, "A folder of such certificates, each named by its hash as `openssl rehash` does it."
+    )
+    tls_verify: bool = live(
+        True,
+        values.boolean,
+        "Whether HTTPS servers must be vouched for at all. It is dangerous to say false: whoever sits between us and a "
+        "tracker then reads passkeys, and answers in its place. tls_ca_file trusts one more server without that.",
+    )
+    tls_verify_host: bool = live(
+        True,
+        values.boolean,
+        "Whether their certificates must name the host that we called. False is nearly as dangerous: everybody has a "
+        "certificate for some name.",
+    )
     max_peers: int = live(500, values.whole_number(1, 100_000), "Connections to peers, of all torrents together.")
     max_peers_per_torrent: int = live(
         200, values.whole_number(1, 100_000), "Connections to peers of one torrent."

@@ -37,9 +37,10 @@ from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.door import Door
 from blobtorrent.network.messages import TunePeers, UseFilter
-from blobtorrent.network.policy import binding_of
+from blobtorrent.network.policy import binding_of, web_policy_of
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
+from blobtorrent.network.webpolicy import WebPolicy
 from blobtorrent.protocol.wire.peerid import RANDOM_BYTES, make_peer_id
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.bus import EventBus
@@ -89,6 +90,7 @@ class Engine:
         self._gatekeepers = tuple(gates.values())
         self._door = door
         self._outcalls = outcalls
+        self._is_careless = False      # certificates of servers are not checked, and we said so
         self.metrics = metrics
         self._supervisor = supervisor
         self._core = core
@@ -119,11 +121,21 @@ class Engine:
             gatekeeper.post(UseFilter(address_filter))
 
     def apply(self, settings: Settings) -> None:
-        """What sockets of peers are like from now on, and how many files are open and calls are made at a time."""
+        """What sockets of peers are like from now on, how many files are open and calls are made at a time, and whom
+        servers must be vouched for by."""
         network = settings.network
+        self.binding.web = web_policy_of(network)
+        self._warn_of(self.binding.web)
         self.files.apply(settings.storage.open_files)
         self._outcalls.max_threads = settings.trackers.http_calls + SPARE_CALLS
         self._door.post(TunePeers(network.send_buffer, network.receive_buffer, network.type_of_service))
+
+    def _warn_of(self, web: WebPolicy) -> None:
+        is_careless = web.trusts_all or web.trusts_names
+        if is_careless and not self._is_careless:
+            log.warning("certificates of HTTPS servers are not checked: anybody on the way can answer in their place",
+                        setting="network.tls_verify" if web.trusts_all else "network.tls_verify_host")
+        self._is_careless = is_careless
 
     def dead_threads(self) -> list[str]:
         """Names of threads that died of a bug: the engine cannot go on then."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from blobtorrent.config.values import InterfaceSpec
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
+from blobtorrent.network.webpolicy import USUAL, WebPolicy
 
 if TYPE_CHECKING:
     from blobtorrent.network.proxy import Proxy
@@ -45,9 +46,11 @@ class Binding:
     """Where sockets may be bound; `Binding()` leaves them free."""
 
     def __init__(self, interface: InterfaceSpec | None = None, *, proxy: Proxy | None = None,
-                 allow_loopback: bool = False, survey: Callable[[], Answer] | None = None) -> None:
+                 allow_loopback: bool = False, survey: Callable[[], Answer] | None = None,
+                 web: WebPolicy = USUAL) -> None:
         """`survey` is `interfaces.survey`; while it fails the interface counts as gone."""
         self.proxy = proxy
+        self.web = web                 # replaced as a whole when settings change, read by any thread
         self.interface = InterfaceSpec() if interface is None else interface
         self._allow_loopback = allow_loopback
         self._places: tuple[Place, ...] = ()       # replaced as a whole by `look`, read by any thread

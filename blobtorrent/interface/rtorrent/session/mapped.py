@@ -137,6 +137,23 @@ TABLE = (
         lambda value: {"trackers": {"own_address": "" if value in ("0.0.0.0", "::") else value}},
         "Address of ours that trackers are told; none, or 0.0.0.0: they take the one that they see.", answers=False),
     Mapped(
+        "network.http.cacert", Kind.TEXT, lambda settings: str(settings.network.tls_ca_file or ""),
+        lambda value: {"network": {"tls_ca_file": value}},
+        "File with the certificates that HTTPS servers must be vouched for by; none: the system's.", answers=False),
+    Mapped(
+        "network.http.capath", Kind.TEXT, lambda settings: str(settings.network.tls_ca_folder or ""),
+        lambda value: {"network": {"tls_ca_folder": value}},
+        "Folder with such certificates, named by their hashes.", answers=False),
+    Mapped(
+        "network.http.ssl_verify_host", Kind.NUMBER, lambda settings: int(settings.network.tls_verify_host),
+        lambda value: {"network": {"tls_verify_host": bool(value)}},
+        "Whether a certificate must name the host that was called. 0 is dangerous.", answers=False, is_flag=True),
+    Mapped(
+        "network.http.ssl_verify_peer", Kind.NUMBER, lambda settings: int(settings.network.tls_verify),
+        lambda value: {"network": {"tls_verify": bool(value)}},
+        "Whether HTTPS servers must be vouched for. 0 is dangerous: anybody on the way can answer in their place.",
+        answers=False, is_flag=True),
+    Mapped(
         "network.max_open_files", Kind.NUMBER, lambda settings: settings.storage.open_files or descriptor_share(),
         _open_files, "Files of torrents that are kept open at a time.", answers=False),
     Mapped(
