@@ -98,6 +98,13 @@ class NetworkSettings(Section):
     proxy_login_file: Path | None = at_start(
         "", values.optional_file, "File whose first line is USER:PASSWORD for the proxy. Empty: it wants none."
     )
+    http_proxy: ProxySpec | None = live(
+        "",
+        values.proxy,
+        "Another proxy, for calls over HTTP and HTTPS alone: to trackers, web seeds, webhooks, and for .torrent files. "
+        'Written as "proxy"; it is asked without a login, also for plain HTTP with CONNECT. Empty: they take the way '
+        "of all connections.",
+    )
     proxy_strict: bool = at_start(
         True,
         values.boolean,

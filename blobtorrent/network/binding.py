@@ -4,7 +4,7 @@ Without an interface in the settings sockets go where the system sends them. Wit
 addresses, nothing leaves by another way: no connection, no listener, no datagram, no question to a name server. The
 kernel sees to that, since every socket is tied to the interface: an address of ours alone would decide no route. While
 the interface is gone there are no sockets at all. What goes to this machine itself never leaves it and is free.
-A strict proxy is the only place that may be connected to.
+A strict proxy is the only place that may be connected to, and the proxy of calls over HTTP, if they have one.
 
 Any thread may open sockets. Whoever watches the system's addresses is the only one that calls `look`.
 """
@@ -69,6 +69,18 @@ class Binding:
         return self.proxy is not None and self.proxy.is_strict
 
     @property
+    def web_proxy(self) -> Proxy | None:
+        """The proxy of calls over HTTP: their own, or that of all connections."""
+        if self.web.proxy is None:
+            return self.proxy
+        from blobtorrent.network.proxy import Proxy
+
+        return Proxy(self.web.proxy)
+
+    def _is_a_proxy(self, place: Endpoint) -> bool:
+        return any(proxy is not None and proxy.endpoint == place for proxy in (self.proxy, self.web_proxy))
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The addresses that we may use; none when all may be used, or when the interface is gone."""
         return tuple(host for host, _, _ in self._places)
@@ -115,7 +127,7 @@ class Binding:
 
         Raises NetworkError ("net.interface-gone", "net.cannot-confine", "net.proxy-only"), OSError.
         """
-        if self._has_strict_proxy and self.proxy is not None and self.proxy.endpoint != Endpoint(host, port):
+        if self._has_strict_proxy and not self._is_a_proxy(Endpoint(host, port)):
             raise NetworkError("net.proxy-only", f"network.proxy_strict: nothing goes to {host} beside the proxy")
         address = ipaddress.ip_address(host.partition("%")[0])
         sock = socket.socket(_family(address.version), socket.SOCK_STREAM)

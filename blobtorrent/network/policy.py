@@ -30,4 +30,5 @@ def web_policy_of(network: NetworkSettings) -> WebPolicy:
     return WebPolicy(
         "" if network.tls_ca_file is None else str(network.tls_ca_file),
         "" if network.tls_ca_folder is None else str(network.tls_ca_folder),
-        trusts_all=not network.tls_verify, trusts_names=not network.tls_verify_host)
+        trusts_all=not network.tls_verify, trusts_names=not network.tls_verify_host,
+        proxy=network.http_proxy)

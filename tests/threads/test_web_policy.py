@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from blobtorrent.config.values import ProxySpec
 from blobtorrent.discovery.connections import Connections
 from blobtorrent.discovery.httpcall import Deadline
 from blobtorrent.discovery.httpget import http_get
@@ -24,12 +25,15 @@ from blobtorrent.interface.hooks.webhook import post_event
 from blobtorrent.model.errors import NetworkError
 from blobtorrent.model.events import TorrentFinished
 from blobtorrent.network.binding import Binding
+from blobtorrent.network.proxy import Proxy
 from blobtorrent.network.webpolicy import WebPolicy
 from blobtorrent.runtime.clock import SystemClock
+from tests.support.proxies import TestProxy
 from tests.support.rest import info_hash, status_of
 
 WAIT_S = 10.0
-NAMED = "127.0.0.2"                    # by the certificate, and not by those who call 127.0.0.1
+NAMED = "127.0.0.1"                    # by the certificate
+UNNAMED = "localhost"                  # the same place
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -75,7 +79,7 @@ def authority(tmp_path: Path) -> Path:
 def port(authority: Path) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.with_name("server.pem"))
-    server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), Handler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who breaks off is part of the tests
     server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -102,8 +106,8 @@ def refusal(host: str, port: int, web: WebPolicy) -> str:
 def test_an_authority_of_ones_own_is_trusted_for_the_names_that_it_vouches_for(port: int, authority: Path) -> None:
     web = WebPolicy(ca_file=str(authority))
     assert get(NAMED, port, Binding(web=web)) == b"de"
-    assert "CERTIFICATE" in refusal("127.0.0.1", port, web)
-    assert get("127.0.0.1", port, Binding(web=web._replace(trusts_names=True))) == b"de"
+    assert "CERTIFICATE" in refusal(UNNAMED, port, web)
+    assert get(UNNAMED, port, Binding(web=web._replace(trusts_names=True))) == b"de"
 
 
 def test_names_that_do_not_matter_leave_the_authority_to_be_checked(port: int) -> None:
@@ -145,6 +149,18 @@ def test_a_connection_that_was_made_without_checks_is_not_used_once_they_are_on(
         get(NAMED, port, binding, connections)
     assert connections.reused == 1
     connections.close()
+
+
+def test_calls_take_their_own_proxy_and_not_the_one_of_other_connections(port: int, authority: Path) -> None:
+    with TestProxy("http") as own, TestProxy("socks5") as common:
+        web = WebPolicy(ca_file=str(authority), proxy=ProxySpec("http", "127.0.0.1", own.port))
+        # A strict one leaves this way, too: it was named for that.
+        binding = Binding(proxy=Proxy(ProxySpec("socks5", "127.0.0.1", common.port)), web=web)
+        assert get(NAMED, port, binding) == b"de"
+        assert (own.asked, common.asked) == ([(NAMED, port)], [])
+        binding.web = web._replace(proxy=None)
+        assert get(NAMED, port, binding) == b"de"
+        assert (own.asked, common.asked) == ([(NAMED, port)], [(NAMED, port)])
 
 
 def test_a_webhook_that_is_near_is_judged_as_all_servers_are(port: int, authority: Path) -> None:

@@ -7,6 +7,7 @@ again: a configuration file says the same at each start.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +32,8 @@ MAX_SLOTS_TOTAL = 1_000_000
 MIN_OPEN_FILES, MAX_OPEN_FILES = 4, 1 << 16
 MAX_CALLS = 1000
 MAX_BUFFER = 1 << 30
+HTTP_PROXY_PORT = 1080                 # as libcurl has it
+_HAS_PORT = re.compile(r":\d+$")
 MIN_MEMORY, MAX_MEMORY = 4 << 20, 64 << 30
 MAX_WANTED = 1000                      # by a tracker at a time
 USUAL_WANTED = 200
@@ -101,6 +104,16 @@ def _open_files(value: int) -> Patch:
     return {"storage": {"open_files": value}}
 
 
+def _http_proxy(value: str) -> Patch:
+    """As libcurl reads it: HTTP unless it says otherwise, and the port that proxies have."""
+    kind, is_said, place = value.rpartition("://")
+    kind = kind.lower().replace("socks5h", "socks5") if is_said else "http"
+    place = place.rstrip("/")
+    if place and not _HAS_PORT.search(place):
+        place = f"{place}:{HTTP_PROXY_PORT}"
+    return {"network": {"http_proxy": f"{kind}://{place}" if place else ""}}
+
+
 def _behind(row: Mapped) -> Mapped:
     """The name of the variable that is behind another name, by which configurations set it, too."""
     return row._replace(name=f"{row.name}._val", doc="The variable behind it.", answers=True, key=row.name)
@@ -144,6 +157,10 @@ TABLE = (
         "network.http.capath", Kind.TEXT, lambda settings: str(settings.network.tls_ca_folder or ""),
         lambda value: {"network": {"tls_ca_folder": value}},
         "Folder with such certificates, named by their hashes.", answers=False),
+    Mapped(
+        "network.http.proxy_address", Kind.TEXT, lambda settings: str(settings.network.http_proxy or ""), _http_proxy,
+        "ADDRESS:PORT: a proxy for calls over HTTP alone, also as http://ADDRESS:PORT or socks5://ADDRESS:PORT; none: "
+        "they take the way of all connections.", answers=False),
     Mapped(
         "network.http.ssl_verify_host", Kind.NUMBER, lambda settings: int(settings.network.tls_verify_host),
         lambda value: {"network": {"tls_verify_host": bool(value)}},
