@@ -41,10 +41,16 @@ class StorageSettings(Section):
     sync: str = live(
         "normal",
         values.one_of("normal", "always"),
-        'How much a power cut may cost. "normal": at most what was received in the last 5 seconds; "always": nothing '
-        "that was acknowledged, at the price of many more waits for the disk. A killed process loses nothing either "
-        "way.",
+        'How much a power cut may cost. "normal": at most what was received in the last seconds, see sync_after_s; '
+        '"always": next to nothing, see sync_always_after_s, at the price of many more waits for the disk. A killed '
+        "process loses nothing either way.",
     )
+    sync_after_s: float = live(
+        5.0,
+        values.number(1, 3600),
+        'Seconds after which what was received is made durable; with 64 MiB of it before that.',
+    )
+    sync_always_after_s: float = live(0.25, values.number(0, 3600), 'The same with sync = "always".')
     reserve: int = live(
         "64 MiB",
         values.size(0, 1024 * GIB),

@@ -256,6 +256,8 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     metrics = measure_engine(arena, disks, hashers, door, shard, core, bus, outcalls, session.announce_results)
     metrics.gauge("blobtorrent_tracker_announces_waiting", "Announces that are not answered yet.",
                   lambda: session.announces_waiting)
+    metrics.gauge("blobtorrent_unsaved_bytes", "What was received and is not being made durable yet.",
+                  lambda: session.unsaved_bytes)
     measure_files(metrics, files)
     seed_threads.measure(metrics)
     engine = Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,

@@ -15,7 +15,6 @@ _BLOCK: Final = 16 * 1024              # what peers are asked for at once (BEP 3
 
 # Nothing like it is here; what rTorrent 0.16 says when it is idle.
 _NEUTRAL: Final = (
-    ("pieces.memory.sync_queue", 0, "Bytes that wait to be synchronised."),
     ("pieces.stats_not_preloaded", 0, "Pieces that were sent without being preloaded."),
     ("pieces.stats_preloaded", 0, "Pieces that were sent after being preloaded."),
     ("system.sockets.available_alloc", 0, "Descriptors that are left to share out."),
@@ -54,6 +53,8 @@ class FigureCommands:
              "Jobs that wait to be hashed."),
             ("pieces.memory.current", lambda: self._engine.stats().memory_used_bytes,
              "Memory of pieces on their way between network and disk."),
+            ("pieces.memory.sync_queue", lambda: self._figure("blobtorrent_unsaved_bytes"),
+             "Bytes that came and are not being made durable yet."),
             ("pieces.memory.block_count", lambda: self._engine.stats().memory_used_bytes // _BLOCK,
              "The same in blocks of 16 KiB."),
             ("pieces.stats.total_size", self._total_size, "Bytes of all torrents that may transfer something."),

@@ -32,6 +32,8 @@ MAX_SLOTS_TOTAL = 1_000_000
 MIN_OPEN_FILES, MAX_OPEN_FILES = 4, 1 << 16
 MAX_CALLS = 1000
 MAX_BUFFER = 1 << 30
+MAX_SYNC_S = 3600
+MAX_ACTIVE = 1_000_000
 HTTP_PROXY_PORT = 1080                 # as libcurl has it
 _HAS_PORT = re.compile(r":\d+$")
 MIN_MEMORY, MAX_MEMORY = 4 << 20, 64 << 30
@@ -206,6 +208,18 @@ TABLE = (
         "system.file.allocate", Kind.NUMBER, lambda settings: int(settings.storage.allocation == "full"),
         lambda value: {"storage": {"allocation": "full" if value else "sparse"}},
         "Whether the space of files is reserved before they are downloaded; from the next start on.", is_flag=True),
+    Mapped(
+        "pieces.sync.timeout", Kind.NUMBER, lambda settings: int(settings.storage.sync_after_s),
+        lambda value: {"storage": {"sync_after_s": min(max(value, 1), MAX_SYNC_S)}},
+        "Seconds after which what came is made durable, unless pieces.sync.always_safe holds.", answers=False),
+    Mapped(
+        "pieces.sync.timeout_safe", Kind.NUMBER, lambda settings: int(settings.storage.sync_always_after_s),
+        lambda value: {"storage": {"sync_always_after_s": min(max(value, 0), MAX_SYNC_S)}},
+        "The same while pieces.sync.always_safe holds; 0: at once.", answers=False),
+    Mapped(
+        "scheduler.max_active", Kind.NUMBER, lambda settings: settings.queue.active_downloads or -1,
+        lambda value: {"queue": {"active_downloads": min(max(value, 0), MAX_ACTIVE)}},
+        "Torrents that download at the same time, the others wait in the queue; -1 and 0: no limit."),
     Mapped(
         "throttle.max_peers.normal", Kind.NUMBER, lambda settings: settings.network.max_peers_per_torrent,
         lambda value: {"network": {"max_peers_per_torrent": _most(value, MAX_PEERS)}},

@@ -57,6 +57,11 @@ def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
     ("network.http.proxy_address", "127.0.0.1:3128", "network.http_proxy", "http://127.0.0.1:3128"),
     ("network.http.proxy_address", "http://127.0.0.1", "network.http_proxy", "http://127.0.0.1:1080"),
     ("network.http.proxy_address", "socks5h://127.0.0.1:9/", "network.http_proxy", "socks5://127.0.0.1:9"),
+    ("pieces.sync.timeout", 600, "storage.sync_after_s", 600.0),
+    ("pieces.sync.timeout", 0, "storage.sync_after_s", 1.0),
+    ("pieces.sync.timeout_safe", 900, "storage.sync_always_after_s", 900.0),
+    ("scheduler.max_active", 5, "queue.active_downloads", 5),
+    ("scheduler.max_active", -1, "queue.active_downloads", 0),
     ("throttle.min_peers.normal", 20, "network.min_peers_per_torrent", 20),
     ("throttle.min_peers.normal", -1, "network.min_peers_per_torrent", 0),
     ("throttle.min_peers.seed", 20, "network.min_peers_per_seed", 20),
@@ -196,9 +201,9 @@ def test_an_address_of_each_family_may_be_bound() -> None:
 
 
 def test_settings_begin_as_in_the_version_that_is_claimed() -> None:
-    names = ("network.xmlrpc.size_limit", "pieces.sync.timeout_safe", "method.use_intermediate", "dht.port")
+    names = ("network.xmlrpc.size_limit", "method.use_intermediate", "dht.port")
     stages = SessionStage({"dht": {"enabled": False}}), SessionStage({"dht": {"enabled": False}}, version="0.16.20")
-    assert [[stage.call(name) for name in names] for stage in stages] == [[524288, 900, 1, 6881], [16 << 20, 0, 3, 0]]
+    assert [[stage.call(name) for name in names] for stage in stages] == [[524288, 1, 6881], [16 << 20, 3, 0]]
     assert "mincost" in stages[0].call("strings.ip_tos") and "mincost" not in stages[1].call("strings.ip_tos")
     assert stages[0].call("enum.log_group", "dht_all") == 55 and stages[1].call("enum.log_group", "dht_all") == 26
 
