@@ -52,6 +52,8 @@ class Wishes(NamedTuple):
     custom: Mapping[str, str] = {}     # fields of front-ends and scripts, which mean nothing to us
     peers_wanted: int | None = None    # of a tracker at a time
     min_peers: int | None = None       # below which trackers are asked sooner
+    # Files whose beginning, and whose end, is wanted more than what lies between.
+    preferred_ends: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
     @property
     def skipped_files(self) -> frozenset[int]:

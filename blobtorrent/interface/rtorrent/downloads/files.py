@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
 from blobtorrent.interface.rtorrent.context import Target
 from blobtorrent.interface.rtorrent.downloads.aiming import FileAim
+from blobtorrent.interface.rtorrent.downloads.download import FIRST, LAST
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
-from blobtorrent.interface.rtorrent.downloads.filerows import FIRST, LAST
 from blobtorrent.interface.rtorrent.downloads.forms import FORMS, real_paths, with_forms
 from blobtorrent.interface.rtorrent.downloads.making import action, getter, number_setter
 from blobtorrent.interface.rtorrent.faults import failed, wrong_target, wrong_type
@@ -88,7 +88,8 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
 
 def _preferring(name: str, key: str, is_preferred: bool) -> Command:
     return action(name, lambda aim: aim.rows.prefer(key, aim.place, is_preferred),
-                  "Notes whether that end of the file is preferred.", target=Target.FILE)
+                  f"Has that end of the file wanted {'first' if is_preferred else 'no more than the rest'}, from "
+                  "d.update_priorities on.", target=Target.FILE)
 
 
 def _each(write: Callable[[str], str]) -> Callable[[FileAim], list[Value]]:

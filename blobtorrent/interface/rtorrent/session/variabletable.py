@@ -32,7 +32,8 @@ _ROWS = (
     Variable("dht.override_port", Kind.NUMBER, 0, "Port announced instead of the real DHT port.", answers=False),
     Variable("dht.throttle.name", Kind.TEXT, "", "Name of the throttle used for DHT traffic.", answers=False),
     Variable("file.prioritize_toc", Kind.NUMBER, 0,
-             "Whether first and last pieces of matching files are preferred at insertion.", is_flag=True),
+             "Whether the ends of files that file.prioritize_toc.first and .last name are wanted first, of downloads "
+             "that are added from now on.", is_flag=True, is_neutral=False),
     Variable("keys.layout", Kind.TEXT, "qwerty", "Keyboard layout of the screen."),
     Variable("log.handshake", Kind.TEXT, "", "File that handshakes are noted in."),
     Variable("magnet.path", Kind.TEXT, "", "Directory where metadata of magnets is kept."),
@@ -120,7 +121,6 @@ _ROWS = (
 _WHY = (
     ("dht.throttle.", "Its traffic is not limited."),
     ("dht.", "It is at the port that peers reach us at."),
-    ("file.prioritize_toc", "Pieces are wanted as much as their files are, not more at their ends."),
     ("keys.", "There is no screen."),
     ("log.", "Handshakes are in the daemon's own log."),
     ("magnet.", "It is kept with the daemon's state."),
