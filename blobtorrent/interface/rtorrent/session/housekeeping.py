@@ -41,8 +41,8 @@ class Housekeeping:
                       category="throttle", is_neutral=True)
         for word in ("added", "removed", "update"):
             yield command(f"scheduler.simple.{word}", _nothing,
-                          "Does nothing: the queue starts and holds downloads by scheduler.max_active itself.", category="scheduler",
-                          target=Target.DOWNLOAD, is_neutral=True)
+                          "Does nothing: the queue starts and holds downloads by scheduler.max_active itself.",
+                          category="scheduler", target=Target.DOWNLOAD, is_neutral=True)
         yield command("ui.current_view", lambda _context, _item, _args: self._view,
                       "The view that a screen would show; there is none.", returns="string", category="ui",
                       is_neutral=True)
