@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import certify
 from tests.support.payload import KIB, make_sample
 from tests.support.peers.program import wait_until
 from tests.support.peers.rpcdaemon import PATIENCE_S, RpcDaemon
 from tests.support.proxies import TestProxy
-from tests.threads.test_web_policy import certify
 
 
 class Tracker(http.server.ThreadingHTTPServer):

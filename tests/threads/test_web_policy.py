@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import http.server
-import ipaddress
 import ssl
 import threading
 from collections.abc import Iterator
@@ -12,8 +10,6 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from blobtorrent.config.values import ProxySpec
 from blobtorrent.discovery.connections import Connections
@@ -28,12 +24,12 @@ from blobtorrent.network.binding import Binding
 from blobtorrent.network.proxy import Proxy
 from blobtorrent.network.webpolicy import WebPolicy
 from blobtorrent.runtime.clock import SystemClock
+from tests.support.certificates import NAMED, certify
 from tests.support.proxies import TestProxy
 from tests.support.rest import info_hash, status_of
 
 WAIT_S = 10.0
-NAMED = "127.0.0.1"                    # by the certificate
-UNNAMED = "localhost"                  # the same place
+UNNAMED = "localhost"                  # the same place as NAMED
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -51,23 +47,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
-
-
-def certify(folder: Path) -> tuple[Path, Path]:
-    """A key with its certificate, and the certificate alone."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "own")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(NAMED))]), critical=False)
-        .sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    own, public = folder / "server.pem", folder / "authority.pem"
-    own.write_bytes(key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()) + certificate)
-    public.write_bytes(certificate)
-    return own, public
 
 
 @pytest.fixture
