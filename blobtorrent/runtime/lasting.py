@@ -14,7 +14,13 @@ class LastingThread(threading.Thread):
 
     def __init__(self, target: Callable[[], object], name: str) -> None:
         super().__init__(target=target, name=name, daemon=True)
-        self._is_dismissed = False
+        self._is_dismissed = self._has_ended = False
+
+    def run(self) -> None:
+        try:
+            super().run()
+        finally:
+            self._has_ended = True
 
     def dismiss(self) -> None:
         """It was told to end."""
@@ -23,4 +29,4 @@ class LastingThread(threading.Thread):
     @property
     def is_dead(self) -> bool:
         """It ended, and nobody told it to."""
-        return not self.is_alive() and self.ident is not None and not self._is_dismissed
+        return self._has_ended and not self._is_dismissed  # not `is_alive`: one that just begins is not alive either

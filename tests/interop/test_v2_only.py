@@ -40,9 +40,10 @@ def folder(tmp_path: Path) -> Path:
 def gets(sample: V2Sample, source: str | Path, folder: Path, *peers: str) -> None:
     job = Job(Role.LEECH, Path(source), folder, sample.info_hash, peers=peers)
     with BlobTorrentGet(job, seed_for_s=0) as leech:
-        assert leech.wait(COMPLETE_S) == 0
+        status = leech.wait(COMPLETE_S)
+        leech.drain()
+        assert status == 0, f"{leech.events[-5:]}; {leech.output()[-3000:]}"
     assert sample.differences(folder) == []
-    leech.drain()
 
 
 def seeding(sample: V2Sample) -> BlobTorrentGet:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.runtime.lasting import LastingThread
 
@@ -117,3 +119,19 @@ def test_a_thread_that_a_part_had_before_the_start_is_looked_after_and_those_of_
     for part in (ours, other):
         part.die()
     assert supervisor.dead_threads() == ["early"]
+
+
+def test_a_thread_that_just_begins_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    part, supervisor = PlayedPart("disk", []), Supervisor([])
+    supervisor.start()
+    seen: list[list[str]] = []
+    begun = part.thread._started       # type: ignore[attr-defined]
+
+    def begin() -> None:               # it has its number, and is not "alive" yet
+        seen.append(supervisor.dead_threads())
+        threading.Event.set(begun)
+
+    monkeypatch.setattr(begun, "set", begin)
+    part.start()
+    part.die()
+    assert seen == [[]]
