@@ -61,7 +61,8 @@ _ROWS = (
     Variable("network.rpc.use_xmlrpc", Kind.NUMBER, 1, "Whether XML-RPC requests are answered.", is_neutral=False,
              is_flag=True),
     Variable("network.scgi.dont_route", Kind.NUMBER, 0,
-             "Whether SCGI connections from other networks are refused by socket option.", is_flag=True),
+             "Whether places that network.scgi.open_port opens from then on answer only who is on a network of ours, "
+             "and nobody behind a router.", is_neutral=False, is_flag=True),
     Variable("network.scgi.gzip.min_size", Kind.NUMBER, 1000, "Smallest answer that is compressed.", answers=False),
     Variable("network.scgi.use_gzip", Kind.NUMBER, 1,
              "Whether answers may be compressed when the client offers it.", answers=False),
@@ -131,7 +132,6 @@ _WHY = (
     ("network.local_address.", "network.local_address is for both kinds."),
     ("network.local_port", "Trackers are told the port that peers reach us at."),
     ("network.prefer.", "Peers are dialled at the address that they are known by."),
-    ("network.scgi.dont_route", "Where it listens says who can reach it."),
     ("network.scgi.", "Answers are compressed for those who ask for it."),
     ("pieces.preload.", "Uploads are read in spans of 512 KiB before they are sent, whatever the rate."),
     ("protocol.choke_heuristics.", "There is one way, which suits both."),
