@@ -24,7 +24,7 @@ from blobtorrent.core.session.record import TorrentRecord
 from blobtorrent.core.session.session import DRAIN_S
 from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.daemon.datagrams import Datagrams
-from blobtorrent.daemon.measures import measure_engine, measure_files
+from blobtorrent.daemon.measures import measure_engine, measure_files, measure_reads
 from blobtorrent.daemon.seedthreads import SeedThreads
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
@@ -90,7 +90,7 @@ class Engine:
         self._gatekeepers = tuple(gates.values())
         self._door = door
         self._outcalls = outcalls
-        self._is_careless = False      # certificates of servers are not checked, and we said so
+        self._warned_of = ""           # the setting that has certificates of servers not checked
         self.metrics = metrics
         self._supervisor = supervisor
         self._core = core
@@ -131,11 +131,11 @@ class Engine:
         self._door.post(TunePeers(network.send_buffer, network.receive_buffer, network.type_of_service))
 
     def _warn_of(self, web: WebPolicy) -> None:
-        is_careless = web.trusts_all or web.trusts_names
-        if is_careless and not self._is_careless:
+        setting = "network.tls_verify" if web.trusts_all else "network.tls_verify_host" if web.trusts_names else ""
+        if setting and setting != self._warned_of:
             log.warning("certificates of HTTPS servers are not checked: anybody on the way can answer in their place",
-                        setting="network.tls_verify" if web.trusts_all else "network.tls_verify_host")
-        self._is_careless = is_careless
+                        setting=setting)
+        self._warned_of = setting
 
     def dead_threads(self) -> list[str]:
         """Names of threads that died of a bug: the engine cannot go on then."""
@@ -259,6 +259,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     metrics.gauge("blobtorrent_unsaved_bytes", "What was received and is not being made durable yet.",
                   lambda: session.unsaved_bytes)
     measure_files(metrics, files)
+    measure_reads(metrics, host.reads)
     seed_threads.measure(metrics)
     engine = Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
                     files=files, binding=binding, door=door.mailbox, outcalls=outcalls,

@@ -362,10 +362,12 @@ def test_files_and_connections_are_counted_as_the_engine_counts_them() -> None:
     stage = SessionStage()
     stage.engine.exported = {
         "blobtorrent_files_opened_total": {"": 7}, "blobtorrent_files_open": {"": 3},
-        "blobtorrent_files_failed_total": {"": 2}, "blobtorrent_handshakes_connections": {"": 4}}
+        "blobtorrent_files_failed_total": {"": 2}, "blobtorrent_handshakes_connections": {"": 4},
+        "blobtorrent_upload_reads_total": {"ahead": 9, "alone": 1}, "blobtorrent_unsaved_bytes": {"": 5}}
     names = ("system.files.opened_counter", "system.files.closed_counter", "system.files.failed_counter",
-             "network.total_handshakes")
-    assert [stage.call(name) for name in names] == [7, 4, 2, 4]
+             "network.total_handshakes", "pieces.stats_preloaded", "pieces.stats_not_preloaded",
+             "pieces.memory.sync_queue")
+    assert [stage.call(name) for name in names] == [7, 4, 2, 4, 9, 1, 5]
 
 
 def test_as_many_files_as_the_system_lets_us_are_kept_open_until_somebody_says_how_many() -> None:
