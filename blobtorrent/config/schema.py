@@ -48,7 +48,7 @@ class StorageSettings(Section):
     sync_after_s: float = live(
         5.0,
         values.number(1, 3600),
-        'Seconds after which what was received is made durable; with 64 MiB of it before that.',
+        "Seconds after which what was received is made durable; with 64 MiB of it before that.",
     )
     sync_always_after_s: float = live(0.25, values.number(0, 3600), 'The same with sync = "always".')
     reserve: int = live(
@@ -134,8 +134,8 @@ class NetworkSettings(Section):
         "",
         values.optional_file,
         "Whom HTTPS servers must be vouched for by: a file of certificates in PEM form, for trackers, web seeds, "
-        "downloads of .torrent files and webhooks. It is read when it is first needed. Empty, and no tls_ca_folder: by "
-        "the authorities that the system knows.",
+        "downloads of .torrent files and webhooks. It is read once, when it is first needed. Empty, and no "
+        "tls_ca_folder: by the authorities that the system knows.",
     )
     tls_ca_folder: Path | None = live(
         "", values.optional_folder, "A folder of such certificates, each named by its hash as `openssl rehash` does it."

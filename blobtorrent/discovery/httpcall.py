@@ -109,7 +109,7 @@ def connect(parts: SplitResult, deadline: Deadline, may_ask: Callable[[Address],
         return sock
     try:
         sock.settimeout(deadline.left_s())
-        context = _tls_context(web or binding.web)
+        context = _tls_context((web or binding.web)._replace(proxy=None))
         return context.wrap_socket(sock, server_hostname=host)
     except BaseException:
         sock.close()
@@ -126,7 +126,8 @@ def look_up(host: str, port: int, deadline: Deadline, binding: Binding) -> list[
 
 @lru_cache(maxsize=2)
 def _tls_context(web: WebPolicy) -> ssl.SSLContext:
-    """One for all threads: to read the system's authorities takes tens of milliseconds and a megabyte.
+    """One for all threads: to read the system's authorities takes tens of milliseconds and a megabyte. The proxy of
+    `web` is of no matter.
 
     Raises NetworkError ("net.tls") for authorities that cannot be read: then nobody can be trusted.
     """

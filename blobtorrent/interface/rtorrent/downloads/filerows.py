@@ -107,6 +107,8 @@ class FileRows:
         return self.number(index) in preferred_in(self.download.text(key))
 
     def prefer(self, key: str, index: int, is_preferred: bool) -> None:
+        if self._is_meta:              # what its files will be nobody knows
+            return
         numbers, number = preferred_in(self.download.text(key)), frozenset({self.number(index)})
         numbers = numbers | number if is_preferred else numbers - number
         self.downloads.set_texts(self.download, {key: ",".join(map(str, sorted(numbers))) or None})

@@ -200,7 +200,8 @@ TABLE = (
     Mapped(
         "pieces.sync.always_safe", Kind.NUMBER, lambda settings: int(settings.storage.sync == "always"),
         lambda value: {"storage": {"sync": "always" if value else "normal"}},
-        "Whether nothing that was acknowledged may be lost by a power cut.", answers=False, is_flag=True),
+        "Whether what came is made durable after pieces.sync.timeout_safe, not after pieces.sync.timeout.",
+        answers=False, is_flag=True),
     Mapped(
         "protocol.pex", Kind.NUMBER, lambda settings: int(settings.pex.enabled),
         lambda value: {"pex": {"enabled": bool(value)}}, "Whether peers tell each other of others.", is_flag=True),
@@ -211,7 +212,7 @@ TABLE = (
     Mapped(
         "pieces.sync.timeout", Kind.NUMBER, lambda settings: int(settings.storage.sync_after_s),
         lambda value: {"storage": {"sync_after_s": min(max(value, 1), MAX_SYNC_S)}},
-        "Seconds after which what came is made durable, unless pieces.sync.always_safe holds.", answers=False),
+        "Seconds after which what came is made durable, or before that with 64 MiB of it.", answers=False),
     Mapped(
         "pieces.sync.timeout_safe", Kind.NUMBER, lambda settings: int(settings.storage.sync_always_after_s),
         lambda value: {"storage": {"sync_always_after_s": min(max(value, 0), MAX_SYNC_S)}},

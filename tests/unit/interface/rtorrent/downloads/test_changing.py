@@ -137,3 +137,22 @@ def test_the_engine_wants_the_ends_of_files_that_are_preferred() -> None:
     assert told == [(first, none), (first, first), (none, first)]
     assert (stage.call("f.prioritize_first", f"{digits}:f0"), stage.call("f.prioritize_last", f"{digits}:f0")) == (0, 1)
     assert info_hash == stage.only().info_hash
+
+
+def test_ends_of_files_that_nobody_knows_yet_are_not_noted() -> None:
+    stage = Stage()
+    stage.engine.add("alpha", lacks_metadata=True)
+    target = f"{stage.only().hash}:f0"
+    stage.call("f.prioritize_first.enable", target)
+    assert stage.call("f.prioritize_first", target) == 0
+    assert not [command for command in stage.engine.asked if isinstance(command, ChangeTorrent)]
+
+
+def test_files_may_be_marked_to_be_made_anew_as_tools_do_that_repair_downloads() -> None:
+    stage = Stage()
+    stage.engine.add("alpha")
+    digits = stage.only().hash
+    answer = stage.call("f.multicall", digits, "", "f.set_create_queued=0", "f.set_resize_queued=0")
+    assert answer and not isinstance(answer, str)
+    with pytest.raises(Fault, match="Wrong object type"):
+        stage.call("f.set_create_queued", f"{digits}:f0")
