@@ -41,10 +41,16 @@ class StorageSettings(Section):
     sync: str = live(
         "normal",
         values.one_of("normal", "always"),
-        'How much a power cut may cost. "normal": at most what was received in the last 5 seconds; "always": nothing '
-        "that was acknowledged, at the price of many more waits for the disk. A killed process loses nothing either "
-        "way.",
+        'How much a power cut may cost. "normal": at most what was received in the last seconds, see sync_after_s; '
+        '"always": next to nothing, see sync_always_after_s, at the price of many more waits for the disk. A killed '
+        "process loses nothing either way.",
     )
+    sync_after_s: float = live(
+        5.0,
+        values.number(1, 3600),
+        "Seconds after which what was received is made durable; with 64 MiB of it before that.",
+    )
+    sync_always_after_s: float = live(0.25, values.number(0, 3600), 'The same with sync = "always".')
     reserve: int = live(
         "64 MiB",
         values.size(0, 1024 * GIB),
@@ -98,6 +104,13 @@ class NetworkSettings(Section):
     proxy_login_file: Path | None = at_start(
         "", values.optional_file, "File whose first line is USER:PASSWORD for the proxy. Empty: it wants none."
     )
+    http_proxy: ProxySpec | None = live(
+        "",
+        values.proxy,
+        "Another proxy, for calls over HTTP and HTTPS alone: to trackers, web seeds, webhooks, and for .torrent files. "
+        'Written as "proxy"; it is asked without a login, also for plain HTTP with CONNECT. Empty: they take the way '
+        "of all connections.",
+    )
     proxy_strict: bool = at_start(
         True,
         values.boolean,
@@ -116,6 +129,28 @@ class NetworkSettings(Section):
         "Whether anybody may name peers at loopback and private addresses. Otherwise only those may who are at such an "
         "address themselves: a tracker on the internet cannot send us to our own network. A web seed at such an "
         "address is read from without it, too, unless its URL has a query or another server sent us there.",
+    )
+    tls_ca_file: Path | None = live(
+        "",
+        values.optional_file,
+        "Whom HTTPS servers must be vouched for by: a file of certificates in PEM form, for trackers, web seeds, "
+        "downloads of .torrent files and webhooks. It is read once, when it is first needed. Empty, and no "
+        "tls_ca_folder: by the authorities that the system knows.",
+    )
+    tls_ca_folder: Path | None = live(
+        "", values.optional_folder, "A folder of such certificates, each named by its hash as `openssl rehash` does it."
+    )
+    tls_verify: bool = live(
+        True,
+        values.boolean,
+        "Whether HTTPS servers must be vouched for at all. It is dangerous to say false: whoever sits between us and a "
+        "tracker then reads passkeys, and answers in its place. tls_ca_file trusts one more server without that.",
+    )
+    tls_verify_host: bool = live(
+        True,
+        values.boolean,
+        "Whether their certificates must name the host that we called. False is nearly as dangerous: everybody has a "
+        "certificate for some name.",
     )
     max_peers: int = live(500, values.whole_number(1, 100_000), "Connections to peers, of all torrents together.")
     max_peers_per_torrent: int = live(

@@ -24,7 +24,7 @@ from blobtorrent.core.session.record import TorrentRecord
 from blobtorrent.core.session.session import DRAIN_S
 from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.daemon.datagrams import Datagrams
-from blobtorrent.daemon.measures import measure_engine, measure_files
+from blobtorrent.daemon.measures import measure_engine, measure_files, measure_reads
 from blobtorrent.daemon.seedthreads import SeedThreads
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
@@ -37,9 +37,10 @@ from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.door import Door
 from blobtorrent.network.messages import TunePeers, UseFilter
-from blobtorrent.network.policy import binding_of
+from blobtorrent.network.policy import binding_of, web_policy_of
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
+from blobtorrent.network.webpolicy import WebPolicy
 from blobtorrent.protocol.wire.peerid import RANDOM_BYTES, make_peer_id
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.bus import EventBus
@@ -89,6 +90,7 @@ class Engine:
         self._gatekeepers = tuple(gates.values())
         self._door = door
         self._outcalls = outcalls
+        self._warned_of = ""           # the setting that has certificates of servers not checked
         self.metrics = metrics
         self._supervisor = supervisor
         self._core = core
@@ -119,11 +121,21 @@ class Engine:
             gatekeeper.post(UseFilter(address_filter))
 
     def apply(self, settings: Settings) -> None:
-        """What sockets of peers are like from now on, and how many files are open and calls are made at a time."""
+        """What sockets of peers are like from now on, how many files are open and calls are made at a time, and whom
+        servers must be vouched for by."""
         network = settings.network
+        self.binding.web = web_policy_of(network)
+        self._warn_of(self.binding.web)
         self.files.apply(settings.storage.open_files)
         self._outcalls.max_threads = settings.trackers.http_calls + SPARE_CALLS
         self._door.post(TunePeers(network.send_buffer, network.receive_buffer, network.type_of_service))
+
+    def _warn_of(self, web: WebPolicy) -> None:
+        setting = "network.tls_verify" if web.trusts_all else "network.tls_verify_host" if web.trusts_names else ""
+        if setting and setting != self._warned_of:
+            log.warning("certificates of HTTPS servers are not checked: anybody on the way can answer in their place",
+                        setting=setting)
+        self._warned_of = setting
 
     def dead_threads(self) -> list[str]:
         """Names of threads that died of a bug: the engine cannot go on then."""
@@ -244,7 +256,10 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     metrics = measure_engine(arena, disks, hashers, door, shard, core, bus, outcalls, session.announce_results)
     metrics.gauge("blobtorrent_tracker_announces_waiting", "Announces that are not answered yet.",
                   lambda: session.announces_waiting)
+    metrics.gauge("blobtorrent_unsaved_bytes", "What was received and is not being made durable yet.",
+                  lambda: session.unsaved_bytes)
     measure_files(metrics, files)
+    measure_reads(metrics, host.reads)
     seed_threads.measure(metrics)
     engine = Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
                     files=files, binding=binding, door=door.mailbox, outcalls=outcalls,

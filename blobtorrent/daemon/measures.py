@@ -15,6 +15,7 @@ from blobtorrent.runtime.histogram import Histogram
 from blobtorrent.runtime.loop import SelectorLoop
 from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
+from blobtorrent.storage.cache import Reads
 from blobtorrent.storage.disk import DiskPool
 from blobtorrent.storage.filepool import FilePool
 from blobtorrent.storage.hasher import HasherPool
@@ -23,6 +24,8 @@ _MEMORY = "Memory for pieces."
 _JOBS = "Jobs that no thread has begun."
 
 _ANNOUNCES = "blobtorrent_tracker_announces_total"
+_READS = "blobtorrent_upload_reads_total"
+_READ = "Reads for uploads: ahead of what was asked for, or of one request alone."
 _DISK_TIMES = "Reading spans, and writing pieces that follow each other."
 _HASH_TIMES = "Jobs that hash pieces from memory, or check what is on disk."
 
@@ -66,6 +69,11 @@ def measure_engine(arena: Arena, disks: DiskPool, hashers: HasherPool, door: Doo
     shard.measure(registry)
     core.measure(registry)
     return registry
+
+
+def measure_reads(registry: Registry, reads: Reads) -> None:
+    registry.total(_READS, _READ, lambda: reads.ahead, kind="ahead")
+    registry.total(_READS, _READ, lambda: reads.alone, kind="alone")
 
 
 def measure_announces(registry: Registry, times: Histogram, scheme: str) -> None:

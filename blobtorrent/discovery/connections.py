@@ -9,6 +9,7 @@ import socket
 from collections import deque
 from typing import NamedTuple
 
+from blobtorrent.network.webpolicy import USUAL, WebPolicy
 from blobtorrent.runtime.clock import Clock
 
 MAX_IDLE_S = 30.0                      # servers close what is idle for longer, and few tell for how long
@@ -18,12 +19,13 @@ SWEEP_S = 10.0                         # between two looks for what is idle for 
 
 
 class Place(NamedTuple):
-    """What a connection leads to, and from where."""
+    """What a connection leads to, from where, and by which policy it was made: by another one it may not be used."""
 
     scheme: str
     netloc: str
     family: int
     source: str
+    web: WebPolicy = USUAL
 
 
 class Connections:

@@ -22,6 +22,7 @@ from blobtorrent.model.reach import Address
 from blobtorrent.network import outgoing, transport
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.outgoing import connect_to
+from blobtorrent.network.webpolicy import WebPolicy
 from blobtorrent.protocol.httpanswer import HttpAnswer
 from blobtorrent.runtime.clock import Clock
 
@@ -94,11 +95,12 @@ def target_of(parts: SplitResult) -> str:
 
 
 def connect(parts: SplitResult, deadline: Deadline, may_ask: Callable[[Address], bool], *,
-            binding: Binding, origin: Origin = ANYWHERE) -> socket.socket:
+            binding: Binding, origin: Origin = ANYWHERE, web: WebPolicy | None = None) -> socket.socket:
     """A blocking connection, TLS included, to the first address of the host that may be asked and answers.
 
-    Raises NetworkError ("net.no-such-host", "net.no-address", "net.forbidden-address"), ProxyFailed, TimedOut, or
-    OSError.
+    `web` is what certificates are judged by, if not what the binding says.
+    Raises NetworkError ("net.no-such-host", "net.no-address", "net.forbidden-address", "net.tls"), ProxyFailed,
+    TimedOut, or OSError.
     """
     host = parts.hostname or ""
     sock = connect_to(binding, host, parts.port or _PORTS[parts.scheme], deadline.left_s, may_ask,
@@ -107,7 +109,8 @@ def connect(parts: SplitResult, deadline: Deadline, may_ask: Callable[[Address],
         return sock
     try:
         sock.settimeout(deadline.left_s())
-        return _wrap_tls(sock, host)
+        context = _tls_context((web or binding.web)._replace(proxy=None))
+        return context.wrap_socket(sock, server_hostname=host)
     except BaseException:
         sock.close()
         raise
@@ -121,17 +124,24 @@ def look_up(host: str, port: int, deadline: Deadline, binding: Binding) -> list[
     return [Endpoint(str(address), port) for address in outgoing.look_up(binding, host, deadline.left_s)]
 
 
-def _wrap_tls(sock: socket.socket, host: str) -> socket.socket:
-    """TLS with the system's authorities and the name checked. The time limit of `sock` holds for the handshake."""
-    return _tls_context().wrap_socket(sock, server_hostname=host)
+@lru_cache(maxsize=2)
+def _tls_context(web: WebPolicy) -> ssl.SSLContext:
+    """One for all threads: to read the system's authorities takes tens of milliseconds and a megabyte. The proxy of
+    `web` is of no matter.
 
-
-@lru_cache(maxsize=1)
-def _tls_context() -> ssl.SSLContext:
-    """One for all threads: to read the system's authorities takes tens of milliseconds and a megabyte."""
+    Raises NetworkError ("net.tls") for authorities that cannot be read: then nobody can be trusted.
+    """
     import ssl
 
-    return ssl.create_default_context()
+    try:
+        context = ssl.create_default_context(cafile=web.ca_file or None, capath=web.ca_folder or None)
+    except OSError as error:
+        raise NetworkError("net.tls", f"network.tls_ca_file: {web.ca_file}: {error.strerror or error}") from None
+    if web.trusts_all or web.trusts_names:
+        context.check_hostname = False
+    if web.trusts_all:
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def failure_of(error: OSError) -> NetworkError:

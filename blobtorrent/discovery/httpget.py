@@ -87,7 +87,7 @@ class _Way(NamedTuple):
 
 def _get(parts: SplitResult, may_ask_here: Callable[[Address], bool], way: _Way) -> tuple[HttpAnswer, Address | None]:
     """The answer, and who gave it as far as that is known. Raises NetworkError, OSError."""
-    place = Place(parts.scheme, parts.netloc, way.origin.family, way.origin.host)
+    place = Place(parts.scheme, parts.netloc, way.origin.family, way.origin.host, way.binding.web)
     if way.connections is not None:
         kept = way.connections.take(place)
         if kept is not None:

@@ -26,6 +26,7 @@ from blobtorrent.model.reach import is_public, may_ask
 from blobtorrent.model.urls import WEB_SEED_SCHEMES, usable_url
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.outgoing import far_end
+from blobtorrent.network.webpolicy import WebPolicy
 from blobtorrent.protocol.webseed import (
     MAX_SKIP_BYTES,
     REDIRECTS,
@@ -217,8 +218,8 @@ class SeedReader:
 
         A server may end a connection that it kept at any time: then a new one is tried.
         """
-        kept = self._connection
-        if kept is not None and (self._whole is not None or kept.origin != (parts.scheme, parts.netloc)):
+        kept, origin = self._connection, (parts.scheme, parts.netloc, way.binding.web)
+        if kept is not None and (self._whole is not None or kept.origin != origin):
             self.close()
         was_kept = self._connection is not None
         while True:
@@ -241,10 +242,11 @@ class SeedReader:
         progress.look()
         is_public_only = hop.came_from_public or not way.allow_local and bool(parts.query)
         may_ask_here = partial(may_ask, came_from_public=is_public_only, on_loopback=True)
+        web = way.binding.web
         with progress.aside():
-            sock = connect(parts, Deadline(way.clock, CONNECT_S), may_ask_here, binding=way.binding)
+            sock = connect(parts, Deadline(way.clock, CONNECT_S), may_ask_here, binding=way.binding, web=web)
         self._connection = _Connection(
-            sock, _Stream(sock, progress), (parts.scheme, parts.netloc),
+            sock, _Stream(sock, progress), (parts.scheme, parts.netloc, web),
             is_public(far_end(way.binding, sock, parts.hostname or "")))
         return self._connection
 
@@ -252,7 +254,7 @@ class SeedReader:
 class _Connection(NamedTuple):
     sock: socket.socket
     stream: _Stream
-    origin: tuple[str, str]            # scheme and host
+    origin: tuple[str, str, WebPolicy]  # scheme, host, and what it was judged by
     is_public: bool                    # its address is
 
 

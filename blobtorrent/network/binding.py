@@ -4,7 +4,7 @@ Without an interface in the settings sockets go where the system sends them. Wit
 addresses, nothing leaves by another way: no connection, no listener, no datagram, no question to a name server. The
 kernel sees to that, since every socket is tied to the interface: an address of ours alone would decide no route. While
 the interface is gone there are no sockets at all. What goes to this machine itself never leaves it and is free.
-A strict proxy is the only place that may be connected to.
+A strict proxy is the only place that may be connected to, and the proxy of calls over HTTP, if they have one.
 
 Any thread may open sockets. Whoever watches the system's addresses is the only one that calls `look`.
 """
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from blobtorrent.config.values import InterfaceSpec
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
+from blobtorrent.network.webpolicy import USUAL, WebPolicy
 
 if TYPE_CHECKING:
     from blobtorrent.network.proxy import Proxy
@@ -45,9 +46,11 @@ class Binding:
     """Where sockets may be bound; `Binding()` leaves them free."""
 
     def __init__(self, interface: InterfaceSpec | None = None, *, proxy: Proxy | None = None,
-                 allow_loopback: bool = False, survey: Callable[[], Answer] | None = None) -> None:
+                 allow_loopback: bool = False, survey: Callable[[], Answer] | None = None,
+                 web: WebPolicy = USUAL) -> None:
         """`survey` is `interfaces.survey`; while it fails the interface counts as gone."""
         self.proxy = proxy
+        self.web = web                 # replaced as a whole when settings change, read by any thread
         self.interface = InterfaceSpec() if interface is None else interface
         self._allow_loopback = allow_loopback
         self._places: tuple[Place, ...] = ()       # replaced as a whole by `look`, read by any thread
@@ -64,6 +67,18 @@ class Binding:
     @property
     def _has_strict_proxy(self) -> bool:
         return self.proxy is not None and self.proxy.is_strict
+
+    @property
+    def web_proxy(self) -> Proxy | None:
+        """The proxy of calls over HTTP: their own, or that of all connections."""
+        if self.web.proxy is None:
+            return self.proxy
+        from blobtorrent.network.proxy import Proxy
+
+        return Proxy(self.web.proxy)
+
+    def _is_a_proxy(self, place: Endpoint) -> bool:
+        return any(proxy is not None and proxy.endpoint == place for proxy in (self.proxy, self.web_proxy))
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -112,7 +127,7 @@ class Binding:
 
         Raises NetworkError ("net.interface-gone", "net.cannot-confine", "net.proxy-only"), OSError.
         """
-        if self._has_strict_proxy and self.proxy is not None and self.proxy.endpoint != Endpoint(host, port):
+        if self._has_strict_proxy and not self._is_a_proxy(Endpoint(host, port)):
             raise NetworkError("net.proxy-only", f"network.proxy_strict: nothing goes to {host} beside the proxy")
         address = ipaddress.ip_address(host.partition("%")[0])
         sock = socket.socket(_family(address.version), socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""Blocking connections to hosts that are given by name, by the way that the policy leaves. For threads that may wait.
+"""Blocking connections for calls over HTTP, by the way that the policy leaves. For threads that may wait.
 
 Behind a proxy nothing is looked up here: the proxy is told the name.
 """
@@ -30,11 +30,12 @@ def connect_to(binding: Binding, host: str, port: int, left_s: TimeLeft, may_ask
     Raises NetworkError ("net.no-such-host", "net.no-address", "net.forbidden-address", "net.interface-gone"),
     ProxyFailed, TimedOut, or OSError.
     """
-    if binding.proxy is not None:
+    proxy = binding.web_proxy
+    if proxy is not None:
         judged = known_address(host)
         if judged is not None and not may_ask(judged):
             raise _forbidden(host)
-        return _connect_through(binding, binding.proxy, host, port, left_s)
+        return _connect_through(binding, proxy, host, port, left_s)
     fitting = [address for address in look_up(binding, host, left_s) if family in (0, address.version)]
     if not fitting:
         raise NetworkError("net.no-address", f"{host} has no IPv{family} address")
@@ -92,7 +93,7 @@ def known_address(host: str) -> Address | None:
 
 def far_end(binding: Binding, sock: socket.socket, host: str) -> Address | None:
     """Whom a connection to `host` leads to; None where only the proxy knows."""
-    return known_address(host) if binding.proxy is not None else address_of(sock.getpeername()[0])
+    return known_address(host) if binding.web_proxy is not None else address_of(sock.getpeername()[0])
 
 
 def _connect_through(binding: Binding, proxy: Proxy, host: str, port: int, left_s: TimeLeft) -> socket.socket:

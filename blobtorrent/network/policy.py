@@ -5,6 +5,7 @@ from __future__ import annotations
 from blobtorrent.config.schema import NetworkSettings
 from blobtorrent.model.errors import ConfigError
 from blobtorrent.network.binding import NEEDS, Binding, may_confine
+from blobtorrent.network.webpolicy import WebPolicy
 
 
 def binding_of(network: NetworkSettings) -> Binding:
@@ -20,4 +21,14 @@ def binding_of(network: NetworkSettings) -> Binding:
     interface = network.interface
     if (interface.name or interface.addresses) and not may_confine():
         raise ConfigError("config.cannot-confine", f"network.interface: {interface}: {NEEDS}")
-    return Binding(network.interface, proxy=proxy, allow_loopback=network.allow_loopback)
+    return Binding(network.interface, proxy=proxy, allow_loopback=network.allow_loopback,
+                   web=web_policy_of(network))
+
+
+def web_policy_of(network: NetworkSettings) -> WebPolicy:
+    """What calls over HTTP obey, by the settings as they are now."""
+    return WebPolicy(
+        "" if network.tls_ca_file is None else str(network.tls_ca_file),
+        "" if network.tls_ca_folder is None else str(network.tls_ca_folder),
+        trusts_all=not network.tls_verify, trusts_names=not network.tls_verify_host,
+        proxy=network.http_proxy)

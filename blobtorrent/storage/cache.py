@@ -16,10 +16,24 @@ from blobtorrent.storage.jobs import Span
 K = TypeVar("K", bound=Hashable)
 
 
-class SpanCache(Generic[K]):
-    """Spans by key, least recently used first. Every operation but `evict` takes constant time."""
+class Reads:
+    """How many spans were read: ahead of what was asked for, or alone. Written by one thread, read by any."""
+
+    __slots__ = ("ahead", "alone")
 
     def __init__(self) -> None:
+        self.ahead = 0
+        self.alone = 0
+
+
+class SpanCache(Generic[K]):
+    """Spans by key, least recently used first. Every operation but `evict` takes constant time.
+
+    `reads` counts what comes, of all caches that share it.
+    """
+
+    def __init__(self, reads: Reads | None = None) -> None:
+        self._reads = reads or Reads()
         self._spans: dict[K, Span] = {}
         self._pins: dict[K, int] = {}
         self._idle: OrderedDict[K, None] = OrderedDict()      # without pins, least recently used first
@@ -34,12 +48,20 @@ class SpanCache(Generic[K]):
             self._idle.move_to_end(key)
         return self._spans.get(key)
 
+<<<<<<< HEAD
     def latest(self, count: int) -> list[K]:
         """The keys of the spans that were read last, the last one first."""
         return list(islice(reversed(self._spans), count))
 
     def put(self, key: K, span: Span) -> None:
+=======
+    def put(self, key: K, span: Span, *, is_ahead: bool = True) -> None:
+>>>>>>> neutrals
         """Keep a span that was just read. The key is new."""
+        if is_ahead:
+            self._reads.ahead += 1
+        else:
+            self._reads.alone += 1
         self._spans[key] = span
         self._idle[key] = None
         self.num_slots += len(span.slots)

@@ -25,6 +25,8 @@ SAID_TO_0_9 = (                        # and not to the other one
 OPEN_FILES = (256, 2048)
 HTTP_CALLS = (32, 128)
 RESERVE = "512 MiB"
+SYNC_S = 600
+SYNC_ALWAYS_S = (900, 0)
 START_S = 30.0
 STOP_S = 20.0
 
@@ -104,6 +106,8 @@ download_dir = "{root / 'a/dl'}"
 memory_budget = "16 MiB"
 open_files = {OPEN_FILES[version == MODERN]}
 reserve = "{RESERVE}"
+sync_after_s = {SYNC_S}
+sync_always_after_s = {SYNC_ALWAYS_S[version == MODERN]}
 [network]
 allow_loopback = true
 port_mapping = "off"

@@ -25,7 +25,8 @@ PARTS = ("settings", "throttles", "setter_results", "ip_filter", "logs", "schedu
 
 # As the recorded daemon was set up.
 DOCUMENT = {
-    "storage": {"download_dir": f"{ROOT}/a/dl", "open_files": 256},
+    "storage": {"download_dir": f"{ROOT}/a/dl", "open_files": 256,
+                "sync_after_s": 600, "sync_always_after_s": 900},
     "network": {"listen": ["127.0.0.1:51401"], "interface": "127.0.0.1", "upload_slots": 50,
                 "download_slots": 50},
     "dht": {"enabled": False},

@@ -14,6 +14,7 @@ from blobtorrent.interface.rtorrent.downloads.making import action
 from blobtorrent.interface.rtorrent.downloads.side import DownloadSide
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command, Registry
+from blobtorrent.interface.rtorrent.session.priorities import FilePatterns
 from blobtorrent.interface.rtorrent.store import Store
 from blobtorrent.interface.rtorrent.values import Value
 from blobtorrent.model.events import Event
@@ -66,7 +67,10 @@ class Stage:
         self.registry.extend(self.side.commands())
         # What builtin handlers use of the commands of the session.
         self.registry.add(action("ui.unfocus_download", lambda download: None, "Does nothing."))
-        self.registry.add(Command("file.prioritize_toc", Target.NONE, lambda context, item, args: 0))
+        self.prefers_ends = False      # file.prioritize_toc
+        self.registry.add(Command("file.prioritize_toc", Target.NONE,
+                                  lambda context, item, args: int(self.prefers_ends)))
+        self.registry.extend(FilePatterns().commands())
         self.max_file_size = 1 << 39
         self.registry.add(Command("system.file.max_size", Target.NONE, lambda context, item, args: self.max_file_size))
         self.registry.add(Command("protocol.pex", Target.NONE, lambda context, item, args: 0))

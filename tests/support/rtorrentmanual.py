@@ -72,8 +72,8 @@ _EVENTS = {
     **{f"event.download.{name}": f"Handlers by key: run when {when}." for name, when in _WHEN.items()},
     "event.system.startup_done": "Handlers by key: run when the daemon has started.",
     "event.system.shutdown": "Handlers by key: run when the daemon begins to end.",
-    "event.view.show": "Handlers by key: never run, there is no screen.",
-    "event.view.hide": "Handlers by key: never run, there is no screen.",
+    "event.view.show": "Handlers by key: run after ui.current_view.set, with the name of the view before.",
+    "event.view.hide": "Handlers by key: run before ui.current_view.set shows another, with its name.",
 }
 _OF_GROUPS = {
     "view": "its view.", "ratio.min": "percent that must have been sent, of what is there.",

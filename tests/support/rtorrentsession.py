@@ -106,7 +106,7 @@ class SessionStage:
         yield Command("view.add", Target.NONE, add)
         yield Command("view.persistent", Target.NONE, lambda _context, _item, _args: None)
         yield Command("view.sort_current", Target.NONE, lambda _context, _item, _args: None)
-        for name in ("event.download.finished", "event.download.erased"):
+        for name in ("event.download.finished", "event.download.erased", "event.view.hide", "event.view.show"):
             self.call("method.insert", name, "multi")
         yield Command("view.list", Target.NONE, lambda _context, _item, _args: list(self.views))
         yield Command("d.multicall2", Target.ANY, self._multicall)

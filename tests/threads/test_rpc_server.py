@@ -203,6 +203,22 @@ def test_who_comes_to_a_place_that_is_open_before_the_start_is_answered_then(tmp
     assert not list(tmp_path.iterdir())
 
 
+def test_places_that_are_opened_while_nothing_is_routed_answer_only_who_is_near() -> None:
+    stage, turns, rules = Stage(), Turns(), Rules()
+    rpc = RpcServer([], turns.post, stage.perform, rules=rules)
+    rpc.open(Door(TCP))
+    rules.is_routed = False
+    rpc.open(Door(TCP))
+    assert [opened.listener.sock.getsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE) for opened in rpc._opened] == [0, 1]
+    turns.start()
+    rpc.start()
+    for address in rpc.addresses:
+        with connect(address) as client:
+            client.sendall(framed(PID))
+            assert json.loads(body_of(read_all(client))) == PID_ANSWER
+    assert rpc.stop(5.0) and turns.stop(5.0)
+
+
 def test_what_was_opened_is_closed_by_one_that_never_started(tmp_path):
     rpc = RpcServer([unix_door(tmp_path)], print, print)
     rpc.open(Door(tmp_path / "more.sock"))

@@ -286,7 +286,7 @@ def _make_resume(around: Surroundings, parts: Parts) -> "ResumeManager":
 
     return ResumeManager(
         parts.roster, around.outlets, parts.swarms, parts.losses, clock=around.clock, timers=around.timers,
-        sync=around.settings.storage.sync, on_idle=lambda torrent: parts.closer.go_on(torrent), on_safe=around.on_safe)
+        storage=around.settings.storage, on_idle=lambda torrent: parts.closer.go_on(torrent), on_safe=around.on_safe)
 
 
 def _add_lasting_parts(around: Surroundings, parts: Parts, session: Session) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.session.commands import RESET, ChangeTorrent, FilePriority, FilesOf, Reply, TorrentChanges
@@ -49,7 +49,7 @@ class ChangeManager:
         if command.is_current is not None and not command.is_current(self._roster.shown(torrent)):
             raise Conflict("torrent.changed", f"{torrent.name} is no longer what it was when it was read")
         changes = command.changes
-        if changes.file_priorities is None:
+        if changes.file_priorities is None and changes.preferred_ends is None:
             self._apply(torrent, changes, reply)
         else:
             self._metainfos.with_metainfo(torrent, lambda error: self._change_files(torrent, changes, reply, error))
@@ -73,14 +73,12 @@ class ChangeManager:
     def _change_files(
         self, torrent: Torrent, changes: TorrentChanges, reply: Reply[Any], error: BlobTorrentError | None
     ) -> None:
-        assert changes.file_priorities is not None
         if error is not None:
             reply.give(error)
             return
         assert torrent.metainfo is not None
         num_files = len(torrent.metainfo.files)
-        if changes.file_priorities is not RESET and not all(
-                0 <= number < num_files for number in changes.file_priorities):
+        if not all(0 <= number < num_files for number in _files_in(changes)):
             reply.give(Invalid("torrent.no-such-file", f"{torrent.name} has {num_files} files"))
             return
         wishes = torrent.record.wishes
@@ -131,6 +129,15 @@ class ChangeManager:
         self._roster.publish(torrent)
         self._roster.tell(TorrentChanged(torrent.info_hash))
         self._on_change(torrent)
+
+
+def _files_in(changes: TorrentChanges) -> Iterator[int]:
+    """The files that they name."""
+    if isinstance(changes.file_priorities, Mapping):
+        yield from changes.file_priorities
+    if isinstance(changes.preferred_ends, tuple):
+        for files in changes.preferred_ends:
+            yield from files
 
 
 def changed(wishes: Wishes, changes: TorrentChanges) -> Wishes:

@@ -40,6 +40,10 @@ class Keeper(Protocol):
     def is_quiet(self) -> bool:
         """All is saved."""
 
+    @property
+    def unsaved_bytes(self) -> int:
+        """What was received since the last commit began. Any thread may read it."""
+
 
 class Forgetful:
     """For an engine without a state directory: nothing is kept, and everything is done at once."""
@@ -66,3 +70,7 @@ class Forgetful:
     @property
     def is_quiet(self) -> bool:
         return True
+
+    @property
+    def unsaved_bytes(self) -> int:
+        return 0

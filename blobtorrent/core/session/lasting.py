@@ -247,4 +247,4 @@ def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, rese
         own_address=trackers.own_address, max_calls=trackers.http_calls)
     parts.additions.apply(settings.storage)
     reserves.apply(settings.storage.reserve)
-    keeper.apply(settings.storage.sync)
+    keeper.apply(settings.storage)

@@ -54,6 +54,8 @@ class Wishes(NamedTuple):
     picker: Mapping[str, str | float] | None = None        # settings of the picker that are other for it
     super_seeding: bool = False        # as a seed it shows each peer a few pieces only (BEP 16)
     min_peers: int | None = None       # below which trackers are asked sooner
+    # Files whose beginning, and whose end, is wanted more than what lies between.
+    preferred_ends: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
     @property
     def skipped_files(self) -> frozenset[int]:

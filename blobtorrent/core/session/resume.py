@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from blobtorrent.config.schema import StorageSettings
 from blobtorrent.core.session import rows
 from blobtorrent.core.session.keeping import Then
 from blobtorrent.core.session.losses import Losses
@@ -45,11 +46,14 @@ log = get_logger(__name__)
 
 _SYNC, _PEERS = "sync", "peers"
 
-INTERVAL_S = {"normal": 5.0, "always": 0.25}
 MAX_UNSAVED_BYTES = 64 << 20           # then it is saved before the interval is over
 PATIENCE_S = 2.5                       # a disk that takes longer keeps only its own torrents from being saved
 RETRY_S = 5.0                          # after the state file could not be written
 PREVIOUS_S = 3600.0
+
+
+def _interval_of(storage: StorageSettings) -> float:
+    return storage.sync_always_after_s if storage.sync == "always" else storage.sync_after_s
 
 
 class _Commit(NamedTuple):
@@ -78,7 +82,7 @@ class ResumeManager:
         *,
         clock: Clock,
         timers: TimerWheel,
-        sync: str = "normal",
+        storage: StorageSettings,
         on_idle: Callable[[Torrent], None],
         on_safe: Callable[[InfoHash], None] | None = None,
     ) -> None:
@@ -87,7 +91,7 @@ class ResumeManager:
         self._swarms = swarms
         self._clock = clock
         self._timers = timers
-        self._interval_s = INTERVAL_S[sync]
+        self._interval_s = _interval_of(storage)
         self._on_safe = on_safe
         self._dirty: dict[InfoHash, Torrent] = {}          # their progress is to be saved
         self._wishes: dict[InfoHash, Torrent] = {}         # their other row too
@@ -103,9 +107,15 @@ class ResumeManager:
         self._unsaved_bytes = 0
         self._received: dict[InfoHash, int] = {}
 
-    def apply(self, sync: str) -> None:
-        """Save as often as this setting says."""
-        self._interval_s = INTERVAL_S[sync]
+    def apply(self, storage: StorageSettings) -> None:
+        """Save as often as these settings say, what waits already, too."""
+        self._interval_s = _interval_of(storage)
+        if self._due_at_s is not None:
+            self._commit_in(self._interval_s)
+
+    @property
+    def unsaved_bytes(self) -> int:
+        return self._unsaved_bytes
 
     @property
     def is_quiet(self) -> bool:

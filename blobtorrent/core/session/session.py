@@ -142,6 +142,11 @@ class Session:
         return self._announces.waiting
 
     @property
+    def unsaved_bytes(self) -> int:
+        """What was received and is not being made durable yet. Any thread may read it."""
+        return self._keeper.unsaved_bytes
+
+    @property
     def announce_results(self) -> Mapping[str, int]:
         """How often announces ended in each way: "ok", or the code of the error. Any thread may read it."""
         return self._announces.results

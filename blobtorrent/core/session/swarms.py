@@ -163,7 +163,7 @@ class SwarmManager:
             client_version=CLIENT_VERSION,
             partial=torrent.partial,
             skipped=torrent.skipped,
-            priorities=piece_priorities(torrent.metainfo, record.wishes.file_priorities),
+            priorities=piece_priorities(torrent.metainfo, record.wishes),
             peers=_kept_peers(torrent),
             totals=totals,
             live=live,
@@ -248,7 +248,7 @@ class SwarmManager:
         """Tell the torrent's swarm which pieces are wanted now, if it is open."""
         if torrent.swarm_is_open:
             assert torrent.metainfo is not None
-            priorities = piece_priorities(torrent.metainfo, torrent.record.wishes.file_priorities)
+            priorities = piece_priorities(torrent.metainfo, torrent.record.wishes)
             self._outlets.shard_of(torrent.info_hash).post(
                 WantPieces(torrent.info_hash, torrent.skipped, priorities))
 

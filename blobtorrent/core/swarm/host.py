@@ -53,7 +53,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.ownership import owned
 from blobtorrent.runtime.timers import Timer
 from blobtorrent.storage.arena import Arena
-from blobtorrent.storage.cache import SpanCache
+from blobtorrent.storage.cache import Reads, SpanCache
 from blobtorrent.storage.computing import Compute, Computed
 from blobtorrent.storage.jobs import (
     BlocksKept,
@@ -98,6 +98,7 @@ class SwarmHost:
         self._flow = FlowControl(shard.loop.timers.at, lambda: self.now, self._guard)
         self._retirements = Retirements(shard.loop.timers.at, lambda: self.now, self._guard)
         self.gate = Gate()
+        self.reads = Reads()           # for uploads
         self._swarms: dict[InfoHash, Swarm] = {}
         self._links: dict[int, PeerLink] = {}              # also those whose sockets are being closed
         self._touched: dict[Swarm, None] = {}
@@ -139,9 +140,7 @@ class SwarmHost:
     # ---- network.handler.ShardHandler
 
     def on_message(self, message: Any, now: float) -> None:
-        handler = self._handlers.get(type(message))
-        if handler is None:
-            handler = self._metadata_handler(type(message))
+        handler = self._handlers.get(type(message)) or self._metadata_handler(type(message))
         swarm = self._swarms.get(getattr(message, "info_hash", None))  # type: ignore[arg-type]
         if swarm is None:
             handler(message)           # it is nobody's, or of several
@@ -440,7 +439,7 @@ class SwarmHost:
     # ---- swarms
 
     def _on_open(self, order: OpenSwarm) -> None:
-        swarm = Swarm(order, self._arena, SpanCache(), self, self._rng)
+        swarm = Swarm(order, self._arena, SpanCache(self.reads), self, self._rng)
         swarm.peers.gate = self.gate
         self._swarms[order.info_hash] = swarm
         self._flow.add(swarm)

@@ -211,7 +211,7 @@ class UploadManager:
         """Reads came back: answer who waits. Returns the links whose requests cannot be answered."""
         for span in spans:
             self._loading_slots -= len(span.slots)
-            self._cache.put(span.token, span)
+            self._cache.put(span.token, span, is_ahead=span.token[1] >= 0)
             for link, runs in self._loading.pop(span.token).items():
                 for run in runs:
                     if link.state.am_choking and not (link.fast and run[0] >> 32 in link.fast.granted):

@@ -46,7 +46,7 @@ def post_event(url: str, told: Told, *, secret_file: Path | None, timeout_s: flo
         deadline = Deadline(clock, timeout_s)
         try:
             way = ANYWHERE if _is_near(parts.hostname or "") else binding
-            with connect(parts, deadline, lambda _address: True, binding=way) as sock:
+            with connect(parts, deadline, lambda _address: True, binding=way, web=binding.web) as sock:
                 request = _head(parts.netloc, target_of(parts), told, secret) + told.json
                 status = exchange(sock, request, deadline, None).status
         except OSError as error:

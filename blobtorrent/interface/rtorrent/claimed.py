@@ -70,7 +70,6 @@ GENERATION_16: Final = Generation(
         "dht.port": 0,
         "method.use_intermediate": 3,
         "network.xmlrpc.size_limit": 16 << 20,
-        "pieces.sync.timeout_safe": 0,
     },
     {
         "encryption": (),

@@ -19,13 +19,15 @@ class Rules:
     """Written by whoever has the turn, read by the threads that read requests and write answers: each is one value.
 
     `version` is the one of rTorrent that is claimed. `max_xml_bytes` is 0 until a client or a configuration sets a
-    limit; then there is still that of the server. `note` is told of each request and answer while somebody wants to.
+    limit; then there is still that of the server. What is opened while it is not `is_routed` answers nobody who is
+    behind a router. `note` is told of each request and answer while somebody wants to.
     """
 
     def __init__(self, version: str = USUAL_VERSION) -> None:
         self.version = version
         self.takes_xml = True
         self.takes_json = True
+        self.is_routed = True
         self.max_xml_bytes = 0
         self.note: Callable[[bytes], None] | None = None
 

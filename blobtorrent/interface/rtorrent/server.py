@@ -161,6 +161,8 @@ class RpcServer:
     def open(self, door: Door) -> None:
         """Have one more place to listen at, whose clients wait for `start`. Raises NetworkError."""
         (listener,), _ = open_all([door.place], (), self._access)
+        if not self._rules.is_routed and listener.sock.family != socket.AF_UNIX:
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)        # its connections have it, too
         self._opened.append(_Open(door, listener))
 
     def stop(self, timeout_s: float) -> bool:

@@ -1,6 +1,6 @@
 import random
 
-from blobtorrent.storage.cache import SpanCache
+from blobtorrent.storage.cache import Reads, SpanCache
 from blobtorrent.storage.jobs import Span
 
 
@@ -66,3 +66,12 @@ def test_no_slot_is_lost_or_doubled():
             held -= set(gone)
         assert cache.num_slots == len(held)
         assert all(cache.get(key) is not None for key in pinned)
+
+
+def test_what_comes_is_counted_for_all_caches_together():
+    reads = Reads()
+    first, second = SpanCache(reads), SpanCache(reads)
+    first.put("a", span(1))
+    second.put("a", span(2))
+    second.put("b", span(3), is_ahead=False)
+    assert (reads.ahead, reads.alone) == (2, 1)

@@ -24,6 +24,7 @@ _RUNNING = ("downloading", "seeding", "metadata")
 _BUSY = (*_RUNNING, "checking")
 
 
+FIRST, LAST = "files.first", "files.last"                  # texts: numbers of files whose ends are preferred
 META_SHAPE = Shape(1, False, 1, 0)     # of a magnet link: one file of one byte, as rTorrent has it
 
 
@@ -49,9 +50,9 @@ class Download:
     """
 
     __slots__ = (
-        "connection", "file_wishes", "hash", "info_hash", "is_checked", "is_closing", "is_failed", "is_gone", "is_new",
-        "is_open", "is_rechecking", "is_resumed", "message", "moment", "moved_at", "phase", "shape", "status",
-        "tracked_at", "tracker_rows", "trackers", "unsaved", "was_complete", "was_opened",
+        "connection", "ends_wished", "file_wishes", "hash", "info_hash", "is_checked", "is_closing", "is_failed",
+        "is_gone", "is_new", "is_open", "is_rechecking", "is_resumed", "message", "moment", "moved_at", "phase",
+        "shape", "status", "tracked_at", "tracker_rows", "trackers", "unsaved", "was_complete", "was_opened",
     )
 
     def __init__(self, status: TorrentStatus) -> None:
@@ -65,6 +66,7 @@ class Download:
         self.tracker_rows: Any = None  # see trackerrows
         self.unsaved: Mapping[str, str | None] = {}        # replaced by every change
         self.file_wishes: dict[int, int] = {}              # priorities that wait for d.update_priorities
+        self.ends_wished = False       # other ends of files are preferred, and the engine was not told
         self.connection = ("", False)                      # as d.connection_current was set, and whether complete then
         self.message = ""
         self.moved_at = 0              # when payload was seen to have moved last, in this run
@@ -254,3 +256,8 @@ class Download:
     @property
     def base_path(self) -> str:
         return self.own_path if self.was_opened else ""
+
+
+def preferred_in(text: str) -> frozenset[int]:
+    """The numbers of files in a text FIRST or LAST."""
+    return frozenset(int(number) for number in text.split(",") if number.isdecimal())

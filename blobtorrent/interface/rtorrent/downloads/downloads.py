@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from blobtorrent.core.session.commands import ChangeTorrent, FilePriority, FilesOf, TorrentChanges
 from blobtorrent.core.session.queries import MetainfoOf, OverviewsOf, PeersOf, PiecesOf
-from blobtorrent.interface.rtorrent.downloads.download import META_SHAPE, Download
+from blobtorrent.interface.rtorrent.downloads.download import FIRST, LAST, META_SHAPE, Download, preferred_in
 from blobtorrent.interface.rtorrent.faults import failed, no_such_download
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.ids import InfoHash
@@ -236,14 +236,21 @@ class Downloads:
         download.file_wishes[number] = priority
         self._with_wishes[download.info_hash] = download
 
+    def wish_ends(self, download: Download) -> None:
+        """Its texts name other ends of files that are preferred: they count from the next `apply_priorities` on."""
+        download.ends_wished = True
+        self._with_wishes[download.info_hash] = download
+
     def apply_priorities(self, download: Download) -> None:
         """Have the engine follow. Raises nothing: a torrent that is gone has no files."""
         wishes, download.file_wishes = download.file_wishes, {}
+        ends_wished, download.ends_wished = download.ends_wished, False
         self._with_wishes.pop(download.info_hash, None)
-        if wishes and not download.is_gone:
+        if (wishes or ends_wished) and not download.is_gone:
             priorities = {number: FilePriority(priority) for number, priority in wishes.items()}
-            self._under_way.append(self.engine.submit(
-                ChangeTorrent(download.info_hash, TorrentChanges(file_priorities=priorities))))
+            ends = preferred_in(download.text(FIRST)), preferred_in(download.text(LAST))
+            self._under_way.append(self.engine.submit(ChangeTorrent(download.info_hash, TorrentChanges(
+                file_priorities=priorities or None, preferred_ends=ends if ends_wished else None))))
             self._files.drop(download.info_hash)
 
     # ---- what is asked of them

@@ -6,13 +6,11 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 
-from blobtorrent.interface.rtorrent.downloads.download import Download
+from blobtorrent.interface.rtorrent.downloads.download import Download, preferred_in
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.metainfo import FileEntry, Shape
 from blobtorrent.model.status import FileStatus
-
-FIRST, LAST = "files.first", "files.last"                  # texts: numbers of files whose ends are preferred
 
 
 class FileRows:
@@ -106,12 +104,12 @@ class FileRows:
 
     def prefers(self, key: str, index: int) -> bool:
         """Whether an end of it, FIRST or LAST, is preferred."""
-        return str(self.number(index)) in self.download.text(key).split(",")
+        return self.number(index) in preferred_in(self.download.text(key))
 
     def prefer(self, key: str, index: int, is_preferred: bool) -> None:
-        numbers = dict.fromkeys(filter(None, self.download.text(key).split(",")))
-        if is_preferred:
-            numbers[str(self.number(index))] = None
-        else:
-            numbers.pop(str(self.number(index)), None)
-        self.downloads.set_texts(self.download, {key: ",".join(numbers) or None})
+        if self._is_meta:              # what its files will be nobody knows
+            return
+        numbers, number = preferred_in(self.download.text(key)), frozenset({self.number(index)})
+        numbers = numbers | number if is_preferred else numbers - number
+        self.downloads.set_texts(self.download, {key: ",".join(map(str, sorted(numbers))) or None})
+        self.downloads.wish_ends(self.download)

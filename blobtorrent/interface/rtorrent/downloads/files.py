@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
 from blobtorrent.interface.rtorrent.context import Target
 from blobtorrent.interface.rtorrent.downloads.aiming import FileAim
+from blobtorrent.interface.rtorrent.downloads.download import FIRST, LAST
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
-from blobtorrent.interface.rtorrent.downloads.filerows import FIRST, LAST
 from blobtorrent.interface.rtorrent.downloads.forms import FORMS, real_paths, with_forms
 from blobtorrent.interface.rtorrent.downloads.making import action, getter, number_setter
-from blobtorrent.interface.rtorrent.faults import failed, wrong_target, wrong_type
+from blobtorrent.interface.rtorrent.faults import failed, wrong_target
 from blobtorrent.interface.rtorrent.language.columns import Needs
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value
@@ -56,8 +56,10 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
                  "Whether its download was opened once: then it is given its size when it is first used.")
     for what in ("create", "resize"):
         for word in ("set", "unset"):
-            yield action(f"f.{word}_{what}_queued", _refuse, "Refused, as rTorrent 0.9.8 does.", target=Target.FILE,
-                         is_neutral=True)
+            yield number_setter(
+                f"f.{word}_{what}_queued", lambda _aim, _number: None, "NUMBER: does nothing: a file that is missing "
+                "is made, and given its size, as soon as something is written to it.", target=Target.FILE,
+                is_neutral=True)
 
     def set_priority(aim: FileAim, priority: int) -> None:
         if not 0 <= priority <= MAX_PRIORITY:
@@ -88,7 +90,8 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
 
 def _preferring(name: str, key: str, is_preferred: bool) -> Command:
     return action(name, lambda aim: aim.rows.prefer(key, aim.place, is_preferred),
-                  "Notes whether that end of the file is preferred.", target=Target.FILE)
+                  f"Has that end of the file wanted {'first' if is_preferred else 'no more than the rest'}, from "
+                  "d.update_priorities on.", target=Target.FILE)
 
 
 def _each(write: Callable[[str], str]) -> Callable[[FileAim], list[Value]]:
@@ -104,10 +107,6 @@ def _last_touched(aim: FileAim) -> int:
         return os.stat(aim.rows.path_on_disk(aim.place)).st_mtime_ns // 1000
     except OSError:
         return 0
-
-
-def _refuse(_aim: FileAim) -> None:
-    raise wrong_type()
 
 
 def _no_iterator(_aim: FileAim) -> None:

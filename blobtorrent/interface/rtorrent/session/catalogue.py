@@ -10,14 +10,13 @@ from blobtorrent.interface.rtorrent.claimed import generation_of
 from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.rules import Rules
-from blobtorrent.interface.rtorrent.session import listening, ratiogroups
+from blobtorrent.interface.rtorrent.session import housekeeping, listening, ratiogroups
 from blobtorrent.interface.rtorrent.session.addresstables import AddressTables
 from blobtorrent.interface.rtorrent.session.chokegroups import ChokeGroups
 from blobtorrent.interface.rtorrent.session.dht import Dht
 from blobtorrent.interface.rtorrent.session.engine import SessionEngine
 from blobtorrent.interface.rtorrent.session.execute import Outside, Programs, at_once
 from blobtorrent.interface.rtorrent.session.figures import FigureCommands
-from blobtorrent.interface.rtorrent.session.housekeeping import Housekeeping
 from blobtorrent.interface.rtorrent.session.listening import Open, already_open
 from blobtorrent.interface.rtorrent.session.logfiles import LogFiles
 from blobtorrent.interface.rtorrent.session.mapped import MappedSettings
@@ -25,6 +24,7 @@ from blobtorrent.interface.rtorrent.session.ports import Ports
 from blobtorrent.interface.rtorrent.session.priorities import FilePatterns
 from blobtorrent.interface.rtorrent.session.rates import Throttles
 from blobtorrent.interface.rtorrent.session.scheduling import Scheduling
+from blobtorrent.interface.rtorrent.session.shownview import ShownView
 from blobtorrent.interface.rtorrent.session.system import USUAL_CLAIMS, Claims, System
 from blobtorrent.interface.rtorrent.session.variables import Follow, Variables
 from blobtorrent.interface.rtorrent.session.variabletable import NEUTRAL
@@ -58,7 +58,7 @@ class SessionCommands:
             self.variables, self.logs, self.system, self.scheduling, self.watching, MappedSettings(engine),
             Throttles(engine), self.ports, Dht(engine), FigureCommands(engine),
             AddressTables(engine, self.working), ChokeGroups(), Words(engine, generation.words), FilePatterns(),
-            Housekeeping(),
+            ShownView(),
             Programs(self.logs.note_program, outside, self.working, tells_unstarted=generation.tells_unstarted),
         )
 
@@ -66,6 +66,7 @@ class SessionCommands:
         for part in self._parts:
             yield from part.commands()
         yield from ratiogroups.commands()
+        yield from housekeeping.commands()
         yield from listening.commands(self._open_place, self.working)
 
     def finish(self, interpreter: Interpreter) -> None:
@@ -110,5 +111,8 @@ def followers_of(rules: Rules) -> dict[str, Follow]:
     def switch_json(value: Any) -> None:
         rules.takes_json = bool(value)
 
+    def switch_routes(value: Any) -> None:
+        rules.is_routed = not value
+
     return {"network.xmlrpc.size_limit": set_limit, "network.rpc.use_xmlrpc": switch_xml,
-            "network.rpc.use_jsonrpc": switch_json}
+            "network.rpc.use_jsonrpc": switch_json, "network.scgi.dont_route": switch_routes}

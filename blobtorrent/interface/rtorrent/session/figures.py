@@ -13,23 +13,14 @@ from blobtorrent.runtime.pacing import paced
 
 _BLOCK: Final = 16 * 1024              # what peers are asked for at once (BEP 3)
 
-# Nothing like it is here; what rTorrent 0.16 says when it is idle.
+# Nothing like it is here; of all rTorrent 0.16 says 0 when it is idle.
 _NEUTRAL: Final = (
-    ("pieces.memory.sync_queue", 0, "Bytes that wait to be synchronised."),
-    ("pieces.stats_not_preloaded", 0, "Pieces that were sent without being preloaded."),
-    ("pieces.stats_preloaded", 0, "Pieces that were sent after being preloaded."),
-    ("system.sockets.available_alloc", 0, "Descriptors that are left to share out."),
-    ("system.sockets.reserved_alloc", 0, "Descriptors beside those."),
-    ("system.sockets.generic.min_alloc", 0, "Descriptors for peers that are sure."),
-    *((f"system.sockets.{kind}.{word}", 0, f"Descriptors for {kind}.")
+    ("system.sockets.available_alloc", "Descriptors that are left to share out."),
+    ("system.sockets.reserved_alloc", "Descriptors beside those."),
+    ("system.sockets.generic.min_alloc", "Descriptors for peers that are sure."),
+    *((f"system.sockets.{kind}.{word}", f"Descriptors for {kind}.")
       for kind in ("files", "generic", "http", "internal", "rpc") for word in ("max_size", "size")),
 )
-
-_WHY: Final = {
-    "pieces": "Nobody counts that: the kernel reads ahead, and writes behind.",
-    "system": "Descriptors are not shared out among kinds.",
-    "throttle": "Slots are those of each torrent.",
-}
 
 
 class FigureCommands:
@@ -54,8 +45,14 @@ class FigureCommands:
              "Jobs that wait to be hashed."),
             ("pieces.memory.current", lambda: self._engine.stats().memory_used_bytes,
              "Memory of pieces on their way between network and disk."),
+            ("pieces.memory.sync_queue", lambda: self._figure("blobtorrent_unsaved_bytes"),
+             "Bytes that came and are not being made durable yet."),
             ("pieces.memory.block_count", lambda: self._engine.stats().memory_used_bytes // _BLOCK,
              "The same in blocks of 16 KiB."),
+            ("pieces.stats_preloaded", lambda: self._figure("blobtorrent_upload_reads_total", "ahead"),
+             "Stretches of up to 512 KiB that were read at once when peers asked for the first of them."),
+            ("pieces.stats_not_preloaded", lambda: self._figure("blobtorrent_upload_reads_total", "alone"),
+             "Requests of peers that were read alone, since they lie across two stretches."),
             ("pieces.stats.total_size", self._total_size, "Bytes of all torrents that may transfer something."),
             ("pieces.sync.queue_size", lambda: self._figure("blobtorrent_jobs_waiting", "disk"),
              "Jobs that wait for disks."),
@@ -66,9 +63,9 @@ class FigureCommands:
         )
         for name, answer, doc in real:
             yield getter(name, answer, doc, category=category_of(name))
-        for name, value, doc in _NEUTRAL:
-            why = _WHY.get(name.partition(".")[0], "")
-            yield getter(name, _constant(value), f"{doc} {why}", category=category_of(name), is_neutral=True)
+        for name, doc in _NEUTRAL:
+            yield getter(name, lambda: 0, f"{doc} Descriptors are not shared out among kinds.",
+                         category=category_of(name), is_neutral=True)
 
     def _figure(self, name: str, label: str | None = None) -> int:
         figures = self._engine.figures(name)
@@ -89,7 +86,3 @@ class FigureCommands:
 
     def _moving(self, way: str) -> int:
         return sum(bool(getattr(status, f"{way}_bytes_per_s")) for status in paced(self._engine.torrents()))
-
-
-def _constant(value: int) -> Callable[[], int]:
-    return lambda: value

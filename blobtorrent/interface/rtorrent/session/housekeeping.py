@@ -9,7 +9,7 @@ from typing import Any, Final
 from blobtorrent.interface.rtorrent.context import Context, Target
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.session.making import command
-from blobtorrent.interface.rtorrent.values import Value, one_number, one_text, to_number, to_text
+from blobtorrent.interface.rtorrent.values import Value, one_number, to_number, to_text
 
 ALL: Final = "main"                    # the view of all torrents
 HIGH: Final = 3                        # the highest priority of a torrent
@@ -20,48 +20,30 @@ def _nothing(_context: Context, _item: Any, _args: Sequence[Value]) -> Value:
     return None
 
 
-class Housekeeping:
-    """Also knows which view a screen would show. Owned by the interpreter's thread."""
-
-    def __init__(self) -> None:
-        self._view = ALL
-
-    def commands(self) -> Iterator[Command]:
-        doc = "BYTES: closes torrents that download where less space is free"
-        yield command("close_low_diskspace", partial(_close, False), f"{doc}.", category="action")
-        yield command("close_low_diskspace.normal", partial(_close, True), f"{doc}, unless their priority is high.",
-                      category="action")
-        yield command(_LOOK, _look, "BYTES, SPARES: the same for one torrent.", category="action",
-                      target=Target.DOWNLOAD, is_public=False)
-        for word, doc in (("enable", "Uses"), ("disable", "Stops using")):
-            yield command(f"trackers.{word}", partial(_all_trackers, f"t.{word}="), category="trackers",
-                          doc=f"{doc} all trackers of all torrents.")
-        yield command("throttle.ip", _nothing,
-                      "NAME, FROM, TO: does nothing: limits are those of torrents, not of addresses.",
-                      category="throttle", is_neutral=True)
-        for word in ("added", "removed", "update"):
-            yield command(f"scheduler.simple.{word}", _nothing,
-                          "Does nothing: the queue of the daemon's settings says how many run.", category="scheduler",
-                          target=Target.DOWNLOAD, is_neutral=True)
-        yield command("ui.current_view", lambda _context, _item, _args: self._view,
-                      "The view that a screen would show; there is none.", returns="string", category="ui",
-                      is_neutral=True)
-        yield command("ui.current_view.set", self._show, "VIEW: chooses it; one that does not exist is passed over.",
-                      category="ui", is_neutral=True)
-        yield command("ui.unfocus_download", _nothing,
-                      "Does nothing: there is no screen.", category="ui",
-                      target=Target.DOWNLOAD, is_neutral=True)
-        for name in ("ui.input.history.clear", "ui.status.throttle.down.set", "ui.status.throttle.up.set",
-                     "system.sockets.adjust_alloc"):
-            yield command(name, _nothing, "Does nothing: there is no screen, and descriptors are not shared out.",
-                          category=name.partition(".")[0], is_neutral=True)
-
-    def _show(self, context: Context, _item: Any, args: Sequence[Value]) -> Value:
-        name = one_text(args)
-        views = context.call("view.list")
-        if isinstance(views, list) and name in views:
-            self._view = name
-        return None
+def commands() -> Iterator[Command]:
+    doc = "BYTES: closes torrents that download where less space is free"
+    yield command("close_low_diskspace", partial(_close, False), f"{doc}.", category="action")
+    yield command("close_low_diskspace.normal", partial(_close, True), f"{doc}, unless their priority is high.",
+                  category="action")
+    yield command(_LOOK, _look, "BYTES, SPARES: the same for one torrent.", category="action",
+                  target=Target.DOWNLOAD, is_public=False)
+    for word, doc in (("enable", "Uses"), ("disable", "Stops using")):
+        yield command(f"trackers.{word}", partial(_all_trackers, f"t.{word}="), category="trackers",
+                      doc=f"{doc} all trackers of all torrents.")
+    yield command("throttle.ip", _nothing,
+                  "NAME, FROM, TO: does nothing: limits are those of torrents, not of addresses.",
+                  category="throttle", is_neutral=True)
+    for word in ("added", "removed", "update"):
+        yield command(f"scheduler.simple.{word}", _nothing,
+                      "Does nothing: the queue starts and holds downloads by scheduler.max_active itself.",
+                      category="scheduler", target=Target.DOWNLOAD, is_neutral=True)
+    yield command("ui.unfocus_download", _nothing,
+                  "Does nothing: there is no screen.", category="ui",
+                  target=Target.DOWNLOAD, is_neutral=True)
+    for name in ("ui.input.history.clear", "ui.status.throttle.down.set", "ui.status.throttle.up.set"):
+        yield command(name, _nothing, "Does nothing: there is no screen.", category="ui", is_neutral=True)
+    yield command("system.sockets.adjust_alloc", _nothing,
+                  "Does nothing: descriptors are not shared out among kinds.", category="system", is_neutral=True)
 
 
 def _close(spares_high: bool, context: Context, _item: Any, args: Sequence[Value]) -> Value:

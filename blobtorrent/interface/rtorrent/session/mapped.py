@@ -7,6 +7,7 @@ again: a configuration file says the same at each start.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +32,10 @@ MAX_SLOTS_TOTAL = 1_000_000
 MIN_OPEN_FILES, MAX_OPEN_FILES = 4, 1 << 16
 MAX_CALLS = 1000
 MAX_BUFFER = 1 << 30
+MAX_SYNC_S = 3600
+MAX_ACTIVE = 1_000_000
+HTTP_PROXY_PORT = 1080                 # as libcurl has it
+_HAS_PORT = re.compile(r":\d+$")
 MIN_MEMORY, MAX_MEMORY = 4 << 20, 64 << 30
 MAX_WANTED = 1000                      # by a tracker at a time
 USUAL_WANTED = 200
@@ -101,6 +106,16 @@ def _open_files(value: int) -> Patch:
     return {"storage": {"open_files": value}}
 
 
+def _http_proxy(value: str) -> Patch:
+    """As libcurl reads it: HTTP unless it says otherwise, and the port that proxies have."""
+    kind, is_said, place = value.rpartition("://")
+    kind = kind.lower().replace("socks5h", "socks5") if is_said else "http"
+    place = place.rstrip("/")
+    if place and not _HAS_PORT.search(place):
+        place = f"{place}:{HTTP_PROXY_PORT}"
+    return {"network": {"http_proxy": f"{kind}://{place}" if place else ""}}
+
+
 def _behind(row: Mapped) -> Mapped:
     """The name of the variable that is behind another name, by which configurations set it, too."""
     return row._replace(name=f"{row.name}._val", doc="The variable behind it.", answers=True, key=row.name)
@@ -137,6 +152,27 @@ TABLE = (
         lambda value: {"trackers": {"own_address": "" if value in ("0.0.0.0", "::") else value}},
         "Address of ours that trackers are told; none, or 0.0.0.0: they take the one that they see.", answers=False),
     Mapped(
+        "network.http.cacert", Kind.TEXT, lambda settings: str(settings.network.tls_ca_file or ""),
+        lambda value: {"network": {"tls_ca_file": value}},
+        "File with the certificates that HTTPS servers must be vouched for by; none: the system's.", answers=False),
+    Mapped(
+        "network.http.capath", Kind.TEXT, lambda settings: str(settings.network.tls_ca_folder or ""),
+        lambda value: {"network": {"tls_ca_folder": value}},
+        "Folder with such certificates, named by their hashes.", answers=False),
+    Mapped(
+        "network.http.proxy_address", Kind.TEXT, lambda settings: str(settings.network.http_proxy or ""), _http_proxy,
+        "ADDRESS:PORT: a proxy for calls over HTTP alone, also as http://ADDRESS:PORT or socks5://ADDRESS:PORT; none: "
+        "they take the way of all connections.", answers=False),
+    Mapped(
+        "network.http.ssl_verify_host", Kind.NUMBER, lambda settings: int(settings.network.tls_verify_host),
+        lambda value: {"network": {"tls_verify_host": bool(value)}},
+        "Whether a certificate must name the host that was called. 0 is dangerous.", answers=False, is_flag=True),
+    Mapped(
+        "network.http.ssl_verify_peer", Kind.NUMBER, lambda settings: int(settings.network.tls_verify),
+        lambda value: {"network": {"tls_verify": bool(value)}},
+        "Whether HTTPS servers must be vouched for. 0 is dangerous: anybody on the way can answer in their place.",
+        answers=False, is_flag=True),
+    Mapped(
         "network.max_open_files", Kind.NUMBER, lambda settings: settings.storage.open_files or descriptor_share(),
         _open_files, "Files of torrents that are kept open at a time.", answers=False),
     Mapped(
@@ -164,7 +200,8 @@ TABLE = (
     Mapped(
         "pieces.sync.always_safe", Kind.NUMBER, lambda settings: int(settings.storage.sync == "always"),
         lambda value: {"storage": {"sync": "always" if value else "normal"}},
-        "Whether nothing that was acknowledged may be lost by a power cut.", answers=False, is_flag=True),
+        "Whether what came is made durable after pieces.sync.timeout_safe, not after pieces.sync.timeout.",
+        answers=False, is_flag=True),
     Mapped(
         "protocol.pex", Kind.NUMBER, lambda settings: int(settings.pex.enabled),
         lambda value: {"pex": {"enabled": bool(value)}}, "Whether peers tell each other of others.", is_flag=True),
@@ -172,6 +209,18 @@ TABLE = (
         "system.file.allocate", Kind.NUMBER, lambda settings: int(settings.storage.allocation == "full"),
         lambda value: {"storage": {"allocation": "full" if value else "sparse"}},
         "Whether the space of files is reserved before they are downloaded; from the next start on.", is_flag=True),
+    Mapped(
+        "pieces.sync.timeout", Kind.NUMBER, lambda settings: int(settings.storage.sync_after_s),
+        lambda value: {"storage": {"sync_after_s": min(max(value, 1), MAX_SYNC_S)}},
+        "Seconds after which what came is made durable, or before that with 64 MiB of it.", answers=False),
+    Mapped(
+        "pieces.sync.timeout_safe", Kind.NUMBER, lambda settings: int(settings.storage.sync_always_after_s),
+        lambda value: {"storage": {"sync_always_after_s": min(max(value, 0), MAX_SYNC_S)}},
+        "The same while pieces.sync.always_safe holds; 0: at once.", answers=False),
+    Mapped(
+        "scheduler.max_active", Kind.NUMBER, lambda settings: settings.queue.active_downloads or -1,
+        lambda value: {"queue": {"active_downloads": min(max(value, 0), MAX_ACTIVE)}},
+        "Torrents that download at the same time, the others wait in the queue; -1 and 0: no limit."),
     Mapped(
         "throttle.max_peers.normal", Kind.NUMBER, lambda settings: settings.network.max_peers_per_torrent,
         lambda value: {"network": {"max_peers_per_torrent": _most(value, MAX_PEERS)}},

@@ -1,4 +1,7 @@
-"""`file.prioritize_toc.*`: patterns of files whose ends are wanted first. They are only kept."""
+"""`file.prioritize_toc.*`: patterns of files whose ends are wanted first.
+
+The handlers of `event.download.inserted` go by them, as rTorrent's own do.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,10 @@ class FilePatterns:
         for end in self._patterns:
             name = f"file.prioritize_toc.{end}"
             yield command(name, partial(self._read, end), f"Patterns of files whose {end} pieces are preferred.",
-                          returns="array", category=CATEGORY, is_neutral=True)
+                          returns="array", category=CATEGORY)
             yield command(f"{name}.set", partial(self._write, end), f"PATTERN...: sets {name}.", returns="array",
-                          category=CATEGORY, is_neutral=True)
-            yield command(f"{name}.push_back", partial(self._add, end), f"PATTERN: adds to {name}.", category=CATEGORY,
-                          is_neutral=True)
+                          category=CATEGORY)
+            yield command(f"{name}.push_back", partial(self._add, end), f"PATTERN: adds to {name}.", category=CATEGORY)
 
     def _read(self, end: str, _context: Context, _item: Any, _args: Sequence[Value]) -> Value:
         return list(self._patterns[end])

@@ -135,9 +135,10 @@ class System:
                       is_code=True)
         yield command("system.env", _variable, "NAME: a variable of the daemon's environment; empty: there is none.",
                       returns="string", category=SYSTEM, is_code=True)
-        yield getter("system.daemon", lambda: self._is_daemon, "Whether a screen was not wanted; there is none.",
+        yield getter("system.daemon", lambda: self._is_daemon, "Whether a screen was not wanted: there is none.",
                      category=SYSTEM, is_neutral=True)
-        yield command("system.daemon.set", self._set_daemon, "Sets system.daemon.", returns="i8", category=SYSTEM,
+        yield command("system.daemon.set", self._set_daemon,
+                      "Sets system.daemon; nothing goes by it: there is no screen.", returns="i8", category=SYSTEM,
                       is_neutral=True)
         for name in ("system.shutdown.normal", "system.shutdown.quick"):
             yield getter(name, self._stop, "Ends the daemon.", returns="none", category=SYSTEM)

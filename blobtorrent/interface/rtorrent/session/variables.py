@@ -85,8 +85,9 @@ class Variables:
 
         yield getter(row.name, read, row.doc, returns=row.kind.value, category=category_of(row.name),
                      is_neutral=row.is_neutral)
+        doc = f"Sets {row.name}; nothing goes by it." if row.is_neutral else f"Sets {row.name}."
         yield command(
-            f"{row.name}.set", write, f"Sets {row.name}.", returns=row.kind.value if row.answers else "none",
+            f"{row.name}.set", write, doc, returns=row.kind.value if row.answers else "none",
             category=category_of(row.name), is_neutral=row.is_neutral)
 
 

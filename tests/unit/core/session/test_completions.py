@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from blobtorrent.config.schema import StorageSettings
 from blobtorrent.core.session.commands import StopTorrent
-from blobtorrent.core.session.resume import INTERVAL_S
 from blobtorrent.core.swarm.messages import LosePieces
 from blobtorrent.model.errors import StorageError
 from blobtorrent.model.events import DamageFound, TorrentFinished
@@ -92,7 +92,7 @@ def test_files_that_cannot_be_looked_at_keep_it_from_nothing(tmp_path: Path) -> 
 def test_what_a_sync_finds_lost_is_not_claimed(tmp_path: Path) -> None:
     rig, torrent = downloading(tmp_path, keeps=True)
     rig.report(torrent, have=5)
-    rig.advance(INTERVAL_S["normal"])
+    rig.advance(StorageSettings().sync_after_s)
     rig.sync(lost=(1,))
     assert lost_masks(rig) == [0b10]
     assert [event.what for event in rig.events() if isinstance(event, DamageFound)] == ["file"]

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from blobtorrent.config.schema import StorageSettings
 from blobtorrent.core.session.commands import (
     AddTorrent,
+    ApplySettings,
     ChangeTorrent,
     RemoveTorrent,
     StartTorrent,
@@ -17,7 +19,7 @@ from blobtorrent.core.session.commands import (
     StopTorrent,
     TorrentChanges,
 )
-from blobtorrent.core.session.resume import INTERVAL_S, PATIENCE_S, RETRY_S
+from blobtorrent.core.session.resume import PATIENCE_S, RETRY_S
 from blobtorrent.core.session.rows import read_peers, read_stamps
 from blobtorrent.core.swarm.messages import (
     AskPeers,
@@ -46,9 +48,9 @@ from blobtorrent.storage.state.statethread import (
     StateSaved,
     row_key,
 )
-from tests.support.sessions import PIECE, SessionRig, only, torrent_of
+from tests.support.sessions import PIECE, SessionRig, only, settings_of, torrent_of
 
-NORMAL_S = INTERVAL_S["normal"]
+NORMAL_S = StorageSettings().sync_after_s
 FULL = DiskFull("storage.disk-full", "no space left")
 
 
@@ -196,7 +198,18 @@ def test_a_sync_that_works_makes_up_for_those_that_failed(tmp_path: Path) -> Non
 def test_with_sync_always_nothing_waits_long(tmp_path: Path) -> None:
     rig, torrent = downloading(tmp_path, storage__sync="always")
     rig.report(torrent, have=3)
-    rig.advance(INTERVAL_S["always"])
+    rig.advance(StorageSettings().sync_always_after_s)
+    rig.sync()
+    assert claimed(rig.save()) == "4A=="
+
+
+def test_what_waits_is_saved_as_soon_as_other_settings_say(tmp_path: Path) -> None:
+    rig, torrent = downloading(tmp_path, storage__sync_after_s=600.0)
+    rig.report(torrent, have=3)
+    rig.advance(NORMAL_S)
+    assert not [job for job in rig.disks.drain() if isinstance(job, SyncStore)]
+    rig.ask(ApplySettings(settings_of(storage__sync_after_s=20.0)))
+    rig.advance(20.0)
     rig.sync()
     assert claimed(rig.save()) == "4A=="
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from blobtorrent.core.session.commands import FilePriority
+from blobtorrent.core.session.record import Wishes
 from blobtorrent.core.session.wanted import HIGH, piece_priorities, skipped_pieces
 from tests.support.stored import PAD, StoredTorrent
 
@@ -35,5 +36,11 @@ def test_padding_is_not_wanted_for_itself() -> None:
 
 
 def test_pieces_of_files_that_are_wanted_more_are_wanted_more() -> None:
-    assert piece_priorities(METAINFO, {1: FilePriority.HIGH}) == {1: HIGH, 2: HIGH}
-    assert piece_priorities(METAINFO, {2: FilePriority.HIGH, 0: SKIP}) == {}
+    assert piece_priorities(METAINFO, Wishes(file_priorities={1: FilePriority.HIGH})) == {1: HIGH, 2: HIGH}
+    assert piece_priorities(METAINFO, Wishes(file_priorities={2: FilePriority.HIGH, 0: SKIP})) == {}
+
+
+def test_ends_of_files_that_are_preferred_are_wanted_more_unless_the_file_is_not_wanted() -> None:
+    ends = frozenset({0, 2}), frozenset({1, 3})
+    assert piece_priorities(METAINFO, Wishes(preferred_ends=ends)) == {0: HIGH, 2: HIGH, 3: HIGH}
+    assert piece_priorities(METAINFO, Wishes(preferred_ends=ends, file_priorities={3: SKIP, 0: SKIP})) == {2: HIGH}

@@ -42,6 +42,15 @@ def test_both_languages_are_answered_and_each_is_switched_off_by_its_setting() -
     assert refused["error"]["code"] == -32601 and "network.rpc.use_jsonrpc is 0" in refused["error"]["message"]
 
 
+def test_places_are_opened_as_routes_are_wanted() -> None:
+    ruled = Ruled()
+    told = []
+    for value in (1, 0):
+        ruled.stage.call("network.scgi.dont_route.set", value)
+        told.append((ruled.stage.call("network.scgi.dont_route"), ruled.rules.is_routed))
+    assert told == [(1, False), (0, True)]
+
+
 def test_a_limit_that_was_set_is_kept_to_in_the_words_of_rtorrent() -> None:
     ruled = Ruled()
     long = XML.replace(b"</methodName>", b"</methodName>" + b" " * (1 << 20))

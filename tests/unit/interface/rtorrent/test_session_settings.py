@@ -50,6 +50,18 @@ def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
     ("network.http.max_total_connections", 50, "trackers.http_calls", 50),
     ("network.http.max_total_connections", 0, "trackers.http_calls", 1000),
     ("network.http.max_open", 7, "trackers.http_calls", 7),
+    ("network.http.cacert", "/etc/own.pem", "network.tls_ca_file", "/etc/own.pem"),
+    ("network.http.capath", "/etc/own", "network.tls_ca_folder", "/etc/own"),
+    ("network.http.ssl_verify_peer", 0, "network.tls_verify", False),
+    ("network.http.ssl_verify_host", 0, "network.tls_verify_host", False),
+    ("network.http.proxy_address", "127.0.0.1:3128", "network.http_proxy", "http://127.0.0.1:3128"),
+    ("network.http.proxy_address", "http://127.0.0.1", "network.http_proxy", "http://127.0.0.1:1080"),
+    ("network.http.proxy_address", "socks5h://127.0.0.1:9/", "network.http_proxy", "socks5://127.0.0.1:9"),
+    ("pieces.sync.timeout", 600, "storage.sync_after_s", 600.0),
+    ("pieces.sync.timeout", 0, "storage.sync_after_s", 1.0),
+    ("pieces.sync.timeout_safe", 900, "storage.sync_always_after_s", 900.0),
+    ("scheduler.max_active", 5, "queue.active_downloads", 5),
+    ("scheduler.max_active", -1, "queue.active_downloads", 0),
     ("throttle.min_peers.normal", 20, "network.min_peers_per_torrent", 20),
     ("throttle.min_peers.normal", -1, "network.min_peers_per_torrent", 0),
     ("throttle.min_peers.seed", 20, "network.min_peers_per_seed", 20),
@@ -189,9 +201,9 @@ def test_an_address_of_each_family_may_be_bound() -> None:
 
 
 def test_settings_begin_as_in_the_version_that_is_claimed() -> None:
-    names = ("network.xmlrpc.size_limit", "pieces.sync.timeout_safe", "method.use_intermediate", "dht.port")
+    names = ("network.xmlrpc.size_limit", "method.use_intermediate", "dht.port")
     stages = SessionStage({"dht": {"enabled": False}}), SessionStage({"dht": {"enabled": False}}, version="0.16.20")
-    assert [[stage.call(name) for name in names] for stage in stages] == [[524288, 900, 1, 6881], [16 << 20, 0, 3, 0]]
+    assert [[stage.call(name) for name in names] for stage in stages] == [[524288, 1, 6881], [16 << 20, 3, 0]]
     assert "mincost" in stages[0].call("strings.ip_tos") and "mincost" not in stages[1].call("strings.ip_tos")
     assert stages[0].call("enum.log_group", "dht_all") == 55 and stages[1].call("enum.log_group", "dht_all") == 26
 
@@ -350,10 +362,12 @@ def test_files_and_connections_are_counted_as_the_engine_counts_them() -> None:
     stage = SessionStage()
     stage.engine.exported = {
         "blobtorrent_files_opened_total": {"": 7}, "blobtorrent_files_open": {"": 3},
-        "blobtorrent_files_failed_total": {"": 2}, "blobtorrent_handshakes_connections": {"": 4}}
+        "blobtorrent_files_failed_total": {"": 2}, "blobtorrent_handshakes_connections": {"": 4},
+        "blobtorrent_upload_reads_total": {"ahead": 9, "alone": 1}, "blobtorrent_unsaved_bytes": {"": 5}}
     names = ("system.files.opened_counter", "system.files.closed_counter", "system.files.failed_counter",
-             "network.total_handshakes")
-    assert [stage.call(name) for name in names] == [7, 4, 2, 4]
+             "network.total_handshakes", "pieces.stats_preloaded", "pieces.stats_not_preloaded",
+             "pieces.memory.sync_queue")
+    assert [stage.call(name) for name in names] == [7, 4, 2, 4, 9, 1, 5]
 
 
 def test_as_many_files_as_the_system_lets_us_are_kept_open_until_somebody_says_how_many() -> None:

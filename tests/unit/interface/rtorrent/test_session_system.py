@@ -103,6 +103,25 @@ def test_only_a_view_that_exists_is_shown() -> None:
     assert stage.call("ui.current_view") == "started"
 
 
+def test_handlers_hear_which_view_is_to_be_shown_and_which_one_was() -> None:
+    stage = SessionStage()
+    stage.call("method.insert", "seen", "list")
+    for event in ("event.view.hide", "event.view.show"):
+        stage.call("method.set_key", event, "note", 'print="$argument.0=",$ui.current_view=')
+    stage.call("ui.current_view.set", "started")
+    stage.call("ui.current_view.set", "nosuch")
+    assert stage.logged == ["startedmain", "mainstarted"]
+
+
+def test_handlers_of_views_that_fail_are_logged_and_keep_no_view_from_being_shown() -> None:
+    stage = SessionStage()
+    stage.call("method.set_key", "event.view.hide", "again", "ui.current_view.set=main")
+    stage.call("method.set_key", "event.view.show", "fail", "no.such.command=")
+    stage.call("ui.current_view.set", "started")
+    assert stage.call("ui.current_view") == "started"
+    assert any("event.view.show" in line for line in stage.logged)
+
+
 def test_encryption_options_are_checked_and_told_in_words_of_0_16() -> None:
     stage = SessionStage()
     stage.call("protocol.encryption.set", "allow_incoming", "handshake_require", "stream_prefer")

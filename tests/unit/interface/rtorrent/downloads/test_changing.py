@@ -136,3 +136,37 @@ def test_what_comes_in_vain_and_who_tells_of_others_is_told() -> None:
     stage.engine.add("foxtrot", wasted_bytes_per_s=7, peers_exchanging=3)
     digits = stage.only().hash
     assert stage.call("d.skip.rate", digits) == 7 and stage.call("d.size_pex", digits) == 3
+
+
+def test_the_engine_wants_the_ends_of_files_that_are_preferred() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("alpha")
+    digits = stage.only().hash
+    stage.call("f.prioritize_first.enable", f"{digits}:f0")
+    stage.call("f.prioritize_last.enable", f"{digits}:f0")
+    stage.call("f.prioritize_first.disable", f"{digits}:f0")
+    told = [command.changes.preferred_ends for command in stage.engine.asked
+            if isinstance(command, ChangeTorrent) and command.changes.preferred_ends is not None]
+    first, none = frozenset({0}), frozenset[int]()
+    assert told == [(first, none), (first, first), (none, first)]
+    assert (stage.call("f.prioritize_first", f"{digits}:f0"), stage.call("f.prioritize_last", f"{digits}:f0")) == (0, 1)
+    assert info_hash == stage.only().info_hash
+
+
+def test_ends_of_files_that_nobody_knows_yet_are_not_noted() -> None:
+    stage = Stage()
+    stage.engine.add("alpha", lacks_metadata=True)
+    target = f"{stage.only().hash}:f0"
+    stage.call("f.prioritize_first.enable", target)
+    assert stage.call("f.prioritize_first", target) == 0
+    assert not [command for command in stage.engine.asked if isinstance(command, ChangeTorrent)]
+
+
+def test_files_may_be_marked_to_be_made_anew_as_tools_do_that_repair_downloads() -> None:
+    stage = Stage()
+    stage.engine.add("alpha")
+    digits = stage.only().hash
+    answer = stage.call("f.multicall", digits, "", "f.set_create_queued=0", "f.set_resize_queued=0")
+    assert answer and not isinstance(answer, str)
+    with pytest.raises(Fault, match="Wrong object type"):
+        stage.call("f.set_create_queued", f"{digits}:f0")

@@ -132,3 +132,26 @@ def test_handlers_see_that_it_is_checked_again_though_that_is_over() -> None:
     stage.side.poll()
     assert stage.seen == ["paused 0 0", "hash_removed 0 0", "closed 0 0", "hash_queued 0 3", "opened 0 3",
                           "resumed 0 0", "hash_done 0 0"]
+
+
+def test_ends_of_files_whose_names_fit_are_preferred_of_downloads_that_come_while_that_is_wanted() -> None:
+    stage = Stage()
+    stage.side.events()
+    stage.call("file.prioritize_toc.first.set", "", "*.mkv", "*7.dat")
+    stage.call("file.prioritize_toc.last.set", "", "*.none")
+    stage.side.begin()
+    assert ends_after_coming(stage, "charlie") == []
+    stage.prefers_ends = True
+    assert ends_after_coming(stage, "bravo") == [(frozenset({7, 15, 23, 31, 39}), frozenset[int]())]
+
+
+def ends_after_coming(stage: Stage, name: str) -> list[object]:
+    """What the engine is told of the ends of files when this one is added."""
+    info_hash = stage.engine.add(name)
+    download = stage.side.downloads.of(info_hash)
+    assert download is not None
+    stage.side.follower.tell(download, "inserted")
+    stage.side.settle()
+    return [command.changes.preferred_ends for command in stage.engine.asked
+            if isinstance(command, ChangeTorrent) and command.info_hash == info_hash
+            and command.changes.preferred_ends is not None]
