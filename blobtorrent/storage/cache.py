@@ -48,15 +48,11 @@ class SpanCache(Generic[K]):
             self._idle.move_to_end(key)
         return self._spans.get(key)
 
-<<<<<<< HEAD
     def latest(self, count: int) -> list[K]:
         """The keys of the spans that were read last, the last one first."""
         return list(islice(reversed(self._spans), count))
 
-    def put(self, key: K, span: Span) -> None:
-=======
     def put(self, key: K, span: Span, *, is_ahead: bool = True) -> None:
->>>>>>> neutrals
         """Keep a span that was just read. The key is new."""
         if is_ahead:
             self._reads.ahead += 1

@@ -32,17 +32,10 @@ _FULL = "full"
 _USUAL_TORRENT: dict[str, Any] = {
     "v2": "", "private": False, "added_at": 0.0, "labels": (), "group": "", "priority": 0, "goal": None, "down": 0,
     "up": 0, "sequential": False, "slots": None, "max_peers": None, "pex": None, "wanted": None, "min_peers": None,
-<<<<<<< HEAD
-    "picker": None, "super": False, "trackers": None, "files": {}, "peers": [], "peer_names": [], "custom": {},
-    "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False, "unseen": False,
-    "magnet": "", "run": True, "paused": False, "beyond_queue": False, "given_enough": False, "removal": "",
-    "error": ("", ""), "finished_at": 0.0,
-=======
-    "trackers": None, "files": {}, "ends": [[], []], "peers": [], "peer_names": [], "custom": {}, "root": None,
-    "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False, "unseen": False, "magnet": "",
-    "run": True, "paused": False, "beyond_queue": False, "given_enough": False, "removal": "", "error": ("", ""),
-    "finished_at": 0.0,
->>>>>>> neutrals
+    "picker": None, "super": False, "trackers": None, "files": {}, "ends": [[], []], "peers": [], "peer_names": [],
+    "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False,
+    "unseen": False, "magnet": "", "run": True, "paused": False, "beyond_queue": False, "given_enough": False,
+    "removal": "", "error": ("", ""), "finished_at": 0.0,
 }
 _TORRENT_KEYS = _USUAL_TORRENT.keys() | {"v1", "name", "size", "pieces", "piece_length", "download_dir"}
 _USUAL_PROGRESS: dict[str, Any] = {
