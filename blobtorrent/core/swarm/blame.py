@@ -132,7 +132,7 @@ class Blame:
         for link in liars:
             swarm.lose(link, PeerError("peer.bad-piece", f"piece {index} does not match its hash"))
         for assembly in list(swarm.pieces.open.values()):
-            if assembly.state is State.PARTIAL and not assembly.being_stored:
+            if assembly.missing and assembly.state is State.PARTIAL and not assembly.being_stored:
                 for link in (liar, *liars):
                     if link in assembly.taken_from:
                         swarm.unfinished.discard(assembly, assembly.blocks_of(assembly.disown(link)))
