@@ -14,7 +14,7 @@ from blobtorrent.storage.checker import check_pieces
 from blobtorrent.storage.disk import DiskPool
 from blobtorrent.storage.hashchild import HashChildren
 from blobtorrent.storage.jobs import CheckPieces, FullPiece, HashPieces, PiecesChecked, PieceVerdicts, WritePieces
-from blobtorrent.storage.pieces import PieceReader, ThreadBuffer, slots_of
+from blobtorrent.storage.pieces import PieceReader, ThreadBuffer, block_digests, slots_of
 
 CHECK_BUFFER_BYTES = 2 << 20           # still in a shared cache when it is hashed; smaller ones cost more calls
 
@@ -87,6 +87,8 @@ class HasherPool:
             for piece in job.pieces:
                 try:
                     is_good = matches(piece.index, buffers(piece, parts))
+                    if piece.is_doubted or not is_good:
+                        piece.digests = block_digests(buffers(piece, parts))
                 except StorageError as reason:
                     error = reason
                     lost.append(piece)

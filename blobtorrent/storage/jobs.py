@@ -20,11 +20,16 @@ SPILLED = -1
 
 
 class FullPiece:
-    """All blocks of one piece: `slots[block]` is an arena slot id or SPILLED. `token` is the sender's own."""
+    """All blocks of one piece: `slots[block]` is an arena slot id or SPILLED. `token` is the sender's own.
 
-    __slots__ = ("index", "size", "slots", "token")
+    Who hashes it leaves `digests` of its blocks if it `is_doubted` or does not match: a few bytes each.
+    """
 
-    def __init__(self, index: int, size: int, slots: list[int], token: Any = None) -> None:
+    __slots__ = ("digests", "index", "is_doubted", "size", "slots", "token")
+
+    def __init__(self, index: int, size: int, slots: list[int], token: Any = None, *, is_doubted: bool = False) -> None:
+        self.digests: Sequence[bytes] = ()
+        self.is_doubted = is_doubted
         self.index = index
         self.size = size
         self.slots = slots

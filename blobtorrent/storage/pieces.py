@@ -5,11 +5,13 @@ from __future__ import annotations
 import mmap
 import threading
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from blobtorrent.storage.jobs import SPILLED, FullPiece
 from blobtorrent.storage.partstore import PartStore
 
+_DIGEST_BYTES = 8                      # who has one block and wants another of the same digest needs 2**64 tries
 _LOADED_AT_ONCE = 16                   # spilled blocks
 
 
@@ -52,6 +54,12 @@ class PieceReader:
             yield buffer
             block += len(views)
             size -= len(buffer)
+
+
+def block_digests(buffers: Iterable[bytes | memoryview]) -> list[bytes]:
+    """What tells a block from another that may have come in its place, of each block of a piece."""
+    return [blake2b(buffer[at : at + SLOT_SIZE], digest_size=_DIGEST_BYTES).digest()
+            for buffer in buffers for at in range(0, len(buffer), SLOT_SIZE)]
 
 
 def slots_of(piece: FullPiece) -> list[int]:

@@ -21,6 +21,7 @@ from blobtorrent.storage.jobs import (
     SpillBlocks,
     WritePieces,
 )
+from blobtorrent.storage.pieces import block_digests
 from tests.support.stored import StoredTorrent
 
 REFUSED = StorageError("storage.disk-full", "the simulated disk refuses")
@@ -34,6 +35,9 @@ class SimParts:
 
     def drop(self, index: int) -> None:
         self.blocks.pop(index, None)
+
+    def drop_block(self, index: int, block: int) -> None:
+        self.blocks.get(index, {}).pop(block, None)
 
 
 class SimStore:
@@ -109,10 +113,12 @@ class SimDisk:
         for piece in job.pieces:
             if SPILLED in piece.slots and self.loses_parts:
                 lost.append(piece)
-            elif sha1(self._bytes_of(store, piece)).digest() == hashes[20 * piece.index:20 * piece.index + 20]:
-                good.append(piece)
             else:
-                spoiled.append(piece)
+                data = self._bytes_of(store, piece)
+                is_good = sha1(data).digest() == hashes[20 * piece.index:20 * piece.index + 20]
+                if piece.is_doubted or not is_good:
+                    piece.digests = block_digests([data])
+                (good if is_good else spoiled).append(piece)
         if good:
             self.post(WritePieces(job.info_hash, job.store, good, job.reply_to))
         if spoiled or lost:

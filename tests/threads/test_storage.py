@@ -156,6 +156,20 @@ def test_good_and_spoiled_pieces_of_one_batch_are_told_apart(engine):
     assert engine.arena.reserved == 0
 
 
+def test_digests_of_the_blocks_tell_what_was_wrong_with_a_piece_as_soon_as_it_comes_right(engine):
+    torrent = StoredTorrent([200 * K], 64 * K)
+    store = engine.open(torrent)
+    wrong, right = torrent.full_piece(engine.arena, 1, spoil=True), torrent.full_piece(engine.arena, 1)
+    right.is_doubted = True
+    engine.spill(torrent, store, wrong, [0, 1])
+    engine.hash(torrent, store, [wrong])
+    assert engine.answer().spoiled == [wrong]
+    engine.hash(torrent, store, [right])
+    assert engine.answer().written == [right]
+    assert len(wrong.digests) == len(right.digests) == 4
+    assert sum(bad != good for bad, good in zip(wrong.digests, right.digests)) == 1
+
+
 def test_neighbouring_pieces_go_to_the_disk_in_one_call(engine):
     torrent = StoredTorrent([64 * 16 * K], 16 * K)
     store = engine.open(torrent)

@@ -11,7 +11,7 @@ from blobtorrent.cli.output import Subcommands, clean
 from blobtorrent.cli.steering import Outcome, tell
 from blobtorrent.cli.torrentoptions import add_torrent_options, options_given
 from blobtorrent.cli.waiting import add_wait_options, is_complete, settler
-from blobtorrent.config.schema import PICKER_PRESETS
+from blobtorrent.config.transfers import PICKER_PRESETS
 from blobtorrent.model.errors import BlobTorrentError, NetworkError
 
 MAX_SENT_BYTES = 8 << 20               # of a torrent file; the daemon reads larger ones itself, if it can

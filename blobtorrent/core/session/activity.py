@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from blobtorrent.config.schema import SeedingSettings
+from blobtorrent.config.transfers import SeedingSettings
 from blobtorrent.core.session.announces import AnnounceManager
 from blobtorrent.core.session.commands import GoalAction, SeedGoal
 from blobtorrent.core.session.goals import met_goal, next_look_s

@@ -9,7 +9,7 @@ from blobtorrent.core.swarm.messages import GroupRates, SetRates
 from blobtorrent.runtime.logs import get_logger
 
 if TYPE_CHECKING:
-    from blobtorrent.config.schema import GroupSettings, LimitSettings
+    from blobtorrent.config.transfers import GroupSettings, LimitSettings
     from blobtorrent.runtime.clock import Clock
     from blobtorrent.runtime.mailbox import Mailbox
     from blobtorrent.runtime.timers import Timer, TimerWheel

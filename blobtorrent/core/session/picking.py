@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from blobtorrent.config.schema import PickerSettings
+from blobtorrent.config.transfers import PickerSettings
 from blobtorrent.core.swarm.weights import BALANCED, PRESETS, Weights
 
 # The field of Weights that each setting but the preset gives.

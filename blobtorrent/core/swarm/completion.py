@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 from blobtorrent.core.swarm.phases import Event, State
 from blobtorrent.core.swarm.pieces import Assembly
 from blobtorrent.core.swarm.pieces import Event as PieceEvent
-from blobtorrent.model.errors import PeerError, StorageError
+from blobtorrent.model.errors import StorageError
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.jobs import FullPiece, PieceVerdicts
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.blame import Blame
     from blobtorrent.core.swarm.outlets import Outlets
     from blobtorrent.core.swarm.swarm import Swarm
+    from blobtorrent.model.address import Endpoint
+    from blobtorrent.model.ids import PeerId
 
 log = get_logger(__name__)
 
@@ -32,6 +35,24 @@ class Completion:
         self._outlets = outlets
         self._hashing = 0              # pieces with the hasher or the disk
         self._unwritten: list[FullPiece] = []              # verified, and the disk refused them
+        self._blame: Blame | None = None
+
+    @property
+    def blame(self) -> Blame:
+        """Who spoiled what. Most swarms never ask, and do without the module."""
+        if self._blame is None:
+            from blobtorrent.core.swarm.blame import Blame
+
+            self._blame = Blame(self._swarm)
+        return self._blame
+
+    @property
+    def peers_proven_bad(self) -> int:
+        return 0 if self._blame is None else self._blame.banned
+
+    def is_doubted(self, endpoint: Endpoint, peer_id: PeerId) -> bool:
+        """Whether a peer, or its host, had a part in what was spoiled."""
+        return self._blame is not None and bool(self._blame.doubts_about(endpoint, peer_id))
 
     def hash_finished(self) -> None:
         """Hand on the pieces that became complete in this pass."""
@@ -50,15 +71,21 @@ class Completion:
         if assemblies:
             self._hashing += len(assemblies)
             self._outlets.hash_pieces(self._swarm, [
-                FullPiece(assembly.index, assembly.size, assembly.slots, assembly) for assembly in assemblies])
+                FullPiece(assembly.index, assembly.size, assembly.slots, assembly,
+                          is_doubted=self._blame is not None and self._blame.is_open(assembly.index))
+                for assembly in assemblies])
 
     def on_verdicts(self, verdicts: PieceVerdicts) -> None:
         if verdicts.written:
             self._hashing -= len(verdicts.written)
+            if self._blame is not None:
+                for piece in verdicts.written:
+                    if piece.digests:
+                        self._blame.on_good(piece.token, piece.digests)
             self._on_written([piece.token for piece in verdicts.written])
         for piece in verdicts.spoiled:
             self._hashing -= 1
-            self._on_spoiled(piece.token)
+            self._on_spoiled(piece.token, piece.digests)
         for piece in verdicts.lost:
             self._hashing -= 1
             self._swarm.pieces.spoiled(piece.token)
@@ -77,7 +104,8 @@ class Completion:
                 self._swarm.web_seeds.on_good(assembly)
             elif len(assembly.taken_from) == 1:
                 (link,) = assembly.taken_from
-                link.is_suspect = False
+                if link.is_suspect and self._blame is not None:
+                    self._blame.acquit(link)
         self._swarm.error = None
         if self._swarm.machine.state is State.STARVED:
             self._swarm.machine.fire(Event.DISK_WORKS)
@@ -85,7 +113,7 @@ class Completion:
                 self._swarm.fill(link)
         self._swarm.on_new_pieces([assembly.index for assembly in assemblies])
 
-    def _on_spoiled(self, assembly: Assembly) -> None:
+    def _on_spoiled(self, assembly: Assembly, digests: Sequence[bytes]) -> None:
         """Somebody sent rubbish: it is fetched again."""
         self._swarm.pieces.spoiled(assembly)
         self._swarm.requests.forget([assembly])
@@ -94,27 +122,11 @@ class Completion:
         if assembly.is_restored:       # a peer that is to blame for its other blocks is found by the pieces to come
             log.warning("damage found, or a peer sent rubbish: a piece with blocks of the run before is fetched again",
                         torrent=self._swarm.info_hash, piece=assembly.index)
-        self._blame(assembly)
-        for link in self._swarm.links:
-            self._swarm.fill(link)
-
-    def _blame(self, assembly: Assembly) -> None:
-        """One sender alone is proof, several become suspects that work alone from now on.
-
-        `taken_from` are the peers that were asked, whether or not something came of it. Blocks from an earlier run may
-        be the bad ones.
-        """
         if assembly.helpers and self._swarm.web_seeds is not None:
             self._swarm.web_seeds.on_spoiled(assembly)
-        if sum(assembly.helpers.values()) == assembly.num_blocks:
-            return                     # no peer sent any of it
-        if len(assembly.taken_from) == 1 and not any(assembly.helpers.values()) and not assembly.is_restored:
-            (link,) = assembly.taken_from
-            self._swarm.peers.ban(link.endpoint, link.greeting.peer_id)            # even if it has left meanwhile
-            self._swarm.lose(link, PeerError("peer.bad-piece", f"piece {assembly.index} does not match its hash"))
-        else:
-            for link in assembly.taken_from:
-                link.is_suspect = True
+        self.blame.on_spoiled(assembly, digests)
+        for link in self._swarm.links:
+            self._swarm.fill(link)
 
     def _on_unwritten(self, pieces: list[FullPiece], error: StorageError | None) -> None:
         """The disk refused: keep what is verified, ask for nothing more, try again later."""

@@ -95,11 +95,11 @@ class Endgame:
 
     def _holders(self, asker: PeerLink, scope: int, now: float) -> list[PeerLink]:
         """The others that are asked for blocks of these pieces, those first that will be done last."""
-        found: set[PeerLink] = set()
+        found: dict[PeerLink, None] = {}
         for assembly in self._pieces.open.values():
             if assembly.missing and scope >> assembly.index & 1:
                 found |= assembly.taken_from
-        found.discard(asker)
+        found.pop(asker, None)
         return sorted([holder for holder in found if holder.expected_blocks and holder.closing is None],
                       key=lambda holder: (-holder.expected_blocks * _pace_s(holder, now), holder.number))
 

@@ -206,11 +206,15 @@ class PeerLink:
         if blocks[first:first + count] == _EMPTY_RUN[:count]:
             blocks[first:first + count] = run
             surplus = 0
+            if assembly.givers is not None:
+                assembly.came_from(self, first, count)
         else:
             here = [slot for block, slot in enumerate(run, first) if blocks[block] != EMPTY]
             for block, slot in enumerate(run, first):
                 if blocks[block] == EMPTY:
                     blocks[block] = slot
+                    if assembly.givers is not None:
+                        assembly.came_from(self, block, 1)
             spare += here
             surplus = len(here)
         assembly.missing -= count - surplus
@@ -227,6 +231,8 @@ class PeerLink:
         if is_needed:
             assembly.slots[block] = slot
             assembly.missing -= 1
+            if assembly.givers is not None:
+                assembly.came_from(self, block, 1)
             if self.swarm.live is not None:
                 self.swarm.live.note_blocks((assembly.index << 32 | block << 14,), (slot,))
             if self.was_offered:

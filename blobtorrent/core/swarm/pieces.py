@@ -70,8 +70,8 @@ PIECE = Table({
 class Assembly:
     """One open piece: a list of slots that fills in any order, and what is still to be asked for."""
 
-    __slots__ = ("being_stored", "claimed", "committed", "cursor", "helpers", "index", "is_restored", "links",
-                 "missing", "num_blocks", "owner", "returned", "size", "slots", "state", "taken_from")
+    __slots__ = ("being_stored", "claimed", "committed", "cursor", "givers", "helpers", "index", "is_restored",
+                 "links", "missing", "num_blocks", "owner", "returned", "size", "slots", "state", "taken_from")
 
     def __init__(self, index: int, size: int) -> None:
         self.index = index
@@ -83,7 +83,8 @@ class Assembly:
         self.returned: list[int] = []          # asked for once, given back since
         self.links = 0                         # links that work on it
         self.owner: PeerLink | None = None     # a suspect works alone
-        self.taken_from: set[PeerLink] = set()
+        self.taken_from: dict[PeerLink, None] = {}         # who was asked, whether or not something came of it
+        self.givers: dict[PeerLink, int] | None = None     # masks of blocks by who sent them, see keep_apart
         self.claimed = _NO_BLOCKS              # blocks that web seeds are to bring
         self.helpers = _NO_SEEDS               # web seeds that were asked for some of it, and the blocks that came
         self.committed = 0                     # arena slots set aside for it
@@ -125,8 +126,44 @@ class Assembly:
         if blocks:
             self.returned = sorted({*self.returned, *blocks}, reverse=True)
 
+    # ---- who gave which block
+
+    def asked_of(self, link: PeerLink) -> None:
+        """One more link is asked for some of it."""
+        if self.givers is None and self.taken_from and link not in self.taken_from:
+            self.keep_apart()
+        self.taken_from[link] = None
+
+    def keep_apart(self) -> None:
+        """From now on it is written down who gives what: others than one link do. What is here came from that one."""
+        if self.givers is None:
+            self.givers = dict.fromkeys(self.taken_from, self._here)
+
+    def came_from(self, link: PeerLink, first: int, count: int) -> None:
+        """Blocks found their places, while givers are kept apart."""
+        assert self.givers is not None
+        self.givers[link] = self.givers.get(link, 0) | (1 << count) - 1 << first
+
+    def disown(self, link: PeerLink) -> int:
+        """What is here from a link is not to be used; returns a mask of it."""
+        if self.givers is None:
+            return self._here
+        return self.givers.pop(link, 0)
+
+    @property
+    def shares(self) -> dict[PeerLink, int]:
+        """Masks of the blocks that each link gave."""
+        self.keep_apart()
+        return {link: mask for link, mask in (self.givers or {}).items() if mask}
+
+    @property
+    def _here(self) -> int:
+        """A mask of the blocks that are here."""
+        return sum(1 << block for block, slot in enumerate(self.slots) if slot != EMPTY)
+
     def helped(self, seed: WebSeed, blocks: int) -> None:
         """So many more blocks came from a web seed; none when it is only asked."""
+        self.keep_apart()
         self.helpers = {**self.helpers, seed: self.helpers.get(seed, 0) + blocks}
 
     @property
@@ -220,6 +257,7 @@ class PieceManager:
         assembly.missing = assembly.slots.count(EMPTY)
         assembly.cursor = assembly.num_blocks
         assembly.is_restored = True
+        assembly.keep_apart()
         assembly.give_back(list(range(assembly.num_blocks)))
         self.note_unrequested(assembly)
         return assembly

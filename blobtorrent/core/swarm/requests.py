@@ -177,7 +177,7 @@ class RequestManager:
             if not assembly.links:
                 self._orphans.pop(assembly, None)
             assembly.links += 1
-            assembly.taken_from.add(link)
+            assembly.asked_of(link)
             if link.works_alone:
                 assembly.owner = link
 
@@ -193,7 +193,7 @@ class RequestManager:
         for assembly in assemblies:
             blocks = assembly.num_blocks
             assembly.links = 1
-            assembly.taken_from.add(link)
+            assembly.taken_from[link] = None
             assembly.owner = owner
             outstanding.add(assembly, 0, blocks)
             count += blocks
@@ -418,9 +418,11 @@ class RequestManager:
             return False
         if not self._memory.reserve(1):
             return False
+        assembly.asked_of(link)
         assembly.slots[block] = slot
         assembly.missing -= 1
-        assembly.taken_from.add(link)
+        if assembly.givers is not None:
+            assembly.came_from(link, block, 1)
         self.settle(link, assembly, block)
         if not assembly.missing:
             link.swarm.finished.append(assembly)

@@ -242,6 +242,7 @@ class Swarm:
     def admit(self, link: PeerLink) -> None:
         """A greeted peer joins."""
         self.links[link] = None
+        link.is_suspect = self.completion.is_doubted(link.endpoint, link.greeting.peer_id)
         if not link.is_incoming:
             self.peers.dialled(link.endpoint)
             self.peers.linked(link.endpoint)

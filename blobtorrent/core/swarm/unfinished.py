@@ -6,7 +6,7 @@ a power cut spares them; and they come back when the torrent is opened again. Ow
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from blobtorrent.core.swarm.pieces import DROPPED, EMPTY, Assembly, State
@@ -188,6 +188,19 @@ class UnfinishedPieces:
         self._swarm.order.store.parts.drop(assembly.index)
         self._swarm.on_waste((assembly.num_blocks - assembly.missing) * BLOCK_SIZE)
         self.abandon(assembly)
+
+    def discard(self, assembly: Assembly, blocks: Sequence[int]) -> None:
+        """Blocks of an open piece that nobody has in hand are not to be trusted: they are asked for again."""
+        swarm, copies = self._swarm, self._copies.get(assembly)
+        swarm.memory.release([slot for block in blocks if (slot := assembly.slots[block]) >= 0])
+        for block in blocks:
+            assembly.slots[block] = EMPTY
+            swarm.order.store.parts.drop_block(assembly.index, block)
+            swarm.on_waste(assembly.block_size(block))
+        if copies is not None:
+            copies.blocks = copies.blocks.difference(blocks)
+        assembly.missing += len(blocks)
+        swarm.requests.give_back(assembly, list(blocks))
 
     def abandon(self, assembly: Assembly) -> None:
         """Give an open piece up: the one way to do so. What is here of it stays in the part store, if anywhere.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from blobtorrent.config.schema import MAX_GUARD, MAX_TEMPERATURE, MAX_WEIGHT, MIN_TEMPERATURE, PICKER_PRESETS
+from blobtorrent.config.transfers import MAX_GUARD, MAX_TEMPERATURE, MAX_WEIGHT, MIN_TEMPERATURE, PICKER_PRESETS
 from blobtorrent.config.values import MAX_DURATION_S, MAX_LABEL
 from blobtorrent.core.session.options import (
     MAX_LABELS,

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config.load import load
-from blobtorrent.config.schema import GroupSettings, NetworkSettings, StorageSettings
+from blobtorrent.config.schema import NetworkSettings, StorageSettings
 from blobtorrent.config.sources import load_with_sources
 from blobtorrent.config.tomltext import MAX_FILE_BYTES
+from blobtorrent.config.transfers import GroupSettings
 from blobtorrent.model.errors import ConfigError
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from blobtorrent.config.doors import HookSettings, WatchSettings
 from blobtorrent.config.load import load
 from blobtorrent.config.render import EXAMPLE_NAME, EXAMPLES, render_example
-from blobtorrent.config.schema import GroupSettings, all_options
+from blobtorrent.config.schema import all_options
 from blobtorrent.config.sources import load_with_sources
+from blobtorrent.config.transfers import GroupSettings
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from blobtorrent.config.schema import MAX_RATE, GroupSettings
+from blobtorrent.config.transfers import MAX_RATE, GroupSettings
 from blobtorrent.config.values import number, rate
 from blobtorrent.core.session.gateway import Gateway
 from blobtorrent.interface.desk import Desk

@@ -11,7 +11,7 @@ import pytest
 
 from blobtorrent.cli.main import main
 from blobtorrent.config.load import load
-from blobtorrent.config.schema import GroupSettings
+from blobtorrent.config.transfers import GroupSettings
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from blobtorrent.config.schema import GroupSettings, LimitSettings
+from blobtorrent.config.transfers import GroupSettings, LimitSettings
 from blobtorrent.config.values import time_windows
 from blobtorrent.core.session.bandwidth import BandwidthManager
 from blobtorrent.core.swarm.messages import GroupRates, SetRates

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from blobtorrent.config.schema import GroupSettings
+from blobtorrent.config.transfers import GroupSettings
 from blobtorrent.core.session.commands import (
     ApplySettings,
     OpenListeners,

@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from blobtorrent.config.schema import PICKER_PRESETS, PickerSettings
+from blobtorrent.config.transfers import PICKER_PRESETS, PickerSettings
 from blobtorrent.core.session.picking import changed_weights, read_picker, weights_of
 from blobtorrent.core.swarm.weights import BALANCED, PRESETS, hotter, in_order
 

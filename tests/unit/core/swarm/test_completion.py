@@ -76,7 +76,7 @@ def test_who_spoils_a_piece_alone_is_banned_even_if_it_has_left(one):
 def test_a_spoiled_piece_with_blocks_of_the_run_before_is_told_and_nobody_is_banned(one, caplog):
     link = one.join()
     piece = complete(one, link)
-    piece.token.is_restored = True
+    piece.token.is_restored, piece.token.givers = True, {link: (1 << BLOCKS - 1) - 1}
     judge(one, spoiled=[piece])
     assert not one.swarm.peers.is_banned(link.endpoint, link.greeting.peer_id)
     assert link.is_suspect
@@ -87,12 +87,13 @@ def test_a_spoiled_piece_with_blocks_of_the_run_before_is_told_and_nobody_is_ban
 def test_who_spoil_a_piece_together_are_suspects_until_one_delivers_a_good_piece_alone(one):
     first, second = one.join(), one.join()
     piece = complete(one, first)
-    piece.token.taken_from.add(second)
+    piece.token.asked_of(second)
+    piece.token.givers = {first: 1, second: (1 << BLOCKS) - 2}
     judge(one, spoiled=[piece])
     assert first.is_suspect and second.is_suspect
     assert not one.swarm.peers.is_banned(first.endpoint, first.greeting.peer_id)
     alone = complete(one, second)
-    assert alone.token.taken_from == {second}
+    assert list(alone.token.taken_from) == [second]
     judge(one, written=[alone])
     assert not second.is_suspect
     assert first.is_suspect

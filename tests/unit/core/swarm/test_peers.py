@@ -107,19 +107,20 @@ def test_those_that_failed_least_go_first():
     assert dial(peers, 100.0, room=2) == [B, C]
 
 
-def test_a_banned_peer_is_known_by_its_id_and_its_host():
+def test_a_banned_peer_is_known_by_its_host_and_nobody_by_an_id_that_another_showed():
     peers = knowing(A, B)
     peers.ban(A, ID)
     assert dial(peers, 0.0) == [B]
     assert peers.is_banned(Endpoint(A.host, 1))
-    assert peers.is_banned(C, ID)
-    assert not peers.is_banned(C, PeerId(b"y" * 20))
+    assert peers.is_banned(Endpoint(A.host, 1), PeerId(b"y" * 20))
+    assert not peers.is_banned(C, ID)
 
 
 def test_on_loopback_a_ban_is_for_the_one_port():
     peers = PeerManager()
     peers.ban(Endpoint("127.0.0.1", 1), ID)
     assert peers.is_banned(Endpoint("127.0.0.1", 1))
+    assert peers.is_banned(Endpoint("127.0.0.1", 2), ID)
     assert not peers.is_banned(Endpoint("127.0.0.1", 2))
 
 
