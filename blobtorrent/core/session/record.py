@@ -32,8 +32,8 @@ class Facts(NamedTuple):
 
 class Wishes(NamedTuple):
     """What its owner wants of it. `goal`, `upload_slots`, `max_peers`, `exchanges_peers`, `peers_wanted`,
-    `min_peers` None: as in the settings; `trackers` None: those of the .torrent file. Files that are not named are
-    NORMAL."""
+    `min_peers`, `download_slots` None: as in the settings; `trackers` None: those of the .torrent file. Files that are
+    not named are NORMAL."""
 
     labels: tuple[str, ...] = ()
     group: str = ""
@@ -52,6 +52,7 @@ class Wishes(NamedTuple):
     custom: Mapping[str, str] = {}     # fields of front-ends and scripts, which mean nothing to us
     peers_wanted: int | None = None    # of a tracker at a time
     min_peers: int | None = None       # below which trackers are asked sooner
+    download_slots: int | None = None  # 0: any number
     # Files whose beginning, and whose end, is wanted more than what lies between.
     preferred_ends: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 

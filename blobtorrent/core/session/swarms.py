@@ -121,7 +121,7 @@ class SwarmManager:
         """How many slots it could use."""
         if way == _UP:
             return min(report.takers, self._max_slots(torrent))
-        return min(report.givers, self._settings.download_slots or report.givers)
+        return min(report.givers, self._max_download_slots(torrent) or report.givers)
 
     def _granted(self, torrent: Torrent, way: str) -> int | None:
         return self._slots[way].granted(torrent.info_hash) if way in self._slots else None
@@ -339,12 +339,18 @@ class SwarmManager:
         wanted = torrent.record.wishes.upload_slots
         return 0 if torrent.record.is_paused else self._settings.upload_slots if wanted is None else wanted
 
+    def _max_download_slots(self, torrent: Torrent) -> int:
+        """0: any number."""
+        wanted = torrent.record.wishes.download_slots
+        return self._settings.download_slots if wanted is None else wanted
+
     def _settings_of(self, torrent: Torrent) -> SwarmSettings:
         record, wishes = torrent.record, torrent.record.wishes
         return self._settings._replace(
             max_links=self.most_peers(torrent),
             upload_slots=self._max_slots(torrent),
             granted_slots=self._granted(torrent, _UP),
+            download_slots=self._max_download_slots(torrent),
             granted_download_slots=self._granted(torrent, _DOWN),
             is_sequential=wishes.is_sequential,
             exchanges_peers=self.exchanges_peers(torrent),

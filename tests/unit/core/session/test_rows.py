@@ -40,7 +40,8 @@ def a_record(pieces: int = 20) -> TorrentRecord:
         is_sequential=True)
     place = Place(Path("/final"), Path("/incomplete"), is_incomplete=True, mount_point="/", renames={"t": "new"},
                   renaming=("new", "newer"), is_moving=True, is_unseen=True)
-    wishes = wishes_of(command)._replace(exchanges_peers=False, peers_wanted=7, min_peers=30)
+    wishes = wishes_of(command)._replace(exchanges_peers=False, peers_wanted=7, min_peers=30, download_slots=3,
+                                            preferred_ends=(frozenset({0, 1}), frozenset({1})))
     record = TorrentRecord(facts_of(metainfo, 12.5), wishes, place, should_run=False)
     record.removal = "keep-data"
     record.error = ("storage.disk-full", "no room")
