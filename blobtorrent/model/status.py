@@ -85,11 +85,12 @@ class TorrentStatus(NamedTuple):
     is_started: bool = False           # its owner wants it to run
     down_limit_bytes_per_s: int = 0    # its own; 0: none
     up_limit_bytes_per_s: int = 0
-    upload_slots: int | None = None    # None, as for the next four: as in the settings
+    upload_slots: int | None = None    # None, as for the next five: as in the settings
     max_peers: int | None = None
     exchanges_peers: bool | None = None
     peers_wanted: int | None = None    # of a tracker at a time
-    min_peers: int | None = None       # below which trackers are asked sooner; None: as in the settings
+    min_peers: int | None = None       # below which trackers are asked sooner
+    download_slots: int | None = None
     goal: GoalStatus | None = None
     held_by: str = ""                  # why nothing moves: "pause", "queue", "space", "disk", "goal" (seeded enough)
     peers_from: tuple[PeersFrom, ...] = ()                 # of each source that told of any, by name

@@ -20,7 +20,7 @@ from blobtorrent.protocol.wire.shape import HEADER_BYTES, Intake, Scatter
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.timers import Timer, TimerWheel
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
-from blobtorrent.storage.cache import SpanCache
+from blobtorrent.storage.cache import Reads, SpanCache
 from blobtorrent.storage.jobs import FullPiece
 from tests.support.simdisk import SimStore
 from tests.support.stored import StoredTorrent
@@ -111,7 +111,8 @@ class OneSwarm:
             torrent.metainfo.info_hash, torrent.metainfo, self.store,  # type: ignore[arg-type]
             Bitfield(num_pieces, have), PeerId(bytes(20)), SwarmSettings(**settings), Mailbox("reports"), **order,
         )
-        self.swarm = Swarm(opened, self.arena, SpanCache(), self.notes, random.Random(1))
+        self.reads = Reads()
+        self.swarm = Swarm(opened, self.arena, SpanCache(self.reads), self.notes, random.Random(1))
         self.swarm.start()
         self._numbers = 0
 

@@ -142,7 +142,8 @@ class FakeEngine:
                 custom=wishes.custom, priority=wishes.priority, upload_slots=wishes.upload_slots,
                 max_peers=wishes.max_peers, is_sequential=wishes.is_sequential,
                 super_seeding=wishes.super_seeding, exchanges_peers=wishes.exchanges_peers,
-                peers_wanted=wishes.peers_wanted, min_peers=wishes.min_peers, group=wishes.group))
+                peers_wanted=wishes.peers_wanted, min_peers=wishes.min_peers, group=wishes.group,
+                download_slots=wishes.download_slots))
         elif isinstance(command, StartTorrent):
             state = "seeding" if status.is_finished else "downloading"
             self.publish(status._replace(state=state, is_started=True, held_by=""))

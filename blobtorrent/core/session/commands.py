@@ -227,6 +227,7 @@ class TorrentChanges(NamedTuple):
     super_seeding: bool | Reset | None = None
     min_peers: int | Reset | None = None                   # below which trackers are asked sooner
     file_priorities: Mapping[int, FilePriority] | Reset | None = None      # of these files; others keep theirs
+    download_slots: int | Reset | None = None              # peers that are asked for blocks at once; 0: any number
     # Files of which the first, and the last, piece is wanted as much as those of files that are HIGH.
     preferred_ends: tuple[frozenset[int], frozenset[int]] | Reset | None = None
     custom: Mapping[str, str | None] | Reset | None = None # these texts, None for those that go; others stay

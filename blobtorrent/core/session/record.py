@@ -32,8 +32,8 @@ class Facts(NamedTuple):
 
 class Wishes(NamedTuple):
     """What its owner wants of it. `goal`, `upload_slots`, `max_peers`, `exchanges_peers`, `peers_wanted`,
-    `min_peers` and `picker` None: as in the settings; `trackers` None: those of the .torrent file. Files that are not
-    named are NORMAL."""
+    `min_peers`, `download_slots` and `picker` None: as in the settings; `trackers` None: those of the .torrent file.
+    Files that are not named are NORMAL."""
 
     labels: tuple[str, ...] = ()
     group: str = ""
@@ -54,6 +54,7 @@ class Wishes(NamedTuple):
     picker: Mapping[str, str | float] | None = None        # settings of the picker that are other for it
     super_seeding: bool = False        # as a seed it shows each peer a few pieces only (BEP 16)
     min_peers: int | None = None       # below which trackers are asked sooner
+    download_slots: int | None = None  # 0: any number
     # Files whose beginning, and whose end, is wanted more than what lies between.
     preferred_ends: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 

@@ -32,10 +32,10 @@ _FULL = "full"
 _USUAL_TORRENT: dict[str, Any] = {
     "v2": "", "private": False, "added_at": 0.0, "labels": (), "group": "", "priority": 0, "goal": None, "down": 0,
     "up": 0, "sequential": False, "slots": None, "max_peers": None, "pex": None, "wanted": None, "min_peers": None,
-    "picker": None, "super": False, "trackers": None, "files": {}, "ends": [[], []], "peers": [], "peer_names": [],
-    "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None, "moving": False,
-    "unseen": False, "magnet": "", "run": True, "paused": False, "beyond_queue": False, "given_enough": False,
-    "removal": "", "error": ("", ""), "finished_at": 0.0,
+    "picker": None, "super": False, "trackers": None, "files": {}, "down_slots": None, "ends": [[], []], "peers": [],
+    "peer_names": [], "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None,
+    "moving": False, "unseen": False, "magnet": "", "run": True, "paused": False, "beyond_queue": False,
+    "given_enough": False, "removal": "", "error": ("", ""), "finished_at": 0.0,
 }
 _TORRENT_KEYS = _USUAL_TORRENT.keys() | {"v1", "name", "size", "pieces", "piece_length", "download_dir"}
 _USUAL_PROGRESS: dict[str, Any] = {
@@ -74,6 +74,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "min_peers": wishes.min_peers,
         "trackers": wishes.trackers,
         "files": {str(number): int(priority) for number, priority in wishes.file_priorities.items()},
+        "down_slots": wishes.download_slots,
         "ends": [sorted(files) for files in wishes.preferred_ends],
         "peers": [str(peer) for peer in wishes.static_peers],
         "peer_names": [*wishes.peer_names],
@@ -218,6 +219,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             picker=row["picker"],
             super_seeding=row["super"],
             min_peers=row["min_peers"],
+            download_slots=row["down_slots"],
             preferred_ends=(frozenset(row["ends"][0]), frozenset(row["ends"][1])),
         ),
         Place(

@@ -126,7 +126,7 @@ class SwarmManager:
         """How many slots it could use."""
         if way == _UP:
             return min(report.takers, self._max_slots(torrent))
-        return min(report.givers, self._settings.download_slots or report.givers)
+        return min(report.givers, self._max_download_slots(torrent) or report.givers)
 
     def _granted(self, torrent: Torrent, way: str) -> int | None:
         return self._slots[way].granted(torrent.info_hash) if way in self._slots else None
@@ -349,6 +349,11 @@ class SwarmManager:
         """Nobody says how many slots it has at most."""
         return _UP not in self._slots and torrent.record.wishes.upload_slots is None
 
+    def _max_download_slots(self, torrent: Torrent) -> int:
+        """0: any number."""
+        wanted = torrent.record.wishes.download_slots
+        return self._settings.download_slots if wanted is None else wanted
+
     def _settings_of(self, torrent: Torrent) -> SwarmSettings:
         record, wishes = torrent.record, torrent.record.wishes
         return self._settings._replace(
@@ -356,6 +361,7 @@ class SwarmManager:
             upload_slots=self._max_slots(torrent),
             most_slots=self._settings.most_slots if self._may_grow(torrent) else 0,
             granted_slots=self._granted(torrent, _UP),
+            download_slots=self._max_download_slots(torrent),
             granted_download_slots=self._granted(torrent, _DOWN),
             picker=changed_weights(self._settings.picker, wishes.picker or {}),
             is_sequential=wishes.is_sequential,

@@ -332,6 +332,7 @@ class Torrent:
             peers_wanted=wishes.peers_wanted,
             picker=wishes.picker,
             min_peers=wishes.min_peers,
+            download_slots=wishes.download_slots,
             goal=None if wishes.goal is None else GoalStatus(*wishes.goal[:3], wishes.goal.action.value),
             added_at=facts.added_at,
             finished_at=record.finished_at,

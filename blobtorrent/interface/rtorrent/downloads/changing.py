@@ -24,7 +24,7 @@ from blobtorrent.interface.rtorrent.values import Value, one_text, to_text
 
 MAX_LIMIT = 1 << 16                    # peers or slots of a download
 MAX_WANTED = 1000                      # peers in one answer of a tracker
-_LIMITS = {"uploads_min": "Min uploads", "downloads_max": "Max downloads", "downloads_min": "Min downloads"}
+_LIMITS = {"uploads_min": "Min uploads", "downloads_min": "Min downloads"}
 
 
 def commands(downloads: Downloads, steering: Steering, keep: Callable[[Download], None]) -> Iterator[Command]:
@@ -80,6 +80,10 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
         require_limit("Max uploads", value)
         downloads.change(download, TorrentChanges(upload_slots=min(value, MAX_SLOTS)))
 
+    def downloads_max(download: Download, value: int) -> None:
+        require_limit("Max downloads", value)
+        downloads.change(download, TorrentChanges(download_slots=min(value, MAX_SLOTS)))
+
     def peers_wanted(download: Download, value: int) -> None:
         downloads.change(download, TorrentChanges(peers_wanted=RESET if value < 0 else min(value, MAX_WANTED)))
 
@@ -89,6 +93,8 @@ def _setters(downloads: Downloads, steering: Steering) -> Iterator[Command]:
     yield number_setter("d.peers_min.set", peers_min,
                         "Peers, below which its trackers are asked for more as soon as they allow; 0: never.")
     yield number_setter("d.uploads_max.set", uploads_max, "Peers that are uploaded to at most.")
+    yield number_setter("d.downloads_max.set", downloads_max,
+                        "Peers that are asked for data at the same time at most; 0 for no limit.")
     yield number_setter("d.tracker_numwant.set", peers_wanted,
                         f"Peers that its trackers are asked for at a time, at most {MAX_WANTED}; -1: as others.")
     yield from _folders(steering)
@@ -190,7 +196,8 @@ def _variables(downloads: Downloads) -> Iterator[Command]:
             require_limit(words, value)
             downloads.set_texts(download, {key: str(value)})
 
-        yield number_setter(f"d.{key}.set", limit, "Is kept; nothing goes by it.", is_neutral=True)
+        yield number_setter(f"d.{key}.set", limit, "Is kept; nothing goes by it: no torrent is promised any.",
+                            is_neutral=True)
 
     def exchange(download: Download, value: int) -> None:
         if not download.status.is_private:

@@ -197,12 +197,14 @@ def _limits() -> Iterator[Command]:
                  "Bytes: it is not opened while it has a larger file.")
     yield number("d.tracker_numwant", _peers_wanted,
                  "Peers that its trackers are asked for at a time; -1: as trackers.numwant says.")
-    for name, usual in (("uploads_min", 0), ("downloads_max", USUAL_SLOTS), ("downloads_min", 0)):
-        yield number(f"d.{name}", _kept_number(name, usual), "What was said; nothing goes by it.", is_neutral=True)
+    yield number("d.downloads_max", _download_slots, "Peers that are asked for data at the same time at most.")
+    for name in ("uploads_min", "downloads_min"):
+        yield number(f"d.{name}", _kept_number(name), "What was said; nothing goes by it: no torrent is promised any.",
+                     is_neutral=True)
 
 
-def _kept_number(key: str, usual: int) -> Callable[[Download], int]:
-    return lambda download: download.number(key, usual)
+def _kept_number(key: str) -> Callable[[Download], int]:
+    return lambda download: download.number(key)
 
 
 def _kept_text(key: str) -> Callable[[Download], str]:
@@ -221,6 +223,11 @@ def _most_peers(download: Download) -> int:
 
 def _upload_slots(download: Download) -> int:
     slots = download.status.upload_slots
+    return USUAL_SLOTS if slots is None else slots
+
+
+def _download_slots(download: Download) -> int:
+    slots = download.status.download_slots
     return USUAL_SLOTS if slots is None else slots
 
 

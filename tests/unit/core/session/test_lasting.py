@@ -391,6 +391,20 @@ def test_other_settings_hold_at_once(tmp_path: Path) -> None:
     assert (changed[-1].settings.upload_slots, changed[-1].settings.max_links) == (3, 4)
 
 
+def test_a_torrent_may_ask_another_number_of_peers_than_the_settings_say(tmp_path: Path) -> None:
+    torrent = torrent_of(4)
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], network__download_slots=8)
+    rig.open_listeners()
+    rig.answer_load(torrent)
+    prepared(rig)
+    rig.shard.drain()
+    told = []
+    for wish in (2, 0, RESET):
+        rig.command(ChangeTorrent(torrent.info_hash, TorrentChanges(download_slots=wish)))
+        told.append([message.settings for message in rig.shard.drain() if isinstance(message, ChangeSwarm)][-1])
+    assert [settings.download_slots for settings in told] == [2, 0, 8]
+
+
 def test_a_torrent_may_have_limits_of_its_own_on_peers_and_slots_and_lose_them_again(tmp_path: Path) -> None:
     torrent = torrent_of(4)
     rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0)], network__upload_slots=8)

@@ -105,6 +105,13 @@ def test_two_peers_that_want_a_span_wait_for_the_same_read(torrent):
     assert sorted(number for number, _, _ in one.batches()) == [first.number, second.number]
 
 
+def test_what_is_read_ahead_and_what_lies_across_spans_are_counted(odd):
+    one = Seeding(odd)
+    one.ask(one.reader(), (0, 0, BLOCK), (0, BLOCK, BLOCK), (1, 5, 100), (0, SPAN_BYTES - 10, 100))
+    assert len(one.read()) == 3
+    assert (one.reads.ahead, one.reads.alone) == (2, 1)
+
+
 @pytest.mark.parametrize("request_", [
     (0, 100, BLOCK), (0, 0, 1), (0, 5, 16_000), (0, SPAN_BYTES - 10, 100), (0, SPAN_BYTES - 10, 37_000),
     (3, 250_000, 10_000), (0, 1, 128 * K), (0, SPAN_BYTES + 65_536, 10_176),

@@ -69,6 +69,16 @@ def test_a_limit_that_none_can_be_is_refused(name: str, words: str) -> None:
     assert stage.call(name, digits) == 55
 
 
+def test_as_many_peers_are_asked_as_a_download_may_ask() -> None:
+    stage = Stage()
+    info_hash = stage.engine.add("echo")
+    digits = stage.only().hash
+    assert (stage.call("d.downloads_max", digits), stage.engine.status(info_hash).download_slots) == (50, None)
+    for value in (3, 0):
+        stage.call("d.downloads_max.set", digits, value)
+        assert (stage.call("d.downloads_max", digits), stage.engine.status(info_hash).download_slots) == (value, value)
+
+
 def test_no_limit_of_peers_reads_as_the_largest_number() -> None:
     stage = Stage()
     stage.engine.add("echo")
