@@ -14,7 +14,7 @@ from math import exp
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.congestion import RequestWindow
-from blobtorrent.core.swarm.fast import Fast
+from blobtorrent.core.swarm.fast import FEW_PIECES, Fast
 from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.core.swarm.speeds import MEDIUM
@@ -359,6 +359,11 @@ class PeerLink:
     def is_idle(self) -> bool:
         """It would send us what we want, and is asked for nothing."""
         return not self.outstanding and self.swarm.may_ask(self)
+
+    @property
+    def is_starting(self) -> bool:
+        """It has next to nothing to give to others (BEP 6)."""
+        return self.mask.bit_count() < min(FEW_PIECES, self.swarm.geometry.num_pieces)
 
     @property
     def is_seed(self) -> bool:

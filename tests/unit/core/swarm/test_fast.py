@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.core.swarm.fast import FAST_COPIES, MAX_REJECTED
+from blobtorrent.core.swarm.fast import FAST_COPIES, FEW_PIECES, MAX_REJECTED
 from blobtorrent.core.swarm.fasttalk import REFUSED_S
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import PeerError
@@ -253,6 +253,18 @@ def test_an_allowed_piece_is_sent_a_few_times_and_not_for_ever(torrent):
     assert not rejected(one.said().get(link, ()))
     request(one, link, [(first, 0)])
     assert rejected(one.said()[link]) == [(first, 0)]
+
+
+def test_what_was_allowed_is_refused_once_the_peer_has_enough_to_begin_with(torrent):
+    one = OneSwarm(torrent, have=range(PIECES))
+    link = join(one, [], unchoked=False)
+    (first, *_) = [message.index for message in one.said()[link] if isinstance(message, wire.AllowedFast)]
+    one.tell(link, *[wire.Have(index) for index in range(PIECES) if index != first][:FEW_PIECES - 1])
+    request(one, link, [(first, 0)])
+    assert not rejected(one.said().get(link, ()))
+    one.tell(link, wire.Have(PIECES - 1 if first != PIECES - 1 else PIECES - 2))
+    request(one, link, [(first, 1)])
+    assert rejected(one.said()[link]) == [(first, 1)]
 
 
 # ---- what we are asked for
