@@ -126,6 +126,9 @@ class Picker:
         candidates = link.askable & self._pieces.missing_mask
         if not candidates:
             return _NOTHING
+        doubted = candidates & self._pieces.doubted_mask
+        if doubted and link.speed != SLOW and not link.snubbed:        # soon it is known who spoiled it
+            return run_at(doubted, (doubted & -doubted).bit_length() - 1, 1)
         if link.snubbed or link.is_suspect:                # nothing that is rare, or that somebody waits for
             return self._random_run(self._availability.commonest(self.foremost(candidates)), limit)
         if self.reading.is_going_on:
