@@ -143,6 +143,12 @@ class UploadManager:
         if not link.wanted:
             self.hungry.pop(link, None)
 
+    def deny(self, link: PeerLink) -> None:
+        """The peer gets nothing any more, nor what it may have while it is choked."""
+        if link.fast is not None:
+            link.fast.granted.clear()
+        self.on_choked(link)
+
     def _granted(self, link: PeerLink, keys: list[int], lengths: list[int]) -> tuple[list[int], list[int]]:
         """What a choked peer gets of what it asks for; the rest is refused."""
         fast = link.fast

@@ -6,7 +6,10 @@ import pytest
 
 from blobtorrent.core.swarm.fast import FAST_COPIES, FEW_PIECES, MAX_REJECTED
 from blobtorrent.core.swarm.fasttalk import REFUSED_S
+from blobtorrent.core.swarm.messages import TreatPeer
+from blobtorrent.core.swarm.treating import treat
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.details import PeerTreatment
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.allowedfast import allowed_fast_set
@@ -265,6 +268,18 @@ def test_what_was_allowed_is_refused_once_the_peer_has_enough_to_begin_with(torr
     one.tell(link, wire.Have(PIECES - 1 if first != PIECES - 1 else PIECES - 2))
     request(one, link, [(first, 1)])
     assert rejected(one.said()[link]) == [(first, 1)]
+
+
+def test_who_is_denied_is_refused_what_it_was_allowed(torrent):
+    one = OneSwarm(torrent, have=range(PIECES))
+    link = join(one, [], unchoked=False)
+    (first, *_) = [message.index for message in one.said()[link] if isinstance(message, wire.AllowedFast)]
+    request(one, link, [(first, 0)])
+    treat(one.swarm, TreatPeer(torrent.metainfo.info_hash, link.endpoint, PeerTreatment.DENY))
+    spans, one.swarm.uploads.to_read = one.swarm.uploads.to_read, []
+    one.swarm.on_read(SpansRead(torrent.metainfo.info_hash, spans, []))
+    request(one, link, [(first, 1)])
+    assert rejected(one.said()[link]) == [(first, 0), (first, 1)]
 
 
 # ---- what we are asked for
