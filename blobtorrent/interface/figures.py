@@ -21,6 +21,8 @@ _OF_TORRENTS = {
     "blobtorrent_session_torrents_held": "Torrents that should run and move nothing, by the reason.",
     "blobtorrent_session_torrents_failed": "Torrents in the state error, by the code of the error.",
     "blobtorrent_session_peers_from": "Addresses to try and connected peers, by the source that named them.",
+    "blobtorrent_session_peers_banned": "Peers that were proven to have sent what is not the torrent's.",
+    "blobtorrent_session_spoiled_pieces": "Pieces that did not match their hashes, of torrents that run.",
     "blobtorrent_session_peers": "Connected peers; seeds are those of them that have everything.",
 }
 _OF_SESSION = {
@@ -51,12 +53,14 @@ def measure_session(registry: Registry, gateway: Gateway) -> None:
 
 def _torrents(gateway: Gateway) -> Iterator[Sample]:
     states, held, failed = Counter(dict.fromkeys(STATES, 0)), Counter[str](), Counter[str]()
-    peers = seeds = 0
+    peers = seeds = spoiled = banned = 0
     known, connected = Counter(dict.fromkeys(PEER_SOURCES, 0)), Counter(dict.fromkeys(PEER_SOURCES, 0))
     for status in paced(gateway.torrents.values()):
         states[status.state] += 1
         peers += status.peers_connected
         seeds += status.seeds_connected
+        spoiled += status.spoiled_pieces
+        banned += status.peers_banned
         for row in status.peers_from:
             known[row.source] += row.known
             connected[row.source] += row.connected
@@ -72,6 +76,8 @@ def _torrents(gateway: Gateway) -> Iterator[Sample]:
         yield Sample("blobtorrent_session_torrents_failed", labelled(code=code), number, GAUGE)
     yield Sample("blobtorrent_session_peers", labelled(kind="all"), peers, GAUGE)
     yield Sample("blobtorrent_session_peers", labelled(kind="seeds"), seeds, GAUGE)
+    yield Sample("blobtorrent_session_peers_banned", (), banned, GAUGE)
+    yield Sample("blobtorrent_session_spoiled_pieces", (), spoiled, GAUGE)
     for source in known:
         yield Sample("blobtorrent_session_peers_from", labelled(source=source, kind="known"), known[source], GAUGE)
         yield Sample(

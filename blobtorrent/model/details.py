@@ -44,6 +44,7 @@ class PeerStatus(NamedTuple):
     # When it was choked or unchoked, or another cause came to hold: how many seconds ago, whether it may ask for data
     # since then, and why. The last is what holds now; of many the first are forgotten.
     choke_history: tuple[tuple[float, bool, str], ...] = ()
+    is_suspect: bool = False           # it had a part in a spoiled piece, and works alone until it is known which
 
     @property
     def choke_cause(self) -> str:

@@ -99,6 +99,8 @@ class TorrentStatus(NamedTuple):
     own_path: str = ""                 # where its own file or folder is now
     picker: Mapping[str, str | float] | None = None        # its own settings of the picker, by their names
     super_seeding: bool = False        # wanted, once it is complete
+    spoiled_pieces: int = 0            # that did not match their hashes, since it was started
+    peers_banned: int = 0              # for that
 
     @property
     def wanted_bytes(self) -> int:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
-from blobtorrent.protocol.wire.decode import Decoder, HaveRun, RequestRun
+from blobtorrent.protocol.wire.decode import Decoder, HaveRun, RejectRun, RequestRun
 from blobtorrent.protocol.wire.hashes import Hashes, HashReject, HashRequest, HashRun
 
 U32 = st.integers(0, 2**32 - 1)
@@ -37,9 +37,10 @@ MESSAGES = st.one_of(
 def one_by_one(decoded):
     """Runs taken apart: a run is as long as the cut of the stream allows."""
     for message in decoded:
-        if isinstance(message, RequestRun):
+        if isinstance(message, (RequestRun, RejectRun)):
+            kind = wire.Request if isinstance(message, RequestRun) else wire.Reject
             for key, length in zip(message.keys, message.lengths, strict=True):
-                yield wire.Request(key >> 32, key & 0xFFFFFFFF, length)
+                yield kind(key >> 32, key & 0xFFFFFFFF, length)
         elif isinstance(message, HaveRun):
             yield from map(wire.Have, message.indices)
         else:

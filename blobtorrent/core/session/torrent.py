@@ -307,6 +307,8 @@ class Torrent:
             uploaded_bytes=lifetime.uploaded_bytes,
             wasted_bytes=lifetime.wasted_bytes,
             wasted_bytes_per_s=report.wasted_bytes_per_s if report else 0,
+            spoiled_pieces=report.spoiled_pieces if report else 0,
+            peers_banned=report.peers_banned if report else 0,
             peers_connected=live.links if live else 0,
             peers_known=live.peers_known if live else 0,
             peers_exchanging=report.exchanging if report else 0,

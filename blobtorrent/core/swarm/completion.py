@@ -116,6 +116,7 @@ class Completion:
     def _on_spoiled(self, assembly: Assembly, digests: Sequence[bytes]) -> None:
         """Somebody sent rubbish: it is fetched again."""
         self._swarm.pieces.spoiled(assembly)
+        self._swarm.pieces.doubted_mask |= 1 << assembly.index
         self._swarm.requests.forget([assembly])
         self._swarm.spoiled_pieces += 1
         self._swarm.on_waste(assembly.size)

@@ -81,6 +81,8 @@ class RequestWindow:
         self._received += count
         if self._received >= self._watched:
             self._measure(now)
+        elif self._is_starting and now - self._watched_since > self.base_s + QUEUE_GOAL_S:
+            self._end_start(now)       # it is late already: with each block that comes meanwhile two are asked for
         if self._gain and self.size < self.limit:
             self._credit += count * self._gain
             whole = int(self._credit)
@@ -130,10 +132,21 @@ class RequestWindow:
         if queued_s > QUEUE_LIMIT_S and not self._is_starting:
             self._shrink(now)
         elif is_used and self._is_starting and (queued_s > QUEUE_GOAL_S or self.size >= self.limit):
-            self._is_starting = False
-            self._resize(int(SLACK * (self.base_s + QUEUE_GOAL_S) / self.block_s))
+            self._settle()
         elif is_used and queued_s < QUEUE_GOAL_S:
             self._gain = 1.0 if self._is_starting else max(1.0, self.size / LARGE_STEP_BLOCKS) / self.size
+
+    def _end_start(self, now: float) -> None:
+        """Blocks wait longer than they should, by how many came since the watched one was asked for."""
+        if self._watched != _NEVER and self._received > self._received_before:
+            self.block_s = (now - self._watched_since) / (self._received - self._received_before)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Slow start is over: from now on a window for what comes at this rate."""
+        self._is_starting = False
+        self._gain = 0.0
+        self._resize(int(SLACK * (self.base_s + QUEUE_GOAL_S) / self.block_s))
 
     def _note_base(self, taken_s: float, now: float) -> None:
         """A sample of a window so deep that blocks surely waited tells nothing of the path, unless it is the least.

@@ -24,7 +24,7 @@ MAX_LATE_REQUESTERS = 3                # ... whose holder has sent nothing for L
 LATE_S = 5.0
 WORTH_S = 0.5                          # to be won, or a block is not asked for twice
 TWICE_SHARE = 0.02                     # of a torrent's blocks, that may come twice
-LEAST_TWICE = 64                       # ... but so many of a small one
+LEAST_TWICE = 64                       # ... but so many at the end of a small one
 DOUBLE_PAUSE_S = 0.25                  # between two looks of one link for something to duplicate
 MAX_CHOSEN = 64                        # blocks at one look
 
@@ -34,9 +34,9 @@ class Endgame:
 
     def __init__(self, pieces: PieceManager, picker: Picker) -> None:
         self.doubled: dict[int, list[PeerLink]] = {}
-        self.came_twice = 0            # blocks
+        self.came_twice = 0            # blocks, or they still may
         geometry = pieces.geometry
-        self.most_twice = max(LEAST_TWICE, int(TWICE_SHARE * geometry.blocks_per_piece * geometry.num_pieces))
+        self._share = int(TWICE_SHARE * geometry.blocks_per_piece * geometry.num_pieces)
         self._pieces = pieces
         self._picker = picker
 
@@ -66,6 +66,11 @@ class Endgame:
         if urgency:
             awaited |= (1 << reading.weights.ahead) - 1 << first
         return awaited & pieces.lacking_mask & ~pieces.wanted_now
+
+    @property
+    def most_twice(self) -> int:
+        """Blocks that may come twice: of a small torrent more at its end, when the last ones hold up all of it."""
+        return max(LEAST_TWICE, self._share) if self.is_all_asked else self._share
 
     def choose(self, link: PeerLink, scope: int, now: float) -> list[tuple[int, Assembly, PeerLink]]:
         """Blocks of the pieces of a mask to ask a link for as well, their pieces, and who was asked before.

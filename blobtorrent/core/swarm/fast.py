@@ -10,7 +10,7 @@ from blobtorrent.protocol.wire.decode import RejectRun
 
 MAX_REJECTED = 4000                    # requests that a peer may have refused in a row; more is an attack
 FAST_COPIES = 3                        # times that a choked peer is sent the blocks of a piece
-FEW_PIECES = 10                        # a peer that has so many is allowed no others while choked
+FEW_PIECES = 10                        # a peer that has so many gets nothing more while choked
 
 
 _KINDS = (wire.HaveAll, wire.HaveNone, wire.Suggest, wire.AllowedFast, RejectRun)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from blobtorrent.core.swarm.fast import FEW_PIECES, check_negotiated
+from blobtorrent.core.swarm.fast import check_negotiated
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import encode
@@ -68,10 +68,9 @@ class FastTalk:
             return
         if link.shown is not None:
             return
-        num_pieces = swarm.geometry.num_pieces
-        if link.mask.bit_count() >= min(FEW_PIECES, num_pieces):
+        if not link.is_starting:
             return
-        for index in allowed_fast_set(link.endpoint.host, link.greeting.info_hash, num_pieces):
+        for index in allowed_fast_set(link.endpoint.host, link.greeting.info_hash, swarm.geometry.num_pieces):
             if index in swarm.pieces.have and not link.mask >> index & 1:
                 fast.grant(index, swarm.geometry.num_blocks(index))
                 link.send(wire.AllowedFast(index).encode())

@@ -54,7 +54,7 @@ class Helping:
         for key, _, holder in chosen[:count]:
             if awaited >> (key >> 32) & 1 and holder.outstanding.get(key) is not None:
                 endgame.leave(holder, key)
-                self._requests.withdraw(holder, key)
+                self._requests.withdraw(holder, key, is_double=True)
                 self._look_again(holder)
         return count
 

@@ -14,7 +14,7 @@ from math import exp
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.congestion import RequestWindow
-from blobtorrent.core.swarm.fast import Fast
+from blobtorrent.core.swarm.fast import FEW_PIECES, Fast
 from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.core.swarm.speeds import MEDIUM
@@ -125,7 +125,7 @@ class PeerLink:
         self.window = RequestWindow()
         self.double_at = now                   # when it may look for blocks to duplicate again
         self.outstanding = Outstanding()       # the blocks it is asked for
-        self.ghosts: dict[int, bool] = {}      # asked for once; may still come. True: because another one sent it
+        self.ghosts: dict[int, bool] = {}      # asked for once; may still come. True: and then it comes twice
         self.arriving: tuple[Assembly, int] | None = None  # assembly and block of the block in the middle of arriving
         self.was_offered = False               # ... which others were asked for, as it had stopped
         self.current: Assembly | None = None               # still has blocks for us to ask for
@@ -283,7 +283,7 @@ class PeerLink:
     def _take_ghost(self, key: int, slot: int) -> bool:
         """A block that is not asked for (any more): keep it if it was once and is still missing."""
         if key in self.ghosts and self.swarm.requests.adopt(self, key, slot):
-            del self.ghosts[key]
+            self.swarm.requests.endgame.came_twice -= self.ghosts.pop(key)
             return True
         self.settle_ghost(key, came=True)
         self.swarm.on_waste(BLOCK_SIZE)
@@ -313,19 +313,24 @@ class PeerLink:
         else:
             self.askable = self.mask & ~fast.refused if fast is not None and fast.refused else self.mask
 
-    def remember_ghosts(self, keys: Sequence[int], *, is_here: bool = False) -> None:
-        """These were asked for and are not any more, perhaps as they came from others: late ones are no offence."""
-        self.ghosts.update(dict.fromkeys(keys, is_here))
+    def remember_ghosts(self, keys: Sequence[int], *, is_double: bool = False) -> None:
+        """These were asked for and are not any more: late ones are no offence.
+
+        With `is_double` they come from others: they count as having come twice until the peer says that they will not.
+        """
+        self.ghosts.update(dict.fromkeys(keys, is_double))
+        if is_double:
+            self.swarm.requests.endgame.came_twice += len(keys)
         while len(self.ghosts) > MAX_GHOSTS:
             del self.ghosts[next(iter(self.ghosts))]
 
     def settle_ghost(self, key: int, *, came: bool) -> None:
         """The peer has answered what it was asked for once, with a block that is of no use or with none."""
-        is_here = self.ghosts.pop(key, None)
-        if is_here is None:
+        is_double = self.ghosts.pop(key, None)
+        if is_double is None:
             self.unasked += 1
-        elif is_here and came:
-            self.swarm.requests.endgame.came_twice += 1
+        elif is_double and not came:
+            self.swarm.requests.endgame.came_twice -= 1
 
     def send(self, data: Buffer) -> None:
         """Have a small message sent with this pass's batch."""
@@ -354,6 +359,11 @@ class PeerLink:
     def is_idle(self) -> bool:
         """It would send us what we want, and is asked for nothing."""
         return not self.outstanding and self.swarm.may_ask(self)
+
+    @property
+    def is_starting(self) -> bool:
+        """It has next to nothing to give to others (BEP 6)."""
+        return self.mask.bit_count() < min(FEW_PIECES, self.swarm.geometry.num_pieces)
 
     @property
     def is_seed(self) -> bool:

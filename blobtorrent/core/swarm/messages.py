@@ -348,3 +348,4 @@ class SwarmReport(NamedTuple):
     exchanging: int = 0                # links on which both sides tell of other peers
     takers: int = 0                    # links whose peer wants data of us
     givers: int = 0                    # links whose peer would give what we want
+    peers_banned: int = 0              # it was proven that they sent what is not the torrent's

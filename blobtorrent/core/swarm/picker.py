@@ -17,6 +17,7 @@ from blobtorrent.core.swarm.collisions import Collisions
 from blobtorrent.core.swarm.gaps import run_at, run_from
 from blobtorrent.core.swarm.masks import without
 from blobtorrent.core.swarm.reading import Ahead, Reading
+from blobtorrent.core.swarm.shares import Shares
 from blobtorrent.core.swarm.speeds import FAST, SLOW, classify, delivers_in_s, is_among_slowest
 from blobtorrent.core.swarm.surroundings import Surroundings
 from blobtorrent.core.swarm.tiers import NEVER, NOISE, Near, Tier, Tiers, gumbel, rarity_term
@@ -53,6 +54,7 @@ class Picker:
     def __init__(self, pieces: PieceManager, availability: Availability, rng: Rng, *, weights: Weights = BALANCED,
                  files: Sequence[FileEntry] = (), links: Collection[PeerLink] = ()) -> None:
         self.reading = Reading(pieces, weights)
+        self.shares = Shares(pieces.geometry)
         self._pieces = pieces
         self._availability = availability
         self._rng = rng
@@ -126,6 +128,9 @@ class Picker:
         candidates = link.askable & self._pieces.missing_mask
         if not candidates:
             return _NOTHING
+        doubted = candidates & self._pieces.doubted_mask
+        if doubted and link.speed != SLOW and not link.snubbed:        # soon it is known who spoiled it
+            return run_at(doubted, (doubted & -doubted).bit_length() - 1, 1)
         if link.snubbed or link.is_suspect:                # nothing that is rare, or that somebody waits for
             return self._random_run(self._availability.commonest(self.foremost(candidates)), limit)
         if self.reading.is_going_on:
@@ -160,6 +165,8 @@ class Picker:
     def _choose(self, link: PeerLink, candidates: int, now: float) -> int:
         """Equal pieces, of which any may be taken."""
         tiers, tier, here = self._tiers_with(candidates, now)
+        if not tier.peers and not here & link.suggested:
+            candidates = here = self.shares.first_of(here)
         is_guarded = tier.peers <= self._weights.guard
         if is_guarded and tier.end - tier.first == 1 and not link.suggested:
             return here

@@ -191,6 +191,7 @@ class PieceManager:
         self.lacking_mask = 0          # wanted and not had
         self.missing_mask = 0          # of these: nobody works on them
         self.partial_mask = 0          # open with blocks that nobody is asked for
+        self.doubted_mask = 0          # spoiled before: who fetches one does so alone, and what it was is known then
         self.want_all_but(skipped)
 
     @property
@@ -291,6 +292,8 @@ class PieceManager:
             self.have.add(index)
             mask |= 1 << index - lowest
         self.lacking_mask &= ~(mask << lowest)
+        if self.doubted_mask:
+            self.doubted_mask &= ~(mask << lowest)
 
     def spoiled(self, assembly: Assembly) -> None:
         """The hash did not match: fetch it again from the start."""

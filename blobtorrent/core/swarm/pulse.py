@@ -81,6 +81,8 @@ class Pulse:
         for link in list(self._swarm.links):
             self._tick_link(link, now, elapsed_s)
         self._swarm.picker.on_pulse()
+        if not self._swarm.is_seeding:
+            self._swarm.picker.shares.divide(self._swarm.own_id, self._swarm.links)
         self._swarm.download_slots.tick()
         if self._swarm.web_seeds is not None:
             self._swarm.web_seeds.tick(now, elapsed_s)

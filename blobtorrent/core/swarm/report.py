@@ -52,6 +52,7 @@ class Reporter:
             error_code=swarm.error.code if swarm.error else "",
             error_detail=swarm.error.detail if swarm.error else "",
             spoiled_pieces=swarm.spoiled_pieces,
+            peers_banned=swarm.completion.peers_proven_bad,
             skipped_bytes=self._payload_of(absent & pieces.skipped_mask),
             peers_revision=swarm.peers.revision,
             losses=swarm.losses,

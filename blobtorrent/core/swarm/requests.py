@@ -135,9 +135,11 @@ class RequestManager:
             link.current = assembly = self._orphan(link) or self._of_equals(link)
         if assembly is None:
             fresh = link.askable & self._pieces.missing_mask if self.begins_pieces else 0
-            if fresh and self._blocks_per_piece <= SMALL_PIECE_BLOCKS and (
-                    self._blocks_per_piece <= limit or link not in self.valves):
-                return self._ask_small_pieces(link, limit, now)
+            if fresh and self._blocks_per_piece <= SMALL_PIECE_BLOCKS:
+                if self._blocks_per_piece <= limit:
+                    return self._ask_small_pieces(link, limit, now)
+                if self._takes_whole_pieces(link):
+                    return 0           # rather than part of one: there is room for all of it soon
             if fresh:
                 assembly = self._open(link, now)
             else:
@@ -178,17 +180,22 @@ class RequestManager:
                 self._orphans.pop(assembly, None)
             assembly.links += 1
             assembly.asked_of(link)
-            if link.works_alone:
+            if link.works_alone or self._pieces.doubted_mask >> assembly.index & 1 and not link.snubbed:
                 assembly.owner = link
+
+    def _takes_whole_pieces(self, link: PeerLink) -> bool:
+        """Whether the link's window has room for several, and it has something to do until there is room for one."""
+        return bool(link.outstanding) and link not in self.valves and link.window.size >= 2 * self._blocks_per_piece
 
     def _ask_small_pieces(self, link: PeerLink, limit: int, now: float) -> int:
         """Open a run of neighbouring pieces and ask for all their blocks at once."""
         per_piece = self._blocks_per_piece
-        indices = self._picker.pick(link, max(1, limit // per_piece), now)
+        indices = self._picker.pick(link, limit // per_piece, now)
         if not indices or not self.reserve(link, per_piece * len(indices)):
             return 0
         assemblies = self._pieces.start_run(indices)
-        outstanding, owner = link.outstanding, link if link.works_alone else None
+        is_alone = link.works_alone or self._pieces.doubted_mask >> indices.start & 1 and not link.snubbed
+        outstanding, owner = link.outstanding, link if is_alone else None
         count = 0
         for assembly in assemblies:
             blocks = assembly.num_blocks
@@ -253,7 +260,7 @@ class RequestManager:
     def on_arrived(self, blocks: Iterable[tuple[int, int]], link: PeerLink) -> None:
         """Blocks (key, slot) came while some were asked for twice: take the other requests back for those that stay."""
         for other, key in self.endgame.arrived(blocks, link):
-            self.withdraw(other, key, is_here=True)
+            self.withdraw(other, key, is_double=True)
 
     # ---- what does not come
 
@@ -365,16 +372,16 @@ class RequestManager:
         key = assembly.index << 32 | block << 14
         for other in assembly.taken_from:
             if other is not link and other.outstanding.get(key) is assembly:
-                self.withdraw(other, key)
+                self.withdraw(other, key, is_double=True)
 
-    def withdraw(self, link: PeerLink, key: int, *, is_here: bool = False) -> None:
-        """Take one request back, if it is still open; perhaps as the block came from another one."""
+    def withdraw(self, link: PeerLink, key: int, *, is_double: bool = False) -> None:
+        """Take one request back, if it is still open. `is_double`: the block is here, or others are asked for it."""
         assembly = link.outstanding.take(key)
         if assembly is not None:
             block = (key & 0xFFFFFFFF) >> 14
             link.send(cancel(assembly.index, block << 14, assembly.block_size(block)))
             link.window.on_withdrawn()
-            link.remember_ghosts((key,), is_here=is_here)
+            link.remember_ghosts((key,), is_double=is_double)
             self._memory.unreserve(1)
             self._refund(link, 1)
 

@@ -100,4 +100,5 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         reserved=link.greeting.reserved,
         gained_bytes_per_s=int(link.gained.rate(now)),
         choke_history=tuple((now - at, is_unchoked, cause) for at, is_unchoked, cause in link.turn.history),
+        is_suspect=link.is_suspect,
     )

@@ -42,4 +42,6 @@ def _treat(swarm: Swarm, link: PeerLink, message: TreatPeer) -> None:
         swarm.lose(link, NetworkError("net.parted", "the torrent's owner wants the connection ended"))
     else:
         link.is_denied = treatment is PeerTreatment.DENY
+        if link.is_denied:
+            swarm.uploads.deny(link)
         swarm.pulse.choke_round(swarm.now)

@@ -137,17 +137,25 @@ class UploadManager:
         waiting = list(link.wanted)
         link.wanted.clear()
         if link.fast is not None:
-            link.wanted.extend(run for run in waiting if run[0] >> 32 in link.fast.granted)
-            self._refuse(link, [run for run in waiting if run[0] >> 32 not in link.fast.granted])
+            granted = link.fast.granted if link.is_starting else {}
+            link.wanted.extend(run for run in waiting if run[0] >> 32 in granted)
+            self._refuse(link, [run for run in waiting if run[0] >> 32 not in granted])
         if not link.wanted:
             self.hungry.pop(link, None)
+
+    def deny(self, link: PeerLink) -> None:
+        """The peer gets nothing any more, nor what it may have while it is choked."""
+        if link.fast is not None:
+            link.fast.granted.clear()
+        self.on_choked(link)
 
     def _granted(self, link: PeerLink, keys: list[int], lengths: list[int]) -> tuple[list[int], list[int]]:
         """What a choked peer gets of what it asks for; the rest is refused."""
         fast = link.fast
         if fast is None:
             return [], []
-        granted = [fast.spend(key >> 32) for key in keys]
+        is_starting = link.is_starting
+        granted = [is_starting and fast.spend(key >> 32) for key in keys]
         refused = [(key, -length) for key, length, is_granted in zip(keys, lengths, granted) if not is_granted]
         self._refuse(link, refused)
         fast.note_rejected(len(refused))

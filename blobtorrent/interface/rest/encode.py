@@ -110,6 +110,8 @@ TORRENT: Shape[TorrentStatus] = Shape({
     "downloaded_bytes": COUNT,
     "uploaded_bytes": COUNT,
     "wasted_bytes": COUNT,
+    "spoiled_pieces": described(COUNT, "Pieces that did not match their hashes since it was started."),
+    "peers_banned": described(COUNT, "Peers that were proven to have sent what is not the torrent's since then."),
     "ratio": (NUMBER, lambda status: round(status.ratio, RATIO_DIGITS)),
     "eta_s": (nullable(COUNT), lambda status: None if status.eta_s is None else round(status.eta_s)),
     "peers_connected": COUNT,

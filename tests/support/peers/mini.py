@@ -148,6 +148,23 @@ class CorruptingSeed(MiniSeed):
         return True
 
 
+class PoisoningSeed(MiniSeed):
+    """Turns one bit in a share of the blocks that it sends. `struck` is set by the first."""
+
+    def __init__(self, sample: Sample, share: float, *, seed: int = 1) -> None:
+        super().__init__(sample)
+        self._share = share
+        self._rng = random.Random(seed)
+        self.struck = threading.Event()
+
+    def answer(self, link: socket.socket, index: int, begin: int, block: bytes) -> bool:
+        if self._rng.random() >= self._share:
+            return super().answer(link, index, begin, block)
+        super().answer(link, index, begin, block[:-1] + bytes((block[-1] ^ 1,)))
+        self.struck.set()
+        return True
+
+
 class VanishingSeed(MiniSeed):
     """Serves some blocks, one of them half, and is gone: links reset, nobody listens. Then `struck` is set."""
 

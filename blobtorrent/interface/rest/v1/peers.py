@@ -51,6 +51,8 @@ PEER: Shape[PeerStatus] = Shape({
     "peer_interested": BOOLEAN,
     "optimistic": (described(BOOLEAN, "It has the slot that goes round."), lambda peer: peer.is_optimistic),
     "snubbed": (described(BOOLEAN, "It was asked for blocks and sends none."), lambda peer: peer.is_snubbed),
+    "suspect": (described(BOOLEAN, "It had a part in a piece that did not match its hash: it is asked for whole pieces "
+                          "alone until it is known whose blocks were wrong."), lambda peer: peer.is_suspect),
     "seed": (BOOLEAN, lambda peer: peer.is_seed),
     "flags": described(TEXT, "The same in letters."),
     "pieces_had": COUNT,

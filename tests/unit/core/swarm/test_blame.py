@@ -161,6 +161,20 @@ def test_what_a_liar_gave_of_other_pieces_is_fetched_again_and_what_others_gave_
     assert finish(one, honest, mixed)
 
 
+def test_a_spoiled_piece_is_fetched_next_and_by_one_peer_alone(one):
+    liar, honest, third, fourth = join(one), join(one), join(one), join(one)
+    index = spoil_together(one, liar, honest)
+    third.askable = third.mask
+    assert one.swarm.picker.pick(third, 4, one.notes.now) == range(index, index + 1)
+    only(one, index)
+    one.tell(third, wire.Unchoke())
+    one.tell(fourth, wire.Unchoke())
+    one.said()
+    assert outstanding(third) and not outstanding(fourth)
+    assert finish(one, third, index)
+    assert not one.swarm.pieces.doubted_mask
+
+
 def test_pieces_that_never_come_right_are_forgotten_and_their_peers_are_no_suspects_for_ever(one, monkeypatch):
     monkeypatch.setattr(blame, "MAX_PIECES", 1)
     first, second, third, fourth = join(one), join(one), join(one), join(one)

@@ -110,6 +110,13 @@ def test_the_least_delay_is_not_forgotten_while_blocks_always_wait():
     assert max(path.waits) < 0.6, "or the queue would deepen by 0.3 s every two minutes"
 
 
+@pytest.mark.parametrize(("rate", "delay_s", "most_wait_s"), [(1e6, 0.02, 1.1), (100 * MBIT, 0.3, 1.5)])
+def test_too_much_is_asked_for_in_the_beginning_until_it_is_late_and_no_longer(rate, delay_s, most_wait_s):
+    path = Path(rate, delay_s)
+    path.run(10.0)
+    assert max(path.waits) < most_wait_s
+
+
 def test_it_begins_small_and_grows_by_a_block_for_each_that_comes():
     window = RequestWindow()
     window.on_asked(START_BLOCKS, START_BLOCKS, 0.0)

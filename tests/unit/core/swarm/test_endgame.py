@@ -7,6 +7,7 @@ import pytest
 from blobtorrent.core.swarm.endgame import DOUBLE_PAUSE_S, LATE_S, LEAST_TWICE, TWICE_SHARE, WORTH_S
 from blobtorrent.core.swarm.messages import WantPieces
 from blobtorrent.protocol.wire import messages as wire
+from blobtorrent.protocol.wire.greeting import OUR_RESERVED
 from tests.support.accounts import check_requests
 from tests.support.oneswarm import OneSwarm, cancelled, outstanding
 from tests.support.stored import StoredTorrent
@@ -167,6 +168,16 @@ def test_no_more_than_two_percent_of_a_large_torrent_may_come_twice():
     assert one.swarm.requests.endgame.most_twice == TWICE_SHARE * blocks > LEAST_TWICE
 
 
+def test_at_the_end_of_a_small_torrent_more_may_come_twice(small):
+    one = OneSwarm(small, have=range(37))
+    endgame = one.swarm.requests.endgame
+    link = one.join(unchoked=False)
+    assert endgame.most_twice == int(TWICE_SHARE * 40)
+    one.tell(link, wire.Unchoke())
+    assert endgame.is_all_asked
+    assert endgame.most_twice == LEAST_TWICE
+
+
 def test_late_blocks_of_other_reasons_do_not_count_as_such(small):
     one = OneSwarm(small, have=range(38))
     link = one.join()
@@ -206,6 +217,39 @@ def test_what_somebody_waits_for_is_taken_from_a_slow_peer(large):
     assert sorted(cancelled(one.said()[slow])) == sorted(taken)
     assert not set(taken) & set(outstanding(slow))
     check_requests(one.swarm)
+
+
+def test_what_is_taken_from_a_peer_counts_as_coming_twice_until_it_says_that_it_will_not(large):
+    one = OneSwarm(large)
+    endgame = one.swarm.requests.endgame
+    slow, other = one.join(reserved=OUR_RESERVED), one.join()
+    (index,) = {index for index, _ in outstanding(slow)}
+    one.give(other, outstanding(other)[:20])
+    slow.window.block_s = 1.0
+    one.swarm.picker.reading.set_deadline(index, one.notes.now + 5.0)
+    wait(one, DOUBLE_PAUSE_S)
+    one.swarm.fill(other)
+    taken = sorted(block for block in outstanding(other) if block[0] == index)
+    assert endgame.came_twice == len(taken) > 0
+    one.tell(slow, wire.Reject(index, taken[0][1] << 14, 16 * K))
+    assert endgame.came_twice == len(taken) - 1
+    one.give(slow, taken[1:2])                             # it sent it all the same, and before the other one
+    assert endgame.came_twice == len(taken) - 1, "now the other one's is to come twice"
+    assert taken[1] not in outstanding(other)
+    check_requests(one.swarm)
+
+
+def test_before_the_end_of_a_torrent_no_more_than_two_percent_of_it_are_taken_from_others(large):
+    one = OneSwarm(large)
+    slow, other = one.join(), one.join()
+    (index,) = {index for index, _ in outstanding(slow)}
+    one.give(other, outstanding(other)[:20])
+    slow.window.block_s = 1.0
+    one.swarm.picker.reading.set_deadline(index, one.notes.now + 5.0)
+    wait(one, DOUBLE_PAUSE_S)
+    one.swarm.fill(other)
+    most = int(TWICE_SHARE * 4 * 32)
+    assert len([block for block in outstanding(other) if block[0] == index]) == most < 20
 
 
 def test_what_comes_next_in_order_is_taken_from_a_slow_peer(large):

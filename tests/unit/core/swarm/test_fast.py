@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.core.swarm.fast import FAST_COPIES, MAX_REJECTED
+from blobtorrent.core.swarm.fast import FAST_COPIES, FEW_PIECES, MAX_REJECTED
 from blobtorrent.core.swarm.fasttalk import REFUSED_S
+from blobtorrent.core.swarm.messages import TreatPeer
+from blobtorrent.core.swarm.treating import treat
 from blobtorrent.model.address import Endpoint
+from blobtorrent.model.details import PeerTreatment
 from blobtorrent.model.errors import PeerError
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.allowedfast import allowed_fast_set
@@ -253,6 +256,30 @@ def test_an_allowed_piece_is_sent_a_few_times_and_not_for_ever(torrent):
     assert not rejected(one.said().get(link, ()))
     request(one, link, [(first, 0)])
     assert rejected(one.said()[link]) == [(first, 0)]
+
+
+def test_what_was_allowed_is_refused_once_the_peer_has_enough_to_begin_with(torrent):
+    one = OneSwarm(torrent, have=range(PIECES))
+    link = join(one, [], unchoked=False)
+    (first, *_) = [message.index for message in one.said()[link] if isinstance(message, wire.AllowedFast)]
+    one.tell(link, *[wire.Have(index) for index in range(PIECES) if index != first][:FEW_PIECES - 1])
+    request(one, link, [(first, 0)])
+    assert not rejected(one.said().get(link, ()))
+    one.tell(link, wire.Have(PIECES - 1 if first != PIECES - 1 else PIECES - 2))
+    request(one, link, [(first, 1)])
+    assert rejected(one.said()[link]) == [(first, 1)]
+
+
+def test_who_is_denied_is_refused_what_it_was_allowed(torrent):
+    one = OneSwarm(torrent, have=range(PIECES))
+    link = join(one, [], unchoked=False)
+    (first, *_) = [message.index for message in one.said()[link] if isinstance(message, wire.AllowedFast)]
+    request(one, link, [(first, 0)])
+    treat(one.swarm, TreatPeer(torrent.metainfo.info_hash, link.endpoint, PeerTreatment.DENY))
+    spans, one.swarm.uploads.to_read = one.swarm.uploads.to_read, []
+    one.swarm.on_read(SpansRead(torrent.metainfo.info_hash, spans, []))
+    request(one, link, [(first, 1)])
+    assert rejected(one.said()[link]) == [(first, 0), (first, 1)]
 
 
 # ---- what we are asked for

@@ -19,6 +19,7 @@ from blobtorrent.core.swarm.tiers import COUNTED, MOST_PIECES, MOST_TIERS
 from blobtorrent.core.swarm.weights import BALANCED, PRESETS, Weights, in_order
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.geometry import BLOCK_SIZE, PieceGeometry
+from blobtorrent.model.ids import PeerId
 from blobtorrent.model.metainfo import FileEntry
 
 MIB = 1 << 20
@@ -177,6 +178,33 @@ def test_seeds_count_for_nothing():
     stage.availability.seeds = 1000
     stage.now += REFRESH_S
     assert stage.odds(stage.link())[0] == pytest.approx(odds[0], abs=0.03)
+
+
+def divided(stage: Stage, own: int, peers: int) -> None:
+    """It is the picker of one of so many peers that are linked with each other."""
+    ids = [PeerId(bytes((number,)) * 20) for number in range(peers)]
+    others = [SimpleNamespace(greeting=SimpleNamespace(peer_id=peer_id), is_seed=False)
+              for peer_id in ids if peer_id != ids[own]]
+    links: Any = others
+    stage.picker.shares.divide(ids[own], links)
+
+
+def test_peers_that_know_each_other_begin_with_different_pieces_of_those_that_only_seeds_have():
+    begun: list[int] = []
+    for own in range(4):
+        stage = Stage(64, seed=own)
+        divided(stage, own, 4)
+        begun += stage.odds(stage.link(), 300)
+    assert sorted(begun) == list(range(64))
+
+
+def test_what_a_peer_has_or_suggests_is_anybody_s():
+    had = Stage(16, 0xFFFF)
+    divided(had, 1, 4)
+    assert len(had.odds(had.link(), 600)) == 16
+    suggested = Stage(16)
+    divided(suggested, 1, 4)
+    assert set(suggested.odds(suggested.link(suggested=0b1), 600)) == set(range(16))
 
 
 def test_a_change_of_rarity_is_seen_within_a_second():

@@ -72,6 +72,31 @@ def test_small_pieces_are_asked_for_as_neighbours_and_in_full(small):
     assert one.arena.reserved == len(asked)
 
 
+def test_a_window_smaller_than_a_small_piece_holds_for_it_too():
+    one = OneSwarm(StoredTorrent([40 * 8 * 16 * K], 8 * 16 * K))
+    link = one.join(unchoked=False)
+    link.window.size = 3
+    one.tell(link, wire.Unchoke())
+    asked = one.asked(link)
+    assert len(asked) == 3
+    assert len({index for index, _ in asked}) == 1
+    one.give(link, asked)
+    (index,) = {index for index, _ in asked}
+    assert one.asked(link)[:5] == [(index, block) for block in range(3, 8)], "the rest of it comes next"
+    check_requests(one.swarm)
+
+
+def test_a_window_of_several_small_pieces_holds_whole_ones():
+    one = OneSwarm(StoredTorrent([40 * 8 * 16 * K], 8 * 16 * K))
+    link = one.join(unchoked=False)
+    link.window.size = 29
+    one.tell(link, wire.Unchoke())
+    asked = one.asked(link)
+    assert len(asked) == 24
+    assert len({index for index, _ in asked}) == 3
+    check_requests(one.swarm)
+
+
 def test_two_peers_are_asked_for_different_blocks(large):
     one = OneSwarm(large)
     first, second = one.join(), one.join()

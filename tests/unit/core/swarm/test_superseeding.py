@@ -11,7 +11,8 @@ from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import RejectRun
 from blobtorrent.protocol.wire.extended import ExtendedHandshake
 from blobtorrent.protocol.wire.greeting import OUR_RESERVED
-from tests.support.oneswarm import OneSwarm, haves_in
+from blobtorrent.storage.jobs import SpansRead
+from tests.support.oneswarm import PLAIN, OneSwarm, haves_in
 from tests.support.stored import StoredTorrent
 
 PIECES = 20
@@ -41,8 +42,8 @@ def shown(one, links):
 
 def send_piece(one, link, index):
     """All of a piece goes out to a peer that may not tell us that it has it."""
-    for _ in range(0, PIECE, 1 << 14):
-        link.given.add(index, 1 << 14, PIECE)
+    for begin in range(0, PIECE, 1 << 14):
+        link.given.add(index, begin, 1 << 14, PIECE)
     one.swarm.super_seeding.on_sent(link)
 
 
@@ -67,6 +68,27 @@ def test_a_peer_that_speaks_no_fast_extension_is_told_of_no_bitfield(one):
     said = one.said()[link]
     assert not any(isinstance(message, wire.BitfieldMessage) for message in said)
     assert len(haves_in(said)) == OFFERS_ALONE
+
+
+@pytest.mark.parametrize("reserved", [OUR_RESERVED, PLAIN])
+def test_no_word_tells_of_more_than_what_was_shown(one, reserved):
+    other = join(one)
+    one.swarm.talk.unchoke(other)
+    one.tell(other, *[wire.Request(index, 0, 1 << 14) for index in shown(one, [other])[0]])
+    spans, one.swarm.uploads.to_read = one.swarm.uploads.to_read, []
+    one.swarm.on_read(SpansRead(one.torrent.metainfo.info_hash, spans, []))
+    assert one.swarm.uploads.cached_pieces(0, PIECES), "there is something that might be suggested"
+    link = one.join([], unchoked=False, reserved=reserved)
+    one.tell(link, wire.Interested())
+    one.swarm.talk.unchoke(link)
+    one.swarm.talk.choke(link)
+    one.swarm.talk.unchoke(link)
+    one.pass_time(3)
+    said = one.said()[link]
+    telling = (wire.BitfieldMessage, wire.HaveAll, wire.AllowedFast, wire.Suggest)
+    assert not [message for message in said if isinstance(message, telling)]
+    assert link.shown == sum(1 << index for index in haves_in(said))
+    assert 0 < link.shown.bit_count() <= OFFERS_ALONE
 
 
 def test_who_says_nothing_of_what_it_has_has_nothing_after_a_while(one):

@@ -48,7 +48,7 @@ def test_what_is_absent_is_null():
     told = torrent_fields(status_of(1), wall=0.0)
     absent = {
         "info_hash_v2", "held_by", "error", "eta_s", "group", "added_at", "finished_at", "seeding", "upload_slots",
-        "max_peers",
+        "max_peers", "picker",
     }
     assert {name for name, value in told.items() if value is None} == absent
     json.dumps(told, allow_nan=False)

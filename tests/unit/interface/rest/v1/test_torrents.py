@@ -40,7 +40,7 @@ def test_the_list_is_whole_json_whatever_its_length(rest, count):
 
 
 @pytest.mark.parametrize(("count", "query", "is_short"), [
-    (300, "", True), (400, "", False), (6000, "?fields=hash,name", True), (6001, "?fields=hash,name", False),
+    (280, "", True), (400, "", False), (6000, "?fields=hash,name", True), (6001, "?fields=hash,name", False),
 ])
 def test_only_lists_with_few_values_are_made_on_the_thread_of_the_connections(rest, count, query, is_short):
     rest.session.show(*map(status_of, range(1, count + 1)))
