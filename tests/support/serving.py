@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.machine import Machine
+from tests.support.peers.program import wait_until
 
 UNIT = "blobtorrentd.service"
 SECOND = "blobtorrentd@second"         # an instance beside it
@@ -51,7 +52,13 @@ def begin_to_serve(machine: Machine) -> None:
 
 
 def torrents_of(machine: Machine) -> dict[str, Any]:
-    found = json.loads(machine.run("blobtorrent", "list", "--json"))["torrents"]
+    """Hash and state by name, once the daemon has looked at what lies on disk."""
+    def look() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(machine.run("blobtorrent", "list", "--json"))["torrents"]
+        return found
+
+    wait_until(lambda: all(torrent["state"] != "checking" for torrent in look()), ANSWER_S, "the looks at the files")
+    found = look()
     return {torrent["name"]: (torrent["hash"], torrent["state"]) for torrent in found}
 
 

@@ -32,7 +32,7 @@ class Past(NamedTuple):
         did, moved = record.lifetime, self.removed_bytes
         return self._replace(
             removed=self.removed + 1,
-            removed_finished=self.removed_finished + bool(record.finished_at),
+            removed_finished=self.removed_finished + _was_finished(record),
             removed_bytes=Totals(
                 moved.downloaded + did.downloaded_bytes,
                 moved.uploaded + did.uploaded_bytes,
@@ -51,8 +51,13 @@ def figures(past: Past, records: Iterable[TorrentRecord]) -> Figures:
         uploaded += did.uploaded_bytes
         wasted += did.wasted_bytes
         added += 1
-        finished += record.finished_at > 0
+        finished += _was_finished(record)
     return Figures(downloaded, uploaded, wasted, past.seconds, past.runs, added, finished)
+
+
+def _was_finished(record: TorrentRecord) -> bool:
+    """Also one of which all was here when the program was killed, before it was saved that it is complete."""
+    return record.finished_at > 0 or record.owes_finish and not record.left_bytes
 
 
 def since(now: Figures, then: Figures) -> Figures:

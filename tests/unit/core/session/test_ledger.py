@@ -54,6 +54,17 @@ def test_all_time_is_what_torrents_did_that_are_here_and_that_are_gone(tmp_path:
     assert told.this_run == Figures(seconds=10.0, runs=1)
 
 
+def test_what_was_complete_when_the_program_was_killed_counts_as_finished_at_once(tmp_path: Path) -> None:
+    complete, begun = (saved_torrent(torrent_of(4, seed=seed), tmp_path / str(seed), *pieces, run=False)
+                       for seed, pieces in ((1, range(4)), (2, range(3))))
+    complete.record.owes_finish = begun.record.owes_finish = True
+    rig = SessionRig(keeps=True, saved=[complete, begun])
+    assert stats(rig).all_time.torrents_finished == 1
+    rig.command(RemoveTorrent(complete.info_hash))
+    rig.advance(10.0)
+    assert stats(rig).all_time.torrents_finished == 1
+
+
 def test_what_is_done_now_counts_for_both(tmp_path: Path) -> None:
     rig = SessionRig(keeps=True, saved=[with_history(torrent_of(4), tmp_path / "1")], past=PAST)
     rig.open_listeners()
