@@ -162,6 +162,9 @@ class Swarm:
             show_pieces(self)
         self.download_slots.apply(settings.asked_at_once)
         if settings.slots != old.slots:
+            if not settings.upload_slots:
+                for link in self.links:
+                    self.uploads.deny(link)
             self.pulse.choke_round(self.now)
             self.wake()
         self.pulse.hurry()

@@ -6,7 +6,7 @@ import pytest
 
 from blobtorrent.core.swarm.fast import FAST_COPIES, FEW_PIECES, MAX_REJECTED
 from blobtorrent.core.swarm.fasttalk import REFUSED_S
-from blobtorrent.core.swarm.messages import TreatPeer
+from blobtorrent.core.swarm.messages import ChangeSwarm, TreatPeer
 from blobtorrent.core.swarm.treating import treat
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.details import PeerTreatment
@@ -276,6 +276,18 @@ def test_who_is_denied_is_refused_what_it_was_allowed(torrent):
     (first, *_) = [message.index for message in one.said()[link] if isinstance(message, wire.AllowedFast)]
     request(one, link, [(first, 0)])
     treat(one.swarm, TreatPeer(torrent.metainfo.info_hash, link.endpoint, PeerTreatment.DENY))
+    spans, one.swarm.uploads.to_read = one.swarm.uploads.to_read, []
+    one.swarm.on_read(SpansRead(torrent.metainfo.info_hash, spans, []))
+    request(one, link, [(first, 1)])
+    assert rejected(one.said()[link]) == [(first, 0), (first, 1)]
+
+
+def test_who_was_allowed_pieces_is_refused_them_while_nothing_is_to_be_uploaded(torrent):
+    one = OneSwarm(torrent, have=range(PIECES))
+    link = join(one, [], unchoked=False)
+    (first, *_) = [message.index for message in one.said()[link] if isinstance(message, wire.AllowedFast)]
+    request(one, link, [(first, 0)])
+    one.swarm.change(ChangeSwarm(torrent.metainfo.info_hash, one.swarm.settings._replace(upload_slots=0)))
     spans, one.swarm.uploads.to_read = one.swarm.uploads.to_read, []
     one.swarm.on_read(SpansRead(torrent.metainfo.info_hash, spans, []))
     request(one, link, [(first, 1)])
