@@ -110,6 +110,13 @@ def site_of(host: str) -> str:
     return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
 
 
+def subnet_of(host: str) -> str:
+    """What one owner most likely has as a whole: a /24 of IPv4, a /64 of IPv6; nearer than the internet, the host."""
+    if reach_of(host) is not Reach.GLOBAL:
+        return host
+    return neighbourhood_of(host) if address_of(host).version == 4 else site_of(host)
+
+
 def neighbourhood_of(host: str) -> str:
     """The network around a host, of which one owner easily has many sites: a /24 of IPv4, a /48 of IPv6."""
     address = address_of(host)

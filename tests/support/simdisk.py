@@ -109,7 +109,9 @@ class SimDisk:
     def _hash(self, job: HashPieces) -> None:
         store: Any = job.store
         hashes = store.torrent.metainfo.piece_hashes_v1
-        good, spoiled, lost = [], [], []
+        good: list[FullPiece] = []
+        spoiled: list[FullPiece] = []
+        lost: list[FullPiece] = []
         for piece in job.pieces:
             if SPILLED in piece.slots and self.loses_parts:
                 lost.append(piece)

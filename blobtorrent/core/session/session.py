@@ -164,6 +164,7 @@ class Session:
 
     def tell_external(self, hosts: tuple[str, ...]) -> None:
         """Others see us at these addresses."""
+        self._swarms.tell_own_hosts(hosts)
         self._status = self._status._replace(external=hosts)
         self._publish()
 

@@ -55,6 +55,7 @@ class SwarmManager:
     def __init__(self, outlets: Outlets, *, peer_id: PeerId, settings: SwarmSettings, max_links: int,
                  max_seed_links: int = 0, clock: Clock) -> None:
         self._listen_port = 0
+        self._own_hosts: tuple[str, ...] = ()
         self.dht_ports: Callable[[], tuple[int, int] | None] = lambda: None        # as in SwarmSettings
         self.down_bytes_per_s = 0      # of all open swarms, as of their last reports
         self.up_bytes_per_s = 0
@@ -82,6 +83,12 @@ class SwarmManager:
             self._listen_port = port
             for torrent in self._open.values():
                 self.change(torrent)
+
+    def tell_own_hosts(self, hosts: tuple[str, ...]) -> None:
+        """Others see us at these addresses."""
+        self._own_hosts = hosts
+        for torrent in self._open.values():
+            self.change(torrent)
 
     def exchanges_peers(self, torrent: Torrent) -> bool:
         """Whether peers of the torrent are told of each other, unless it is private."""
@@ -372,6 +379,7 @@ class SwarmManager:
             up_bytes_per_s=wishes.up_bytes_per_s,
             group=wishes.group,
             listen_port=self._listen_port,
+            own_hosts=self._own_hosts,
             dht_ports=None if record.facts.is_private else self.dht_ports(),
         )
 

@@ -155,11 +155,13 @@ class ChokeManager:
         """The best have the slots but for those that go round."""
         slots = self.open_slots
         trials = min(1 + min(len(snubbing), MAX_EXTRA_TRIALS), slots - 1)
-        regular = sorted((link for link in wanting if link not in snubbing), key=worth, reverse=True)
+        regular = _one_of_each(sorted((link for link in wanting if link not in snubbing), key=worth, reverse=True))
         chosen = dict.fromkeys(regular[:slots - trials], cause)
+        served = {link.turn.subnet for link in chosen}
         others = [link for link in wanting if link not in chosen]
-        for link in chosen:
-            link.turn.is_optimistic = False
+        others = [link for link in others if link.turn.subnet not in served] or others
+        for link in wanting:
+            link.turn.is_optimistic = link.turn.is_optimistic and link in others
         return {**chosen, **dict.fromkeys(self._on_trial(others, slots - len(chosen), now), ON_TRIAL)}
 
     def _on_trial(self, others: list[Candidate], count: int, now: float) -> list[Candidate]:
@@ -195,7 +197,7 @@ class ChokeManager:
         over = [link for link in served if self._is_over(link, now)]
         waiting = sorted((link for link in wanting if not link.is_unchoked),
                          key=lambda link: (link.turn.since, link.sent_bytes))
-        order = [link for link in served if link not in over] + waiting + over
+        order = _one_of_each([link for link in served if link not in over] + waiting + over)
         for link in wanting:
             link.turn.is_optimistic = False
         return dict.fromkeys(order[:self.open_slots], ITS_TURN)
@@ -207,6 +209,17 @@ class ChokeManager:
             return False
         return (link.sent_bytes - turn.sent_before >= self._quota_bytes or not turn.taken_per_s
                 or lasted_s >= MAX_TURN_S)
+
+
+def _one_of_each(links: list[Candidate]) -> list[Candidate]:
+    """Those first that are the first of their subnets."""
+    seen: set[str] = set()
+    first: list[Candidate] = []
+    more: list[Candidate] = []
+    for link in links:
+        (more if link.turn.subnet in seen else first).append(link)
+        seen.add(link.turn.subnet)
+    return first + more
 
 
 def _takes_fastest(link: Candidate) -> float:

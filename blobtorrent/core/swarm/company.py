@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
+from blobtorrent.model.reach import Reach, reach_of, site_of
 
 if TYPE_CHECKING:
     from typing import Protocol, TypeVar
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
 
         def lose(self, link: M, error: BlobTorrentError) -> None: ...
 
+MAX_OF_SITE = 3                        # links of one address: some share theirs, but nobody needs more to himself
+
 
 def refusal_by(company: Company[M], endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
     """Why a greeted peer may not join, if so.
@@ -70,14 +73,26 @@ def refusal_by(company: Company[M], endpoint: Endpoint, peer_id: PeerId, *, is_i
         return PeerError("peer.banned", "the peer sent bad data before")
     if company.peers.refuses(endpoint):
         return PeerError("peer.filtered", "a filter list covers the peer's address")
-    if not company.has_room_for(endpoint, is_incoming=is_incoming):
-        return PeerError("peer.too-many", "as many links as allowed")
     is_rightful = is_incoming == (peer_id > company.own_id)
-    for twin in [link for link in company.links if link.greeting.peer_id == peer_id]:
-        if twin.is_incoming == is_incoming or not is_rightful:
-            return PeerError("peer.duplicate", "connected already")
+    twins = [link for link in company.links if link.greeting.peer_id == peer_id]
+    if any(twin.is_incoming == is_incoming or not is_rightful for twin in twins):
+        return PeerError("peer.duplicate", "connected already")
+    if not twins and _is_crowded(company, endpoint.host):
+        return PeerError("peer.too-many-of-address", f"{MAX_OF_SITE} links of this address")
+    if not twins and not company.has_room_for(endpoint, is_incoming=is_incoming):
+        return PeerError("peer.too-many", "as many links as allowed")
+    for twin in twins:
         company.lose(twin, NetworkError("net.crossed", "another link to the same peer is kept"))
     return None
+
+
+def _is_crowded(company: Company[M], host: str) -> bool:
+    """Whether an address of the internet has all the links that one may have."""
+    if len(company.links) < MAX_OF_SITE or reach_of(host) is not Reach.GLOBAL:
+        return False
+    site = site_of(host)
+    return sum(link.endpoint.host == host or ":" in host and site_of(link.endpoint.host) == site
+               for link in company.links) >= MAX_OF_SITE
 
 
 def dial_failed(company: Company[M], endpoint: Endpoint, error: BlobTorrentError | None) -> None:

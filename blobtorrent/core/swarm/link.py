@@ -139,7 +139,7 @@ class PeerLink:
         self.queued_upload_bytes = 0           # being read or sent
         self.given = swarm.departed.given_to(greeting.peer_id)
         self.shown: int | None = None           # of our pieces, those that it was told of; None: of all of them
-        self.turn = Turn(now)
+        self.turn = Turn(now, endpoint.host)
         self.is_denied = False                 # the torrent's owner wants nothing sent to it
         self.up = RateMeter()
 

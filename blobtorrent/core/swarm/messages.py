@@ -79,6 +79,7 @@ class SwarmSettings(NamedTuple):
     weight: float = 1.0                # its share of what its group may use
     listen_port: int = 0               # where peers reach us, told to them (BEP 10); 0 when they do not
     group: str = ""
+    own_hosts: tuple[str, ...] = ()    # where others see us: at most one address of each family
     # Where our node of the DHT is by IPv4 and by IPv6, told to peers (BEP 5), 0 for nowhere; None: they hear nothing
     # and not listened to. Never of a private torrent.
     dht_ports: tuple[int, int] | None = None

@@ -34,7 +34,7 @@ from blobtorrent.core.swarm.pieces import Assembly, PieceManager
 from blobtorrent.core.swarm.pulse import Pulse
 from blobtorrent.core.swarm.report import Reporter
 from blobtorrent.core.swarm.requests import RequestManager
-from blobtorrent.core.swarm.shedding import least_useful
+from blobtorrent.core.swarm.shedding import gives_way, least_useful
 from blobtorrent.core.swarm.standing import complete, on_other_wants, show_pieces
 from blobtorrent.core.swarm.talk import Talk
 from blobtorrent.core.swarm.tallies import Tallies
@@ -150,7 +150,7 @@ class Swarm:
         self.choker.slots, self.choker.interval_s = settings.slots, settings.choke_interval_s
         self.choker.most_slots, self.choker.seed_mode = settings.most_slots, settings.seed_mode
         self.picker.weights = settings.weights
-        for link in least_useful(self.links, len(self.links) - settings.max_links):
+        for link in least_useful(self.links, len(self.links) - settings.max_links, settings.own_hosts):
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
         if (settings.may_download, settings.web_seeds) != (old.may_download, old.web_seeds):
             on_other_wants(self)
@@ -268,6 +268,11 @@ class Swarm:
         return refusal_by(self, endpoint, peer_id, is_incoming=is_incoming)
 
     def has_room_for(self, endpoint: Endpoint, *, is_incoming: bool) -> bool:
+        """While there is none, who is of least use may give way."""
+        if len(self.links) >= self.settings.max_links:
+            loser = gives_way(self.links, endpoint, self.settings.own_hosts, self.now)
+            if loser is not None:
+                self.lose(loser, NetworkError("net.too-many", "another peer has a better claim to the connection"))
         return len(self.links) < self.settings.max_links
 
     def lose(self, link: PeerLink, error: BlobTorrentError) -> None:

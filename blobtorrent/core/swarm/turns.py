@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from blobtorrent.model.reach import subnet_of
+
 RATE_S = 20.0                          # rates are means of so long: peers that give in bursts are no worse for it
 REMEMBERED = 8                         # changes of one link
 
@@ -19,11 +21,14 @@ Change = tuple[float, bool, str]       # when, whether it may ask for data since
 
 
 class Turn:
-    """Of one link since it joined, at `now`."""
+    """Of one link since it joined, at `now`; its peer is at `host`."""
 
-    __slots__ = ("_marks", "gave_at", "given_per_s", "history", "is_optimistic", "sent_before", "taken_per_s")
+    __slots__ = ("_host", "_marks", "_subnet", "gave_at", "given_per_s", "history", "is_optimistic", "sent_before",
+                 "taken_per_s")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, host: str = "") -> None:
+        self._host = host
+        self._subnet: str | None = None
         self.history: deque[Change] = deque([(now, False, NOT_INTERESTED)], REMEMBERED)
         self.is_optimistic = False
         self.gave_at = now             # a block came last, or there was no reason that one should
@@ -31,6 +36,13 @@ class Turn:
         self.taken_per_s = 0.0
         self.sent_before = 0           # bytes, until its turn began
         self._marks: deque[tuple[float, int, int]] = deque([(now, 0, 0)])
+
+    @property
+    def subnet(self) -> str:
+        """Of its peers, only one has a slot while others wait: whoever has one address there has many."""
+        if self._subnet is None:
+            self._subnet = subnet_of(self._host) if self._host else ""
+        return self._subnet
 
     @property
     def cause(self) -> str:

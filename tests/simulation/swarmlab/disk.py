@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.storage.arena import Arena
-from blobtorrent.storage.jobs import SPILLED, HashPieces, PieceVerdicts, ReadSpans, SpansRead, WritePieces
+from blobtorrent.storage.jobs import SPILLED, FullPiece, HashPieces, PieceVerdicts, ReadSpans, SpansRead, WritePieces
 from blobtorrent.storage.pieces import block_digests
 from tests.support.simdisk import SimDisk, SimParts
 from tests.support.stored import StoredTorrent
@@ -53,7 +53,8 @@ class LabDisk(SimDisk):
     def _hash(self, job: HashPieces) -> None:
         """Bytes that are those of the torrent have its hash: comparing is quicker."""
         store: Any = job.store
-        good, spoiled = [], []
+        good: list[FullPiece] = []
+        spoiled: list[FullPiece] = []
         for piece in job.pieces:
             assert SPILLED not in piece.slots, "there is memory enough for all"
             data = b"".join(self._memory.segments(piece.slots, piece.size))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import log
 from typing import Any
 
@@ -91,9 +91,7 @@ class Lab:
         for place, node in enumerate(self.leechers):
             at_s += self._rng.expovariate(1 / scenario.joins_s) if scenario.joins_s else 1 / len(self.leechers)
             settings = {"upload_slots": 0} if place >= len(self.leechers) - free else {}
-            reads = place < watching
-            self.events.at(int(at_s * US), lambda node=node, reads=reads, settings=settings: (  # type: ignore[misc]
-                self._join(node, have=False, **settings), reads and self._watch(node)))
+            self.events.at(int(at_s * US), partial(self._arrive, node, reads=place < watching, **settings))
         self._quiet_since = 0.0
         self._written = -1
         end_us = SAMPLE_US
@@ -102,6 +100,11 @@ class Lab:
             self._sample()
             end_us += SAMPLE_US
         return measure(self)
+
+    def _arrive(self, node: LabNode, *, reads: bool, **settings: Any) -> None:
+        self._join(node, have=False, **settings)
+        if reads:
+            self._watch(node)
 
     def _join(self, node: LabNode, *, have: bool, **settings: Any) -> None:
         peers = [other for other in self.nodes if not other.is_gone and not (have and other in self.seeds)]

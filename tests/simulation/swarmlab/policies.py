@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from blobtorrent.core.swarm import swarm as wired
 from blobtorrent.core.swarm.gaps import run_at, run_from
@@ -82,16 +83,11 @@ class PickerClass:
     @contextmanager
     def used_by(self, rng: random.Random) -> Iterator[None]:
         """Swarms that are opened meanwhile pick with it, and with these random numbers."""
-        product = wired.Picker
-
         def make(pieces: Any, availability: Any, _rng: Any, **rest: Any) -> Picker:
             return self._picker(pieces, availability, rng, **rest)
 
-        wired.Picker = make  # type: ignore[assignment, misc]
-        try:
+        with patch.object(wired, "Picker", make):
             yield
-        finally:
-            wired.Picker = product  # type: ignore[misc]
 
 
 POLICIES = {

@@ -30,9 +30,9 @@ class Peer:
     """One that gives and takes at constant rates while it may."""
 
     def __init__(self, gives: float = 0.0, takes: float = 0.0, *, wants: bool = True, linked_at: float = OLD,
-                 had: float = 0.0) -> None:
+                 had: float = 0.0, host: str = "") -> None:
         self.gives, self.takes = gives, takes
-        self.turn = Turn(0.0)
+        self.turn = Turn(0.0, host)
         self.linked_at = linked_at
         self.is_unchoked = False
         self.is_interested = self.wants_data = wants
@@ -182,6 +182,23 @@ def test_a_seed_against_leeches_serves_those_that_begin_and_those_that_end():
     chosen = rig.round(peers, seeding=True)
     assert set(chosen[:4]) == {peers[0], peers[10], peers[1], peers[9]}
     assert peers[0].turn.cause == turns.BEGINS_OR_ENDS
+
+
+@pytest.mark.parametrize("near", ["20.0.0.{}", "2a00:1:2:3::{}"])
+def test_while_others_wait_only_one_of_a_subnet_has_a_slot(near):
+    many = [Peer(1000 + number, 1000, host=near.format(number)) for number in range(1, 9)]
+    others = [Peer(10, 10, host=f"21.0.{number}.1") for number in range(8)]
+    for how in ({}, {"seeding": True}):
+        rig = Rig(4)
+        for chosen in rig.rounds([*many, *others], 6, **how):
+            assert len(chosen) == 4
+            assert sum(peer in many for peer in chosen) <= 1
+    assert len(Rig(4).round(many)) == 4, "nobody else wants any"
+
+
+def test_in_our_own_network_each_host_has_a_slot_of_its_own():
+    peers = [Peer(1000 - number, host=f"192.168.0.{number}") for number in range(1, 9)]
+    assert Rig(4).round(peers)[:3] == peers[:3]
 
 
 def test_at_a_seed_a_turn_lasts_a_minute_and_twenty_pieces_and_then_who_waits_longest_has_one():
