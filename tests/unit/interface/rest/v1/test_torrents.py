@@ -7,8 +7,9 @@ import base64
 import pytest
 
 from blobtorrent.core.session.commands import AddTorrent
+from blobtorrent.interface.rest.encode import TORRENT
 from blobtorrent.interface.rest.http import parse_head
-from blobtorrent.interface.rest.v1.torrents import ROWS_PER_PART
+from blobtorrent.interface.rest.v1.torrents import FEW_MEMBERS, ROWS_PER_PART
 from blobtorrent.protocol.metafile import parse_torrent
 from tests.support.resources import Resources, grant_of
 from tests.support.rest import info_hash, status_of, tiny_torrent
@@ -40,7 +41,8 @@ def test_the_list_is_whole_json_whatever_its_length(rest, count):
 
 
 @pytest.mark.parametrize(("count", "query", "is_short"), [
-    (280, "", True), (400, "", False), (6000, "?fields=hash,name", True), (6001, "?fields=hash,name", False),
+    (FEW_MEMBERS // len(TORRENT.readers), "", True), (FEW_MEMBERS // len(TORRENT.readers) + 1, "", False),
+    (FEW_MEMBERS // 2, "?fields=hash,name", True), (FEW_MEMBERS // 2 + 1, "?fields=hash,name", False),
 ])
 def test_only_lists_with_few_values_are_made_on_the_thread_of_the_connections(rest, count, query, is_short):
     rest.session.show(*map(status_of, range(1, count + 1)))
