@@ -73,6 +73,10 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
         def read(download: Download) -> Value:
             return [[read(row) for read in known] for row in rows_of(downloads, download)]
 
+        def flat(download: Download) -> list[Value]:
+            return [read(row) for row in rows_of(downloads, download) for read in known]
+
+        plan.flat = flat
         return read
 
     def of_peers(context: Context, download: Download, args: Sequence[Value]) -> Value:

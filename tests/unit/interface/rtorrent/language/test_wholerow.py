@@ -20,7 +20,7 @@ def test_a_row_has_the_answers_of_all_columns_in_turn(width: int) -> None:
         return f"{number} of {target}"
 
     row = whole_row([partial(read, number) for number in range(width)])
-    assert row("it") == [f"{number} of it" for number in range(width)]
+    assert row("it", ()) == [f"{number} of it" for number in range(width)]
     assert asked == list(range(width))
 
 
@@ -31,10 +31,23 @@ def test_the_first_fault_is_the_rows(width: int) -> None:
         raise failed(f"{number} of {target}")
 
     with pytest.raises(Fault, match="^0 of it$"):
-        whole_row([partial(fail, number) for number in range(width)])("it")
+        whole_row([partial(fail, number) for number in range(width)])("it", ())
 
 
 def test_a_row_is_a_list_of_its_own() -> None:
     row = whole_row([len, str.upper])
-    assert row("it") == row("it") == [2, "IT"]
-    assert row("it") is not row("it")
+    assert row("it", ()) == row("it", ()) == [2, "IT"]
+    assert row("it", ()) is not row("it", ())
+
+
+@pytest.mark.parametrize("width", [3, MAX_UNROLLED + 3])
+def test_columns_that_are_kept_are_not_read(width: int) -> None:
+    asked: list[int] = []
+
+    def read(number: int, target: str) -> Value:
+        asked.append(number)
+        return target
+
+    row = whole_row([partial(read, number) for number in range(width)], kept=(0, 2))
+    assert row("new", ["old"] * width) == ["old", "new", "old", *["new"] * (width - 3)]
+    assert asked == [1, *range(3, width)]
