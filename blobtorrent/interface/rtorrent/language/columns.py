@@ -34,15 +34,15 @@ class Needs(Flag):
     LOOK = 8                           # what changes while the target does not
 
 
-Flat = Callable[[Any], "Sequence[Value]"]
+ReadText = Callable[[Any], str]
 
 
 class Computed(NamedTuple):
-    """An argument that is what another text answers. `flat` answers the same without lists in lists, if that is less
-    work, for those to whom it is all one."""
+    """An argument that is what another text answers. `text` answers what `cat` makes of that, if it can with less
+    work."""
 
     read: Read
-    flat: Flat | None = None
+    text: ReadText | None = None
 
 
 Argument = Union[Value, Computed]
@@ -52,14 +52,15 @@ class Plan:
     """Compiles columns on a kind of target for a caller of this trust.
 
     `needs` are those of the last one; it `is_text` when that is what it answers, and of this very `kind`, if that
-    is known. A `Bind` may leave a `flat` of what it has bound, see `Computed`.
+    is known. A `Bind` may leave a `text` of what it has bound, see `Computed`. `revision` is that of the registry.
     """
 
     def __init__(self, registry: Registry, trust: Trust) -> None:
         self.needs = Needs.NOTHING
         self.is_text = False
         self.kind: type | None = None
-        self.flat: Flat | None = None
+        self.text: ReadText | None = None
+        self.revision = registry.revision
         self._registry = registry
         self._trust = trust
         self._num_inner = 0
@@ -84,7 +85,7 @@ class Plan:
                 return None
             require(self._trust, command)
             args = self._arguments(statement.args, target)
-            self.flat = None           # but for that of an argument
+            self.text = None           # but for that of an argument
             read = None if args is None else command.bind(self, args)
         except Fault:
             return None
@@ -103,7 +104,7 @@ class Plan:
             read = self.inner(value[1:], target)
             if read is None:
                 return None
-            args.append(Computed(read, self.flat))
+            args.append(Computed(read, self.text))
         return args
 
 

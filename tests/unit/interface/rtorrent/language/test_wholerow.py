@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import attrgetter
 
 import pytest
 
@@ -32,6 +33,14 @@ def test_the_first_fault_is_the_rows(width: int) -> None:
 
     with pytest.raises(Fault, match="^0 of it$"):
         whole_row([partial(fail, number) for number in range(width)])("it", ())
+
+
+def test_attributes_are_read_as_their_getters_do() -> None:
+    half = complex(1, 2)
+    row = whole_row([attrgetter("real"), attrgetter("imag.real"), attrgetter("real", "imag")])
+    assert row(half, ()) == [1.0, 2.0, (1.0, 2.0)]
+    with pytest.raises(AttributeError):
+        row("it", ())
 
 
 def test_a_row_is_a_list_of_its_own() -> None:
