@@ -38,5 +38,6 @@ def _attribute(read: Read) -> str:
     """The expression that an attrgetter of one attribute stands for; nothing for any other function."""
     if not isinstance(read, attrgetter):
         return ""
-    path, *others = read.__reduce__()[1]
-    return "" if others or not all(map(str.isidentifier, path.split("."))) else f"target.{path}"
+    paths: tuple[str, ...] = tuple(read.__reduce__()[1])
+    is_one = len(paths) == 1 and all(map(str.isidentifier, paths[0].split(".")))
+    return f"target.{paths[0]}" if is_one else ""
