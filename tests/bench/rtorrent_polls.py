@@ -92,16 +92,16 @@ def _transfer(ground: Ground, sample: Sample, name: str, rpc: Path,
     is_done = threading.Event()
 
     def poll() -> None:
-        while every_s is not None and not is_done.wait(every_s):
+        while every_s is not None and not is_done.is_set():
             asked_s = time.monotonic()
             try:
                 ask(rpc, "d.multicall2", "", "main", *FLOOD)
                 ask(rpc, "system.multicall", TOTALS)
+                lists_s.append(time.monotonic() - asked_s)
             except ConnectionResetError:
-                if name == OURS:
+                if name == OURS:       # rTorrent does so when it is asked without pause
                     raise
-                continue               # rTorrent does so when it is asked without pause
-            lists_s.append(time.monotonic() - asked_s)
+            is_done.wait(every_s)
 
     with LibtorrentPeer(seed_job) as seed, ground.landing(2) as (folder, work), _leech(
             rpc, sample, folder, work) as digits:
