@@ -129,13 +129,19 @@ def _of_both(ground: Ground, name: str, many: Sample) -> Iterator[tuple[Program,
             return
         with RtorrentSession(work) as session:
             wait_until(lambda: session.knows(0), PATIENCE_S, "rTorrent")
+            load_many(session, work, SOME)
             session.call("load.normal", "", str(copy))
-            for number in range(SOME):
-                torrent = work / f"{number}.torrent"
-                torrent.write_bytes(make_torrent(number, NO_TRACKER)[0])
-                session.call("load.normal", "", str(torrent))
-            wait_until(lambda: session.knows(SOME + 1), PATIENCE_S, "the torrents", 0.5)
+            wait_until(lambda: session.knows(SOME + 1), PATIENCE_S, "the torrent")
             yield session, work / "rpc.sock", digits
+
+
+def load_many(session: RtorrentSession, work: Path, count: int) -> None:
+    """So many stopped torrents, when it has none yet."""
+    for number in range(count):
+        torrent = work / f"{number}.torrent"
+        torrent.write_bytes(make_torrent(number, NO_TRACKER)[0])
+        session.call("load.normal", "", str(torrent))
+    wait_until(lambda: session.knows(count), PATIENCE_S, "the torrents", 0.5)
 
 
 # ---- how long the other threads wait

@@ -13,14 +13,24 @@ from tests.bench.contestants import OURS
 from tests.bench.ground import RUN_TIMEOUT_S, Ground, note
 from tests.bench.holds import quantile
 from tests.bench.results import Better, Measure
-from tests.bench.rtorrent_lists import FLOOD, PATIENCE_S, RTORRENT, SOME, ask, own_daemon, wait_for_folder, warm_up
-from tests.bench.scale import fill_state, make_torrent
+from tests.bench.rtorrent_lists import (
+    FLOOD,
+    PATIENCE_S,
+    RTORRENT,
+    SOME,
+    ask,
+    load_many,
+    own_daemon,
+    wait_for_folder,
+    warm_up,
+)
+from tests.bench.scale import fill_state
 from tests.support.payload import Sample, with_tracker
 from tests.support.peers.client import Job, Role
 from tests.support.peers.daemon import Daemon
 from tests.support.peers.libtorrent import LibtorrentPeer
 from tests.support.peers.program import wait_until
-from tests.support.peers.rtorrent import NO_TRACKER, RtorrentPeer, scgi_answer, scgi_call
+from tests.support.peers.rtorrent import NO_TRACKER, RtorrentSession, scgi_answer, scgi_call
 
 MANY = 10_000
 POLL_S = 1.0
@@ -41,42 +51,60 @@ def polls(ground: Ground) -> list[Measure]:
     for number, contestant in ground.rounds():
         if contestant.name not in (OURS, RTORRENT):
             continue
-        quiet_s, _ = _transfer(ground, sample, contestant.name, None)
-        for how, every_s in (("every second", POLL_S), ("without pause", 0.0)):
-            polled_s, lists_s = _transfer(ground, sample, contestant.name, every_s)
-            lost = 100 * (1 - quiet_s / polled_s)
-            told[how].add(contestant.name, lost)
-            took[how].add(contestant.name, 1e3 * quantile(lists_s, 0.5))
-            if contestant.name == OURS:
-                loss[how].add(OURS, lost)
-            note(f"1,000 polled {how}: run {number + 1}: {contestant.name} {sample.size_bytes / quiet_s / 1e6:.0f} "
-                 f"MB/s alone, {sample.size_bytes / polled_s / 1e6:.0f} with it; {len(lists_s)} lists, p50 "
-                 f"{1e3 * quantile(lists_s, 0.5):.0f} ms")
+        with _polled_program(ground, contestant.name) as rpc:
+            quiet_s, _ = _transfer(ground, sample, contestant.name, rpc, None)
+            for how, every_s in (("every second", POLL_S), ("without pause", 0.0)):
+                polled_s, lists_s = _transfer(ground, sample, contestant.name, rpc, every_s)
+                lost = 100 * (1 - quiet_s / polled_s)
+                told[how].add(contestant.name, lost)
+                took[how].add(contestant.name, 1e3 * quantile(lists_s, 0.5))
+                if contestant.name == OURS:
+                    loss[how].add(OURS, lost)
+                note(f"1,000 polled {how}: run {number + 1}: {contestant.name} {sample.size_bytes / quiet_s / 1e6:.0f} "
+                     f"MB/s alone, {sample.size_bytes / polled_s / 1e6:.0f} with it; {len(lists_s)} lists, p50 "
+                     f"{1e3 * quantile(lists_s, 0.5):.0f} ms")
     return [*loss.values(), *told.values(), *took.values()]
 
 
-def _transfer(ground: Ground, sample: Sample, name: str, every_s: float | None) -> tuple[float, list[float]]:
+@contextmanager
+def _polled_program(ground: Ground, name: str) -> Iterator[Path]:
+    """One of the two with a thousand torrents whose list has been asked for a while; where to ask."""
+    if name == OURS:
+        with own_daemon(ground, SOME) as (daemon, rpc):
+            warm_up(rpc, FLOOD)
+            wait_for_folder(daemon, SOME)
+            yield rpc
+        return
+    with tempfile.TemporaryDirectory(dir=ground.content) as folder, RtorrentSession(
+            Path(folder), "protocol.encryption.set = none") as session:
+        wait_until(lambda: session.knows(0), PATIENCE_S, "rTorrent")
+        load_many(session, Path(folder), SOME)
+        rpc = Path(folder) / "rpc.sock"
+        warm_up(rpc, FLOOD)
+        yield rpc
+
+
+def _transfer(ground: Ground, sample: Sample, name: str, rpc: Path,
+              every_s: float | None) -> tuple[float, list[float]]:
     """Seconds of the download, and those of each list that somebody asks for meanwhile, so often (None: nobody)."""
     seed_job = Job(Role.SEED, sample.torrent, sample.folder, sample.info_hash)
     lists_s: list[float] = []
     is_done = threading.Event()
-    digits = sample.info_hash.hex().upper()
-    with LibtorrentPeer(seed_job) as seed, ground.landing(2) as (folder, work), _leech(
-            ground, sample, name, folder, work) as rpc:
 
-        def poll() -> None:
-            while every_s is not None and not is_done.wait(every_s):
-                asked_s = time.monotonic()
-                try:
-                    ask(rpc, "d.multicall2", "", "main", *FLOOD)
-                    ask(rpc, "system.multicall", TOTALS)
-                except ConnectionResetError:
-                    if name == OURS:
-                        raise
-                    continue           # rTorrent does so when it is asked without pause
+    def poll() -> None:
+        while every_s is not None and not is_done.is_set():
+            asked_s = time.monotonic()
+            try:
+                ask(rpc, "d.multicall2", "", "main", *FLOOD)
+                ask(rpc, "system.multicall", TOTALS)
                 lists_s.append(time.monotonic() - asked_s)
+            except ConnectionResetError:
+                if name == OURS:       # rTorrent does so when it is asked without pause
+                    raise
+            is_done.wait(every_s)
 
-        warm_up(rpc, FLOOD)
+    with LibtorrentPeer(seed_job) as seed, ground.landing(2) as (folder, work), _leech(
+            rpc, sample, folder, work) as digits:
         poller = threading.Thread(target=poll)
         began_s = time.monotonic()
         poller.start()
@@ -90,25 +118,18 @@ def _transfer(ground: Ground, sample: Sample, name: str, every_s: float | None) 
 
 
 @contextmanager
-def _leech(ground: Ground, sample: Sample, name: str, folder: Path, work: Path) -> Iterator[Path]:
-    """One of the two with a thousand torrents and a started one, whose content goes to `folder`; where to ask."""
-    if name == OURS:
-        with own_daemon(ground, SOME) as (daemon, rpc):
-            warm_up(rpc, FLOOD)
-            wait_for_folder(daemon, SOME)
-            torrent = with_tracker(sample.torrent, NO_TRACKER, work)
-            scgi_call(rpc, "load.start", "", str(torrent), f'd.directory.set="{folder}"')
-            wait_until(lambda: len(scgi_call(rpc, "download_list")) == SOME + 1, PATIENCE_S, "the torrent")
-            wait_until(lambda: scgi_call(rpc, "d.is_active", sample.info_hash.hex().upper()), PATIENCE_S, "its start")
-            yield rpc
-        return
-    with RtorrentPeer(Job(Role.LEECH, sample.torrent, folder, sample.info_hash)) as peer:
-        for number in range(SOME):
-            torrent = work / f"{number}.torrent"
-            torrent.write_bytes(make_torrent(number, NO_TRACKER)[0])
-            peer.call("load.normal", "", str(torrent))
-        wait_until(lambda: len(peer.call("download_list")) == SOME + 1, PATIENCE_S, "the torrents", 0.5)
-        yield peer.home / "rpc.sock"
+def _leech(rpc: Path, sample: Sample, folder: Path, work: Path) -> Iterator[str]:
+    """One more torrent, which is started, and whose content goes to `folder`; its hash."""
+    digits = sample.info_hash.hex().upper()
+    torrent = with_tracker(sample.torrent, NO_TRACKER, work)
+    scgi_call(rpc, "load.start", "", str(torrent), f'd.directory.set="{folder}"')
+    wait_until(lambda: digits in scgi_call(rpc, "download_list"), PATIENCE_S, "the torrent")
+    wait_until(lambda: scgi_call(rpc, "d.is_active", digits) and not scgi_call(rpc, "d.hashing", digits),
+               PATIENCE_S, "its start")
+    warm_up(rpc, FLOOD)
+    yield digits
+    scgi_call(rpc, "d.erase", digits)
+    wait_until(lambda: digits not in scgi_call(rpc, "download_list"), PATIENCE_S, "its end")
 
 
 # ---- while ten thousand are read

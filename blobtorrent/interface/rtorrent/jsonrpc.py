@@ -330,8 +330,8 @@ def _dump(value: Any) -> str:
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-def _row_bytes(row: list[Value]) -> bytes:
-    return _encode(_dump(_plain(row)))
+def _row_bytes(row: Row) -> bytes:
+    return _encode(_dump(_plain(row) if row.kinds is None else row))
 
 
 def _encode(text: str) -> bytes:

@@ -21,6 +21,8 @@ _LONGEST_NUMBER: Final = 4096   # characters
 
 _DIGITS = re.compile(r"[ \t\n\v\f\r]*([+-]?)(0[xX](?=[0-9a-fA-F]))?([0-9a-zA-Z]*)")
 _SHIFTS: Final = {"b": 0, "B": 0, "k": 10, "K": 10, "m": 20, "M": 20, "g": 30, "G": 30}
+_PLAIN: Final = frozenset((int, str))
+_TOO_LONG: Final = "Too long a text."
 _WORDS: Final = {"yes": 1, "true": 1, "no": 0, "false": 0}
 
 
@@ -44,13 +46,16 @@ _KINDS: Final = ((Call, "dict_key"), (int, "value"), (str, "string"), (list, "li
 class Row(list["Value"]):
     """A row of a multicall that may be answered again. Nobody changes it.
 
-    `marks` are what it was made of, of trackers `tracked`; `steps` is what its texts cost.
+    `marks` are what it was made of, of trackers `tracked`; `steps` is what its texts cost. Its values are of these very
+    `kinds`, int and str, if that is known; rows of the same columns share them.
     """
 
-    __slots__ = ("_kept", "marks", "steps", "tracked")
+    __slots__ = ("_kept", "kinds", "marks", "steps", "tracked")
 
-    def __init__(self, values: list[Value], marks: tuple[object, ...], tracked: object, steps: int) -> None:
+    def __init__(self, values: list[Value], kinds: tuple[type, ...] | None, marks: tuple[object, ...], tracked: object,
+                 steps: int) -> None:
         super().__init__(values)
+        self.kinds = kinds
         self.marks = marks
         self.tracked = tracked
         self.steps = steps
@@ -212,8 +217,13 @@ def measured(value: Value) -> Value:
 
 def joined(values: Sequence[Value]) -> str:
     """What `cat` makes of `values`: texts as they are, numbers in decimal, lists flattened. Raises Fault for others."""
-    parts: list[str] = []
-    _collect(values, parts, 0, 0)
+    if _PLAIN.issuperset(map(type, values)):               # as most are
+        parts = [*map(str, values)]
+        if sum(map(len, parts)) > MAX_TEXT:
+            raise failed(_TOO_LONG)
+    else:
+        parts = []
+        _collect(values, parts, 0, 0)
     return "".join(parts)
 
 
@@ -235,7 +245,7 @@ def _collect(values: Sequence[Value], parts: list[str], length: int, depth: int)
             raise failed("Invalid type.")
         length += len(part)
         if length > MAX_TEXT:
-            raise failed("Too long a text.")
+            raise failed(_TOO_LONG)
         parts.append(part)
     return length
 

@@ -120,6 +120,7 @@ class _Writer:
         self._room = MAX_ANSWER_BYTES
         self._pace = Pace()
         self._templates: dict[tuple[type, ...], _Template | None] = {}
+        self._latest: tuple[tuple[type, ...], _Template | None] = ((), None)       # that of rows of a multicall
         self._formats: dict[type, str] = {
             int: "<value><i8>%s</i8></value>",             # half the time of %d
             bool: "<value><i8>%d</i8></value>",
@@ -191,8 +192,13 @@ class _Writer:
                 [row.written(self._dialect, self._row_bytes) for row in rows[start:start + _ROWS_PER_PART]]))
             self._pace.look()
 
-    def _row_bytes(self, row: list[Value]) -> bytes:
-        template = self._template(row)
+    def _row_bytes(self, row: Row) -> bytes:
+        kinds, template = self._latest
+        if row.kinds is None:
+            template = self._template(row)
+        elif row.kinds is not kinds:
+            template = self._known(row.kinds)
+            self._latest = (row.kinds, template)
         if template is not None:
             return (template.text % tuple(row)).encode() if template.is_plain(row) else fit(template.escaped(row))
         inner = _Writer(self._dialect)
@@ -213,7 +219,9 @@ class _Writer:
 
     def _template(self, row: list[Value]) -> _Template | None:
         """That of a list of plain values; None for any other."""
-        kinds = tuple(map(type, row))
+        return self._known(tuple(map(type, row)))
+
+    def _known(self, kinds: tuple[type, ...]) -> _Template | None:
         try:
             return self._templates[kinds]
         except KeyError:

@@ -180,7 +180,9 @@ def _cat(context: Context, item: Any, args: Sequence[Value]) -> Value:
 
 def _bind_cat(_plan: Plan, args: Sequence[Argument]) -> Read:
     if len(args) == 1 and isinstance(args[0], Computed):
-        read = args[0].read
+        read, text_of = args[0]
+        if text_of is not None:
+            return text_of
         return lambda item: joined((read(item),))
     values = plain(args)
     if values is not None:

@@ -119,8 +119,10 @@ class Download:
 
     def number(self, key: str, default: int = 0) -> int:
         text = self.text(key)
+        if not text:
+            return default
         try:
-            return int(text) if text else default
+            return int(text)
         except ValueError:
             return default
 
@@ -163,6 +165,8 @@ class Download:
     @property
     def hashing(self) -> int:
         """0 for none, 1 for the first check, 3 for one that was asked for."""
+        if self.status.state != "checking":
+            return 0
         return 0 if not self.is_checking else 3 if self.is_rechecking else 1
 
     @property
@@ -237,21 +241,25 @@ class Download:
 
     @property
     def priority(self) -> int:
-        return max(0, min(3, self.status.priority + NORMAL_PRIORITY))
+        priority = self.status.priority + NORMAL_PRIORITY
+        return 0 if priority < 0 else 3 if priority > 3 else priority
 
     # ---- paths
 
     @property
     def own_path(self) -> str:
         """Its own file or folder."""
-        if self.status.lacks_metadata:
-            return os.path.join(self.status.download_dir, self.name)
-        return self.status.own_path or os.path.join(self.status.download_dir, self.status.name)
+        status = self.status
+        if status.lacks_metadata:
+            return os.path.join(status.download_dir, self.name)
+        return status.own_path or os.path.join(status.download_dir, status.name)
 
     @property
     def root(self) -> str:
         """The folder that its own file or folder is in."""
-        return os.path.dirname(self.own_path)
+        path = self.own_path
+        folder = path.rpartition("/")[0]
+        return folder if folder and folder[-1] != "/" else os.path.dirname(path)       # which takes its time
 
     @property
     def base_path(self) -> str:

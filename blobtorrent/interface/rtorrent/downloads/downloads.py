@@ -273,9 +273,10 @@ class Downloads:
         """
         if not self._is_tracked(download, TRACKERS_KNOWN_S):
             self._overview([download])
-        if download.trackers is None:
+        trackers = download.trackers
+        if trackers is None:
             raise failed("Its trackers are not known: the .torrent file cannot be read.")
-        return download.trackers
+        return trackers
 
     def look_at_trackers(self, downloads: Sequence[Download]) -> None:
         """See how they stand; those that cannot be read are left as they are. Raises Fault."""

@@ -45,7 +45,7 @@ def with_forms(name: str, read: Read, doc: str, *, target: Target = Target.DOWNL
     yield getter(name, read, doc, target=target, returns="string")
     for suffix, (write, words) in FORMS.items():
         yield getter(f"{name}.{suffix}", _written(read, write), f"{doc.rstrip('.')}, {words}.", target=target,
-                     returns="base64" if write is Binary else "string")
+                     returns="base64" if suffix.endswith("binary") else "string")
 
 
 def real_paths(name: str, read: Read, *, target: Target = Target.DOWNLOAD) -> Iterator[Command]:

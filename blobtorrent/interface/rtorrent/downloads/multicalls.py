@@ -13,12 +13,12 @@ from blobtorrent.interface.rtorrent.downloads.filerows import FileRows
 from blobtorrent.interface.rtorrent.downloads.making import command
 from blobtorrent.interface.rtorrent.downloads.origins import Origin, origin_of
 from blobtorrent.interface.rtorrent.downloads.rows import Rows
-from blobtorrent.interface.rtorrent.downloads.trackerrows import rows_of
+from blobtorrent.interface.rtorrent.downloads.trackerrows import TrackerRow, rows_of, tracked
 from blobtorrent.interface.rtorrent.downloads.views import DEFAULT, Views
 from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.language.columns import Argument, Needs, Plan, plain
 from blobtorrent.interface.rtorrent.registry import Command, Read
-from blobtorrent.interface.rtorrent.values import Value, to_text
+from blobtorrent.interface.rtorrent.values import Value, joined, to_text
 
 _STEPS_A_PATTERN = 50
 _MATCHES_A_STEP = 8
@@ -73,6 +73,15 @@ def commands(downloads: Downloads, views: Views, rows: Rows) -> Iterator[Command
         def read(download: Download) -> Value:
             return [[read(row) for read in known] for row in rows_of(downloads, download)]
 
+        def text_of_all(rows: Sequence[TrackerRow]) -> str:
+            return joined([read(row) for row in rows for read in known])
+
+        key = f"{plan.revision} {texts[1:]}" if texts else ""
+
+        def text(download: Download) -> str:
+            return tracked(downloads, download).text(key, text_of_all)
+
+        plan.text = text
         return read
 
     def of_peers(context: Context, download: Download, args: Sequence[Value]) -> Value:

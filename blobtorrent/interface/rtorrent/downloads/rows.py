@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
 from typing import Any
 
 from blobtorrent.interface.rtorrent.context import Aim, Context, Target, Trust
@@ -43,28 +44,40 @@ class Columns:
         self.revision = revision
         self.texts = texts
         self.reads: list[Read | None] = []
-        self.texts_at: list[int] = []  # where texts are, which may be long
-        self.of_state: list[tuple[int, Read]] = []         # those of more than trackers
         self.looks: list[Read] = []    # what changes while the download does not
         self.needs = Needs.NOTHING
         self.asked_at: float | None = None
         self.rows: dict[Download, Row] = {}
+        texts_at: list[int] = []       # where texts are, which may be long
+        stays_at: list[int] = []       # what stays while only the state changes
+        kinds: list[type | None] = []
         for text in texts:
             read = plan.column(text, target)
-            if plan.is_text and read is not None:
-                self.texts_at.append(len(self.reads))
+            if plan.is_text:
+                texts_at.append(len(self.reads))
+            if plan.needs in (Needs.NOTHING, Needs.TRACKERS):
+                stays_at.append(len(self.reads))
+            kinds.append(plan.kind)
             self.reads.append(read)
             self.needs |= plan.needs
             if read is not None and plan.needs & Needs.LOOK:
                 self.looks.append(read)
-            if read is not None and plan.needs not in (Needs.NOTHING, Needs.TRACKERS):
-                self.of_state.append((len(self.reads) - 1, read))
         known = [read for read in self.reads if read is not None]
         self.are_compiled = len(known) == len(self.reads)
-        self.row = whole_row(known)    # what makes a row, if all are compiled
+        self.kinds = None if None in kinds else tuple(filter(None, kinds))
+        # What makes a row, if all are compiled: a new one, and one of that of the time before.
+        self.row, self.renewed = whole_row(known), whole_row(known, stays_at)
+        self._texts_of = itemgetter(*texts_at) if len(texts_at) > 1 else None
+        self._text_at = texts_at[0] if len(texts_at) == 1 else None
         self.reads_trackers = bool(self.needs & Needs.TRACKERS)
         # What has to be looked at may take its time.
         self.made_per_look = 1 if self.looks else max(1, min(_MADE_PER_LOOK, _CELLS_PER_LOOK // (len(self.reads) or 1)))
+
+    def length(self, values: Sequence[Any]) -> int:
+        """Characters of its texts."""
+        if self._texts_of is not None:
+            return sum(map(len, self._texts_of(values)))
+        return 0 if self._text_at is None else len(values[self._text_at])
 
 
 class Rows:
@@ -168,7 +181,7 @@ class Rows:
         now, pace, budget = self._elapsed(), Pace(), context.budget
         keeps = columns.asked_at is not None and now - columns.asked_at < KEPT_S       # it is asked for again
         columns.asked_at = now
-        kept, looks, texts_at = columns.rows, columns.looks, columns.texts_at
+        kept, looks = columns.rows, columns.looks
         made, made_per_look = 0, columns.made_per_look
         rows: list[Value] = []
         for number, download in enumerate(members):
@@ -178,8 +191,8 @@ class Rows:
             row = kept.get(download)
             if row is None or row.marks != marks:
                 values = self._values(columns, download, row)
-                length = sum([len(values[at]) for at in texts_at])
-                row = Row(values, marks, download.tracker_rows, length // _CHARACTERS_A_STEP)
+                steps = columns.length(values) // _CHARACTERS_A_STEP
+                row = Row(values, columns.kinds, marks, download.tracker_rows, steps)
                 if keeps:
                     kept[download] = row
                 made += 1
@@ -198,11 +211,8 @@ class Rows:
         if columns.reads_trackers:
             rows_of(self._downloads, download)             # none other, or new ones
         if before is None or before.tracked is not download.tracker_rows:
-            return columns.row(download)
-        values: list[Any] = list(before)
-        for at, read in columns.of_state:
-            values[at] = read(download)
-        return values
+            return columns.row(download, ())
+        return columns.renewed(download, before)
 
     def _drop_others(self, columns: Columns) -> None:
         """Rows of downloads that are gone, and of columns that were asked for before others."""
@@ -217,15 +227,14 @@ class Rows:
     def _read(context: Context, columns: Columns, items: Collection[Any]) -> list[Row]:
         """All columns of these are compiled. Raises Fault."""
         pace, budget = Pace(), context.budget
-        row_of = columns.row
-        texts_at, made_per_look = columns.texts_at, columns.made_per_look
+        row_of, kinds, made_per_look = columns.row, columns.kinds, columns.made_per_look
         rows: list[Row] = []
         for number, item in enumerate(items):
-            values = row_of(item)
-            steps = sum([len(values[at]) for at in texts_at]) // _CHARACTERS_A_STEP
+            values = row_of(item, ())
+            steps = columns.length(values) // _CHARACTERS_A_STEP
             if steps:
                 budget.spend(steps)
-            rows.append(Row(values, (), None, steps))
+            rows.append(Row(values, kinds, (), None, steps))
             if number % made_per_look == 0:
                 pace.look()
         return rows

@@ -6,7 +6,7 @@ torrent as a small text.
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from blobtorrent.core.session.commands import SetTrackers, Tiers
@@ -18,6 +18,8 @@ from blobtorrent.model.details import TrackerStatus
 KEY = "trackers"
 MAX_GROUP = 32
 MAX_ROWS = 256
+MAX_COLUMNS = 8                        # whose texts are kept ...
+MAX_LENGTH = 512                       # ... if they have no more characters
 
 TYPES = {"http": 1, "https": 1, "udp": 2, "dht": 3}
 _ASKED = ("http", "https", "udp")
@@ -41,14 +43,39 @@ class TrackerRow(NamedTuple):
         return self.is_enabled and self.scheme in _ASKED
 
 
+class Tracked(NamedTuple):
+    """The rows of a download, and what they were made of. `texts` is what columns have made of them, by what these
+    are: lists of the same columns are asked for in many ways."""
+
+    statuses: Sequence[TrackerStatus]
+    kept: str
+    rows: Sequence[TrackerRow]
+    texts: dict[str, str]
+
+    def text(self, key: str, make: Callable[[Sequence[TrackerRow]], str]) -> str:
+        texts = self.texts
+        if key in texts:
+            return texts[key]
+        made = make(self.rows)
+        if len(made) <= MAX_LENGTH:
+            if len(texts) >= MAX_COLUMNS:
+                texts.clear()
+            texts[key] = made
+        return made
+
+
+def tracked(downloads: Downloads, download: Download) -> Tracked:
+    """Raises Fault."""
+    known: Tracked | None = download.tracker_rows
+    statuses, kept = downloads.trackers(download), download.text(KEY)
+    if known is None or known[0] is not statuses or known[1] != kept:
+        known = download.tracker_rows = Tracked(statuses, kept, _listed(statuses, kept), {})
+    return known
+
+
 def rows_of(downloads: Downloads, download: Download) -> Sequence[TrackerRow]:
     """In the order of the groups. Raises Fault."""
-    statuses, text = downloads.trackers(download), download.text(KEY)
-    known = download.tracker_rows
-    if known is None or known[0] is not statuses or known[1] != text:
-        known = download.tracker_rows = (statuses, text, _listed(statuses, text))
-    rows: Sequence[TrackerRow] = known[2]
-    return rows
+    return tracked(downloads, download).rows
 
 
 def _listed(statuses: Sequence[TrackerStatus], text: str) -> tuple[TrackerRow, ...]:

@@ -52,7 +52,7 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
     yield value("t.url", attrgetter("url"), "Where it is asked.", returns="string")
     yield value("t.id", lambda row: "", "What it calls itself; the engine does not tell.", returns="string",
                 is_neutral=True)
-    yield number("t.is_enabled", lambda row: int(row.is_enabled), "Whether it is switched on.")
+    yield number("t.is_enabled", lambda row: 1 if row.is_enabled else 0, "Whether it is switched on.")
     yield number("t.is_usable", lambda row: int(row.is_usable), "Whether it is on, and of a kind that is spoken here.")
     yield number("t.is_extra_tracker", lambda row: int(row.is_extra), "Whether it was added later.")
     for name in ("t.is_busy", "t.is_open"):

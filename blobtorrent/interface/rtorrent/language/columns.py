@@ -6,9 +6,9 @@ running the text would; whatever it cannot do is left to the interpreter, faults
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Flag
-from typing import Final, NamedTuple, Union
+from typing import Any, Final, NamedTuple, Union
 
 from blobtorrent.interface.rtorrent.context import Target, Trust
 from blobtorrent.interface.rtorrent.faults import Fault
@@ -20,6 +20,8 @@ from blobtorrent.interface.rtorrent.values import Call, Value
 MAX_INNER: Final = 16                  # texts inside of one column: nobody counts their steps
 MAX_LENGTH: Final = 1024               # characters of one
 _TEXTS: Final = ("string", "base64")
+# What says that it answers such a value answers just that: no truth, no text that goes out in another way.
+_KINDS: Final[Mapping[str, type]] = {"i8": int, "string": str}
 
 
 class Needs(Flag):
@@ -32,10 +34,15 @@ class Needs(Flag):
     LOOK = 8                           # what changes while the target does not
 
 
+ReadText = Callable[[Any], str]
+
+
 class Computed(NamedTuple):
-    """An argument that is what another text answers."""
+    """An argument that is what another text answers. `text` answers what `cat` makes of that, if it can with less
+    work."""
 
     read: Read
+    text: ReadText | None = None
 
 
 Argument = Union[Value, Computed]
@@ -44,12 +51,16 @@ Argument = Union[Value, Computed]
 class Plan:
     """Compiles columns on a kind of target for a caller of this trust.
 
-    `needs` are those of the last one; it `is_text` when that is what it answers.
+    `needs` are those of the last one; it `is_text` when that is what it answers, and of this very `kind`, if that
+    is known. A `Bind` may leave a `text` of what it has bound, see `Computed`. `revision` is that of the registry.
     """
 
     def __init__(self, registry: Registry, trust: Trust) -> None:
         self.needs = Needs.NOTHING
         self.is_text = False
+        self.kind: type | None = None
+        self.text: ReadText | None = None
+        self.revision = registry.revision
         self._registry = registry
         self._trust = trust
         self._num_inner = 0
@@ -57,6 +68,8 @@ class Plan:
     def column(self, text: Value, target: Target) -> Read | None:
         """What the first command of `text` answers of a target; None when that takes the interpreter."""
         self.needs = Needs.NOTHING
+        self.is_text = False
+        self.kind = None
         self._num_inner = 0
         return self.inner(text, target)
 
@@ -72,10 +85,12 @@ class Plan:
                 return None
             require(self._trust, command)
             args = self._arguments(statement.args, target)
+            self.text = None           # but for that of an argument
             read = None if args is None else command.bind(self, args)
         except Fault:
             return None
         self.is_text = command.returns in _TEXTS
+        self.kind = _KINDS.get(command.returns)
         return read
 
     def _arguments(self, values: Sequence[Value], target: Target) -> list[Argument] | None:
@@ -89,7 +104,7 @@ class Plan:
             read = self.inner(value[1:], target)
             if read is None:
                 return None
-            args.append(Computed(read))
+            args.append(Computed(read, self.text))
         return args
 
 

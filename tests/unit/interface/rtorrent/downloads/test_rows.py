@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from blobtorrent.core.session.queries import OverviewsOf
+from blobtorrent.interface.rtorrent.claimed import GENERATION_9, GENERATION_16, Generation
 from blobtorrent.interface.rtorrent.context import Target, Trust
 from blobtorrent.interface.rtorrent.downloads.aiming import AllFiles
 from blobtorrent.interface.rtorrent.downloads.filerows import FileRows
@@ -19,6 +20,7 @@ from blobtorrent.interface.rtorrent.language.columns import Plan
 from blobtorrent.interface.rtorrent.values import Row, Value
 from tests.support.rtorrentdownloads import Stage
 from tests.support.rtorrentengine import FIXTURES
+from tests.unit.interface.rtorrent.downloads.test_peers import PEER
 
 GOLDEN = Path(FIXTURES).parent
 
@@ -85,6 +87,40 @@ def test_what_a_caller_may_not_have_run_is_not_compiled(stage: Stage) -> None:
     assert Plan(stage.registry, Trust.SAFE).column("false=", Target.DOWNLOAD) is None
     with pytest.raises(Fault, match="not allowed"):
         stage.call("d.multicall2", "", "main", "false=", trust=Trust.SAFE)
+
+
+def bound(stage: Stage, target: Target) -> list[str]:
+    """The commands of numbers and texts that are compiled."""
+    return sorted(command.name for command in stage.registry.commands()
+                  if command.bind is not None and command.target is target and command.returns in ("i8", "string"))
+
+
+@pytest.mark.parametrize(("name", "target"), [
+    ("d.multicall2", Target.DOWNLOAD), ("f.multicall", Target.FILE), ("p.multicall", Target.PEER),
+    ("t.multicall", Target.TRACKER),
+])
+@pytest.mark.parametrize("generation", [GENERATION_9, GENERATION_16])
+def test_what_says_that_it_answers_a_number_or_a_text_answers_just_that(
+    name: str, target: Target, generation: Generation, tmp_path: Path,
+) -> None:
+    stage = Stage(generation=generation)
+    for state in ("stopped", "checking", "downloading", "seeding", "error"):
+        info_hash = stage.engine.add("alpha" if state == "stopped" else "charlie", folder=str(tmp_path))
+        status = stage.engine.status(info_hash)
+        stage.engine.publish(status._replace(state=state, is_started=True, uploaded_bytes=5))
+        stage.engine.peers[info_hash] = (PEER, PEER._replace(is_encrypted=True, is_snubbed=True))
+        digits = "" if target is Target.DOWNLOAD else stage.side.downloads.all()[-1].hash
+        names = [known for known in bound(stage, target) if not known.endswith("or_throw")]
+        rows = stage.call(name, digits, "main" if target is Target.DOWNLOAD else "", *(f"{known}=" for known in names))
+        assert isinstance(rows, list) and rows and len(names) > 5
+        for row in rows:
+            assert isinstance(row, Row) and row.kinds is not None
+            assert dict(zip(names, map(type, row))) == dict(zip(names, row.kinds))
+
+
+def test_of_a_row_with_texts_that_may_be_bytes_no_kinds_are_known(stage: Stage) -> None:
+    (row, _) = listed(stage, "d.hash=", "d.name.or_as_binary=")
+    assert row.kinds is None
 
 
 def test_a_row_is_the_same_while_nothing_changes(stage: Stage) -> None:
