@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from blobtorrent.interface.rtorrent.context import Target
 from blobtorrent.interface.rtorrent.downloads.making import getter
 from blobtorrent.interface.rtorrent.faults import failed
-from blobtorrent.interface.rtorrent.language.columns import Needs
-from blobtorrent.interface.rtorrent.registry import Command
+from blobtorrent.interface.rtorrent.language.columns import Argument, Needs, Plan
+from blobtorrent.interface.rtorrent.registry import Bind, Command
 from blobtorrent.interface.rtorrent.xmlanswer import Binary
 
 Read = Callable[[Any], str]
@@ -44,8 +44,21 @@ def with_forms(name: str, read: Read, doc: str, *, target: Target = Target.DOWNL
     """A getter of a text, and of all its forms."""
     yield getter(name, read, doc, target=target, returns="string")
     for suffix, (write, words) in FORMS.items():
-        yield getter(f"{name}.{suffix}", _written(read, write), f"{doc.rstrip('.')}, {words}.", target=target,
-                     returns="base64" if suffix.endswith("binary") else "string")
+        made = getter(f"{name}.{suffix}", _written(read, write), f"{doc.rstrip('.')}, {words}.", target=target,
+                      returns="base64" if write is Binary else "string")
+        yield made._replace(bind=_varying(made.bind)) if suffix == "or_as_binary" else made
+
+
+def _varying(bind: Bind | None) -> Bind:
+    """The same, of which a plan is told that it does not always answer the same kind."""
+    assert bind is not None
+
+    def bound(plan: Plan, args: Sequence[Argument]) -> Any:
+        read = bind(plan, args)
+        plan.varies = True
+        return read
+
+    return bound
 
 
 def real_paths(name: str, read: Read, *, target: Target = Target.DOWNLOAD) -> Iterator[Command]:

@@ -52,7 +52,8 @@ class Plan:
     """Compiles columns on a kind of target for a caller of this trust.
 
     `needs` are those of the last one; it `is_text` when that is what it answers, and of this very `kind`, if that
-    is known. A `Bind` may leave a `text` of what it has bound, see `Computed`. `revision` is that of the registry.
+    is known. A `Bind` may leave a `text` of what it has bound, see `Computed`, and that its answer `varies` in kind.
+    `revision` is that of the registry.
     """
 
     def __init__(self, registry: Registry, trust: Trust) -> None:
@@ -60,6 +61,7 @@ class Plan:
         self.is_text = False
         self.kind: type | None = None
         self.text: ReadText | None = None
+        self.varies = False
         self.revision = registry.revision
         self._registry = registry
         self._trust = trust
@@ -85,12 +87,12 @@ class Plan:
                 return None
             require(self._trust, command)
             args = self._arguments(statement.args, target)
-            self.text = None           # but for that of an argument
+            self.text, self.varies = None, False           # but for those of an argument
             read = None if args is None else command.bind(self, args)
         except Fault:
             return None
         self.is_text = command.returns in _TEXTS
-        self.kind = _KINDS.get(command.returns)
+        self.kind = None if self.varies else _KINDS.get(command.returns)
         return read
 
     def _arguments(self, values: Sequence[Value], target: Target) -> list[Argument] | None:
