@@ -166,7 +166,7 @@ class Picker:
         """Equal pieces, of which any may be taken."""
         tiers, tier, here = self._tiers_with(candidates, now)
         if not tier.peers and not here & link.suggested:
-            candidates = here = self.shares.first_of(here)
+            candidates = here = self.shares.first_of(here & self._near.files or here)      # of files that are open
         is_guarded = tier.peers <= self._weights.guard
         if is_guarded and tier.end - tier.first == 1 and not link.suggested:
             return here
