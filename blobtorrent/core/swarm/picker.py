@@ -166,7 +166,7 @@ class Picker:
         """Equal pieces, of which any may be taken."""
         tiers, tier, here = self._tiers_with(candidates, now)
         if not tier.peers and not here & link.suggested:
-            candidates = here = self.shares.first_of(here)
+            candidates = here = self.shares.first_of(here & self._near.files or here)      # of files that are open
         is_guarded = tier.peers <= self._weights.guard
         if is_guarded and tier.end - tier.first == 1 and not link.suggested:
             return here
@@ -206,7 +206,20 @@ class Picker:
             score, chosen = tiers.draw(tier, others, link.suggested, self._rng, is_guarded=is_guarded)
             if score > best:
                 return self._random_run(chosen, limit)
+        peers = self._ahead.availability.leeches_with(first - self._ahead.first)
+        if peers <= weights.guard:
+            self._collisions.begun_ahead(first, peers)
+            if self._collisions.are_many_ahead(now):
+                return self._random_run(self._ours_ahead(candidates, cursor) or 1 << first, limit)
         return run_at(candidates, first, limit)
+
+    def _ours_ahead(self, candidates: int, cursor: int) -> int:
+        """Pieces that come next for a reader and that few have, of those that we should fetch before others do."""
+        weights, peers, shift = self._weights, self._ahead.availability, cursor - self._ahead.first
+        soon = candidates >> cursor & (1 << weights.reach) - 1
+        rare = sum(1 << place for place in range(soon.bit_length())
+                   if soon >> place & 1 and peers.leeches_with(shift + place) <= weights.guard)
+        return self.shares.first_of(rare << cursor)
 
     def _best_of(self, link: PeerLink, soon: int, cursor: int, urgency: float) -> tuple[float, int, int]:
         """The best of the pieces that come next, its score, and which were looked at. Bit 0 of both is `cursor`."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from math import isinf
+from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import Insight, PeersTold, PieceCounts, PiecesTold, TellPeers, TellPieces
 from blobtorrent.model.details import PartialPiece, PeerStatus
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.pieces import Assembly
     from blobtorrent.core.swarm.swarm import Swarm
+    from blobtorrent.core.swarm.terms import Terms
 
+MAX_PIECES = 10                        # explained one by one
 MAX_PEERS = 1000                       # told of one swarm: some 5 us each on the receive thread
 TRANSPORT = "tcp"
 
@@ -52,8 +57,34 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
         waits_for_memory=waits_for_memory,
         is_super_seeding=swarm.super_seeding is not None,
         addresses_filtered=swarm.peers.filtered,
+        spoiled_pieces=swarm.spoiled_pieces,
+        peers_banned=swarm.completion.peers_proven_bad,
+        suspects=sum(link.is_suspect for link in swarm.links),
+        open_pieces=tuple(_why_open(swarm, assembly) for assembly in islice(swarm.pieces.open.values(), MAX_PIECES)),
         web_seeds=() if swarm.web_seeds is None else swarm.web_seeds.statuses(),
     )
+
+
+def _why_open(swarm: Swarm, assembly: Assembly) -> dict[str, Any]:
+    """A piece that is under way; `worth` is what the picker sees in it, were it to choose now for who was asked first.
+    """
+    first = next(iter(assembly.taken_from), None)
+    return {
+        "piece": assembly.index,
+        "state": assembly.state.name.lower(),
+        "blocks": assembly.num_blocks,
+        "blocks_here": assembly.num_blocks - assembly.missing,
+        "asked_of": [str(link.endpoint) for link in assembly.taken_from],
+        "is_for_one_alone": assembly.owner is not None,
+        "was_spoiled": bool(swarm.pieces.doubted_mask >> assembly.index & 1),
+        "worth": None if first is None else _worth(swarm.picker.explain(assembly.index, first, swarm.now)),
+    }
+
+
+def _worth(terms: Terms) -> dict[str, Any]:
+    """As plain values: at an endless temperature, where everything is left to chance, there is none to tell."""
+    told = terms._asdict()
+    return {**told, "temperature": None} if isinf(terms.temperature) else told
 
 
 def piece_counts(swarm: Swarm) -> PieceCounts:

@@ -53,7 +53,8 @@ def measure(lab: Lab) -> Result:
         else lab.seeds[0].uplink.sent_bytes / scenario.size,
         "outstanding": sum(lab.outstanding) / max(1, len(lab.outstanding)),
         "wait": median(median(each) for each in waits) / 1e6 if waits else 0.0,
-        "late wait": max(quantiles(each, n=20)[-1] / median(each) for each in waits) if waits else 0.0,
+        # To the hundredth: nodes look at what came on a grid that is coarser.
+        "late wait": round(max(quantiles(each, n=20)[-1] / median(each) for each in waits), 2) if waits else 0.0,
         "link use": scenario.size / times[-1] / sum(scenario.seeds),
         "honest banned": float(honest_banned),
         "liars banned": float(sum(node.swarm.peers.is_banned(liar.endpoint, liar.peer_id) for node in lab.leechers

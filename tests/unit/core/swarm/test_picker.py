@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from blobtorrent.core.swarm.availability import Availability
+from blobtorrent.core.swarm.collisions import RAISED_S
 from blobtorrent.core.swarm.picker import RANDOM_PIECES, REFRESH_PICKS, REFRESH_S, Picker
 from blobtorrent.core.swarm.pieces import Event, PieceManager
 from blobtorrent.core.swarm.speeds import FAST, MEDIUM, SLOW
@@ -450,6 +451,35 @@ def test_what_is_rare_goes_before_what_a_reader_does_not_need_soon():
     stage.get(range(1, 24))
     assert stage.urgency() == pytest.approx(1 / 24)
     assert stage.pick(link) == [0]
+
+
+@pytest.mark.parametrize(("others", "collides"), [(1, False), (2, True)])
+def test_readers_that_take_the_same_from_a_seed_take_any_of_what_comes_next_for_a_minute(others, collides):
+    stage = Stage(64)
+    stage.picker.reading.read_from("a film", 0)
+    link = stage.link()
+    assert stage.pick(link) == [0]
+    for _ in range(others):
+        stage.availability.add(1)                          # they have it at about the same time
+    stage.get([0])
+    stage.picker.on_written([0], stage.now)
+    odds = stage.odds(link, 400)
+    assert set(odds) <= set(range(1, 1 + BALANCED.reach))
+    assert (len(odds) == BALANCED.reach) == collides
+    stage.now += RAISED_S
+    assert stage.odds(link, 400)[1] > 0.8
+
+
+def test_readers_that_collide_leave_what_many_have_in_its_order():
+    stage = Stage(64, *peers_with(0, *[9] * 63))
+    stage.picker.reading.read_from("a film", 0)
+    link = stage.link()
+    assert stage.pick(link) == [0]
+    for _ in range(2):
+        stage.availability.add(1)
+    stage.get([0])
+    stage.picker.on_written([0], stage.now)
+    assert stage.odds(link, 400)[1] > 0.8
 
 
 def test_a_slow_peer_leaves_what_comes_next_to_a_fast_one_that_is_idle():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from blobtorrent.core.swarm.availability import counts
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import KnownAddress, PeersFound, PeerSource
 from blobtorrent.core.swarm.telling import MAX_PEERS, insight, peer_statuses, piece_counts
+from blobtorrent.core.swarm.weights import PRESETS
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.details import PartialPiece
 from blobtorrent.model.errors import NetworkError
@@ -149,3 +152,20 @@ def test_why_a_peer_is_choked_is_told_with_what_was_before(torrent):
     assert all(0 <= ago_s < 2 for ago_s, *_ in other.choke_history)
     one.tell(first, wire.NotInterested())
     assert {peer.choke_cause for peer in peer_statuses(one.swarm) if not peer.peer_interested} == {"not-interested"}
+
+
+def test_pieces_under_way_are_told_with_who_is_asked_for_them_and_what_speaks_for_them():
+    one = OneSwarm(StoredTorrent([1 << 20], 1 << 18))
+    first, second = one.join(), one.join([])
+    index = one.asked(first)[0][0]
+    one.give(first, [(index, 0)])
+    told = {piece["piece"]: piece for piece in insight(one.swarm, waits_for_memory=False).open_pieces}[index]
+    assert (told["state"], told["blocks"], told["blocks_here"]) == ("partial", 16, 1)
+    assert told["asked_of"] == [str(first.endpoint)]
+    assert not told["was_spoiled"] and not told["is_for_one_alone"]
+    assert told["worth"]["peers"] == 0, "only a seed has it"
+    json.dumps(told, allow_nan=False)
+    one.swarm.picker.weights = PRESETS["random"]
+    json.dumps(insight(one.swarm, waits_for_memory=False).open_pieces, allow_nan=False)
+    second.is_suspect = True
+    assert insight(one.swarm, waits_for_memory=False).suspects == 1
