@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from blobtorrent.core.swarm.company import MAX_OF_SITE
 from blobtorrent.core.swarm.messages import KnownAddress, PeersFound, PeerSource
 from blobtorrent.core.swarm.metadatalink import MAX_REJECTS, MetadataLink
 from blobtorrent.core.swarm.metadatamessages import MetadataFound, MetadataReport
@@ -135,15 +136,20 @@ def test_links_that_offer_nothing_make_room_in_time():
     assert len(one.swarm.links) == 3
 
 
-def test_one_host_does_not_keep_others_out_however_long_it_stays(one):
+def test_one_host_has_a_few_links(one):
+    assert all(isinstance(one.arrive("66.6.6.6"), MetadataLink) for _ in range(MAX_OF_SITE))
+    assert one.arrive("66.6.6.6").code == "peer.too-many-of-address"
+
+
+def test_one_network_does_not_keep_others_out_however_long_it_stays(one):
     for number in range(50):
-        if isinstance(link := one.arrive("66.6.6.6"), MetadataLink):
+        if isinstance(link := one.arrive(f"66.6.6.{number + 1}"), MetadataLink):
             one.tell(link, ExtendedHandshake(ids={UT_METADATA: THEIR_ID}, metadata_size=5000 + number))
     for _ in range(10):                # silent but for keep-alives
         one.pass_time(60)
         for link in list(one.swarm.links):
             one.tell(link, wire.KeepAlive())
-    assert one.arrive("66.6.6.7").code == "peer.too-many"
+    assert one.arrive("66.6.6.99").code == "peer.too-many"
     honest = one.join("77.7.7.7", size=len(INFO))
     for _ in range(60):
         for link, piece in one.asked():
