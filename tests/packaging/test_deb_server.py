@@ -66,6 +66,7 @@ def test_the_token_of_the_credential_store_is_the_one_that_opens(server: Machine
 
 def test_what_a_killed_daemon_had_in_memory_is_there_for_the_next(server: Machine) -> None:
     server.run("systemctl", "restart", UNIT)
+    server.wait_until("sh", "-c", "blobtorrent list --json | grep -q seeding")         # it has something in memory
     before = server.property(UNIT, "MainPID")
     server.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", UNIT)
     is_another = f"systemctl show -P MainPID {UNIT} | grep -vxE '0|{before}' && systemctl is-active {UNIT}"
