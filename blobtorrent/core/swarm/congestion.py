@@ -2,7 +2,8 @@
 
 Additive increase, multiplicative decrease, above the transport: what is measured is how long a block waits in the
 peer's own queue. A shallow queue loses little when the peer chokes or stops, and is quick to turn to what is urgent;
-0.3 s of it keep any path full. While that much is not queued the window grows, from 1 s on it shrinks.
+0.3 s of it keep any path full, and 6 MiB the fastest. While that much is not queued the window grows, from 1 s on it
+shrinks.
 
 One request is watched at a time, so one number is compared for each stretch of blocks, and there is one sample a round
 trip. Pure: time is given, in seconds. Owned by a link.
@@ -16,6 +17,7 @@ MAX_BLOCKS = 2000                      # 31 MiB
 DEFAULT_PEER_QUEUE = 250               # `reqq` of a peer that does not say (BEP 10)
 QUEUE_GOAL_S = 0.3                     # waiting at the peer, up to which the window grows
 QUEUE_LIMIT_S = 1.0                    # ... and above which it shrinks
+QUEUE_GOAL_BLOCKS = 384                # ... 6 MiB keep the fastest path full: more only push each other out of caches
 SHRINK = 0.7
 SLACK = 1.25                           # of what the measured rate needs, when slow start ends
 LARGE_STEP_BLOCKS = 64                 # a window so large grows by a part of itself, rather than by one block
@@ -127,13 +129,14 @@ class RequestWindow:
         self.smoothed_s += (taken_s - self.smoothed_s) * (0.125 if self.smoothed_s else 1.0)
         self._note_base(taken_s, now)
         self.queued_s = queued_s = taken_s - self.base_s
+        goal_s = self._goal_s()
         is_used = self.size <= 2 * self._expected + START_BLOCKS         # else it is not what the rate is due to
         self._gain = 0.0
         if queued_s > QUEUE_LIMIT_S and not self._is_starting:
             self._shrink(now)
-        elif is_used and self._is_starting and (queued_s > QUEUE_GOAL_S or self.size >= self.limit):
+        elif is_used and self._is_starting and (queued_s > goal_s or self.size >= self.limit):
             self._settle()
-        elif is_used and queued_s < QUEUE_GOAL_S:
+        elif is_used and queued_s < goal_s:
             self._gain = 1.0 if self._is_starting else max(1.0, self.size / LARGE_STEP_BLOCKS) / self.size
 
     def _end_start(self, now: float) -> None:
@@ -146,7 +149,11 @@ class RequestWindow:
         """Slow start is over: from now on a window for what comes at this rate."""
         self._is_starting = False
         self._gain = 0.0
-        self._resize(int(SLACK * (self.base_s + QUEUE_GOAL_S) / self.block_s))
+        self._resize(int(SLACK * (self.base_s + self._goal_s()) / self.block_s))
+
+    def _goal_s(self) -> float:
+        """Up to which wait at the peer the window grows."""
+        return min(QUEUE_GOAL_S, QUEUE_GOAL_BLOCKS * self.block_s)
 
     def _note_base(self, taken_s: float, now: float) -> None:
         """A sample of a window so deep that blocks surely waited tells nothing of the path, unless it is the least.

@@ -75,7 +75,8 @@ class Path:
     pytest.param(1e6, 0.02, 0.99, 0.6, 0.6, id="1 MB/s, 20 ms"),
     pytest.param(100 * MBIT, 0.1, 0.98, 6.5, 0.6, id="100 Mbit/s, 100 ms"),
     pytest.param(100 * MBIT, 0.3, 0.93, 9.5, 0.8, id="100 Mbit/s, 300 ms"),
-    pytest.param(1000 * MBIT, 0.01, 0.99, 31.5, 0.5, id="1 Gbit/s, 10 ms"),
+    pytest.param(1000 * MBIT, 0.01, 0.99, 9.5, 0.1, id="1 Gbit/s, 10 ms"),
+    pytest.param(1000 * MBIT, 0.1, 0.97, 24.0, 0.3, id="1 Gbit/s, 100 ms"),
 ])
 def test_a_path_is_full_and_little_waits_at_the_peer(rate, delay_s, least_use, most_mib, most_wait_s):
     path = Path(rate, delay_s)
