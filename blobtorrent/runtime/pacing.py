@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-SLICE_S = 0.0004                       # of the thread's own time: waiting for its turn must not make it wait more
+SLICE_S = 0.0003                       # of the thread's own time: waiting for its turn must not make it wait more
 PAUSE_S = 0.0002
 ITEMS_PER_LOOK = 8                     # asking for the time takes a microsecond
 
