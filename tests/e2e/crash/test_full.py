@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(3600)]
 
 PATIENCE_S = 60.0
 RATE = 25 * MIB                        # bytes a second
+GENTLE_RATE = 8 * MIB                  # the same where all that is not verified is lost: a busy machine keeps up
 IN_FLIGHT = 4 * MIB                    # what a kill costs at most: what sockets hold, and blocks being received
 UNSAVED = 64 * MIB                     # written since the last commit, at most
 
@@ -97,7 +98,7 @@ def test_a_daemon_without_room_for_a_live_file_says_so_and_ends_right_after_kill
     kills = 50 if is_full_run else 5
     rng = random.Random(room_mib)
     sample = make_sample(tmp_path, "sample.bin", (kills + 1) * 16 * MIB - 5, 256 * KIB)
-    with held_tmpfs(memory, room_mib) as mount, MeasuredPeer(sample, bytes_per_s=RATE) as peer:
+    with held_tmpfs(memory, room_mib) as mount, MeasuredPeer(sample, bytes_per_s=GENTLE_RATE) as peer:
         if room_mib < 1:
             fill(mount.folder / "ballast")
         lives = Lives(tmp_path / "daemon", memory, prefix=mount.prefix)
