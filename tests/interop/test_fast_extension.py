@@ -18,6 +18,7 @@ from tests.support.peers.client import LOOPBACK, Job, Role
 from tests.support.peers.program import wait_until
 from tests.support.tools import require_module
 
+MAX_CHOKES = 8
 TIMEOUT_S = 30.0
 ALLOWED = 10                           # pieces that both sides allow who has none
 BLOCKS = 4                             # of a piece
@@ -109,6 +110,22 @@ def test_we_fetch_what_libtorrent_allows_us_while_it_chokes_us_and_no_more(sampl
         assert sample.differences(folder) == []
 
 
+def choke_until_it_rejects(seed: LoggingPeer) -> list[int]:
+    """Pieces of which it rejects blocks. All that it was asked for may just be sent when it chokes."""
+    for _ in range(MAX_CHOKES):
+        sent, chokes = len(seed.said("==> PIECE")), len(seed.said("==> CHOKE"))
+        wait_until(lambda sent=sent: len(seed.said("==> PIECE")) > sent + 10, TIMEOUT_S, "blocks come")
+        seed.change(unchoke_slots_limit=0)
+        wait_until(lambda chokes=chokes: len(seed.said("==> CHOKE")) > chokes, TIMEOUT_S, "it chokes")
+        time.sleep(0.2)                # it rejects right behind
+        if seed.said("==> REJECT"):
+            break
+        seed.change(unchoke_slots_limit=8)
+    rejected = pieces_in(seed.said("==> REJECT"))
+    assert rejected
+    return rejected
+
+
 def test_what_libtorrent_rejects_when_it_chokes_us_is_fetched_later(sample: Sample, tmp_path: Path) -> None:
     folder = tmp_path / "downloads"
     folder.mkdir()
@@ -117,9 +134,7 @@ def test_what_libtorrent_rejects_when_it_chokes_us_is_fetched_later(sample: Samp
     with LoggingPeer(sample, sample.folder, is_seed=True, **settings) as seed:
         seed.handle.set_upload_limit(200 * KIB)
         with us(Role.LEECH, sample, folder, peers=(seed.endpoint,)) as leech:
-            wait_until(lambda: len(seed.said("==> PIECE")) > 10, TIMEOUT_S, "blocks come")
-            seed.change(unchoke_slots_limit=0)
-            rejected = pieces_in(seed.wait_said("==> REJECT"))
+            rejected = choke_until_it_rejects(seed)
             seed.handle.set_upload_limit(0)
             seed.change(unchoke_slots_limit=8)
             leech.wait_complete(TIMEOUT_S)
