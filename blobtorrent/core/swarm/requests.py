@@ -180,8 +180,12 @@ class RequestManager:
                 self._orphans.pop(assembly, None)
             assembly.links += 1
             assembly.asked_of(link)
-            if link.works_alone or self._pieces.doubted_mask >> assembly.index & 1 and not link.snubbed:
+            if self._is_for_alone(link, assembly.index):
                 assembly.owner = link
+
+    def _is_for_alone(self, link: PeerLink, index: int) -> bool:
+        """Whether a piece is to come from this link only: it is a suspect, or somebody has spoiled the piece before."""
+        return not link.snubbed and (link.is_suspect or bool(self._pieces.doubted_mask >> index & 1))
 
     def _takes_whole_pieces(self, link: PeerLink) -> bool:
         """Whether the link's window has room for several, and it has something to do until there is room for one."""
@@ -194,8 +198,7 @@ class RequestManager:
         if not indices or not self.reserve(link, per_piece * len(indices)):
             return 0
         assemblies = self._pieces.start_run(indices)
-        is_alone = link.works_alone or self._pieces.doubted_mask >> indices.start & 1 and not link.snubbed
-        outstanding, owner = link.outstanding, link if is_alone else None
+        outstanding, owner = link.outstanding, link if self._is_for_alone(link, indices.start) else None
         count = 0
         for assembly in assemblies:
             blocks = assembly.num_blocks
