@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from blobtorrent.core.session.commands import (
     TorrentChanges,
 )
 from blobtorrent.interface.rest import crowd, server
+from blobtorrent.interface.rest.channel import RECEIVE_BYTES
 from blobtorrent.interface.rest.connection import HEAD_S, IDLE_S, LINGER_S, MIN_BYTES_PER_S, TRANSFER_S
 from blobtorrent.interface.rest.crowd import MAX_CONNECTIONS, MAX_PER_NETWORK
 from blobtorrent.interface.rest.http import MAX_BODY_BYTES
@@ -549,3 +551,20 @@ def test_while_the_session_starts_no_part_of_its_torrents_passes_for_all(rig):
     assert rig.request("GET", ONE).status == 200
     rig.session.tell_state("running")
     assert rig.request("GET", "/v1/torrents").status == 200
+
+
+def test_of_requests_that_come_all_at_once_no_more_is_taken_in_than_is_looked_at(rig):
+    """Clients whose next request is here already wait for their turn; what they send meanwhile stays with them."""
+    clients = [rig.connect(f"127.0.3.{number + 1}") for number in range(40)]
+    for client in clients:
+        client.setblocking(False)
+    most_bytes = 0
+    end_s = time.monotonic() + 2.0
+    while time.monotonic() < end_s:
+        for client in clients:
+            with suppress(BlockingIOError):
+                client.send(HEALTH * 2000)
+        most_bytes = max(most_bytes, rig.server.held_bytes)
+    for client in clients:
+        client.close()
+    assert 0 < most_bytes <= len(clients) * (2 * RECEIVE_BYTES)

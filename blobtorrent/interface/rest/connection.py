@@ -91,6 +91,7 @@ class Connection:
         self._keep_alive = True
         self._is_idle = False
         self._is_watched = False
+        self._awaits_turn = False      # the next request is here: no more is taken in before it is looked at
         self._deadline: Timer | None = None
         self._end_s = 0.0              # of a transfer
 
@@ -239,6 +240,7 @@ class Connection:
 
     def go_on(self) -> None:
         """Look at what came with the request before. Nothing, when it was closed meanwhile."""
+        self._awaits_turn = False
         self._advance()
 
     def _advance(self) -> None:
@@ -249,7 +251,7 @@ class Connection:
                 self._read_body()
         except Refused as error:
             self._refuse(error)
-        if self._machine.state in (_S.WAITING, _S.RECEIVING) and not self._is_watched:
+        if self._machine.state in (_S.WAITING, _S.RECEIVING) and not self._is_watched and not self._awaits_turn:
             self._watch(EVENT_READ, self._receive)
 
     def _read_head(self) -> None:
@@ -355,6 +357,7 @@ class Connection:
             self._watch(EVENT_READ, self._receive)
         else:                          # the next request came with the last; other clients first, and no more of this
             self._unwatch()
+            self._awaits_turn = True
             self._owner.on_more(self)
 
     def _linger(self) -> None:

@@ -158,6 +158,11 @@ class RestServer:
         return tuple(listener.name for listener in self._listeners)
 
     @property
+    def held_bytes(self) -> int:
+        """In memory for clients: of requests that are not answered, and of answers that are not taken."""
+        return self._crowd.held_bytes
+
+    @property
     def heart(self) -> SelectorLoop:
         """The thread that holds the connections: it waits for nobody, so that it answers or is broken."""
         return self._loop
