@@ -48,7 +48,7 @@ class DaemonDesk:
         self._gateway = gateway
         self._wake = wake
         self._orders: Mailbox[_Order] = Mailbox("desk")
-        self._is_open = False
+        self._is_closed = False
 
     # ---- any thread
 
@@ -77,24 +77,20 @@ class DaemonDesk:
         self._wake()
 
     def _ask(self, work: Callable[[], T]) -> T:
-        if not self._is_open:
-            raise Unavailable("session.starting", "the daemon is starting or ending")
+        if self._is_closed:
+            raise Unavailable("session.stopping", "the daemon is ending")
         reply: Reply[T] = Reply()
         self._orders.post(_Order(work, reply, time.monotonic() + DEADLINE_S))
         self._wake()
-        if not self._is_open:
+        if self._is_closed:
             self.close()               # it was closed meanwhile, perhaps without having seen this one
         return reply.wait(DEADLINE_S)
 
     # ---- the main thread
 
-    def open(self) -> None:
-        """From now on requests are carried out."""
-        self._is_open = True
-
     def close(self) -> None:
         """None is any more; who waits is told."""
-        self._is_open = False
+        self._is_closed = True
         for order in self._orders.drain():
             order.reply.give(Unavailable("session.stopping", "the daemon is ending"))
 

@@ -127,7 +127,7 @@ class Service:
 
     def _serve(self) -> int:
         """Until we are told to end, or a thread has died."""
-        self._desk.open()
+        self._desk.serve()             # who asked while we started waits
         if self._must_reload:
             self._reload()
         next_check_s = time.monotonic() + self._check_s

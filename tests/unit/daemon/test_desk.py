@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +22,8 @@ from blobtorrent.daemon.reload import Reloader
 from blobtorrent.interface.desk import ChangeResult
 from blobtorrent.model.errors import BugError, ConfigError, Conflict, StorageError, Unavailable
 from blobtorrent.model.status import SessionStatus
+
+PATIENCE_S = 20.0
 
 
 class PlayedGateway:
@@ -52,7 +56,6 @@ class Office:
         """As at the start of the daemon."""
         self.reloader = Reloader(self.origin.read(), self.origin.read, [self.apply])
         self.desk = DaemonDesk(self.reloader, self.origin, self.gateway, self.wake)  # type: ignore[arg-type]
-        self.desk.open()
 
     def wake(self) -> None:
         self.desk.serve()
@@ -197,12 +200,24 @@ def test_a_reload_reads_the_files_again(tmp_path: Path) -> None:
     assert load_all([office.file]).settings == office.desk.settings()
 
 
-def test_nothing_is_changed_before_the_start_is_over_nor_after_the_end_began(tmp_path: Path) -> None:
+def test_who_asks_before_the_start_is_over_is_served_then(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    served = threading.Event()
+    office.desk = DaemonDesk(office.reloader, office.origin, office.gateway, served.set)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(1) as client:
+        change = client.submit(office.desk.change, {"network": {"max_peers": 9}})
+        assert served.wait(PATIENCE_S) and not change.done()
+        assert office.desk.settings().network.max_peers == 500
+        office.desk.serve()
+        assert change.result(PATIENCE_S).applied == ("network.max_peers",)
+
+
+def test_nothing_is_changed_after_the_end_began(tmp_path: Path) -> None:
     office = Office(tmp_path)
     office.desk.close()
     with pytest.raises(Unavailable) as raised:
         office.desk.change({"network": {"max_peers": 9}})
-    assert raised.value.code == "session.starting"
+    assert raised.value.code == "session.stopping"
     assert office.desk.settings().network.max_peers == 500
 
 
@@ -210,7 +225,6 @@ def test_who_waits_when_the_end_begins_is_told(tmp_path: Path, monkeypatch: pyte
     office = Office(tmp_path)
     monkeypatch.setattr(office, "wake", lambda: None)
     office.desk = DaemonDesk(office.reloader, office.origin, office.gateway, lambda: office.desk.close())  # type: ignore
-    office.desk.open()
     with pytest.raises(Unavailable) as raised:
         office.desk.reload()
     assert raised.value.code == "session.stopping"

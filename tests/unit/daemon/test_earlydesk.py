@@ -31,7 +31,6 @@ class Begun:
         """Go on as the daemon does, with a session that takes whatever it is told."""
         self.reloader = Reloader(self.desk.loaded, self.origin.read, [lambda settings: None])
         later = DaemonDesk(self.reloader, self.origin, None, lambda: later.serve())  # type: ignore[arg-type]
-        later.open()
         return later
 
 

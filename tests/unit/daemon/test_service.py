@@ -119,16 +119,13 @@ class PlayedDesk:
         self.must_stop = False
         self.is_draining = False
         self.is_drained = False
-        self.was_open = self.is_open = False
-
-    def open(self) -> None:
-        self.was_open = self.is_open = True
+        self.has_served = self.is_closed = False
 
     def close(self) -> None:
-        self.is_open = False
+        self.is_closed = True
 
     def serve(self) -> None:
-        pass
+        self.has_served = True
 
 
 class PlayedLogs:
@@ -311,15 +308,14 @@ def test_a_client_may_end_it(manager: DatagramSocket) -> None:
     world = World(manager, signal.SIGUSR1, lambda: setattr(world.desk, "must_stop", True))
     assert world.service.run() == 0
     assert world.calls[-1] == "stop engine"
-    assert world.desk.was_open
-    assert not world.desk.is_open
+    assert world.desk.has_served and world.desk.is_closed
 
 
 def test_a_client_may_end_it_before_all_is_started(manager: DatagramSocket) -> None:
     world = World(manager)
     world.desk.must_stop = True
     assert world.service.run() == 0
-    assert not world.desk.was_open
+    assert not world.desk.has_served
 
 
 def test_it_ends_when_the_session_is_drained(manager: DatagramSocket) -> None:
