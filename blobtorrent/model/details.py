@@ -102,6 +102,46 @@ class PartialPiece(NamedTuple):
     done_blocks: int
 
 
+class PieceStep(NamedTuple):
+    """A piece came into a state, for a cause that is not the usual one; `at` is monotonic seconds."""
+
+    at: float
+    state: str
+    cause: str
+
+
+class PieceGiver(NamedTuple):
+    """A connected peer that has a piece. `standing` tells whether it is asked for that one, and what keeps it
+    from being: "asked", "free", "busy", "chokes-us" or "refused". `worth` is what the picker sees in it for that
+    peer."""
+
+    peer: str
+    standing: str
+    worth: dict[str, object]
+
+
+class PieceStory(NamedTuple):
+    """One piece and what becomes of it. `state` is as of its machine. Seconds are those until now; None where nobody
+    knows. Of a torrent that is in no swarm only the first four and its blocks are told."""
+
+    piece: int
+    size_bytes: int
+    state: str
+    text: str                          # for people
+    since_s: float | None = None       # in this state
+    opened_s: float | None = None      # since the first of its blocks was asked for
+    priority: int = 0
+    leeches: int = 0                   # connected ones that have it
+    seeds: int = 0
+    web_seeds: int = 0
+    blocks: int = 0
+    blocks_here: int = 0
+    blocks_unasked: int = 0            # that nobody is asked for
+    is_for_one_alone: bool = False     # it was spoiled before, so that one peer alone is to bring it
+    givers: tuple[PieceGiver, ...] = ()
+    history: tuple[tuple[float, str, str], ...] = ()       # seconds ago, state, cause
+
+
 class PieceReport(NamedTuple):
     """The pieces of a torrent. `have_wire` is the bitfield in wire order (BEP 3), `availability` has one byte a piece:
     how many connected peers have it, 255 for that many or more."""

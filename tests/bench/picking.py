@@ -61,7 +61,7 @@ def times_us(num_pieces: int, num_peers: int, preset: str, picks: int, *, reader
         began = thread_time_ns()
         run = picker.pick(link, 1, now)
         found.append((thread_time_ns() - began) / 1000)
-        under_way += [pieces.start(index) for index in run]
+        under_way += [pieces.start(index, 0.0) for index in run]
         if len(under_way) > UNDER_WAY:
             _finish(under_way.popleft(), pieces)
         for _ in range(GAINS_PER_PICK if num_peers > 1 else 0):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from blobtorrent.cli.main import main
-from blobtorrent.cli.output import EXIT_FAILED, EXIT_OK, EXIT_TIMEOUT
+from blobtorrent.cli.output import EXIT_FAILED, EXIT_OK, EXIT_TIMEOUT, EXIT_USAGE
 from tests.support.fakedaemon import FakeDaemon, Reply, refusal, torrent
 
 Command = Callable[..., tuple[int, str, str]]
@@ -330,3 +330,20 @@ def test_an_explanation_names_causes_and_advice(daemon, command):
         "  more (other)", "peers.connected: 2",
     ]
     assert "\x1b[36mdownloading: all peers choke us\x1b[0m" in command("why", ONE, "--color", "always")[1]
+
+
+def test_one_piece_is_explained(daemon, command):
+    daemon.answer(f"GET /v1/torrents/{ONE}/pieces/7", {
+        "piece": 7, "state": "partial", "since_s": 61, "text": "it is asked of 127.0.0.1:5", "blocks": 4,
+        "blocks_here": 1, "seeds": 1, "leeches": 2, "web_seeds": 0,
+        "givers": [{"peer": "127.0.0.1:5", "standing": "asked", "worth": {"rarity": -1.0}}],
+        "history": [{"ago_s": 30, "state": "spoiled", "cause": "its hash\x1b[2J is wrong"}],
+    })
+    assert command("why", ONE, "--piece", "7", "--facts", "--color", "never")[1].splitlines() == [
+        "piece 7 is partial, for 1m 01s: it is asked of 127.0.0.1:5",
+        "  1 of 4 blocks are here; connected peers that have it: 1 seeds, 2 others; 0 web seeds",
+        "  127.0.0.1:5 (asked)", "  30s ago spoiled: its hash\\x1b[2J is wrong", "127.0.0.1:5.rarity: -1.00",
+    ]
+    with pytest.raises(SystemExit) as caught:
+        command("why", ONE, "--piece", "seven")
+    assert caught.value.code == EXIT_USAGE

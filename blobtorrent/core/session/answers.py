@@ -21,6 +21,7 @@ from blobtorrent.core.session.queries import (
     Overview,
     OverviewsOf,
     PeersOf,
+    PieceOf,
     PiecesOf,
     TrackersOf,
     WebSeedsOf,
@@ -32,13 +33,23 @@ from blobtorrent.core.swarm.messages import (
     PeersTold,
     PieceCounts,
     PiecesTold,
+    PieceTold,
     TellPeers,
+    TellPiece,
     TellPieces,
     TellWebSeeds,
     WebSeedsTold,
 )
 from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.model.details import PartialPiece, PeerReport, PieceReport, SourceStatus, TrackerStatus, WebSeedStatus
+from blobtorrent.model.details import (
+    PartialPiece,
+    PeerReport,
+    PieceReport,
+    PieceStory,
+    SourceStatus,
+    TrackerStatus,
+    WebSeedStatus,
+)
 from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
@@ -92,6 +103,31 @@ class Answers:
         return reply
 
     def on_pieces(self, told: PiecesTold) -> None:
+        told.token(told)
+
+    def piece_of(self, query: PieceOf, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound ("piece.unknown" for the piece), Conflict ("torrent.no-metadata"), StorageError."""
+        torrent, index = self._roster.known(query.info_hash), query.piece
+        if torrent.record.magnet:
+            raise no_metadata(torrent)
+        if index >= torrent.record.facts.num_pieces:
+            raise NotFound("piece.unknown", f"{torrent.name} has {torrent.record.facts.num_pieces} pieces: "
+                                            f"the last one is {torrent.record.facts.num_pieces - 1}")
+
+        def give(told: PieceTold) -> None:
+            if told.story is None:
+                self._with_metainfo(torrent, reply, lambda metainfo: idle_piece(torrent, metainfo, index))
+            else:
+                reply.give(told.story)
+
+        if torrent.swarm_is_open:
+            self._outlets.shard_of(torrent.info_hash).post(
+                TellPiece(torrent.info_hash, index, give, self._outlets.inbox))
+        else:
+            give(PieceTold(torrent.info_hash, give))
+        return reply
+
+    def on_piece(self, told: PieceTold) -> None:
         told.token(told)
 
     # ---- from its metainfo
@@ -212,6 +248,18 @@ def piece_report(torrent: Torrent, swarm: PieceCounts | None) -> PieceReport:
         availability, partial = bytes(facts.num_pieces), _kept_blocks(torrent)
     wire = Bitfield.from_mask(facts.num_pieces, have).to_wire()
     return PieceReport(facts.num_pieces, facts.piece_length, wire, availability, partial)
+
+
+def idle_piece(torrent: Torrent, metainfo: Metainfo, index: int) -> PieceStory:
+    """One piece of a torrent that is in no swarm."""
+    geometry = metainfo.geometry
+    blocks = geometry.num_blocks(index)
+    if index in (torrent.record.have if torrent.check is None else torrent.check.good):
+        return PieceStory(index, geometry.piece_size(index), "have", "it is verified and on disk", blocks=blocks,
+                          blocks_here=blocks)
+    kept = len(torrent.partial.get(index, ()))
+    return PieceStory(index, geometry.piece_size(index), "missing", "it is lacking, and the torrent is in no swarm",
+                      blocks=blocks, blocks_here=kept)
 
 
 def _kept_blocks(torrent: Torrent) -> tuple[PartialPiece, ...]:

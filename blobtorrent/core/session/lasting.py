@@ -31,6 +31,7 @@ from blobtorrent.core.session.queries import (
     MetainfoOf,
     OverviewsOf,
     PeersOf,
+    PieceOf,
     PiecesOf,
     ScrapeTrackers,
     StatsOf,
@@ -47,7 +48,7 @@ from blobtorrent.core.session.spaces import SpaceManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.trackers import TrackerManager
 from blobtorrent.core.session.uptime import Uptime
-from blobtorrent.core.swarm.messages import PeersKept, PeersTold, PiecesTold, SwarmRetired, WebSeedsTold
+from blobtorrent.core.swarm.messages import PeersKept, PeersTold, PiecesTold, PieceTold, SwarmRetired, WebSeedsTold
 from blobtorrent.discovery.messages import ScrapeDone
 from blobtorrent.model.events import SettingsApplied
 from blobtorrent.model.status import SessionStatus
@@ -174,6 +175,7 @@ def _add_questions(
     session.commands.update({
         PeersOf: answers.peers_of,
         PiecesOf: answers.pieces_of,
+        PieceOf: answers.piece_of,
         TrackersOf: answers.trackers_of,
         WebSeedsOf: answers.web_seeds_of,
         MetainfoOf: answers.metainfo_of,
@@ -187,6 +189,7 @@ def _add_questions(
         TorrentsSurveyed: answers.on_surveyed,
         PeersTold: answers.on_peers,
         PiecesTold: answers.on_pieces,
+        PieceTold: answers.on_piece,
         WebSeedsTold: answers.on_web_seeds,
     })
 

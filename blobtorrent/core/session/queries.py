@@ -27,6 +27,14 @@ class PiecesOf(NamedTuple):
     info_hash: InfoHash
 
 
+class PieceOf(NamedTuple):
+    """Answered by the PieceStory of one piece; NotFound ("piece.unknown" for the piece), Conflict
+    ("torrent.no-metadata"), StorageError."""
+
+    info_hash: InfoHash
+    piece: int
+
+
 class WebSeedsOf(NamedTuple):
     """Answered by a tuple of WebSeedStatus; NotFound, StorageError."""
 
@@ -93,5 +101,5 @@ class StatsOf(NamedTuple):
     """Answered by SessionStats."""
 
 
-Query = (PeersOf | TrackersOf | PiecesOf | WebSeedsOf | MetainfoOf | ContentOf | Explain | ScrapeTrackers | StatsOf
-         | OverviewsOf)
+Query = (PeersOf | TrackersOf | PiecesOf | PieceOf | WebSeedsOf | MetainfoOf | ContentOf | Explain | ScrapeTrackers
+         | StatsOf | OverviewsOf)

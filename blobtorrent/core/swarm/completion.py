@@ -61,6 +61,7 @@ class Completion:
         ready = []
         for assembly in finished:
             assembly.fire(PieceEvent.COMPLETE)
+            assembly.state_at = swarm.now
             swarm.requests.close(assembly)
             if not assembly.being_stored:
                 ready.append(assembly)
@@ -89,6 +90,8 @@ class Completion:
         for piece in verdicts.lost:
             self._hashing -= 1
             self._swarm.pieces.spoiled(piece.token)
+            self._swarm.pieces.log.note(
+                piece.token.index, self._swarm.now, "missing", "blocks in the part store are gone")
             self._swarm.requests.forget([piece.token])
         if verdicts.unwritten:
             self._hashing -= len(verdicts.unwritten)
@@ -116,6 +119,9 @@ class Completion:
     def _on_spoiled(self, assembly: Assembly, digests: Sequence[bytes]) -> None:
         """Somebody sent rubbish: it is fetched again."""
         self._swarm.pieces.spoiled(assembly)
+        givers = ", ".join(str(link.endpoint) for link in assembly.shares) or "nobody that is still known"
+        self._swarm.pieces.log.note(
+            assembly.index, self._swarm.now, "spoiled", f"its hash is wrong; blocks came from {givers}")
         self._swarm.pieces.doubted_mask |= 1 << assembly.index
         self._swarm.requests.forget([assembly])
         self._swarm.spoiled_pieces += 1
@@ -131,8 +137,11 @@ class Completion:
 
     def _on_unwritten(self, pieces: list[FullPiece], error: StorageError | None) -> None:
         """The disk refused: keep what is verified, ask for nothing more, try again later."""
+        now, log = self._swarm.now, self._swarm.pieces.log
         for piece in pieces:
             piece.token.fire(PieceEvent.REFUSED)
+            piece.token.state_at = now
+            log.note(piece.token.index, now, "writing", "the disk refused it" if error is None else error.detail)
         if not self._swarm.is_open:
             self._swarm.unfinished.let_go([piece.token for piece in pieces])
             return

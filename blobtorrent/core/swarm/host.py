@@ -13,28 +13,23 @@ from blobtorrent.core.swarm.flow import FlowControl
 from blobtorrent.core.swarm.guard import Guard
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import (
-    AskPeers,
     ChangeSwarm,
     CloseSwarm,
     LosePieces,
     OpenSwarm,
     PeersFound,
-    PeersKept,
     RetireSwarm,
     SetRates,
     SwarmClosed,
     SwarmReport,
     SwarmRetired,
-    TellPeers,
-    TellPieces,
-    TellWebSeeds,
     WantPieces,
-    WebSeedsTold,
 )
 from blobtorrent.core.swarm.outlets import KeptPiece
 from blobtorrent.core.swarm.phases import Event
 from blobtorrent.core.swarm.picker import Rng
 from blobtorrent.core.swarm.pieces import Assembly
+from blobtorrent.core.swarm.questions import question_handlers
 from blobtorrent.core.swarm.retiring import Retirements
 from blobtorrent.core.swarm.swarm import Swarm
 from blobtorrent.core.swarm.treating import TREATMENTS, treat
@@ -124,11 +119,8 @@ class SwarmHost:
             ChangeSwarm: self._on_change,
             WantPieces: self._on_want,
             LosePieces: self._on_lose,
-            AskPeers: self._on_ask_peers,
             PeersFound: self._on_peers,
-            TellPeers: self._on_tell_peers,
-            TellPieces: self._on_tell_pieces,
-            TellWebSeeds: self._on_tell_web_seeds,
+            **question_handlers(self._swarms, self._waiting),
             SetRates: self._flow.set_rates,
             UseFilter: self._on_filter,
             DropLinks: self._on_drop_links,
@@ -340,28 +332,6 @@ class SwarmHost:
         if swarm is not None:
             swarm.losses += 1
             swarm.lose_pieces(message.mask)
-
-    def _on_ask_peers(self, message: AskPeers) -> None:
-        swarm = self._swarms.get(message.info_hash)
-        if swarm is not None:          # who asks about one that is gone knows more than we do
-            message.reply_to.post(PeersKept(message.info_hash, swarm.peers_to_keep()))
-
-    def _on_tell_peers(self, message: TellPeers) -> None:
-        from blobtorrent.core.swarm.telling import tell_peers
-
-        swarm = self._swarms.get(message.info_hash)
-        tell_peers(message, swarm, waits_for_memory=swarm in self._waiting)
-
-    def _on_tell_pieces(self, message: TellPieces) -> None:
-        from blobtorrent.core.swarm.telling import tell_pieces
-
-        tell_pieces(message, self._swarms.get(message.info_hash))
-
-    def _on_tell_web_seeds(self, message: TellWebSeeds) -> None:
-        swarm = self._swarms.get(message.info_hash)
-        seeds = None if swarm is None else swarm.web_seeds
-        message.reply_to.post(WebSeedsTold(
-            message.info_hash, message.token, () if seeds is None else seeds.statuses()))
 
     def _add_web_seeds(self, swarm: Swarm) -> None:
         """Have a swarm read from its web seeds, if it has any and may."""

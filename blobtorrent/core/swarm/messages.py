@@ -15,7 +15,7 @@ from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.storage.store import Store
 
 if TYPE_CHECKING:
-    from blobtorrent.model.details import PartialPiece, PeerStatus, PeerTreatment, WebSeedStatus
+    from blobtorrent.model.details import PartialPiece, PeerStatus, PeerTreatment, PieceStory, WebSeedStatus
     from blobtorrent.storage.live.livefile import LiveTorrent
 
 
@@ -283,6 +283,23 @@ class PiecesTold(NamedTuple):
     info_hash: InfoHash
     token: Any
     counts: PieceCounts | None = None
+
+
+class TellPiece(NamedTuple):
+    """Tell what becomes of one piece. Answered by PieceTold, also when the swarm is closed already."""
+
+    info_hash: InfoHash
+    piece: int
+    token: Any
+    reply_to: Mailbox[Any]
+
+
+class PieceTold(NamedTuple):
+    """`story` is None when there is no such swarm."""
+
+    info_hash: InfoHash
+    token: Any
+    story: "PieceStory | None" = None
 
 
 class TellWebSeeds(NamedTuple):

@@ -157,7 +157,7 @@ class Picker:
             extent=weights.extent * (near.extents >> index & 1),
             suggested=weights.suggested * (link.suggested >> index & 1),
             temperature=self._temperature_at(now),
-            priority=self._priority_of(index),
+            priority=self.priority_of(index),
             peers=peers,
             is_guarded=peers <= weights.guard and not self._is_urgent(urgency),
         )
@@ -299,7 +299,8 @@ class Picker:
         temperature = self._weights.temperature
         return hotter(temperature) if self._collisions.are_many(now) else temperature
 
-    def _priority_of(self, index: int) -> int:
+    def priority_of(self, index: int) -> int:
+        """Of the files that a piece is of, the highest."""
         return next((priority for priority, level in self._levels if level >> index & 1), 0)
 
     def _random_run(self, candidates: int, limit: int) -> range:

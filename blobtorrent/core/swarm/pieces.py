@@ -11,6 +11,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from blobtorrent.core.swarm.piecelog import PieceLog
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.geometry import BLOCK_SIZE, PieceGeometry
 from blobtorrent.runtime.machine import Table
@@ -71,9 +72,10 @@ class Assembly:
     """One open piece: a list of slots that fills in any order, and what is still to be asked for."""
 
     __slots__ = ("being_stored", "claimed", "committed", "cursor", "givers", "helpers", "index", "is_restored",
-                 "links", "missing", "num_blocks", "owner", "returned", "size", "slots", "state", "taken_from")
+                 "links", "missing", "num_blocks", "opened_at", "owner", "returned", "size", "slots", "state",
+                 "state_at", "taken_from")
 
-    def __init__(self, index: int, size: int) -> None:
+    def __init__(self, index: int, size: int, now: float) -> None:
         self.index = index
         self.size = size
         self.num_blocks = -(-size // BLOCK_SIZE)
@@ -91,6 +93,7 @@ class Assembly:
         self.being_stored = False              # its blocks are on their way to the part store
         self.is_restored = False               # some of its blocks came in an earlier run, nobody knows from whom
         self.state = State.PARTIAL
+        self.opened_at = self.state_at = now
 
     def block_size(self, block: int) -> int:
         return min(BLOCK_SIZE, self.size - block * BLOCK_SIZE)
@@ -187,6 +190,7 @@ class PieceManager:
         self.geometry = geometry
         self.have = have
         self.open: dict[int, Assembly] = {}
+        self.log = PieceLog()
         self.skipped_mask = 0          # nobody wants them
         self.lacking_mask = 0          # wanted and not had
         self.missing_mask = 0          # of these: nobody works on them
@@ -242,17 +246,18 @@ class PieceManager:
         block = (key & 0xFFFFFFFF) // BLOCK_SIZE
         return assembly is not None and block < assembly.num_blocks and assembly.slots[block] == slot
 
-    def start(self, index: int) -> Assembly:
+    def start(self, index: int, now: float) -> Assembly:
         """Open a missing piece."""
-        assembly = self.open[index] = Assembly(index, self.geometry.piece_size(index))
+        assembly = self.open[index] = Assembly(index, self.geometry.piece_size(index), now)
         bit = 1 << index
         self.missing_mask &= ~bit
         self.partial_mask |= bit
         return assembly
 
-    def restore(self, index: int, blocks: Iterable[int]) -> Assembly:
+    def restore(self, index: int, blocks: Iterable[int], now: float) -> Assembly:
         """Open a missing piece of which the part store has some blocks."""
-        assembly = self.start(index)
+        assembly = self.start(index, now)
+        self.log.note(index, now, "partial", "blocks of an earlier run are in the part store")
         for block in blocks:
             assembly.slots[block] = SPILLED
         assembly.missing = assembly.slots.count(EMPTY)
@@ -263,11 +268,11 @@ class PieceManager:
         self.note_unrequested(assembly)
         return assembly
 
-    def start_run(self, indices: range) -> list[Assembly]:
+    def start_run(self, indices: range, now: float) -> list[Assembly]:
         """Open several neighbouring missing pieces whose blocks are all asked for at once."""
         self.missing_mask &= ~(((1 << len(indices)) - 1) << indices.start)
         piece_size = self.geometry.piece_size
-        assemblies = [Assembly(index, piece_size(index)) for index in indices]
+        assemblies = [Assembly(index, piece_size(index), now) for index in indices]
         for assembly in assemblies:
             assembly.cursor = assembly.num_blocks
         self.open.update(zip(indices, assemblies))

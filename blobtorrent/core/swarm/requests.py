@@ -197,7 +197,7 @@ class RequestManager:
         indices = self._picker.pick(link, limit // per_piece, now)
         if not indices or not self.reserve(link, per_piece * len(indices)):
             return 0
-        assemblies = self._pieces.start_run(indices)
+        assemblies = self._pieces.start_run(indices, now)
         outstanding, owner = link.outstanding, link if self._is_for_alone(link, indices.start) else None
         count = 0
         for assembly in assemblies:
@@ -223,7 +223,7 @@ class RequestManager:
         indices = self._picker.pick(link, 1, now)
         if not indices:
             return self._partial(link)
-        assembly = self._pieces.start(indices.start)
+        assembly = self._pieces.start(indices.start, now)
         assembly.committed = assembly.num_blocks
         self._committed += assembly.committed
         return assembly

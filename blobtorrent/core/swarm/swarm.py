@@ -470,6 +470,7 @@ class Swarm:
     def lose_pieces(self, mask: int) -> None:
         """Pieces are not on disk after all. Peers that may ask for them are to hear what we have from the start."""
         lost = self.pieces.lose(mask)
+        self.pieces.log.note_mask(lost, self.now, "missing", "it is not on disk after all")
         for link in list(self.links):
             if lost & ~link.mask:
                 self.lose(link, NetworkError("net.lost-pieces", "we do not have what we told the peer of"))

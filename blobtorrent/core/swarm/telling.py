@@ -77,11 +77,11 @@ def _why_open(swarm: Swarm, assembly: Assembly) -> dict[str, Any]:
         "asked_of": [str(link.endpoint) for link in assembly.taken_from],
         "is_for_one_alone": assembly.owner is not None,
         "was_spoiled": bool(swarm.pieces.doubted_mask >> assembly.index & 1),
-        "worth": None if first is None else _worth(swarm.picker.explain(assembly.index, first, swarm.now)),
+        "worth": None if first is None else worth_of(swarm.picker.explain(assembly.index, first, swarm.now)),
     }
 
 
-def _worth(terms: Terms) -> dict[str, Any]:
+def worth_of(terms: Terms) -> dict[str, Any]:
     """As plain values: at an endless temperature, where everything is left to chance, there is none to tell."""
     told = terms._asdict()
     return {**told, "temperature": None} if isinf(terms.temperature) else told

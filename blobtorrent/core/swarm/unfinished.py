@@ -63,7 +63,7 @@ class UnfinishedPieces:
             if swarm.pieces.state(index) is not State.MISSING:
                 swarm.order.store.parts.drop(index)
                 continue
-            assembly = swarm.pieces.restore(index, blocks)
+            assembly = swarm.pieces.restore(index, blocks, swarm.now)
             self._copies[assembly] = _Copies(swarm.now, _blocks_here(assembly))
             if assembly.missing:
                 swarm.requests.offer(assembly)
@@ -212,6 +212,9 @@ class UnfinishedPieces:
         self._copies.pop(assembly, None)
         self._swarm.requests.drop(assembly)
         self._swarm.pieces.drop(assembly)
+        self._swarm.pieces.log.note(
+            assembly.index, self._swarm.now, "missing",
+            f"given up with {assembly.num_blocks - assembly.missing} blocks")
 
 
 def _is_free(assembly: Assembly) -> bool:

@@ -54,6 +54,10 @@ class WebSeeds:
 
     # ---- what the swarm sees
 
+    def num_with(self, index: int) -> int:
+        """How many of them have a piece, as far as is known."""
+        return sum(not seed.is_banned and not seed.absent_mask >> index & 1 for seed in self._seeds)
+
     @property
     def is_busy(self) -> bool:
         """Something is being read."""
@@ -229,7 +233,8 @@ class WebSeeds:
                 run = run[:1]
                 if not self._reserve(pieces.geometry.num_blocks(run.start)):
                     return []
-            return [self._part(assembly, range(assembly.num_blocks)) for assembly in pieces.start_run(run)]
+            return [self._part(assembly, range(assembly.num_blocks))
+                    for assembly in pieces.start_run(run, self.swarm.now)]
         assembly = self._open_alone(seed, fresh)
         if assembly is None:
             return []
@@ -261,7 +266,7 @@ class WebSeeds:
         if not fresh or not self.swarm.memory.reserve(room):
             return others
         self.swarm.memory.unreserve(room)
-        return pieces.start((fresh & -fresh).bit_length() - 1)
+        return pieces.start((fresh & -fresh).bit_length() - 1, self.swarm.now)
 
     def _run_blocks(self, seed: WebSeed, bytes_per_s: int) -> int:
         """How long a run may be: a few seconds of what the seed gives, shorter when little is left."""

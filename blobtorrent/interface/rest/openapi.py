@@ -26,6 +26,7 @@ _OF_CHANGES = (409, 411, 507)
 _NAMES: dict[str, tuple[Schema, str]] = {
     "hash": (HASH, "The torrent's v1 or v2 info-hash, in hexadecimal."),
     "number": (COUNT, "The file's number, as the list of files has it."),
+    "piece": (COUNT, "The piece's number; the first one is 0."),
     "name": ({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}, "Its name."),
     "id": ({"type": "string", "pattern": "^[a-z0-9-]{1,32}$"}, "Its id, as it was given when it was made."),
     "address": ({"type": "string", "pattern": "^[0-9A-Fa-f.:%]{2,64}$"}, "An IPv4 or IPv6 address."),

@@ -18,13 +18,21 @@ from blobtorrent.core.session.commands import (
     StopTorrent,
     TorrentChanges,
 )
-from blobtorrent.core.session.queries import MetainfoOf, OverviewsOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
+from blobtorrent.core.session.queries import MetainfoOf, OverviewsOf, PeersOf, PieceOf, PiecesOf, TrackersOf, WebSeedsOf
 from blobtorrent.core.session.record import Wishes
-from blobtorrent.core.swarm.messages import PeersTold, PieceCounts, PiecesTold, TellPeers, TellPieces
+from blobtorrent.core.swarm.messages import (
+    PeersTold,
+    PieceCounts,
+    PiecesTold,
+    PieceTold,
+    TellPeers,
+    TellPiece,
+    TellPieces,
+)
 from blobtorrent.discovery.messages import Announce, AnnounceDone
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
-from blobtorrent.model.details import PartialPiece, PeerStatus, PieceReport
+from blobtorrent.model.details import PartialPiece, PeerStatus, PieceReport, PieceStory
 from blobtorrent.model.errors import FileMissing, NotFound, TrackerError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
@@ -108,6 +116,31 @@ def test_a_swarm_that_closed_meanwhile_leaves_the_pieces_of_the_record(rig: Sess
     question = only(TellPieces, rig.shard.drain())
     rig.tell(PiecesTold(torrent.info_hash, question.token))
     assert answer_now(reply).availability == bytes(4)
+
+
+def test_a_piece_is_told_of_by_the_swarm(rig: SessionRig, tmp_path: Path) -> None:
+    torrent = begin_download(rig, torrent_of(4), tmp_path)
+    reply = rig.command(PieceOf(torrent.info_hash, 3))
+    question = only(TellPiece, rig.shard.drain())
+    story = PieceStory(3, PIECE, "partial", "it is asked of a peer")
+    rig.tell(PieceTold(torrent.info_hash, question.token, story))
+    assert (question.piece, answer_now(reply)) == (3, story)
+
+
+def test_a_piece_of_a_torrent_without_a_swarm_is_as_its_record_says(tmp_path: Path) -> None:
+    torrent = torrent_of(9)
+    rig = SessionRig(keeps=True, saved=[saved_torrent(torrent, tmp_path, 0, 8, run=False)])
+    replies = [rig.command(PieceOf(torrent.info_hash, index)) for index in (8, 1)]
+    rig.answer_load(torrent)
+    told = [answer_now(reply) for reply in replies]
+    assert [(story.state, story.size_bytes, story.blocks_here) for story in told] == [
+        ("have", torrent.geometry.piece_size(8), torrent.geometry.num_blocks(8)), ("missing", PIECE, 0)]
+
+
+def test_there_is_no_piece_behind_the_last(rig: SessionRig, tmp_path: Path) -> None:
+    torrent = begin_download(rig, torrent_of(4), tmp_path)
+    with pytest.raises(NotFound, match="the last one is 3"):
+        rig.ask(PieceOf(torrent.info_hash, 4))
 
 
 def test_trackers_are_told_in_every_state_and_without_the_owners_secret(rig: SessionRig, tmp_path: Path) -> None:

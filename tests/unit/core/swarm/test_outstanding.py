@@ -16,7 +16,7 @@ def key(index: int, block: int) -> int:
 
 
 def test_a_run_is_taken_whole_or_not_at_all():
-    asked, piece = Outstanding(), Assembly(3, PIECE)
+    asked, piece = Outstanding(), Assembly(3, PIECE, 0.0)
     asked.add(piece, 2, 4)
     assert asked.take(key(3, 1), 2) is None
     assert asked.take(key(3, 5), 2) is None
@@ -27,7 +27,7 @@ def test_a_run_is_taken_whole_or_not_at_all():
 
 
 def test_an_offset_inside_a_block_or_another_piece_is_not_asked_for():
-    asked, piece = Outstanding(), Assembly(0, PIECE)
+    asked, piece = Outstanding(), Assembly(0, PIECE, 0.0)
     asked.add(piece, 0, 8)
     assert asked.get(key(0, 1) + 1) is None
     assert asked.take(key(0, 1) + 1) is None
@@ -38,14 +38,14 @@ def test_an_offset_inside_a_block_or_another_piece_is_not_asked_for():
 
 def test_a_piece_that_was_opened_anew_is_another_one():
     asked = Outstanding()
-    asked.add(Assembly(0, PIECE), 0, 2)
-    assert asked.of(Assembly(0, PIECE)) == []
+    asked.add(Assembly(0, PIECE, 0.0), 0, 2)
+    assert asked.of(Assembly(0, PIECE, 0.0)) == []
 
 
 def test_it_behaves_as_a_set_of_keys():
     for seed in range(50):
         rng = random.Random(seed)
-        pieces = [Assembly(index, PIECE) for index in range(4)]
+        pieces = [Assembly(index, PIECE, 0.0) for index in range(4)]
         asked, model = Outstanding(), {}
         for _ in range(60):
             piece, first = rng.choice(pieces), rng.randrange(8)

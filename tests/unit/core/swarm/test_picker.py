@@ -65,11 +65,11 @@ class Stage:
         return self.picker.reading.need(self.pieces.missing_mask)[0]
 
     def begin(self, index: int) -> None:
-        self.pieces.start(index)
+        self.pieces.start(index, 0.0)
 
     def get(self, indices: Iterable[int]) -> None:
         """These come, and are right."""
-        assemblies = [self.pieces.start(index) for index in indices]
+        assemblies = [self.pieces.start(index, 0.0) for index in indices]
         for assembly in assemblies:
             assembly.fire(Event.COMPLETE)
         self.pieces.written(assemblies)
@@ -219,7 +219,7 @@ def test_a_change_of_rarity_is_seen_within_a_second():
 
 def test_what_is_missing_again_is_found_at_once():
     stage = Stage(2, 0b11)
-    assembly = stage.pieces.start(1)
+    assembly = stage.pieces.start(1, 0.0)
     assert stage.pick(stage.link()) == [0]
     stage.begin(0)
     stage.pieces.drop(assembly)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from urllib.parse import quote
 
 import pytest
 
@@ -15,7 +16,7 @@ from blobtorrent.core.session.commands import (
     FilesOf,
     SetTrackers,
 )
-from blobtorrent.core.session.queries import Explain, MetainfoOf, PeersOf, PiecesOf, TrackersOf, WebSeedsOf
+from blobtorrent.core.session.queries import Explain, MetainfoOf, PeersOf, PieceOf, PiecesOf, TrackersOf, WebSeedsOf
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.details import (
     Cause,
@@ -23,7 +24,9 @@ from blobtorrent.model.details import (
     PartialPiece,
     PeerReport,
     PeerStatus,
+    PieceGiver,
     PieceReport,
+    PieceStory,
     SourceStatus,
     TrackerStatus,
     WebSeedStatus,
@@ -54,6 +57,10 @@ def rest():
         PeersOf: PeerReport((PEER,), (SOURCE,)), TrackersOf: (TRACKER,), MetainfoOf: b"d4:infodee",
         WebSeedsOf: (WebSeedStatus(f"http://seed.example/{SECRET}/", "http://seed.example/***/", "unused"),),
         PiecesOf: PieceReport(12, 16384, b"\xf0\x10", bytes([0, 255] * 6), (PartialPiece(7, 4, 1),)),
+        PieceOf: PieceStory(
+            7, 16384, "partial", "it is asked of 1.2.3.4:5", 2.5, 9.0, blocks=1, seeds=1,
+            givers=(PieceGiver("1.2.3.4:5", "asked", {"rarity": -1.0}),),
+            history=((30.0, "spoiled", "its hash is wrong"),)),
         Explain: Explanation("downloading", "Nobody has it.", (Cause("no-peers", "There are none.", "Wait.", 9.9),),
                              {"a": 1}),
     }
@@ -158,6 +165,19 @@ def test_pieces_are_told_as_bits_and_bytes(rest):
     assert base64.b64decode(told["have"]) == b"\xf0\x10"
     assert base64.b64decode(told["availability"]) == bytes([0, 255] * 6)
     assert told["partial"] == [{"index": 7, "blocks": 4, "done": 1}]
+
+
+def test_one_piece_is_told_of_with_who_could_bring_it_and_what_went_wrong(rest):
+    told = rest.ask("GET", f"{ONE}/pieces/7").json
+    assert rest.commands[-1] == PieceOf(info_hash(1), 7)
+    assert (told["state"], told["since_s"], told["opened_s"], told["seeds"]) == ("partial", 2.5, 9.0, 1)
+    assert told["givers"] == [{"peer": "1.2.3.4:5", "standing": "asked", "worth": {"rarity": -1.0}}]
+    assert told["history"] == [{"ago_s": 30.0, "state": "spoiled", "cause": "its hash is wrong"}]
+
+
+@pytest.mark.parametrize("piece", ["x", "-1", "1.5", "9" * 10, "\u0663"])
+def test_what_is_no_number_is_no_piece(rest, piece):
+    assert rest.ask("GET", f"{ONE}/pieces/{quote(piece)}").code == "piece.unknown"
 
 
 def test_reasons_come_with_advice(rest):
