@@ -146,11 +146,12 @@ def _wait_for_tracker(server: Server, hash_: str) -> None:
 def _wait(server: Server, name: str, hash_: str, value: int, *, asking: str = "") -> None:
     """Until a getter answers so; a command that brings it about is called again and again."""
     end_s = time.monotonic() + READY_S
+    answer: dict[str, Any] = {}
     while time.monotonic() < end_s:
-        answer: dict[str, Any] = call(server.dial, name, [hash_])
+        answer = call(server.dial, name, [hash_])
         if answer.get("v") == value:
             return
         if asking:
             call(server.dial, asking, [hash_.partition(":")[0]])
         time.sleep(1.0 if asking else 0.1)
-    raise RuntimeError(f"{name} of {hash_} never was {value}")
+    raise RuntimeError(f"{name} of {hash_} never was {value}, it is {answer}")
