@@ -236,6 +236,9 @@ class DiskPool:
             offset = job.store.geometry.piece_offset(span.index) + span.begin
             begun_s = time.monotonic()
             try:
+                if span.announced_bytes:               # before the read, which may wait for the same disk
+                    with suppress(StorageError):       # that is a matter of whoever asks for those bytes
+                        job.store.announce(offset + span.length, span.announced_bytes)
                 job.store.read(offset, self._arena.segments(span.slots, span.length))
             except StorageError as reason:
                 error = reason

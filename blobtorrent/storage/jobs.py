@@ -75,9 +75,12 @@ class PieceVerdicts(NamedTuple):
 
 
 class Span:
-    """Bytes of one piece to read into `slots` (16 KiB each, the last may be short). `token` is the sender's own."""
+    """Bytes of one piece to read into `slots` (16 KiB each, the last may be short). `token` is the sender's own.
 
-    __slots__ = ("begin", "index", "length", "slots", "token")
+    So many `announced_bytes` behind it will be wanted soon: the kernel may fetch them meanwhile.
+    """
+
+    __slots__ = ("announced_bytes", "begin", "index", "length", "slots", "token")
 
     def __init__(self, index: int, begin: int, length: int, slots: list[int], token: Any = None) -> None:
         self.index = index
@@ -85,6 +88,7 @@ class Span:
         self.length = length
         self.slots = slots
         self.token = token
+        self.announced_bytes = 0
 
 
 class ReadSpans(NamedTuple):

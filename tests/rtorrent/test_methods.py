@@ -38,7 +38,7 @@ WITHOUT_COUNTERPART = {
     "keys.layout.set", "protocol.connection.leech.set", "protocol.encryption.set", "system.daemon.set",
     "system.sockets.adjust_alloc", "ui.torrent_list.layout.set",
     *(f"{name}{ending}" for ending in ("", ".set") for name in (
-        "pieces.preload.min_rate", "pieces.preload.min_size", "pieces.preload.type", "session.on_completion",
+        "session.on_completion",
         "system.file.split_size", "system.file.split_suffix")),
 }
 

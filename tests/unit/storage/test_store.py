@@ -228,3 +228,14 @@ def test_errors_of_the_system_become_ours(number, kind, code):
     assert type(error) is kind
     assert error.code == code
     assert "/some/path" in error.detail
+
+
+def test_what_will_be_wanted_is_announced_to_the_kernel_file_by_file(tmp_path, torrent, pool, monkeypatch):
+    store = Store(tmp_path / "root", torrent.metainfo, pool)
+    store.prepare()
+    write_everything(store, torrent)
+    told = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _file, offset, length, advice: told.append((offset, length, advice)))
+    store.announce(10 * K, torrent.geometry.size - 10 * K)
+    assert told == [(begin, length, os.POSIX_FADV_WILLNEED) for begin, length in (
+        (10 * K, 90 * K), (0, 1), (0, 5 * K), (0, 200 * K))]

@@ -60,6 +60,11 @@ def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
     ("pieces.sync.timeout", 600, "storage.sync_after_s", 600.0),
     ("pieces.sync.timeout", 0, "storage.sync_after_s", 1.0),
     ("pieces.sync.timeout_safe", 900, "storage.sync_always_after_s", 900.0),
+    ("pieces.preload.type", 1, "storage.preload", "advise"),
+    ("pieces.preload.type", 2, "storage.preload", "read"),
+    ("pieces.preload.type", 5, "storage.preload", "read"),
+    ("pieces.preload.min_size", 1 << 20, "storage.preload_min_piece", 1 << 20),
+    ("pieces.preload.min_rate", -1, "storage.preload_min_bytes_per_s", 0),
     ("scheduler.max_active", 5, "queue.active_downloads", 5),
     ("scheduler.max_active", -1, "queue.active_downloads", 0),
     ("throttle.min_peers.normal", 20, "network.min_peers_per_torrent", 20),
@@ -243,7 +248,7 @@ def test_a_node_to_begin_with_is_added_once() -> None:
     assert stage.engine.settings().dht.bootstrap == ("router.example:6881", "other.example:1")
 
 
-@pytest.mark.parametrize("name", ["throttle.min_uploads", "system.file.split_size", "pieces.preload.type"])
+@pytest.mark.parametrize("name", ["system.hash.interval", "ui.focus.page_size"])
 def test_what_we_have_no_use_for_is_kept_and_marked(name: str) -> None:
     stage = SessionStage()
     stage.call(f"{name}.set", "5")
