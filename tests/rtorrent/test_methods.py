@@ -32,14 +32,12 @@ UNLISTED = OF_TEXTS | {"protocol.encryption"} | {f"d.{name}.set" for name in (
     "timestamp.started", "up.choke_heuristics.leech", "up.choke_heuristics.seed")} | {
     f"d.timestamp.{name}.set_if_z" for name in ("finished", "started")}
 
-# Of tiers 1 and 2, all that are neutral. The manual page says of each why.
+# Of tiers 1 and 2, all that are neutral. The manual page says of each why: they are about a screen, or about files that
+# are split, which is refused.
 WITHOUT_COUNTERPART = {
-    "encoding.add", "f.set_create_queued", "f.set_resize_queued",
-    "keys.layout.set", "protocol.connection.leech.set", "protocol.encryption.set", "system.daemon.set",
-    "system.sockets.adjust_alloc", "ui.torrent_list.layout.set",
-    *(f"{name}{ending}" for ending in ("", ".set") for name in (
-        "session.on_completion",
-        "system.file.split_size", "system.file.split_suffix")),
+    "f.set_create_queued", "f.set_resize_queued", "protocol.encryption.set",
+    "keys.layout.set", "system.daemon.set", "ui.torrent_list.layout.set",
+    *(f"system.file.{name}{ending}" for name in ("split_size", "split_suffix") for ending in ("", ".set")),
 }
 
 TARGETS = {

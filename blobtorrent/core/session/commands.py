@@ -82,7 +82,8 @@ class AddTorrent(NamedTuple):
     keeps state answers when the torrent is safe on disk, and needs `raw`, the bytes of the .torrent file.
     `download_dir` is the folder that gets the torrent's file or folder, None that of the settings, as for `goal`.
     `peers` are tried for ever, and so is who is found by the `peer_names` (see `config.values.peer_name`).
-    `file_priorities` names the files, by number, that are not NORMAL. With `skip_check` what lies on disk is believed
+    `file_priorities` names the files, by number, that are not NORMAL; `renames` are other names than its own for some,
+    as in `record.Place`. With `skip_check` what lies on disk is believed
     to be complete when all sizes are right.
     """
 
@@ -107,6 +108,7 @@ class AddTorrent(NamedTuple):
     custom: Mapping[str, str] = {}     # small texts of front-ends and scripts, which mean nothing to us
     picker: Mapping[str, str | float] | None = None        # as in the settings, but for what is named; see picking
     super_seeding: bool = False
+    renames: Mapping[str, str] = {}
 
 
 class AddPeers(NamedTuple):

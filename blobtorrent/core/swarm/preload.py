@@ -25,3 +25,6 @@ class Preload(NamedTuple):
     def suits(self, piece_bytes: int, link_bytes_per_s: float) -> bool:
         return (self.way != OFF and piece_bytes >= self.min_piece_bytes
                 and link_bytes_per_s >= self.min_link_bytes_per_s)
+
+
+NO_PRELOAD: Final = Preload()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.pieces import PieceManager
-from blobtorrent.core.swarm.preload import ADVISE, MAX_AHEAD_BYTES, Preload
+from blobtorrent.core.swarm.preload import ADVISE, MAX_AHEAD_BYTES, NO_PRELOAD, Preload
 from blobtorrent.model.errors import PeerError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.network.outbox import Buffer
@@ -61,7 +61,7 @@ class UploadManager:
     """All uploads of one torrent."""
 
     def __init__(self, pieces: PieceManager, memory: Memory, cache: SpanCache[SpanKey],
-                 preload: Preload = Preload()) -> None:
+                 preload: Preload = NO_PRELOAD) -> None:
         self._pieces = pieces
         self._memory = memory
         self._cache = cache

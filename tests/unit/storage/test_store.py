@@ -235,7 +235,7 @@ def test_what_will_be_wanted_is_announced_to_the_kernel_file_by_file(tmp_path, t
     store.prepare()
     write_everything(store, torrent)
     told = []
-    monkeypatch.setattr(os, "posix_fadvise", lambda _file, offset, length, advice: told.append((offset, length, advice)))
+    monkeypatch.setattr(os, "posix_fadvise", lambda _file, *said: told.append(said))
     store.announce(10 * K, torrent.geometry.size - 10 * K)
     assert told == [(begin, length, os.POSIX_FADV_WILLNEED) for begin, length in (
         (10 * K, 90 * K), (0, 1), (0, 5 * K), (0, 200 * K))]

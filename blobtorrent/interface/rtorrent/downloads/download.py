@@ -199,7 +199,12 @@ class Download:
 
     @property
     def name(self) -> str:
-        return f"{self.hash}.meta" if self.status.lacks_metadata else self.status.name
+        status = self.status
+        if status.lacks_metadata:
+            return f"{self.hash}.meta"
+        if "\ufffd" in status.name:    # no UTF-8: it lies under the name that it was understood as, if it was
+            return os.path.basename(self.own_path)
+        return status.name
 
     @property
     def size_bytes(self) -> int:
