@@ -42,6 +42,7 @@ from blobtorrent.storage.jobs import (
     WritePieces,
 )
 from blobtorrent.storage.pieces import PieceReader, slots_of
+from blobtorrent.storage.preparing import make_files
 from blobtorrent.storage.repair import FileShared
 from blobtorrent.storage.store import Store
 
@@ -284,6 +285,8 @@ class DiskPool:
             if job.have:               # pieces that came after the last stamp tell how long a file was at least
                 known = job.stamps.keys() - files.changed
                 missing += job.store.short_files(job.have, known)
+            if job.made or job.sized:  # only now: what is made would hide what is missing
+                make_files(job.store, job.made, job.sized)
         except StorageError as reason:
             return StorePrepared(job.info_hash, False, reason)
         try:

@@ -247,6 +247,18 @@ class ChangeTorrent(NamedTuple):
     is_current: Callable[[TorrentStatus], bool] | None = None
 
 
+class MakeFiles(NamedTuple):
+    """When the torrent is opened next, the files `made`, by their numbers, are there from then on, if empty, and the
+    files `sized` have their whole length. In place of what was said before, and not kept for another run.
+
+    Answered by None; NotFound.
+    """
+
+    info_hash: InfoHash
+    made: frozenset[int]
+    sized: frozenset[int]
+
+
 class SetTrackers(NamedTuple):
     """Announce to these trackers and no others; None: to those that the .torrent file names. A running torrent does at
     once.
@@ -297,7 +309,7 @@ class StopSession:
 
 TorrentCommand = (
     AddTorrent | AddPeers | HandlePeer | StartTorrent | StopTorrent | PauseTorrent | RemoveTorrent | RecheckTorrent
-    | Reannounce | MoveTorrent | RenamePath | ChangeTorrent | SetTrackers | AddTrackers | FilesOf
+    | Reannounce | MoveTorrent | RenamePath | ChangeTorrent | MakeFiles | SetTrackers | AddTrackers | FilesOf
 )
 Command = OpenListeners | TorrentCommand | ApplySettings | DrainSession | StopSession
 
