@@ -58,11 +58,11 @@ class Torrent:
 
     __slots__ = (
         "_link", "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error",
-        "files_to_make", "goal_timer", "heard", "held_by", "held_since_s", "history", "is_adopting", "is_prepared", "is_stalled",
-        "jobs_in_flight", "lacks_layers", "last_given_s", "last_moved_s", "losses", "machine", "metadata",
-        "metadata_is_open", "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report", "rescued",
-        "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new", "store", "store_is_open",
-        "swarm_is_open", "wants_check", "was_adopted",
+        "files_to_make", "goal_timer", "heard", "held_by", "held_since_s", "history", "is_adopting", "is_prepared",
+        "is_stalled", "jobs_in_flight", "lacks_layers", "last_given_s", "last_moved_s", "losses", "machine",
+        "metadata", "metadata_is_open", "metainfo", "moved_bytes", "partial", "peers", "record", "recovered",
+        "report", "rescued", "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new", "store",
+        "store_is_open", "swarm_is_open", "wants_check", "was_adopted",
     )
 
     def __init__(self, record: TorrentRecord) -> None:

@@ -51,9 +51,9 @@ class Download:
     """
 
     __slots__ = (
-        "connection", "ends_wished", "file_wishes", "files_queued", "hash", "info_hash", "is_checked", "is_closing", "is_failed",
-        "is_gone", "is_new", "is_open", "is_rechecking", "is_resumed", "message", "moment", "moved_at", "phase",
-        "shape", "status", "tracked_at", "tracker_rows", "trackers", "unsaved", "was_complete", "was_opened",
+        "connection", "ends_wished", "file_wishes", "files_queued", "hash", "info_hash", "is_checked", "is_closing",
+        "is_failed", "is_gone", "is_new", "is_open", "is_rechecking", "is_resumed", "message", "moment", "moved_at",
+        "phase", "shape", "status", "tracked_at", "tracker_rows", "trackers", "unsaved", "was_complete", "was_opened",
     )
 
     def __init__(self, status: TorrentStatus) -> None:
