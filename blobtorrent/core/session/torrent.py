@@ -347,6 +347,7 @@ class Torrent:
             lacks_metadata=bool(record.magnet),
             custom=wishes.custom,
             own_path=str(record.own_path),
+            was_whole=record.is_complete,
         )
 
     @property

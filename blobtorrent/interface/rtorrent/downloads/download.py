@@ -84,7 +84,8 @@ class Download:
         self.is_closing = False        # it was told to, and the engine has not done so yet
         self.is_failed = False
         self.is_resumed = False        # it runs, though it was not started: d.resume does no more
-        self.was_complete = False
+        # One that we find in a check, as after a kill, is what its row says until the check has ended.
+        self.was_complete = status.was_whole
         self.was_opened = status.active_s > 0 or status.done_bytes > 0
         self.update(status)
 
