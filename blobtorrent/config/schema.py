@@ -77,6 +77,19 @@ class StorageSettings(Section):
         values.whole_number(0, 65_536),
         "Files of torrents that are kept open at a time. 0: a share of the descriptors that the system grants.",
     )
+    preload: str = live(
+        "off",
+        values.one_of("off", "advise", "read"),
+        "What is done about the rest of a piece when a peer asks for some of it. The 512 KiB around what was asked for "
+        'are always read at once. "off": nothing more; "advise": the kernel is told that the rest will be wanted, up '
+        'to 4 MiB; "read": they are read into memory, as far as there is room.',
+    )
+    preload_min_piece: int = live(
+        "256 KiB", values.size(0, GIB), "Pieces that are smaller than this are not preloaded."
+    )
+    preload_min_bytes_per_s: int = live(
+        "5 KiB/s", values.rate(1 << 40), "Nor those that are asked for by peers that take less than this."
+    )
     hash_threads: int = at_start(
         0, values.whole_number(0, 64), "Threads that check pieces; 0: one per processor, at most 4."
     )

@@ -101,6 +101,7 @@ class TorrentStatus(NamedTuple):
     super_seeding: bool = False        # wanted, once it is complete
     spoiled_pieces: int = 0            # that did not match their hashes, since it was started
     peers_banned: int = 0              # for that
+    was_whole: bool = False            # at the last look all was here that is wanted; while it is checked anew, too
 
     @property
     def wanted_bytes(self) -> int:

@@ -42,6 +42,7 @@ from blobtorrent.storage.jobs import (
     WritePieces,
 )
 from blobtorrent.storage.pieces import PieceReader, slots_of
+from blobtorrent.storage.preparing import make_files
 from blobtorrent.storage.repair import FileShared
 from blobtorrent.storage.store import Store
 
@@ -236,6 +237,9 @@ class DiskPool:
             offset = job.store.geometry.piece_offset(span.index) + span.begin
             begun_s = time.monotonic()
             try:
+                if span.announced_bytes:               # before the read, which may wait for the same disk
+                    with suppress(StorageError):       # that is a matter of whoever asks for those bytes
+                        job.store.announce(offset + span.length, span.announced_bytes)
                 job.store.read(offset, self._arena.segments(span.slots, span.length))
             except StorageError as reason:
                 error = reason
@@ -281,6 +285,8 @@ class DiskPool:
             if job.have:               # pieces that came after the last stamp tell how long a file was at least
                 known = job.stamps.keys() - files.changed
                 missing += job.store.short_files(job.have, known)
+            if job.made or job.sized:  # only now: what is made would hide what is missing
+                make_files(job.store, job.made, job.sized)
         except StorageError as reason:
             return StorePrepared(job.info_hash, False, reason)
         try:

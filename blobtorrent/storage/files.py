@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 IOV_MAX = 1024                         # buffers that one call takes on Linux
@@ -122,6 +123,13 @@ def read_all(file: int, buffers: list[memoryview], offset: int) -> int:
         offset += count
         buffers = _without(buffers, count)
     return offset - start
+
+
+def advise_wanted(file: int, offset: int, length: int) -> None:
+    """Have the kernel read this into its cache, if it can; it does not wait for that."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):        # a filesystem that does not know of it: nothing is lost
+            os.posix_fadvise(file, offset, length, os.POSIX_FADV_WILLNEED)
 
 
 def _without(buffers: list[memoryview], done: int) -> list[memoryview]:

@@ -4,7 +4,7 @@ A block of a piece in memory lies in an arena slot; SPILLED marks one that lies 
 """
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.model.errors import StorageError
@@ -75,9 +75,12 @@ class PieceVerdicts(NamedTuple):
 
 
 class Span:
-    """Bytes of one piece to read into `slots` (16 KiB each, the last may be short). `token` is the sender's own."""
+    """Bytes of one piece to read into `slots` (16 KiB each, the last may be short). `token` is the sender's own.
 
-    __slots__ = ("begin", "index", "length", "slots", "token")
+    So many `announced_bytes` behind it will be wanted soon: the kernel may fetch them meanwhile.
+    """
+
+    __slots__ = ("announced_bytes", "begin", "index", "length", "slots", "token")
 
     def __init__(self, index: int, begin: int, length: int, slots: list[int], token: Any = None) -> None:
         self.index = index
@@ -85,6 +88,7 @@ class Span:
         self.length = length
         self.slots = slots
         self.token = token
+        self.announced_bytes = 0
 
 
 class ReadSpans(NamedTuple):
@@ -230,7 +234,8 @@ class PrepareStore(NamedTuple):
 
     Posted to the disk lane, before any other job of the store; answered by StorePrepared. `stamps` are the files as
     they were when the torrent was saved, `have` the pieces that are verified, `recovered` what a killed process left
-    of the torrent in memory: its blocks go to the part store.
+    of the torrent in memory: its blocks go to the part store. The files `made`, by their numbers, are made though they
+    are empty, those `sized` are given their length; not those that nobody wants.
     """
 
     info_hash: InfoHash
@@ -239,6 +244,8 @@ class PrepareStore(NamedTuple):
     stamps: Mapping[int, FileStamp] = {}
     have: Container[int] = ()
     recovered: "Recovered | None" = None
+    made: Collection[int] = ()
+    sized: Collection[int] = ()
 
 
 class StorePrepared(NamedTuple):

@@ -114,6 +114,37 @@ def _make_files(store: Store, numbers: Iterable[int]) -> None:
             raise storage_error(error, store.path_of(number)) from error
 
 
+def make_files(store: Store, made: Collection[int], sized: Collection[int]) -> None:
+    """Have these files there, and those `sized` of their whole length, as far as they are wanted and hold any bytes.
+
+    What is longer, or written already, stays as it is. Raises StorageError.
+    """
+    for number in sorted({*made, *sized}):
+        if not 0 <= number < len(store.metainfo.files) or number in store.skipped:
+            continue
+        entry = store.metainfo.files[number]
+        if entry.length and not entry.is_pad:
+            _lengthen(store, number, entry.length if number in sized else 0)
+
+
+def _lengthen(store: Store, number: int, length: int) -> None:
+    try:
+        found = store.folders.status(store.place_of(number))
+        if found is not None and found.st_size >= length:
+            return                     # opened for writing, a hard-linked file would be copied for nothing
+        if found is not None:
+            store.unshare(number, _wait)
+        file = store.pin(number, writable=True)
+        try:
+            if length:
+                os.ftruncate(file.descriptor, length)
+        finally:
+            store.unpin(file)
+            store.durability.mark(number)
+    except OSError as error:
+        raise storage_error(error, store.path_of(number)) from error
+
+
 def _allocate(store: Store, number: int, length: int) -> None:
     try:
         found = store.folders.status(store.place_of(number))

@@ -18,7 +18,7 @@ from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.durability import Durability
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.filepool import FilePool, OpenFile
-from blobtorrent.storage.files import Cutter, open_counting, open_in, read_all, write_all
+from blobtorrent.storage.files import Cutter, advise_wanted, open_counting, open_in, read_all, write_all
 from blobtorrent.storage.folders import Folders, Parts, Spot
 from blobtorrent.storage.layout import PAD, Layout, Part
 from blobtorrent.storage.mounts import device_of, require_mounted
@@ -159,6 +159,17 @@ class Store:
                 self._read_diverted(part, cut)
             else:
                 self.read_part(part, cut)
+
+    def announce(self, offset: int, length: int) -> None:
+        """Tell the kernel that these bytes of the linear space will be read soon. Raises StorageError."""
+        for part in self.layout.parts(offset, length):
+            if part.file == PAD or part.file in self.diverted:
+                continue
+            file = self.pin(part.file)
+            try:
+                advise_wanted(file.descriptor, part.offset, part.length)
+            finally:
+                self.pool.unpin(file)
 
     def sync(self) -> dict[int, FileStamp]:
         """Make durable what was written and created before; returns the stamps of the files that were.

@@ -127,7 +127,9 @@ CHANGEABLE = {
                {"guard": "2"}, {"weight_rarity": -1}, {"weight_rarity": True}, {"weight_nothing": 1}),
     "upload_slots": (*NO_NUMBER, 1.5), "max_peers": (*NO_NUMBER, 0, 1.5), "file_priorities": NO_PRIORITIES,
 }
-ADDITION = {"download_dir": NO_PATH, "start": NO_BOOLEAN, "skip_check": NO_BOOLEAN, "peers": NO_PEERS, **CHANGEABLE}
+NO_CUSTOM = (*NO_OBJECT, {"custom1": 1}, {"tied_to_file": "/etc/passwd"}, {"custom.": ""}, {"custom0": "x"})
+ADDITION = {"download_dir": NO_PATH, "start": NO_BOOLEAN, "skip_check": NO_BOOLEAN, "peers": NO_PEERS,
+            "custom": NO_CUSTOM, **CHANGEABLE}
 FIELDS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]] = {
     ("POST", "/v1/torrents"): ({}, {
         "source": (*NO_TEXT, "", "relative.torrent", "/dev/zero", "/etc", "/a\0b", "/proc/self/mem\0", "ftp://a/",

@@ -20,7 +20,7 @@ from tests.support.fingerprint import fingerprint
 from tests.support.payload import KIB, Sample, make_sample
 from tests.support.peers.blobtorrent import run
 from tests.support.peers.program import wait_until
-from tests.support.peers.rtorrent import NO_TRACKER, RtorrentSession
+from tests.support.peers.rtorrent import NO_TRACKER, RtorrentSession, scgi_call
 from tests.support.peers.seedbox import Seedbox
 from tests.support.tools import require_tool
 
@@ -233,6 +233,9 @@ def test_while_the_daemon_runs_it_goes_through_the_daemon(left: Left, box: Seedb
         answer = _import(left.session, "--url", url, status=1)
         assert answer["torrents"][left.renamed.info_hash.hex()]["error"]["code"] == "import.renamed"
         assert box.wait_state(left.many, "seeding")["labels"] == ["tag one", "b,c"]
+        ask = partial(scgi_call, box.runtime / "rpc.sock")
+        assert ask("d.custom1", _upper(left.many)) == "tag%20one,b%2Cc"
+        assert ask("d.custom", _upper(left.many), "addtime") == str(ADDED_AT)
         box.wait_state(left.single, "seeding")
         assert _trackers(box, left.single) == [ADDED_TRACKER]
         assert box.wait_state(left.running, "downloading")["done_bytes"] == HALF // PIECE * PIECE

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from blobtorrent.interface.rtorrent.library import LIBRARY
 from blobtorrent.interface.rtorrent.registry import Command, Registry
 from tests.rtorrent.recorded import GOLDEN, Answer, call
 from tests.rtorrent.servers import Server, fresh
-from tests.rtorrent.torrents import ALPHA, load_all
+from tests.rtorrent.torrents import ALPHA, BRAVO, load_all
 from tests.support.rtorrentmanual import registry
 
 LISTS = GOLDEN / "lists"
@@ -32,14 +33,11 @@ UNLISTED = OF_TEXTS | {"protocol.encryption"} | {f"d.{name}.set" for name in (
     "timestamp.started", "up.choke_heuristics.leech", "up.choke_heuristics.seed")} | {
     f"d.timestamp.{name}.set_if_z" for name in ("finished", "started")}
 
-# Of tiers 1 and 2, all that are neutral. The manual page says of each why.
+# Of tiers 1 and 2, all that are neutral. The manual page says of each why: they are about a screen, or about files that
+# are split, which is refused.
 WITHOUT_COUNTERPART = {
-    "encoding.add", "f.set_create_queued", "f.set_resize_queued",
-    "keys.layout.set", "protocol.connection.leech.set", "protocol.encryption.set", "system.daemon.set",
-    "system.sockets.adjust_alloc", "ui.torrent_list.layout.set",
-    *(f"{name}{ending}" for ending in ("", ".set") for name in (
-        "pieces.preload.min_rate", "pieces.preload.min_size", "pieces.preload.type", "session.on_completion",
-        "system.file.split_size", "system.file.split_suffix")),
+    "keys.layout.set", "protocol.encryption.set", "system.daemon.set", "ui.torrent_list.layout.set",
+    *(f"system.file.{name}{ending}" for name in ("split_size", "split_suffix") for ending in ("", ".set")),
 }
 
 TARGETS = {
@@ -182,3 +180,25 @@ def test_what_reads_answers_the_type_that_was_measured(server: Server) -> None:
 def is_told(answer: Answer) -> bool:
     """A fault with a reason of its own."""
     return answer["t"] == "fault" and "Object operator" in answer["string"]
+
+
+def test_files_that_are_to_be_created_or_resized_are_when_their_download_is_started(server: Server) -> None:
+    """Of one that is stopped and lacks nearly all."""
+    made, sized = f"{BRAVO}:f30", f"{BRAVO}:f31"
+    call(server.dial, "d.stop", [BRAVO])
+    call(server.dial, "d.close", [BRAVO])
+
+    def ask(name: str, target: str) -> object:
+        return call(server.dial, name, [target])["v"]
+
+    places = [Path(str(ask("f.frozen_path", target))) for target in (made, sized)]
+    assert [place.exists() for place in places] == [False, False]
+    assert call(server.dial, "f.set_create_queued", [made, 1])["v"] == 0
+    assert call(server.dial, "f.set_resize_queued", [sized, 1])["v"] == 0
+    assert call(server.dial, "f.unset_create_queued", [sized, 1])["v"] == 0
+    assert [ask("f.is_create_queued", target) for target in (made, sized)] == [1, 0]
+    call(server.dial, "d.start", [BRAVO])
+    end_s = time.monotonic() + 20.0
+    while not all(place.exists() for place in places) and time.monotonic() < end_s:
+        time.sleep(0.1)
+    assert [place.stat().st_size for place in places] == [0, ask("f.size_bytes", sized)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
@@ -49,7 +49,7 @@ class Stage:
     """
 
     def __init__(self, *, uses_udp: bool = True, folder: str = "/", generation: Generation = GENERATION_9,
-                 bus: EventBus | None = None) -> None:
+                 bus: EventBus | None = None, encodings: Sequence[str] = ()) -> None:
         self.engine = FakeEngine()
         self.bus = bus or EventBus()
         self.meanwhile: Callable[[], None] = lambda: None  # what others do while something is waited for
@@ -60,7 +60,8 @@ class Stage:
         self.side = DownloadSide(
             self.engine, self.bus, self.interpreter, wake=lambda: None, fetch=lambda url, then: None,
             keep=lambda download: self.kept.append(download.name), outside=self._outside, uses_udp=lambda: uses_udp,
-            full=lambda path: os.path.join(folder, path), generation=generation)
+            full=lambda path: os.path.join(folder, path), generation=generation,
+            encodings=lambda: encodings)
         self.registry.extend(language.commands())
         self.registry.extend(arithmetic.commands(lambda: NOW))
         self.registry.extend(methods.commands(self.registry, Store(self.registry)))
@@ -73,6 +74,9 @@ class Stage:
         self.registry.extend(FilePatterns().commands())
         self.max_file_size = 1 << 39
         self.registry.add(Command("system.file.max_size", Target.NONE, lambda context, item, args: self.max_file_size))
+        self.seeds_as = "seed"         # protocol.connection.seed
+        self.registry.add(Command("protocol.connection.seed", Target.NONE,
+                                  lambda context, item, args: self.seeds_as))
         self.registry.add(Command("protocol.pex", Target.NONE, lambda context, item, args: 0))
         self.registry.add(Command("system.time", Target.NONE, lambda context, item, args: NOW))
         self.called: list[str] = []

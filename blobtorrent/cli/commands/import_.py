@@ -19,6 +19,7 @@ from blobtorrent.cli.progress import percent
 from blobtorrent.cli.screen import Screen
 from blobtorrent.cli.table import Column
 from blobtorrent.config.places import state_dir
+from blobtorrent.core.session.options import is_custom
 from blobtorrent.model.errors import BlobTorrentError, CommandError, Invalid
 from blobtorrent.model.units import format_size
 
@@ -159,6 +160,8 @@ def _send(client: Client, args: Namespace, source: Source) -> bool:
         "sequential": wishes.is_sequential,
         "file_priorities": {
             str(number): priority.name.lower() for number, priority in wishes.file_priorities.items()},
+        "custom": {name: field for name, field in wishes.custom.items() if is_custom(name)},
+        "super_seeding": wishes.super_seeding,
         "skip_check": record.have.is_full and not source.imported.to_check_bytes,
     }
     if wishes.goal is not None:

@@ -190,8 +190,8 @@ class Additions:
         target = (command.download_dir or self._storage.download_dir).absolute()
         incomplete: Path | None = self._storage.incomplete_dir if self._outlets.library is not None else None
         if incomplete is None or incomplete.absolute() == target:
-            return Place(target, target)
-        return Place(target, incomplete.absolute(), is_incomplete=True)
+            return Place(target, target, renames=command.renames)
+        return Place(target, incomplete.absolute(), is_incomplete=True, renames=command.renames)
 
 
 def _leaving(name: str) -> Conflict:

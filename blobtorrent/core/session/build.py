@@ -44,6 +44,7 @@ from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import CloseTorrent, TorrentManager
 from blobtorrent.core.swarm.messages import AddressSeen, NodeNamed, SwarmClosed, SwarmReport, SwarmSettings
+from blobtorrent.core.swarm.preload import Preload
 from blobtorrent.model.events import Event
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.status import SessionStatus, TorrentStatus
@@ -86,6 +87,8 @@ def swarm_settings(settings: Settings) -> SwarmSettings:
         upload_slots=network.upload_slots,
         most_slots=network.upload_slots_most,
         seed_mode=network.seed_choking,
+        preload=Preload(settings.storage.preload, settings.storage.preload_min_piece,
+                        settings.storage.preload_min_bytes_per_s),
         download_slots=network.download_slots,
         exchanges_peers=settings.pex.enabled,
         allow_loopback=network.allow_loopback,

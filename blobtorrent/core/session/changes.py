@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from blobtorrent.core.session.commands import RESET, ChangeTorrent, FilePriority, FilesOf, Reply, TorrentChanges
+from blobtorrent.core.session.commands import (
+    RESET,
+    ChangeTorrent,
+    FilePriority,
+    FilesOf,
+    MakeFiles,
+    Reply,
+    TorrentChanges,
+)
 from blobtorrent.core.session.filestatus import file_statuses
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentState
@@ -53,6 +61,12 @@ class ChangeManager:
             self._apply(torrent, changes, reply)
         else:
             self._metainfos.with_metainfo(torrent, lambda error: self._change_files(torrent, changes, reply, error))
+        return reply
+
+    def make_files(self, command: MakeFiles, reply: Reply[Any]) -> Reply[Any]:
+        """Raises NotFound."""
+        self._roster.known(command.info_hash).files_to_make = command.made, command.sized
+        reply.give(None)
         return reply
 
     def files_of(self, command: FilesOf, reply: Reply[Any]) -> Reply[Any]:

@@ -82,7 +82,8 @@ class AddTorrent(NamedTuple):
     keeps state answers when the torrent is safe on disk, and needs `raw`, the bytes of the .torrent file.
     `download_dir` is the folder that gets the torrent's file or folder, None that of the settings, as for `goal`.
     `peers` are tried for ever, and so is who is found by the `peer_names` (see `config.values.peer_name`).
-    `file_priorities` names the files, by number, that are not NORMAL. With `skip_check` what lies on disk is believed
+    `file_priorities` names the files, by number, that are not NORMAL; `renames` are other names than its own for some,
+    as in `record.Place`. With `skip_check` what lies on disk is believed
     to be complete when all sizes are right.
     """
 
@@ -107,6 +108,7 @@ class AddTorrent(NamedTuple):
     custom: Mapping[str, str] = {}     # small texts of front-ends and scripts, which mean nothing to us
     picker: Mapping[str, str | float] | None = None        # as in the settings, but for what is named; see picking
     super_seeding: bool = False
+    renames: Mapping[str, str] = {}
 
 
 class AddPeers(NamedTuple):
@@ -245,6 +247,18 @@ class ChangeTorrent(NamedTuple):
     is_current: Callable[[TorrentStatus], bool] | None = None
 
 
+class MakeFiles(NamedTuple):
+    """When the torrent is opened next, the files `made`, by their numbers, are there from then on, if empty, and the
+    files `sized` have their whole length. In place of what was said before, and not kept for another run.
+
+    Answered by None; NotFound.
+    """
+
+    info_hash: InfoHash
+    made: frozenset[int]
+    sized: frozenset[int]
+
+
 class SetTrackers(NamedTuple):
     """Announce to these trackers and no others; None: to those that the .torrent file names. A running torrent does at
     once.
@@ -295,7 +309,7 @@ class StopSession:
 
 TorrentCommand = (
     AddTorrent | AddPeers | HandlePeer | StartTorrent | StopTorrent | PauseTorrent | RemoveTorrent | RecheckTorrent
-    | Reannounce | MoveTorrent | RenamePath | ChangeTorrent | SetTrackers | AddTrackers | FilesOf
+    | Reannounce | MoveTorrent | RenamePath | ChangeTorrent | MakeFiles | SetTrackers | AddTrackers | FilesOf
 )
 Command = OpenListeners | TorrentCommand | ApplySettings | DrainSession | StopSession
 

@@ -13,6 +13,7 @@ from blobtorrent.core.session.commands import (
     ChangeTorrent,
     DrainSession,
     FilesOf,
+    MakeFiles,
     MoveTorrent,
     PauseTorrent,
     RenamePath,
@@ -134,6 +135,7 @@ def _add_changes(around: Surroundings, parts: Parts, session: Session, keeper: R
         MoveTorrent: moves.move,
         RenamePath: moves.rename,
         ChangeTorrent: changes.change,
+        MakeFiles: changes.make_files,
         PauseTorrent: pauses.pause,
         FilesOf: changes.files_of,
     })

@@ -114,9 +114,11 @@ class Loader:
         assert torrent.store is not None
         torrent.jobs_in_flight += 1
         torrent.store_is_open = True
+        made, sized = torrent.files_to_make
+        torrent.files_to_make = frozenset(), frozenset()
         self._outlets.disks.post(PrepareStore(
             torrent.info_hash, torrent.store, self._outlets.inbox, torrent.stamps, torrent.record.have,
-            torrent.recovered))
+            torrent.recovered, made, sized))
 
     def on_prepared(self, answer: StorePrepared) -> None:
         torrent = self._roster.known(answer.info_hash)

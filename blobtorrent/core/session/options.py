@@ -25,9 +25,12 @@ MAX_RATE = 1 << 40                     # bytes a second
 MAX_RATIO = 1e6
 MAX_FILES = 1 << 20
 MAX_SLOTS = 10_000
+MAX_CUSTOM_CHARACTERS = 1 << 16        # of all custom fields
 MAX_LINKS = 100_000
 
 _REQUIRED: Any = object()
+_NUMBERED = frozenset(f"custom{number}" for number in range(1, 6))
+_NAMED = "custom."
 
 
 class Fields:
@@ -77,6 +80,7 @@ def read_addition(fields: Fields) -> dict[str, Any]:
         "peers": ("peers", read_peers),
         "start": ("start", values.boolean),
         "skip_check": ("skip_check", values.boolean),
+        "custom": ("custom", read_custom),
         **_CHANGEABLE,
     }
     taken = _taken(fields, readers)
@@ -148,6 +152,26 @@ def read_peers(value: object) -> tuple[tuple[Endpoint, ...], tuple[str, ...]]:
     if len(names) > MAX_PEER_NAMES:
         raise ValueError(f"must hold at most {MAX_PEER_NAMES} names")
     return tuple(endpoints), tuple(names)
+
+
+def read_custom(value: object) -> dict[str, str]:
+    """Fields that front-ends of rTorrent keep with a torrent: custom1 to custom5, and "custom." with a name of theirs.
+
+    Other small texts than these mean something to the interface that keeps them. Raises ValueError.
+    """
+    if not isinstance(value, dict) or not all(isinstance(field, str) for field in value.values()):
+        raise ValueError("must be an object of texts")
+    if sum(len(name) + len(field) for name, field in value.items()) > MAX_CUSTOM_CHARACTERS:
+        raise ValueError(f"must have at most {MAX_CUSTOM_CHARACTERS} characters")
+    for name in value:
+        if not is_custom(name):
+            raise ValueError(f"has {name!r}, which is none of custom1 to custom5 and does not begin with custom.")
+    return value
+
+
+def is_custom(name: str) -> bool:
+    """Whether it is the name of a custom field."""
+    return name in _NUMBERED or len(name) > len(_NAMED) and name.startswith(_NAMED)
 
 
 def _goal(value: object) -> SeedGoal:

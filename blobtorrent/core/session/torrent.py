@@ -58,11 +58,11 @@ class Torrent:
 
     __slots__ = (
         "_link", "_peers_revision", "_public_name", "active_since_s", "check", "claimed", "doubtful", "error",
-        "goal_timer", "heard", "held_by", "held_since_s", "history", "is_adopting", "is_prepared", "is_stalled",
-        "jobs_in_flight", "lacks_layers", "last_given_s", "last_moved_s", "losses", "machine", "metadata",
-        "metadata_is_open", "metainfo", "moved_bytes", "partial", "peers", "record", "recovered", "report", "rescued",
-        "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new", "store", "store_is_open",
-        "swarm_is_open", "wants_check", "was_adopted",
+        "files_to_make", "goal_timer", "heard", "held_by", "held_since_s", "history", "is_adopting", "is_prepared",
+        "is_stalled", "jobs_in_flight", "lacks_layers", "last_given_s", "last_moved_s", "losses", "machine",
+        "metadata", "metadata_is_open", "metainfo", "moved_bytes", "partial", "peers", "record", "recovered",
+        "report", "rescued", "seeding_since_s", "skip_check", "skipped", "stamps", "stamps_are_new", "store",
+        "store_is_open", "swarm_is_open", "wants_check", "was_adopted",
     )
 
     def __init__(self, record: TorrentRecord) -> None:
@@ -75,6 +75,8 @@ class Torrent:
         self.claimed = record.durable  # the mask of pieces that its row claims now
         self.skip_check = False        # it is new, and what lies on disk is to be believed
         self.wants_check = False       # all of it is to be hashed at the next start
+        # Numbers of those that are to be there, and to have their length, when it is opened next.
+        self.files_to_make: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
         self.recovered: Recovered | None = None            # what a killed process left of it in memory
         self.rescued = 0               # the mask of pieces that it wrote, and that no row claims yet
         self.is_adopting = False       # it is loaded only to make that durable
@@ -345,6 +347,7 @@ class Torrent:
             lacks_metadata=bool(record.magnet),
             custom=wishes.custom,
             own_path=str(record.own_path),
+            was_whole=record.is_complete,
         )
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from blobtorrent.core.swarm.preload import NO_PRELOAD, Preload
 from blobtorrent.core.swarm.weights import BALANCED, Weights, in_order
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
@@ -63,6 +64,7 @@ class SwarmSettings(NamedTuple):
     seed_mode: str = "round-robin"     # or "fastest" or "anti-leech": who is served by a seed with too few slots
     download_slots: int = 0            # peers asked for blocks at once; 0: any number
     granted_download_slots: int | None = None              # the same of these
+    preload: Preload = NO_PRELOAD      # what of a piece is fetched from disk before it is asked for
     choke_interval_s: float = 10.0
     snub_timeout_s: float = 10.0       # no block for so long while some were asked for: give them to others
     picker: Weights = BALANCED         # how pieces are chosen

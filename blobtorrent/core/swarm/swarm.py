@@ -83,7 +83,7 @@ class Swarm:
         self.picker.prefer(order.priorities)
         self.requests = RequestManager(self.pieces, self.picker, arena, self.relieve, self.wait_for_memory,
                                        lambda delay_s, call: outlets.at(self, self.now + delay_s, call))
-        self.uploads = UploadManager(self.pieces, arena, cache)
+        self.uploads = UploadManager(self.pieces, arena, cache, order.settings.preload)
         self.choker = ChokeManager(
             order.settings.slots, order.settings.choke_interval_s, rng, most_slots=order.settings.most_slots,
             seed_mode=order.settings.seed_mode, piece_bytes=self.geometry.piece_length,
@@ -150,6 +150,7 @@ class Swarm:
         self.choker.slots, self.choker.interval_s = settings.slots, settings.choke_interval_s
         self.choker.most_slots, self.choker.seed_mode = settings.most_slots, settings.seed_mode
         self.picker.weights = settings.weights
+        self.uploads.preload = settings.preload
         for link in least_useful(self.links, len(self.links) - settings.max_links, settings.own_hosts):
             self.lose(link, NetworkError("net.too-many", "other torrents need the connection"))
         if (settings.may_download, settings.web_seeds) != (old.may_download, old.web_seeds):

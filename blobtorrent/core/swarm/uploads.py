@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.pieces import PieceManager
+from blobtorrent.core.swarm.preload import ADVISE, MAX_AHEAD_BYTES, NO_PRELOAD, Preload
 from blobtorrent.model.errors import PeerError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.network.outbox import Buffer
@@ -59,10 +60,12 @@ class Memory(Protocol):
 class UploadManager:
     """All uploads of one torrent."""
 
-    def __init__(self, pieces: PieceManager, memory: Memory, cache: SpanCache[SpanKey]) -> None:
+    def __init__(self, pieces: PieceManager, memory: Memory, cache: SpanCache[SpanKey],
+                 preload: Preload = NO_PRELOAD) -> None:
         self._pieces = pieces
         self._memory = memory
         self._cache = cache
+        self.preload = preload
         self._loading: dict[SpanKey, dict[PeerLink, list[Run]]] = {}    # who waits for it
         self._loading_slots = 0
         self._queue_bytes = MAX_QUEUE_BYTES
@@ -203,9 +206,12 @@ class UploadManager:
         run = key, blocks = link.wanted[0]
         span_key = _span_of(key, blocks)
         span = self._cache.get(span_key)
-        if span is None and span_key not in self._loading and not self._load(span_key, key, -blocks):
-            self.hungry[link] = None
-            return 0
+        if span is None and span_key not in self._loading:
+            if not self._load(span_key, key, -blocks):
+                self.hungry[link] = None
+                return 0
+            if self.preload.suits(self._pieces.geometry.piece_size(span_key[0]), link.up.rate) and span_key[1] >= 0:
+                self._load_ahead(span_key)
         link.wanted.popleft()
         size = _run_bytes(run)
         link.queued_upload_bytes += size
@@ -321,6 +327,22 @@ class UploadManager:
         self._loading_slots += count
         self.to_read.append(Span(index, begin, length, self._memory.take(count), span_key))
         return True
+
+    def _load_ahead(self, span_key: SpanKey) -> None:
+        """Have what follows in the piece fetched behind a span that is being read. Who waits for memory goes first."""
+        index, number = span_key
+        size = self._pieces.geometry.piece_size(index)
+        begin = (number + 1) << SPAN_BITS
+        end = min(size, begin + MAX_AHEAD_BYTES)
+        if self.preload.way == ADVISE:
+            self.to_read[-1].announced_bytes = max(0, end - begin)
+            return
+        while begin < end and not self.hungry:
+            following = index, begin >> SPAN_BITS
+            is_here = following in self._loading or self._cache.get(following) is not None
+            if not is_here and not self._load(following, index << 32 | begin, 0):
+                break
+            begin += SPAN_BYTES
 
     def _reserve(self, count: int) -> bool:
         """Have memory promised, no more than half of all: who asks for single blocks here and there pins much."""

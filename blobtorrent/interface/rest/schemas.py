@@ -105,6 +105,10 @@ PEERS_OPTION = list_of(
     {"type": "string", "description": "HOST:PORT, or a service of the DNS. Names are looked up now and then.",
      "examples": ["192.0.2.1:6881", "[2001:db8::1]:6881", "node-1.example:6881", "_bittorrent._tcp.fleet.example"]},
     at_most=MAX_PEERS)
+CUSTOM_OPTION: Schema = {
+    "type": "object", "additionalProperties": {"type": "string"},
+    "propertyNames": {"pattern": r"^custom([1-5]$|\.[\s\S])"},
+}
 FOLDER_OPTION: Schema = {
     "type": "string", "pattern": "^[/~]", "description": "An absolute path on the daemon's machine.",
 }

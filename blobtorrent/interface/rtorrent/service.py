@@ -84,13 +84,15 @@ class Machinery:
         self._add(conversions.commands(_seconds))
         self._add(texts.commands())
         self._add(self.session.commands())
-        self._folder = SessionFolder(lambda: self.session.system.session_folder)
+        self._folder = SessionFolder(
+            lambda: self.session.system.session_folder,
+            saves_finished=lambda: bool(self.session.variables["session.on_completion"]))
         self._fetcher = Fetcher(self._turns.post, lambda: binding_of(self._engine.settings().network))
         self.downloads = DownloadSide(
             self._gateway, self._gateway, self.interpreter, wake=self._wake, fetch=self._fetcher.fetch,
             keep=self._folder.write, outside=self._turns.outside, rechecks_finished=self._rechecks_finished,
             uses_udp=lambda: self._engine.settings().trackers.udp, full=self.session.working.full,
-            generation=generation)
+            generation=generation, encodings=lambda: self.session.words.encodings)
         self._folder.downloads = self.downloads.downloads
         self._add(self._folder.commands())
         self.downloads.follower.listeners.append(self._folder.on_event)

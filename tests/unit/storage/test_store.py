@@ -11,7 +11,9 @@ from blobtorrent.model.errors import Denied, DiskFull, FileMissing, StorageError
 from blobtorrent.model.metainfo import FileEntry
 from blobtorrent.storage.faults import storage_error
 from blobtorrent.storage.filepool import FilePool
+from blobtorrent.storage.layout import Part
 from blobtorrent.storage.mounts import device_of
+from blobtorrent.storage.preparing import make_files
 from blobtorrent.storage.store import FULL, Store
 from tests.support.memory import memory_for
 from tests.support.stored import PAD, StoredTorrent
@@ -228,3 +230,30 @@ def test_errors_of_the_system_become_ours(number, kind, code):
     assert type(error) is kind
     assert error.code == code
     assert "/some/path" in error.detail
+
+
+def test_what_will_be_wanted_is_announced_to_the_kernel_file_by_file(tmp_path, torrent, pool, monkeypatch):
+    store = Store(tmp_path / "root", torrent.metainfo, pool)
+    store.prepare()
+    write_everything(store, torrent)
+    told = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _file, *said: told.append(said))
+    store.announce(10 * K, torrent.geometry.size - 10 * K)
+    assert told == [(begin, length, os.POSIX_FADV_WILLNEED) for begin, length in (
+        (10 * K, 90 * K), (0, 1), (0, 5 * K), (0, 200 * K))]
+
+
+def test_files_are_made_and_given_their_length_though_nothing_was_written(tmp_path, torrent, pool):
+    store = Store(tmp_path, torrent.metainfo, pool, skipped_files=[5])
+    store.prepare()
+    store.write_part(Part(2, 0, 1), [memoryview(b"x")])
+    numbers = range(len(torrent.metainfo.files))
+    make_files(store, [0, 2], [number for number in numbers if number != 0] + [99])
+    found = {path.relative_to(tmp_path / "t").as_posix(): path.stat() for path in (tmp_path / "t").rglob("*")}
+    sizes = {name: status.st_size for name, status in found.items() if stat.S_ISREG(status.st_mode)}
+    entries = torrent.metainfo.files
+    assert sizes == {"/".join(entries[number].path[1:]): size for number, size in ((0, 0), (1, 0), (2, 1), (4, 5 * K))}
+    assert found["/".join(entries[4].path[1:])].st_blocks == 0
+    assert store.path_of(2).read_bytes() == b"x"
+    make_files(store, [], [0])
+    assert store.path_of(0).stat().st_size == 100 * K

@@ -24,6 +24,7 @@ from blobtorrent.interface.rest.schemas import (
     BASE64,
     BOOLEAN,
     CHANGEABLE,
+    CUSTOM_OPTION,
     FOLDER_OPTION,
     PEERS_OPTION,
     TEXT,
@@ -51,6 +52,8 @@ _ADDITION = body_object({
     "start": described(nullable(BOOLEAN), "Whether it is to run; so it does when nothing is said."),
     "skip_check": described(nullable(BOOLEAN), "When it is added, believe what lies on disk, if all sizes are right."),
     "peers": described(nullable(PEERS_OPTION), "Peers to try for ever, when it is added."),
+    "custom": described(nullable(CUSTOM_OPTION), "Fields that front-ends of rTorrent keep with it, when it is added: "
+                        "custom1 to custom5, and custom.NAME for d.custom."),
     **CHANGEABLE,
 })
 _FORM = body_object({

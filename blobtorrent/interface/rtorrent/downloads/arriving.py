@@ -12,7 +12,7 @@ import glob
 import os
 import queue
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +21,7 @@ from blobtorrent.interface.rtorrent.context import Aim, Context, Target
 from blobtorrent.interface.rtorrent.downloads.download import CLOSED, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.following import Bus, Follower
-from blobtorrent.interface.rtorrent.downloads.getters import USUAL_MAX_FILE_SIZE
+from blobtorrent.interface.rtorrent.downloads.getters import INITIAL_SEED, USUAL_MAX_FILE_SIZE
 from blobtorrent.interface.rtorrent.downloads.resumedata import Resume, read_resume
 from blobtorrent.interface.rtorrent.downloads.steering import MAX_FILE_SIZE, TOO_LARGE, has_too_large
 from blobtorrent.interface.rtorrent.downloads.trackerrows import switch_off
@@ -61,13 +61,14 @@ class Order(NamedTuple):
 class Arrivals:
     """Owned by the interpreter's thread. `fetch(url, then)` has somebody else get the bytes behind a URL, and calls
     `then(bytes)` on this thread, if they come. `outside(wait)` waits while others have their turns. `keep(download)`
-    writes its .torrent file where clients look for it.
+    writes its .torrent file where clients look for it. `encodings()` are those that names may have that are no UTF-8.
     """
 
     def __init__(self, downloads: Downloads, follower: Follower, interpreter: "Interpreter", bus: Bus,
                  fetch: Callable[[str, Callable[[bytes], None]], None], keep: Callable[[Download], None], *,
                  outside: Callable[[Callable[[], object]], object] = lambda wait: wait(),
-                 full: Callable[[str], str] = os.path.expanduser, uses_udp: Callable[[], bool] = lambda: True) -> None:
+                 full: Callable[[str], str] = os.path.expanduser, uses_udp: Callable[[], bool] = lambda: True,
+                 encodings: Callable[[], Sequence[str]] = lambda: ()) -> None:
         self._downloads = downloads
         self._follower = follower
         self._interpreter = interpreter
@@ -77,6 +78,7 @@ class Arrivals:
         self._keep = keep
         self._full = full
         self._uses_udp = uses_udp
+        self._encodings = encodings
         self._mtimes: dict[str, int] = {}                  # of the files that were loaded, in nanoseconds
         self._held: list[Callable[[], None]] | None = None     # what was to be loaded before anything can be
 
@@ -200,6 +202,8 @@ class Arrivals:
         if limit != USUAL_MAX_FILE_SIZE:
             custom[MAX_FILE_SIZE] = str(limit)
         command = AddTorrent(metainfo, raw=raw, magnet=magnet, start=False, custom=custom,
+                             super_seeding=context.call("protocol.connection.seed") == INITIAL_SEED,
+                             renames={} if metainfo is None else self._renames(raw, metainfo),
                              skip_check=resume is not None and resume.is_complete,
                              file_priorities={} if resume is None else resume.priorities)
         self._follower.adding(info_hash)
@@ -217,6 +221,18 @@ class Arrivals:
             if not self._uses_udp() and any(url.lower().startswith("udp:") for url in chain(*metainfo.tiers)):
                 self._quietly(lambda: switch_off(self._downloads, download, "udp"))
         self._settle_in(context, download, order, resume)
+
+    def _renames(self, raw: bytes, metainfo: "Metainfo") -> Mapping[str, str]:
+        """Of names that are no UTF-8: what they are in the encoding that the torrent tells, or encoding.add did."""
+        if not any("\ufffd" in part for entry in metainfo.files for part in entry.path):
+            return {}                  # nearly always
+        from blobtorrent.core.session.importing import renames_of
+        from blobtorrent.protocol.legacynames import meant_paths
+
+        try:
+            return renames_of(metainfo, meant_paths(raw, metainfo, self._encodings()))
+        except BlobTorrentError:       # paths that cannot be
+            return {}
 
     def _ask_to_add(self, command: AddTorrent, info_hash: InfoHash) -> None:
         """Raises BlobTorrentError. One that was erased a moment ago is waited for."""

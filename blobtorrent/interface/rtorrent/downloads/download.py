@@ -25,6 +25,7 @@ _BUSY = (*_RUNNING, "checking")
 
 
 FIRST, LAST = "files.first", "files.last"                  # texts: numbers of files whose ends are preferred
+CREATE, RESIZE = "create", "resize"    # what may be done about a file when its download is opened
 META_SHAPE = Shape(1, False, 1, 0)     # of a magnet link: one file of one byte, as rTorrent has it
 
 
@@ -50,9 +51,9 @@ class Download:
     """
 
     __slots__ = (
-        "connection", "ends_wished", "file_wishes", "hash", "info_hash", "is_checked", "is_closing", "is_failed",
-        "is_gone", "is_new", "is_open", "is_rechecking", "is_resumed", "message", "moment", "moved_at", "phase",
-        "shape", "status", "tracked_at", "tracker_rows", "trackers", "unsaved", "was_complete", "was_opened",
+        "connection", "ends_wished", "file_wishes", "files_queued", "hash", "info_hash", "is_checked", "is_closing",
+        "is_failed", "is_gone", "is_new", "is_open", "is_rechecking", "is_resumed", "message", "moment", "moved_at",
+        "phase", "shape", "status", "tracked_at", "tracker_rows", "trackers", "unsaved", "was_complete", "was_opened",
     )
 
     def __init__(self, status: TorrentStatus) -> None:
@@ -66,6 +67,9 @@ class Download:
         self.tracker_rows: Any = None  # see trackerrows
         self.unsaved: Mapping[str, str | None] = {}        # replaced by every change
         self.file_wishes: dict[int, int] = {}              # priorities that wait for d.update_priorities
+        # What was said of files by f.set_create_queued and its like, by that word and the file's number: until it is
+        # opened.
+        self.files_queued: dict[tuple[str, int], bool] = {}
         self.ends_wished = False       # other ends of files are preferred, and the engine was not told
         self.connection = ("", False)                      # as d.connection_current was set, and whether complete then
         self.message = ""
@@ -80,7 +84,8 @@ class Download:
         self.is_closing = False        # it was told to, and the engine has not done so yet
         self.is_failed = False
         self.is_resumed = False        # it runs, though it was not started: d.resume does no more
-        self.was_complete = False
+        # One that we find in a check, as after a kill, is what its row says until the check has ended.
+        self.was_complete = status.was_whole
         self.was_opened = status.active_s > 0 or status.done_bytes > 0
         self.update(status)
 
@@ -92,6 +97,8 @@ class Download:
         state = status.state
         if state in _BUSY:
             if not self.is_closing:
+                if self.files_queued and not self.is_open:
+                    self.files_queued.clear()
                 self.is_open = self.was_opened = True
         else:
             self.is_closing = False
@@ -199,7 +206,12 @@ class Download:
 
     @property
     def name(self) -> str:
-        return f"{self.hash}.meta" if self.status.lacks_metadata else self.status.name
+        status = self.status
+        if status.lacks_metadata:
+            return f"{self.hash}.meta"
+        if "\ufffd" in status.name:    # no UTF-8: it lies under the name that it was understood as, if it was
+            return os.path.basename(self.own_path)
+        return status.name
 
     @property
     def size_bytes(self) -> int:

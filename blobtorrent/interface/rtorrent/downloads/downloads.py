@@ -12,9 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from blobtorrent.core.session.commands import ChangeTorrent, FilePriority, FilesOf, TorrentChanges
+from blobtorrent.core.session.commands import ChangeTorrent, FilePriority, FilesOf, MakeFiles, TorrentChanges
 from blobtorrent.core.session.queries import MetainfoOf, OverviewsOf, PeersOf, PiecesOf
-from blobtorrent.interface.rtorrent.downloads.download import FIRST, LAST, META_SHAPE, Download, preferred_in
+from blobtorrent.interface.rtorrent.downloads.download import (
+    CREATE,
+    FIRST,
+    LAST,
+    META_SHAPE,
+    RESIZE,
+    Download,
+    preferred_in,
+)
 from blobtorrent.interface.rtorrent.faults import failed, no_such_download
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.ids import InfoHash
@@ -240,6 +248,15 @@ class Downloads:
         """Its texts name other ends of files that are preferred: they count from the next `apply_priorities` on."""
         download.ends_wished = True
         self._with_wishes[download.info_hash] = download
+
+    def queue_file(self, download: Download, what: str, number: int, is_queued: bool) -> None:
+        """A file is to be made ("create"), or given its length ("resize"), when the download is opened next, or not.
+        Raises Fault."""
+        queued = {**download.files_queued, (what, number): is_queued}
+        made, sized = (frozenset(number for (word, number), holds in queued.items() if holds and word == kind)
+                       for kind in (CREATE, RESIZE))
+        self.ask(MakeFiles(download.info_hash, made, sized))
+        download.files_queued = queued
 
     def apply_priorities(self, download: Download) -> None:
         """Have the engine follow. Raises nothing: a torrent that is gone has no files."""

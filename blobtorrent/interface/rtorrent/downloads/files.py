@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
 from blobtorrent.interface.rtorrent.context import Target
 from blobtorrent.interface.rtorrent.downloads.aiming import FileAim
-from blobtorrent.interface.rtorrent.downloads.download import FIRST, LAST
+from blobtorrent.interface.rtorrent.downloads.download import CREATE, FIRST, LAST, RESIZE
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.forms import FORMS, real_paths, with_forms
 from blobtorrent.interface.rtorrent.downloads.making import action, getter, number_setter
@@ -47,19 +47,7 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
     yield number("f.range_second", lambda aim: aim.rows.pieces(aim.place).stop, "The piece after the last of the file.")
     yield number("f.size_bytes", lambda aim: aim.rows.size_bytes(aim.place), "Size of the file.")
     yield number("f.size_chunks", lambda aim: len(aim.rows.pieces(aim.place)), "Pieces that hold any of the file.")
-    def is_to_be_created(aim: FileAim) -> int:
-        return int(aim.download.was_opened and not (generation.tells_created and _is_there(aim)))
-
-    yield number("f.is_create_queued", is_to_be_created,
-                 "Whether the file is to be created, its download once opened; 0.9.8 says so of all.", needs=Needs.LOOK)
-    yield number("f.is_resize_queued", lambda aim: int(aim.download.was_opened),
-                 "Whether its download was opened once: then it is given its size when it is first used.")
-    for what in ("create", "resize"):
-        for word in ("set", "unset"):
-            yield number_setter(
-                f"f.{word}_{what}_queued", lambda _aim, _number: None, "NUMBER: does nothing: a file that is missing "
-                "is made, and given its size, as soon as something is written to it.", target=Target.FILE,
-                is_neutral=True)
+    yield from _queueing(downloads, generation)
 
     def set_priority(aim: FileAim, priority: int) -> None:
         if not 0 <= priority <= MAX_PRIORITY:
@@ -86,6 +74,38 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
     for name in ("fi.filename_last", "fi.is_file"):
         yield action(name, _no_iterator, "Refused: there is no screen that walks through files.", target=Target.FILE,
                      is_neutral=True)
+
+
+def _queueing(downloads: Downloads, generation: Generation) -> Iterator[Command]:
+    """What is done about a file when its download is opened next."""
+
+    def is_to_be_created(aim: FileAim) -> int:
+        usual = aim.download.was_opened and not (generation.tells_created and _is_there(aim))
+        return _is_queued(aim, CREATE, usual)
+
+    yield getter("f.is_create_queued", is_to_be_created, "Whether the file is to be created when its download is "
+                 "opened next, or was to be; 0.9.8 says so of all that were opened.", target=Target.FILE,
+                 needs=Needs.LOOK)
+    yield getter("f.is_resize_queued", lambda aim: _is_queued(aim, RESIZE, aim.download.was_opened),
+                 "Whether it is to be given its size then, or was to be.", target=Target.FILE)
+    docs = {CREATE: "has the file made when its download is opened next, though nothing was written to it yet; one "
+                    "that nobody wants is not",
+            RESIZE: "has it given its whole length then, with holes where nothing was written yet"}
+    for what, doc in docs.items():
+        for word, is_queued in (("set", True), ("unset", False)):
+
+            def queue(aim: FileAim, _number: int, what: str = what, is_queued: bool = is_queued) -> None:
+                if not aim.download.status.lacks_metadata:
+                    downloads.queue_file(aim.download, what, aim.rows.number(aim.place), is_queued)
+
+            yield number_setter(
+                f"f.{word}_{what}_queued", queue, f"NUMBER, which does not matter: {doc}." if is_queued else
+                f"NUMBER, which does not matter: takes f.set_{what}_queued back.", target=Target.FILE)
+
+
+def _is_queued(aim: FileAim, what: str, usual: bool) -> int:
+    queued = aim.download.files_queued
+    return int(queued.get((what, aim.rows.number(aim.place)), usual) if queued else usual)
 
 
 def _preferring(name: str, key: str, is_preferred: bool) -> Command:

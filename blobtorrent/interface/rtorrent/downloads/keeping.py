@@ -35,18 +35,21 @@ MAX_LINK_FILE = 1 << 16                # bytes; a longer .torrent file is none
 END_S = 0.5                            # for those that are still to be written at the end
 _ENDINGS = ("", ".rtorrent", ".libtorrent_resume")
 # What is written at once. That one was started, as all are when we are, is written with the figures.
-_TOLD = frozenset((CHANGED, "closed", "paused", "finished"))
+_TOLD = frozenset((CHANGED, "closed", "paused"))
 
 
 class SessionFolder:
     """`path()` is where it is, empty for nowhere. Owned by the interpreter's thread.
 
     What came with the session is written when somebody shows an interest: by `fill`, a little at a time. What lies
-    beside is written again some seconds after a change: by `run_due`. `elapsed` is a clock that nobody sets.
+    beside is written again some seconds after a change: by `run_due`. That of a download that is complete is written at
+    once if `saves_finished()`, else with the figures. `elapsed` is a clock that nobody sets.
     """
 
-    def __init__(self, path: Callable[[], str], elapsed: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Callable[[], str], elapsed: Callable[[], float] = time.monotonic, *,
+                 saves_finished: Callable[[], bool] = lambda: True) -> None:
         self._path = path
+        self._saves_finished = saves_finished
         self._elapsed = elapsed
         self.downloads: Downloads | None = None            # set by whoever knows them
         self._missing: deque[Download] = deque()
@@ -194,8 +197,19 @@ class SessionFolder:
             self._missing.append(download)
         elif name == "erased":
             self.drop(download)
-        elif name in _TOLD:
-            self.note_change(download)
+        elif name == "finished":
+            self._note_finish(download)
+        elif name in _TOLD and not (name != CHANGED and download.phase.is_active):
+            self.note_change(download)         # else it stops and goes on only because it is complete
+
+    def _note_finish(self, download: Download) -> None:
+        if not self._path():
+            return
+        if self._saves_finished():
+            self._changed.pop(download, None)
+            self._write_beside(download)
+        now = self._elapsed()
+        self._round_s = self._round_s or now + ROUND_S
 
 
 def _is_link(path: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
@@ -41,7 +41,7 @@ class DownloadSide:
     `wake()` has `poll` called soon, from any thread. `fetch(url, then)` gets bytes elsewhere and has `then(bytes)`
     called on the interpreter's thread. `keep(download)` writes HASH.torrent where clients look for it. `outside(wait)`
     waits while others have their turns. `rechecks_finished()` is what pieces.hash.on_completion says, `uses_udp()` what
-    trackers.use_udp does; `full(path)` is the absolute path that is meant.
+    trackers.use_udp does; `full(path)` is the absolute path that is meant, `encodings()` what encoding.add added.
 
     To use it: add `commands()`, call `events`, read the configuration, then `begin`. A request ends with `settle`.
     """
@@ -50,7 +50,8 @@ class DownloadSide:
                  fetch: Fetch, keep: Callable[[Download], None],
                  outside: Callable[[Callable[[], object]], object] = lambda wait: wait(),
                  rechecks_finished: Callable[[], bool] = lambda: True, uses_udp: Callable[[], bool] = lambda: True,
-                 full: Callable[[str], str] = os.path.expanduser, generation: Generation = GENERATION_9) -> None:
+                 full: Callable[[str], str] = os.path.expanduser, generation: Generation = GENERATION_9,
+                 encodings: Callable[[], Sequence[str]] = lambda: ()) -> None:
         self._generation = generation
         self.downloads = Downloads(engine)
         self.rows = Rows(self.downloads)
@@ -61,7 +62,7 @@ class DownloadSide:
         self.steering = Steering(self.downloads, self.follower)
         self.arrivals = Arrivals(
             self.downloads, self.follower, interpreter, bus, fetch, keep, outside=outside, full=full,
-            uses_udp=uses_udp)
+            uses_udp=uses_udp, encodings=encodings)
         self._interpreter = interpreter
         self._keep = keep
 

@@ -25,6 +25,7 @@ from blobtorrent.interface.rtorrent.session.priorities import FilePatterns
 from blobtorrent.interface.rtorrent.session.rates import Throttles
 from blobtorrent.interface.rtorrent.session.scheduling import Scheduling
 from blobtorrent.interface.rtorrent.session.shownview import ShownView
+from blobtorrent.interface.rtorrent.session.sockets import SocketShares
 from blobtorrent.interface.rtorrent.session.system import USUAL_CLAIMS, Claims, System
 from blobtorrent.interface.rtorrent.session.variables import Follow, Variables
 from blobtorrent.interface.rtorrent.session.variabletable import NEUTRAL
@@ -54,11 +55,12 @@ class SessionCommands:
         self.scheduling = Scheduling(now)
         self.watching = Watching(now, self.working)
         self.ports = Ports(engine)
+        self.words = Words(engine, generation.words)
         self._parts = (
             self.variables, self.logs, self.system, self.scheduling, self.watching, MappedSettings(engine),
             Throttles(engine), self.ports, Dht(engine), FigureCommands(engine),
-            AddressTables(engine, self.working), ChokeGroups(), Words(engine, generation.words), FilePatterns(),
-            ShownView(),
+            AddressTables(engine, self.working), ChokeGroups(), self.words, SocketShares(engine, self.variables),
+            FilePatterns(), ShownView(),
             Programs(self.logs.note_program, outside, self.working, tells_unstarted=generation.tells_unstarted),
         )
 

@@ -42,8 +42,6 @@ def commands() -> Iterator[Command]:
                   target=Target.DOWNLOAD, is_neutral=True)
     for name in ("ui.input.history.clear", "ui.status.throttle.down.set", "ui.status.throttle.up.set"):
         yield command(name, _nothing, "Does nothing: there is no screen.", category="ui", is_neutral=True)
-    yield command("system.sockets.adjust_alloc", _nothing,
-                  "Does nothing: descriptors are not shared out among kinds.", category="system", is_neutral=True)
 
 
 def _close(spares_high: bool, context: Context, _item: Any, args: Sequence[Value]) -> Value:

@@ -36,6 +36,8 @@ MAX_SYNC_S = 3600
 MAX_ACTIVE = 1_000_000
 HTTP_PROXY_PORT = 1080                 # as libcurl has it
 _HAS_PORT = re.compile(r":\d+$")
+PRELOADS = ("off", "advise", "read")   # by the numbers that rTorrent has for them
+MAX_PRELOAD_SIZE, MAX_PRELOAD_RATE = 1 << 30, 1 << 40
 MIN_MEMORY, MAX_MEMORY = 4 << 20, 64 << 30
 MAX_WANTED = 1000                      # by a tracker at a time
 USUAL_WANTED = 200
@@ -197,6 +199,20 @@ TABLE = (
         "pieces.memory.max", Kind.NUMBER, lambda settings: settings.storage.memory_budget,
         lambda value: {"storage": {"memory_budget": min(max(value, MIN_MEMORY), MAX_MEMORY)}},
         "Bytes for pieces on their way between network and disk; from the next start on.", answers=False),
+    Mapped(
+        "pieces.preload.min_rate", Kind.NUMBER, lambda settings: settings.storage.preload_min_bytes_per_s,
+        lambda value: {"storage": {"preload_min_bytes_per_s": min(max(value, 0), MAX_PRELOAD_RATE)}},
+        "Bytes a second: pieces are preloaded for peers that take at least so much.", answers=False),
+    Mapped(
+        "pieces.preload.min_size", Kind.NUMBER, lambda settings: settings.storage.preload_min_piece,
+        lambda value: {"storage": {"preload_min_piece": min(max(value, 0), MAX_PRELOAD_SIZE)}},
+        "Bytes: pieces of at least this size are preloaded.", answers=False),
+    Mapped(
+        "pieces.preload.type", Kind.NUMBER, lambda settings: PRELOADS.index(settings.storage.preload),
+        lambda value: {"storage": {"preload": PRELOADS[min(value, 2) if value >= 0 else 2]}},
+        "What is done about the rest of a piece of which a peer asks for some, up to 4 MiB: 0 nothing, 1 the kernel is "
+        "told that it will be wanted, 2 it is read into memory. The 512 KiB around what was asked for are always read.",
+        answers=False),
     Mapped(
         "pieces.sync.always_safe", Kind.NUMBER, lambda settings: int(settings.storage.sync == "always"),
         lambda value: {"storage": {"sync": "always" if value else "normal"}},

@@ -6,7 +6,9 @@ who claims to be 0.16.
 
 from __future__ import annotations
 
-from blobtorrent.interface.rtorrent.faults import failed
+from collections.abc import Callable
+
+from blobtorrent.interface.rtorrent.faults import failed, no_such_word
 from blobtorrent.interface.rtorrent.session.variables import Kind, Variable
 from blobtorrent.interface.rtorrent.values import Value
 
@@ -18,6 +20,30 @@ def _check_size_limit(value: Value) -> None:
         raise failed("Invalid XMLRPC limit size.")
 
 
+def _one_of(*words: str) -> Callable[[Value], None]:
+
+    def check(value: Value) -> None:
+        if value not in words:
+            raise failed(f"Invalid layout: it is one of {', '.join(words)}.")
+
+    return check
+
+
+def _check_leech(value: Value) -> None:
+    if value != "leech":
+        raise no_such_word("connection_type", str(value))
+
+
+def _check_seed(value: Value) -> None:
+    if value not in ("seed", "initial_seed"):
+        raise no_such_word("connection_type", str(value))
+
+
+def _check_split(value: Value) -> None:
+    if not isinstance(value, int) or value >= 0:
+        raise failed("Files are not split on disk: only -1 is taken.")
+
+
 _COLOURS = {
     **dict.fromkeys(("alarm", "complete", "even", "footer", "incomplete", "info", "label", "leeching", "odd", "queued",
                      "seeding", "stopped", "title"), ""),
@@ -25,6 +51,7 @@ _COLOURS = {
 }
 _HASHING = ("interval", "max_tries", "read_ahead")
 _SOCKETS = ("files", "http", "internal", "rpc")
+_SHARED = ("files", "http")            # see sockets
 _BOUNDS = (("max_alloc", 1_000_000, "most descriptors, at the next recompute."),
            ("min_alloc", 0, "descriptors that it is sure of, at the next recompute."))
 
@@ -34,7 +61,8 @@ _ROWS = (
     Variable("file.prioritize_toc", Kind.NUMBER, 0,
              "Whether the ends of files that file.prioritize_toc.first and .last name are wanted first, of downloads "
              "that are added from now on.", is_flag=True, is_neutral=False),
-    Variable("keys.layout", Kind.TEXT, "qwerty", "Keyboard layout of the screen."),
+    Variable("keys.layout", Kind.TEXT, "qwerty", "Keyboard layout of the screen: azerty, dvorak, qwerty or qwertz.",
+             check=_one_of("azerty", "dvorak", "qwerty", "qwertz")),
     Variable("log.handshake", Kind.TEXT, "", "File that handshakes are noted in."),
     Variable("magnet.path", Kind.TEXT, "", "Directory where metadata of magnets is kept."),
     Variable("network.block.ipv4", Kind.NUMBER, 0, "Whether IPv4 is not used.", answers=False),
@@ -71,12 +99,6 @@ _ROWS = (
              answers=False, is_neutral=False, check=_check_size_limit),
     Variable("pieces.hash.on_completion", Kind.NUMBER, 1,
              "Whether events tell of a second check of finished downloads.", is_neutral=False, is_flag=True),
-    Variable("pieces.preload.min_rate", Kind.NUMBER, 5120,
-             "Upload rate above which pieces are preloaded.", answers=False),
-    Variable("pieces.preload.min_size", Kind.NUMBER, 262144,
-             "Piece size above which pieces are preloaded.", answers=False),
-    Variable("pieces.preload.type", Kind.NUMBER, 0,
-             "Preload method: 0 off, 1 madvise, 2 direct paging.", answers=False),
     Variable("protocol.choke_heuristics.down.leech", Kind.TEXT, "download_leech",
              "Default download choking strategy while leeching."),
     Variable("protocol.choke_heuristics.down.seed", Kind.TEXT, "download_leech",
@@ -85,16 +107,24 @@ _ROWS = (
              "Default upload choking strategy while leeching."),
     Variable("protocol.choke_heuristics.up.seed", Kind.TEXT, "upload_leech",
              "Default upload choking strategy while seeding."),
-    Variable("protocol.connection.leech", Kind.TEXT, "leech", "Default connection type while leeching."),
-    Variable("protocol.connection.seed", Kind.TEXT, "seed", "Default connection type while seeding."),
+    Variable("protocol.connection.leech", Kind.TEXT, "leech",
+             "How downloads meet peers while they lack something; there is one way, and another is refused.",
+             is_neutral=False, check=_check_leech),
+    Variable("protocol.connection.seed", Kind.TEXT, "seed",
+             "How downloads that are loaded from now on meet peers once they are complete: seed, or initial_seed to "
+             "show each of them a few pieces only.", is_neutral=False, check=_check_seed),
     Variable("session.on_completion", Kind.NUMBER, 1,
-             "Whether the session entry is saved when a download completes.", is_flag=True),
+             "Whether the files of a download in the session folder are written at once when it is complete; else with "
+             "all that has changed, every 20 minutes and at the end. The daemon's own state is saved either way.",
+             is_flag=True, is_neutral=False),
     Variable("session.use_lock", Kind.NUMBER, 1, "Whether a lock file tells who uses the session directory.",
              is_neutral=False, is_flag=True),
     Variable("system.file.max_size", Kind.NUMBER, 549755813888,
              "Bytes: what is loaded from now on is not opened while it has a larger file.", is_neutral=False),
-    Variable("system.file.split_size", Kind.NUMBER, -1, "Size at which files are split on disk, minus one for never."),
-    Variable("system.file.split_suffix", Kind.TEXT, ".part", "Suffix pattern of the parts of split files."),
+    Variable("system.file.split_size", Kind.NUMBER, -1,
+             "Size at which files are split on disk; less than 0 for never, and nothing else is taken.",
+             check=_check_split),
+    Variable("system.file.split_suffix", Kind.TEXT, ".part", "What names of the parts of split files would end with."),
     *(Variable(f"system.hash.{word}", Kind.NUMBER, 0, f"Of checks: {word}.") for word in _HASHING),
     Variable("system.files.advise_random", Kind.NUMBER, 0,
              "Whether random access advice is given to the kernel for data files.", answers=False),
@@ -102,7 +132,8 @@ _ROWS = (
              "Whether random access advice also applies while hashing.", answers=False),
     Variable("system.files.session.fdatasync", Kind.NUMBER, 1,
              "Whether session files are flushed to disk with fdatasync after writing.", answers=False),
-    *(Variable(f"system.sockets.{kind}.{word}", Kind.NUMBER, initial, f"Sockets for {kind}: {doc}", answers=False)
+    *(Variable(f"system.sockets.{kind}.{word}", Kind.NUMBER, initial, f"Sockets for {kind}: {doc}", answers=False,
+               is_neutral=kind not in _SHARED)
       for kind in _SOCKETS for word, initial, doc in _BOUNDS),
     Variable("throttle.min_downloads", Kind.NUMBER, 0, "Minimum download slots per torrent."),
     Variable("throttle.min_uploads", Kind.NUMBER, 0, "Minimum upload slots per torrent."),
@@ -115,7 +146,8 @@ _ROWS = (
     Variable("ui.throttle.global.step.large", Kind.NUMBER, 500, "Large step in KiB of the throttle keys."),
     Variable("ui.throttle.global.step.medium", Kind.NUMBER, 50, "Medium step in KiB of the throttle keys."),
     Variable("ui.throttle.global.step.small", Kind.NUMBER, 5, "Small step in KiB of the throttle keys."),
-    Variable("ui.torrent_list.layout", Kind.TEXT, "full", "Layout of the screen list: full or compact."),
+    Variable("ui.torrent_list.layout", Kind.TEXT, "full", "Layout of the screen list: full or compact.",
+             check=_one_of("full", "compact")),
 )
 
 # Why nothing goes by them, by how their names begin.
@@ -133,15 +165,12 @@ _WHY = (
     ("network.local_port", "Trackers are told the port that peers reach us at."),
     ("network.prefer.", "Peers are dialled at the address that they are known by."),
     ("network.scgi.", "Answers are compressed for those who ask for it."),
-    ("pieces.preload.", "Uploads are read in spans of 512 KiB before they are sent, whatever the rate."),
     ("protocol.choke_heuristics.", "There is one way, which suits both."),
-    ("protocol.connection.", "What a torrent has says what it does."),
-    ("session.", "All that changes is saved at once."),
-    ("system.file.", "Files are never split."),
+    ("system.file.", "A torrent's files are on disk as it lists them: checks, moves and other programs rely on it."),
     ("system.files.advise_random", "The daemon advises the kernel as it sees fit."),
     ("system.files.", "storage.sync of the daemon's settings says when."),
     ("system.hash.", "Checks take their turns by themselves."),
-    ("system.sockets.", "Descriptors are not shared out among kinds."),
+    ("system.sockets.", "Descriptors for these are not bounded: there are few."),
     ("throttle.min_downloads", "No torrent is promised any."),
     ("throttle.min_uploads", "No torrent is promised any."),
     ("trackers.delay_scrape", "Scrapes take their turns by themselves."),

@@ -16,6 +16,8 @@ from blobtorrent.interface.rtorrent.values import Value, one_text, parse_number,
 
 _LEVELS_OF_ENCRYPTION: Final = ("deny", "allow", "prefer", "require")
 
+MAX_ENCODINGS: Final = 100
+
 # Taken whatever is claimed.
 ENCRYPTION: Final = GENERATION_9.words["encryption"]
 IP_TOS: Final = GENERATION_9.words["ip_tos"]
@@ -54,6 +56,7 @@ class Words:
     def __init__(self, engine: SessionEngine, words: Mapping[str, tuple[str, ...]] = GENERATION_9.words) -> None:
         self._engine = engine
         self._lists = {**_LISTS, **words}
+        self.encodings: list[str] = []                     # that were added, in order
         self._level = dict.fromkeys(("handshake", "stream"), "allow")
 
     def commands(self) -> Iterator[Command]:
@@ -75,9 +78,10 @@ class Words:
                       "from now on; or the number of one.", category="network")
         yield command("network.xmlrpc.dialect.set", _set_dialect, "WORD: how numbers are written.",
                       category="network", is_neutral=True)
-        yield command("encoding.add", _add_encoding, "CHARSET: an encoding that names may have; they "
-                      "are read as UTF-8, from the fields that are marked as that where a torrent has them.",
-                      category="encoding", is_neutral=True)
+        yield command("encoding.add", self._add_encoding, "CHARSET: an encoding that names of torrents may have that "
+                      "are loaded from now on. It is tried on names that are no UTF-8, after the one that the torrent "
+                      "tells and those that were added before; the first that fits all its names is taken.",
+                      category="encoding")
 
     def _set_encryption(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         if not args:
@@ -89,6 +93,12 @@ class Words:
                 self._level[kind] = level
             elif word not in ENCRYPTION:
                 raise failed("Invalid option name.", f"Invalid encryption option: '{word}'")
+        return None
+
+    def _add_encoding(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
+        name = one_text(args)
+        if name not in self.encodings and len(self.encodings) < MAX_ENCODINGS:
+            self.encodings.append(name)
         return None
 
     def _set_tos(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
@@ -112,7 +122,3 @@ def _set_dialect(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
         raise failed("Unsupported XMLRPC dialect selected.")
     return None
 
-
-def _add_encoding(_context: Context, _item: Any, args: Sequence[Value]) -> Value:
-    one_text(args)
-    return None

@@ -37,6 +37,19 @@ def test_an_addition_has_what_was_said_and_nothing_else():
     fields.end()
 
 
+def test_an_addition_has_the_custom_fields_of_front_ends():
+    custom = {"custom1": "a%20b", "custom5": "", "custom.addtime": "17", "custom.ключ": "ü"}
+    assert read_addition(Fields({"custom": custom})) == {"custom": custom}
+
+
+@pytest.mark.parametrize("custom", [
+    {"tied_to_file": "/etc/passwd"}, {"custom6": "x"}, {"custom.": "x"}, {"closed": "1"}, {"custom1": 1}, ["custom1"],
+    {"custom1": "x" * (1 << 16)}])
+def test_other_texts_than_custom_fields_are_refused(custom):
+    with pytest.raises(Invalid, match="custom"):
+        read_addition(Fields({"custom": custom}))
+
+
 def test_changes_leave_alone_what_was_not_said():
     fields = Fields({
         "group": "slow", "priority": -3, "down_limit_bytes_per_s": "1 MiB/s", "up_limit_bytes_per_s": 5,

@@ -71,7 +71,7 @@ def test_a_complete_torrent_seeds_and_is_not_announced_as_finished(tmp_path: Pat
     rig, torrent = SessionRig(), torrent_of(4)
     rig.add_seeding(torrent, tmp_path)
     assert rig.state(torrent) == "seeding"
-    assert rig.status(torrent).is_finished
+    assert rig.status(torrent).is_finished and rig.status(torrent).was_whole
     assert not any(isinstance(event, TorrentFinished) for event in rig.events())
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from blobtorrent.core.swarm.messages import ChangeSwarm
+from blobtorrent.core.swarm.preload import Preload
 from blobtorrent.core.swarm.throttle import Branch, Throttle, Valve
 from blobtorrent.core.swarm.uploads import MAX_QUEUE_BYTES, MIN_QUEUE_BYTES, SPAN_BYTES, payload_in
 from blobtorrent.model.errors import PeerError
@@ -110,6 +112,38 @@ def test_what_is_read_ahead_and_what_lies_across_spans_are_counted(odd):
     one.ask(one.reader(), (0, 0, BLOCK), (0, BLOCK, BLOCK), (1, 5, 100), (0, SPAN_BYTES - 10, 100))
     assert len(one.read()) == 3
     assert (one.reads.ahead, one.reads.alone) == (2, 1)
+
+
+@pytest.mark.parametrize(("preload", "rate", "ahead", "announced"), [
+    (Preload(), 1e6, [], 0),
+    (Preload("read"), 1e6, [(1, 1 << 19, SPAN_BYTES)], 0),
+    (Preload("advise"), 1e6, [], SPAN_BYTES),
+    (Preload("read"), 5119.0, [], 0),                      # too slow a link
+    (Preload("read", min_piece_bytes=(1 << 20) + 1), 1e6, [], 0),
+])
+def test_the_rest_of_a_piece_is_preloaded_for_links_and_pieces_that_it_is_worth_it(
+        torrent, preload, rate, ahead, announced):
+    one = Seeding(torrent, preload=preload)
+    link = one.reader()
+    link.up.rate = rate
+    one.ask(link, (1, BLOCK, BLOCK))
+    assert [span.announced_bytes for span in one.swarm.uploads.to_read[:1]] == [announced]
+    assert one.read() == [(1, 0, SPAN_BYTES), *ahead]
+    one.ask(link, (1, SPAN_BYTES, BLOCK))
+    assert one.read() == ([] if ahead else [(1, SPAN_BYTES, SPAN_BYTES)])
+    batches = one.batches()
+    assert blocks_of(batches) == expected(torrent, (1, BLOCK, BLOCK), (1, SPAN_BYTES, BLOCK))
+    one.sent(link, batches)
+    one.swarm.uploads.close()
+    assert one.arena.reserved == 0
+
+
+def test_how_pieces_are_preloaded_may_change_while_it_runs(torrent):
+    one = Seeding(torrent)
+    one.swarm.change(ChangeSwarm(torrent.metainfo.info_hash, one.swarm.settings._replace(
+        preload=Preload("read", min_link_bytes_per_s=0))))
+    one.ask(one.reader(), (2, 0, BLOCK))
+    assert one.read() == [(2, 0, SPAN_BYTES), (2, SPAN_BYTES, SPAN_BYTES)]
 
 
 @pytest.mark.parametrize("request_", [

@@ -60,6 +60,11 @@ def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
     ("pieces.sync.timeout", 600, "storage.sync_after_s", 600.0),
     ("pieces.sync.timeout", 0, "storage.sync_after_s", 1.0),
     ("pieces.sync.timeout_safe", 900, "storage.sync_always_after_s", 900.0),
+    ("pieces.preload.type", 1, "storage.preload", "advise"),
+    ("pieces.preload.type", 2, "storage.preload", "read"),
+    ("pieces.preload.type", 5, "storage.preload", "read"),
+    ("pieces.preload.min_size", 1 << 20, "storage.preload_min_piece", 1 << 20),
+    ("pieces.preload.min_rate", -1, "storage.preload_min_bytes_per_s", 0),
     ("scheduler.max_active", 5, "queue.active_downloads", 5),
     ("scheduler.max_active", -1, "queue.active_downloads", 0),
     ("throttle.min_peers.normal", 20, "network.min_peers_per_torrent", 20),
@@ -243,7 +248,7 @@ def test_a_node_to_begin_with_is_added_once() -> None:
     assert stage.engine.settings().dht.bootstrap == ("router.example:6881", "other.example:1")
 
 
-@pytest.mark.parametrize("name", ["throttle.min_uploads", "system.file.split_size", "pieces.preload.type"])
+@pytest.mark.parametrize("name", ["system.hash.interval", "ui.focus.page_size"])
 def test_what_we_have_no_use_for_is_kept_and_marked(name: str) -> None:
     stage = SessionStage()
     stage.call(f"{name}.set", "5")
@@ -268,6 +273,11 @@ def test_a_flag_is_0_or_1(name: str) -> None:
     ("schedule2", ["", "1", "1", "cat="], "Scheduler received an empty key."),
     ("schedule2", ["k", "1", "1", 5], "Invalid type passed to command scheduler."),
     ("choke_group.up.max", ["x"], "Choke group not found."), ("ipv4_filter.get", ["junk"], "Invalid address format."),
+    ("system.file.split_size.set", [1 << 30], "Files are not split on disk: only -1 is taken."),
+    ("system.file.split_size.set", [0], "Files are not split on disk"),
+    ("protocol.connection.leech.set", ["seed"], "Invalid option name."),
+    ("protocol.connection.seed.set", ["leech"], "Invalid option name."),
+    ("keys.layout.set", ["bogus"], "Invalid layout"), ("ui.torrent_list.layout.set", ["wide"], "full, compact"),
     ("file.append", ["/nonexistent/x"], "Could not append to file '/nonexistent/x': No such file or directory"),
 ])
 def test_what_is_refused_is_told_in_the_words_of_rtorrent(name: str, args: list[Any], text: str) -> None:
@@ -379,3 +389,32 @@ def test_what_is_no_address_is_not_told_to_trackers() -> None:
     with pytest.raises(Fault, match="IP address"):
         stage.call("network.local_address.set", "here & there")
     assert stage.engine.settings().trackers.own_address == ""
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("system.file.split_size", -1), ("protocol.connection.leech", "leech"),
+    ("protocol.connection.seed", "initial_seed"), ("keys.layout", "azerty"), ("ui.torrent_list.layout", "compact")])
+def test_words_that_there_are_are_taken_and_read_back(name: str, value: int | str) -> None:
+    stage = SessionStage()
+    assert stage.call(f"{name}.set", value) == value == stage.call(name)
+
+
+def test_bounds_of_descriptors_count_once_they_are_to_and_give_back_what_they_took() -> None:
+    stage = SessionStage({"storage": {"open_files": 300}, "trackers": {"http_calls": 20}})
+
+    def now() -> tuple[int, int]:
+        settings = stage.engine.settings()
+        return settings.storage.open_files, settings.trackers.http_calls
+
+    stage.call("system.sockets.files.max_alloc.set", 100)
+    stage.call("system.sockets.http.min_alloc.set", 50)
+    assert now() == (300, 20)
+    stage.call("system.sockets.adjust_alloc")
+    assert now() == (100, 50)
+    stage.call("system.sockets.files.max_alloc.set", 1)
+    stage.call("network.http.max_total_connections.set", 60)           # by somebody else
+    stage.call("system.sockets.adjust_alloc")
+    assert now() == (4, 60)
+    stage.call("system.sockets.files.max_alloc.set", 1_000_000)
+    stage.call("system.sockets.adjust_alloc")
+    assert now() == (300, 60)

@@ -100,6 +100,22 @@ def test_handlers_of_one_that_is_loaded_to_run_find_it_started_and_its_check_que
                           "hash_done 0 0"]
 
 
+@pytest.mark.parametrize("was_whole", [True, False])
+def test_one_that_is_found_in_a_check_is_what_was_known_of_it_until_that_has_ended(was_whole: bool) -> None:
+    """As those are that ran when the daemon was killed."""
+    stage = Watched()
+    info_hash = stage.engine.add("alpha", state="checking", is_started=True, was_whole=was_whole)
+    digits = stage.only().hash
+    assert stage.call("d.complete", digits) == int(was_whole)
+    stage.happens("checking", "downloading", was_whole=False)
+    stage.side.poll()
+    assert stage.call("d.complete", digits) == 0
+    size = stage.engine.status(info_hash).size_bytes
+    stage.happens("downloading", "seeding", was_whole=True, done_bytes=size)
+    stage.side.poll()
+    assert stage.call("d.complete", digits) == 1
+
+
 def test_one_that_is_loaded_to_stay_is_not_checked() -> None:
     stage = Watched()
     stage.call("load.raw", "", RAW)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from blobtorrent.interface.rtorrent.downloads.download import Phase
 from blobtorrent.interface.rtorrent.downloads.following import CHANGED
 from blobtorrent.interface.rtorrent.downloads.keeping import DOWNLOADS_AT_ONCE, ROUND_S, SETTLE_S, SessionFolder
 from blobtorrent.model.magnet import parse_magnet
@@ -155,3 +156,25 @@ def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:
     folder.write(stage.only())
     assert not folder.fill()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("saves", [True, False])
+def test_what_is_complete_is_written_at_once_or_with_the_figures(tmp_path: Path, saves: bool) -> None:
+    stage = Stage()
+    status = stage.engine.status(stage.engine.add("alpha"))
+    stage.engine.publish(status._replace(state="seeding", is_started=True))
+    stage.side.downloads.refresh()
+    clock = Clock()
+    folder = SessionFolder(lambda: str(tmp_path), clock, saves_finished=lambda: saves)
+    folder.downloads = stage.side.downloads
+    download = stage.only()
+    download.phase = Phase(is_open=True, is_active=True)
+    for name in ("paused", "closed", "finished", "resumed"):           # as it is told of one that is complete now
+        folder.on_event(name, download)
+    assert len(list(tmp_path.iterdir())) == (2 if saves else 0)
+    assert folder.next_due_s() == clock.now_s + ROUND_S
+    clock.now_s += ROUND_S
+    folder.run_due()
+    clock.now_s += SETTLE_S
+    folder.run_due()
+    assert len(list(tmp_path.iterdir())) == 2

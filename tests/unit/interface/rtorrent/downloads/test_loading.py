@@ -15,6 +15,7 @@ from blobtorrent.interface.rtorrent.downloads.arriving import matches
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.model.errors import Conflict
 from blobtorrent.model.events import TorrentRemoved
+from blobtorrent.protocol.bencode import encode
 from tests.support.rtorrentdownloads import NOW, Stage
 from tests.support.rtorrentengine import FIXTURES
 
@@ -196,3 +197,37 @@ def test_one_that_does_not_leave_is_not_loaded(monkeypatch: pytest.MonkeyPatch) 
     Leaving(stage)
     with pytest.raises(Fault, match="it is being removed"):
         stage.call("load.throw", "", str(ALPHA))
+
+
+OLD_NAME = "Фильм".encode("cp1251")
+
+
+def old_torrent(**top: bytes) -> str:
+    """Of a time when names were in the charset of whoever made it."""
+    info = {"name": OLD_NAME, "piece length": 16384, "pieces": bytes(20),
+            "files": [{"length": 7, "path": [OLD_NAME, b"1.avi"]}, {"length": 3, "path": ["é".encode()]}]}
+    return encode({"info": info, **top}).decode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize(("added", "told", "folder"), [
+    (("cp1251",), {}, "Фильм"), ((), {"encoding": b"Windows-1251"}, "Фильм"),
+    (("utf-8", "bogus", "cp1251"), {"encoding": b"UTF-8"}, "Фильм"), (("euc-jp", "KOI8-R"), {}, "тХКЭЛ"),
+    ((), {}, ""), (("ascii", "rot13", "unicode_escape"), {"encoding": b"punycode"}, ""),
+])
+def test_names_that_are_no_utf8_are_those_of_the_encoding_that_fits(
+        added: tuple[str, ...], told: dict[str, bytes], folder: str) -> None:
+    stage = Stage(encodings=added)
+    stage.call("load.raw", "", old_torrent(**told))
+    (command,) = [command for command in stage.engine.asked if isinstance(command, AddTorrent)]
+    own = OLD_NAME.decode("utf-8", "replace")
+    assert command.renames == ({f"{own}/{own}/1.avi": f"{folder}/{folder}/1.avi", f"{own}/é": f"{folder}/é"}
+                               if folder else {})
+
+
+@pytest.mark.parametrize(("word", "shows_few"), [("seed", False), ("initial_seed", True)])
+def test_how_downloads_are_to_seed_holds_for_what_is_loaded(word: str, shows_few: bool) -> None:
+    stage = Stage()
+    stage.seeds_as = word
+    stage.call("load.raw", "", RAW)
+    (command,) = [command for command in stage.engine.asked if isinstance(command, AddTorrent)]
+    assert command.super_seeding is shows_few
