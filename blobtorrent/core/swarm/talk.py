@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from blobtorrent.core.swarm.chatter import chatter_counted, chatter_of
 from blobtorrent.core.swarm.fasttalk import FastTalk
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import AddressSeen, NodeNamed
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from blobtorrent.core.swarm.hashserving import HashServer
     from blobtorrent.core.swarm.outlets import Outlets
     from blobtorrent.core.swarm.swarm import Swarm
+
+MAX_CLIENT = 64                        # characters of a peer's name for itself
 
 
 class Talk:
@@ -158,7 +161,11 @@ class Talk:
 
     def on_messages(self, link: PeerLink, messages: list[Any]) -> None:
         """Raises PeerError when the peer breaks the rules; what it said before that holds."""
-        link.last_heard_at = self._swarm.now
+        now = self._swarm.now
+        link.last_heard_at = now
+        talked = chatter_of(messages)
+        if talked:
+            link.chatter_spent_s = chatter_counted(link.chatter_spent_s, talked, now)
         for message in messages:
             handler = self._handlers.get(type(message))
             if handler is not None:
@@ -212,6 +219,8 @@ class Talk:
             if index >= num_pieces:
                 raise PeerError("wire.bad-have", f"have of piece {index} of {num_pieces}")
             mask |= 1 << index
+        if not mask & ~link.mask:
+            link.chatter_spent_s = chatter_counted(link.chatter_spent_s, 1, self._swarm.now)
         self._peer_has(link, mask & ~link.mask)
 
     def _peer_has(self, link: PeerLink, news: int) -> None:
@@ -290,7 +299,7 @@ class Talk:
         if link.is_incoming and link.extended.port != listened_at:
             self._swarm.peers.introduced()
         if link.extended.version:
-            link.client = clean(link.extended.version.decode("utf-8", "replace"))
+            link.client = clean(link.extended.version.decode("utf-8", "replace"), MAX_CLIENT)
         if link.extended.max_requests:
             link.window.on_peer_queue(link.extended.max_requests)
         if link.extended.your_ip != saw_us_at and reach_of(link.endpoint.host) is Reach.GLOBAL:
