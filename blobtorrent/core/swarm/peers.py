@@ -216,7 +216,7 @@ class PeerManager:
         """Up to `room` addresses to dial now; they count as being dialled from here on.
 
         No source but the user gets more than half of the places that are filled by dialling while another one has
-        somebody for them, and of those of a source no region either (`model.reach.region_of`).
+        somebody for them, and as far as that leaves a choice no region either (`model.reach.region_of`).
         """
         free, room = room, min(room, MAX_DIALS - len(self._dialing))
         ready = self._ready(now, seeding=seeding) if room > 0 else []
@@ -226,7 +226,8 @@ class PeerManager:
         ready.sort(key=lambda known: (known.failures, known.next_dial_at))
         regions = self._regions()
         chosen: list[Endpoint] = []
-        for most_of_region, most_of_source in ((places // 2, places // 2), (inf, places // 2), (inf, inf)):
+        half = places // 2
+        for most_of_region, most_of_source in ((half, half), (inf, half), (half, inf), (inf, inf)):
             surplus: list[KnownPeer] = []
             for known in ready:
                 if len(chosen) == room:
