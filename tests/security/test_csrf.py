@@ -24,8 +24,8 @@ from tests.support.tools import require_tool
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
-CALL = ('<?xml version="1.0"?><methodCall><methodName>print</methodName><params><param><value>%s</value></param></params>'
-        "</methodCall>")
+CALL = ('<?xml version="1.0"?><methodCall><methodName>print</methodName>'
+        "<params><param><value>%s</value></param></params></methodCall>")
 PAGE = """<!doctype html><meta charset=utf-8><title>kittens</title><body><script>
 const target = %(target)s, xml = %(xml)s, json = %(json)s, told = [];
 const later = ms => new Promise(done => setTimeout(done, ms));
@@ -135,9 +135,8 @@ def test_no_page_of_another_site_has_a_command_run(tmp_path: Path, host: str) ->
 
         rpc._perform = perform  # type: ignore[method-assign]
         port = rpc.addresses[0].rpartition(":")[2]
-        with Site(f"http://{host}:{port}/RPC2").open() as site:
-            with browser(f"http://{host}:{site.port}/", tmp_path):
-                assert site.is_done.wait(PATIENCE_S), (tmp_path / "browser.log").read_text()
+        with Site(f"http://{host}:{port}/RPC2").open() as site, browser(f"http://{host}:{site.port}/", tmp_path):
+            assert site.is_done.wait(PATIENCE_S), (tmp_path / "browser.log").read_text()
         assert len(site.told) > 60
         assert ran == [] and stage.log == []
         assert not [text for text in site.told if "methodResponse" in text or '"result"' in text]
