@@ -27,13 +27,17 @@ from blobtorrent.interface.rtorrent.downloads.fetching import Fetcher
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError, TrackerError
 from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.model.reach import address_of, may_ask
 from blobtorrent.network.binding import Binding
+from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.protocol.tracker.announce import AnnounceQuery
 from blobtorrent.runtime.clock import SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
 from tests.support.canaries import Pages
+from tests.support.payload import Sample, make_sample
 from tests.support.rest import tiny_torrent
 from tests.support.rtorrentdownloads import Stage
+from tests.threads import test_seedpool
 
 WAIT_S = 10.0
 TORRENT = InfoHash(v1=b"h" * 20)
@@ -47,6 +51,11 @@ INSIDE = (
 # Ways to write 127.0.0.1 that systems understand and that look like something else.
 DISGUISED = ("2130706433", "0x7f000001", "017700000001", "127.1", "0x7f.1", "0177.0.0.1", "127.0.0.1.", "localhost",
              "LOCALHOST", "localhost.", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0", "0.0.0.0")
+
+
+def may_be_seed(host: str) -> bool:
+    """Caches of a network, and of this machine, may be web seeds."""
+    return may_ask(address_of(host), came_from_public=False, on_loopback=True)
 
 
 class Watched(Binding):
@@ -170,6 +179,54 @@ def test_an_ipv6_canary_is_not_visited() -> None:
         for url in (canary.url("/secret"), canary.url("/", "[0:0:0:0:0:0:0:1]"), canary.url("/", "ip6-localhost")):
             assert announce(url, Watched())
         assert canary.came == 0
+
+
+# ---- web seeds
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    return make_sample(tmp_path_factory.mktemp("sample"), "sample.bin", 40_000, 16 << 10)
+
+
+def read_seed(sample: Sample, url: str, binding: Binding) -> str:
+    """The code of what became of reading a piece of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(test_seedpool, "ANYWHERE", binding)
+        reading = test_seedpool.Reading(parse_torrent(sample.torrent.read_bytes()))
+    try:
+        error = reading.read(url, range(1)).error
+        return "" if error is None else error.code
+    finally:
+        assert reading.pool.stop(WAIT_S)
+
+
+@pytest.mark.parametrize("inside", [host for host in INSIDE if not may_be_seed(host)])
+def test_no_web_seed_is_where_credentials_are(names: Any, sample: Sample, inside: str) -> None:
+    """Nor by a name that is public for the first look-up."""
+    names["changing.example"] = cycle([(inside,), (PUBLIC, inside)])
+    binding = Watched()
+    for _ in range(2):
+        assert read_seed(sample, "http://changing.example/sample.bin", binding)
+        assert read_seed(sample, "http://changing.example/x?y=z", binding)
+    assert set(binding.wanted) <= {PUBLIC}
+
+
+@pytest.mark.parametrize("host", DISGUISED)
+def test_no_web_seed_asks_this_machine_a_question(names: Any, sample: Sample, canary: Pages, host: str) -> None:
+    """It may be a cache on this machine, but then it serves files, and takes no words of the torrent's author."""
+    names["changing.example"] = cycle([("127.0.0.1",), (PUBLIC, "::1", "127.0.0.1")])
+    for name in (host, "changing.example", "changing.example"):
+        assert read_seed(sample, canary.url("/delete?all=1", name), Watched())
+    assert canary.came == 0
+
+
+def test_a_web_seed_that_is_public_redirects_to_nobody_inside(sample: Sample, canary: Pages) -> None:
+    for target in (canary.url("/x"), canary.url("/x", "localhost"), "http://10.0.0.1/x", "http://169.254.169.254/x"):
+        with Pages({"/sample.bin": (302, {"Location": target}, b"")}) as public, pytest.MonkeyPatch.context() as patch:
+            patch.setattr("blobtorrent.discovery.seedreader.is_public", lambda _address: True)
+            assert read_seed(sample, public.url("/sample.bin"), Watched()) == "net.forbidden-address"
+            assert public.came
+    assert canary.came == 0
 
 
 # ---- torrents by URL
