@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from blobtorrent.core.swarm.chatter import BURST, MESSAGES_PER_S
+from blobtorrent.core.swarm.chatter import BURST, COST_OF_CHOKE, MESSAGES_PER_S
 from blobtorrent.core.swarm.fast import MAX_REJECTED
 from blobtorrent.core.swarm.uploads import MAX_QUEUED_RUNS, MAX_WAITING
 from blobtorrent.model.errors import PeerError
@@ -56,6 +56,45 @@ def test_a_peer_that_talks_all_the_time_is_left(torrent: StoredTorrent, flood: s
     assert caught.value.code == "wire.flood"
     assert fed <= 2 * BURST
     assert time.thread_time() - began_s < FLOOD_CPU_S
+
+
+def test_a_peer_that_chokes_and_unchokes_is_left_before_that_costs_much() -> None:
+    """Each time all that it was asked for is given up and asked for again."""
+    large = StoredTorrent([64 << 20], 256 * K)
+    one = OneSwarm(large)
+    link = one.join()
+    link.window.size = 2000
+    began_s = time.thread_time()
+    with pytest.raises(PeerError) as caught:
+        for toggles in range(1, BURST):                    # noqa: B007
+            one.tell(link, wire.Choke(), wire.Unchoke())
+            one.swarm.outgoing.clear()
+    assert caught.value.code == "wire.flood"
+    assert toggles <= BURST // COST_OF_CHOKE
+    assert time.thread_time() - began_s < FLOOD_CPU_S
+
+
+def test_a_peer_that_cancels_among_thousands_of_requests_is_left_before_that_costs_much(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=range(PIECES), upload_slots=1)
+    link = one.join([])
+    one.tell(link, wire.Interested())
+    for number in range(MAX_WAITING):  # none of which can be part of a run with another
+        one.tell(link, wire.Request(number % PIECES, number // PIECES * 2, 1))
+    began_s = time.thread_time()
+    with pytest.raises(PeerError) as caught:
+        for _ in range(BURST):
+            one.tell(link, wire.Cancel(0, 0, 16 * K))
+    assert caught.value.code == "wire.flood"
+    assert time.thread_time() - began_s < 2 * FLOOD_CPU_S
+
+
+def test_a_peer_that_chokes_now_and_then_stays(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent)
+    link = one.join()
+    for _ in range(200):
+        one.tell(link, wire.Choke(), wire.Unchoke(), wire.Interested(), wire.NotInterested())
+        one.notes.now += 1.0
+    assert link.closing is None
 
 
 def test_as_much_talk_as_a_peer_may_need_is_listened_to(torrent: StoredTorrent) -> None:
