@@ -70,9 +70,10 @@ class RtorrentSettings(Section):
     )
     trusted: tuple[ListenSpec | UnixSpec, ...] = at_start(
         [], values.rpc_listeners,
-        "Which of these, as they are written there, may have programs run and commands defined. For UNIX sockets root, "
-        "our own user and the members of the socket's group always may; anybody else may do all but that. A request "
-        "that is marked UNTRUSTED_CONNECTION may only do what rTorrent flags as safe.",
+        "Which of these, as they are written there, may have programs run, commands defined and torrents loaded from "
+        "URLs of this machine. For UNIX sockets root, our own user and the members of the socket's group always may; "
+        "anybody else may do all but that. A request that is marked UNTRUSTED_CONNECTION may only do what rTorrent "
+        "flags as safe.",
     )
     http_tokens: bool = at_start(
         False,

@@ -117,6 +117,14 @@ def subnet_of(host: str) -> str:
     return neighbourhood_of(host) if address_of(host).version == 4 else site_of(host)
 
 
+def region_of(host: str) -> str:
+    """What a provider rents out by the thousand: a /16 of IPv4, a /32 of IPv6; nearer than the internet, nothing."""
+    if reach_of(host) is not Reach.GLOBAL:
+        return ""
+    address = address_of(host)
+    return str(ipaddress.ip_network(f"{address}/{32 if address.version == 6 else 16}", strict=False))
+
+
 def neighbourhood_of(host: str) -> str:
     """The network around a host, of which one owner easily has many sites: a /24 of IPv4, a /48 of IPv6."""
     address = address_of(host)

@@ -20,6 +20,7 @@ _URL = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
 _AUTHORITY = re.compile(rb"(?:[^@\s\[\]]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 _CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
 _TO_ESCAPE = re.compile(rb"[^\x21-\x7e]")
+_MARKS = (b"@", b":", b"[", b"]")
 
 
 def usable_url(raw: bytes, schemes: frozenset[str]) -> str | None:
@@ -96,6 +97,8 @@ def _ascii_authority(authority: bytes) -> bytes | None:
     if authority.isascii():
         return authority
     try:
-        return authority.decode("utf-8").encode("idna")
+        encoded = authority.decode("utf-8").encode("idna")
     except UnicodeError:
         return None
+    # Wide forms of delimiters become delimiters: who saw one host would be sent to another.
+    return encoded if all(encoded.count(mark) == authority.count(mark) for mark in _MARKS) else None

@@ -74,7 +74,8 @@ class ForeignFolder:
         if self.size_of(name) > limit:
             raise StorageError("import.too-large", f"{self.path / name} has more than {limit} bytes")
         try:
-            with os.fdopen(open_in(self._folder, name, writable=False), "rb") as file, open(target, "xb") as copy:
+            with os.fdopen(open_in(self._folder, name, writable=False), "rb") as file, \
+                    open(target, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as copy:
                 while data := file.read(_COPIED_AT_ONCE):
                     copy.write(data)
         except OSError as error:

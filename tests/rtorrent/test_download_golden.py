@@ -58,7 +58,7 @@ def make() -> tuple[FakeEngine, DownloadSide, Interpreter]:
         error_code="", failures=0, next_announce_at=LOADED_AT + 1800.0, seeds=0, leeches=1), *others)
     registry = Registry()
     interpreter = Interpreter(registry, lambda text: None)
-    side = DownloadSide(engine, EventBus(), interpreter, wake=lambda: None, fetch=lambda url, then: None,
+    side = DownloadSide(engine, EventBus(), interpreter, wake=lambda: None, fetch=lambda url, from_loopback, then: None,
                         keep=lambda download: None)
     registry.extend(language.commands())
     registry.extend(arithmetic.commands(lambda: LOADED_AT))

@@ -58,7 +58,7 @@ class Stage:
         self.registry = Registry()
         self.interpreter = Interpreter(self.registry, self.logged.append)
         self.side = DownloadSide(
-            self.engine, self.bus, self.interpreter, wake=lambda: None, fetch=lambda url, then: None,
+            self.engine, self.bus, self.interpreter, wake=lambda: None, fetch=lambda url, from_loopback, then: None,
             keep=lambda download: self.kept.append(download.name), outside=self._outside, uses_udp=lambda: uses_udp,
             full=lambda path: os.path.join(folder, path), generation=generation,
             encodings=lambda: encodings)

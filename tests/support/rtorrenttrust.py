@@ -54,7 +54,7 @@ class TrustStage:
         self.engine = _Engine()
         self.session = SessionCommands(PlayedEngine(), folder="", wall=lambda: 1_700_000_000.0, now=lambda: self.now_s)
         self.side = DownloadSide(self.engine, EventBus(), self.interpreter, wake=lambda: None,
-                                 fetch=lambda url, then: None, keep=lambda download: None)
+                                 fetch=lambda url, from_loopback, then: None, keep=lambda download: None)
         store = Store(self.registry)
         for commands in (RcFiles().commands(), language.commands(), methods.commands(self.registry, store),
                          arithmetic.commands(lambda: 0), conversions.commands(lambda: 0), texts.commands(),

@@ -5,6 +5,7 @@ does not even load them.
 """
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
+import os
 from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
@@ -112,7 +113,7 @@ class Parts:
             max_seed_links=settings.network.max_peers_per_seed, clock=clock)
         self.announces = AnnounceManager(
             outlets, clock=clock, timers=timers, rng=around.rng, peer_id=around.peer_id,
-            key=around.rng.getrandbits(32), to_all=settings.trackers.announce_to_all,
+            key=int.from_bytes(os.urandom(4), "big"), to_all=settings.trackers.announce_to_all,
             speaks_udp=settings.trackers.udp, num_want=settings.trackers.peers_wanted,
             own_address=settings.trackers.own_address, max_calls=settings.trackers.http_calls)
         # Before those whose work may end what a state begins.

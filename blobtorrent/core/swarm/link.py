@@ -88,11 +88,11 @@ class PeerLink:
     """State of one link. Masks are integers: bit i is piece i."""
 
     __slots__ = (
-        "arriving", "askable", "batch", "batch_bytes", "client", "closing", "current", "double_at", "down", "endpoint",
-        "extended", "fast", "gained", "ghosts", "given", "greeting", "handshakes_spent_s", "has_named_node",
-        "haves_told", "intake", "is_denied", "is_incoming", "is_suspect", "last_block_at",
+        "arriving", "askable", "batch", "batch_bytes", "chatter_spent_s", "client", "closing", "current", "double_at",
+        "down", "endpoint", "extended", "fast", "gained", "ghosts", "given", "greeting", "handshakes_spent_s",
+        "has_named_node", "haves_told", "intake", "is_denied", "is_incoming", "is_suspect", "last_block_at",
         "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
-        "queued_upload_bytes", "said_pieces", "shown", "snubbed",
+        "queued_runs", "queued_upload_bytes", "said_pieces", "shown", "snubbed",
         "speed", "state", "suggested", "swarm", "turn", "unasked", "up", "wanted", "was_offered", "window",
         "working_on",
     )
@@ -117,6 +117,7 @@ class PeerLink:
         self.suggested = 0                     # of these, those that it would like to send (BEP 6)
         self.extended = ExtendedHandshake()    # what the peer said of itself (BEP 10)
         self.handshakes_spent_s = 0.0          # see protocol.wire.extended.handshake_counted
+        self.chatter_spent_s = 0.0             # see chatter
         self.has_named_node = False            # of the DHT
         self.last_block_at = self.last_heard_at = self.last_sent_at = self.last_taken_at = now
         self.linked_at = now
@@ -137,6 +138,7 @@ class PeerLink:
 
         self.wanted: deque[tuple[int, int]] = deque()      # runs that the peer asked for, see uploads.Run
         self.queued_upload_bytes = 0           # being read or sent
+        self.queued_runs = 0                   # of requests, the same
         self.given = swarm.departed.given_to(greeting.peer_id)
         self.shown: int | None = None           # of our pieces, those that it was told of; None: of all of them
         self.turn = Turn(now, endpoint.host)

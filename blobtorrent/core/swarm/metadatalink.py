@@ -27,8 +27,9 @@ MAX_REJECTS = 1000                     # that a peer hears: it might not read th
 class MetadataLink:
     """Implements network.handler.LinkHandler and protocol.wire.shape.Sink."""
 
-    __slots__ = ("_handshakes_spent_s", "endpoint", "extended", "greeting", "intake", "is_incoming", "last_heard_at",
-                 "last_sent_at", "linked_at", "network", "number", "rejects_left", "said", "swarm", "unasked")
+    __slots__ = ("_handshakes_spent_s", "chatter_spent_s", "endpoint", "extended", "greeting", "intake", "is_incoming",
+                 "last_heard_at", "last_sent_at", "linked_at", "network", "number", "rejects_left", "said", "swarm",
+                 "unasked")
 
     expected_blocks = 0
 
@@ -46,6 +47,7 @@ class MetadataLink:
         self.unasked = 0               # metadata pieces that nobody asked for
         self.rejects_left = MAX_REJECTS
         self.said = Said()             # for the swarm to come
+        self.chatter_spent_s = 0.0     # see chatter
         self._handshakes_spent_s = 0.0
 
     @property

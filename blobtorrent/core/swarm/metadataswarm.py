@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Protocol
 
+from blobtorrent.core.swarm.chatter import chatter_counted, chatter_of
 from blobtorrent.core.swarm.company import dial_failed, dial_refused, refusal_by
 from blobtorrent.core.swarm.fast import check_negotiated
 from blobtorrent.core.swarm.link import RateMeter
@@ -264,6 +265,7 @@ class MetadataSwarm:
     def on_messages(self, link: MetadataLink, messages: list[Any]) -> None:
         """Raises PeerError when the peer breaks the rules."""
         link.last_heard_at = self.now
+        link.chatter_spent_s = chatter_counted(link.chatter_spent_s, chatter_of(messages), self.now)
         for message in messages:
             if isinstance(message, wire.Extended):
                 self._on_extended(link, message)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from math import inf
 from typing import TYPE_CHECKING
 
 from blobtorrent.core.swarm.knownpeer import HEARSAY, MAX_FAILURES, STATIC_RETRY_S, TRUST, KnownPeer
@@ -15,6 +17,7 @@ from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.ids import PeerId
+from blobtorrent.model.reach import region_of
 from blobtorrent.model.status import PeersFrom
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ DIALLED_US = "incoming"
 DIALLED_US_BEFORE = "cache"            # in an earlier run: the address was kept, and now we may dial it
 REDIAL_S = 10.0                        # after a link that had been fine
 REDIAL_TWIN_S = 300.0                  # while the same peer is connected by another link
+
+_region_of = lru_cache(MAX_KNOWN)(region_of)
 
 
 class PeerManager:
@@ -211,7 +216,7 @@ class PeerManager:
         """Up to `room` addresses to dial now; they count as being dialled from here on.
 
         No source but the user gets more than half of the places that are filled by dialling while another one has
-        somebody for them.
+        somebody for them, and as far as that leaves a choice no region either (`model.reach.region_of`).
         """
         free, room = room, min(room, MAX_DIALS - len(self._dialing))
         ready = self._ready(now, seeding=seeding) if room > 0 else []
@@ -219,21 +224,23 @@ class PeerManager:
             return []
         places, busy = self._places(free)
         ready.sort(key=lambda known: (known.failures, known.next_dial_at))
+        regions = self._regions()
         chosen: list[Endpoint] = []
-        surplus: list[KnownPeer] = []
-        for known in ready:
-            if len(chosen) == room:
-                break
-            if known.source is not PeerSource.STATIC and busy[known.source] >= places // 2:
-                surplus.append(known)
-            elif self._begin(known, now):
-                busy[known.source] += 1
-                chosen.append(known.endpoint)
-        for known in surplus:
-            if len(chosen) == room:
-                break
-            if self._begin(known, now):
-                chosen.append(known.endpoint)
+        half = places // 2
+        for most_of_region, most_of_source in ((half, half), (inf, half), (half, inf), (inf, inf)):
+            surplus: list[KnownPeer] = []
+            for known in ready:
+                if len(chosen) == room:
+                    break
+                region = _region_of(known.endpoint.host)
+                is_over = busy[known.source] >= most_of_source or region and regions[region] >= most_of_region
+                if is_over and known.source is not PeerSource.STATIC:
+                    surplus.append(known)
+                elif self._begin(known, now):
+                    busy[known.source] += 1
+                    regions[region] += 1
+                    chosen.append(known.endpoint)
+            ready = surplus
         self._dialing.update(chosen)
         return chosen
 
@@ -246,6 +253,26 @@ class PeerManager:
             return None
         is_other = any(known.source is not source for known in self._ready(now, seeding=seeding))
         return source if is_other else None
+
+    def crowding_region(self, now: float, *, seeding: bool) -> str:
+        """As `crowding`, for a region; empty when there is none such."""
+        regions = self._regions()
+        region, number = max(regions.items(), key=lambda item: item[1], default=("", 0))
+        if not region or number <= (self._places(0)[0] + 1) // 2:
+            return ""
+        is_other = any(_region_of(known.endpoint.host) != region for known in self._ready(now, seeding=seeding))
+        return region if is_other else ""
+
+    def is_of(self, endpoint: Endpoint, region: str) -> bool:
+        """Whether somebody whom the user did not name is of a region."""
+        return _region_of(endpoint.host) == region and self.source_of(endpoint) is not PeerSource.STATIC
+
+    def _regions(self) -> Counter[str]:
+        """How many of those who have places, and whom the user did not name, are of each region of the internet."""
+        regions = Counter(_region_of(known.endpoint.host) for known in self._known.values()
+                          if known.is_busy and known.source is not PeerSource.STATIC)
+        del regions[""]
+        return regions
 
     def _places(self, room: int) -> tuple[int, Counter[PeerSource]]:
         """How many places are filled by dialling, `room` of them being free, and who has them."""

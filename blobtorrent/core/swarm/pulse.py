@@ -145,16 +145,19 @@ class Pulse:
             self._swarm.fill(fresh)
 
     def _make_room(self, now: float) -> None:
-        """One source of addresses must not keep the others out: of those that it filled all places with, the worst goes
-        while somebody else's wait to be tried. Who is complete has no need of others."""
+        """One source of addresses, or region of the internet, must not keep the others out: of those that have most
+        places the worst goes while others wait to be tried. Who is complete has no need of others."""
         swarm = self._swarm
         if swarm.is_seeding or len(swarm.links) < swarm.settings.max_links:
             return
         source = swarm.peers.crowding(now, seeding=False)
-        if source is None:
+        region = swarm.peers.crowding_region(now, seeding=False) if source is None else ""
+        if source is None and not region:
             return
+        peers = swarm.peers
         idle = [link for link in swarm.links
-                if not link.is_incoming and swarm.peers.source_of(link.endpoint) is source
+                if not link.is_incoming
+                and (peers.is_of(link.endpoint, region) if region else peers.source_of(link.endpoint) is source)
                 and now - link.linked_at > UNPROVEN_S and not link.down.rate + link.up.rate]
         for link in least_useful(idle, 1):
             swarm.lose(link, NetworkError("net.too-many", "peers that others told of wait for the place"))

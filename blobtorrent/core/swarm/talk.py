@@ -9,6 +9,13 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from blobtorrent.core.swarm.chatter import (
+    COST_OF_CHOKE,
+    COST_OF_INTEREST,
+    RUNS_PER_MESSAGE,
+    chatter_counted,
+    chatter_of,
+)
 from blobtorrent.core.swarm.fasttalk import FastTalk
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import AddressSeen, NodeNamed
@@ -30,6 +37,8 @@ if TYPE_CHECKING:
     from blobtorrent.core.swarm.hashserving import HashServer
     from blobtorrent.core.swarm.outlets import Outlets
     from blobtorrent.core.swarm.swarm import Swarm
+
+MAX_CLIENT = 64                        # characters of a peer's name for itself
 
 
 class Talk:
@@ -159,6 +168,7 @@ class Talk:
     def on_messages(self, link: PeerLink, messages: list[Any]) -> None:
         """Raises PeerError when the peer breaks the rules; what it said before that holds."""
         link.last_heard_at = self._swarm.now
+        self._charge(link, chatter_of(messages))
         for message in messages:
             handler = self._handlers.get(type(message))
             if handler is not None:
@@ -169,9 +179,15 @@ class Talk:
                 return
         self._swarm.wake()
 
+    def _charge(self, link: PeerLink, count: int) -> None:
+        """The peer said something that costs us as much as so many messages. Raises PeerError ("wire.flood")."""
+        if count:
+            link.chatter_spent_s = chatter_counted(link.chatter_spent_s, count, self._swarm.now)
+
     def _on_choke(self, link: PeerLink, _message: wire.Choke) -> None:
         link.state.on_message()
         if link.state.on_choke():
+            self._charge(link, COST_OF_CHOKE)
             link.window.on_choke()
             link.update_askable()
             link.last_block_at = self._swarm.now
@@ -181,6 +197,7 @@ class Talk:
     def _on_unchoke(self, link: PeerLink, _message: wire.Unchoke) -> None:
         link.state.on_message()
         if link.state.on_unchoke():
+            self._charge(link, COST_OF_CHOKE)
             if link.fast is not None:
                 link.fast.refused = 0
             link.update_askable()
@@ -190,6 +207,7 @@ class Talk:
     def _on_interested(self, link: PeerLink, _message: wire.Interested) -> None:
         link.state.on_message()
         is_new = link.state.on_interested()
+        self._charge(link, is_new * COST_OF_INTEREST)
         is_waiting = is_new and link.wants_data and link.state.am_choking
         if is_waiting and self._swarm.choker.may_unchoke_now(self._swarm.links):
             self.unchoke(link)
@@ -197,6 +215,7 @@ class Talk:
     def _on_not_interested(self, link: PeerLink, _message: wire.NotInterested) -> None:
         link.state.on_message()
         if link.state.on_not_interested():
+            self._charge(link, COST_OF_INTEREST)
             self.choke(link)
 
     def _on_bitfield(self, link: PeerLink, message: wire.BitfieldMessage) -> None:
@@ -212,6 +231,7 @@ class Talk:
             if index >= num_pieces:
                 raise PeerError("wire.bad-have", f"have of piece {index} of {num_pieces}")
             mask |= 1 << index
+        self._charge(link, not mask & ~link.mask)
         self._peer_has(link, mask & ~link.mask)
 
     def _peer_has(self, link: PeerLink, news: int) -> None:
@@ -256,6 +276,7 @@ class Talk:
 
     def _on_cancel(self, link: PeerLink, message: wire.Cancel) -> None:
         link.state.on_message()
+        self._charge(link, len(link.wanted) // RUNS_PER_MESSAGE)       # that are looked through
         self._swarm.uploads.on_cancel(link, message.index << 32 | message.begin, message.length)
 
     def _on_piece(self, link: PeerLink, message: wire.Piece) -> None:
@@ -290,7 +311,7 @@ class Talk:
         if link.is_incoming and link.extended.port != listened_at:
             self._swarm.peers.introduced()
         if link.extended.version:
-            link.client = clean(link.extended.version.decode("utf-8", "replace"))
+            link.client = clean(link.extended.version.decode("utf-8", "replace"), MAX_CLIENT)
         if link.extended.max_requests:
             link.window.on_peer_queue(link.extended.max_requests)
         if link.extended.your_ip != saw_us_at and reach_of(link.endpoint.host) is Reach.GLOBAL:

@@ -35,6 +35,7 @@ SPAN_BLOCKS = SPAN_BYTES // BLOCK_SIZE
 MAX_QUEUE_BYTES = 4 << 20
 MIN_QUEUE_BYTES = 256 << 10
 MIN_PACED_QUEUE_BYTES = 64 << 10       # of a link with a rate limit; a second of its share, if that is more
+MAX_QUEUED_RUNS = 500                  # of one link, the same: of a byte each, the bytes above would be millions
 MAX_WAITING = 4000                     # requests of one link; more is an attack
 OUR_QUEUE = 2000                       # `reqq` that we advertise (BEP 10)
 
@@ -121,6 +122,8 @@ class UploadManager:
 
     def on_cancel(self, link: PeerLink, key: int, length: int) -> None:
         """Forget a request that still waits; what is on its way stays there. With BEP 6 either is an answer."""
+        if not any([first <= key < first + (blocks << BLOCK_BITS) or first == key for first, blocks in link.wanted]):
+            return                     # thousands may wait, and peers may cancel what they like
         kept = []
         for first, blocks in link.wanted:
             place = key - first >> BLOCK_BITS
@@ -173,16 +176,16 @@ class UploadManager:
     def serve(self, link: PeerLink) -> None:
         """Move waiting requests to the socket as long as the link's queue has room."""
         if self.valves and link in self.valves:
-            if link.wanted and link.queued_upload_bytes < self._paced_queue_bytes(link):
+            if link.wanted and _has_room(link, self._paced_queue_bytes(link)):
                 self.valves[link].want()
             return
-        while link.wanted and link.queued_upload_bytes < self._queue_bytes and self._serve_first(link):
+        while link.wanted and _has_room(link, self._queue_bytes) and self._serve_first(link):
             pass
 
     def serve_within(self, link: PeerLink, budget: int) -> int:
         """It is the turn of a limited link: move requests of about `budget` bytes; returns of how many."""
         limit, served = self._paced_queue_bytes(link), 0
-        while link.wanted and served < budget and link.queued_upload_bytes < limit:
+        while link.wanted and served < budget and _has_room(link, limit):
             self._split_first(link, max(1, (budget - served) // BLOCK_SIZE))
             size = self._serve_first(link)
             if not size:
@@ -215,6 +218,7 @@ class UploadManager:
         link.wanted.popleft()
         size = _run_bytes(run)
         link.queued_upload_bytes += size
+        link.queued_runs += 1
         if span is not None:
             self._send(link, span_key, span, run)
         else:
@@ -230,6 +234,7 @@ class UploadManager:
                 for run in runs:
                     if link.state.am_choking and not (link.fast and run[0] >> 32 in link.fast.granted):
                         link.queued_upload_bytes -= _run_bytes(run)
+                        link.queued_runs -= 1
                         self._refuse(link, [run])
                     else:
                         self._send(link, span.token, span, run)
@@ -248,6 +253,7 @@ class UploadManager:
         self._note_given(link, batch, size)
         if link.closing is None:
             link.queued_upload_bytes -= size
+            link.queued_runs -= 1
             link.up.add(size)
             if link not in self.hungry:                    # else it has its turn, or the others would never have theirs
                 self.serve(link)
@@ -373,6 +379,10 @@ class UploadManager:
         size, count = _run_bytes(run), max(1, blocks)
         self._cache.pin(span_key)
         link.send_batch(buffers, size + HEADER.size * count, (span_key, size, count, key & 0xFFFFFFFF))
+
+
+def _has_room(link: PeerLink, limit_bytes: float) -> bool:
+    return link.queued_upload_bytes < limit_bytes and link.queued_runs < MAX_QUEUED_RUNS
 
 
 def payload_in(batch: Batch, sent_bytes: int) -> int:

@@ -16,7 +16,7 @@ from blobtorrent.interface.rtorrent.faults import Fault, failed
 from blobtorrent.interface.rtorrent.values import LARGEST, SMALLEST
 from blobtorrent.runtime.pacing import Pace
 
-MAX_ELEMENTS = 250_000                 # half a second of work
+MAX_ELEMENTS = 100_000                 # a fifth of a second of work
 MAX_DEPTH = 64                         # arrays and structs in each other
 MAX_TOKEN_BYTES = 256 << 10            # a tag or comment; expat reads one that grows from its begin again and again
 

@@ -144,6 +144,7 @@ _Asking = _Keeping | LoadTorrent | ReadTorrent | SurveyTorrents
 _Answer = TorrentKept | TorrentLoaded | TorrentRead | TorrentsSurveyed
 LibraryJob = _Asking | DropTorrent
 
+FILE_MODE = 0o600                      # announce URLs hold passkeys
 _BUG = StorageError("storage.bug", "the library thread failed; the log has the traceback")
 
 
@@ -164,7 +165,7 @@ class Library:
     def keep(self, info_hash: InfoHash, raw: bytes) -> Row:
         """Write both copies of a .torrent file, durably. Raises StorageError."""
         for path in self._copies(info_hash):
-            write_atomically(path, raw)
+            write_atomically(path, raw, mode=FILE_MODE)
         return Row(METAFILE, row_key(info_hash), metafile_digest(self._folder.seal, raw))
 
     def adopt(self, info_hash: InfoHash) -> tuple[Row, Metainfo]:
@@ -299,7 +300,7 @@ class Library:
             for path, raw in copies.items():
                 if raw != whole:
                     self._folder.quarantine.take(path)
-                    write_atomically(path, whole)
+                    write_atomically(path, whole, mode=FILE_MODE)
         except StorageError as error:  # a full disk: the next start finds the other copy again
             log.warning("a damaged torrent file could not be replaced", code=error.code, detail=error.detail)
 

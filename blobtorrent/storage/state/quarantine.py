@@ -34,7 +34,8 @@ class Quarantine:
         """Keep a copy of what has to stay where it is, if there is room for it."""
         try:
             self.root.mkdir(mode=0o700, exist_ok=True)
-            self._free_place(name).write_bytes(data)
+            with open(self._free_place(name), "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                file.write(data)
         except OSError:
             pass                       # it is told anyhow; a copy for people to look at is not worth a failed start
 

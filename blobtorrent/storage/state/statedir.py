@@ -150,7 +150,8 @@ class StateDir:
             path = self.path / "format"
             self.damages.append(Damage("format", str(path), "damaged or missing", "written anew"))
             self.quarantine.take(path)
-        write_atomically(self.path / "format", self.seal.wrap(_FORMAT, _FORMAT_TEXT + b"%d\n" % FORMAT_VERSION))
+        write_atomically(
+            self.path / "format", self.seal.wrap(_FORMAT, _FORMAT_TEXT + b"%d\n" % FORMAT_VERSION), mode=0o600)
 
     def _may_return(self, name: RowName) -> bool:
         """Whether a row that vanished is missed: those of a torrent are, while its .torrent file is there."""

@@ -6,7 +6,17 @@ import ipaddress
 
 import pytest
 
-from blobtorrent.model.reach import Reach, is_host, is_public, may_ask, may_name, neighbourhood_of, reach_of, site_of
+from blobtorrent.model.reach import (
+    Reach,
+    is_host,
+    is_public,
+    may_ask,
+    may_name,
+    neighbourhood_of,
+    reach_of,
+    region_of,
+    site_of,
+)
 
 
 @pytest.mark.parametrize(("host", "reach"), [
@@ -126,3 +136,11 @@ def test_on_the_internet_a_subnet_of_ipv6_counts_as_one_host(host, site):
 ])
 def test_the_network_around_a_host(host, network):
     assert neighbourhood_of(host) == network
+
+
+@pytest.mark.parametrize(("host", "region"), [
+    ("20.1.2.3", "20.1.0.0/16"), ("2a00:1:2:3::4", "2a00:1::/32"), ("2002:1401:203::1", "20.1.0.0/16"),
+    ("10.1.2.3", ""), ("127.0.0.1", ""), ("fd00::1", ""), ("fe80::1%eth0", ""),
+])
+def test_what_a_provider_has_is_a_region_of_the_internet(host, region):
+    assert region_of(host) == region

@@ -17,7 +17,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from blobtorrent.core.session.commands import AddTorrent, RecheckTorrent, StartTorrent, StopTorrent
-from blobtorrent.interface.rtorrent.context import Aim, Context, Target
+from blobtorrent.interface.rtorrent.context import Aim, Context, Target, Trust
 from blobtorrent.interface.rtorrent.downloads.download import CLOSED, Download
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.following import Bus, Follower
@@ -59,13 +59,14 @@ class Order(NamedTuple):
 
 
 class Arrivals:
-    """Owned by the interpreter's thread. `fetch(url, then)` has somebody else get the bytes behind a URL, and calls
-    `then(bytes)` on this thread, if they come. `outside(wait)` waits while others have their turns. `keep(download)`
-    writes its .torrent file where clients look for it. `encodings()` are those that names may have that are no UTF-8.
+    """Owned by the interpreter's thread. `fetch(url, from_loopback, then)` has somebody else get the bytes behind a
+    URL, which may lead to this machine or may not, and calls `then(bytes)` on this thread, if they come.
+    `outside(wait)` waits while others have their turns. `keep(download)` writes its .torrent file where clients look
+    for it. `encodings()` are those that names may have that are no UTF-8.
     """
 
     def __init__(self, downloads: Downloads, follower: Follower, interpreter: "Interpreter", bus: Bus,
-                 fetch: Callable[[str, Callable[[bytes], None]], None], keep: Callable[[Download], None], *,
+                 fetch: Callable[[str, bool, Callable[[bytes], None]], None], keep: Callable[[Download], None], *,
                  outside: Callable[[Callable[[], object]], object] = lambda wait: wait(),
                  full: Callable[[str], str] = os.path.expanduser, uses_udp: Callable[[], bool] = lambda: True,
                  encodings: Callable[[], Sequence[str]] = lambda: ()) -> None:
@@ -117,7 +118,8 @@ class Arrivals:
         elif lowered.startswith(_DATA):
             self._load_data(context, source, order)
         elif lowered.startswith(_URL_SCHEMES):
-            self._fetch(source, lambda raw: self.load_raw(
+            # As over REST: services of this machine trust who is on it, and most callers over TCP could be anybody.
+            self._fetch(source, context.trust is Trust.FULL, lambda raw: self.load_raw(
                 self._later(context), raw, order._replace(must_load=False), source))
         else:
             for path in matches(self._full(source) if source else ""):

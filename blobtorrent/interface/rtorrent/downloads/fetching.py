@@ -17,6 +17,7 @@ MAX_WAITING = 1000
 
 class _Job(NamedTuple):
     url: str
+    from_loopback: bool
     then: Callable[[bytes], None]
 
 
@@ -31,15 +32,16 @@ class Fetcher:
         self._binding = binding
         self._pool: Pool[_Job] | None = None
 
-    def fetch(self, url: str, then: Callable[[bytes], None]) -> None:
-        """Have `then(bytes)` done when they are there. What goes wrong is logged."""
+    def fetch(self, url: str, from_loopback: bool, then: Callable[[bytes], None]) -> None:
+        """Have `then(bytes)` done when they are there; the URL may lead to this machine itself `from_loopback`.
+        What goes wrong is logged."""
         if self._pool is None:
             self._pool = Pool("rtorrent-fetch", THREADS, self._get)
             self._pool.start()
         if self._pool.mailbox.depth >= MAX_WAITING:
             log.warning("too many URLs wait to be fetched", url=url)
         else:
-            self._pool.post(_Job(url, then))
+            self._pool.post(_Job(url, from_loopback, then))
 
     def stop(self, timeout_s: float) -> bool:
         """True when nothing is under way any more within `timeout_s` seconds."""
@@ -49,7 +51,7 @@ class Fetcher:
         from blobtorrent.core.session.sources import read_source
 
         try:
-            raw = read_source(job.url, binding=self._binding())
+            raw = read_source(job.url, binding=self._binding(), from_loopback=job.from_loopback)
         except BlobTorrentError as error:
             log.warning("nothing was loaded", url=job.url, code=error.code, detail=error.detail)
             return

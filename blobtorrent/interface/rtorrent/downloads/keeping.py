@@ -27,6 +27,7 @@ from blobtorrent.runtime.logs import get_logger
 log = get_logger(__name__)
 
 FOLDER_MODE = 0o700
+FILE_MODE = 0o660                      # less what the umask takes away
 DOWNLOADS_AT_ONCE = 5
 SETTLE_S = 5.0                         # from a change to when it is written: more may follow
 PAUSE_S = 0.05                         # between some that are written and others
@@ -98,7 +99,7 @@ class SessionFolder:
         try:
             raw = content(download)
             os.makedirs(folder, FOLDER_MODE, exist_ok=True)
-            with open(f"{path}.new", "wb") as file:
+            with open(f"{path}.new", "wb", opener=_for_the_group) as file:
                 file.write(raw)
             os.replace(f"{path}.new", path)
         except (OSError, Fault) as error:
@@ -227,3 +228,8 @@ def _figures(download: Download) -> int:
     return hash((
         status.uploaded_bytes, status.downloaded_bytes, status.done_bytes, status.is_started, status.priority,
         download.own_path, download.is_complete, tuple(sorted(download.texts.items()))))
+
+
+def _for_the_group(path: str, flags: int) -> int:
+    """Announce URLs hold passkeys: front-ends read them as members of the group, nobody else does."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)

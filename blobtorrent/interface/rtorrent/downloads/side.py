@@ -32,16 +32,17 @@ if TYPE_CHECKING:
     from blobtorrent.interface.rtorrent.language.evaluate import Interpreter
     from blobtorrent.interface.rtorrent.registry import Command
 
-Fetch = Callable[[str, Callable[[bytes], None]], None]
+Fetch = Callable[[str, bool, Callable[[bytes], None]], None]
 
 
 class DownloadSide:
     """Made before the interpreter runs anything, on the thread that does, or before that begins.
 
-    `wake()` has `poll` called soon, from any thread. `fetch(url, then)` gets bytes elsewhere and has `then(bytes)`
-    called on the interpreter's thread. `keep(download)` writes HASH.torrent where clients look for it. `outside(wait)`
-    waits while others have their turns. `rechecks_finished()` is what pieces.hash.on_completion says, `uses_udp()` what
-    trackers.use_udp does; `full(path)` is the absolute path that is meant, `encodings()` what encoding.add added.
+    `wake()` has `poll` called soon, from any thread. `fetch(url, from_loopback, then)` gets bytes elsewhere and has
+    `then(bytes)` called on the interpreter's thread. `keep(download)` writes HASH.torrent where clients look for it.
+    `outside(wait)` waits while others have their turns. `rechecks_finished()` is what pieces.hash.on_completion says,
+    `uses_udp()` what trackers.use_udp does; `full(path)` is the absolute path that is meant, `encodings()` what
+    encoding.add added.
 
     To use it: add `commands()`, call `events`, read the configuration, then `begin`. A request ends with `settle`.
     """

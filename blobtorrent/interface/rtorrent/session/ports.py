@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from operator import attrgetter
-from random import Random
+from random import Random, SystemRandom
 from typing import Any, Final
 
 from blobtorrent.interface.rtorrent.context import Context
@@ -35,7 +35,7 @@ class Ports:
 
     def __init__(self, engine: SessionEngine, chance: Random | None = None) -> None:
         self._engine = engine
-        self._chance = chance or Random()
+        self._chance = chance or SystemRandom()
         self._range = ""               # as it was set; empty: never
         self._random: int = 0
         self._open: int | None = None

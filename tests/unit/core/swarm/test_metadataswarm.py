@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from blobtorrent.core.swarm.chatter import BURST
 from blobtorrent.core.swarm.company import MAX_OF_SITE
 from blobtorrent.core.swarm.messages import KnownAddress, PeersFound, PeerSource
 from blobtorrent.core.swarm.metadatalink import MAX_REJECTS, MetadataLink
@@ -111,9 +112,16 @@ def test_the_last_report_says_that_all_is_here(one):
 @pytest.mark.parametrize("word", [b"\0\0\0\x02\x14\x05", b"\0\0\0\x01\x05", b"\0\0\0\x05\x04\0\0\0\x07"])
 def test_what_a_peer_repeats_takes_no_memory(one, word):
     link = one.join("20.0.0.1")
-    for _ in range(30):
+    for _ in range(BURST // 1000):
         link.intake.feed(word * 1000)
     assert len(link.messages(100)) <= 1
+
+
+def test_who_talks_all_the_time_is_left(one):
+    link = one.join("20.0.0.1")
+    with pytest.raises(PeerError) as caught:
+        link.intake.feed(b"\0\0\0\0" * (BURST + 1))
+    assert caught.value.code == "wire.flood"
 
 
 def test_extension_handshakes_all_the_time_end_the_link(one):

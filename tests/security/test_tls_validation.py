@@ -1,0 +1,204 @@
+"""TLS validation: whoever cannot prove to be the host that was called is sent nothing, by no part of the program."""
+
+from __future__ import annotations
+
+import datetime
+import http.server
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from blobtorrent.core.session.sources import read_source
+from blobtorrent.discovery.http_tracker import HttpTrackers
+from blobtorrent.discovery.messages import Announce
+from blobtorrent.interface.eventjson import tell
+from blobtorrent.interface.hooks.outcome import FAILED, OK
+from blobtorrent.interface.hooks.webhook import post_event
+from blobtorrent.model.errors import NetworkError, TrackerError
+from blobtorrent.model.events import TorrentFinished
+from blobtorrent.model.ids import InfoHash, PeerId
+from blobtorrent.network.binding import Binding
+from blobtorrent.network.webpolicy import WebPolicy
+from blobtorrent.protocol.tracker.announce import AnnounceQuery
+from blobtorrent.runtime.clock import SystemClock
+from blobtorrent.runtime.mailbox import Mailbox
+from tests.support.rest import info_hash, status_of
+
+WAIT_S = 10.0
+HOST = "127.0.0.1"
+TORRENT = InfoHash(v1=b"h" * 20)
+QUERY = AnnounceQuery(TORRENT.v1, PeerId(b"p" * 20), 6881, 0, 0, 1)
+DAY = datetime.timedelta(1)
+
+
+class Authority:
+    """One that the program is told to trust."""
+
+    def __init__(self) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "own authority")])
+        self.certificate = certificate(self.name, self, self.key, is_authority=True)
+
+    @property
+    def pem(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def certificate(subject: x509.Name, issuer: Authority | None, key: ec.EllipticCurvePrivateKey, *, host: str = HOST,
+                begins: datetime.timedelta = -DAY, ends: datetime.timedelta = DAY,
+                is_authority: bool = False) -> x509.Certificate:
+    """Signed by the issuer, or without one by its own key."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    signer = key if issuer is None or is_authority else issuer.key
+    name = subject if issuer is None else issuer.name
+    names: list[x509.GeneralName] = [
+        x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)]
+    return (x509.CertificateBuilder().subject_name(subject).issuer_name(name).public_key(key.public_key())
+            .serial_number(x509.random_serial_number()).not_valid_before(now + begins).not_valid_after(now + ends)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+            .sign(signer, hashes.SHA256()))
+
+
+class Case(NamedTuple):
+    host: str = HOST
+    begins: datetime.timedelta = -DAY
+    ends: datetime.timedelta = DAY
+    issuer: str = "trusted"            # "trusted", "unknown" or "self"
+    newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+
+
+CASES = {
+    "expired": Case(begins=-3 * DAY, ends=-DAY), "not yet valid": Case(begins=DAY, ends=2 * DAY),
+    "wrong address": Case(host="127.0.0.2"), "wrong name": Case(host="evil.example"), "any name": Case(host="*"),
+    "self-signed": Case(issuer="self"), "of an authority that nobody vouches for": Case(issuer="unknown"),
+    "TLS 1.0": Case(newest=ssl.TLSVersion.TLSv1), "TLS 1.1": Case(newest=ssl.TLSVersion.TLSv1_1),
+}
+
+
+class Server:
+    """HTTPS with the certificate of a case. `heard` are the requests that got through to it."""
+
+    def __init__(self, folder: Path, case: Case, authority: Authority) -> None:
+        self.heard: list[str] = []
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server.heard.append(self.path)
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"de")
+
+            do_POST = do_GET
+
+            def log_message(self, *_words: object) -> None:
+                pass
+
+        key = ec.generate_private_key(ec.SECP256R1())
+        issuer = {"trusted": authority, "unknown": Authority(), "self": None}[case.issuer]
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "server")])
+        shown = certificate(name, issuer, key, host=case.host, begins=case.begins, ends=case.ends)
+        pem = folder / "server.pem"
+        pem.write_bytes(key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+            + shown.public_bytes(serialization.Encoding.PEM))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        if case.newest is not ssl.TLSVersion.MAXIMUM_SUPPORTED:
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+            context.maximum_version = case.newest
+        self._server = http.server.ThreadingHTTPServer((HOST, 0), Handler)
+        self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        # The handshake is the thread's: one that fails must not end the listener.
+        plain = self._server.get_request
+
+        def get_request() -> tuple[socket.socket, object]:
+            sock, address = plain()
+            sock.settimeout(WAIT_S)
+            try:
+                return context.wrap_socket(sock, server_side=True), address
+            except OSError:
+                sock.close()
+                raise
+
+        self._server.get_request = get_request  # type: ignore[method-assign]
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture
+def web(authority: Authority, tmp_path: Path) -> WebPolicy:
+    file = tmp_path / "authority.pem"
+    file.write_bytes(authority.pem)
+    return WebPolicy(ca_file=str(file))
+
+
+def ask_all(url: str, binding: Binding) -> Iterator[bool]:
+    """Whether each part of the program that speaks HTTPS was answered."""
+    trackers = HttpTrackers(SystemClock(), binding)
+    try:
+        trackers.announce(Announce(TORRENT, f"{url}/announce", QUERY, Mailbox("test"), WAIT_S))
+        yield True
+    except TrackerError as error:
+        yield error.code not in ("tracker.tls", "tracker.unreachable")
+    finally:
+        trackers.connections.close()
+    try:
+        yield read_source(f"{url}/x.torrent", binding=binding) == b"de"
+    except NetworkError as error:
+        assert error.code in ("net.tls", "net.reset")
+        yield False
+    told = tell(TorrentFinished(info_hash(1), 5), status_of(1), number=3, event_id="ab-3", wall=1.0)
+    outcome = post_event(
+        f"{url}/hook", told, secret_file=None, timeout_s=WAIT_S, clock=SystemClock(), binding=binding)
+    assert outcome.kind in (OK, FAILED)
+    yield outcome.kind == OK
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize("name", CASES)
+def test_a_server_that_cannot_prove_itself_is_told_nothing(
+        tmp_path: Path, web: WebPolicy, authority: Authority, name: str) -> None:
+    with Server(tmp_path, CASES[name], authority) as server:
+        assert list(ask_all(f"https://{HOST}:{server.port}", Binding(web=web))) == [False] * 3
+    assert server.heard == []
+
+
+def test_one_that_can_is_served(tmp_path: Path, web: WebPolicy, authority: Authority) -> None:
+    with Server(tmp_path, Case(), authority) as server:
+        assert list(ask_all(f"https://{HOST}:{server.port}", Binding(web=web))) == [True] * 3
+    assert len(server.heard) == 3
+
+
+def test_nothing_is_trusted_by_default_and_the_system_vouches(tmp_path: Path, authority: Authority) -> None:
+    with Server(tmp_path, Case(), authority) as server:
+        assert list(ask_all(f"https://{HOST}:{server.port}", Binding())) == [False] * 3
+    assert server.heard == []
