@@ -94,7 +94,7 @@ class PeerLink:
         "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
         "queued_upload_bytes", "said_pieces", "shown", "snubbed",
         "speed", "state", "suggested", "swarm", "turn", "unasked", "up", "wanted", "was_offered", "window",
-        "working_on",
+        "words_spent_s", "working_on",
     )
 
     intake: Intake
@@ -117,6 +117,7 @@ class PeerLink:
         self.suggested = 0                     # of these, those that it would like to send (BEP 6)
         self.extended = ExtendedHandshake()    # what the peer said of itself (BEP 10)
         self.handshakes_spent_s = 0.0          # see protocol.wire.extended.handshake_counted
+        self.words_spent_s = 0.0               # see manners.words_counted
         self.has_named_node = False            # of the DHT
         self.last_block_at = self.last_heard_at = self.last_sent_at = self.last_taken_at = now
         self.linked_at = now

@@ -28,7 +28,8 @@ class MetadataLink:
     """Implements network.handler.LinkHandler and protocol.wire.shape.Sink."""
 
     __slots__ = ("_handshakes_spent_s", "endpoint", "extended", "greeting", "intake", "is_incoming", "last_heard_at",
-                 "last_sent_at", "linked_at", "network", "number", "rejects_left", "said", "swarm", "unasked")
+                 "last_sent_at", "linked_at", "network", "number", "rejects_left", "said", "swarm", "unasked",
+                 "words_spent_s")
 
     expected_blocks = 0
 
@@ -46,6 +47,7 @@ class MetadataLink:
         self.unasked = 0               # metadata pieces that nobody asked for
         self.rejects_left = MAX_REJECTS
         self.said = Said()             # for the swarm to come
+        self.words_spent_s = 0.0       # see manners.words_counted
         self._handshakes_spent_s = 0.0
 
     @property

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from blobtorrent.core.swarm.company import dial_failed, dial_refused, refusal_by
 from blobtorrent.core.swarm.fast import check_negotiated
 from blobtorrent.core.swarm.link import RateMeter
+from blobtorrent.core.swarm.manners import words_counted, words_in
 from blobtorrent.core.swarm.messages import KnownAddress, PeersFound
 from blobtorrent.core.swarm.metadata import MetadataManager
 from blobtorrent.core.swarm.metadatalink import MetadataLink, network_of
@@ -264,6 +265,7 @@ class MetadataSwarm:
     def on_messages(self, link: MetadataLink, messages: list[Any]) -> None:
         """Raises PeerError when the peer breaks the rules."""
         link.last_heard_at = self.now
+        link.words_spent_s = words_counted(link.words_spent_s, self.now, words_in(messages))
         for message in messages:
             if isinstance(message, wire.Extended):
                 self._on_extended(link, message)

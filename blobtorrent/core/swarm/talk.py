@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.fasttalk import FastTalk
 from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.manners import words_counted, words_in
 from blobtorrent.core.swarm.messages import AddressSeen, NodeNamed
+from blobtorrent.core.swarm.pulse import check_unasked
 from blobtorrent.core.swarm.turns import FREE_SLOT, NOT_INTERESTED
 from blobtorrent.core.swarm.uploads import OUR_QUEUE
 from blobtorrent.model.address import Endpoint
@@ -159,6 +161,7 @@ class Talk:
     def on_messages(self, link: PeerLink, messages: list[Any]) -> None:
         """Raises PeerError when the peer breaks the rules; what it said before that holds."""
         link.last_heard_at = self._swarm.now
+        self._count_words(link, words_in(messages))
         for message in messages:
             handler = self._handlers.get(type(message))
             if handler is not None:
@@ -168,6 +171,10 @@ class Talk:
             if link.closing is not None:
                 return
         self._swarm.wake()
+
+    def _count_words(self, link: PeerLink, count: int) -> None:
+        if count:
+            link.words_spent_s = words_counted(link.words_spent_s, self._swarm.now, count)
 
     def _on_choke(self, link: PeerLink, _message: wire.Choke) -> None:
         link.state.on_message()
@@ -212,7 +219,9 @@ class Talk:
             if index >= num_pieces:
                 raise PeerError("wire.bad-have", f"have of piece {index} of {num_pieces}")
             mask |= 1 << index
-        self._peer_has(link, mask & ~link.mask)
+        news = mask & ~link.mask
+        self._count_words(link, len(message.indices) - news.bit_count())
+        self._peer_has(link, news)
 
     def _peer_has(self, link: PeerLink, news: int) -> None:
         """The peer has these pieces too."""
@@ -252,6 +261,8 @@ class Talk:
 
     def _on_requests(self, link: PeerLink, message: RequestRun) -> None:
         link.state.on_message()
+        if link.state.am_choking:
+            self._count_words(link, 1)
         self._swarm.uploads.on_requests(link, message.keys, message.lengths)
 
     def _on_cancel(self, link: PeerLink, message: wire.Cancel) -> None:
@@ -262,6 +273,7 @@ class Talk:
         """A block that did not come in shape: the short last one, or one between other messages."""
         link.state.on_message()
         link.on_loose_block(message.index << 32 | message.begin, message.payload)
+        check_unasked(link)            # in a second until the next pulse there is time for very many
 
     def _on_port(self, link: PeerLink, message: wire.Port) -> None:
         """Only its first word counts: a peer is one node."""
