@@ -41,13 +41,11 @@ from blobtorrent.core.swarm.treating import TREATMENTS, treat
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, RemoteError
-from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.network.messages import Dial, DialFailed, DropLinks, PeerArrived, Serve, UseFilter, Withdraw
 from blobtorrent.network.outbox import Buffer
 from blobtorrent.network.sender import LinkBroken, LinkClosed, Sent
 from blobtorrent.network.shard import Shard
-from blobtorrent.protocol.wire.decode import Decoder
 from blobtorrent.protocol.wire.shape import Intake
 from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
@@ -402,8 +400,7 @@ class SwarmHost:
             return
         number = self._shard.open_link(message.sock)
         link = PeerLink(swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now)
-        decoder = Decoder(bitfield_bytes=-(-swarm.geometry.num_pieces // 8), block_bytes=BLOCK_SIZE)
-        link.intake = Intake(link, decoder, self._shard.scatter)
+        link.intake = Intake(link, link.new_decoder(), self._shard.scatter)
         self._links[number] = link
         self._shard.attach(number, link)
         swarm.admit(link)
