@@ -433,6 +433,7 @@ class SwarmHost:
             return
         link = self._links.pop(message.link)
         self._guard.run(link.swarm, link.swarm.on_link_closed, link, message.tokens, message.sent_bytes)
+        del link.intake                # which knows the link: together they would wait for a collection
         self.touch(link.swarm)
 
     # ---- swarms
