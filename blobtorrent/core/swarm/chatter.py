@@ -15,7 +15,7 @@ from blobtorrent.protocol.wire.decode import HaveRun, RejectRun, RequestRun
 MESSAGES_PER_S = 2000.0                # of one peer, on average ...
 BURST = 8000                           # ... over so many: all that it asked for may be cancelled at once
 COST_OF_CHOKE = 100                    # in messages: all that is asked for is given to others, or asked for anew
-COST_OF_INTEREST = 20                  # slots are given and taken
+COST_OF_INTEREST = 5                   # slots are given and taken; a leech beside us may change it with every piece
 RUNS_PER_MESSAGE = 512                 # of waiting requests, that a cancel has to be found among
 _COUNTED_ELSEWHERE = frozenset((RequestRun, RejectRun, HaveRun, wire.Piece))
 

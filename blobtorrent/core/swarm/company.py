@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError
 from blobtorrent.model.reach import Reach, reach_of, site_of
+from blobtorrent.runtime.logs import get_logger
 
 if TYPE_CHECKING:
     from typing import Protocol, TypeVar
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
         def lose(self, link: M, error: BlobTorrentError) -> None: ...
 
 MAX_OF_SITE = 3                        # links of one address: some share theirs, but nobody needs more to himself
+
+log = get_logger(__name__)
 
 
 def refusal_by(company: Company[M], endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
@@ -116,6 +119,10 @@ def dial_refused(company: Company[M], endpoint: Endpoint, peer_id: PeerId, refus
 
 def judge(swarm: Swarm, link: PeerLink, error: BlobTorrentError, wall: float) -> None:
     """Decide when the addresses of a peer that is gone are dialled again."""
+    if isinstance(error, PeerError):
+        swarm.rules_broken[error.code] += 1
+        log.debug("a peer broke the rules", torrent=swarm.info_hash, peer=str(link.endpoint), client=link.client,
+                  code=error.code, detail=error.detail)
     endpoints = swarm.peers.left(link.greeting.peer_id)
     if not link.is_incoming:
         endpoints.append(link.endpoint)

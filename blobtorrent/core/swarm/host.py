@@ -41,7 +41,6 @@ from blobtorrent.network.messages import Dial, DialFailed, DropLinks, PeerArrive
 from blobtorrent.network.outbox import Buffer
 from blobtorrent.network.sender import LinkBroken, LinkClosed, Sent
 from blobtorrent.network.shard import Shard
-from blobtorrent.protocol.wire.decode import Decoder
 from blobtorrent.protocol.wire.shape import Intake
 from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
@@ -371,7 +370,7 @@ class SwarmHost:
             return
         number = self._shard.open_link(message.sock)
         link = PeerLink(swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now)
-        link.intake = Intake(link, Decoder(), self._shard.scatter)
+        link.intake = Intake(link, link.new_decoder(), self._shard.scatter)
         self._links[number] = link
         self._shard.attach(number, link)
         swarm.admit(link)
@@ -404,6 +403,7 @@ class SwarmHost:
             return
         link = self._links.pop(message.link)
         self._guard.run(link.swarm, link.swarm.on_link_closed, link, message.tokens, message.sent_bytes)
+        del link.intake                # which knows the link: together they would wait for a collection
         self.touch(link.swarm)
 
     # ---- swarms

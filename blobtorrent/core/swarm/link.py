@@ -23,6 +23,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.network.outbox import Buffer
+from blobtorrent.protocol.wire.decode import Decoder
 from blobtorrent.protocol.wire.extended import ExtendedHandshake
 from blobtorrent.protocol.wire.greeting import Greeting
 from blobtorrent.protocol.wire.link import LinkState
@@ -155,6 +156,11 @@ class PeerLink:
         if not self.is_incoming:
             return self.endpoint
         return Endpoint(self.endpoint.host, self.extended.port) if self.extended.port else None
+
+    def new_decoder(self) -> Decoder:
+        """For what comes: it takes no longer messages than the torrent has use for."""
+        bitfield_bytes = -(-self.swarm.geometry.num_pieces // 8)
+        return Decoder(bitfield_bytes=bitfield_bytes, block_bytes=BLOCK_SIZE)
 
     # ---- network.handler.LinkHandler
 

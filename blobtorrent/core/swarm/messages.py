@@ -249,6 +249,7 @@ class Insight(NamedTuple):
     spoiled_pieces: int = 0            # that did not match their hashes
     peers_banned: int = 0              # for that
     suspects: int = 0                  # connected peers that had a part in one, of which it is not known yet
+    rules_broken: Mapping[str, int] = {}                   # peers that were cut for it, by what they did (codes)
     open_pieces: "tuple[Mapping[str, Any], ...]" = ()      # some that are under way: who is asked for each, and why it
 
 

@@ -112,8 +112,10 @@ class Pulse:
         if link.down.total - came < PROVEN_BYTES <= link.down.total:
             self._swarm.peers.introduced()
         link.window.on_tick(came // BLOCK_SIZE, elapsed_s, now)
-        if link.unasked > MAX_UNASKED:
-            self._swarm.lose(link, PeerError("wire.unasked-blocks", f"{link.unasked} blocks that nobody asked for"))
+        try:
+            check_unasked(link)
+        except PeerError as error:
+            self._swarm.lose(link, error)
             return
         is_awaited = link.outstanding or link.arriving is not None
         if is_awaited and not came and now - link.last_block_at > link.window.patience_s(
@@ -169,3 +171,9 @@ class Pulse:
             self._swarm.machine.fire(Event.ALL_REQUESTED)
         elif state is State.ENDGAME and not everything_asked:
             self._swarm.machine.fire(Event.MORE_TO_REQUEST)
+
+
+def check_unasked(link: PeerLink) -> None:
+    """Raise PeerError ("wire.unasked-blocks") for a link that sends blocks that nobody asked for."""
+    if link.unasked > MAX_UNASKED:
+        raise PeerError("wire.unasked-blocks", f"{link.unasked} blocks that nobody asked for")

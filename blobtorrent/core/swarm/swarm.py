@@ -6,6 +6,7 @@ host collects once a pass. No locks, no I/O.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,7 @@ class Swarm:
         self.live = order.live
         self._tallies = Tallies(order.live, order.totals, arena.capacity) if order.live is not None else None
         self.spoiled_pieces = 0
+        self.rules_broken: Counter[str] = Counter()        # links that ended for that, by the code of the error
         self.departed = Departed()
         self.losses = 0                # times that the session told of pieces that are gone
 
@@ -283,7 +285,7 @@ class Swarm:
         del self.links[link]
         self.departed.add(link.greeting.peer_id, link.mask, link.given)
         self._share()
-        link.closing = error
+        link.closing = error.with_traceback(None)          # that would keep alive all that came with the last read
         link.intake.close()
         try:
             self._forget(link)

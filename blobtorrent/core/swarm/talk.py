@@ -19,6 +19,7 @@ from blobtorrent.core.swarm.chatter import (
 from blobtorrent.core.swarm.fasttalk import FastTalk
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import AddressSeen, NodeNamed
+from blobtorrent.core.swarm.pulse import check_unasked
 from blobtorrent.core.swarm.turns import FREE_SLOT, NOT_INTERESTED
 from blobtorrent.core.swarm.uploads import OUR_QUEUE
 from blobtorrent.model.address import Endpoint
@@ -231,8 +232,9 @@ class Talk:
             if index >= num_pieces:
                 raise PeerError("wire.bad-have", f"have of piece {index} of {num_pieces}")
             mask |= 1 << index
-        self._charge(link, not mask & ~link.mask)
-        self._peer_has(link, mask & ~link.mask)
+        news = mask & ~link.mask
+        self._charge(link, len(message.indices) - news.bit_count())
+        self._peer_has(link, news)
 
     def _peer_has(self, link: PeerLink, news: int) -> None:
         """The peer has these pieces too."""
@@ -272,6 +274,8 @@ class Talk:
 
     def _on_requests(self, link: PeerLink, message: RequestRun) -> None:
         link.state.on_message()
+        if link.state.am_choking:
+            self._charge(link, 1)
         self._swarm.uploads.on_requests(link, message.keys, message.lengths)
 
     def _on_cancel(self, link: PeerLink, message: wire.Cancel) -> None:
@@ -283,6 +287,7 @@ class Talk:
         """A block that did not come in shape: the short last one, or one between other messages."""
         link.state.on_message()
         link.on_loose_block(message.index << 32 | message.begin, message.payload)
+        check_unasked(link)            # in a second until the next pulse there is time for very many
 
     def _on_port(self, link: PeerLink, message: wire.Port) -> None:
         """Only its first word counts: a peer is one node."""

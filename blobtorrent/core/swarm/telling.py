@@ -59,6 +59,7 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
         addresses_filtered=swarm.peers.filtered,
         spoiled_pieces=swarm.spoiled_pieces,
         peers_banned=swarm.completion.peers_proven_bad,
+        rules_broken=dict(swarm.rules_broken),
         suspects=sum(link.is_suspect for link in swarm.links),
         open_pieces=tuple(_why_open(swarm, assembly) for assembly in islice(swarm.pieces.open.values(), MAX_PIECES)),
         web_seeds=() if swarm.web_seeds is None else swarm.web_seeds.statuses(),

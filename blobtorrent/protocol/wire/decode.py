@@ -6,6 +6,7 @@ object per request would cost more than all the rest of answering it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from struct import Struct
 from typing import NamedTuple
 
@@ -18,6 +19,10 @@ _REQUEST = Struct(">IBQI")             # length, id, index and begin as one numb
 _HAVE = Struct(">IBI")                 # length, id, index
 _REQUEST_LENGTH = _REQUEST.size - wire.LENGTH_BYTES
 _HAVE_LENGTH = _HAVE.size - wire.LENGTH_BYTES
+
+# Of the length field. What is here of a message waits in memory until the rest is: a crowd that sent all but the last
+# byte of the longest one, and nothing more, held hundreds of MiB.
+_MAX_OTHER = 2 + (64 << 10)            # extension handshakes; of the others none is longer
 
 _KINDS = {kind.ID: kind for kind in (
     wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested, wire.Have, wire.BitfieldMessage, wire.Request,
@@ -52,11 +57,17 @@ Decoded = wire.Message | RequestRun | RejectRun | HaveRun | HashRequest | Hashes
 
 
 class Decoder:
-    """Cuts one direction of a link into messages. Bytes of an unfinished message wait in `rest`."""
+    """Cuts one direction of a link into messages. Bytes of an unfinished message wait in `rest`.
 
-    __slots__ = ("_missing", "rest")
+    `bitfield_bytes` is the size of a bitfield of the torrent, when it is known; `block_bytes` the longest block that is
+    ever asked for.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_longest", "_missing", "rest")
+
+    def __init__(self, *, bitfield_bytes: int = wire.MAX_LENGTH - 1, block_bytes: int = wire.MAX_BLOCK) -> None:
+        self._longest = {
+            wire.BitfieldMessage.ID: 1 + bitfield_bytes, wire.Piece.ID: 1 + wire.Piece.LAYOUT.size + block_bytes}
         self.rest = bytearray()
         self._missing = 0              # bytes without which it is no use to look at `rest` again
 
@@ -72,7 +83,7 @@ class Decoder:
                 return []
             data = self.take_rest()
         view = memoryview(data)
-        decoded, used, needed = _decode(view)
+        decoded, used, needed = _decode(view, self._longest)
         self.rest += view[used:]
         self._missing = needed - len(self.rest)
         return decoded
@@ -84,8 +95,10 @@ class Decoder:
         return rest
 
 
-def _decode(view: memoryview) -> tuple[list[Decoded], int, int]:
-    """All whole messages of `view`, the bytes they took, and the size of the unfinished one as far as it is known."""
+def _decode(view: memoryview, longest: Mapping[int, int]) -> tuple[list[Decoded], int, int]:
+    """All whole messages of `view`, the bytes they took, and the size of the unfinished one as far as it is known.
+
+    `longest` has the greatest lengths of some kinds."""
     decoded: list[Decoded] = []
     at, end = 0, len(view)
     while end - at >= wire.LENGTH_BYTES:
@@ -93,6 +106,10 @@ def _decode(view: memoryview) -> tuple[list[Decoded], int, int]:
         if length > wire.MAX_LENGTH:
             raise PeerError("wire.too-long", f"message of {length} bytes")
         body = at + wire.LENGTH_BYTES
+        if length and end == body:
+            return decoded, at, wire.LENGTH_BYTES + 1      # its kind tells how long it may be
+        if length and length > longest.get(view[body], _MAX_OTHER):
+            raise PeerError("wire.too-long", f"message of kind {view[body]} with {length} bytes")
         if end < body + length:
             return decoded, at, wire.LENGTH_BYTES + length
         if length == 0:

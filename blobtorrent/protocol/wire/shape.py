@@ -260,7 +260,8 @@ class Intake:
         self._scatter.view(self._slot)[:len(part)] = part
 
     def close(self) -> None:
-        """Give up the block that was arriving."""
+        """Give up the block that was arriving, and the message."""
+        self._decoder.rest.clear()
         if self._slot != NO_SLOT:
             self._scatter.give_back(self._slot)
             self._slot = NO_SLOT

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from blobtorrent.core.swarm.chatter import BURST, MESSAGES_PER_S, chatter_counted, chatter_of
 from blobtorrent.model.errors import PeerError
+from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import HaveRun, RequestRun
+from tests.support.oneswarm import OneSwarm
+from tests.support.stored import StoredTorrent
 
 
 def test_what_moves_data_is_no_talk():
@@ -28,3 +33,39 @@ def test_a_steady_peer_is_never_left():
     spent_s = 0.0
     for second in range(1000):
         spent_s = chatter_counted(spent_s, int(MESSAGES_PER_S), float(second))
+
+
+@pytest.fixture(scope="module")
+def torrent() -> StoredTorrent:
+    return StoredTorrent([10 * BLOCK_SIZE], BLOCK_SIZE)
+
+
+@pytest.mark.parametrize("words", [
+    [wire.Interested(), wire.NotInterested()], [wire.Choke(), wire.Unchoke()], [wire.Have(0)], [wire.KeepAlive()],
+    [wire.Cancel(0, 0, 1)], [wire.Port(6881)], [wire.Extended(200, b"")],
+])
+def test_a_peer_that_talks_without_end_is_left(torrent: StoredTorrent, words: list[Any]) -> None:
+    one = OneSwarm(torrent)
+    link = one.join([0])
+    with pytest.raises(PeerError) as caught:
+        for _ in range(BURST // len(words) + 1):
+            one.tell(link, *words)
+    assert caught.value.code == "wire.flood"
+
+
+def test_pieces_that_a_peer_gets_are_no_idle_words() -> None:
+    one = OneSwarm(StoredTorrent([(BURST + 1) * 1024], 1024))
+    link = one.join([])
+    for index in range(BURST + 1):
+        one.tell(link, wire.Have(index))
+    assert link.is_seed
+
+
+def test_who_is_served_may_ask_as_often_as_it_takes(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=range(10))
+    link = one.join([])
+    one.tell(link, wire.Interested())
+    for _ in range(BURST + 1):
+        one.tell(link, wire.Request(0, 0, BLOCK_SIZE))
+        link.wanted.clear()
+    assert link.closing is None

@@ -16,7 +16,7 @@ from blobtorrent.core.swarm.pulse import (
     UNPROVEN_S,
 )
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import NetworkError
+from blobtorrent.model.errors import NetworkError, PeerError
 from blobtorrent.protocol.wire import messages as wire
 from tests.support.oneswarm import OneSwarm, outstanding
 from tests.support.stored import StoredTorrent
@@ -55,8 +55,10 @@ def test_a_peer_that_sends_many_blocks_that_nobody_asked_for_is_lost(torrent):
     one.give(link, [(0, 0)] * MAX_UNASKED)
     one.pass_time(1.1)
     assert link.closing is None
-    one.give(link, [(0, 0)])
-    one.pass_time(1.1)
+    with pytest.raises(PeerError) as caught:
+        one.give(link, [(0, 0)])       # at once, however many it could send until the next pulse
+    assert caught.value.code == "wire.unasked-blocks"
+    one.pass_time(1.1)                 # of those in shape nobody hears at once
     assert link.closing.code == "wire.unasked-blocks"
 
 

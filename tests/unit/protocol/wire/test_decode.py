@@ -83,3 +83,13 @@ def test_a_message_that_comes_byte_by_byte_is_looked_at_only_when_whole(monkeypa
     decoded = [message for byte in stream for message in decoder.feed(bytes([byte]))]
     assert len(decoded) == 1
     assert looks == [5000]
+
+
+@pytest.mark.parametrize("kind, length", [(7, 9 + 16385), (5, 1 + 126), (20, (64 << 10) + 3), (99, (64 << 10) + 3)])
+def test_how_long_a_message_may_be_depends_on_its_kind_and_nothing_waits_for_more(kind, length):
+    decoder = Decoder(bitfield_bytes=125, block_bytes=16384)
+    assert decoder.feed(length.to_bytes(4, "big")) == []
+    with pytest.raises(PeerError) as caught:
+        decoder.feed(bytes((kind,)))
+    assert caught.value.code == "wire.too-long"
+    assert Decoder(bitfield_bytes=125, block_bytes=16384).feed((length - 1).to_bytes(4, "big") + bytes((kind,))) == []
