@@ -142,8 +142,8 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
     ("pieces", 10**12), ("pieces", -1), ("pieces", "9"), ("pieces", 1.5), ("size", -1), ("size", 1e999), ("name", 5),
     ("added_at", float("nan")), ("download_dir", "/a\0b"), ("labels", "ab"), ("labels", [1]), ("ends", []),
     ("ends", [[]]), ("ends", [["a"], []]), ("files", {"-1": 1}), ("files", {"9" * 20: 1}), ("trackers", [5]),
-    ("renames", {"a": "b\0"}), ("goal", {"ratio": "x"}), ("picker", {"x": []}), ("run", "yes"), ("error", [1, 2]), ("v1", "zz"),
-    ("custom", [])])
+    ("renames", {"a": "b\0"}), ("goal", {"ratio": "x"}), ("picker", {"x": []}), ("run", "yes"), ("error", [1, 2]),
+    ("v1", "zz"), ("custom", [])])
 def test_a_member_that_cannot_be_is_corrupt_before_anything_counts_on_it(name: str, value: object) -> None:
     row = {**json.loads(torrent_body(a_record())), name: value}
     with pytest.raises(ResumeCorrupt):
