@@ -57,7 +57,8 @@ class Mutator:
                 data = self._bend_shape(data)
             else:
                 data = self._bend_bytes(data)
-        return data[:self._max_bytes]
+            data = data[:self._max_bytes]
+        return data
 
     def _bend_shape(self, data: bytes) -> bytes:
         rng = self._rng

@@ -15,7 +15,7 @@ NUMBERS = (0, 1, -1, 2, 127, 128, 255, 256, 16384, 32767, 65535, 65536, (1 << 31
 LENGTHS = (0, 1, 4, 5, 6, 7, 18, 19, 20, 21, 26, 31, 32, 33, 40, 68, 256, 1000)
 MAX_NESTING = 3000                     # of what is put into a tree; readers give up far below
 
-_MARKUP = re.compile(rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<[^<>]*>|[^<]+|<", re.DOTALL)
+_MARKUP = re.compile(rb"<!--|<!\[CDATA\[|<[^<>]*>|[^<]+|<")          # each byte is looked at twice at most
 
 
 def read_bencode(data: bytes) -> Any:
