@@ -24,6 +24,7 @@ _BASE32_SHA1 = re.compile("[A-Z2-7]{32}")
 _HEX_SHA256_MULTIHASH = re.compile("1220[0-9A-F]{64}")         # code of SHA-256, and its length of 32 bytes
 _PEER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,5})")
 _SELECTION = re.compile(r"([0-9]{1,8})(?:-([0-9]{1,8}))?")
+_SURROGATE = re.compile("[\ud800-\udfff]")                     # no character, yet JSON and command lines can hold it
 
 
 class MagnetLink(NamedTuple):
@@ -55,7 +56,7 @@ def parse_magnet(link: str, *, max_characters: int = MAX_LINK_CHARACTERS) -> Mag
         raise MagnetError("magnet.too-large", f"a magnet link of {len(link)} characters")
     digests: dict[str, bytes] = {}
     values: dict[str, list[bytes]] = {}
-    for key, value in _parameters(link[len(_SCHEME):]):
+    for key, value in _parameters(_SURROGATE.sub("\ufffd", link[len(_SCHEME):])):
         if key == "xt":
             topic = _digest(value.decode("ascii", "replace"))
             if topic and digests.setdefault(*topic) != topic[1]:

@@ -5,6 +5,7 @@ One datagram names several torrents. It tells no address: the peer is at the add
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ GROUP_V6 = Endpoint("ff15::efc0:988f", 6771)
 MAX_BYTES = 1400                       # of a datagram, so that none is cut
 MAX_HASHES = 20                        # in one of ours; so many fit with room to spare
 MAX_READ = 64                          # of a foreign one
+_DIGEST = re.compile("[0-9A-Fa-f]{40}")               # blanks between digits make it another length
 TORRENT_INTERVAL_S = 300.0             # between two announcements of a torrent
 PACKET_INTERVAL_S = 60.0               # between two datagrams, on average
 PACKET_BURST = 3                       # that may go at once: a torrent that was just added does not wait
@@ -57,11 +59,8 @@ class LocalAnnouncement(NamedTuple):
                 port = int(value)
             elif name == "cookie":
                 cookie = value
-            elif name == "infohash" and len(value) == 40 and len(hashes) < MAX_READ:
-                try:
-                    hashes.append(bytes.fromhex(value))
-                except ValueError:
-                    continue
+            elif name == "infohash" and _DIGEST.fullmatch(value) and len(hashes) < MAX_READ:
+                hashes.append(bytes.fromhex(value))
         if not 0 < port < 65536 or not hashes:
             raise FormatError("lsd.bad-announce", "announcement without a port or a torrent")
         return cls(port, tuple(dict.fromkeys(hashes)), cookie)

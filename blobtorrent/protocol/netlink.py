@@ -24,6 +24,7 @@ _TORN = 0x10                           # a flag: what was asked for changed mean
 _DONE = 3
 _ERROR = 2
 _RESULT = struct.Struct("=i")
+_MOST_ERRORS = 4095                    # the greatest number of an error that the kernel has
 _NEW_LINK, _GET_LINK = 16, 18
 _NEW_ADDRESS, _GET_ADDRESS = 20, 22
 _NEW_ROUTE, _GET_ROUTE = 24, 26
@@ -88,7 +89,8 @@ class Answer:
                 self.is_complete = True
             elif kind == _ERROR:
                 number = -_RESULT.unpack_from(body)[0] if len(body) >= _RESULT.size else 0
-                raise NetworkError("net.no-netlink", f"the system does not tell its addresses: {os.strerror(number)}")
+                reason = os.strerror(number) if 0 < number <= _MOST_ERRORS else f"error {number}"
+                raise NetworkError("net.no-netlink", f"the system does not tell its addresses: {reason}")
             elif kind == _NEW_LINK and len(body) >= _LINK.size:
                 self._take_link(body)
             elif kind == _NEW_ADDRESS and len(body) >= _ADDRESS.size:

@@ -10,16 +10,17 @@ ready.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from blobtorrent.core.session import rowshapes
 from blobtorrent.core.session.commands import FilePriority, GoalAction, SeedGoal, Tiers
 from blobtorrent.core.session.past import Past
 from blobtorrent.core.session.record import Facts, Lifetime, Place, Running, TorrentRecord, Wishes
+from blobtorrent.core.session.rowshapes import check_row, load_row
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource, Totals
 from blobtorrent.model.address import parse_endpoint
 from blobtorrent.model.bitfield import Bitfield
@@ -118,13 +119,16 @@ def progress_body(record: TorrentRecord, running: Running | None = None) -> byte
 def read_record(torrent: bytes, progress: bytes | None) -> TorrentRecord:
     """Without its progress a torrent is one that was never checked. Raises ResumeCorrupt ("state.bad-row")."""
     try:
-        row = json.loads(torrent.decode())
+        row = load_row(torrent)
+        check_row(row, rowshapes.TORRENT)
         record = _read_torrent({**_USUAL_TORRENT, **row})
         if not row.keys() <= _TORRENT_KEYS:
             record.foreign = {key: row[key] for key in row.keys() - _TORRENT_KEYS}
         if progress is not None:
-            _read_progress(record, {**_USUAL_PROGRESS, **json.loads(progress.decode())})
-    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error, BlobTorrentError) as error:
+            told = load_row(progress)
+            check_row(told, rowshapes.PROGRESS)
+            _read_progress(record, {**_USUAL_PROGRESS, **told})
+    except (ValueError, TypeError, LookupError, AttributeError, BlobTorrentError) as error:
         raise ResumeCorrupt("state.bad-row", f"the row of a torrent cannot be read: {error!r}") from error
     return record
 
@@ -136,7 +140,9 @@ def stamps_body(stamps: Mapping[int, FileStamp]) -> bytes:
 def read_stamps(body: bytes) -> dict[int, FileStamp]:
     """Empty when the row is not there or makes no sense: nothing is believed then."""
     try:
-        return {int(number): FileStamp(*map(int, stamp)) for number, stamp in json.loads(body or b"{}").items()}
+        row = load_row(body or b"{}")
+        check_row(row, dict.fromkeys(row, rowshapes.STAMP))
+        return {int(number): FileStamp(*stamp) for number, stamp in row.items()}
     except (ValueError, TypeError, AttributeError):
         return {}
 
@@ -148,7 +154,8 @@ def session_body(past: Past) -> bytes:
 def read_past(body: bytes) -> Past:
     """That of a program that never ran, when the row makes no sense."""
     try:
-        row = json.loads(body)
+        row = load_row(body)
+        check_row(row, rowshapes.PAST)
         return Past(
             alive_at=float(row["alive_at"]),
             seconds=float(row.get("seconds", 0.0)),
@@ -180,7 +187,7 @@ def read_peers(body: bytes) -> tuple[KnownAddress, ...]:
     try:
         return tuple(
             KnownAddress(parse_endpoint(endpoint), PeerSource(source), failures, last_good_at, *merits)
-            for endpoint, source, failures, last_good_at, *merits in json.loads(body or b"[]")
+            for endpoint, source, failures, last_good_at, *merits in filter(rowshapes.is_peer, load_row(body or b"[]"))
         )
     except (ValueError, TypeError, AttributeError, BlobTorrentError):
         return ()

@@ -128,7 +128,10 @@ class Journal:
         if line + b"\n" != self._line(sign, hook, body):
             return False
         if sign == _ADDED:
-            self._remember(hook, _told_again(body))
+            try:
+                self._remember(hook, _told_again(body))
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+                return False
         else:
             told = self._live.get((hook, body.decode("ascii")))
             if told is not None:
@@ -205,9 +208,11 @@ def _body_of(told: Told) -> bytes:
 
 
 def _told_again(body: bytes) -> Told:
-    """An event of an earlier run."""
+    """An event of an earlier run. What is none raises one of many errors."""
     torrent, _, raw = body.partition(b" ")
     fields = json.loads(raw)
+    if not isinstance(fields["id"], str) or not isinstance(fields["time"], int | float):
+        raise ValueError("an event without a number or a time")
     info_hash = None
     if torrent:
         v1, v2 = (bytes.fromhex(digest) for digest in torrent.decode("ascii").split("."))

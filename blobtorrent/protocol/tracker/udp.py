@@ -131,6 +131,8 @@ def read_scraped(data: bytes, num_hashes: int) -> tuple[SwarmCounts, ...]:
 
 
 def _body(data: bytes, wanted: Action, min_bytes: int) -> bytes:
+    if len(data) < _ANSWER.size:
+        raise TrackerError("tracker.bad-reply", f"an answer of {len(data)} bytes")
     action, body = _ANSWER.unpack_from(data)[0], data[_ANSWER.size:]
     if action == Action.ERROR:
         raise refusal(body[:MAX_TEXT_BYTES].rstrip(b"\0").decode("utf-8", "replace"))

@@ -49,6 +49,17 @@ def test_everything_else_is_advice() -> None:
     assert link.selected_files == (range(1), range(2, 5))
 
 
+@pytest.mark.parametrize("odd", ["\udcff", "\ud800", "\udfff\ud800"])
+def test_what_is_no_character_stands_for_itself_nowhere(odd: str) -> None:
+    link = parse_magnet(f"{XT}&dn=a{odd}b&tr=http://a/{odd}&{odd}=1&ws={odd}&x.pe={odd}:1&so={odd}")
+    assert link.name == f"a{len(odd) * chr(0xfffd)}b"
+    assert link.tiers == ((f"http://a/{len(odd) * '%EF%BF%BD'}",),)
+    assert (link.web_seeds, link.peers, link.selected_files) == ((), (), ())
+    assert parse_magnet(format_magnet(link)) == link
+    with pytest.raises(MagnetError):
+        parse_magnet(f"magnet:?xt=urn:btih:{odd}")
+
+
 def test_a_bare_link_has_only_its_hash() -> None:
     link = parse_magnet(XT)
     assert (link.name, link.size, link.tiers, link.web_seeds, link.peers, link.selected_files) == (

@@ -49,6 +49,8 @@ def test_headers_come_in_any_order_and_case_and_unknown_ones_do_not_matter():
     b"BT-SEARCH * HTTP/1.1\r\nInfohash: " + b"00" * 20, b"BT-SEARCH * HTTP/1.1\r\nPort: 0\r\nInfohash: " + b"00" * 20,
     b"BT-SEARCH * HTTP/1.1\r\nPort: 65536\r\nInfohash: " + b"00" * 20,
     b"BT-SEARCH * HTTP/1.1\r\nPort: 6881\r\nInfohash: " + b"00" * 20 + bytes(MAX_BYTES),
+    b"BT-SEARCH * HTTP/1.1\r\nPort: 6881\r\nInfohash: " + b"00" * 18 + b"\n \t 00",
+    b"BT-SEARCH * HTTP/1.1\r\nPort: 6881\r\nInfohash: " + b"0x" * 20,
 ])
 def test_what_makes_no_sense_is_refused(data):
     with pytest.raises(FormatError) as caught:

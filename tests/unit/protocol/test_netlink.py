@@ -66,6 +66,13 @@ def test_what_is_cut_off_is_skipped(cut):
     read((LINK + ADDRESS + ROUTE)[:cut])
 
 
+@pytest.mark.parametrize("result", [-13, 0, 5, -(1 << 31), (1 << 31) - 1])
+def test_a_refusal_is_told_as_one_whatever_number_it_has(result):
+    with pytest.raises(NetworkError) as caught:
+        read(message(2, struct.pack("=i", result)))
+    assert caught.value.code == "net.no-netlink"
+
+
 def test_a_route_to_one_network_is_no_gateway():
     assert read(ROUTE[:17] + b"\x18" + ROUTE[18:]).gateways == []
 

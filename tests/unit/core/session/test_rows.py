@@ -135,6 +135,46 @@ def test_progress_that_makes_no_sense_is_corrupt(have: object) -> None:
         read_record(torrent_body(a_record()), json.dumps({"have": have}).encode())
 
 
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("pieces", 10**12), ("pieces", -1), ("pieces", "9"), ("pieces", 1.5), ("size", -1), ("size", 1e999), ("name", 5),
+    ("added_at", float("nan")), ("download_dir", "/a\0b"), ("labels", "ab"), ("labels", [1]), ("ends", []),
+    ("ends", [[]]), ("ends", [["a"], []]), ("files", {"-1": 1}), ("files", {"9" * 20: 1}), ("trackers", [5]),
+    ("renames", {"a": "b\0"}), ("goal", {"ratio": "x"}), ("picker", {"x": []}), ("run", "yes"), ("error", [1, 2]),
+    ("v1", "zz"), ("custom", [])])
+def test_a_member_that_cannot_be_is_corrupt_before_anything_counts_on_it(name: str, value: object) -> None:
+    row = {**json.loads(torrent_body(a_record())), name: value}
+    with pytest.raises(ResumeCorrupt):
+        read_record(json.dumps(row).encode(), None)
+
+
+@pytest.mark.parametrize("progress", [
+    {"recent": [10**12]}, {"recent": [-1]}, {"recent": 5}, {"totals": ["x"]}, {"totals": [0] * 9}, {"done": -1},
+    {"checked": 1}, {"ran_at": 1e999}])
+def test_progress_that_cannot_be_is_corrupt_before_anything_counts_on_it(progress: dict[str, object]) -> None:
+    with pytest.raises(ResumeCorrupt):
+        read_record(torrent_body(a_record()), json.dumps(progress).encode())
+
+
+def test_what_nests_without_end_is_damage_as_any_other() -> None:
+    for body in (DEEP, b'{"goal": ' + DEEP + b"}"):
+        with pytest.raises(ResumeCorrupt):
+            read_record(body, None)
+        with pytest.raises(ResumeCorrupt):
+            read_record(torrent_body(a_record()), body)
+        assert (read_past(body), read_stamps(body), read_peers(body)) == (Past(), {}, ())
+
+
+def test_figures_that_no_number_is_are_as_if_unsaid() -> None:
+    assert read_past(b'{"alive_at": 1, "runs": 1e999}') == Past()
+    assert read_stamps(b'{"0": [1e999, 2, 3]}') == {}
+    good = KnownAddress(PEER, PeerSource.TRACKER, 2, 99.5)
+    odd = [[str(PEER), "tracker", failures, 1.0] for failures in ("x", -1, None, [])]
+    assert read_peers(json.dumps([*odd, 5, *json.loads(peers_body([good]))]).encode()) == (good,)
+
+
 def test_stamps_and_peers_survive_and_nonsense_is_nothing() -> None:
     stamps = {0: FileStamp(1, 2, 3), 7: FileStamp(4, 5, 6)}
     assert read_stamps(stamps_body(stamps)) == stamps

@@ -195,3 +195,15 @@ def test_a_hook_is_known_again_by_whom_it_tells_of_what() -> None:
               HookSettings(url="http://h/", labels=("tv",), events=("torrent-added",))]
     assert len({key, *(key_of(other, ()) for other in others)}) == 4
     assert key_of(hook, {key}) not in {key} and key_of(hook, {key}) == key_of(hook, {key})
+
+
+@pytest.mark.parametrize("body", [
+    b" " + b"[" * 100_000, b" {}", b" 5", b" not JSON", b'zz {"id": "a", "time": 1, "type": "x"}', b'. {"id": "a"}',
+    b' {"id": 5, "time": 1, "type": "x"}', b' {"id": "a", "time": "x", "type": "x"}',
+    b' {"id": "a", "time": 1, "type": "x", "labels": 5}'])
+def test_a_line_that_is_ours_and_tells_of_no_event_ends_what_is_read(keeper: Keeper, body: bytes) -> None:
+    keeper.journal.keep("h", told(1))
+    keeper.journal.close()
+    with keeper.path.open("ab") as file:
+        file.write(keeper.journal._line(b"+", "h", body))
+    assert keeper.numbers() == [("h", "ab-1")]

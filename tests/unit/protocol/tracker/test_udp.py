@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import partial
 
 import pytest
 
@@ -112,6 +113,15 @@ def test_an_answer_that_is_none_is_refused(data: bytes) -> None:
     with pytest.raises(TrackerError) as caught:
         read_connected(data)
     assert caught.value.code == "tracker.bad-reply"
+
+
+@pytest.mark.parametrize("size", range(8))
+def test_an_answer_that_is_shorter_than_its_head_is_refused(size: int) -> None:
+    data = answer(0, b"")[:size]
+    for read in (read_connected, partial(read_announced, is_ipv6=False), partial(read_scraped, num_hashes=1)):
+        with pytest.raises(TrackerError) as caught:
+            read(data)
+        assert caught.value.code == "tracker.bad-reply"
 
 
 def test_what_is_too_short_answers_nothing() -> None:
