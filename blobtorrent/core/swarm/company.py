@@ -116,6 +116,8 @@ def dial_refused(company: Company[M], endpoint: Endpoint, peer_id: PeerId, refus
 
 def judge(swarm: Swarm, link: PeerLink, error: BlobTorrentError, wall: float) -> None:
     """Decide when the addresses of a peer that is gone are dialled again."""
+    if swarm.punching is not None:
+        swarm.punching.left(link)
     endpoints = swarm.peers.left(link.greeting.peer_id)
     if not link.is_incoming:
         endpoints.append(link.endpoint)

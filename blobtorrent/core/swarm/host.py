@@ -220,7 +220,7 @@ class SwarmHost:
     def dial(self, swarm: Swarm, endpoint: Endpoint) -> None:
         self._door.post(Dial(
             endpoint, swarm.info_hash, swarm.order.peer_id, self._shard.mailbox,
-            has_dht=swarm.settings.dht_ports is not None))
+            swarm.settings.dht_ports is not None, *swarm.peers.ways_to(endpoint)))
 
     def close_link(self, link: PeerLink) -> None:
         self._flow.lose(link)
@@ -392,15 +392,15 @@ class SwarmHost:
             else:
                 message.sock.close()
             return
-        refusal = swarm.refusal(
-            message.endpoint, message.greeting.peer_id, is_incoming=message.is_incoming)
+        refusal = swarm.refusal(message.endpoint, message.greeting.peer_id, is_incoming=message.is_incoming)
         if refusal is not None:
             message.sock.close()
             if not message.is_incoming:
                 swarm.on_dial_refused(message.endpoint, message.greeting.peer_id, refusal)
             return
         number = self._shard.open_link(message.sock)
-        link = PeerLink(swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now)
+        link = PeerLink(
+            swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now, message.transport)
         link.intake = Intake(link, Decoder(), self._shard.scatter)
         self._links[number] = link
         self._shard.attach(number, link)
@@ -456,7 +456,8 @@ class SwarmHost:
         known, brought = self._metadata.hand_over(swarm.info_hash, swarm.settings.max_links)
         if known is not None:
             swarm.peers = known        # with dials that are under way, and who is banned
-        links = [PeerLink(swarm, old.number, old.endpoint, old.greeting, old.is_incoming, self.now) for old in brought]
+        links = [PeerLink(swarm, old.number, old.endpoint, old.greeting, old.is_incoming, self.now, old.transport)
+                 for old in brought]
         for link, old in zip(links, brought):
             link.intake = old.intake
             link.intake.hand_to(link)

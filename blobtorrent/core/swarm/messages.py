@@ -69,6 +69,7 @@ class SwarmSettings(NamedTuple):
     is_sequential: bool = False        # in their order
     super_seeding: bool = False        # as a seed it shows each peer a few pieces only (BEP 16)
     exchanges_peers: bool = True       # tells peers of others, and learns from them; never of a private torrent
+    punches_holes: bool = True         # meets peers through others, and helps them to meet (BEP 55); the same
     allow_loopback: bool = False       # anybody may send us to this machine and its network
     web_seeds: str = "always"          # "always", "when-slow" or "off": when they are asked (BEP 19)
     web_seed_slow_bytes_per_s: int = 64 << 10              # peers below this are slow

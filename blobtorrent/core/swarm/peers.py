@@ -157,6 +157,32 @@ class PeerManager:
         if known is not None:
             known.claimed_until = 0.0
 
+    def note_utp(self, endpoint: Endpoint) -> None:
+        """It speaks uTP, as it did to us, or as others say."""
+        known = self._known.get(endpoint)
+        if known is not None:
+            known.speaks_utp = True
+
+    def ways_to(self, endpoint: Endpoint) -> tuple[bool, bool]:
+        """Of one that is about to be dialled: whether it speaks uTP, as far as is known, and whether it is to be met by
+        that alone, which holds for one dial."""
+        known = self._known.get(endpoint)
+        if known is None:
+            return False, False
+        is_punched, known.is_punched = known.is_punched, False
+        return known.speaks_utp, is_punched
+
+    def punch(self, endpoint: Endpoint, source: PeerSource, now: float) -> bool:
+        """A peer is about to dial us from there: dial it at the same time. False when that is of no use."""
+        if endpoint not in self._known:
+            self.found((endpoint,), source, now)
+        known = self._known.get(endpoint)
+        if known is None or known.is_busy or self.is_banned(endpoint) or self.refuses(endpoint):
+            return False
+        known.speaks_utp = known.is_punched = known.is_busy = True
+        self._dialing.add(endpoint)
+        return True
+
     def was_good(self, endpoint: Endpoint) -> bool | None:
         """Whether an address that was found led to a peer; None while that is open."""
         known = self._known.get(endpoint)
@@ -278,11 +304,12 @@ class PeerManager:
     def is_dialing(self, endpoint: Endpoint) -> bool:
         return endpoint in self._dialing
 
-    def linked(self, endpoint: Endpoint) -> None:
+    def linked(self, endpoint: Endpoint, *, by_utp: bool = False) -> None:
         """A dial led to a link."""
         known = self._known.get(endpoint)
         if known is not None:
             known.is_linked = True
+            known.speaks_utp |= by_utp
             self.revision += 1
 
     def introduced(self) -> None:
