@@ -191,7 +191,7 @@ class UtpBridge:
             if not pipe.is_closed:
                 self._closing.add(pipe)
                 pipe.end()
-        self._gone["retransmits"] += stream.retransmits
+        self._gone["retransmits"] += stream.stats.retransmits
 
     def _on_pipe_closed(self, pipe: Pipe) -> None:
         self._closing.discard(pipe)
@@ -221,7 +221,7 @@ class UtpBridge:
         pipes = list(self._pipes.values())
         received = self._gone["received"] + sum(pipe.received_bytes for pipe in pipes)
         sent = self._gone["sent"] + sum(pipe.sent_bytes for pipe in pipes)
-        again = self._gone["retransmits"] + sum(pipe.stream.retransmits for pipe in pipes)
+        again = self._gone["retransmits"] + sum(pipe.stream.stats.retransmits for pipe in pipes)
         yield Sample("blobtorrent_utp_bytes_total", labelled(direction="received"), received, COUNTER)
         yield Sample("blobtorrent_utp_bytes_total", labelled(direction="sent"), sent, COUNTER)
         yield Sample("blobtorrent_utp_retransmits_total", (), again, COUNTER)
