@@ -196,10 +196,11 @@ class Sender:
         probe = self.mtu.probe_bytes(self._exchange.now)
         if not probe:
             return
-        flight, size = self.flight, probe - HEADER_BYTES
-        needed = size + PROBE_FOLLOWERS * self.payload_bytes
-        if (self.outbound.size >= needed and flight.bytes_out + needed <= self.ledbat.window
-                and flight.unacked_bytes + needed <= self.peer_room):
+        flight, size, full = self.flight, probe - HEADER_BYTES, self.payload_bytes
+        needed = size + PROBE_FOLLOWERS * full
+        # It takes the place of an ordinary packet: room for all of it is never free while much is sent.
+        if (self.outbound.size >= needed and needed <= self.ledbat.window
+                and flight.bytes_out + full <= self.ledbat.window and flight.unacked_bytes + needed <= self.peer_room):
             self.mtu.on_sent()
             self.sent_bytes += size
             self.send_one(DATA, self.outbound.cut(size), probe_bytes=probe)
