@@ -41,7 +41,7 @@ def us(role: Role, sample: Sample, folder: Path, *peers: str, options: tuple[str
     return BlobTorrentGet(Job(role, sample.torrent, folder, sample.info_hash, peers), options=options)
 
 
-@pytest.mark.parametrize("options", [WITHOUT_TCP, (), ("--set", "utp.dialing=utp-first")],
+@pytest.mark.parametrize("options", [WITHOUT_TCP, (), ("--set", 'utp.dialing="utp-first"')],
                          ids=["without-tcp", "tcp-first", "utp-first"])
 def test_we_download_from_libtorrent_that_speaks_utp_only(
         sample: Sample, folder: Path, options: tuple[str, ...]) -> None:
