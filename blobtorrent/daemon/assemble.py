@@ -24,7 +24,7 @@ from blobtorrent.core.session.record import TorrentRecord
 from blobtorrent.core.session.session import DRAIN_S
 from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.daemon.datagrams import Datagrams
-from blobtorrent.daemon.measures import measure_engine, measure_files, measure_reads
+from blobtorrent.daemon.measures import measure_engine, measure_files, measure_reads, measure_traffic
 from blobtorrent.daemon.seedthreads import SeedThreads
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
@@ -262,6 +262,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
                   lambda: session.unsaved_bytes)
     measure_files(metrics, files)
     measure_reads(metrics, host.reads)
+    measure_traffic(metrics, host.traffic)
     seed_threads.measure(metrics)
     engine = Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
                     files=files, binding=binding, door=door.mailbox, outcalls=outcalls,

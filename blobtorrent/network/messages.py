@@ -132,7 +132,7 @@ class PeerArrived(NamedTuple):
 
 class DialFailed(NamedTuple):
     """`code` is "net.refused", "net.unreachable", "net.timed-out", "net.reset", "net.withdrawn", "net.interface-gone",
-    "net.no-transport", "proxy.refused", "wire.bad-greeting", "wire.wrong-torrent" or "wire.self"."""
+    "net.no-transport", "net.only-utp", "proxy.refused", "wire.bad-greeting", "wire.wrong-torrent" or "wire.self"."""
 
     info_hash: InfoHash
     endpoint: Endpoint

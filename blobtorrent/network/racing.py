@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from blobtorrent.runtime.mailbox import Mailbox
     from blobtorrent.runtime.timers import Timer
 
+_NO_ANSWER = frozenset(("net.timed-out", "net.refused"))
 TCP, UTP = Transport.TCP, Transport.UTP
 HEAD_START_S = 1.0                     # of TCP, where nothing is known of the peer
 UTP_TIMEOUT_S = 3.0                    # without an answer: as libtorrent has it
 MAX_UTP_DIALS = 100                    # under way at once; more wait their turn
 NO_TRANSPORT = "net.no-transport"      # the settings leave no way to the peer
+ONLY_UTP = "net.only-utp"              # they leave uTP, and it does not answer by that
 
 
 class Leg(Enum):
@@ -85,6 +87,7 @@ class Races:
         race = self._races[id(dial)] = _Race(dial)
         if not has_tcp:
             race.legs[TCP] = Leg.FAILED
+            race.is_without_tcp = not dial.only_utp
             self._start(race, UTP)
             return
         first, second_s = self._plan(dial)
@@ -132,7 +135,10 @@ class Races:
             self._start(race, other)
         elif race.legs[other] is Leg.FAILED:
             self._forget(race)
-            self._fail(dial, *race.reason)
+            code, detail = race.reason
+            if race.is_without_tcp and code in _NO_ANSWER:
+                code, detail = ONLY_UTP, f"{detail}; tcp.enabled is false"
+            self._fail(dial, code, detail)
 
     def greeted(self, dial: Dial) -> None:
         """The peer has greeted: the dial has been made."""
@@ -225,13 +231,14 @@ class Races:
 class _Race:
     """One dial. `number` is that of its dial by uTP, 0 while there is none."""
 
-    __slots__ = ("clock", "dial", "is_connected", "legs", "number", "reason", "timer")
+    __slots__ = ("clock", "dial", "is_connected", "is_without_tcp", "legs", "number", "reason", "timer")
 
     def __init__(self, dial: Dial) -> None:
         self.dial = dial
         self.legs = dict.fromkeys(Transport, Leg.UNTRIED)
         self.number = 0
         self.is_connected = False      # one of the ways is, and the peer has not greeted yet
+        self.is_without_tcp = False    # as the settings have it
         self.reason = ("", "")         # why it failed so far
         self.timer: Timer | None = None                    # to begin the other way
         self.clock: Timer | None = None                    # of the dial by uTP

@@ -11,6 +11,7 @@ import errno
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.utp.packet import Buffer
@@ -64,7 +65,7 @@ class RunSender:
         self._cuts = _IS_LINUX
         self._family = sock.family
 
-    def send(self, packets: list[Buffer], to: Endpoint) -> int:
+    def send(self, packets: Sequence[Buffer], to: Endpoint) -> int:
         """Send some of these, from the first on; returns how many. A packet that is too long for the path counts as
         sent, as one that gets lost on it does.
 
@@ -90,7 +91,7 @@ class RunSender:
         return 1
 
     @staticmethod
-    def _run_length(packets: list[Buffer]) -> int:
+    def _run_length(packets: Sequence[Buffer]) -> int:
         """How many of the first can be one run: of one size, the last perhaps shorter."""
         size, total, count = len(packets[0]), 0, 0
         for packet in packets[:MAX_SEGMENTS]:

@@ -32,7 +32,7 @@ class UseTransports(NamedTuple):
 class OpenUtp(NamedTuple):
     """For the thread `udp`: take and make uTP connections. They go to `door`, which hears UtpReady first."""
 
-    door: Mailbox[Any]
+    door: Any                          # a mailbox
 
 
 class CloseUtp(NamedTuple):

@@ -9,8 +9,8 @@ from random import Random
 from blobtorrent.model.address import Endpoint
 from blobtorrent.network.runs import MAX_RUN_SENT
 from blobtorrent.network.udp import BoundPort, UdpLoop, UdpPort
+from blobtorrent.protocol.utp.exchange import Run
 from blobtorrent.protocol.utp.node import UtpNode
-from blobtorrent.protocol.utp.packet import Buffer
 from blobtorrent.runtime.timers import Timer
 
 RETRY_S = 0.002                        # when the system has no room for more: by then some has left
@@ -26,7 +26,7 @@ class UtpPort:
         self._port = port
         self.node = UtpNode(rng, may_accept=may_accept, max_streams=max_streams,
                             **({"largest_datagram": MAX_RUN_SENT} if isinstance(port, BoundPort) else {}))
-        self._waiting: deque[tuple[Endpoint, list[Buffer], bool]] = deque()        # for which there was no room
+        self._waiting: deque[Run] = deque()                # for which there was no room
         self._retry: Timer | None = None
         self._timer: Timer | None = None
 
@@ -57,7 +57,7 @@ class UtpPort:
                 self._udp.unsent += len(packets)
             waiting.popleft()
 
-    def _send_run(self, to: Endpoint, packets: list[Buffer], is_whole: bool) -> None:
+    def _send_run(self, to: Endpoint, packets: list[bytes], is_whole: bool) -> None:
         assert isinstance(self._port, BoundPort)
         sender = self._port.runs
         while packets:

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
         def lose(self, link: M, error: BlobTorrentError) -> None: ...
 
+_OFF_LIMITS = frozenset(("net.no-transport", "net.only-utp"))
 MAX_OF_SITE = 3                        # links of one address: some share theirs, but nobody needs more to himself
 
 
@@ -99,6 +100,7 @@ def dial_failed(company: Company[M], endpoint: Endpoint, error: BlobTorrentError
     """A dial led to nobody. Those that the torrent began before it was opened again count for nobody."""
     is_ours = company.peers.is_dialing(endpoint)
     company.peers.dialled(endpoint)
+    company.peers.off_limits += error is not None and error.code in _OFF_LIMITS
     if error is not None and error.code == "wire.self":
         company.peers.is_us(endpoint)
     elif is_ours:

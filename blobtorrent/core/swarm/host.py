@@ -37,6 +37,7 @@ from blobtorrent.core.swarm.picker import Rng
 from blobtorrent.core.swarm.pieces import Assembly
 from blobtorrent.core.swarm.retiring import Retirements
 from blobtorrent.core.swarm.swarm import Swarm
+from blobtorrent.core.swarm.traffic import Traffic
 from blobtorrent.core.swarm.treating import TREATMENTS, treat
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
@@ -89,15 +90,14 @@ class SwarmHost:
         """Without `open_seed_desk`, which is called when the first torrent has web seeds, nothing is read from them."""
         self._shard = shard
         self._arena = arena
-        self._hash_job = hash_job
-        self._disk_job = disk_job
+        self._hash_job, self._disk_job = hash_job, disk_job
         self._door = door
         self._rng = rng
         self._clock: Clock = SystemClock() if clock is None else clock
         self._guard = Guard(self._on_bug)
         self._flow = FlowControl(shard.loop.timers.at, lambda: self.now, self._guard)
         self._retirements = Retirements(shard.loop.timers.at, lambda: self.now, self._guard)
-        self.gate = Gate()
+        self.gate, self.traffic = Gate(), Traffic()
         self.reads = Reads()           # for uploads
         self._swarms: dict[InfoHash, Swarm] = {}
         self._links: dict[int, PeerLink] = {}              # also those whose sockets are being closed
@@ -440,7 +440,7 @@ class SwarmHost:
 
     def _on_open(self, order: OpenSwarm) -> None:
         swarm = Swarm(order, self._arena, SpanCache(self.reads), self, self._rng)
-        swarm.peers.gate = self.gate
+        swarm.peers.gate, swarm.traffic = self.gate, self.traffic
         self._swarms[order.info_hash] = swarm
         self._flow.add(swarm)
         self._add_web_seeds(swarm)

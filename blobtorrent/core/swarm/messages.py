@@ -241,6 +241,7 @@ class Insight(NamedTuple):
     pieces_unavailable: int            # of these: no connected peer has them
     waits_for_memory: bool
     addresses_filtered: int = 0        # refused by filter lists; who comes again is counted again
+    addresses_off_limits: int = 0      # dials that failed because the settings rule out TCP, or both transports
     web_seeds: "tuple[WebSeedStatus, ...]" = ()            # none when they are not asked
     known_by_source: Mapping[str, int] = {}                # addresses to try, by what told of them (PeerSource)
     lacks_slots: bool = False          # it would have more of them if other torrents had less

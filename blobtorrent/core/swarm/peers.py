@@ -43,6 +43,7 @@ class PeerManager:
     def __init__(self) -> None:
         self.gate = Gate()             # the host puts that of its thread here
         self.filtered = 0              # how often it refused an address
+        self.off_limits = 0            # dials that failed because the settings rule out the way
         self._known: dict[Endpoint, KnownPeer] = {}
         self._num_known: Counter[PeerSource] = Counter()
         self._bans: Bans | None = None # made for the first one

@@ -25,7 +25,7 @@ CONNECT_INTERVAL_S, CONNECT_BURST = 10.0, 5                # of one relay that s
 ALL_INTERVAL_S, ALL_BURST = 0.5, 20                        # of all of them together, each kind
 ASK_AGAIN_S = 600.0                    # for the same peer
 MAX_KNOWN = 500                        # addresses with somebody who could introduce us
-_OUT_OF_REACH = frozenset(("net.timed-out", "net.refused", "net.unreachable", "net.reset", "net.no-transport"))
+_OUT_OF_REACH = frozenset(("net.timed-out", "net.refused", "net.unreachable", "net.reset", "net.only-utp"))
 
 
 def offer_punching(swarm: Swarm, outlets: Outlets) -> None:

@@ -38,6 +38,7 @@ from blobtorrent.core.swarm.shedding import gives_way, least_useful
 from blobtorrent.core.swarm.standing import complete, on_other_wants, show_pieces
 from blobtorrent.core.swarm.talk import Talk
 from blobtorrent.core.swarm.tallies import Tallies
+from blobtorrent.core.swarm.traffic import Traffic
 from blobtorrent.core.swarm.unfinished import UnfinishedPieces
 from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager
 from blobtorrent.model.address import Endpoint
@@ -116,6 +117,7 @@ class Swarm:
         self._tallies = Tallies(order.live, order.totals, arena.capacity) if order.live is not None else None
         self.spoiled_pieces = 0
         self.departed = Departed()
+        self.traffic = Traffic()       # the host puts that of its shard here
         self.losses = 0                # times that the session told of pieces that are gone
 
     @property
@@ -310,6 +312,7 @@ class Swarm:
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
         self.uploads.forget(link)
+        self.traffic.add(link.transport, link.down.fresh, link.up.fresh)
         self.download_slots.leave(link)
         if self._metadata is not None:
             self._metadata.forget(link)

@@ -56,6 +56,7 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
         waits_for_memory=waits_for_memory,
         is_super_seeding=swarm.super_seeding is not None,
         addresses_filtered=swarm.peers.filtered,
+        addresses_off_limits=swarm.peers.off_limits,
         spoiled_pieces=swarm.spoiled_pieces,
         peers_banned=swarm.completion.peers_proven_bad,
         suspects=sum(link.is_suspect for link in swarm.links),
