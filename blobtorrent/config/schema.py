@@ -324,6 +324,42 @@ class LsdSettings(Section):
     )
 
 
+class TcpSettings(Section):
+    """Connections to peers over TCP."""
+
+    enabled: bool = live(
+        True,
+        values.boolean,
+        "Whether peers are dialled, and let in, by TCP. Connections that are open stay. With false here and at "
+        "utp.enabled there are no new connections at all.",
+    )
+
+
+class UtpSettings(Section):
+    """Connections to peers over uTP: on UDP, behind everybody else's traffic, and through many a router that TCP does
+    not pass (BEP 29, BEP 55). Through a proxy only where that carries datagrams."""
+
+    enabled: bool = live(
+        True,
+        values.boolean,
+        "Whether peers are dialled, and let in, by uTP, at the same port as by TCP. Connections that are open stay.",
+    )
+    dialing: str = live(
+        "tcp-first",
+        values.one_of("tcp-first", "race", "utp-first"),
+        'How a peer is dialled that may be reached both ways. "tcp-first": by TCP, and by uTP as soon as that failed, '
+        'or has not connected within a second; at once where the peer is known to speak uTP. "race": both at once. '
+        '"utp-first": by uTP, and by TCP when that failed, or after three seconds. The way that connects first is '
+        "taken. TCP costs less of the processor.",
+    )
+    hole_punching: bool = live(
+        True,
+        values.boolean,
+        "Whether peers that nobody can dial are met with the help of one that both are connected to (BEP 55), and "
+        "whether we help others so.",
+    )
+
+
 class FilterSettings(Section):
     """Peers by their addresses: whom we neither dial nor let in. Trackers and web seeds are not peers."""
 
@@ -372,6 +408,8 @@ class Settings(NamedTuple):
     trackers: TrackerSettings
     pex: PexSettings
     lsd: LsdSettings
+    tcp: TcpSettings
+    utp: UtpSettings
     filters: FilterSettings
     limits: LimitSettings
     queue: QueueSettings
@@ -393,6 +431,8 @@ SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "trackers": TrackerSettings,
     "pex": PexSettings,
     "lsd": LsdSettings,
+    "tcp": TcpSettings,
+    "utp": UtpSettings,
     "filters": FilterSettings,
     "limits": LimitSettings,
     "queue": QueueSettings,

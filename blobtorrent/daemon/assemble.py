@@ -24,7 +24,7 @@ from blobtorrent.core.session.record import TorrentRecord
 from blobtorrent.core.session.session import DRAIN_S
 from blobtorrent.core.swarm.host import SwarmHost
 from blobtorrent.daemon.datagrams import Datagrams
-from blobtorrent.daemon.measures import measure_engine, measure_files, measure_reads
+from blobtorrent.daemon.measures import measure_engine, measure_files, measure_reads, measure_traffic
 from blobtorrent.daemon.seedthreads import SeedThreads
 from blobtorrent.daemon.supervisor import Part, Supervisor
 from blobtorrent.discovery.outcall import Outcalls
@@ -40,6 +40,7 @@ from blobtorrent.network.messages import TunePeers, UseFilter
 from blobtorrent.network.policy import binding_of, web_policy_of
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
+from blobtorrent.network.utpmessages import UseTransports
 from blobtorrent.network.webpolicy import WebPolicy
 from blobtorrent.protocol.wire.peerid import RANDOM_BYTES, make_peer_id
 from blobtorrent.runtime.board import StatusBoard
@@ -129,6 +130,7 @@ class Engine:
         self.files.apply(settings.storage.open_files)
         self._outcalls.max_threads = settings.trackers.http_calls + SPARE_CALLS
         self._door.post(TunePeers(network.send_buffer, network.receive_buffer, network.type_of_service))
+        self._door.post(UseTransports(settings.tcp.enabled, settings.utp.enabled, settings.utp.dialing))
 
     def _warn_of(self, web: WebPolicy) -> None:
         setting = "network.tls_verify" if web.trusts_all else "network.tls_verify_host" if web.trusts_names else ""
@@ -260,6 +262,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
                   lambda: session.unsaved_bytes)
     measure_files(metrics, files)
     measure_reads(metrics, host.reads)
+    measure_traffic(metrics, host.traffic)
     seed_threads.measure(metrics)
     engine = Engine(Gateway(core.mailbox, board, bus, sessions), supervisor, metrics, core, saved,
                     files=files, binding=binding, door=door.mailbox, outcalls=outcalls,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from blobtorrent import __version__
+from blobtorrent.core.swarm.traffic import Traffic
 from blobtorrent.discovery.outcall import Outcalls
 from blobtorrent.network.door import Door
 from blobtorrent.network.shard import Shard
@@ -24,6 +26,7 @@ _MEMORY = "Memory for pieces."
 _JOBS = "Jobs that no thread has begun."
 
 _ANNOUNCES = "blobtorrent_tracker_announces_total"
+_TRAFFIC = "blobtorrent_peer_bytes_total"
 _READS = "blobtorrent_upload_reads_total"
 _READ = "Reads for uploads: ahead of what was asked for, or of one request alone."
 _DISK_TIMES = "Reading spans, and writing pieces that follow each other."
@@ -74,6 +77,14 @@ def measure_engine(arena: Arena, disks: DiskPool, hashers: HasherPool, door: Doo
 def measure_reads(registry: Registry, reads: Reads) -> None:
     registry.total(_READS, _READ, lambda: reads.ahead, kind="ahead")
     registry.total(_READS, _READ, lambda: reads.alone, kind="alone")
+
+
+def measure_traffic(registry: Registry, traffic: Traffic) -> None:
+    """What peers sent and were sent, by what it went over; counted once a second."""
+    for transport in traffic.received:
+        for direction, moved in (("received", traffic.received), ("sent", traffic.sent)):
+            registry.total(_TRAFFIC, "Payload from and to peers, by transport.", partial(moved.__getitem__, transport),
+                           transport=transport, direction=direction)
 
 
 def measure_announces(registry: Registry, times: Histogram, scheme: str) -> None:

@@ -19,7 +19,7 @@ class PeerStatus(NamedTuple):
     peer_id: bytes
     client: str
     source: str
-    transport: str                     # "tcp"
+    transport: str                     # "tcp" or "utp"
     is_encrypted: bool
     is_incoming: bool
     connected_s: float
@@ -54,10 +54,11 @@ class PeerStatus(NamedTuple):
     @property
     def flags(self) -> str:
         """In one letter each: "D/d" we want and get / do not get, "U/u" it wants and gets / does not, "O" tried out,
-        "S" snubbed, "I" it dialled us, "E" encrypted."""
+        "S" snubbed, "I" it dialled us, "E" encrypted, "P" by uTP."""
         letters = ("d" if self.peer_choking else "D") if self.am_interested else ""
         letters += ("u" if self.am_choking else "U") if self.peer_interested else ""
-        told = ((self.is_optimistic, "O"), (self.is_snubbed, "S"), (self.is_incoming, "I"), (self.is_encrypted, "E"))
+        told = ((self.is_optimistic, "O"), (self.is_snubbed, "S"), (self.is_incoming, "I"), (self.is_encrypted, "E"),
+                (self.transport == "utp", "P"))
         return letters + "".join(letter for holds, letter in told if holds)
 
 

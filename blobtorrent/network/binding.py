@@ -156,10 +156,11 @@ class Binding:
             raise
         return sock
 
-    def open_at(self, host: str, port: int, kind: int) -> socket.socket:
+    def open_at(self, host: str, port: int, kind: int, *, is_shared: bool = True) -> socket.socket:
         """A non-blocking socket that is bound to an address of ours, for listening (SOCK_STREAM) or datagrams.
 
-        "0.0.0.0" and "::" are every address that we may use. An IPv6 socket leaves IPv4 alone.
+        "0.0.0.0" and "::" are every address that we may use. An IPv6 socket leaves IPv4 alone. A port for listening
+        `is_shared` with what is left of earlier connections, and with sockets of others that do not listen.
         Raises NetworkError ("net.interface-gone", "net.cannot-confine", "net.off-interface", "net.proxy-only"),
         OSError, or ValueError when `host` is no address.
         """
@@ -169,7 +170,7 @@ class Binding:
         sock = socket.socket(_family(version), kind)
         try:
             sock.setblocking(False)
-            if kind == socket.SOCK_STREAM:
+            if kind == socket.SOCK_STREAM and is_shared:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if version == 6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -1,6 +1,7 @@
 """Thread `door`: listeners, dials and greetings. Sole owner of every peer socket that is not a link yet.
 
-What comes through is handed over with its socket as PeerArrived, and the door forgets it. Neither slow nor hostile
+What comes through is handed over with its socket as PeerArrived, and the door forgets it. What comes by uTP is one end
+of a socket pair, and treated alike; which way a dial takes is decided in `racing`. Neither slow nor hostile
 peers can fill it: a half-made connection has a deadline, one site gets no more than its share, and when all places
 are taken the oldest incoming one gives way, since honest peers greet within a round trip. While the interface or the
 proxy that all must go by is not there, dials wait: no peer is to blame for that.
@@ -34,6 +35,15 @@ from blobtorrent.network.messages import (
     WayChanged,
     Withdraw,
 )
+from blobtorrent.network.racing import Races
+from blobtorrent.network.utpmessages import (
+    Transport,
+    UseTransports,
+    UtpArrived,
+    UtpConnected,
+    UtpFailed,
+    UtpReady,
+)
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.heartbeat import Heart
 from blobtorrent.runtime.logs import get_logger
@@ -61,7 +71,8 @@ RECEIVE_BYTES = 4096                   # a greeting, and what many clients send 
 
 _PROXY_IS_AT_FAULT = frozenset(("proxy.down", "proxy.login", "proxy.bad-answer"))
 
-DoorMessage = Listen | Serve | Withdraw | Dial | UseFilter | TunePeers | WatchAddresses
+DoorMessage = (Listen | Serve | Withdraw | Dial | UseFilter | TunePeers | WatchAddresses | UseTransports | UtpReady
+               | UtpConnected | UtpFailed | UtpArrived)
 
 
 class Door:
@@ -85,6 +96,10 @@ class Door:
         self._proxy_fault: BlobTorrentError | None = None  # what the last dial through it ended with
         self._way: WayChanged | None = None                # as it was told last
         self._way_to: Mailbox[Any] | None = None
+        self._utp: Mailbox[Any] | None = None              # the thread udp, while it makes and takes connections
+        self._filter: UseFilter | None = None
+        self._races = Races(lambda delay_s, call: self._loop.timers.at(self._loop.now + delay_s, call),
+                            self._queue, self._abandon, _answer_failed)
 
     def measure(self, registry: Registry) -> None:
         """Have the thread's figures exported."""
@@ -105,8 +120,7 @@ class Door:
 
     def _on_message(self, message: DoorMessage) -> None:
         if isinstance(message, Dial):
-            self._waiting.append(message)
-            self._dial_more()
+            self._races.begin(message)
         elif isinstance(message, Serve):
             for wire_hash in message.info_hash.wire_forms:
                 self._served[wire_hash] = message
@@ -114,8 +128,22 @@ class Door:
             self._withdraw(message)
         elif isinstance(message, UseFilter):
             self.gate.use(message.address_filter)
+            self._filter = message
+            if self._utp is not None:
+                self._utp.post(message)
         elif isinstance(message, TunePeers):
             self._tuning = message
+        elif isinstance(message, UtpArrived):
+            self._on_utp_arrived(message)
+        elif isinstance(message, UtpConnected):
+            self._on_utp_connected(message)
+        elif isinstance(message, UtpFailed):
+            self._races.unreached(*message)
+        elif isinstance(message, UtpReady):
+            self._on_utp_ready(message)
+        elif isinstance(message, UseTransports):
+            self._races.transports = message
+            self._listeners.close_to_all(not message.tcp)
         elif isinstance(message, WatchAddresses):
             self._watch_addresses(message)
         else:
@@ -137,7 +165,7 @@ class Door:
                 return
             self._take_in(sock, transport.endpoint_of(address))
 
-    def _take_in(self, sock: socket.socket, endpoint: Endpoint) -> None:
+    def _take_in(self, sock: socket.socket, endpoint: Endpoint, transport_kind: Transport = Transport.TCP) -> None:
         if self.gate.refuses(endpoint.host):
             sock.close()
             return
@@ -148,11 +176,12 @@ class Door:
         if len(self._visits) - self._outgoing >= MAX_INCOMING:
             oldest = next(visit for visit in self._visits if visit.arrival.is_incoming)
             self._refuse(oldest, PeerError("wire.crowded-out", "too many half-made connections"))
-        visit = _Visit(sock, endpoint, Arrival(None, self._served.get), site)
+        visit = _Visit(sock, endpoint, Arrival(None, self._served.get), site, transport_kind)
         self._visits[visit] = None
         self._per_site[site] += 1
         try:
-            transport.tune_peer(sock, self._tuning)
+            if transport_kind is Transport.TCP:
+                transport.tune_peer(sock, self._tuning)
             self._await_greeting(visit)
         except OSError as error:       # no room to watch it; or it has gone already
             self._refuse(visit, _broken(error))
@@ -169,6 +198,31 @@ class Door:
         self._pause = None
         self._listeners.resume()
         self._dial_more()
+
+    # ---- uTP
+
+    def _on_utp_ready(self, message: UtpReady) -> None:
+        self._utp = message.mailbox
+        if self._utp is not None and self._filter is not None:
+            self._utp.post(self._filter)
+        self._races.on_ready(message.mailbox)
+
+    def _on_utp_arrived(self, message: UtpArrived) -> None:
+        if self._races.transports.utp:
+            self._take_in(message.sock, message.endpoint, Transport.UTP)
+        else:
+            message.sock.close()
+
+    def _on_utp_connected(self, message: UtpConnected) -> None:
+        dial = self._races.reached(message.number)
+        if dial is None:
+            message.sock.close()
+            return
+        visit = _Visit(message.sock, dial.endpoint, Arrival(dial, self._served.get), transport=Transport.UTP)
+        self._visits[visit] = None
+        self._outgoing += 1
+        if self._send(visit, visit.arrival.connected()):
+            self._await_greeting(visit)
 
     # ---- the way
 
@@ -210,7 +264,7 @@ class Door:
     def _dial_again(self) -> None:
         """What is being dialled goes by a way that is no more."""
         for visit in list(self._visits):
-            if isinstance(visit.arrival.purpose, Dial):
+            if isinstance(visit.arrival.purpose, Dial) and visit.transport is Transport.TCP:
                 self._waiting.append(visit.arrival.purpose)
                 self._drop(visit)
         self._dial_more()
@@ -228,6 +282,19 @@ class Door:
 
     # ---- dialing
 
+    def _queue(self, dial: Dial) -> None:
+        """Dial by TCP, as soon as there is a place."""
+        self._waiting.append(dial)
+        self._dial_more()
+
+    def _abandon(self, dial: Dial) -> None:
+        """The peer was reached by another way, before it was by TCP."""
+        for visit in self._visits:
+            if visit.arrival.purpose is dial and visit.transport is Transport.TCP:
+                self._drop(visit)
+                return
+        self._waiting = deque(waiting for waiting in self._waiting if waiting is not dial)
+
     @property
     def _may_dial(self) -> bool:
         return (self._outgoing < MAX_DIALS and self._pause is None and self._proxy_pause is None
@@ -242,14 +309,14 @@ class Door:
                 sock = transport.begin_dial(dial.endpoint if proxy is None else proxy.endpoint, self._binding,
                                             self._tuning)
             except (NetworkError, FormatError) as error:
-                _answer_failed(dial, error.code, error.detail)
+                self._races.failed(dial, Transport.TCP, error.code, error.detail)
                 continue
             except OSError as error:
                 if transport.is_shortage(error):
                     self._waiting.appendleft(dial)
                     self._hold_back()
                 else:
-                    _answer_failed(dial, transport.error_code(error), error.strerror or "")
+                    self._races.failed(dial, Transport.TCP, transport.error_code(error), error.strerror or "")
                 continue
             visit = _Visit(sock, dial.endpoint, Arrival(dial, self._served.get, tunnel))
             self._visits[visit] = None
@@ -267,6 +334,8 @@ class Door:
             self._refuse(visit, _broken(OSError(status, "connect failed")))
             return
         self._loop.unregister(visit.sock)
+        if isinstance(visit.arrival.purpose, Dial) and self._binding.proxy is None:
+            self._races.connected(visit.arrival.purpose, Transport.TCP)
         if self._send(visit, visit.arrival.connected()):
             self._await_greeting(visit)
 
@@ -299,12 +368,14 @@ class Door:
             return
         self._forget(visit)
         if isinstance(purpose, Dial):
-            self._note_proxy(None)
+            self._races.greeted(purpose)
+            if visit.transport is Transport.TCP:
+                self._note_proxy(None)
         greeting, early = admitted
         arrivals = purpose.arrivals if isinstance(purpose, Serve) else purpose.reply_to
         arrivals.post(PeerArrived(
             purpose.info_hash, visit.sock, visit.endpoint, greeting, early, visit.arrival.is_incoming,
-        ))
+            transport=visit.transport.value))
 
     def _send(self, visit: _Visit, data: bytes) -> bool:
         """Send our greeting, or words to a proxy. False when the connection broke, and is gone."""
@@ -334,12 +405,12 @@ class Door:
             self._waiting.append(purpose)
             self._drop(visit)
             return
-        if isinstance(purpose, Dial) and visit.arrival.state is State.GREETING:
+        if isinstance(purpose, Dial) and visit.arrival.state is State.GREETING and visit.transport is Transport.TCP:
             self._note_proxy(None)
         self._drop(visit)
         log.debug("refused a peer", peer=visit.endpoint, code=reason.code)
         if isinstance(purpose, Dial):
-            _answer_failed(purpose, reason.code, reason.detail)
+            self._races.failed(purpose, visit.transport, reason.code, reason.detail)
 
     def _drop(self, visit: _Visit) -> None:
         self._forget(visit)
@@ -369,10 +440,11 @@ class Door:
             serve = self._served.get(wire_hash)
             if serve is not None and serve.info_hash == message.info_hash:
                 del self._served[wire_hash]
+        self._races.withdraw(message.info_hash, gone.code, gone.detail)
         dropped = [dial for dial in self._waiting if dial.info_hash == message.info_hash]
         self._waiting = deque(dial for dial in self._waiting if dial.info_hash != message.info_hash)
         for dial in dropped:
-            _answer_failed(dial, gone.code, gone.detail)
+            self._races.failed(dial, Transport.TCP, gone.code, gone.detail)
         for visit in list(self._visits):
             purpose = visit.arrival.purpose
             if purpose is not None and purpose.info_hash == message.info_hash:
@@ -383,8 +455,9 @@ class Door:
         self._listeners.close()
         if self._watch is not None:
             self._watch.close()
+        self._races.withdraw(None, closing.code, closing.detail)
         while self._waiting:
-            _answer_failed(self._waiting.popleft(), closing.code, closing.detail)
+            self._races.failed(self._waiting.popleft(), Transport.TCP, closing.code, closing.detail)
         for visit in list(self._visits):
             self._refuse(visit, closing)
 
@@ -392,13 +465,15 @@ class Door:
 class _Visit:
     """A half-made connection as the door keeps it."""
 
-    __slots__ = ("arrival", "deadline", "endpoint", "site", "sock")
+    __slots__ = ("arrival", "deadline", "endpoint", "site", "sock", "transport")
 
-    def __init__(self, sock: socket.socket, endpoint: Endpoint, arrival: Arrival, site: str = "") -> None:
+    def __init__(self, sock: socket.socket, endpoint: Endpoint, arrival: Arrival, site: str = "",
+                 transport: Transport = Transport.TCP) -> None:
         self.sock = sock
         self.endpoint = endpoint
         self.arrival = arrival
         self.site = site
+        self.transport = transport
         self.deadline: Timer | None = None
 
 

@@ -46,5 +46,5 @@ class ShardHandler(Protocol):
 class DatagramEndpoint(Protocol):
     """The driver of one protocol on the thread `udp`."""
 
-    def on_datagram(self, data: bytes, source: Endpoint, port: UdpPort) -> None:
-        """One came in on `port`; an answer goes out on the same."""
+    def on_datagram(self, data: Any, source: Endpoint, port: UdpPort) -> None:
+        """One came in on `port`; an answer goes out on the same. It is bytes, of uTP also a view of some."""

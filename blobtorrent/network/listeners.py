@@ -28,6 +28,7 @@ class Listeners:
         self._accept = accept
         self._places: list[_Place] = []
         self._is_paused = False
+        self._is_closed_to_all = False
 
     def open(self, wish: Listen) -> None:
         """Answered by Listening or ListenFailed."""
@@ -44,6 +45,12 @@ class Listeners:
             elif rebind:
                 self._close(place)
                 self._open(place, range(port, port + 1), is_retry=True)
+
+    def close_to_all(self, is_closed: bool) -> None:
+        """Keep the ports, and let nobody in there; or let them in again. Who knocks is told that nobody listens."""
+        if is_closed != self._is_closed_to_all:
+            self._is_closed_to_all = is_closed
+            self.renew(rebind=True)
 
     def pause(self) -> None:
         """Leave whoever knocks to the kernel."""
@@ -66,11 +73,11 @@ class Listeners:
         wish = place.wish
         try:
             try:
-                place.listener = transport.open_listener(wish.host, ports, self._binding)
+                place.listener = self._bind(wish.host, ports)
             except NetworkError as error:
                 if not is_retry or error.code != "net.cannot-listen":
                     raise
-                place.listener = transport.open_listener(wish.host, wish.ports, self._binding)
+                place.listener = self._bind(wish.host, wish.ports)
         except NetworkError as error:
             if place.is_told_open or not is_retry:
                 place.is_told_open = False
@@ -83,8 +90,11 @@ class Listeners:
             wish.reply_to.post(Listening(wish.host, port))
         place.port, place.is_told_open = port, True
 
+    def _bind(self, host: str, ports: range) -> socket.socket:
+        return transport.open_listener(host, ports, self._binding, is_deaf=self._is_closed_to_all)
+
     def _register(self, place: _Place) -> None:
-        if place.listener is not None:
+        if place.listener is not None and not self._is_closed_to_all:
             self._loop.register(place.listener, EVENT_READ, partial(self._accept, place.listener))
 
     def _unregister(self, place: _Place) -> None:

@@ -43,6 +43,8 @@ class Dial(NamedTuple):
     peer_id: PeerId
     reply_to: Mailbox[Any]
     has_dht: bool = False              # as of Serve
+    knows_utp: bool = False            # the peer speaks uTP, as far as is known
+    only_utp: bool = False             # nothing else reaches it: it opens its NAT for our datagrams now (BEP 55)
 
 
 class UseFilter(NamedTuple):
@@ -125,11 +127,12 @@ class PeerArrived(NamedTuple):
     greeting: Greeting
     early: bytes
     is_incoming: bool
+    transport: str = "tcp"             # or "utp"; then `sock` is one end of a pair
 
 
 class DialFailed(NamedTuple):
     """`code` is "net.refused", "net.unreachable", "net.timed-out", "net.reset", "net.withdrawn", "net.interface-gone",
-    "proxy.refused", "wire.bad-greeting", "wire.wrong-torrent" or "wire.self"."""
+    "net.no-transport", "net.only-utp", "proxy.refused", "wire.bad-greeting", "wire.wrong-torrent" or "wire.self"."""
 
     info_hash: InfoHash
     endpoint: Endpoint

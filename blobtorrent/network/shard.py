@@ -72,9 +72,9 @@ class Shard:
         return number
 
     def own_host(self, number: int) -> str:
-        """The address of ours that a link is from; empty when it is closed."""
+        """The address of ours that a link is from; empty when it is closed, or by uTP: who has the port ends that."""
         sock = self._sockets.get(number)
-        return "" if sock is None else str(sock.getsockname()[0])
+        return "" if sock is None or sock.family == socket.AF_UNIX else str(sock.getsockname()[0])
 
     def attach(self, number: int, link: LinkHandler) -> None:
         self._receiver.attach(self._sockets[number], link)

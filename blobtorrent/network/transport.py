@@ -80,8 +80,9 @@ def begin_dial(endpoint: Endpoint, binding: Binding, tuning: TunePeers = AS_USUA
     return sock
 
 
-def open_listener(host: str, ports: range, binding: Binding) -> socket.socket:
-    """A non-blocking listener on the first free port; port 0 is any. An IPv6 one leaves IPv4 alone.
+def open_listener(host: str, ports: range, binding: Binding, *, is_deaf: bool = False) -> socket.socket:
+    """A non-blocking listener on the first free port; port 0 is any. An IPv6 one leaves IPv4 alone. One that `is_deaf`
+    keeps its port, and the system turns away who knocks.
 
     Raises NetworkError: "net.bad-address" when `host` is no address, "net.cannot-listen" when no port could be had,
     "net.interface-gone", "net.cannot-confine", "net.off-interface", "net.proxy-only".
@@ -89,7 +90,7 @@ def open_listener(host: str, ports: range, binding: Binding) -> socket.socket:
     reason = "no port was given"
     for port in ports:
         try:
-            return _listen(host, port, binding)
+            return _keep(host, port, binding, len(ports) == 1) if is_deaf else _listen(host, port, binding)
         except ValueError:
             raise NetworkError("net.bad-address", f"{host!r} is not an IP address") from None
         except OSError as error:
@@ -105,6 +106,16 @@ def _listen(host: str, port: int, binding: Binding) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _keep(host: str, port: int, binding: Binding, is_only_choice: bool) -> socket.socket:
+    """A socket that has the port and does not listen: nobody else shall choose it meanwhile."""
+    try:
+        return binding.open_at(host, port, socket.SOCK_STREAM, is_shared=False)
+    except OSError:                    # perhaps what is left of our own connections has it
+        if not is_only_choice:
+            raise
+        return binding.open_at(host, port, socket.SOCK_STREAM)
 
 
 def endpoint_of(address: tuple[str, int] | tuple[str, int, int, int]) -> Endpoint:

@@ -19,7 +19,7 @@ from blobtorrent.network import transport
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.handler import DatagramEndpoint
 from blobtorrent.network.messages import BindUdp, RebindUdp, RelayChanged, UdpBindFailed, UdpBound, WatchRelay
-from blobtorrent.runtime.clock import Clock
+from blobtorrent.runtime.clock import Clock, SystemClock
 from blobtorrent.runtime.heartbeat import Heart
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.loop import EVENT_READ, SelectorLoop
@@ -29,12 +29,15 @@ from blobtorrent.runtime.timers import TimerWheel
 
 if TYPE_CHECKING:
     from blobtorrent.network.relay import Relay
+    from blobtorrent.network.runs import RunSender
 
 log = get_logger(__name__)
 
-MAX_DATAGRAM = 8192                    # bytes; nothing that we speak is longer than a packet
+MAX_DATAGRAM = 8192                    # bytes; nothing that we speak is longer than a packet, but for uTP
 DATAGRAMS_PER_PASS = 64                # of one socket; then messages and timers get their turn
 BUFFER_BYTES = 1 << 20                 # of the kernel, each way: bursts of a busy DHT are short
+BUFFER_BYTES_OF_RUNS = 8 << 20         # with uTP, as far as the system lets us: what does not fit is lost
+MAX_SOURCES = 1024                     # addresses whose Endpoint is remembered
 
 
 class Traffic(Enum):
@@ -58,7 +61,7 @@ class UdpPort(Protocol):
 class BoundPort:
     """A socket; `port` is the real one. `reply_to` is told when it changes."""
 
-    __slots__ = ("host", "port", "is_ipv6", "reply_to", "sock")
+    __slots__ = ("host", "port", "is_ipv6", "reply_to", "sock", "takes_runs", "_sender")
 
     def __init__(self, host: str, sock: socket.socket, reply_to: Mailbox[Any] | None) -> None:
         self.host = host
@@ -69,6 +72,8 @@ class BoundPort:
     def use(self, sock: socket.socket) -> None:
         self.sock = sock
         self.port: int = sock.getsockname()[1]
+        self.takes_runs = False        # what comes in is read by the run, for uTP
+        self._sender: RunSender | None = None
 
     @property
     def is_ephemeral(self) -> bool:
@@ -82,6 +87,21 @@ class BoundPort:
     def send(self, data: bytes, to: Endpoint) -> None:
         self.sock.sendto(data, to)
 
+    def take_runs(self) -> None:
+        from blobtorrent.network.runs import join_what_comes
+
+        join_what_comes(self.sock)
+        self.takes_runs = True
+
+    @property
+    def runs(self) -> RunSender:
+        """What sends many at a time on the socket as it is now."""
+        if self._sender is None:
+            from blobtorrent.network.runs import RunSender
+
+            self._sender = RunSender(self.sock)
+        return self._sender
+
 
 class UdpLoop:
     """Takes BindUdp, and the messages that drivers `handle`, in its `mailbox`.
@@ -91,7 +111,9 @@ class UdpLoop:
 
     def __init__(self, binding: Binding, clock: Clock | None = None) -> None:
         self._binding = binding
-        self._loop = SelectorLoop("udp", self._on_message, clock=clock, on_error=_go_on, on_stop=self._close)
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._loop = SelectorLoop(
+            "udp", self._on_message, self._on_pass, clock=clock, on_error=_go_on, on_stop=self._close)
         self.mailbox: WakingMailbox[Any] = self._loop.mailbox
         self._ports: list[BoundPort] = []
         self._relay: Relay | None = None
@@ -106,6 +128,9 @@ class UdpLoop:
             BindUdp: self._bind, RebindUdp: lambda _: self.rebind(), WatchRelay: self._watch_relay}
         self._at_stop: list[Callable[[], None]] = []
         self._at_rebind: list[Callable[[], None]] = []
+        self._at_pass: list[Callable[[], None]] = []
+        self._takes_runs = False
+        self._sources: dict[Any, Endpoint] = {}            # by address, of those that were heard lately
         self.received = 0              # datagrams
         self.sent = 0
         self.unknown = 0               # of no protocol that is served here
@@ -139,6 +164,16 @@ class UdpLoop:
         """Call this when our addresses are other ones, with the sockets opened anew."""
         self._at_rebind.append(step)
 
+    def at_pass(self, step: Callable[[], None]) -> None:
+        """Call this at the end of every pass: all that was ready has been read."""
+        self._at_pass.append(step)
+
+    def take_runs(self) -> None:
+        """Read datagrams of any size, many at a time where the kernel does that, from all sockets."""
+        self._takes_runs = True
+        for port in self._ports:
+            self._prepare(port)
+
     def at_stop(self, step: Callable[[], None]) -> None:
         """Call this on the thread before its sockets are closed."""
         self._at_stop.append(step)
@@ -156,6 +191,10 @@ class UdpLoop:
     def now(self) -> float:
         """Monotonic seconds, as of the start of the pass."""
         return self._loop.now
+
+    def read_clock(self) -> float:
+        """The same, as of this moment: for who measures how long packets take."""
+        return self._clock.now()
 
     @property
     def ports(self) -> tuple[UdpPort, ...]:
@@ -245,6 +284,7 @@ class UdpLoop:
         else:
             asked_for = sum(not known.is_ephemeral for known in self._ports)
             self._ports.insert(asked_for, port)
+        self._prepare(port)
         self._loop.register(port.sock, EVENT_READ, partial(self._receive, port))
         return port
 
@@ -257,7 +297,18 @@ class UdpLoop:
         except NetworkError as error:
             log.warning("no datagrams", host=port.host, code=error.code, detail=error.detail)
         else:
+            self._prepare(port)
             self._loop.register(port.sock, EVENT_READ, partial(self._receive, port))
+
+    def _prepare(self, port: BoundPort) -> None:
+        if self._takes_runs and port.is_open:
+            port.take_runs()
+            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                port.sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES_OF_RUNS)
+
+    def _on_pass(self, _now: float) -> None:
+        for step in self._at_pass:
+            step()
 
     def _watch_relay(self, wish: WatchRelay) -> None:
         self._relay_watcher = wish.reply_to
@@ -269,6 +320,9 @@ class UdpLoop:
             self._relay_watcher.post(state)
 
     def _receive(self, port: BoundPort, _mask: int) -> None:
+        if port.takes_runs:
+            self._receive_runs(port)
+            return
         for _ in range(DATAGRAMS_PER_PASS):
             try:
                 data, address = port.sock.recvfrom(MAX_DATAGRAM)
@@ -277,14 +331,36 @@ class UdpLoop:
             source = transport.endpoint_of(address) if port.is_ipv6 else Endpoint(address[0], address[1])
             self._take(data, source, port)
 
-    def _take(self, data: bytes, source: Endpoint, port: UdpPort) -> None:
+    def _receive_runs(self, port: BoundPort) -> None:
+        from blobtorrent.network.runs import receive_run
+
+        sock, sources = port.sock, self._sources
+        for _ in range(DATAGRAMS_PER_PASS):
+            try:
+                data, size, address = receive_run(sock)
+            except OSError:
+                return
+            source = sources.get(address)
+            if source is None:
+                if len(sources) >= MAX_SOURCES:
+                    sources.clear()
+                source = transport.endpoint_of(address) if port.is_ipv6 else Endpoint(address[0], address[1])
+                sources[address] = source
+            if size >= len(data):
+                self._take(data, source, port)
+                continue
+            view = memoryview(data)
+            for start in range(0, len(data), size):
+                self._take(view[start:start + size], source, port)
+
+    def _take(self, data: bytes | memoryview, source: Endpoint, port: UdpPort) -> None:
         self.received += 1
         traffic = traffic_of(data)
         endpoint = self._endpoints.get(traffic) if traffic is not None else None
         if endpoint is None or not source.port:
             self.unknown += 1
             return
-        endpoint.on_datagram(data, source, port)
+        endpoint.on_datagram(data if traffic is Traffic.UTP else bytes(data[:MAX_DATAGRAM]), source, port)
 
     def _close(self) -> None:
         for step in self._at_stop:
@@ -295,7 +371,7 @@ class UdpLoop:
             port.sock.close()
 
 
-def traffic_of(data: bytes) -> Traffic | None:
+def traffic_of(data: bytes | memoryview) -> Traffic | None:
     """Whose datagram this is; None for what is nobody's. Its content is not looked at further."""
     first = data[0] if data else 0xFF
     if first & 0x0F == 1 and first >> 4 <= 4:

@@ -44,6 +44,7 @@ from blobtorrent.core.session.sharing import Sharing
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.session.torrents import CloseTorrent, TorrentManager
+from blobtorrent.core.session.transports import TransportManager
 from blobtorrent.core.swarm.messages import AddressSeen, NodeNamed, SwarmClosed, SwarmReport, SwarmSettings
 from blobtorrent.core.swarm.preload import Preload
 from blobtorrent.model.events import Event
@@ -92,6 +93,7 @@ def swarm_settings(settings: Settings) -> SwarmSettings:
                         settings.storage.preload_min_bytes_per_s),
         download_slots=network.download_slots,
         exchanges_peers=settings.pex.enabled,
+        punches_holes=settings.utp.enabled and settings.utp.hole_punching,
         allow_loopback=network.allow_loopback,
         picker=weights_of(settings.picker),
         web_seeds=settings.webseeds.policy,
@@ -147,6 +149,8 @@ class Parts:
             self.roster.at_entry(state, lambda torrent, _: self.swarms.on_other_phase(torrent))
         self.metadata: MetadataFetcher | None = None
         self.externals: ExternalAddresses | None = None
+        self.transports = TransportManager(
+            outlets, settings.tcp.enabled, settings.utp, clock=clock, timers=timers)
         self.common_peers = settings.network.static_peers
         self.names: PeerNames | None = None
         self.torrents = TorrentManager(
@@ -191,6 +195,7 @@ def build_session(around: Surroundings) -> Session:
 
         map_ports(around.outlets.portmap, around.outlets.inbox, session, clock=around.clock, timers=around.timers)
     session.at_begin[:0] = (parts.bandwidth.begin, parts.share_slots)
+    parts.swarms.at_open.append(parts.transports.on_open)
     around.outlets.inbox.post(Begin())
     return session
 

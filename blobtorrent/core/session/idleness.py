@@ -186,6 +186,10 @@ def _of_no_peers(situation: Situation) -> list[Cause]:
         times = _count(insight.addresses_filtered, "time")
         causes.append(Cause("peers.filtered", f"filter lists refused addresses of it {times}",
                             "if these are too many, look at filters.files, filters.block and filters.allow"))
+    if insight.addresses_off_limits:
+        times = _count(insight.addresses_off_limits, "time")
+        causes.append(Cause("transport.off", f"a peer was not reached by a transport that is allowed, {times}",
+                            "look at tcp.enabled and utp.enabled: one that is off may be the way to them"))
     causes += _of_trackers(situation)
     if situation.dht is not None and situation.dht.asked_s is not None:
         causes.append(_of_dht(situation.dht))

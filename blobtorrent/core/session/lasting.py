@@ -242,6 +242,7 @@ def apply_settings(settings: Settings, parts: Parts, keeper: ResumeManager, rese
     parts.bandwidth.apply(settings.limits, settings.groups)
     parts.share_slots()
     parts.swarms.apply(swarm_settings(settings), network.max_peers, network.max_peers_per_seed)
+    parts.transports.apply(settings.tcp.enabled, settings.utp, is_used=bool(parts.swarms.running()))
     parts.apply_static_peers(network.static_peers)
     parts.admission.apply(
         active_downloads=settings.queue.active_downloads, active_seeds=settings.queue.active_seeds)

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
         def lose(self, link: M, error: BlobTorrentError) -> None: ...
 
+_OFF_LIMITS = frozenset(("net.no-transport", "net.only-utp"))
 MAX_OF_SITE = 3                        # links of one address: some share theirs, but nobody needs more to himself
 
 log = get_logger(__name__)
@@ -102,6 +103,7 @@ def dial_failed(company: Company[M], endpoint: Endpoint, error: BlobTorrentError
     """A dial led to nobody. Those that the torrent began before it was opened again count for nobody."""
     is_ours = company.peers.is_dialing(endpoint)
     company.peers.dialled(endpoint)
+    company.peers.off_limits += error is not None and error.code in _OFF_LIMITS
     if error is not None and error.code == "wire.self":
         company.peers.is_us(endpoint)
     elif is_ours:
@@ -123,6 +125,8 @@ def judge(swarm: Swarm, link: PeerLink, error: BlobTorrentError, wall: float) ->
         swarm.rules_broken[error.code] += 1
         log.debug("a peer broke the rules", torrent=swarm.info_hash, peer=str(link.endpoint), client=link.client,
                   code=error.code, detail=error.detail)
+    if swarm.punching is not None:
+        swarm.punching.left(link)
     endpoints = swarm.peers.left(link.greeting.peer_id)
     if not link.is_incoming:
         endpoints.append(link.endpoint)

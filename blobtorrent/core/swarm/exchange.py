@@ -18,8 +18,15 @@ from blobtorrent.core.swarm.messages import PeerSource
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, PeerError
 from blobtorrent.model.reach import Reach, may_name, neighbourhood_of, reach_of, site_of
-from blobtorrent.protocol.wire.extended import UT_PEX
-from blobtorrent.protocol.wire.pex import IS_REACHABLE, MAX_ENTRIES, UPLOAD_ONLY, PeerExchange
+from blobtorrent.protocol.wire.extended import UT_HOLEPUNCH, UT_PEX
+from blobtorrent.protocol.wire.pex import (
+    HAS_HOLEPUNCH,
+    HAS_UTP,
+    IS_REACHABLE,
+    MAX_ENTRIES,
+    UPLOAD_ONLY,
+    PeerExchange,
+)
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.swarm import Swarm
@@ -142,6 +149,10 @@ class Exchange:
                 peers.doubt_complete(endpoint)
             elif endpoint in new:
                 peers.claim_complete(endpoint, now + CLAIM_S)
+            if told.added[endpoint] & (HAS_UTP | HAS_HOLEPUNCH):
+                peers.note_utp(endpoint)
+            if told.added[endpoint] & HAS_HOLEPUNCH and self._swarm.punching is not None:
+                self._swarm.punching.note(endpoint, link)
         if fit:
             self._swarm.dial()
             self._swarm.pulse.hurry()
@@ -249,4 +260,8 @@ class _Recent:
 
 def _flags(link: PeerLink) -> int:
     flags = 0 if link.is_incoming else IS_REACHABLE
+    if link.transport == "utp":
+        flags |= HAS_UTP
+    if link.extended.ids.get(UT_HOLEPUNCH):
+        flags |= HAS_HOLEPUNCH
     return flags | UPLOAD_ONLY if link.is_seed or link.extended.is_upload_only else flags

@@ -32,6 +32,7 @@ from blobtorrent.core.swarm.pieces import Assembly
 from blobtorrent.core.swarm.questions import question_handlers
 from blobtorrent.core.swarm.retiring import Retirements
 from blobtorrent.core.swarm.swarm import Swarm
+from blobtorrent.core.swarm.traffic import Traffic
 from blobtorrent.core.swarm.treating import TREATMENTS, treat
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
@@ -83,15 +84,14 @@ class SwarmHost:
         """Without `open_seed_desk`, which is called when the first torrent has web seeds, nothing is read from them."""
         self._shard = shard
         self._arena = arena
-        self._hash_job = hash_job
-        self._disk_job = disk_job
+        self._hash_job, self._disk_job = hash_job, disk_job
         self._door = door
         self._rng = rng
         self._clock: Clock = SystemClock() if clock is None else clock
         self._guard = Guard(self._on_bug)
         self._flow = FlowControl(shard.loop.timers.at, lambda: self.now, self._guard)
         self._retirements = Retirements(shard.loop.timers.at, lambda: self.now, self._guard)
-        self.gate = Gate()
+        self.gate, self.traffic = Gate(), Traffic()
         self.reads = Reads()           # for uploads
         self._swarms: dict[InfoHash, Swarm] = {}
         self._links: dict[int, PeerLink] = {}              # also those whose sockets are being closed
@@ -211,7 +211,7 @@ class SwarmHost:
     def dial(self, swarm: Swarm, endpoint: Endpoint) -> None:
         self._door.post(Dial(
             endpoint, swarm.info_hash, swarm.order.peer_id, self._shard.mailbox,
-            has_dht=swarm.settings.dht_ports is not None))
+            swarm.settings.dht_ports is not None, *swarm.peers.ways_to(endpoint)))
 
     def close_link(self, link: PeerLink) -> None:
         self._flow.lose(link)
@@ -361,15 +361,15 @@ class SwarmHost:
             else:
                 message.sock.close()
             return
-        refusal = swarm.refusal(
-            message.endpoint, message.greeting.peer_id, is_incoming=message.is_incoming)
+        refusal = swarm.refusal(message.endpoint, message.greeting.peer_id, is_incoming=message.is_incoming)
         if refusal is not None:
             message.sock.close()
             if not message.is_incoming:
                 swarm.on_dial_refused(message.endpoint, message.greeting.peer_id, refusal)
             return
         number = self._shard.open_link(message.sock)
-        link = PeerLink(swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now)
+        link = PeerLink(
+            swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now, message.transport)
         link.intake = Intake(link, link.new_decoder(), self._shard.scatter)
         self._links[number] = link
         self._shard.attach(number, link)
@@ -410,7 +410,7 @@ class SwarmHost:
 
     def _on_open(self, order: OpenSwarm) -> None:
         swarm = Swarm(order, self._arena, SpanCache(self.reads), self, self._rng)
-        swarm.peers.gate = self.gate
+        swarm.peers.gate, swarm.traffic = self.gate, self.traffic
         self._swarms[order.info_hash] = swarm
         self._flow.add(swarm)
         self._add_web_seeds(swarm)
@@ -426,7 +426,8 @@ class SwarmHost:
         known, brought = self._metadata.hand_over(swarm.info_hash, swarm.settings.max_links)
         if known is not None:
             swarm.peers = known        # with dials that are under way, and who is banned
-        links = [PeerLink(swarm, old.number, old.endpoint, old.greeting, old.is_incoming, self.now) for old in brought]
+        links = [PeerLink(swarm, old.number, old.endpoint, old.greeting, old.is_incoming, self.now, old.transport)
+                 for old in brought]
         for link, old in zip(links, brought):
             link.intake = old.intake
             link.intake.hand_to(link)

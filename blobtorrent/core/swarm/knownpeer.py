@@ -21,8 +21,8 @@ CLAIM_S = 1800.0                       # another peer's word that somebody is co
 class KnownPeer:
     """One address. `next_dial_at` is monotonic seconds, `last_good_at` seconds since 1970."""
 
-    __slots__ = ("claimed_until", "endpoint", "failures", "is_busy", "is_linked", "is_useless", "last_good_at",
-                 "next_dial_at", "received_bytes", "source", "tracker")
+    __slots__ = ("claimed_until", "endpoint", "failures", "is_busy", "is_linked", "is_punched", "is_useless",
+                 "last_good_at", "next_dial_at", "received_bytes", "source", "speaks_utp", "tracker")
 
     def __init__(self, endpoint: Endpoint, source: PeerSource, next_dial_at: float) -> None:
         self.endpoint = endpoint
@@ -35,6 +35,8 @@ class KnownPeer:
         self.is_busy = False           # being dialled, or connected
         self.is_linked = False         # connected
         self.is_useless = False        # a seed, as we saw while we seeded: no reason to dial
+        self.speaks_utp = False        # it was connected by uTP, or others say so
+        self.is_punched = False        # it opens its NAT for us just now: dial it by uTP alone (BEP 55)
         self.claimed_until = 0.0       # until then it is one on the word of another peer
 
     def dial_at(self, *, seeding: bool) -> float:

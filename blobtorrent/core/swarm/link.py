@@ -94,15 +94,16 @@ class PeerLink:
         "has_named_node", "haves_told", "intake", "is_denied", "is_incoming", "is_suspect", "last_block_at",
         "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
         "queued_runs", "queued_upload_bytes", "said_pieces", "shown", "snubbed",
-        "speed", "state", "suggested", "swarm", "turn", "unasked", "up", "wanted", "was_offered", "window",
+        "speed", "state", "suggested", "swarm", "transport", "turn", "unasked", "up", "wanted", "was_offered", "window",
         "working_on",
     )
 
     intake: Intake
 
     def __init__(self, swarm: Swarm, number: int, endpoint: Endpoint, greeting: Greeting, is_incoming: bool,
-                 now: float) -> None:
+                 now: float, transport: str = "tcp") -> None:
         self.swarm = swarm
+        self.transport = transport
         self.number = number
         self.endpoint = endpoint
         self.greeting = greeting

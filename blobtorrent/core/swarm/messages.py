@@ -71,6 +71,7 @@ class SwarmSettings(NamedTuple):
     is_sequential: bool = False        # in their order
     super_seeding: bool = False        # as a seed it shows each peer a few pieces only (BEP 16)
     exchanges_peers: bool = True       # tells peers of others, and learns from them; never of a private torrent
+    punches_holes: bool = True         # meets peers through others, and helps them to meet (BEP 55); the same
     allow_loopback: bool = False       # anybody may send us to this machine and its network
     web_seeds: str = "always"          # "always", "when-slow" or "off": when they are asked (BEP 19)
     web_seed_slow_bytes_per_s: int = 64 << 10              # peers below this are slow
@@ -242,6 +243,7 @@ class Insight(NamedTuple):
     pieces_unavailable: int            # of these: no connected peer has them
     waits_for_memory: bool
     addresses_filtered: int = 0        # refused by filter lists; who comes again is counted again
+    addresses_off_limits: int = 0      # dials that failed because the settings rule out TCP, or both transports
     web_seeds: "tuple[WebSeedStatus, ...]" = ()            # none when they are not asked
     known_by_source: Mapping[str, int] = {}                # addresses to try, by what told of them (PeerSource)
     lacks_slots: bool = False          # it would have more of them if other torrents had less

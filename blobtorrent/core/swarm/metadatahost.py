@@ -72,7 +72,8 @@ class MetadataHost:
         return self._shard.loop.timers.at(deadline_s, partial(self._guard.run, swarm, callback))
 
     def dial(self, swarm: MetadataSwarm, endpoint: Endpoint) -> None:
-        self._door.post(Dial(endpoint, swarm.info_hash, swarm.order.peer_id, self._shard.mailbox))
+        self._door.post(Dial(endpoint, swarm.info_hash, swarm.order.peer_id, self._shard.mailbox,
+                             knows_utp=swarm.peers.ways_to(endpoint)[0]))
 
     def close_link(self, link: MetadataLink) -> None:
         del self._links[link.number]
@@ -125,7 +126,8 @@ class MetadataHost:
                 swarm.on_dial_refused(message.endpoint, peer_id, refusal)
             return
         number = self._shard.open_link(message.sock)
-        link = MetadataLink(swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now)
+        link = MetadataLink(
+            swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now, message.transport)
         link.intake = Intake(link, Decoder(), self._shard.scatter)
         self._links[number] = link
         self._shard.attach(number, link)

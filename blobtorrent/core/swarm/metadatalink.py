@@ -29,13 +29,15 @@ class MetadataLink:
 
     __slots__ = ("_handshakes_spent_s", "chatter_spent_s", "endpoint", "extended", "greeting", "intake", "is_incoming",
                  "last_heard_at", "last_sent_at", "linked_at", "network", "number", "rejects_left", "said", "swarm",
+                 "transport",
                  "unasked")
 
     expected_blocks = 0
 
     def __init__(self, swarm: MetadataSwarm, number: int, endpoint: Endpoint, greeting: Greeting, is_incoming: bool,
-                 now: float) -> None:
+                 now: float, transport: str = "tcp") -> None:
         self.swarm = swarm
+        self.transport = transport
         self.number = number
         self.endpoint = endpoint
         self.network = network_of(endpoint)

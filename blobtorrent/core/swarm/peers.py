@@ -48,6 +48,7 @@ class PeerManager:
     def __init__(self) -> None:
         self.gate = Gate()             # the host puts that of its thread here
         self.filtered = 0              # how often it refused an address
+        self.off_limits = 0            # dials that failed because the settings rule out the way
         self._known: dict[Endpoint, KnownPeer] = {}
         self._num_known: Counter[PeerSource] = Counter()
         self._bans: Bans | None = None # made for the first one
@@ -161,6 +162,32 @@ class PeerManager:
         known = self._known.get(endpoint)
         if known is not None:
             known.claimed_until = 0.0
+
+    def note_utp(self, endpoint: Endpoint) -> None:
+        """It speaks uTP, as it did to us, or as others say."""
+        known = self._known.get(endpoint)
+        if known is not None:
+            known.speaks_utp = True
+
+    def ways_to(self, endpoint: Endpoint) -> tuple[bool, bool]:
+        """Of one that is about to be dialled: whether it speaks uTP, as far as is known, and whether it is to be met by
+        that alone, which holds for one dial."""
+        known = self._known.get(endpoint)
+        if known is None:
+            return False, False
+        is_punched, known.is_punched = known.is_punched, False
+        return known.speaks_utp, is_punched
+
+    def punch(self, endpoint: Endpoint, source: PeerSource, now: float) -> bool:
+        """A peer is about to dial us from there: dial it at the same time. False when that is of no use."""
+        if endpoint not in self._known:
+            self.found((endpoint,), source, now)
+        known = self._known.get(endpoint)
+        if known is None or known.is_busy or self.is_banned(endpoint) or self.refuses(endpoint):
+            return False
+        known.speaks_utp = known.is_punched = known.is_busy = True
+        self._dialing.add(endpoint)
+        return True
 
     def was_good(self, endpoint: Endpoint) -> bool | None:
         """Whether an address that was found led to a peer; None while that is open."""
@@ -305,11 +332,12 @@ class PeerManager:
     def is_dialing(self, endpoint: Endpoint) -> bool:
         return endpoint in self._dialing
 
-    def linked(self, endpoint: Endpoint) -> None:
+    def linked(self, endpoint: Endpoint, *, by_utp: bool = False) -> None:
         """A dial led to a link."""
         known = self._known.get(endpoint)
         if known is not None:
             known.is_linked = True
+            known.speaks_utp |= by_utp
             self.revision += 1
 
     def introduced(self) -> None:

@@ -107,6 +107,7 @@ class Pulse:
     def _tick_link(self, link: PeerLink, now: float, elapsed_s: float) -> None:
         came = link.down.tick(elapsed_s)
         given = link.up.tick(elapsed_s)
+        self._swarm.traffic.add(link.transport, came, given)
         if given or not link.queued_upload_bytes:
             link.last_taken_at = now
         if link.down.total - came < PROVEN_BYTES <= link.down.total:

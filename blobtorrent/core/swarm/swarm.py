@@ -39,6 +39,7 @@ from blobtorrent.core.swarm.shedding import gives_way, least_useful
 from blobtorrent.core.swarm.standing import complete, on_other_wants, show_pieces
 from blobtorrent.core.swarm.talk import Talk
 from blobtorrent.core.swarm.tallies import Tallies
+from blobtorrent.core.swarm.traffic import Traffic
 from blobtorrent.core.swarm.unfinished import UnfinishedPieces
 from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager
 from blobtorrent.model.address import Endpoint
@@ -56,6 +57,7 @@ from blobtorrent.storage.jobs import SpansRead
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.exchange import Exchange
     from blobtorrent.core.swarm.metadataserving import MetadataServer
+    from blobtorrent.core.swarm.punching import Punching
     from blobtorrent.core.swarm.superseeding import SuperSeeding
     from blobtorrent.core.swarm.webseeds import WebSeeds
 
@@ -97,6 +99,7 @@ class Swarm:
         self.unfinished = UnfinishedPieces(self, outlets)
         self.pulse = Pulse(self, outlets)
         self.exchange: Exchange | None = None
+        self.punching: Punching | None = None
         self.super_seeding: SuperSeeding | None = None     # while it is a seed that does not look like one
         self._reporter = Reporter(self, outlets)
         self._metadata: MetadataServer | None = None       # made when a peer asks for some
@@ -116,6 +119,7 @@ class Swarm:
         self.spoiled_pieces = 0
         self.rules_broken: Counter[str] = Counter()        # links that ended for that, by the code of the error
         self.departed = Departed()
+        self.traffic = Traffic()       # the host puts that of its shard here
         self.losses = 0                # times that the session told of pieces that are gone
 
     @property
@@ -131,6 +135,7 @@ class Swarm:
     def start(self, brought: Iterable[PeerLink] = ()) -> None:
         """Begin, with the links that brought the metadata."""
         self._offer_exchange()
+        self._offer_punching()
         if not self.order.metainfo.is_private:             # else it is nobody's business but the tracker's
             self.talk.metadata_size = len(self.order.metainfo.raw_info)
             self.talk.offer(UT_METADATA, self._serve_metadata)
@@ -161,6 +166,8 @@ class Swarm:
             self.talk.say_again(ExtendedHandshake(port=settings.listen_port))
         if settings.exchanges_peers != old.exchanges_peers:
             self._offer_exchange()
+        if settings.punches_holes != old.punches_holes:
+            self._offer_punching()
         if settings.super_seeding != old.super_seeding:
             show_pieces(self)
         self.download_slots.apply(settings.asked_at_once)
@@ -231,6 +238,12 @@ class Swarm:
             self.talk.withdraw(UT_PEX)
             self.exchange = None
 
+    def _offer_punching(self) -> None:
+        if self.settings.punches_holes or self.punching is not None:
+            from blobtorrent.core.swarm.punching import offer_punching
+
+            offer_punching(self, self._outlets)
+
     def on_hello(self, link: PeerLink) -> None:
         """A peer has said which extensions it takes."""
         if link.extended.ids.get(UT_PEX) and self.talk.offers(UT_PEX):
@@ -251,7 +264,7 @@ class Swarm:
         link.is_suspect = self.completion.is_doubted(link.endpoint, link.greeting.peer_id)
         if not link.is_incoming:
             self.peers.dialled(link.endpoint)
-            self.peers.linked(link.endpoint)
+            self.peers.linked(link.endpoint, by_utp=link.transport == "utp")
             self.dial()                # at once while dials succeed; those that fail wait for the next second
         self._share()
         self.pulse.hurry()
@@ -302,6 +315,7 @@ class Swarm:
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
         self.uploads.forget(link)
+        self.traffic.add(link.transport, link.down.fresh, link.up.fresh)
         self.download_slots.leave(link)
         if self._metadata is not None:
             self._metadata.forget(link)
@@ -347,6 +361,8 @@ class Swarm:
     def on_dial_failed(self, endpoint: Endpoint, error: BlobTorrentError | None) -> None:
         """A dial led to nobody."""
         dial_failed(self, endpoint, error)
+        if self.punching is not None:
+            self.punching.on_dial_failed(endpoint, error)
         self.pulse.hurry()
 
     def on_dial_refused(self, endpoint: Endpoint, peer_id: PeerId, refusal: PeerError) -> None:

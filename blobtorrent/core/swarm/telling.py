@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 MAX_PIECES = 10                        # explained one by one
 MAX_PEERS = 1000                       # told of one swarm: some 5 us each on the receive thread
-TRANSPORT = "tcp"
 
 
 def tell_peers(question: TellPeers, swarm: Swarm | None, *, waits_for_memory: bool) -> None:
@@ -57,6 +56,7 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
         waits_for_memory=waits_for_memory,
         is_super_seeding=swarm.super_seeding is not None,
         addresses_filtered=swarm.peers.filtered,
+        addresses_off_limits=swarm.peers.off_limits,
         spoiled_pieces=swarm.spoiled_pieces,
         peers_banned=swarm.completion.peers_proven_bad,
         rules_broken=dict(swarm.rules_broken),
@@ -109,7 +109,7 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         peer_id=link.greeting.peer_id,
         client=link.client,
         source=swarm.peers.source_name(link),
-        transport=TRANSPORT,
+        transport=link.transport,
         is_encrypted=False,
         is_incoming=link.is_incoming,
         connected_s=now - link.linked_at,

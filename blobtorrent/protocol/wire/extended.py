@@ -16,7 +16,8 @@ from blobtorrent.protocol.wire.messages import Extended
 HANDSHAKE_ID = 0
 UT_PEX = b"ut_pex"                     # BEP 11
 UT_METADATA = b"ut_metadata"           # BEP 9
-OUR_IDS = {UT_PEX: 1, UT_METADATA: 2}  # under which peers send them to us, whenever we offer them
+UT_HOLEPUNCH = b"ut_holepunch"         # BEP 55
+OUR_IDS = {UT_PEX: 1, UT_METADATA: 2, UT_HOLEPUNCH: 3}     # under which peers send them to us, whenever we offer them
 HANDSHAKE_INTERVAL_S = 1.0             # between two of one peer, on average ...
 HANDSHAKE_BURST = 20                   # ... over so many
 MAX_METADATA_BYTES = 10 << 20          # a larger claim is not believed

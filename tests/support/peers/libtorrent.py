@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.support.peers.client import Client, Job, Role, Transfer
 from tests.support.peers.conversation import PIPES, Conversation
@@ -12,15 +14,21 @@ from tests.support.peers.conversation import PIPES, Conversation
 SCRIPT = Path(__file__).with_name("scripts") / "libtorrent_sessions.py"
 START_TIMEOUT_S = 30.0
 FLUSH_TIMEOUT_S = 60.0
+ONLY_UTP = {"enable_incoming_tcp": False, "enable_outgoing_tcp": False, "enable_incoming_utp": True,
+            "enable_outgoing_utp": True}
 
 
 class LibtorrentPeer(Client):
-    """One process with a session for each folder (`job.folder` when no others are given), at consecutive addresses."""
+    """One process with a session for each folder (`job.folder` when no others are given), at consecutive addresses.
 
-    def __init__(self, job: Job, folders: Sequence[Path] = ()) -> None:
+    `settings` are libtorrent's, in place of the script's own.
+    """
+
+    def __init__(self, job: Job, folders: Sequence[Path] = (), *, settings: Mapping[str, Any] = {}) -> None:
         self.folders = tuple(folders) or (job.folder,)
         super().__init__(job, [sys.executable, SCRIPT, job.role.value, job.torrent, job.address, *self.folders])
         self._options.update(PIPES)
+        self._environment["LIBTORRENT_SETTINGS"] = json.dumps(settings)
         self._talk = Conversation(self)
         self.endpoints: tuple[str, ...] = ()
 

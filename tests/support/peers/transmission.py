@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,11 @@ class Rpc:
 class TransmissionPeer(Client):
     """transmission-daemon on one torrent inside `namespace`.
 
-    It takes no peer by hand, so the driver keeps a tracker for it that lists them.
+    It takes no peer by hand, so the driver keeps a tracker for it that lists them. `settings` are its own, in place of
+    those that stand here.
     """
 
-    def __init__(self, job: Job, namespace: NetworkNamespace) -> None:
+    def __init__(self, job: Job, namespace: NetworkNamespace, *, settings: Mapping[str, Any] = {}) -> None:
         super().__init__(job, ["transmission-daemon"])
         self._namespace = namespace
         self._command[:0] = namespace.prefix
@@ -77,6 +78,7 @@ class TransmissionPeer(Client):
             "port-forwarding-enabled": False, "encryption": 0, "download-dir": str(job.folder), "preallocation": 0,
             "ratio-limit-enabled": False, "idle-seeding-limit-enabled": False, "upload-slots-per-torrent": 500,
             "peer-limit-global": 2000, "peer-limit-per-torrent": 2000, "umask": 18, "start-added-torrents": True,
+            **settings,
         }))
         self._command += ["--foreground", "--config-dir", str(config)]
         self._tracker = ListTracker(job.peers, address=job.address, namespace=namespace)

@@ -41,7 +41,7 @@ PEER: Shape[PeerStatus] = Shape({
     "peer_id": (described(TEXT, "20 bytes in hexadecimal."), lambda peer: peer.peer_id.hex()),
     "client": described(TEXT, "What it calls itself."),
     "source": described(TEXT, "How we learned of it."),
-    "transport": TEXT,
+    "transport": one_of(("tcp", "utp")),
     "encrypted": (BOOLEAN, lambda peer: peer.is_encrypted),
     "incoming": (BOOLEAN, lambda peer: peer.is_incoming),
     "connected_s": (COUNT, lambda peer: int(peer.connected_s)),

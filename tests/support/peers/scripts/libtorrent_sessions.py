@@ -6,7 +6,7 @@ One session for each folder, the first at ADDRESS, the others at the addresses t
 link from an address. Prints {"ready": ["HOST:PORT", ...]} once the sessions listen. A leech then waits for one line of
 "HOST:PORT" words, the peers to fetch from, and prints {"complete": MONOTONIC_S, "cpu_s": CPU} when all sessions are
 done, {"flushed": true} when their data are on disk. A seed dials the peers of each line. End of stdin ends it.
-Plain TCP only: no encryption, no uTP, no discovery.
+Plain TCP only: no encryption, no uTP, no discovery; unless LIBTORRENT_SETTINGS says otherwise, a JSON object.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def _session(address: str, is_seed: bool) -> Any:
     settings: Any = {
         **ONLY_PLAIN_TCP, **MANY_LINKS, **(FAST_SEED if is_seed else {}), "listen_interfaces": f"{address}:0",
         "outgoing_interfaces": address,
-        "alert_mask": category.status_notification | category.storage_notification}
+        "alert_mask": category.status_notification | category.storage_notification,
+        **json.loads(os.environ.get("LIBTORRENT_SETTINGS", "{}"))}
     session = lt.session(settings, flags=0)        # no plugins: with PEX the leeches of one seed would find each other
     while not session.listen_port():
         time.sleep(0.005)

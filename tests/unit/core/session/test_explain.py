@@ -111,6 +111,12 @@ def test_addresses_that_filter_lists_refuse_are_a_cause():
     assert "refused addresses of it 3 times" in found.causes[1].text
 
 
+def test_peers_that_a_transport_would_reach_which_is_off_are_a_cause():
+    found = explain(situation(insight=SWARM._replace(addresses_off_limits=2)))
+    assert [cause.code for cause in found.causes][:2] == ["no-peers", "transport.off"]
+    assert found.causes[1].text.endswith("2 times") and "tcp.enabled" in found.causes[1].advice
+
+
 def test_a_closed_listener_is_told():
     assert "listener.closed" in codes(situation(session=SessionStatus("running")))
 

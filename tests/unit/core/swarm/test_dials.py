@@ -7,6 +7,7 @@ import pytest
 from blobtorrent.core.swarm.link import PeerLink
 from blobtorrent.core.swarm.messages import DropPeers, PeersFound, PeerSource
 from blobtorrent.core.swarm.peers import MAX_DIALS
+from blobtorrent.core.swarm.telling import insight
 from blobtorrent.core.swarm.treating import treat
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import NetworkError
@@ -62,3 +63,21 @@ def test_dials_of_the_torrent_before_it_was_opened_again_count_for_nobody(one):
     assert one.swarm.peers.dialing == MAX_DIALS
     assert one.swarm.refusal(before, PeerId(bytes(20)), is_incoming=False).code == "peer.unasked"
     assert one.swarm.refusal(before, PeerId(b"1" * 20), is_incoming=True) is None
+
+
+def test_dials_that_the_settings_rule_out_are_counted_and_others_are_not(one):
+    for endpoint, code in zip(ENDPOINTS, ("net.no-transport", "net.only-utp", "net.timed-out")):
+        one.swarm.on_dial_failed(endpoint, NetworkError(code, ""))
+    assert insight(one.swarm, waits_for_memory=False).addresses_off_limits == 2
+
+
+def test_bytes_are_counted_by_what_they_went_over(one):
+    by_tcp, by_utp, gone = one.join(), one.join(), one.join()
+    by_utp.transport = gone.transport = "utp"
+    for link, count in ((by_tcp, 5), (by_utp, 7), (gone, 11)):
+        link.down.add(count)
+        link.up.add(10 * count)
+    one.swarm.lose(gone, NetworkError("net.closed", ""))
+    one.pass_time(1.1)
+    assert one.swarm.traffic.received == {"tcp": 5, "utp": 18}
+    assert one.swarm.traffic.sent == {"tcp": 50, "utp": 180}

@@ -1,0 +1,165 @@
+"""What is on its way to the peer: packets that were sent and not acknowledged, and which of them are lost.
+
+Numbers are those of the wire without the wrap: they only grow. BEP 29: three packets that came behind a hole say that
+it is lost (the third duplicate of an acknowledgement, where the peer does not tell which came).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from blobtorrent.protocol.utp.packet import Buffer
+
+DUPLICATES = 3
+
+
+class Sent:
+    """A packet that may have to be sent again: it keeps its number and its content."""
+
+    __slots__ = ("number", "kind", "payload", "size", "sent_s", "times", "is_lost", "probe_bytes")
+
+    def __init__(self, number: int, kind: int, payload: Buffer, sent_s: float, probe_bytes: int = 0) -> None:
+        self.number = number
+        self.kind = kind               # first byte of the packet
+        self.payload = payload
+        self.size = len(payload)
+        self.sent_s = sent_s           # the last time
+        self.times = 1
+        self.is_lost = False           # and waits to be sent again
+        self.probe_bytes = probe_bytes # of the datagram; 0: not sent to find out whether its size passes
+
+
+class Flight:
+    """`first` is the oldest number that is not acknowledged, `next` the one to be used next: equal when all arrived.
+
+    After `on_ack`: `round_trip_s` is a sample or None, `delivered_probe` the size of a probe that arrived or 0.
+    """
+
+    __slots__ = ("first", "next", "bytes_out", "unacked_bytes", "lost", "round_trip_s", "delivered_probe",
+                 "_packets", "_known", "_newest_s", "_duplicates")
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.next = first
+        self.bytes_out = 0                                 # believed to be on the path
+        self.unacked_bytes = 0                             # those and the lost
+        self.lost: deque[Sent] = deque()                   # to be sent again; some may have arrived since
+        self.round_trip_s: float | None = None
+        self.delivered_probe = 0
+        self._packets: dict[int, Sent] = {}                # in the order of their numbers
+        self._known = 0                                    # arrived beyond the first; bit 0 is first + 1
+        self._newest_s = -1.0                              # when the latest that arrived was sent
+        self._duplicates = 0
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    @property
+    def oldest(self) -> Sent:
+        return self._packets[self.first]
+
+    def add(self, packet: Sent) -> None:
+        """It is sent for the first time, with the number `next`."""
+        self._packets[self.next] = packet
+        self.next += 1
+        self.bytes_out += packet.size
+        self.unacked_bytes += packet.size
+
+    def resend(self, packet: Sent, now: float) -> None:
+        packet.is_lost = False
+        packet.times += 1
+        packet.sent_s = now
+        self.bytes_out += packet.size
+
+    def on_ack(self, through: int, beyond: int, now: float, *, is_duplicate: bool) -> int:
+        """All up to `through` arrived, and of those from `through` + 2 on the bits of `beyond`. How many bytes are new.
+
+        `is_duplicate` when the packet told nothing else. Numbers must be among those sent.
+        """
+        packets = self._packets
+        advance = through + 1 - self.first
+        acked = self.unacked_bytes
+        newest: Sent | None = None
+        self.delivered_probe = 0
+        if advance > 0:
+            for number in range(self.first, through + 1):
+                packet = packets.pop(number, None)
+                if packet is not None:
+                    newest = packet
+                    self._arrive(packet)
+            self.first = through + 1
+            self._known >>= advance
+            self._duplicates = 0
+        elif advance == 0 and is_duplicate and not beyond and packets:
+            self._duplicates += 1
+        if beyond and advance >= 0:
+            fresh = beyond & ~self._known
+            self._known |= fresh
+            base = self.first + 1
+            while fresh:
+                bit = fresh & -fresh
+                fresh ^= bit
+                packet = packets.pop(base + bit.bit_length() - 1, None)
+                if packet is not None:
+                    newest = packet
+                    self._arrive(packet)
+        self.round_trip_s = None
+        if newest is not None and newest.times == 1:
+            self.round_trip_s = now - newest.sent_s
+            if newest.sent_s > self._newest_s:
+                self._newest_s = newest.sent_s
+        return acked - self.unacked_bytes
+
+    def _arrive(self, packet: Sent) -> None:
+        self.unacked_bytes -= packet.size
+        if packet.is_lost:
+            packet.is_lost = False
+        else:
+            self.bytes_out -= packet.size
+        if packet.probe_bytes:
+            self.delivered_probe = packet.probe_bytes
+
+    def find_lost(self, patience_s: float) -> list[Sent]:
+        """Those of which it is known since the last call that they are lost; they wait in `lost`.
+
+        One that was sent again is lost again when one sent `patience_s` later arrived.
+        """
+        found: list[Sent] = []
+        outstanding = self.next - self.first
+        needed = DUPLICATES if outstanding > DUPLICATES else max(1, outstanding - 1)       # few are left: RFC 5827
+        bits = self._known
+        for _ in range(needed - 1):
+            if not bits:
+                break
+            bits ^= 1 << bits.bit_length() - 1
+        if bits:
+            end = self.first + bits.bit_length()           # the number of the highest bit that is left
+            deadline_s = self._newest_s - patience_s
+            for number, packet in self._packets.items():
+                if number >= end:
+                    break
+                if not packet.is_lost and (packet.times == 1 or packet.sent_s < deadline_s):
+                    found.append(packet)
+        elif self._duplicates >= needed and self._packets:
+            self._duplicates = 0
+            packet = self.oldest
+            if not packet.is_lost and packet.times == 1:
+                found.append(packet)
+        for packet in found:
+            self._lose(packet)
+        return found
+
+    def lose_all(self) -> None:
+        """Nothing was heard for too long: all is to be sent again, the oldest first."""
+        self.lost.clear()
+        for packet in self._packets.values():
+            if packet.is_lost:
+                self.lost.append(packet)
+            else:
+                self._lose(packet)
+        self._duplicates = 0
+
+    def _lose(self, packet: Sent) -> None:
+        packet.is_lost = True
+        self.bytes_out -= packet.size
+        self.lost.append(packet)
