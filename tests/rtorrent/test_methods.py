@@ -35,7 +35,7 @@ UNLISTED = OF_TEXTS | {"protocol.encryption"} | {f"d.{name}.set" for name in (
 # Of tiers 1 and 2, all that are neutral. The manual page says of each why.
 WITHOUT_COUNTERPART = {
     "encoding.add", "f.set_create_queued", "f.set_resize_queued",
-    "keys.layout.set", "protocol.connection.leech.set", "protocol.encryption.set", "system.daemon.set",
+    "keys.layout.set", "protocol.connection.leech.set", "system.daemon.set",
     "system.sockets.adjust_alloc", "ui.torrent_list.layout.set",
     *(f"{name}{ending}" for ending in ("", ".set") for name in (
         "pieces.preload.min_rate", "pieces.preload.min_size", "pieces.preload.type", "session.on_completion",

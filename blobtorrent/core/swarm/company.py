@@ -99,6 +99,8 @@ def dial_failed(company: Company[M], endpoint: Endpoint, error: BlobTorrentError
     """A dial led to nobody. Those that the torrent began before it was opened again count for nobody."""
     is_ours = company.peers.is_dialing(endpoint)
     company.peers.dialled(endpoint)
+    if error is not None and error.code.startswith("encryption."):
+        company.peers.lost_to_encryption(endpoint, error.code)
     if error is not None and error.code == "wire.self":
         company.peers.is_us(endpoint)
     elif is_ours:

@@ -57,6 +57,8 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
         waits_for_memory=waits_for_memory,
         is_super_seeding=swarm.super_seeding is not None,
         addresses_filtered=swarm.peers.filtered,
+        peers_unencrypted=swarm.peers.num_unencrypted,
+        encryption_code=swarm.peers.encryption_code,
         spoiled_pieces=swarm.spoiled_pieces,
         peers_banned=swarm.completion.peers_proven_bad,
         suspects=sum(link.is_suspect for link in swarm.links),
@@ -109,7 +111,7 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         client=link.client,
         source=swarm.peers.source_name(link),
         transport=TRANSPORT,
-        is_encrypted=False,
+        is_encrypted=link.obfuscation is not None and link.obfuscation.incoming is not None,
         is_incoming=link.is_incoming,
         connected_s=now - link.linked_at,
         am_choking=state.am_choking,
@@ -132,4 +134,5 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         gained_bytes_per_s=int(link.gained.rate(now)),
         choke_history=tuple((now - at, is_unchoked, cause) for at, is_unchoked, cause in link.turn.history),
         is_suspect=link.is_suspect,
+        cipher="none" if link.obfuscation is None else str(link.obfuscation.method.name).lower(),
     )

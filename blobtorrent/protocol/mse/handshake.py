@@ -6,8 +6,8 @@
                 encrypted: VC, offer (4), length of PadC (2), PadC, length of IA (2), IA
     accepted    encrypted: VC, choice (4), length of PadD (2), PadD; then the stream as it was chosen
 
-Y are public keys, S is the shared secret, SKEY a wire form of the torrent, VC eight zeros, H is SHA-1. Pads are 512 bytes
-at most. IA is the start of the dialling side's stream: encrypted even if the choice is a plain stream.
+Y are public keys, S is the shared secret, SKEY a wire form of the torrent, VC eight zeros, H is SHA-1. Pads are 512
+bytes at most. IA is the start of the dialling side's stream: encrypted even if the choice is a plain stream.
 """
 
 from __future__ import annotations
