@@ -28,7 +28,7 @@ class SealedSocket:
         self._cipher = cipher
         self._scratch = scratch
         self._chunk_bytes = MAX_CHUNK_BYTES
-        self._ready = b""              # enciphered, and not sent yet
+        self._ready = memoryview(b"")  # enciphered, and not sent yet
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -56,7 +56,7 @@ class SealedSocket:
         return sent
 
     def _keep(self, sealed: memoryview, sent: int) -> None:
-        self._ready = bytes(sealed[sent:])
+        self._ready = memoryview(bytes(sealed[sent:]))
         self._chunk_bytes = max(MIN_CHUNK_BYTES, min(sent, MAX_CHUNK_BYTES))
 
     def _seal(self, buffers: Sequence[Buffer]) -> int:

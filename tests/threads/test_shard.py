@@ -320,7 +320,7 @@ def test_what_a_slow_encrypted_peer_does_not_take_is_sent_later_and_not_encipher
     assert bytes(received) == rc4(OUTGOING).update(b"".join(data))
     assert sorted(bench.tokens(40)) == [(number, token) for token in range(40)]
     half = bench.shard._sender._halves[number]
-    assert half.sock._ready == b"" and half.sock._chunk_bytes >= MIN_CHUNK_BYTES
+    assert not half.sock._ready and half.sock._chunk_bytes >= MIN_CHUNK_BYTES
 
 
 def test_of_an_encrypted_batch_that_is_cut_off_what_the_peer_can_read_is_told(bench):
