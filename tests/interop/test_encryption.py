@@ -12,8 +12,10 @@ import pytest
 
 from tests.interop.clients import CLIENTS, SLOWEST_S, meet
 from tests.support.payload import KIB, MIB, Sample, make_sample
+from tests.support.peers.blobtorrent import BlobTorrentGet
 from tests.support.peers.client import Job, Role, Wire
 from tests.support.peers.libtorrent import LibtorrentPeer
+from tests.support.peers.magnets import link_of
 from tests.support.peers.program import wait_until
 from tests.support.peers.seedbox import PATIENCE_S, Seedbox
 
@@ -69,6 +71,16 @@ def test_a_plain_stream_behind_an_encrypted_handshake_goes_both_ways(
                 meeting.them(Role.LEECH, mixed, other, (ours.endpoint,), Wire.HANDSHAKE) as theirs:
             theirs.wait_complete(SLOWEST_S)
         assert mixed.differences(folder) == mixed.differences(other) == []
+
+
+def test_what_brought_the_metadata_by_rc4_brings_the_rest(mixed: Sample, tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    with LibtorrentPeer(Job(Role.SEED, mixed.torrent, mixed.folder, mixed.info_hash, wire=Wire.RC4)) as seed:
+        link = Path(link_of(mixed, f"x.pe={seed.endpoint}"))
+        job = Job(Role.LEECH, link, folder, mixed.info_hash)
+        with BlobTorrentGet(job, options=in_mode("required"), seed_for_s=0) as leech:
+            leech.wait_complete(SLOWEST_S)
+    assert mixed.differences(folder) == []
 
 
 @pytest.mark.parametrize("wire", [Wire.PLAIN, Wire.HANDSHAKE, Wire.RC4])

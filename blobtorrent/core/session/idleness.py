@@ -178,9 +178,9 @@ def _of_encryption(situation: Situation) -> Iterator[Cause]:
         yield Cause("encryption.unavailable", "encryption is required, and the OpenSSL of this machine has no RC4",
                     'set encryption.mode to "preferred", or have the legacy provider of OpenSSL enabled')
     else:
-        text = (f"{_count(insight.peers_unencrypted, 'peer')} could not be connected: encryption is required, and "
-                f"these do not encrypt ({insight.encryption_code})")
-        yield Cause("encryption.required", text, 'set encryption.mode to "preferred" to have them too')
+        text = (f"{_count(insight.peers_unencrypted, 'peer')} did not encrypt, and were lost as that was required "
+                f"({insight.encryption_code})")
+        yield Cause("encryption.required", text, 'with encryption.mode = "preferred" they would be taken')
 
 
 # ---- nobody is connected

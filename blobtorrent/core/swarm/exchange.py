@@ -19,7 +19,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError, PeerError
 from blobtorrent.model.reach import Reach, may_name, neighbourhood_of, reach_of, site_of
 from blobtorrent.protocol.wire.extended import UT_PEX
-from blobtorrent.protocol.wire.pex import IS_REACHABLE, MAX_ENTRIES, UPLOAD_ONLY, PeerExchange
+from blobtorrent.protocol.wire.pex import IS_REACHABLE, MAX_ENTRIES, PREFERS_ENCRYPTION, UPLOAD_ONLY, PeerExchange
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.swarm import Swarm
@@ -249,4 +249,6 @@ class _Recent:
 
 def _flags(link: PeerLink) -> int:
     flags = 0 if link.is_incoming else IS_REACHABLE
+    if link.is_encrypted:
+        flags |= PREFERS_ENCRYPTION
     return flags | UPLOAD_ONLY if link.is_seed or link.extended.is_upload_only else flags

@@ -157,6 +157,11 @@ class PeerLink:
         return cls(swarm, number, peer.endpoint, peer.greeting, peer.is_incoming, now, peer.obfuscation)
 
     @property
+    def is_encrypted(self) -> bool:
+        """All of its stream, not only its handshake."""
+        return self.obfuscation is not None and self.obfuscation.incoming is not None
+
+    @property
     def listening_at(self) -> Endpoint | None:
         """Where the peer takes connections, as far as it is known: never the port that it dialled from."""
         if not self.is_incoming:

@@ -372,9 +372,13 @@ class PeerManager:
         if len(self._unencrypted) < MAX_UNENCRYPTED:
             self._unencrypted.add(endpoint.host)
 
+    def met_in_plain(self) -> None:
+        """So encryption is not required any more."""
+        self._unencrypted.clear()
+
     @property
     def num_unencrypted(self) -> int:
-        """How many hosts that happened to."""
+        """How many hosts that happened to, since it is required."""
         return len(self._unencrypted)
 
     def is_banned(self, endpoint: Endpoint, peer_id: PeerId | None = None) -> bool:

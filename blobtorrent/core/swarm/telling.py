@@ -111,7 +111,7 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         client=link.client,
         source=swarm.peers.source_name(link),
         transport=TRANSPORT,
-        is_encrypted=link.obfuscation is not None and link.obfuscation.incoming is not None,
+        is_encrypted=link.is_encrypted,
         is_incoming=link.is_incoming,
         connected_s=now - link.linked_at,
         am_choking=state.am_choking,
