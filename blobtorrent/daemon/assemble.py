@@ -36,7 +36,7 @@ from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.network.binding import Binding
 from blobtorrent.network.door import Door
-from blobtorrent.network.messages import TunePeers, UseFilter
+from blobtorrent.network.messages import TunePeers, UseEncryption, UseFilter
 from blobtorrent.network.policy import binding_of, web_policy_of
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
@@ -122,8 +122,8 @@ class Engine:
             gatekeeper.post(UseFilter(address_filter))
 
     def apply(self, settings: Settings) -> None:
-        """What sockets of peers are like from now on, how many files are open and calls are made at a time, and whom
-        servers must be vouched for by."""
+        """What sockets of peers are like from now on and how these are greeted, how many files are open and calls are
+        made at a time, and whom servers must be vouched for by."""
         network = settings.network
         self.binding.web = web_policy_of(network)
         self._warn_of(self.binding.web)
@@ -131,6 +131,7 @@ class Engine:
         self._outcalls.max_threads = settings.trackers.http_calls + SPARE_CALLS
         self._door.post(TunePeers(network.send_buffer, network.receive_buffer, network.type_of_service))
         self._door.post(UseTransports(settings.tcp.enabled, settings.utp.enabled, settings.utp.dialing))
+        self._door.post(UseEncryption(settings.encryption.mode))
 
     def _warn_of(self, web: WebPolicy) -> None:
         setting = "network.tls_verify" if web.trusts_all else "network.tls_verify_host" if web.trusts_names else ""

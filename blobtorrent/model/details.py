@@ -20,7 +20,7 @@ class PeerStatus(NamedTuple):
     client: str
     source: str
     transport: str                     # "tcp" or "utp"
-    is_encrypted: bool
+    is_encrypted: bool                 # all of its stream
     is_incoming: bool
     connected_s: float
     am_choking: bool
@@ -45,6 +45,11 @@ class PeerStatus(NamedTuple):
     # since then, and why. The last is what holds now; of many the first are forgotten.
     choke_history: tuple[tuple[float, bool, str], ...] = ()
     is_suspect: bool = False           # it had a part in a spoiled piece, and works alone until it is known which
+    cipher: str = "none"               # "rc4"; or "plaintext": an encrypted handshake, and behind it a plain stream
+
+    @property
+    def has_encrypted_handshake(self) -> bool:
+        return self.cipher != "none"
 
     @property
     def choke_cause(self) -> str:
@@ -54,11 +59,11 @@ class PeerStatus(NamedTuple):
     @property
     def flags(self) -> str:
         """In one letter each: "D/d" we want and get / do not get, "U/u" it wants and gets / does not, "O" tried out,
-        "S" snubbed, "I" it dialled us, "E" encrypted, "P" by uTP."""
+        "S" snubbed, "I" it dialled us, "E" encrypted, "e" only its handshake was, "P" by uTP."""
         letters = ("d" if self.peer_choking else "D") if self.am_interested else ""
         letters += ("u" if self.am_choking else "U") if self.peer_interested else ""
         told = ((self.is_optimistic, "O"), (self.is_snubbed, "S"), (self.is_incoming, "I"), (self.is_encrypted, "E"),
-                (self.transport == "utp", "P"))
+                (self.has_encrypted_handshake and not self.is_encrypted, "e"), (self.transport == "utp", "P"))
         return letters + "".join(letter for holds, letter in told if holds)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter, deque
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from blobtorrent.model.reach import site_of
 from blobtorrent.network import transport
 from blobtorrent.network.arrival import Arrival, State
 from blobtorrent.network.binding import Binding
+from blobtorrent.network.encryption import WORK_S, Encryption
 from blobtorrent.network.listeners import Listeners
 from blobtorrent.network.messages import (
     AddressesChanged,
@@ -28,8 +30,10 @@ from blobtorrent.network.messages import (
     DialFailed,
     Listen,
     PeerArrived,
+    PeerRefused,
     Serve,
     TunePeers,
+    UseEncryption,
     UseFilter,
     WatchAddresses,
     WayChanged,
@@ -71,8 +75,8 @@ RECEIVE_BYTES = 4096                   # a greeting, and what many clients send 
 
 _PROXY_IS_AT_FAULT = frozenset(("proxy.down", "proxy.login", "proxy.bad-answer"))
 
-DoorMessage = (Listen | Serve | Withdraw | Dial | UseFilter | TunePeers | WatchAddresses | UseTransports | UtpReady
-               | UtpConnected | UtpFailed | UtpArrived)
+DoorMessage = (Listen | Serve | Withdraw | Dial | UseFilter | TunePeers | UseEncryption | WatchAddresses | UseTransports
+               | UtpReady | UtpConnected | UtpFailed | UtpArrived)
 
 
 class Door:
@@ -87,6 +91,7 @@ class Door:
         self._listeners = Listeners(self._loop, binding, self._accept)
         self._watch: AddressWatch | None = None
         self._served: dict[bytes, Serve] = {}              # by every wire form of the torrent
+        self._encryption = Encryption(self._served, lambda: self._loop.now)
         self._waiting: deque[Dial] = deque()
         self._visits: dict[_Visit, None] = {}              # half-made connections, oldest first
         self._outgoing = 0
@@ -106,6 +111,7 @@ class Door:
         self._loop.measure(registry)
         registry.gauge("blobtorrent_handshakes_connections", "Connections to peers that are being made.",
                        lambda: len(self._visits))
+        self._encryption.measure(registry)
 
     @property
     def heart(self) -> Heart:
@@ -124,6 +130,7 @@ class Door:
         elif isinstance(message, Serve):
             for wire_hash in message.info_hash.wire_forms:
                 self._served[wire_hash] = message
+            self._encryption.on_served(message.info_hash.wire_forms)
         elif isinstance(message, Withdraw):
             self._withdraw(message)
         elif isinstance(message, UseFilter):
@@ -144,6 +151,8 @@ class Door:
         elif isinstance(message, UseTransports):
             self._races.transports = message
             self._listeners.close_to_all(not message.tcp)
+        elif isinstance(message, UseEncryption):
+            self._encryption.use(message.mode)
         elif isinstance(message, WatchAddresses):
             self._watch_addresses(message)
         else:
@@ -176,7 +185,8 @@ class Door:
         if len(self._visits) - self._outgoing >= MAX_INCOMING:
             oldest = next(visit for visit in self._visits if visit.arrival.is_incoming)
             self._refuse(oldest, PeerError("wire.crowded-out", "too many half-made connections"))
-        visit = _Visit(sock, endpoint, Arrival(None, self._served.get), site, transport_kind)
+        arrival = Arrival(None, self._served.get, None, self._encryption, site)
+        visit = _Visit(sock, endpoint, arrival, site, transport_kind)
         self._visits[visit] = None
         self._per_site[site] += 1
         try:
@@ -218,7 +228,8 @@ class Door:
         if dial is None:
             message.sock.close()
             return
-        visit = _Visit(message.sock, dial.endpoint, Arrival(dial, self._served.get), transport=Transport.UTP)
+        visit = _Visit(message.sock, dial.endpoint, Arrival(dial, self._served.get, None, self._encryption),
+                       transport=Transport.UTP)
         self._visits[visit] = None
         self._outgoing += 1
         if self._send(visit, visit.arrival.connected()):
@@ -304,6 +315,7 @@ class Door:
         while self._waiting and self._may_dial:
             dial = self._waiting.popleft()
             try:
+                self._encryption.check_means()
                 tunnel = self._tunnel_to(dial.endpoint)
                 proxy = self._binding.proxy
                 sock = transport.begin_dial(dial.endpoint if proxy is None else proxy.endpoint, self._binding,
@@ -318,7 +330,7 @@ class Door:
                 else:
                     self._races.failed(dial, Transport.TCP, transport.error_code(error), error.strerror or "")
                 continue
-            visit = _Visit(sock, dial.endpoint, Arrival(dial, self._served.get, tunnel))
+            visit = _Visit(sock, dial.endpoint, Arrival(dial, self._served.get, tunnel, self._encryption))
             self._visits[visit] = None
             self._outgoing += 1
             self._loop.register(sock, EVENT_WRITE, partial(self._on_dialed, visit))
@@ -356,16 +368,23 @@ class Door:
         if not data:
             self._refuse(visit, NetworkError("net.reset", "closed before it greeted"))
             return
+        self._converse(visit, visit.arrival.feed, data)
+
+    def _converse(self, visit: _Visit, listen: Callable[..., bytes], *heard: bytes) -> None:
+        """Say what there is to say to what was heard, and let the peer in when it has said all."""
         try:
-            if not self._send(visit, visit.arrival.feed(data)):
+            if not self._send(visit, listen(*heard)):
                 return
             admitted = visit.arrival.admit()
         except (PeerError, NetworkError) as error:
             self._refuse(visit, error)
             return
+        if visit.arrival.must_wait:
+            self._let_wait(visit)
         purpose = visit.arrival.purpose
         if admitted is None or purpose is None:
             return
+        self._encryption.on_admitted(visit.arrival)
         self._forget(visit)
         if isinstance(purpose, Dial):
             self._races.greeted(purpose)
@@ -375,7 +394,17 @@ class Door:
         arrivals = purpose.arrivals if isinstance(purpose, Serve) else purpose.reply_to
         arrivals.post(PeerArrived(
             purpose.info_hash, visit.sock, visit.endpoint, greeting, early, visit.arrival.is_incoming,
-            transport=visit.transport.value))
+            visit.transport.value, visit.arrival.obfuscation))
+
+    def _let_wait(self, visit: _Visit) -> None:
+        """It wants a handshake, and there were so many just now: read it no more for a moment."""
+        def go_on() -> None:
+            if visit in self._visits:
+                self._loop.register(visit.sock, EVENT_READ, partial(self._on_greeting, visit))
+                self._converse(visit, visit.arrival.resume)
+
+        self._loop.unregister(visit.sock)
+        self._loop.timers.at(self._loop.now + WORK_S, go_on)
 
     def _send(self, visit: _Visit, data: bytes) -> bool:
         """Send our greeting, or words to a proxy. False when the connection broke, and is gone."""
@@ -405,12 +434,22 @@ class Door:
             self._waiting.append(purpose)
             self._drop(visit)
             return
-        if isinstance(purpose, Dial) and visit.arrival.state is State.GREETING and visit.transport is Transport.TCP:
+        is_met = visit.arrival.state in (State.GREETING, State.ENCRYPTING)
+        if isinstance(purpose, Dial) and is_met and visit.transport is Transport.TCP:
             self._note_proxy(None)
+        then = self._encryption.on_refused(visit.arrival, reason)
+        if isinstance(then, Dial):
+            assert isinstance(purpose, Dial)
+            self._drop(visit)
+            self._races.again(purpose, then, visit.transport)
+            return
+        reason = then
         self._drop(visit)
         log.debug("refused a peer", peer=visit.endpoint, code=reason.code)
         if isinstance(purpose, Dial):
             self._races.failed(purpose, visit.transport, reason.code, reason.detail)
+        elif purpose is not None and reason.code == "encryption.required":
+            purpose.arrivals.post(PeerRefused(purpose.info_hash, visit.endpoint, reason.code, reason.detail))
 
     def _drop(self, visit: _Visit) -> None:
         self._forget(visit)
@@ -441,6 +480,7 @@ class Door:
             if serve is not None and serve.info_hash == message.info_hash:
                 del self._served[wire_hash]
         self._races.withdraw(message.info_hash, gone.code, gone.detail)
+        self._encryption.on_served(message.info_hash.wire_forms)
         dropped = [dial for dial in self._waiting if dial.info_hash == message.info_hash]
         self._waiting = deque(dial for dial in self._waiting if dial.info_hash != message.info_hash)
         for dial in dropped:

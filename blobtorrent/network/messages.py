@@ -2,13 +2,16 @@
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import socket
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import AddressFilter
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.protocol.wire.greeting import Greeting
 from blobtorrent.runtime.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from blobtorrent.protocol.mse.handshake import Obfuscation
 
 # ---- to the door
 
@@ -45,6 +48,7 @@ class Dial(NamedTuple):
     has_dht: bool = False              # as of Serve
     knows_utp: bool = False            # the peer speaks uTP, as far as is known
     only_utp: bool = False             # nothing else reaches it: it opens its NAT for our datagrams now (BEP 55)
+    encrypt: bool | None = None        # None: as the door sees fit, which says so itself when it tries again
 
 
 class UseFilter(NamedTuple):
@@ -69,6 +73,12 @@ class TunePeers(NamedTuple):
     send_bytes: int = 0
     receive_bytes: int = 0
     type_of_service: int = 0
+
+
+class UseEncryption(NamedTuple):
+    """Greet peers that come or are dialled from now on in this way: "disabled", "allowed", "preferred", "required"."""
+
+    mode: str
 
 
 class WatchAddresses(NamedTuple):
@@ -118,7 +128,8 @@ class ListenFailed(NamedTuple):
 class PeerArrived(NamedTuple):
     """A greeted peer. The receiver of this message owns `sock` (non-blocking, TCP options set) and must close it.
 
-    `early` holds bytes that came behind the greeting.
+    `early` holds bytes that came behind the greeting, deciphered. `obfuscation` is what an encrypted handshake agreed
+    on; None: the peer greeted in plain.
     """
 
     info_hash: InfoHash
@@ -128,11 +139,22 @@ class PeerArrived(NamedTuple):
     early: bytes
     is_incoming: bool
     transport: str = "tcp"             # or "utp"; then `sock` is one end of a pair
+    obfuscation: "Obfuscation | None" = None
+
+
+class PeerRefused(NamedTuple):
+    """A peer came to us for a torrent that is served, and what the settings say of encryption was against it."""
+
+    info_hash: InfoHash
+    endpoint: Endpoint
+    code: str
+    detail: str
 
 
 class DialFailed(NamedTuple):
     """`code` is "net.refused", "net.unreachable", "net.timed-out", "net.reset", "net.withdrawn", "net.interface-gone",
-    "net.no-transport", "net.only-utp", "proxy.refused", "wire.bad-greeting", "wire.wrong-torrent" or "wire.self"."""
+    "net.no-transport", "net.only-utp", "proxy.refused", "wire.bad-greeting", "wire.wrong-torrent", "wire.self", or one
+    that begins with "encryption."."""
 
     info_hash: InfoHash
     endpoint: Endpoint

@@ -140,6 +140,18 @@ class Races:
                 code, detail = ONLY_UTP, f"{detail}; tcp.enabled is false"
             self._fail(dial, code, detail)
 
+    def again(self, dial: Dial, otherwise: Dial, way: Transport) -> None:
+        """A way reached the peer, which is to be met otherwise: by the same way, in place of the first dial."""
+        race = self._races.pop(id(dial), None)
+        if race is None:
+            self._begin_tcp(otherwise)
+            return
+        race.dial, race.is_connected = otherwise, False
+        self._races[id(otherwise)] = race
+        if way is UTP:
+            self._leave_utp(race)
+        self._start(race, way)
+
     def greeted(self, dial: Dial) -> None:
         """The peer has greeted: the dial has been made."""
         race = self._races.get(id(dial))

@@ -11,12 +11,16 @@ import selectors
 import socket
 import time
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blobtorrent.model.errors import NetworkError, RemoteError
 from blobtorrent.network.handler import LinkHandler, ShardHandler
+from blobtorrent.protocol.mse.cipher import decipher
 from blobtorrent.protocol.wire.shape import Scatter, SlotPool
 from blobtorrent.runtime.loop import SelectorLoop
+
+if TYPE_CHECKING:
+    from blobtorrent.protocol.mse.cipher import Cipher
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +44,16 @@ class Receiver:
         self._scratch = memoryview(mmap.mmap(-1, SCRATCH_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
         self.loop = SelectorLoop(name, self._on_message, self._on_pass, on_stop=self._on_stop)
 
-    def attach(self, sock: socket.socket, link: LinkHandler) -> None:
-        """Read this socket from now on."""
-        self.loop.register(sock, selectors.EVENT_READ, partial(self._read, sock, link))
+    def attach(self, sock: socket.socket, link: LinkHandler, cipher: Cipher | None = None) -> None:
+        """Read this socket from now on; what comes is deciphered, where it lies."""
+        self.loop.register(sock, selectors.EVENT_READ, partial(self._read, sock, link, cipher))
 
     def detach(self, sock: socket.socket) -> None:
         """Read it no more. The socket is not closed."""
         self.loop.unregister(sock)
 
-    def _read(self, sock: socket.socket, link: LinkHandler, _events: int) -> None:
-        self._moved += read_link(sock, link, self._scratch)
+    def _read(self, sock: socket.socket, link: LinkHandler, cipher: Cipher | None, _events: int) -> None:
+        self._moved += read_link(sock, link, self._scratch, cipher)
 
     def _on_message(self, message: Any) -> None:
         assert self.handler is not None
@@ -67,8 +71,9 @@ class Receiver:
         self.handler.on_stop()
 
 
-def read_link(sock: socket.socket, link: LinkHandler, scratch: memoryview) -> int:
+def read_link(sock: socket.socket, link: LinkHandler, scratch: memoryview, cipher: Cipher | None = None) -> int:
     """Read once what a link has for us, and let it take that in. What is in no block's shape goes through `scratch`.
+    All of it goes through `cipher` once, before anybody looks at it.
 
     Returns how many bytes came in block shape.
     """
@@ -76,13 +81,18 @@ def read_link(sock: socket.socket, link: LinkHandler, scratch: memoryview) -> in
     try:
         expected = link.expected_blocks
         if expected and intake.in_shape:
-            count = sock.recvmsg_into(intake.buffers(expected))[0]
+            buffers = intake.buffers(expected)
+            count = sock.recvmsg_into(buffers)[0]
             if count:
+                if cipher is not None:
+                    decipher(cipher, buffers, count)
                 intake.advance(count)
                 return count
         else:
             count = sock.recv_into(scratch)
             if count:
+                if cipher is not None:
+                    decipher(cipher, (scratch,), count)
                 intake.feed(scratch[:count])
                 return 0
         link.on_lost(NetworkError("net.closed", "the peer closed the connection"))

@@ -10,11 +10,15 @@ import logging
 import selectors
 import socket
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.network.outbox import Buffer, Outbox
 from blobtorrent.runtime.loop import SelectorLoop
 from blobtorrent.runtime.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from blobtorrent.network.sealed import SealedSocket
+    from blobtorrent.protocol.mse.cipher import Cipher
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +26,11 @@ MAX_QUEUED_BYTES = 16 << 20            # of one link: a peer that reads nothing 
 
 
 class OpenLink(NamedTuple):
-    """The sender may use this socket from now on, under this number."""
+    """The sender may use this socket from now on, under this number; all that it sends there goes through `cipher`."""
 
     link: int
     sock: socket.socket
+    cipher: Cipher | None = None
 
 
 class Outgoing(NamedTuple):
@@ -68,7 +73,7 @@ class _Half:
 
     __slots__ = ("broken", "number", "outbox", "sock", "waiting")
 
-    def __init__(self, number: int, sock: socket.socket) -> None:
+    def __init__(self, number: int, sock: socket.socket | SealedSocket) -> None:
         self.number = number
         self.sock = sock
         self.outbox = Outbox()
@@ -83,6 +88,7 @@ class Sender:
         self._replies = replies
         self._halves: dict[int, _Half] = {}
         self._done: list[tuple[int, Any]] = []
+        self._scratch: memoryview | None = None            # for what is encrypted
         self.loop = SelectorLoop(name, self._on_message, self._on_pass, on_stop=self._close_all)
 
     def _on_message(self, message: Any) -> None:
@@ -90,11 +96,20 @@ class Sender:
             case Outgoing():
                 self._on_outgoing(message)
             case OpenLink():
-                self._halves[message.link] = _Half(message.link, message.sock)
+                self._halves[message.link] = _Half(message.link, self._sealed(message))
             case CloseLink():
                 self._close(message.link)
             case _:
                 log.error("unexpected message", extra={"message_type": type(message).__name__})
+
+    def _sealed(self, message: OpenLink) -> socket.socket | SealedSocket:
+        if message.cipher is None:
+            return message.sock
+        from blobtorrent.network.sealed import SealedSocket, new_scratch
+
+        if self._scratch is None:
+            self._scratch = new_scratch()
+        return SealedSocket(message.sock, message.cipher, self._scratch)
 
     def _on_outgoing(self, message: Outgoing) -> None:
         halves = self._halves

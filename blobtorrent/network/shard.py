@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blobtorrent.network.handler import LinkHandler, ShardHandler
 from blobtorrent.network.outbox import Buffer
@@ -20,6 +20,10 @@ from blobtorrent.runtime.loop import SelectorLoop
 from blobtorrent.runtime.mailbox import WakingMailbox
 from blobtorrent.runtime.metrics import Registry
 
+if TYPE_CHECKING:
+    from blobtorrent.protocol.mse.cipher import Cipher
+    from blobtorrent.protocol.mse.handshake import Obfuscation
+
 
 class Shard:
     """All methods but start() and stop() are for the receive thread."""
@@ -29,6 +33,7 @@ class Shard:
         self._sender = Sender(f"net-{index}-tx", self._receiver.loop.mailbox)
         self._numbers = itertools.count(1)
         self._sockets: dict[int, socket.socket] = {}
+        self._ciphers: dict[int, Cipher] = {}              # of what comes by those that are encrypted
         self._closing: list[int] = []  # links whose last buffers are yet to be handed over
 
     @property
@@ -64,11 +69,16 @@ class Shard:
         """End both threads and close every socket. False when one did not end in time."""
         return self._receiver.loop.stop(timeout_s) and self._sender.loop.stop(timeout_s)
 
-    def open_link(self, sock: socket.socket) -> int:
-        """Take over a connected socket; returns the link's number. Reading starts with attach()."""
+    def open_link(self, sock: socket.socket, obfuscation: Obfuscation | None = None) -> int:
+        """Take over a connected socket; returns the link's number. Reading starts with attach(). Its ciphers part here:
+        each direction has a thread."""
         number = next(self._numbers)
         self._sockets[number] = sock
-        self._sender.loop.mailbox.post(OpenLink(number, sock))
+        if obfuscation is not None and obfuscation.incoming is not None:
+            self._ciphers[number] = obfuscation.incoming
+            self._sender.loop.mailbox.post(OpenLink(number, sock, obfuscation.outgoing))
+        else:
+            self._sender.loop.mailbox.post(OpenLink(number, sock))
         return number
 
     def own_host(self, number: int) -> str:
@@ -77,7 +87,7 @@ class Shard:
         return "" if sock is None or sock.family == socket.AF_UNIX else str(sock.getsockname()[0])
 
     def attach(self, number: int, link: LinkHandler) -> None:
-        self._receiver.attach(self._sockets[number], link)
+        self._receiver.attach(self._sockets[number], link, self._ciphers.get(number))
 
     def reattach(self, number: int, link: LinkHandler) -> None:
         """Somebody else handles the link from now on."""
@@ -87,6 +97,7 @@ class Shard:
     def close_link(self, number: int) -> None:
         """Stop reading now and have it closed at the end of the pass; LinkClosed comes when it is."""
         self._receiver.detach(self._sockets.pop(number))
+        self._ciphers.pop(number, None)
         self._closing.append(number)
 
     def end_pass(self, batches: list[tuple[int, list[Buffer], int, Any]]) -> None:

@@ -41,6 +41,8 @@ ROWS: dict[str, Callable[[Ground], list[Measure]]] = {
     "files": leeching.leech_many_files,
     "seed1": seeding.seed_one,
     "seed8": seeding.seed_eight,
+    "rc4-leech": leeching.leech_encrypted,
+    "rc4-seed": seeding.seed_encrypted,
     "links-leech": links.leech_many_links,
     "links-seed": links.seed_many_links,
     "limits": limits.limits,
@@ -134,7 +136,7 @@ def _header_text(header: dict[str, object]) -> str:
         f"load {header['load']:.2f}\n"
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}\n"
         f"{header['size_mib']} MiB of content in {header['content']}, downloads to {header['downloads']}, "
-        f"1 MiB pieces unless said, medians of {header['runs']}, plain TCP on loopback")
+        f"1 MiB pieces unless said, medians of {header['runs']}, plain TCP on loopback unless said")
 
 
 if __name__ == "__main__":

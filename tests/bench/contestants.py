@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from tests.support.peers.aria2 import Aria2Peer
 from tests.support.peers.blobtorrent import PROJECT, BlobTorrentGet, run
-from tests.support.peers.client import Client, Job
+from tests.support.peers.client import Client, Job, Wire
 from tests.support.peers.libtorrent import LibtorrentPeer
 from tests.support.peers.rtorrent import RtorrentPeer
 
 OURS = "blobtorrent"
 # As the others are started: all of them are told their peers, and look for no more.
 _NO_SEARCH = ("--set", "dht.enabled=false", "--set", "lsd.enabled=false", "--set", "pex.enabled=false")
+_MODES = {Wire.PLAIN: "disabled", Wire.HANDSHAKE: "allowed", Wire.RC4: "required"}
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Contestant:
     name: str
     client: Callable[[Job], Client]
     version: Callable[[], str | None]  # None when it is not installed
+
+
+def _ours(job: Job) -> Client:
+    return BlobTorrentGet(job, options=(*_NO_SEARCH, "--set", f"encryption.mode='{_MODES[job.wire]}'"))
 
 
 def _blobtorrent_version() -> str | None:
@@ -52,7 +57,7 @@ def _program_version(program: str, *words: str) -> str | None:
 
 
 CONTESTANTS = {one.name: one for one in (
-    Contestant(OURS, lambda job: BlobTorrentGet(job, options=_NO_SEARCH), _blobtorrent_version),
+    Contestant(OURS, _ours, _blobtorrent_version),
     Contestant("libtorrent", LibtorrentPeer, _libtorrent_version),
     Contestant("aria2", Aria2Peer, lambda: _program_version("aria2c", "--version")),
     Contestant("rtorrent", RtorrentPeer, lambda: _program_version("rtorrent", "-h")),

@@ -10,7 +10,7 @@ from tests.bench.ground import GIB, RUN_TIMEOUT_S, Ground, attempt, note
 from tests.bench.results import Better, Measure
 from tests.support.payload import KIB, MIB, Sample
 from tests.support.peers.blobtorrent import BlobTorrentGet
-from tests.support.peers.client import Job, Role, Transfer
+from tests.support.peers.client import Job, Role, Transfer, Wire
 from tests.support.peers.libtorrent import LibtorrentPeer
 
 
@@ -40,6 +40,11 @@ def leech_many_files(ground: Ground) -> list[Measure]:
     return measures
 
 
+def leech_encrypted(ground: Ground) -> list[Measure]:
+    """All of the stream is RC4, and both ends insist on it."""
+    return _leech(ground, "leech by RC4, one seed", ground.sample("single"), wire=Wire.RC4)
+
+
 def memory(ground: Ground) -> list[Measure]:
     """Resident memory of ours at full speed, above what it holds when it has just begun to listen."""
     measure = Measure("leech, one seed", "peak MiB above idle", Better.LOWER, 150, 90)
@@ -54,12 +59,12 @@ def memory(ground: Ground) -> list[Measure]:
 
 
 def _leech(ground: Ground, work: str, sample: Sample, *, seeds: int = 1, rate: tuple[float, float] = (0.9, 1.2),
-           cpu: tuple[float, float] = (1.1, 0.9)) -> list[Measure]:
+           cpu: tuple[float, float] = (1.1, 0.9), wire: Wire = Wire.PLAIN) -> list[Measure]:
     speed = Measure(work, "MB/s", Better.HIGHER, *rate)
     cost = Measure(work, "CPU s/GiB", Better.LOWER, *cpu)
     peak = Measure(work, "peak RSS MiB", Better.LOWER)
     for number, contestant in ground.rounds():
-        transfer = attempt(contestant, partial(_one_leech, ground, sample, contestant, seeds))
+        transfer = attempt(contestant, partial(_one_leech, ground, sample, contestant, seeds, wire))
         speed.add(contestant.name, sample.size_bytes / transfer.wall_s / 1e6)
         cost.add(contestant.name, transfer.cpu_s * GIB / sample.size_bytes)
         peak.add(contestant.name, transfer.peak_rss_bytes / MIB)
@@ -68,10 +73,10 @@ def _leech(ground: Ground, work: str, sample: Sample, *, seeds: int = 1, rate: t
     return [speed, cost, peak]
 
 
-def _one_leech(ground: Ground, sample: Sample, contestant: Contestant, seeds: int) -> Transfer:
+def _one_leech(ground: Ground, sample: Sample, contestant: Contestant, seeds: int, wire: Wire) -> Transfer:
     """Seeds are started anew for each leech, so that none inherits a warm or a sulking one."""
-    with LibtorrentPeer(_seed_job(sample), [sample.folder] * seeds) as seed, ground.landing() as (folder,):
-        with contestant.client(_leech_job(sample, folder, seed.endpoints)) as leech:
+    with LibtorrentPeer(_seed_job(sample, wire), [sample.folder] * seeds) as seed, ground.landing() as (folder,):
+        with contestant.client(_leech_job(sample, folder, seed.endpoints, wire)) as leech:
             transfer = leech.wait_complete(RUN_TIMEOUT_S)
         differences = sample.differences(folder)
     if differences:
@@ -79,9 +84,9 @@ def _one_leech(ground: Ground, sample: Sample, contestant: Contestant, seeds: in
     return transfer
 
 
-def _seed_job(sample: Sample) -> Job:
-    return Job(Role.SEED, sample.torrent, sample.folder, sample.info_hash)
+def _seed_job(sample: Sample, wire: Wire = Wire.PLAIN) -> Job:
+    return Job(Role.SEED, sample.torrent, sample.folder, sample.info_hash, wire=wire)
 
 
-def _leech_job(sample: Sample, folder: Path, peers: tuple[str, ...]) -> Job:
-    return Job(Role.LEECH, sample.torrent, folder, sample.info_hash, peers=peers)
+def _leech_job(sample: Sample, folder: Path, peers: tuple[str, ...], wire: Wire = Wire.PLAIN) -> Job:
+    return Job(Role.LEECH, sample.torrent, folder, sample.info_hash, peers=peers, wire=wire)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 from tests.support.payload import Sample
 from tests.support.peers.aria2 import Aria2Peer
 from tests.support.peers.blobtorrent import BlobTorrentGet
-from tests.support.peers.client import LOOPBACK, Client, Job, Role
+from tests.support.peers.client import LOOPBACK, Client, Job, Role, Wire
 from tests.support.peers.libtorrent import LibtorrentPeer
 from tests.support.peers.namespace import NetworkNamespace
 from tests.support.peers.rtorrent import RtorrentPeer
@@ -33,8 +33,10 @@ class Meeting:
     theirs: str = LOOPBACK
     namespace: NetworkNamespace | None = None
 
-    def them(self, role: Role, sample: Sample, folder: Path, peers: tuple[str, ...] = ()) -> Client:
-        job = Job(role, sample.torrent, folder, sample.info_hash, peers=peers, address=self.theirs, prefix=self._prefix)
+    def them(self, role: Role, sample: Sample, folder: Path, peers: tuple[str, ...] = (), wire: Wire = Wire.PLAIN,
+             ) -> Client:
+        job = Job(role, sample.torrent, folder, sample.info_hash, peers=peers, address=self.theirs, prefix=self._prefix,
+                  wire=wire)
         if self.client == "transmission":
             assert self.namespace is not None
             return TransmissionPeer(job, self.namespace)
@@ -42,9 +44,10 @@ class Meeting:
             return Aria2Peer(job)
         return RtorrentPeer(job) if self.client == "rtorrent" else LibtorrentPeer(job)
 
-    def us(self, role: Role, sample: Sample, folder: Path, peers: tuple[str, ...] = ()) -> BlobTorrentGet:
+    def us(self, role: Role, sample: Sample, folder: Path, peers: tuple[str, ...] = (), options: Sequence[str] = (),
+           ) -> BlobTorrentGet:
         return BlobTorrentGet(Job(role, sample.torrent, folder, sample.info_hash, peers=peers, address=self.ours,
-                                  prefix=self._prefix))
+                                  prefix=self._prefix), options=options)
 
     @property
     def _prefix(self) -> tuple[str, ...]:

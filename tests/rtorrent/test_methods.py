@@ -36,7 +36,7 @@ UNLISTED = OF_TEXTS | {"protocol.encryption"} | {f"d.{name}.set" for name in (
 # Of tiers 1 and 2, all that are neutral. The manual page says of each why: they are about a screen, or about files that
 # are split, which is refused.
 WITHOUT_COUNTERPART = {
-    "keys.layout.set", "protocol.encryption.set", "system.daemon.set", "ui.torrent_list.layout.set",
+    "keys.layout.set", "system.daemon.set", "ui.torrent_list.layout.set",
     *(f"system.file.{name}{ending}" for name in ("split_size", "split_suffix") for ending in ("", ".set")),
 }
 

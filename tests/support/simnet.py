@@ -111,7 +111,7 @@ class SimShard:
 
     # ---- what the host calls
 
-    def open_link(self, sock: SimSocket) -> int:
+    def open_link(self, sock: SimSocket, _obfuscation: None) -> int:
         number = next(self._numbers)
         self._sockets[number] = sock
         self._outboxes[number] = Outbox()

@@ -6,15 +6,19 @@ import queue
 import socket
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 
 from blobtorrent.network.receiver import SCATTER_UNITS
+from blobtorrent.network.sealed import MIN_CHUNK_BYTES
 from blobtorrent.network.sender import MAX_QUEUED_BYTES, LinkBroken, LinkClosed, Sent
 from blobtorrent.network.shard import Shard
+from blobtorrent.protocol.mse.cipher import rc4
+from blobtorrent.protocol.mse.handshake import Method, Obfuscation
 from blobtorrent.protocol.wire import messages as wire
 from blobtorrent.protocol.wire.decode import Decoder
-from blobtorrent.protocol.wire.shape import BLOCK, Intake
+from blobtorrent.protocol.wire.shape import BLOCK, FULL_LENGTH, HEADER, PIECE_ID, Intake
 from blobtorrent.storage.arena import SLOT_SIZE, Arena
 from tests.support.shaped import AskingSink
 
@@ -77,7 +81,7 @@ class Bench:
         self.shard.mailbox.post(lambda: done.put(call()))
         return done.get(timeout=ANSWER_S)
 
-    def connect(self, asked=None, *, small=False):
+    def connect(self, asked=None, *, small=False, obfuscation=None):
         """A link (or None to read nothing), its number and the peer's end of it."""
         ours, theirs = socket.socketpair()
         self.peers.append(theirs)
@@ -89,7 +93,7 @@ class Bench:
         link.intake = Intake(link, Decoder(), self.shard.scatter)
 
         def open_link():
-            number = self.shard.open_link(ours)
+            number = self.shard.open_link(ours, obfuscation)
             self.shard.attach(number, link)
             return number
 
@@ -261,3 +265,79 @@ def test_stopping_closes_every_socket():
     assert bench.shard.stop(ANSWER_S)
     assert peer.recv(1) == b""
     peer.close()
+
+
+# ---- encrypted links
+
+INCOMING, OUTGOING = b"i" * 20, b"o" * 20
+
+
+def encrypted():
+    return Obfuscation(Method.RC4, rc4(INCOMING), rc4(OUTGOING))
+
+
+def test_what_an_encrypted_peer_sends_is_deciphered_once_in_shape_and_out_of_it(bench):
+    blocks = {(3 << 32 | n * BLOCK): bytes([n]) * BLOCK for n in range(20)}
+    last = (4 << 32, b"short" * 20)
+    link, _, peer = bench.connect({**dict.fromkeys(blocks, BLOCK), last[0]: 100}, obfuscation=encrypted())
+    stream = b"".join(HEADER.pack(FULL_LENGTH, PIECE_ID, key) + data for key, data in blocks.items())
+    stream += wire.Have(7).encode() + HEADER.pack(109, PIECE_ID, last[0]) + last[1] + wire.Unchoke().encode()
+    sealed = rc4(INCOMING).update(stream)
+    cuts = [*range(0, 40_000, 777), 40_000, 40_001, 100_000, len(sealed)]      # as it comes from a network
+    for start, end in pairwise(cuts):
+        peer.sendall(sealed[start:end])
+    said = []
+    while wire.Unchoke() not in said:
+        kind, what = bench.next(tuple)
+        assert kind == "said"
+        said += what
+    assert bench.run(lambda: link.blocks) == {**blocks, last[0]: last[1]}
+    assert said[0].indices == [7]
+
+
+def test_what_an_encrypted_peer_is_sent_is_enciphered_once_and_what_it_was_made_of_stays(bench):
+    _, number, peer = bench.connect(obfuscation=encrypted())
+    shared = memoryview(bytearray(b"cached span" * 30_000))
+    before = bytes(shared)
+    expected = b""
+    for token in range(20):
+        parts = [b"head", shared, bytes([token]) * (token * 37 + 1)]
+        bench.send((number, parts, token), (number, [b"small"], None))
+        expected += b"".join(parts) + b"small"
+    assert read_exactly(peer, len(expected)) == rc4(OUTGOING).update(expected)
+    assert bench.tokens(20) == [(number, token) for token in range(20)]
+    assert shared == before
+
+
+def test_what_a_slow_encrypted_peer_does_not_take_is_sent_later_and_not_enciphered_again(bench):
+    _, number, peer = bench.connect(small=True, obfuscation=encrypted())
+    data = [bytes([n % 251]) * 100_000 for n in range(40)]
+    bench.send(*[(number, [part], token) for token, part in enumerate(data)])
+    time.sleep(0.1)                                        # the socket is full by now
+    received = bytearray()
+    while len(received) < 4_000_000:                       # in dribs, so that sends are cut in many places
+        received += peer.recv(7_001)
+    assert bytes(received) == rc4(OUTGOING).update(b"".join(data))
+    assert sorted(bench.tokens(40)) == [(number, token) for token in range(40)]
+    half = bench.shard._sender._halves[number]
+    assert not half.sock._ready and half.sock._chunk_bytes >= MIN_CHUNK_BYTES
+
+
+def test_of_an_encrypted_batch_that_is_cut_off_what_the_peer_can_read_is_told(bench):
+    _, number, peer = bench.connect(small=True, obfuscation=encrypted())
+    bench.send((number, [bytes(1000)] * 3000, "cut"), (number, [b"never"], "behind"))
+    bench.run(lambda: bench.shard.close_link(number))
+    closed = bench.next(LinkClosed)
+    assert closed.tokens == ["cut", "behind"]
+    received = b""
+    while part := peer.recv(1 << 16):
+        received += part
+    assert received == rc4(OUTGOING).update(bytes(closed.sent_bytes))
+
+
+def test_a_plain_stream_behind_an_encrypted_handshake_is_left_alone(bench):
+    link, number, peer = bench.connect(obfuscation=Obfuscation(Method.PLAINTEXT, None, None))
+    peer.sendall(wire.Have(7).encode())
+    assert bench.next(tuple)[1][0].indices == [7]
+    bench.send((number, [b"plain"], None))
+    assert read_exactly(peer, 5) == b"plain"

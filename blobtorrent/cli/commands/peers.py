@@ -47,7 +47,7 @@ def register(commands: Subcommands) -> None:
         description="Show the peers that a torrent is connected to, and how each source of peers stands: how many "
                     "addresses it told of last and when, and when it is asked again. FLAGS: D we want and get, d we "
                     "want and do not get, U and u the same for the peer, O it is tried out, S it keeps us waiting, I "
-                    "it connected to us, E encrypted, P by uTP.",
+                    "it connected to us, E encrypted, e only its handshake was, P by uTP.",
         parents=[client_options()],
     )
     parser.add_argument("torrent", metavar="TORRENT", help=TORRENT_HELP)

@@ -39,7 +39,7 @@ def of_download(situation: Situation) -> list[Cause]:
             "memory.short", "all memory for pieces is in use",
             "it goes on when the disk has written what waits; if that takes long, raise storage.memory_budget"))
     causes += _of_giving_peers(situation) if situation.peers else _of_no_peers(situation)
-    return [*causes, *_of_web_seeds(situation)]
+    return [*causes, *_of_encryption(situation), *_of_web_seeds(situation)]
 
 
 def of_seed(situation: Situation) -> list[Cause]:
@@ -50,7 +50,8 @@ def of_seed(situation: Situation) -> list[Cause]:
     causes = _of_limits(situation, "up")
     if situation.status.up_bytes_per_s > 0:
         return causes
-    return causes + (_of_taking_peers(situation) if situation.peers else _of_no_peers(situation))
+    causes += _of_taking_peers(situation) if situation.peers else _of_no_peers(situation)
+    return [*causes, *_of_encryption(situation)]
 
 
 def _of_hold(situation: Situation) -> list[Cause]:
@@ -165,6 +166,21 @@ def _of_web_seeds(situation: Situation) -> Iterator[Cause]:
                         f"it is asked again in {format_duration(seed.next_try_s)}; look at its address")
         else:
             yield Cause("webseed.failed", text, "see that it has the files of the torrent, and lets us have them")
+
+
+# ---- peers that the settings keep away
+
+def _of_encryption(situation: Situation) -> Iterator[Cause]:
+    insight = situation.insight
+    if insight is None or not insight.peers_unencrypted:
+        return
+    if insight.encryption_code == "encryption.unavailable":
+        yield Cause("encryption.unavailable", "encryption is required, and the OpenSSL of this machine has no RC4",
+                    'set encryption.mode to "preferred", or have the legacy provider of OpenSSL enabled')
+    else:
+        text = (f"{_count(insight.peers_unencrypted, 'peer')} did not encrypt, and were lost as that was required "
+                f"({insight.encryption_code})")
+        yield Cause("encryption.required", text, 'with encryption.mode = "preferred" they would be taken')
 
 
 # ---- nobody is connected

@@ -104,6 +104,8 @@ def dial_failed(company: Company[M], endpoint: Endpoint, error: BlobTorrentError
     is_ours = company.peers.is_dialing(endpoint)
     company.peers.dialled(endpoint)
     company.peers.off_limits += error is not None and error.code in _OFF_LIMITS
+    if error is not None and error.code.startswith("encryption."):
+        company.peers.lost_to_encryption(endpoint, error.code)
     if error is not None and error.code == "wire.self":
         company.peers.is_us(endpoint)
     elif is_ours:

@@ -24,6 +24,7 @@ from blobtorrent.protocol.wire.pex import (
     HAS_UTP,
     IS_REACHABLE,
     MAX_ENTRIES,
+    PREFERS_ENCRYPTION,
     UPLOAD_ONLY,
     PeerExchange,
 )
@@ -264,4 +265,6 @@ def _flags(link: PeerLink) -> int:
         flags |= HAS_UTP
     if link.extended.ids.get(UT_HOLEPUNCH):
         flags |= HAS_HOLEPUNCH
+    if link.is_encrypted:
+        flags |= PREFERS_ENCRYPTION
     return flags | UPLOAD_ONLY if link.is_seed or link.extended.is_upload_only else flags

@@ -367,9 +367,8 @@ class SwarmHost:
             if not message.is_incoming:
                 swarm.on_dial_refused(message.endpoint, message.greeting.peer_id, refusal)
             return
-        number = self._shard.open_link(message.sock)
-        link = PeerLink(
-            swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now, message.transport)
+        number = self._shard.open_link(message.sock, message.obfuscation)
+        link = PeerLink.of(swarm, number, message, self.now)
         link.intake = Intake(link, link.new_decoder(), self._shard.scatter)
         self._links[number] = link
         self._shard.attach(number, link)
@@ -426,8 +425,7 @@ class SwarmHost:
         known, brought = self._metadata.hand_over(swarm.info_hash, swarm.settings.max_links)
         if known is not None:
             swarm.peers = known        # with dials that are under way, and who is banned
-        links = [PeerLink(swarm, old.number, old.endpoint, old.greeting, old.is_incoming, self.now, old.transport)
-                 for old in brought]
+        links = [PeerLink.of(swarm, old.number, old, self.now) for old in brought]
         for link, old in zip(links, brought):
             link.intake = old.intake
             link.intake.hand_to(link)

@@ -30,7 +30,10 @@ from blobtorrent.protocol.wire.link import LinkState
 from blobtorrent.protocol.wire.shape import Intake, block_keys
 
 if TYPE_CHECKING:
+    from blobtorrent.core.swarm.metadatalink import MetadataLink
     from blobtorrent.core.swarm.swarm import Swarm
+    from blobtorrent.network.messages import PeerArrived
+    from blobtorrent.protocol.mse.handshake import Obfuscation
 
 MAX_RUN = 1024                         # more blocks than one receive takes
 _EMPTY_RUN = [EMPTY] * MAX_RUN
@@ -92,7 +95,7 @@ class PeerLink:
         "arriving", "askable", "batch", "batch_bytes", "chatter_spent_s", "client", "closing", "current", "double_at",
         "down", "endpoint", "extended", "fast", "gained", "ghosts", "given", "greeting", "handshakes_spent_s",
         "has_named_node", "haves_told", "intake", "is_denied", "is_incoming", "is_suspect", "last_block_at",
-        "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "outstanding",
+        "last_heard_at", "last_sent_at", "last_taken_at", "linked_at", "mask", "number", "obfuscation", "outstanding",
         "queued_runs", "queued_upload_bytes", "said_pieces", "shown", "snubbed",
         "speed", "state", "suggested", "swarm", "transport", "turn", "unasked", "up", "wanted", "was_offered", "window",
         "working_on",
@@ -101,13 +104,14 @@ class PeerLink:
     intake: Intake
 
     def __init__(self, swarm: Swarm, number: int, endpoint: Endpoint, greeting: Greeting, is_incoming: bool,
-                 now: float, transport: str = "tcp") -> None:
+                 now: float, transport: str = "tcp", obfuscation: Obfuscation | None = None) -> None:
         self.swarm = swarm
         self.transport = transport
         self.number = number
         self.endpoint = endpoint
         self.greeting = greeting
         self.is_incoming = is_incoming
+        self.obfuscation = obfuscation         # told only: bytes come and go in plain here
         self.state = LinkState()
         self.fast = Fast() if greeting.has_fast else None
         self.client = ""
@@ -150,6 +154,16 @@ class PeerLink:
         self.haves_told = 0                    # how far into the swarm's list of new pieces the peer was told
         self.batch: list[Buffer] = []          # what this pass wants sent
         self.batch_bytes = 0
+
+    @classmethod
+    def of(cls, swarm: Swarm, number: int, peer: PeerArrived | MetadataLink, now: float) -> PeerLink:
+        """For a peer that has just arrived, or was here before the metadata."""
+        return cls(swarm, number, peer.endpoint, peer.greeting, peer.is_incoming, now, peer.transport, peer.obfuscation)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """All of its stream, not only its handshake."""
+        return self.obfuscation is not None and self.obfuscation.incoming is not None
 
     @property
     def listening_at(self) -> Endpoint | None:

@@ -248,6 +248,8 @@ class Insight(NamedTuple):
     known_by_source: Mapping[str, int] = {}                # addresses to try, by what told of them (PeerSource)
     lacks_slots: bool = False          # it would have more of them if other torrents had less
     is_super_seeding: bool = False     # peers are shown a few pieces each, now
+    peers_unencrypted: int = 0         # hosts that were lost to what the settings say of encryption
+    encryption_code: str = ""          # why the last of them was
     spoiled_pieces: int = 0            # that did not match their hashes
     peers_banned: int = 0              # for that
     suspects: int = 0                  # connected peers that had a part in one, of which it is not known yet

@@ -125,9 +125,9 @@ class MetadataHost:
             if not message.is_incoming:
                 swarm.on_dial_refused(message.endpoint, peer_id, refusal)
             return
-        number = self._shard.open_link(message.sock)
-        link = MetadataLink(
-            swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now, message.transport)
+        number = self._shard.open_link(message.sock, message.obfuscation)
+        link = MetadataLink(swarm, number, message.endpoint, message.greeting, message.is_incoming, self.now,
+                            message.transport, message.obfuscation)
         link.intake = Intake(link, Decoder(), self._shard.scatter)
         self._links[number] = link
         self._shard.attach(number, link)

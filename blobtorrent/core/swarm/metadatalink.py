@@ -19,6 +19,7 @@ from blobtorrent.protocol.wire.shape import Intake
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.metadataswarm import MetadataSwarm
+    from blobtorrent.protocol.mse.handshake import Obfuscation
 
 
 MAX_REJECTS = 1000                     # that a peer hears: it might not read them
@@ -28,14 +29,13 @@ class MetadataLink:
     """Implements network.handler.LinkHandler and protocol.wire.shape.Sink."""
 
     __slots__ = ("_handshakes_spent_s", "chatter_spent_s", "endpoint", "extended", "greeting", "intake", "is_incoming",
-                 "last_heard_at", "last_sent_at", "linked_at", "network", "number", "rejects_left", "said", "swarm",
-                 "transport",
-                 "unasked")
+                 "last_heard_at", "last_sent_at", "linked_at", "network", "number", "obfuscation", "rejects_left",
+                 "said", "swarm", "transport", "unasked")
 
     expected_blocks = 0
 
     def __init__(self, swarm: MetadataSwarm, number: int, endpoint: Endpoint, greeting: Greeting, is_incoming: bool,
-                 now: float, transport: str = "tcp") -> None:
+                 now: float, transport: str = "tcp", obfuscation: Obfuscation | None = None) -> None:
         self.swarm = swarm
         self.transport = transport
         self.number = number
@@ -43,6 +43,7 @@ class MetadataLink:
         self.network = network_of(endpoint)
         self.greeting = greeting
         self.is_incoming = is_incoming
+        self.obfuscation = obfuscation
         self.intake: Intake
         self.extended = ExtendedHandshake()
         self.linked_at = self.last_heard_at = self.last_sent_at = now

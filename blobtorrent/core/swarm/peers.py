@@ -32,6 +32,7 @@ MAX_LOCAL = 500                        # the same for the local network
 MAX_KEPT = 200                         # for the next run
 # Where peers of private torrents may come from (BEP 27).
 OF_PRIVATE = (PeerSource.TRACKER, PeerSource.STATIC, PeerSource.DNS)
+MAX_UNENCRYPTED = 1000                 # hosts that are counted
 MAX_OWN = 64                           # addresses of our own that are remembered
 LOW_PORT_S = 30.0                      # hearsay of a port below 1024, where no peer listens, waits so long
 DIALLED_US = "incoming"
@@ -49,6 +50,8 @@ class PeerManager:
         self.gate = Gate()             # the host puts that of its thread here
         self.filtered = 0              # how often it refused an address
         self.off_limits = 0            # dials that failed because the settings rule out the way
+        self.encryption_code = ""      # why a peer was lost last to what the settings say of encryption
+        self._unencrypted: set[str] = set()                # the hosts of these peers
         self._known: dict[Endpoint, KnownPeer] = {}
         self._num_known: Counter[PeerSource] = Counter()
         self._bans: Bans | None = None # made for the first one
@@ -417,6 +420,21 @@ class PeerManager:
         is_refused = self.gate.refuses(endpoint.host)
         self.filtered += is_refused
         return is_refused
+
+    def lost_to_encryption(self, endpoint: Endpoint, code: str) -> None:
+        """A peer that we dialled or that came to us is no link, and encryption is the reason."""
+        self.encryption_code = code
+        if len(self._unencrypted) < MAX_UNENCRYPTED:
+            self._unencrypted.add(endpoint.host)
+
+    def met_in_plain(self) -> None:
+        """So encryption is not required any more."""
+        self._unencrypted.clear()
+
+    @property
+    def num_unencrypted(self) -> int:
+        """How many hosts that happened to, since it is required."""
+        return len(self._unencrypted)
 
     def is_banned(self, endpoint: Endpoint, peer_id: PeerId | None = None) -> bool:
         return self._bans is not None and self._bans.has(endpoint, peer_id)

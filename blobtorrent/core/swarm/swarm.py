@@ -262,6 +262,8 @@ class Swarm:
         """A greeted peer joins."""
         self.links[link] = None
         link.is_suspect = self.completion.is_doubted(link.endpoint, link.greeting.peer_id)
+        if not link.is_encrypted:
+            self.peers.met_in_plain()
         if not link.is_incoming:
             self.peers.dialled(link.endpoint)
             self.peers.linked(link.endpoint, by_utp=link.transport == "utp")

@@ -57,6 +57,8 @@ def insight(swarm: Swarm, *, waits_for_memory: bool) -> Insight:
         is_super_seeding=swarm.super_seeding is not None,
         addresses_filtered=swarm.peers.filtered,
         addresses_off_limits=swarm.peers.off_limits,
+        peers_unencrypted=swarm.peers.num_unencrypted,
+        encryption_code=swarm.peers.encryption_code,
         spoiled_pieces=swarm.spoiled_pieces,
         peers_banned=swarm.completion.peers_proven_bad,
         rules_broken=dict(swarm.rules_broken),
@@ -110,7 +112,7 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         client=link.client,
         source=swarm.peers.source_name(link),
         transport=link.transport,
-        is_encrypted=False,
+        is_encrypted=link.is_encrypted,
         is_incoming=link.is_incoming,
         connected_s=now - link.linked_at,
         am_choking=state.am_choking,
@@ -133,4 +135,5 @@ def _peer_status(swarm: Swarm, link: PeerLink, now: float, num_pieces: int) -> P
         gained_bytes_per_s=int(link.gained.rate(now)),
         choke_history=tuple((now - at, is_unchoked, cause) for at, is_unchoked, cause in link.turn.history),
         is_suspect=link.is_suspect,
+        cipher="none" if link.obfuscation is None else str(link.obfuscation.method.name).lower(),
     )

@@ -1,4 +1,4 @@
-"""Peers that are dealt with as somebody else says: the owner of the torrent, or its private tracker."""
+"""Peers that are dealt with as somebody else says: the owner of the torrent, its private tracker, or the door."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.core.swarm.messages import DropPeers, TreatPeer
 from blobtorrent.model.errors import NetworkError, PeerError
+from blobtorrent.network.messages import PeerRefused
 
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.link import PeerLink
     from blobtorrent.core.swarm.swarm import Swarm
 
-TREATMENTS = (DropPeers, TreatPeer)
+TREATMENTS = (DropPeers, TreatPeer, PeerRefused)
 
 
-def treat(swarm: Swarm, message: DropPeers | TreatPeer) -> None:
+def treat(swarm: Swarm, message: DropPeers | TreatPeer | PeerRefused) -> None:
     """Do what one of TREATMENTS says."""
     if isinstance(message, DropPeers):
         _part_with_strangers(swarm)
+    elif isinstance(message, PeerRefused):
+        swarm.peers.lost_to_encryption(message.endpoint, message.code)
     else:
         for link in [link for link in swarm.links if link.endpoint == message.endpoint]:
             _treat(swarm, link, message)

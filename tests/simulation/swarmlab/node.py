@@ -63,7 +63,7 @@ class LabShard:
         self._closing: list[int] = []
         self._scratch = memoryview(bytearray(SCRATCH_BYTES))
 
-    def open_link(self, sock: LabSocket) -> int:
+    def open_link(self, sock: LabSocket, _obfuscation: None) -> int:
         sock.number = next(self._numbers)
         self.sockets[sock.number] = sock
         return sock.number

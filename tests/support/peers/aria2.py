@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from tests.support.payload import with_tracker
-from tests.support.peers.client import Client, Doorbell, Job, Role, Transfer
+from tests.support.peers.client import Client, Doorbell, Job, Role, Transfer, Wire
 from tests.support.peers.program import free_port, listens, wait_until
 from tests.support.peers.tracker import ListTracker
 
 START_TIMEOUT_S = 30.0
+INSISTS = {
+    Wire.PLAIN: ["--bt-min-crypto-level=plain"],
+    Wire.HANDSHAKE: ["--bt-require-crypto=true", "--bt-min-crypto-level=plain"],
+    Wire.RC4: ["--bt-force-encryption=true"],
+}
 
 
 class Aria2Peer(Client):
@@ -21,7 +26,7 @@ class Aria2Peer(Client):
         self._command += [
             "--no-conf", "--quiet", f"--dir={job.folder}", f"--interface={job.address}", f"--listen-port={port}",
             "--enable-dht=false", "--enable-dht6=false", "--disable-ipv6=true", "--bt-enable-lpd=false",
-            "--enable-peer-exchange=false", "--bt-max-peers=0", "--bt-min-crypto-level=plain", "--seed-ratio=0.0",
+            "--enable-peer-exchange=false", "--bt-max-peers=0", *INSISTS[job.wire], "--seed-ratio=0.0",
             "--seed-time=10000", "--file-allocation=none", "--auto-save-interval=0", "--summary-interval=0",
             "--bt-request-peer-speed-limit=1000M",
             f"--on-bt-download-complete={self._doorbell.script}"]

@@ -16,6 +16,14 @@ LOOPBACK = "127.0.0.1"
 LOOK_S = 0.5                           # how often to see whether a silent program still runs
 
 
+class Wire(Enum):
+    """What a program speaks with peers, and takes from them: it is made to insist on it."""
+
+    PLAIN = "plain"
+    HANDSHAKE = "handshake"            # encrypted; the stream behind it is not
+    RC4 = "rc4"                        # all of it
+
+
 class Role(Enum):
     SEED = "seed"
     LEECH = "leech"
@@ -27,7 +35,8 @@ class Job:
 
     `peers` are "HOST:PORT"; `address` is where the program listens; `prefix` is put before its command, to run it in a
     namespace. A driver whose program takes no peers by hand gives it the torrent with a tracker that lists them; with
-    `has_tracker` the torrent has one of its own, which is then the only source.
+    `has_tracker` the torrent has one of its own, which is then the only source. Our own program goes by its settings
+    instead of `wire`.
     """
 
     role: Role
@@ -38,6 +47,7 @@ class Job:
     address: str = LOOPBACK
     prefix: tuple[str, ...] = ()
     has_tracker: bool = False
+    wire: Wire = Wire.PLAIN
 
 
 @dataclass(frozen=True)

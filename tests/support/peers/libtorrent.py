@@ -26,7 +26,8 @@ class LibtorrentPeer(Client):
 
     def __init__(self, job: Job, folders: Sequence[Path] = (), *, settings: Mapping[str, Any] = {}) -> None:
         self.folders = tuple(folders) or (job.folder,)
-        super().__init__(job, [sys.executable, SCRIPT, job.role.value, job.torrent, job.address, *self.folders])
+        super().__init__(job, [
+            sys.executable, SCRIPT, job.role.value, job.torrent, job.wire.value, job.address, *self.folders])
         self._options.update(PIPES)
         self._environment["LIBTORRENT_SETTINGS"] = json.dumps(settings)
         self._talk = Conversation(self)
@@ -38,11 +39,15 @@ class LibtorrentPeer(Client):
         if self.job.role is Role.LEECH:
             self.fetch_from(self.job.peers)
         elif self.job.peers:
-            self._talk.tell(" ".join(self.job.peers))
+            self.dial(*self.job.peers)
 
     def fetch_from(self, peers: Sequence[str]) -> None:
         """Begin the downloads of a leech: every session from all `peers`."""
         self.mark_begin()
+        self._talk.tell(" ".join(peers))
+
+    def dial(self, *peers: str) -> None:
+        """Have a seed connect to these, if nobody is connected to it."""
         self._talk.tell(" ".join(peers))
 
     def wait_complete(self, timeout_s: float) -> Transfer:

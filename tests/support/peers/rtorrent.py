@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.payload import with_tracker
-from tests.support.peers.client import LOOPBACK, Client, Doorbell, Job, Role, Transfer
+from tests.support.peers.client import LOOPBACK, Client, Doorbell, Job, Role, Transfer, Wire
 from tests.support.peers.program import Program, free_port, listens, wait_until
 
 START_TIMEOUT_S = 60.0
 NO_TRACKER = f"http://{LOOPBACK}:9/announce"     # rTorrent loads no torrent without; nobody listens on "discard"
 CALL_TIMEOUT_S = 30.0
+INSISTS = {Wire.PLAIN: "none", Wire.HANDSHAKE: "require,prefer_plaintext", Wire.RC4: "require,require_RC4"}
 
 
 class RtorrentPeer(Client):
@@ -31,7 +32,7 @@ class RtorrentPeer(Client):
         settings.write_text("".join(f"{line}\n" for line in (
             "system.daemon.set = true", f"network.scgi.open_local = {self._socket}", f"session.path.set = {session}",
             f"network.bind_address.set = {job.address}", f"network.port_range.set = {port}-{port}",
-            "network.port_random.set = no", "protocol.encryption.set = none",
+            "network.port_random.set = no", f"protocol.encryption.set = {INSISTS[job.wire]}",
             "dht.mode.set = disable", "protocol.pex.set = no", "trackers.use_udp.set = no",
             "throttle.max_uploads.set = 2000", "throttle.max_uploads.global.set = 2000",
             "throttle.max_downloads.set = 2000", "throttle.max_downloads.global.set = 2000",

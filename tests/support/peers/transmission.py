@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.payload import with_tracker
-from tests.support.peers.client import LOOPBACK, Client, Job, Role, Transfer
+from tests.support.peers.client import LOOPBACK, Client, Job, Role, Transfer, Wire
 from tests.support.peers.namespace import NetworkNamespace
 from tests.support.peers.program import Program, free_port, wait_until
 from tests.support.peers.tracker import ListTracker
@@ -75,7 +75,8 @@ class TransmissionPeer(Client):
             "rpc-bind-address": job.address, "rpc-port": rpc_port, "rpc-whitelist-enabled": False,
             "rpc-authentication-required": False, "rpc-host-whitelist-enabled": False,
             "dht-enabled": False, "lpd-enabled": False, "pex-enabled": False, "utp-enabled": False,
-            "port-forwarding-enabled": False, "encryption": 0, "download-dir": str(job.folder), "preallocation": 0,
+            "port-forwarding-enabled": False, "encryption": 0 if job.wire is Wire.PLAIN else 2,
+            "download-dir": str(job.folder), "preallocation": 0,
             "ratio-limit-enabled": False, "idle-seeding-limit-enabled": False, "upload-slots-per-torrent": 500,
             "peer-limit-global": 2000, "peer-limit-per-torrent": 2000, "umask": 18, "start-added-torrents": True,
             **settings,

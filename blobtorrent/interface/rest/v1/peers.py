@@ -42,7 +42,9 @@ PEER: Shape[PeerStatus] = Shape({
     "client": described(TEXT, "What it calls itself."),
     "source": described(TEXT, "How we learned of it."),
     "transport": one_of(("tcp", "utp")),
-    "encrypted": (BOOLEAN, lambda peer: peer.is_encrypted),
+    "encrypted": (described(BOOLEAN, "All of its stream is."), lambda peer: peer.is_encrypted),
+    "cipher": described(one_of(("none", "plaintext", "rc4")), "Plaintext: its handshake was encrypted, and its stream "
+                        "is not."),
     "incoming": (BOOLEAN, lambda peer: peer.is_incoming),
     "connected_s": (COUNT, lambda peer: int(peer.connected_s)),
     "am_choking": BOOLEAN,

@@ -49,7 +49,7 @@ def commands(downloads: Downloads) -> Iterator[Command]:
     yield number("p.down_rate", lambda peer: peer.down_bytes_per_s, "Bytes a second from it.")
     yield number("p.down_total", lambda peer: peer.downloaded_bytes, "Bytes from it.")
     yield number("p.is_encrypted", lambda peer: peer.is_encrypted, "Whether the stream is encrypted.")
-    yield number("p.is_obfuscated", lambda peer: peer.is_encrypted, "Whether the handshake was.")
+    yield number("p.is_obfuscated", lambda peer: peer.has_encrypted_handshake, "Whether the handshake was.")
     yield number("p.is_incoming", lambda peer: peer.is_incoming, "Whether it dialled us.")
     for name in ("p.is_snubbed", "p.snubbed"):
         yield number(name, lambda peer: peer.is_snubbed or peer.is_denied,

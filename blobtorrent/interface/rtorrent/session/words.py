@@ -15,6 +15,11 @@ from blobtorrent.interface.rtorrent.session.making import Answer, command, gette
 from blobtorrent.interface.rtorrent.values import Value, one_text, parse_number, single, to_text
 
 _LEVELS_OF_ENCRYPTION: Final = ("deny", "allow", "prefer", "require")
+_MODES: Final = ("disabled", "allowed", "preferred", "required")       # of encryption.mode, one for each level
+# The least that each word of 0.9 asks for, as such a level. That a stream is to be plain rather than not is not asked
+# for by any: it would undo the rest.
+_LEAST: Final = {"allow_incoming": 1, "enable_retry": 1, "try_outgoing": 2, "require": 3, "require_RC4": 3,
+                 "require_rc4": 3}
 
 MAX_ENCODINGS: Final = 100
 
@@ -48,7 +53,7 @@ def require_word(option: str, word: str, words: Container[str]) -> None:
 
 
 class Words:
-    """The commands, and the options of the encryption that was asked for. Owned by the interpreter's thread.
+    """The commands, and the words in which encryption was asked for. Owned by the interpreter's thread.
 
     `words` are those that go with what is claimed.
     """
@@ -57,7 +62,7 @@ class Words:
         self._engine = engine
         self._lists = {**_LISTS, **words}
         self.encodings: list[str] = []                     # that were added, in order
-        self._level = dict.fromkeys(("handshake", "stream"), "allow")
+        self._asked: tuple[str, dict[str, str]] = "", {}   # the last mode that was, and by which levels
 
     def commands(self) -> Iterator[Command]:
         for name, words in self._lists.items():
@@ -66,14 +71,15 @@ class Words:
         yield command("enum.log_group", self._number_of_group, "GROUP: the number of a log group.", returns="i8",
                       category="strings")
         yield command("protocol.encryption.set", self._set_encryption,
-                      "OPTION...: options of encryption; connections to peers are not encrypted.",
-                      category="protocol", is_neutral=True)
+                      "OPTION...: how peers are met. The strongest of the words sets encryption.mode: none is "
+                      "disabled, allow_incoming and enable_retry allowed, try_outgoing preferred, require and "
+                      "require_RC4 required; prefer_plaintext alone changes nothing.", category="protocol")
         reads: tuple[tuple[str, Answer], ...] = (
-            ("", lambda: ",".join(f"{kind}_{level}" for kind, level in self._level.items())),
-            (".handshake", lambda: self._level["handshake"]), (".stream", lambda: self._level["stream"]))
+            ("", lambda: ",".join(f"{kind}_{level}" for kind, level in self._levels().items())),
+            (".handshake", lambda: self._levels()["handshake"]), (".stream", lambda: self._levels()["stream"]))
         for ending, answer in reads:
             yield getter(f"protocol.encryption{ending}", answer, "Options of encryption, as 0.16 tells them.",
-                         returns="string", category="protocol", is_neutral=True)
+                         returns="string", category="protocol")
         yield command("network.tos.set", self._set_tos, "WORD: type of service of connections to peers that are made "
                       "from now on; or the number of one.", category="network")
         yield command("network.xmlrpc.dialect.set", _set_dialect, "WORD: how numbers are written.",
@@ -86,13 +92,22 @@ class Words:
     def _set_encryption(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         if not args:
             raise wrong_type()
-        for arg in args:
-            word = to_text(arg)
+        levels, least = dict[str, str](), 0
+        words = [to_text(arg) for arg in args]
+        for word in words:
             kind, _, level = word.partition("_")
-            if kind in self._level and level in _LEVELS_OF_ENCRYPTION:
-                self._level[kind] = level
+            if kind in ("handshake", "stream") and level in _LEVELS_OF_ENCRYPTION:
+                levels[kind] = level
+                least = max(least, _LEVELS_OF_ENCRYPTION.index(level))
             elif word not in ENCRYPTION:
                 raise failed("Invalid option name.", f"Invalid encryption option: '{word}'")
+            least = max(least, _LEAST.get(word, 0))
+        if all(word == "prefer_plaintext" for word in words):
+            return None
+        mode = _MODES[least]
+        self._asked = mode, levels
+        if mode != self._engine.settings().encryption.mode:
+            self._engine.change({"encryption": {"mode": mode}})
         return None
 
     def _add_encoding(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
@@ -100,6 +115,12 @@ class Words:
         if name not in self.encodings and len(self.encodings) < MAX_ENCODINGS:
             self.encodings.append(name)
         return None
+
+    def _levels(self) -> dict[str, str]:
+        """As they were asked for, while that holds; else those that come nearest to what does."""
+        mode, (asked, levels) = self._engine.settings().encryption.mode, self._asked
+        level = _LEVELS_OF_ENCRYPTION[_MODES.index(mode)]
+        return dict.fromkeys(("handshake", "stream"), level) | (levels if asked == mode else {})
 
     def _set_tos(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:
         word = single(args)

@@ -1,12 +1,13 @@
 """The process behind `LibtorrentPeer`: sessions of libtorrent-rasterbar, told what to do by lines on stdin.
 
-    libtorrent_sessions.py ROLE TORRENT ADDRESS FOLDER...
+    libtorrent_sessions.py ROLE TORRENT WIRE ADDRESS FOLDER...
 
 One session for each folder, the first at ADDRESS, the others at the addresses that follow: some programs take but one
 link from an address. Prints {"ready": ["HOST:PORT", ...]} once the sessions listen. A leech then waits for one line of
 "HOST:PORT" words, the peers to fetch from, and prints {"complete": MONOTONIC_S, "cpu_s": CPU} when all sessions are
 done, {"flushed": true} when their data are on disk. A seed dials the peers of each line. End of stdin ends it.
-Plain TCP only: no encryption, no uTP, no discovery; unless LIBTORRENT_SETTINGS says otherwise, a JSON object.
+WIRE is "plain", "handshake" (encrypted, the stream behind it is not) or "rc4"; only that is spoken. TCP only, no uTP,
+and no discovery; unless LIBTORRENT_SETTINGS says otherwise, a JSON object.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ from typing import Any
 
 import libtorrent as lt
 
-ONLY_PLAIN_TCP = {
+ONLY_TCP = {
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
-    "enable_incoming_utp": False, "enable_outgoing_utp": False, "out_enc_policy": 2, "in_enc_policy": 2,
+    "enable_incoming_utp": False, "enable_outgoing_utp": False,
     "allow_multiple_connections_per_ip": True, "validate_https_trackers": False,
+}
+INSISTS = {
+    "plain": {"out_enc_policy": 2, "in_enc_policy": 2},
+    "handshake": {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": 1},
+    "rc4": {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": 2, "prefer_rc4": True},
 }
 MANY_LINKS = {
     "connections_limit": 2000, "unchoke_slots_limit": 2000, "listen_queue_size": 2000, "max_out_request_queue": 2000,
@@ -37,11 +43,11 @@ FAST_SEED = {
 DIAL_AGAIN_S = 2.0
 
 
-def main(role: str, torrent: str, address: str, folders: list[str]) -> None:
+def main(role: str, torrent: str, wire: str, address: str, folders: list[str]) -> None:
     is_seed = role == "seed"
     info = lt.torrent_info(torrent)
     addresses = [str(IPv4Address(address) + number) for number in range(len(folders))]
-    sessions = [_session(one, is_seed) for one in addresses]
+    sessions = [_session(one, wire, is_seed) for one in addresses]
     handles: list[Any] = []
     if is_seed:
         handles = [_add(session, info, folder, True) for session, folder in zip(sessions, folders, strict=True)]
@@ -55,11 +61,11 @@ def main(role: str, torrent: str, address: str, folders: list[str]) -> None:
     os._exit(0)                        # sessions take seconds to say goodbye to trackers that are not there
 
 
-def _session(address: str, is_seed: bool) -> Any:
+def _session(address: str, wire: str, is_seed: bool) -> Any:
     category = lt.alert.category_t
     settings: Any = {
-        **ONLY_PLAIN_TCP, **MANY_LINKS, **(FAST_SEED if is_seed else {}), "listen_interfaces": f"{address}:0",
-        "outgoing_interfaces": address,
+        **ONLY_TCP, **INSISTS[wire], **MANY_LINKS, **(FAST_SEED if is_seed else {}),
+        "listen_interfaces": f"{address}:0", "outgoing_interfaces": address,
         "alert_mask": category.status_notification | category.storage_notification,
         **json.loads(os.environ.get("LIBTORRENT_SETTINGS", "{}"))}
     session = lt.session(settings, flags=0)        # no plugins: with PEX the leeches of one seed would find each other
@@ -111,4 +117,4 @@ def _say(**values: object) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:])
+    main(*sys.argv[1:5], sys.argv[5:])

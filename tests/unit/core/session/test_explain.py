@@ -117,6 +117,21 @@ def test_peers_that_a_transport_would_reach_which_is_off_are_a_cause():
     assert found.causes[1].text.endswith("2 times") and "tcp.enabled" in found.causes[1].advice
 
 
+def test_peers_that_encryption_kept_away_are_a_cause_of_downloads_and_seeds_alike():
+    swarm = SWARM._replace(peers_unencrypted=2, encryption_code="encryption.refused")
+    for of in (situation(insight=swarm), seed(insight=swarm), situation(insight=swarm, peers=(PEER,)),
+               seed(insight=swarm, peers=(TAKER,))):
+        (found,) = [cause for cause in explain(of).causes if cause.code == "encryption.required"]
+        assert "2 peers did not encrypt" in found.text and "encryption.mode" in found.advice
+    assert "encryption.required" not in codes(situation())
+
+
+def test_so_is_an_openssl_that_cannot_do_what_is_required():
+    swarm = SWARM._replace(peers_unencrypted=1, encryption_code="encryption.unavailable")
+    (found,) = [cause for cause in explain(situation(insight=swarm)).causes if cause.code.startswith("encryption.")]
+    assert found.code == "encryption.unavailable" and "RC4" in found.text
+
+
 def test_a_closed_listener_is_told():
     assert "listener.closed" in codes(situation(session=SessionStatus("running")))
 

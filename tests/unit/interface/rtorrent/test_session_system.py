@@ -130,6 +130,44 @@ def test_encryption_options_are_checked_and_told_in_words_of_0_16() -> None:
         stage.call("protocol.encryption.set", "bogus")
 
 
+@pytest.mark.parametrize(("words", "mode"), [
+    (("none",), "disabled"),
+    (("allow_incoming",), "allowed"),
+    (("allow_incoming", "enable_retry", "prefer_plaintext"), "allowed"),
+    (("allow_incoming", "try_outgoing", "enable_retry"), "preferred"),
+    (("try_outgoing", "prefer_plaintext"), "preferred"),
+    (("require",), "required"),
+    (("allow_incoming", "require", "require_RC4"), "required"),
+    (("require_rc4",), "required"),
+    (("handshake_deny", "stream_deny"), "disabled"),
+    (("handshake_prefer", "stream_allow"), "preferred"),
+    (("handshake_require",), "required"),
+])
+def test_encryption_is_set_by_the_strongest_word(words: tuple[str, ...], mode: str) -> None:
+    stage = SessionStage()
+    stage.engine.change({"encryption": {"mode": "required" if mode != "required" else "disabled"}})
+    stage.call("protocol.encryption.set", *words)
+    assert stage.engine.settings().encryption.mode == mode
+
+
+def test_a_wish_for_plain_streams_alone_changes_nothing_nor_does_a_word_that_is_none() -> None:
+    stage = SessionStage()
+    stage.engine.change({"encryption": {"mode": "required"}})
+    stage.call("protocol.encryption.set", "prefer_plaintext")
+    with pytest.raises(Fault, match="Invalid option name"):
+        stage.call("protocol.encryption.set", "none", "bogus")
+    assert stage.engine.settings().encryption.mode == "required"
+
+
+def test_encryption_that_was_set_elsewhere_is_told_in_words_of_0_16() -> None:
+    stage = SessionStage()
+    stage.call("protocol.encryption.set", "handshake_prefer", "stream_allow")
+    assert stage.call("protocol.encryption") == "handshake_prefer,stream_allow"
+    stage.engine.change({"encryption": {"mode": "disabled"}})
+    assert stage.call("protocol.encryption") == "handshake_deny,stream_deny"
+    assert stage.call("protocol.encryption.handshake") == stage.call("protocol.encryption.stream") == "deny"
+
+
 def test_log_groups_have_numbers() -> None:
     stage = SessionStage()
     assert [stage.call("enum.log_group", word) for word in ("critical", "debug", "connection_critical")] == [0, 5, 6]
