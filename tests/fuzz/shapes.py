@@ -44,7 +44,7 @@ def _bencode_at(data: bytes, at: int, depth: int) -> tuple[Any, int]:
         return tuple(zip(items[::2], items[1::2])), at + 1
     colon = data.index(b":", at)
     end = colon + 1 + int(data[at:colon])
-    if end > len(data):
+    if not colon < end <= len(data):
         raise ValueError("cut")
     return data[colon + 1:end], end
 
@@ -102,7 +102,7 @@ def bend_bencode(rng: Random, tree: Any, other: Any, tokens: tuple[bytes, ...]) 
     if isinstance(node, list):
         if kind == 7 and node:
             return _put(tree, path, node[:rng.randrange(len(node))])
-        return _put(tree, path, (node or [b""]) * rng.choice((2, 2, 3, 100)))
+        return _put(tree, path, (node or [b""])[:1000] * rng.choice((2, 2, 3, 100)))
     if isinstance(node, bytes):
         return _put(tree, path, resized(rng, node))
     return _put(tree, path, rng.choice(NUMBERS))

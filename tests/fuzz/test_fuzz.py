@@ -117,7 +117,7 @@ def test_cases_follow_from_the_seed_and_are_of_all_kinds() -> None:
 def test_shapes_are_read_and_written_as_they_were() -> None:
     document = b"d1:ai-5e1:bl1:cdeee"
     assert write_bencode(read_bencode(document)) == document
-    assert read_bencode(b"5:ab") is None and read_bencode(b"l" * 5000) is None
+    assert read_bencode(b"5:ab") is None and read_bencode(b"l" * 5000) is None and read_bencode(b"l-5:e") is None
     assert write_json(read_json(b'{"a":[1,null,"x"],"a":{}}')) == b'{"a":[1,null,"x"],"a":{}}'
     assert read_json(b"[") is None
     assert read_events(write_events([b"a", b"", b"c" * 300])) == [b"a", b"", b"c" * 300]

@@ -1,16 +1,10 @@
-"""Odd and broken torrents through `show --json`: our own always, and a foreign collection where there is one.
-
-The collection is a folder with EXPECTED.tsv (file, verdict, figures), named by BLOBTORRENT_CORPUS or found as
-`shared/corpus/torrents` beside the checkout.
-"""
+"""Odd and broken torrents through `show --json`: our own always, and a foreign collection where there is one."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -23,19 +17,11 @@ from blobtorrent.cli.main import main
 from blobtorrent.model.errors import FormatError
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.protocol.metafile import parse_torrent
+from tests.support.corpus import CORPUS, corpus_rows
 from tests.support.oddtorrents import OddTorrent, odd_torrents
 
-CORPUS = Path(os.environ.get("BLOBTORRENT_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus" / "torrents")
 MAX_S = 1.0                            # for any file, says the collection's description
 ODD = odd_torrents()
-
-
-def corpus_rows() -> list[dict[str, str]]:
-    table = CORPUS / "EXPECTED.tsv"
-    if not table.is_file():
-        return []
-    with table.open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def shown(path: Path) -> tuple[int, dict[str, Any]]:

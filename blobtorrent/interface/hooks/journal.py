@@ -211,7 +211,7 @@ def _told_again(body: bytes) -> Told:
     """An event of an earlier run. What is none raises one of many errors."""
     torrent, _, raw = body.partition(b" ")
     fields = json.loads(raw)
-    if not isinstance(fields["id"], str) or not isinstance(fields["time"], int | float):
+    if not fields["id"].isascii() or not isinstance(fields["time"], int | float):
         raise ValueError("an event without a number or a time")
     info_hash = None
     if torrent:

@@ -140,7 +140,8 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 
 @pytest.mark.parametrize(("name", "value"), [
     ("pieces", 10**12), ("pieces", -1), ("pieces", "9"), ("pieces", 1.5), ("size", -1), ("size", 1e999), ("name", 5),
-    ("added_at", float("nan")), ("download_dir", "/a\0b"), ("labels", "ab"), ("labels", [1]), ("ends", []),
+    ("added_at", float("nan")), ("added_at", 10**400),
+    ("download_dir", "/a\0b"), ("labels", "ab"), ("labels", [1]), ("ends", []),
     ("ends", [[]]), ("ends", [["a"], []]), ("files", {"-1": 1}), ("files", {"9" * 20: 1}), ("trackers", [5]),
     ("renames", {"a": "b\0"}), ("goal", {"ratio": "x"}), ("picker", {"x": []}), ("run", "yes"), ("error", [1, 2]),
     ("v1", "zz"), ("custom", [])])

@@ -199,7 +199,8 @@ def test_a_hook_is_known_again_by_whom_it_tells_of_what() -> None:
 
 @pytest.mark.parametrize("body", [
     b" " + b"[" * 100_000, b" {}", b" 5", b" not JSON", b'zz {"id": "a", "time": 1, "type": "x"}', b'. {"id": "a"}',
-    b' {"id": 5, "time": 1, "type": "x"}', b' {"id": "a", "time": "x", "type": "x"}',
+    b' {"id": 5, "time": 1, "type": "x"}', ' {"id": "ä", "time": 1, "type": "x"}'.encode(),
+    b' {"id": "a", "time": "x", "type": "x"}',
     b' {"id": "a", "time": 1, "type": "x", "labels": 5}'])
 def test_a_line_that_is_ours_and_tells_of_no_event_ends_what_is_read(keeper: Keeper, body: bytes) -> None:
     keeper.journal.keep("h", told(1))
