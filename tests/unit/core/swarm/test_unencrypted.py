@@ -29,7 +29,8 @@ def one() -> OneSwarm:
 def admit(one: OneSwarm, number: int, obfuscation: Obfuscation | None) -> None:
     greeting = Greeting(OUR_RESERVED, one.torrent.metainfo.info_hash.v1 or b"", PeerId(bytes([number]) * 20))
     endpoint = Endpoint(f"10.4.0.{number}", 6881)
-    one.swarm.admit(PeerLink(one.swarm, number, endpoint, greeting, True, one.notes.now, obfuscation))
+    one.swarm.admit(PeerLink(one.swarm, number, endpoint, greeting, True, one.notes.now,
+                             obfuscation=obfuscation))
 
 
 def told(one: OneSwarm) -> tuple[int, str]:
