@@ -75,7 +75,8 @@ def test_a_plain_stream_behind_an_encrypted_handshake_goes_both_ways(
 
 def test_what_brought_the_metadata_by_rc4_brings_the_rest(mixed: Sample, tmp_path: Path) -> None:
     folder = _folder(tmp_path)
-    with LibtorrentPeer(Job(Role.SEED, mixed.torrent, mixed.folder, mixed.info_hash, wire=Wire.RC4)) as seed:
+    job = Job(Role.SEED, mixed.torrent, mixed.folder, mixed.info_hash)
+    with BlobTorrentGet(job, options=in_mode("required")) as seed:
         link = Path(link_of(mixed, f"x.pe={seed.endpoint}"))
         job = Job(Role.LEECH, link, folder, mixed.info_hash)
         with BlobTorrentGet(job, options=in_mode("required"), seed_for_s=0) as leech:
