@@ -26,6 +26,7 @@ from tests.bench import (
     saving,
     seeding,
     starting,
+    utp,
 )
 from tests.bench.contestants import CONTESTANTS, OURS, present
 from tests.bench.ground import Ground, note
@@ -41,6 +42,9 @@ ROWS: dict[str, Callable[[Ground], list[Measure]]] = {
     "files": leeching.leech_many_files,
     "seed1": seeding.seed_one,
     "seed8": seeding.seed_eight,
+    "utp-leech": utp.leech,
+    "utp-seed": utp.seed,
+    "utp-own": utp.own,
     "links-leech": links.leech_many_links,
     "links-seed": links.seed_many_links,
     "limits": limits.limits,

@@ -15,7 +15,7 @@ from tests.support.peers.rtorrent import RtorrentPeer
 
 OURS = "blobtorrent"
 # As the others are started: all of them are told their peers, and look for no more.
-_NO_SEARCH = ("--set", "dht.enabled=false", "--set", "lsd.enabled=false", "--set", "pex.enabled=false")
+NO_SEARCH = ("--set", "dht.enabled=false", "--set", "lsd.enabled=false", "--set", "pex.enabled=false")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def _program_version(program: str, *words: str) -> str | None:
 
 
 CONTESTANTS = {one.name: one for one in (
-    Contestant(OURS, lambda job: BlobTorrentGet(job, options=_NO_SEARCH), _blobtorrent_version),
+    Contestant(OURS, lambda job: BlobTorrentGet(job, options=NO_SEARCH), _blobtorrent_version),
     Contestant("libtorrent", LibtorrentPeer, _libtorrent_version),
     Contestant("aria2", Aria2Peer, lambda: _program_version("aria2c", "--version")),
     Contestant("rtorrent", RtorrentPeer, lambda: _program_version("rtorrent", "-h")),
