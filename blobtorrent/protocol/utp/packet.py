@@ -57,7 +57,7 @@ class Extensions(NamedTuple):
 def read_extensions(data: Buffer, first: int) -> Extensions:
     """Read the chain that begins behind the header with an extension of the type `first`. Unknown ones are skipped.
 
-    Raises PeerError ("utp.bad-extension") when it leaves the packet, does not end, or says nonsense.
+    Raises PeerError ("utp.bad-extension") when it leaves the packet or does not end.
     """
     at, kind = HEADER_BYTES, first
     sack = largest = 0
@@ -68,9 +68,7 @@ def read_extensions(data: Buffer, first: int) -> Extensions:
         body = data[at + 2:at + 2 + length]
         if len(body) < length:
             break
-        if kind == SACK:
-            if length < 4 or length % 4:
-                raise PeerError("utp.bad-extension", f"selective acknowledgement of {length} bytes")
+        if kind == SACK:               # a multiple of four, says the BEP; libtorrent 2.1 sends as many as it needs
             sack = int.from_bytes(body, "little")
         elif kind == LARGE and length == LARGE_BODY.size:
             (largest,) = LARGE_BODY.unpack(body)
