@@ -92,8 +92,3 @@ def write_large(largest_bytes: int) -> bytes:
 def microseconds(now: float) -> int:
     """`now` as it stands in headers."""
     return int(now * 1e6) & TIME_MASK
-
-
-def ahead(one: int, other: int) -> int:
-    """How far the sequence number `one` is ahead of `other`, -32768..32767."""
-    return ((one - other + 0x8000) & SEQUENCE_MASK) - 0x8000
