@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -45,7 +46,7 @@ class Side:
         self.box: Mailbox[Any] = Mailbox("shard")
         self.door = Door(ANYWHERE)
         self.udp = UdpLoop(ANYWHERE)
-        UtpBridge(self.udp, Random(name[0]))
+        self.bridge = UtpBridge(self.udp, Random(name[0]))
         self.door.start()
         self.udp.start()
         answers: Mailbox[Any] = Mailbox("core")
@@ -121,6 +122,7 @@ def test_a_port_without_tcp_stays_ours_and_can_be_opened_again(sides: tuple[Side
     sides[1].use(UseTransports(False, True))
     assert any(is_refused(sides[1].endpoint) for _ in range(100))      # once the message has come through
     sides[1].use(UseTransports(True, False))
+    assert not all(is_refused(sides[1].endpoint) for _ in range(1000))
     ours = sides[0].dial(sides[1])
     assert ours.transport == "tcp"
     close(ours, sides[1].box.get(WAIT_S))
@@ -173,6 +175,10 @@ def test_a_filter_is_in_force_for_utp_too(sides: tuple[Side, Side]) -> None:
     loopback = Ranges()
     loopback.extend([127 << 24], [(128 << 24) - 1], is_v6=False)
     sides[1].door.mailbox.post(UseFilter(AddressFilter({"list": loopback}, Ranges())))
+    end = time.monotonic() + WAIT_S
+    while not sides[1].bridge.gate.refuses("127.0.0.1"):   # it comes by way of the door
+        assert time.monotonic() < end
+        time.sleep(0.01)
     failed = sides[0].dial(sides[1], only_utp=True)
     assert isinstance(failed, DialFailed) and failed.code == "net.timed-out"
     assert not sides[1].box.depth
