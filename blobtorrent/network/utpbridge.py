@@ -88,7 +88,7 @@ class UtpBridge:
         if not self._is_open:
             self._is_open = True
             self._udp.serve(Traffic.UTP, self)
-            self._udp.take_runs()
+            self._udp.take_runs(lambda port: (self._ports.get(port) or self._port(port)).node.receive)
         wish.door.post(UtpReady(self._udp.mailbox))
 
     def _close(self) -> None:

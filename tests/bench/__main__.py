@@ -26,6 +26,7 @@ from tests.bench import (
     saving,
     seeding,
     starting,
+    utp,
 )
 from tests.bench.contestants import CONTESTANTS, OURS, present
 from tests.bench.ground import Ground, note
@@ -43,6 +44,9 @@ ROWS: dict[str, Callable[[Ground], list[Measure]]] = {
     "seed8": seeding.seed_eight,
     "rc4-leech": leeching.leech_encrypted,
     "rc4-seed": seeding.seed_encrypted,
+    "utp-leech": utp.leech,
+    "utp-seed": utp.seed,
+    "utp-own": utp.own,
     "links-leech": links.leech_many_links,
     "links-seed": links.seed_many_links,
     "limits": limits.limits,

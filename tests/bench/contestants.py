@@ -15,7 +15,7 @@ from tests.support.peers.rtorrent import RtorrentPeer
 
 OURS = "blobtorrent"
 # As the others are started: all of them are told their peers, and look for no more.
-_NO_SEARCH = ("--set", "dht.enabled=false", "--set", "lsd.enabled=false", "--set", "pex.enabled=false")
+NO_SEARCH = ("--set", "dht.enabled=false", "--set", "lsd.enabled=false", "--set", "pex.enabled=false")
 _MODES = {Wire.PLAIN: "disabled", Wire.HANDSHAKE: "allowed", Wire.RC4: "required"}
 
 
@@ -27,7 +27,7 @@ class Contestant:
 
 
 def _ours(job: Job) -> Client:
-    return BlobTorrentGet(job, options=(*_NO_SEARCH, "--set", f"encryption.mode='{_MODES[job.wire]}'"))
+    return BlobTorrentGet(job, options=(*NO_SEARCH, "--set", f"encryption.mode='{_MODES[job.wire]}'"))
 
 
 def _blobtorrent_version() -> str | None:

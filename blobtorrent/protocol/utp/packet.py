@@ -57,7 +57,7 @@ class Extensions(NamedTuple):
 def read_extensions(data: Buffer, first: int) -> Extensions:
     """Read the chain that begins behind the header with an extension of the type `first`. Unknown ones are skipped.
 
-    Raises PeerError ("utp.bad-extension") when it leaves the packet, does not end, or says nonsense.
+    Raises PeerError ("utp.bad-extension") when it leaves the packet or does not end.
     """
     at, kind = HEADER_BYTES, first
     sack = largest = 0
@@ -68,8 +68,7 @@ def read_extensions(data: Buffer, first: int) -> Extensions:
         body = data[at + 2:at + 2 + length]
         if len(body) < length:
             break
-        if kind == SACK:
-            # A multiple of four, says the BEP; libtorrent 2.1 sends what it needs, 3 bytes as well as 30.
+        if kind == SACK:               # a multiple of four, says the BEP; libtorrent 2.1 sends as many as it needs
             sack = int.from_bytes(body, "little")
         elif kind == LARGE and length == LARGE_BODY.size:
             (largest,) = LARGE_BODY.unpack(body)
@@ -93,8 +92,3 @@ def write_large(largest_bytes: int) -> bytes:
 def microseconds(now: float) -> int:
     """`now` as it stands in headers."""
     return int(now * 1e6) & TIME_MASK
-
-
-def ahead(one: int, other: int) -> int:
-    """How far the sequence number `one` is ahead of `other`, -32768..32767."""
-    return ((one - other + 0x8000) & SEQUENCE_MASK) - 0x8000

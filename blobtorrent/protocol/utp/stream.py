@@ -25,6 +25,7 @@ ACK_PACKETS = 16                       # that one acknowledgement may stand for
 ACK_DELAY_S = 0.02                     # that a single packet waits for data to carry its acknowledgement
 OLD_ACKS = 2048                        # packets; an acknowledgement that is older is no straggler
 SYN_TRIES, TRIES = 3, 7                # time-outs in a row with nothing heard
+LAST_TRIES = 3                         # when the peer has closed, too: libtorrent 2.1 is deaf then
 KEEP_ALIVE_S = 29.0                    # network address translators forget after 30
 LINGER_S = 5.0                         # answer a FIN that is repeated because our acknowledgement was lost
 FIN_PATIENCE_S = 60.0                  # for the peer's FIN after ours
@@ -296,7 +297,7 @@ class UtpStream:
         """Nothing was acknowledged for too long."""
         self._timeouts += 1
         is_dialing = self.state is UtpState.SYN_SENT
-        if self._timeouts >= (SYN_TRIES if is_dialing else TRIES):
+        if self._timeouts >= (SYN_TRIES if is_dialing else LAST_TRIES if self._is_complete else TRIES):
             reason = "no answer" if is_dialing else "timed out"
             self._end(UtpHappening.GIVE_UP, None if self._is_complete else reason)
             return
