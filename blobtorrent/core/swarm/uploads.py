@@ -119,7 +119,7 @@ class UploadManager:
 
     def on_cancel(self, link: PeerLink, key: int, length: int) -> None:
         """Forget a request that still waits; what is on its way stays there. With BEP 6 either is an answer."""
-        if not any([first <= key < first + (blocks << BLOCK_BITS) or first == key for first, blocks in link.wanted]):
+        if not any(first <= key < first + (blocks << BLOCK_BITS) or first == key for first, blocks in link.wanted):
             return                     # thousands may wait, and peers may cancel what they like
         kept = []
         for first, blocks in link.wanted:
