@@ -12,6 +12,7 @@ import time
 from blobtorrent.model.text import clean
 from blobtorrent.runtime.redact import redact
 
+MAX_LOOKED_AT = 64 << 10               # characters of one value; of these 512 are told
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 
 
@@ -82,7 +83,7 @@ def priority_of(record: logging.LogRecord) -> int:
 
 def safe(value: object) -> str:
     """Any value as text fit for a log: secrets masked, control characters escaped, at most 512 characters."""
-    return clean(redact(str(value)))
+    return clean(redact(str(value)[:MAX_LOOKED_AT]))
 
 
 def _quoted(text: str) -> str:

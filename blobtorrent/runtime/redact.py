@@ -10,7 +10,8 @@ _SECRET_NAMES = r"(?:pass_?key|torrent_pass|auth(?:_?key)?|token|api_?key|secret
 _PARAMETER = re.compile(rf"(?i)\b({_SECRET_NAMES}=)[^&\s\"'#;]+")
 _HEADER = re.compile(r"(?i)\b((?:authorization|cookie): *)[^\r\n]+")
 _BEARER = re.compile(r"(?i)\b(bearer +)[A-Za-z0-9._~+/=-]+")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+# No scheme is so long: without a bound each letter of a long word would be tried as the first of one.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://[^\s\"'<>]+")
 # What follows is not compiled here: most runs of the program have no URL to tell of.
 _PARTS = r"(?s)([A-Za-z][A-Za-z0-9+.-]*://)(?:([^/?#]*)@)?([^/?#]*)([^?#]*)(\??[^#]*)(.*)"
 # Private trackers put the passkey into the path or host: /announce/KEY, /KEY/announce.php. No word looks like this.

@@ -97,6 +97,33 @@ def test_among_attackers_that_fill_all_places_the_torrent_completes(source: Peer
     world.run_until_complete(torrent, [leech], COMPLETE_S)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_those_who_dial_us_leave_places_for_those_whom_we_dial(seed: int) -> None:
+    """Attackers take every place as soon as it is free, and keep it; somebody names an honest peer."""
+    world, torrent = World(seed), StoredTorrent([300_000], 64 * K)
+    leech = world.node()
+    leech.open(torrent, max_links=LINKS)
+    world.run(1.0)
+    callers = iter(attackers(2000, "77.77"))
+
+    def besiege(seconds: int) -> None:
+        for _ in range(seconds):
+            for _ in range(LINKS):
+                caller = ScriptedSeed(torrent, next(callers), Manners(mute_after=0), random.Random(world.rng.random()))
+                world.add_peer(caller, dials=leech)
+            world.run(1.0)
+            if leech.has_all(torrent):
+                return
+
+    besiege(3)
+    assert len(leech.swarm(torrent).links) == LINKS, "they have all places"
+    (good,) = honest(1)
+    world.add_peer(ScriptedSeed(torrent, good, Manners(), random.Random(5)))
+    leech.find(torrent, (good,))
+    besiege(90)
+    assert leech.has_all(torrent)
+
+
 def test_good_peers_are_kept_over_a_restart_whatever_else_is_known() -> None:
     peers = PeerManager()
     good = honest(10)

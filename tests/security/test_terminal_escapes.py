@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import time
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from blobtorrent.model.text import MAX_TEXT, clean
 from blobtorrent.runtime.journal import JournalSink
 from blobtorrent.runtime.logformat import JsonFormatter, TextFormatter
 from blobtorrent.runtime.logs import get_logger
+from blobtorrent.runtime.redact import mask_parts, redact
 from tests.support.oddtorrents import listed, multi, torrent
 
 FORGERIES = {
@@ -31,6 +33,8 @@ FORGERIES = {
     "no UTF-8": b"\xff\xfe\x1b[31m".decode("utf-8", "surrogateescape"), "a tag": "\U000e0041", "private": "\ue000",
     "zero width": "a\u200b\u2060\ufeffb", "unassigned": "\u0378", "hyperlink": "\x1b]8;;http://evil\x1b\\x",
     "end of a field": '" code=fine peer="', "endless": "x" * 100_000, "endless escapes": "\x1b" * 100_000,
+    "an endless scheme": "a" * 100_000 + " ://", "endless URLs": "http://" * 20_000, "endless parts": "://a@" * 20_000,
+    "an endless query": "http://a/?" + "a=b1&" * 20_000, "endless words": "password=authorization: bearer " * 3000,
 }
 HARMFUL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
@@ -61,6 +65,16 @@ def test_any_word_is_cleaned_and_cut(forgery: str) -> None:
     text = clean(forgery)
     assert harmful(text) == [] and len(text) <= MAX_TEXT == 512
     assert clean(text) == text
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+def test_to_look_for_secrets_takes_no_time(forgery: str) -> None:
+    """It is done in one call, during which no other thread runs."""
+    began_s = time.thread_time()
+    redact(forgery)
+    redact(forgery, whole_queries=True)
+    mask_parts(forgery, "http://tracker.example/abcdefghijkl1234/announce?passkey=abcdefgh1234")
+    assert time.thread_time() - began_s < 1.0
 
 
 @pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)

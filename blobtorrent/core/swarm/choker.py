@@ -7,6 +7,7 @@ blocks and send none lose theirs, and one more goes round for each. Pure; owned 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Protocol
 
@@ -192,12 +193,27 @@ class ChokeManager:
         return rate * STICKY if link.is_unchoked and not turn.is_optimistic else rate
 
     def _in_turn(self, wanting: list[Candidate], now: float) -> dict[Candidate, str]:
-        """Who has a turn keeps it until it is over; then who waits longest has one."""
+        """Who has a turn keeps it until it is over; then who waits longest has one, as one of its subnet: however many
+        links that has, they wait as one would."""
         served = [link for link in wanting if link.is_unchoked]
         over = [link for link in served if self._is_over(link, now)]
-        waiting = sorted((link for link in wanting if not link.is_unchoked),
-                         key=lambda link: (link.turn.since, link.sent_bytes))
-        order = _one_of_each([link for link in served if link not in over] + waiting + over)
+        served_at: dict[str, float] = {}
+        sent: Counter[str] = Counter()
+        for link in wanting:
+            turn = link.turn
+            if turn.subnet:
+                sent[turn.subnet] += link.sent_bytes
+                if link.is_unchoked or turn.was_served:
+                    ended = now if link.is_unchoked else turn.since
+                    served_at[turn.subnet] = max(served_at.get(turn.subnet, ended), ended)
+
+        def claim(link: Candidate) -> tuple[float, int, bool, float, int]:
+            subnet, since = link.turn.subnet, link.turn.since
+            waits_since = now if link.is_unchoked else max(since, served_at.get(subnet, since))
+            return waits_since, sent[subnet] if subnet else 0, link.is_unchoked, since, link.sent_bytes
+
+        waiting = [link for link in wanting if not link.is_unchoked or link in over]
+        order = _one_of_each([link for link in served if link not in over] + sorted(waiting, key=claim))
         for link in wanting:
             link.turn.is_optimistic = False
         return dict.fromkeys(order[:self.open_slots], ITS_TURN)

@@ -148,22 +148,29 @@ class Pulse:
             self._swarm.fill(fresh)
 
     def _make_room(self, now: float) -> None:
-        """One source of addresses, or region of the internet, must not keep the others out: of those that have most
-        places the worst goes while others wait to be tried. Who is complete has no need of others."""
+        """Those who dial us, one source of addresses, or one region of the internet, must not keep the others out: of
+        those that have most places the worst goes while others wait to be tried. Who is complete has no need of others.
+        """
         swarm = self._swarm
         if swarm.is_seeding or len(swarm.links) < swarm.settings.max_links:
             return
-        source = swarm.peers.crowding(now, seeding=False)
-        region = swarm.peers.crowding_region(now, seeding=False) if source is None else ""
-        if source is None and not region:
-            return
-        peers = swarm.peers
-        idle = [link for link in swarm.links
-                if not link.is_incoming
-                and (peers.is_of(link.endpoint, region) if region else peers.source_of(link.endpoint) is source)
-                and now - link.linked_at > UNPROVEN_S and not link.down.rate + link.up.rate]
+        idle = [link for link in self._crowd(now)
+                if now - link.linked_at > UNPROVEN_S and not link.down.rate + link.up.rate]
         for link in least_useful(idle, 1):
             swarm.lose(link, NetworkError("net.too-many", "peers that others told of wait for the place"))
+
+    def _crowd(self, now: float) -> list[PeerLink]:
+        """The links of whoever has more than half of the places, while somebody else waits."""
+        peers, links = self._swarm.peers, self._swarm.links
+        callers = [link for link in links if link.is_incoming]
+        if self._swarm.is_mostly_called:
+            next_dial_at = peers.next_dial_at(seeding=False)
+            return callers if next_dial_at is not None and next_dial_at <= now else []
+        source = peers.crowding(now, seeding=False)
+        if source is not None:
+            return [link for link in links if not link.is_incoming and peers.source_of(link.endpoint) is source]
+        region = peers.crowding_region(now, seeding=False)
+        return [link for link in links if not link.is_incoming and peers.is_of(link.endpoint, region)] if region else []
 
     def _watch_endgame(self) -> None:
         state = self._swarm.machine.state

@@ -285,8 +285,16 @@ class Swarm:
     def refusal(self, endpoint: Endpoint, peer_id: PeerId, *, is_incoming: bool) -> PeerError | None:
         return refusal_by(self, endpoint, peer_id, is_incoming=is_incoming)
 
+    @property
+    def is_mostly_called(self) -> bool:
+        """More than half of the places are taken by peers that dialled us."""
+        return 2 * sum(link.is_incoming for link in self.links) > self.settings.max_links
+
     def has_room_for(self, endpoint: Endpoint, *, is_incoming: bool) -> bool:
-        """While there is none, who is of least use may give way."""
+        """While there is none, who is of least use may give way. Those who dial us take more than half of the places
+        only as far as nobody is being dialled."""
+        if is_incoming and self.is_mostly_called and len(self.links) + self.peers.dialing >= self.settings.max_links:
+            return False
         if len(self.links) >= self.settings.max_links:
             loser = gives_way(self.links, endpoint, self.settings.own_hosts, self.now)
             if loser is not None:

@@ -49,6 +49,11 @@ class Turn:
         return self.history[-1][2]
 
     @property
+    def was_served(self) -> bool:
+        """It had a slot, as far as that is remembered."""
+        return any(is_unchoked for _, is_unchoked, _ in self.history)
+
+    @property
     def since(self) -> float:
         """When it was choked or unchoked last."""
         since, is_unchoked = self.history[-1][:2]
