@@ -89,6 +89,19 @@ def test_one_slot_goes_to_the_best():
     assert rig.rounds(peers, 2)[-1] == [peers[1]]
 
 
+def test_the_only_slot_goes_round_while_nobody_gives_anything():
+    rig = Rig(1)
+    peers = [Peer(takes=1.0) for _ in range(4)]
+    served = [rig.round(peers) for _ in range(30 * OPTIMISTIC_ROUNDS)]
+    assert all(len(chosen) == 1 for chosen in served)
+    assert {id(chosen[0]) for chosen in served} == {id(peer) for peer in peers}
+    peers[2].gives = 10.0
+    for _ in range(100):
+        if rig.round(peers) == [peers[2]]:
+            break
+    assert all(rig.round(peers) == [peers[2]] for _ in range(2 * OPTIMISTIC_ROUNDS)), "it gives, so it keeps the slot"
+
+
 def test_a_leecher_serves_those_that_give_most_and_one_on_trial():
     rig, peers = Rig(4), [Peer(100 * rate) for rate in range(1, 11)]
     chosen = rig.rounds(peers, 2)[-1]
