@@ -25,7 +25,6 @@ from blobtorrent.network.binding import Binding
 from blobtorrent.network.encryption import WORK_S, Encryption
 from blobtorrent.network.listeners import Listeners
 from blobtorrent.network.messages import (
-    AddressesChanged,
     Dial,
     DialFailed,
     Listen,
@@ -36,7 +35,6 @@ from blobtorrent.network.messages import (
     UseEncryption,
     UseFilter,
     WatchAddresses,
-    WayChanged,
     Withdraw,
 )
 from blobtorrent.network.racing import Races
@@ -48,6 +46,7 @@ from blobtorrent.network.utpmessages import (
     UtpFailed,
     UtpReady,
 )
+from blobtorrent.network.way import Way
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.heartbeat import Heart
 from blobtorrent.runtime.logs import get_logger
@@ -57,7 +56,6 @@ from blobtorrent.runtime.metrics import Registry
 from blobtorrent.runtime.timers import Timer
 
 if TYPE_CHECKING:
-    from blobtorrent.network.addresswatch import AddressWatch
     from blobtorrent.protocol.proxy.tunnel import Tunnel
 
 log = get_logger(__name__)
@@ -65,7 +63,6 @@ log = get_logger(__name__)
 CONNECT_TIMEOUT_S = 10.0
 GREETING_TIMEOUT_S = 20.0
 WITHDRAWN = "net.withdrawn"
-PROXY_PAUSE_S = 5.0                    # without dials when the proxy does not do its work
 SHORTAGE_PAUSE_S = 1.0                 # without new sockets when descriptors ran out
 MAX_DIALS = 100                        # under way at once; more wait their turn
 MAX_INCOMING = 500                     # incoming sockets that have not greeted yet
@@ -89,7 +86,6 @@ class Door:
         self.gate = Gate()             # for peers that come to us: swarms know whom not to dial
         self._tuning = transport.AS_USUAL
         self._listeners = Listeners(self._loop, binding, self._accept)
-        self._watch: AddressWatch | None = None
         self._served: dict[bytes, Serve] = {}              # by every wire form of the torrent
         self._encryption = Encryption(self._served, lambda: self._loop.now)
         self._waiting: deque[Dial] = deque()
@@ -97,10 +93,7 @@ class Door:
         self._outgoing = 0
         self._per_site: Counter[str] = Counter()           # incoming ones, by whom `site_of` takes for one host
         self._pause: Timer | None = None
-        self._proxy_pause: Timer | None = None
-        self._proxy_fault: BlobTorrentError | None = None  # what the last dial through it ended with
-        self._way: WayChanged | None = None                # as it was told last
-        self._way_to: Mailbox[Any] | None = None
+        self._way = Way(self._loop, binding, self._dial_more)
         self._utp: Mailbox[Any] | None = None              # the thread udp, while it makes and takes connections
         self._filter: UseFilter | None = None
         self._races = Races(lambda delay_s, call: self._loop.timers.at(self._loop.now + delay_s, call),
@@ -154,7 +147,7 @@ class Door:
         elif isinstance(message, UseEncryption):
             self._encryption.use(message.mode)
         elif isinstance(message, WatchAddresses):
-            self._watch_addresses(message)
+            self._way.watch(message.reply_to, self._on_other_addresses)
         else:
             self._listeners.open(message)
 
@@ -237,40 +230,10 @@ class Door:
 
     # ---- the way
 
-    def _watch_addresses(self, message: WatchAddresses) -> None:
-        from blobtorrent.network.addresswatch import AddressWatch
-
-        def on_change(lost: frozenset[str], rebind: bool) -> None:
-            self._listeners.renew(rebind=rebind)
-            if rebind:
-                self._dial_again()
-            message.reply_to.post(AddressesChanged(lost, rebind))
-            self._tell_way()
-
-        if self._watch is None:
-            self._way_to = message.reply_to
-            self._tell_way()
-            self._watch = AddressWatch(self._loop, self._binding, on_change)
-            self._watch.begin()
-
-    def _tell_way(self) -> None:
-        binding, proxy = self._binding, self._binding.proxy
-        if self._way_to is None or not binding.is_confined and proxy is None:
-            return
-        fault = self._proxy_fault
-        way = WayChanged(
-            str(binding.interface), binding.sources, "" if proxy is None else str(proxy),
-            proxy is not None and proxy.is_strict, proxy is not None and proxy.has_relay,
-            "" if fault is None else fault.code, "" if fault is None else fault.detail)
-        if way != self._way:
-            self._way = way
-            self._way_to.post(way)
-
-    def _note_proxy(self, fault: BlobTorrentError | None) -> None:
-        """It did its work, or not."""
-        if fault is not self._proxy_fault:
-            self._proxy_fault = fault
-            self._tell_way()
+    def _on_other_addresses(self, rebind: bool) -> None:
+        self._listeners.renew(rebind=rebind)
+        if rebind:
+            self._dial_again()
 
     def _dial_again(self) -> None:
         """What is being dialled goes by a way that is no more."""
@@ -278,17 +241,6 @@ class Door:
             if isinstance(visit.arrival.purpose, Dial) and visit.transport is Transport.TCP:
                 self._waiting.append(visit.arrival.purpose)
                 self._drop(visit)
-        self._dial_more()
-
-    def _rest_from_proxy(self, reason: BlobTorrentError) -> None:
-        """It is not the peers' fault: dial them later."""
-        self._note_proxy(reason)
-        if self._proxy_pause is None:
-            log.warning("the proxy does not do its work", code=reason.code, detail=reason.detail)
-            self._proxy_pause = self._loop.timers.at(self._loop.now + PROXY_PAUSE_S, self._try_proxy)
-
-    def _try_proxy(self) -> None:
-        self._proxy_pause = None
         self._dial_more()
 
     # ---- dialing
@@ -308,8 +260,7 @@ class Door:
 
     @property
     def _may_dial(self) -> bool:
-        return (self._outgoing < MAX_DIALS and self._pause is None and self._proxy_pause is None
-                and self._binding.is_there)
+        return self._outgoing < MAX_DIALS and self._pause is None and self._way.is_open
 
     def _dial_more(self) -> None:
         while self._waiting and self._may_dial:
@@ -389,7 +340,7 @@ class Door:
         if isinstance(purpose, Dial):
             self._races.greeted(purpose)
             if visit.transport is Transport.TCP:
-                self._note_proxy(None)
+                self._way.note_proxy(None)
         greeting, early = admitted
         arrivals = purpose.arrivals if isinstance(purpose, Serve) else purpose.reply_to
         arrivals.post(PeerArrived(
@@ -430,13 +381,13 @@ class Door:
         if self._binding.proxy is not None and visit.arrival.state is State.DIALING and reason.code != WITHDRAWN:
             reason = ProxyFailed("proxy.down", f"the proxy {self._binding.proxy.endpoint}: {reason.detail}")
         if isinstance(purpose, Dial) and reason.code in _PROXY_IS_AT_FAULT:
-            self._rest_from_proxy(reason)
+            self._way.rest(reason)
             self._waiting.append(purpose)
             self._drop(visit)
             return
         is_met = visit.arrival.state in (State.GREETING, State.ENCRYPTING)
         if isinstance(purpose, Dial) and is_met and visit.transport is Transport.TCP:
-            self._note_proxy(None)
+            self._way.note_proxy(None)
         then = self._encryption.on_refused(visit.arrival, reason)
         if isinstance(then, Dial):
             assert isinstance(purpose, Dial)
@@ -493,8 +444,7 @@ class Door:
     def _close(self) -> None:
         closing = NetworkError(WITHDRAWN, "shutting down")
         self._listeners.close()
-        if self._watch is not None:
-            self._watch.close()
+        self._way.close()
         self._races.withdraw(None, closing.code, closing.detail)
         while self._waiting:
             self._races.failed(self._waiting.popleft(), Transport.TCP, closing.code, closing.detail)

@@ -14,6 +14,7 @@ from blobtorrent.config.values import ProxySpec
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network import door as door_module
+from blobtorrent.network import way as way_module
 from blobtorrent.network.binding import ANYWHERE, Binding
 from blobtorrent.network.door import Door
 from blobtorrent.network.messages import (
@@ -336,7 +337,7 @@ def test_a_peer_that_there_is_no_room_to_watch_costs_no_listener(monkeypatch, do
 @pytest.fixture
 def behind_a_proxy(monkeypatch):
     """A function that makes a door behind the proxy on a port of loopback."""
-    monkeypatch.setattr(door_module, "PROXY_PAUSE_S", 0.05)
+    monkeypatch.setattr(way_module, "PROXY_PAUSE_S", 0.05)
     doors = []
 
     def make(port):

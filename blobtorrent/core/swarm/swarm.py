@@ -27,6 +27,7 @@ from blobtorrent.core.swarm.messages import (
     SwarmReport,
     WantPieces,
 )
+from blobtorrent.core.swarm.offering import exchange_of, offer_exchange, offer_punching
 from blobtorrent.core.swarm.outlets import Outlets
 from blobtorrent.core.swarm.peers import OF_PRIVATE, PeerManager
 from blobtorrent.core.swarm.phases import SWARM, Event, State
@@ -134,8 +135,8 @@ class Swarm:
 
     def start(self, brought: Iterable[PeerLink] = ()) -> None:
         """Begin, with the links that brought the metadata."""
-        self._offer_exchange()
-        self._offer_punching()
+        offer_exchange(self)
+        offer_punching(self, self._outlets)
         if not self.order.metainfo.is_private:             # else it is nobody's business but the tracker's
             self.talk.metadata_size = len(self.order.metainfo.raw_info)
             self.talk.offer(UT_METADATA, self._serve_metadata)
@@ -165,9 +166,9 @@ class Swarm:
         if settings.listen_port != old.listen_port and settings.listen_port:
             self.talk.say_again(ExtendedHandshake(port=settings.listen_port))
         if settings.exchanges_peers != old.exchanges_peers:
-            self._offer_exchange()
+            offer_exchange(self)
         if settings.punches_holes != old.punches_holes:
-            self._offer_punching()
+            offer_punching(self, self._outlets)
         if settings.super_seeding != old.super_seeding:
             show_pieces(self)
         self.download_slots.apply(settings.asked_at_once)
@@ -228,33 +229,10 @@ class Swarm:
 
     # ---- peer exchange
 
-    def _offer_exchange(self) -> None:
-        """Take part in it or not, as the settings and the torrent have it."""
-        if self.settings.exchanges_peers and not self.order.metainfo.is_private:
-            self.talk.offer(UT_PEX, lambda link, payload: self._exchange().on_message(link, payload))
-            for link in self.links:
-                self.on_hello(link)
-        else:
-            self.talk.withdraw(UT_PEX)
-            self.exchange = None
-
-    def _offer_punching(self) -> None:
-        if self.settings.punches_holes or self.punching is not None:
-            from blobtorrent.core.swarm.punching import offer_punching
-
-            offer_punching(self, self._outlets)
-
     def on_hello(self, link: PeerLink) -> None:
         """A peer has said which extensions it takes."""
         if link.extended.ids.get(UT_PEX) and self.talk.offers(UT_PEX):
-            self._exchange().meet(link)
-
-    def _exchange(self) -> Exchange:
-        if self.exchange is None:      # a swarm of few peers, or of one, does without the module
-            from blobtorrent.core.swarm.exchange import Exchange
-
-            self.exchange = Exchange(self)
-        return self.exchange
+            exchange_of(self).meet(link)
 
     # ---- links
 
