@@ -157,11 +157,13 @@ class ChokeManager:
         slots = self.open_slots
         trials = min(1 + min(len(snubbing), MAX_EXTRA_TRIALS), slots - 1)
         regular = _one_of_each(sorted((link for link in wanting if link not in snubbing), key=worth, reverse=True))
+        tried = wanting
         if not trials and not (regular and worth(regular[0])):
-            trials = 1                 # nobody has earned the only slot: it goes round, or one would keep it
+            # Nobody has earned the only slot: it goes round, or one would keep it; snubs earn no turn.
+            trials, tried = 1, regular or wanting
         chosen = dict.fromkeys(regular[:slots - trials], cause)
         served = {link.turn.subnet for link in chosen}
-        others = [link for link in wanting if link not in chosen]
+        others = [link for link in tried if link not in chosen]
         others = [link for link in others if link.turn.subnet not in served] or others
         for link in wanting:
             link.turn.is_optimistic = link.turn.is_optimistic and link in others

@@ -1,5 +1,4 @@
-"""What a swarm offers its peers by extensions (BEP 10). Modules that many swarms never use are loaded when they are used.
-"""
+"""What a swarm offers its peers by extensions (BEP 10). What many swarms never use is loaded when one does."""
 
 from __future__ import annotations
 
