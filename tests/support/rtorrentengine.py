@@ -11,6 +11,7 @@ from blobtorrent.core.session.commands import (
     ChangeTorrent,
     FilesOf,
     HandlePeer,
+    MakeFiles,
     MoveTorrent,
     PauseTorrent,
     RecheckTorrent,
@@ -163,7 +164,7 @@ class FakeEngine:
             name = command.name or Path(status.own_path).name
             self.publish(status._replace(
                 download_dir=str(command.download_dir), own_path=str(command.download_dir / name)))
-        elif not isinstance(command, HandlePeer | ScrapeTrackers):
+        elif not isinstance(command, HandlePeer | MakeFiles | ScrapeTrackers):
             raise Invalid("fake.unknown", f"{type(command).__name__} is not known to this engine")
 
 
