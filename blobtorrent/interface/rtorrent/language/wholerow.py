@@ -47,7 +47,7 @@ def whole_row(reads: Sequence[Read], kept: Collection[int] = ()) -> Whole:
     return unrolled(*reads)
 
 
-def _attribute(read: Read) -> str:
+def _attribute(read: Callable[[Any], object]) -> str:
     """The expression that an attrgetter of one attribute stands for, or a Flag of one; nothing for any other."""
     if isinstance(read, Flag):
         holds = _attribute(read.holds)
