@@ -7,7 +7,7 @@ is kept here while it is of this run, and as small texts with the torrent when i
 
 # Annotations are not deferred here: a named tuple would compile each from its text, which doubles its cost.
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from blobtorrent.model.details import TrackerStatus
@@ -53,7 +53,8 @@ class Download:
     __slots__ = (
         "connection", "ends_wished", "file_wishes", "files_queued", "hash", "info_hash", "is_checked", "is_closing",
         "is_failed", "is_gone", "is_new", "is_open", "is_rechecking", "is_resumed", "message", "moment", "moved_at",
-        "phase", "shape", "status", "tracked_at", "tracker_rows", "trackers", "unsaved", "was_complete", "was_opened",
+        "phase", "queue_wished", "shape", "status", "tracked_at", "tracker_rows", "trackers", "unsaved",
+        "was_complete", "was_opened",
     )
 
     def __init__(self, status: TorrentStatus) -> None:
@@ -70,6 +71,7 @@ class Download:
         # What was said of files by f.set_create_queued and its like, by that word and the file's number: until it is
         # opened.
         self.files_queued: dict[tuple[str, int], bool] = {}
+        self.queue_wished = False      # the engine was not told of these
         self.ends_wished = False       # other ends of files are preferred, and the engine was not told
         self.connection = ("", False)                      # as d.connection_current was set, and whether complete then
         self.message = ""
@@ -98,7 +100,7 @@ class Download:
         if state in _BUSY:
             if not self.is_closing:
                 if self.files_queued and not self.is_open:
-                    self.files_queued.clear()
+                    self.files_queued = {}
                 self.is_open = self.was_opened = True
         else:
             self.is_closing = False
@@ -281,3 +283,14 @@ class Download:
 def preferred_in(text: str) -> frozenset[int]:
     """The numbers of files in a text FIRST or LAST."""
     return frozenset(int(number) for number in text.split(",") if number.isdecimal())
+
+
+def text_reader(key: str, default: str = "") -> Callable[[Download], str]:
+    """What reads one text of a download: rows have many of them, and nearly always all are saved."""
+
+    def read(download: Download) -> str:
+        if download.unsaved:
+            return download.text(key, default)
+        return download.status.custom.get(key, default)
+
+    return read

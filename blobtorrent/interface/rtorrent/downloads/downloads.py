@@ -250,13 +250,11 @@ class Downloads:
         self._with_wishes[download.info_hash] = download
 
     def queue_file(self, download: Download, what: str, number: int, is_queued: bool) -> None:
-        """A file is to be made ("create"), or given its length ("resize"), when the download is opened next, or not.
-        Raises Fault."""
-        queued = {**download.files_queued, (what, number): is_queued}
-        made, sized = (frozenset(number for (word, number), holds in queued.items() if holds and word == kind)
-                       for kind in (CREATE, RESIZE))
-        self.ask(MakeFiles(download.info_hash, made, sized))
-        download.files_queued = queued
+        """A file is to be made (CREATE), or given its length (RESIZE), when the download is opened next, or not; the
+        engine hears of it at the end of the request: tools say so of all files, one by one."""
+        download.files_queued[what, number] = is_queued
+        download.queue_wished = True
+        self._with_wishes[download.info_hash] = download
 
     def apply_priorities(self, download: Download) -> None:
         """Have the engine follow. Raises nothing: a torrent that is gone has no files."""
@@ -269,6 +267,13 @@ class Downloads:
             self._under_way.append(self.engine.submit(ChangeTorrent(download.info_hash, TorrentChanges(
                 file_priorities=priorities or None, preferred_ends=ends if ends_wished else None))))
             self._files.drop(download.info_hash)
+        if download.queue_wished:
+            download.queue_wished = False
+            if not download.is_gone:
+                made, sized = (
+                    frozenset(number for (what, number), is_queued in download.files_queued.items()
+                              if is_queued and what == kind) for kind in (CREATE, RESIZE))
+                self._under_way.append(self.engine.submit(MakeFiles(download.info_hash, made, sized)))
 
     # ---- what is asked of them
 
@@ -294,6 +299,10 @@ class Downloads:
         if trackers is None:
             raise failed("Its trackers are not known: the .torrent file cannot be read.")
         return trackers
+
+    def knows_trackers(self, download: Download) -> bool:
+        """Whether `trackers` would answer what the download has."""
+        return self._is_tracked(download, TRACKERS_KNOWN_S)
 
     def look_at_trackers(self, downloads: Sequence[Download]) -> None:
         """See how they stand; those that cannot be read are left as they are. Raises Fault."""
@@ -395,7 +404,8 @@ class Downloads:
 
     def directory(self, download: Download) -> str:
         """Where its files are; of one with a folder, that."""
-        return download.own_path if self.shape(download).is_multi_file else download.root
+        shape = download.shape or self.shape(download)
+        return download.own_path if shape.is_multi_file else download.root
 
     def __iter__(self) -> Iterator[Download]:
         return iter(self.all())

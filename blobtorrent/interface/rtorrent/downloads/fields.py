@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from blobtorrent.interface.rtorrent.context import Context
-from blobtorrent.interface.rtorrent.downloads.download import FIELD, Download
+from blobtorrent.interface.rtorrent.downloads.download import FIELD, Download, text_reader
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.making import command, getter, number_setter, reading, text_setter
 from blobtorrent.interface.rtorrent.faults import failed, wrong_type
@@ -27,15 +27,14 @@ def _numbered(downloads: Downloads, key: str) -> Iterator[Command]:
     def change(download: Download, text: str) -> None:
         downloads.set_texts(download, {key: text or None})
 
-    yield getter(f"d.{key}", lambda download: download.text(key), "A text of its owner.", returns="string")
+    yield getter(f"d.{key}", text_reader(key), "A text of its owner.", returns="string")
     yield text_setter(f"d.{key}.set", change, "Keeps a text with it.", echoes=True)
 
 
 def _named(downloads: Downloads) -> Iterator[Command]:
 
     def read_of(args: Sequence[Value]) -> Read:
-        key = FIELD + one_text(args)
-        return lambda download: download.text(key)
+        return text_reader(FIELD + one_text(args))
 
     def read(_context: Context, download: Download, args: Sequence[Value]) -> Value:
         return read_of(args)(download)
@@ -89,8 +88,10 @@ def _times(downloads: Downloads) -> Iterator[Command]:
 def _time(downloads: Downloads, word: str, known: Callable[[Download], int]) -> Iterator[Command]:
     name, key = f"d.timestamp.{word}", f"timestamp.{word}"
 
+    said = text_reader(key)
+
     def read(download: Download) -> int:
-        return download.number(key) or known(download)
+        return said(download) and download.number(key) or known(download)
 
     def write(download: Download, value: int) -> None:
         downloads.set_texts(download, {key: str(value)})

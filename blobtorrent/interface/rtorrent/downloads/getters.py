@@ -10,12 +10,13 @@ from operator import attrgetter
 
 from blobtorrent.interface.rtorrent.claimed import GENERATION_9, Generation
 from blobtorrent.interface.rtorrent.context import Context
-from blobtorrent.interface.rtorrent.downloads.download import PRIORITY_NAMES, Download
+from blobtorrent.interface.rtorrent.downloads.download import PRIORITY_NAMES, Download, text_reader
 from blobtorrent.interface.rtorrent.downloads.downloads import Downloads
 from blobtorrent.interface.rtorrent.downloads.forms import real_paths, with_forms
 from blobtorrent.interface.rtorrent.downloads.making import command, getter
 from blobtorrent.interface.rtorrent.downloads.peers import id_html
 from blobtorrent.interface.rtorrent.language.columns import Needs
+from blobtorrent.interface.rtorrent.language.wholerow import Flag
 from blobtorrent.interface.rtorrent.registry import Command
 from blobtorrent.interface.rtorrent.values import Value, one_text
 
@@ -46,7 +47,7 @@ def commands(downloads: Downloads, generation: Generation = GENERATION_9) -> Ite
 def _states() -> Iterator[Command]:
 
     def flag(name: str, read: Callable[[Download], object], doc: str, *, is_neutral: bool = False) -> Command:
-        return getter(name, lambda download: 1 if read(download) else 0, doc, is_neutral=is_neutral)
+        return getter(name, Flag(read), doc, is_neutral=is_neutral)
 
     yield flag("d.state", attrgetter("is_started"), "Whether it is to be started.")
     yield flag("d.complete", attrgetter("shown_complete"), "Whether all that is wanted is here.")
@@ -159,8 +160,9 @@ def _texts(downloads: Downloads) -> Iterator[Command]:
     yield text("d.connection_current", _connection, "How it meets peers: seed, leech or initial_seed.")
 
     def message(download: Download) -> str:
-        if download.shown_message:
-            return download.shown_message
+        shown = download.shown_message
+        if shown:
+            return shown
         failure = downloads.tracker_failure(download)
         return f"Tracker: [{failure}]" if failure else ""
 
@@ -208,7 +210,7 @@ def _kept_number(key: str) -> Callable[[Download], int]:
 
 
 def _kept_text(key: str) -> Callable[[Download], str]:
-    return lambda download: download.text(key)
+    return text_reader(key)
 
 
 def _least_peers(download: Download) -> int:

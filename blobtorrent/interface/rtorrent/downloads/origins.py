@@ -13,7 +13,9 @@ from blobtorrent.runtime.pacing import let_go
 MAX_ROWS = 10_000                      # of one download that are kept
 
 # What no getter of a download reads, or what is never another.
-_UNREAD = ("file_wishes", "hash", "info_hash", "is_gone", "is_new", "phase", "tracked_at", "tracker_rows")
+_UNREAD = (
+    "file_wishes", "files_queued", "hash", "info_hash", "is_gone", "is_new", "phase", "queue_wished", "tracked_at",
+    "tracker_rows")
 marks_of: Callable[[Download], tuple[object, ...]] = attrgetter(
     *(name for name in Download.__slots__ if name not in _UNREAD))
 
@@ -30,7 +32,8 @@ class Origin(NamedTuple):
 
 
 def origin_of(download: Download, parts: object) -> Origin:
-    return Origin(download, parts, (*marks_of(download), dict(download.file_wishes)))
+    return Origin(
+        download, parts, (*marks_of(download), dict(download.file_wishes), dict(download.files_queued)))
 
 
 class LatestList:

@@ -76,7 +76,7 @@ class Columns:
     def length(self, values: Sequence[Any]) -> int:
         """Characters of its texts."""
         if self._texts_of is not None:
-            return sum(map(len, self._texts_of(values)))
+            return len("".join(self._texts_of(values)))    # in less time than their lengths are added
         return 0 if self._text_at is None else len(values[self._text_at])
 
 

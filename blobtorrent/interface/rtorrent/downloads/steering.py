@@ -49,6 +49,7 @@ class Steering:
         download.is_failed = download.is_closing = download.is_resumed = False
         download.message = ""
         self._clear_closed(download)
+        self._downloads.apply_priorities(download)         # what was said of files before counts now
         try:
             self._downloads.engine.ask(StartTorrent(download.info_hash))
         except BlobTorrentError as error:

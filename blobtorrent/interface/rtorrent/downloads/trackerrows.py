@@ -67,6 +67,9 @@ class Tracked(NamedTuple):
 def tracked(downloads: Downloads, download: Download) -> Tracked:
     """Raises Fault."""
     known: Tracked | None = download.tracker_rows
+    if known is not None and not download.unsaved and known.statuses is download.trackers and (
+            known.kept == download.status.custom.get(KEY, "")) and downloads.knows_trackers(download):
+        return known                   # nearly always: a row asks several times
     statuses, kept = downloads.trackers(download), download.text(KEY)
     if known is None or known[0] is not statuses or known[1] != kept:
         known = download.tracker_rows = Tracked(statuses, kept, _listed(statuses, kept), {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.core.session.commands import ChangeTorrent, StartTorrent, TorrentChanges
+from blobtorrent.core.session.commands import ChangeTorrent, MakeFiles, StartTorrent, TorrentChanges
 from blobtorrent.interface.rtorrent.faults import Fault
 from tests.support.rtorrentdownloads import Stage
 from tests.support.rtorrentengine import FIXTURES
@@ -180,3 +180,19 @@ def test_files_may_be_marked_to_be_made_anew_as_tools_do_that_repair_downloads()
     assert answer and not isinstance(answer, str)
     with pytest.raises(Fault, match="Wrong object type"):
         stage.call("f.set_create_queued", f"{digits}:f0")
+
+
+def test_the_engine_hears_once_which_files_are_to_be_made_and_until_when() -> None:
+    stage = Stage()
+    stage.engine.add("bravo")
+    digits = stage.only().hash
+    stage.call("f.multicall", digits, "*/file0*", "f.set_create_queued=0", "f.set_resize_queued=0")
+    stage.call("f.unset_resize_queued", f"{digits}:f1", 0)
+    told = [command for command in stage.engine.asked if isinstance(command, MakeFiles)]
+    number = stage.side.downloads.files(stage.only())[1].number
+    assert len(told) == 2 and told[0].made == told[0].sized == told[1].made
+    assert told[1].sized == told[0].sized - {number}
+    names = ("f.is_create_queued=", "f.is_resize_queued=")
+    assert stage.call("f.multicall", digits, "", *names)[:2] == [[1, 1], [1, 0]]
+    stage.call("d.start", digits)
+    assert stage.call("f.multicall", digits, "", *names)[:2] == [[1, 1], [1, 1]]
