@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from blobtorrent.core.swarm.superseeding import SuperSeeding
     from blobtorrent.core.swarm.webseeds import WebSeeds
 
+DIALLED_PART = 4                       # of a leech's places: so many of them stay free for dials under way
+
 
 @owned
 class Swarm:
@@ -270,8 +272,13 @@ class Swarm:
         return refusal_by(self, endpoint, peer_id, is_incoming=is_incoming)
 
     def has_room_for(self, endpoint: Endpoint, *, is_incoming: bool) -> bool:
-        """While there is none, who is of least use may give way."""
-        if len(self.links) >= self.settings.max_links:
+        """While there is none, who is of least use may give way. Those that come leave room for those that are dialled.
+        """
+        limit = self.settings.max_links
+        if is_incoming and not self.is_seeding and limit > len(self.links) >= limit - min(
+                self.peers.dialing, limit // DIALLED_PART):
+            return False
+        if len(self.links) >= limit:
             loser = gives_way(self.links, endpoint, self.settings.own_hosts, self.now)
             if loser is not None:
                 self.lose(loser, NetworkError("net.too-many", "another peer has a better claim to the connection"))
