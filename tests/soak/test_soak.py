@@ -1,4 +1,4 @@
-"""A minute of the soak with the suite, and what its verdict makes of figures. `python -m tests.soak` takes half an hour."""
+"""A minute of the soak with the suite, and what its verdict makes of figures; `python -m tests.soak` takes longer."""
 
 from __future__ import annotations
 

@@ -109,7 +109,9 @@ def test_on_our_own_network_there_is_no_such_limit():
 
 def test_who_may_ask_for_data_and_takes_none_gives_way_though_it_says_it_wants_some():
     *hosts, newcomer = by_priority("20.0.0.1", "20.0.0.2", "20.0.0.3")[::-1]
-    one, links = full(*hosts)
+    one = OneSwarm(TORRENT, have=[0], max_links=2, own_hosts=(OURS,))
+    links = [one.join([], dialled=Endpoint(host, 6881)) for host in hosts]
+    one.notes.now += SETTLED_S + 1
     for link in links:
         one.tell(link, wire.Interested())
     assert refusal(one, newcomer).code == "peer.too-many"
