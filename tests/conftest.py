@@ -24,7 +24,8 @@ hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("suite")
 
 INTEROP = Path(__file__).parent / "interop"
-SLOW = frozenset(Path(__file__).parent / "e2e" / name for name in ("crash", "life", "test_steering.py", "test_top.py"))
+SLOW = frozenset(Path(__file__).parent / "e2e" / name for name in (
+    "crash", "life", "test_evil_peers.py", "test_steering.py", "test_top.py"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -23,12 +23,15 @@ from tests.support.peers.program import wait_until
 COMPLETE_S = 60.0
 RATE = 6 * MIB                         # of the honest seed: slow enough that it decides how long a download takes
 SIZE = 12 * MIB + 3
+CATCH_UP_S, LEAST_PAUSE_S = 1.0, 0.02
 USUAL_S = SIZE / RATE
 SLOWER = 3.0                           # no more than that, with all that a busy machine adds
 BUSY_S = 8.0
 MOST_MORE_BYTES = 20 * MIB
 VISITS = 4
 CROWD = 500
+ROOM_S = 40.0                          # until silent ones make room, when they have taken all places
+ROUNDS_S = 60.0                        # of the choker, until all silent ones are known to be
 WORDS = ("--set", "lsd.enabled=false", "--set", "dht.enabled=false", "--set", "storage.memory_budget='16 MiB'",
          "--set", "rtorrent.listen=[]")
 
@@ -36,22 +39,24 @@ WORDS = ("--set", "lsd.enabled=false", "--set", "dht.enabled=false", "--set", "s
 REASONS: dict[type[Visit], set[str]] = {
     seeds.Corrupting: {"peer.bad-piece"}, seeds.Miscut: {"wire.unasked-blocks", "wire.too-long"},
     seeds.Pushing: {"wire.unasked-blocks", "peer.bad-piece"}, seeds.Stammering: {"wire.unasked-blocks"},
-    leeches.Deaf: set(), leeches.Nibbling: {"wire.bad-request"}, leeches.Fickle: {"wire.flood"},
+    leeches.Deaf: {"wire.bad-request"}, leeches.Nibbling: {"wire.bad-request"}, leeches.Fickle: {"wire.flood"},
     leeches.Refused: {"wire.too-many-requests", "wire.flood", "wire.bad-request"}, leeches.Choking: {"wire.flood"},
     words.Boasting: {"wire.too-long"}, words.Hoarding: {"wire.too-long"},
     words.Bitfields: {"wire.bad-bitfield", "wire.bad-have", "wire.too-long"}, words.Rattling: {"wire.flood"},
-    words.Extending: {"wire.bad-extended", "wire.too-long"}, words.Contradicting: {"wire.bad-piece"},
+    words.Extending: {"wire.bad-extended", "wire.bad-pex", "wire.too-long"}, words.Contradicting: {"wire.bad-piece"},
 }
 
 
 class PacedSeed(MiniSeed):
-    """Gives no more than RATE."""
+    """Gives no more than RATE; what a busy machine kept it from, a little later."""
 
     _due_s = 0.0
 
     def answer(self, link: socket.socket, index: int, begin: int, block: bytes) -> bool:
-        self._due_s = max(self._due_s, time.monotonic()) + len(block) / RATE
-        time.sleep(max(0.0, self._due_s - time.monotonic()))
+        now = time.monotonic()
+        self._due_s = max(self._due_s, now - CATCH_UP_S) + len(block) / RATE
+        if self._due_s > now + LEAST_PAUSE_S:
+            time.sleep(self._due_s - now)
         return super().answer(link, index, begin, block)
 
 
@@ -136,7 +141,7 @@ def test_beside_evil_peers_a_download_goes_on_as_without(leeching: Field, kind: 
         broken = leeching.broken()
     assert took_s < SLOWER * USUAL_S + BUSY_S
     assert more_bytes < MOST_MORE_BYTES
-    assert broken.keys() <= reasons | {"peer.banned"}, broken
+    assert broken.keys() <= reasons, broken
     leeching.check()
     told = leeching.told()
     assert told["peers_banned"] == 0 or kind in (seeds.Corrupting, seeds.Pushing)
@@ -160,7 +165,7 @@ def test_a_thousand_connections_take_no_memory_and_keep_nobody_out(leeching: Fie
     with Raid(kind, leeching.daemon.endpoint, leeching.sample, 1000) as raid:
         assert raid.struck.wait(COMPLETE_S)
         time.sleep(2.0)
-        assert leeching.fetch() < SLOWER * USUAL_S + 2 * BUSY_S
+        assert leeching.fetch() < ROOM_S + SLOWER * USUAL_S + BUSY_S
         assert leeching.daemon.rss_bytes() - before_bytes < MOST_MORE_BYTES
     leeching.check()
 
@@ -171,19 +176,20 @@ def test_leeches_that_read_nothing_hold_little_of_a_seed(seeding: Field, kind: t
     with Raid(kind, seeding.daemon.endpoint, seeding.sample, 50) as raid:
         assert raid.struck.wait(COMPLETE_S)
         time.sleep(2.0)
-        assert _fetch_all(seeding) < BUSY_S
+        assert _fetch_all(seeding) < ROUNDS_S + BUSY_S
         assert seeding.daemon.rss_bytes() - before_bytes < MOST_MORE_BYTES
     seeding.check()
 
 
 def test_hundreds_of_silent_interested_peers_do_not_starve_a_real_one(seeding: Field) -> None:
-    """They hold all upload slots when it comes, and take nothing: it has its turn in a short time."""
+    """They have all upload slots when it comes, and take nothing. rTorrent, aria2 and Transmission let it wait."""
+    seeding.daemon.call("PATCH", "/v1/settings", {"network": {"max_peers": 1000, "max_peers_per_torrent": 700}})
     with Raid(leeches.Silent, seeding.daemon.endpoint, seeding.sample, CROWD) as raid:
-        wait_until(lambda: seeding.told()["peers_connected"] >= 150, COMPLETE_S, "the crowd", 0.2)
+        wait_until(lambda: seeding.told()["peers_connected"] >= 300, COMPLETE_S, "the crowd", 0.2)
         took_s = _fetch_all(seeding)
         assert raid.connected
-    print(f"beside {CROWD} silent ones: {took_s:.1f} s")
-    assert took_s < 90.0
+    seeding.daemon.call("PATCH", "/v1/settings", {"network": {"max_peers": None, "max_peers_per_torrent": None}})
+    assert took_s < ROUNDS_S + BUSY_S
 
 
 def _fetch_all(field: Field) -> float:
@@ -197,7 +203,7 @@ def _fetch_all(field: Field) -> float:
             with socket.create_connection((host, int(port)), COMPLETE_S, ("127.9.0.1", 0)) as link:
                 _fetch_over(link, sample, content)
             return time.monotonic() - began_s
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             time.sleep(0.5)
     raise TimeoutError("nobody lets it in")
 

@@ -19,7 +19,7 @@ from tests.support.peers.rtorrent import scgi_answer
 PATHS = ("/v1/session", "/v1/torrents", "/v1/torrents?fields=hash,name,state,done_bytes", "/v1/stats",
          "/v1/health/ready", "/v1/settings", "/metrics", "/v1/tokens")
 OF_ONE = ("", "/files", "/peers", "/trackers", "/pieces", "/why")
-GOOD = (200, 404)                      # a torrent may have gone meanwhile
+GOOD = (200, 404, 409)                 # a torrent may have gone meanwhile, or be a link of which nothing is known yet
 PEERS = ("p.address=", "p.client_version=", "p.completed_percent=", "p.down_rate=", "p.up_rate=", "p.is_encrypted=",
          "p.is_incoming=")
 TRACKERS = ("t.url=", "t.type=", "t.is_enabled=")

@@ -2,7 +2,9 @@
 
 While there are as many slots as interested peers, everybody is served at once. Beyond that, every round serves those
 that give most, or when we seed those that the mode says, and a slot goes round among the others. Peers that owe us
-blocks and send none lose theirs, and one more goes round for each. Pure; owned by a swarm. BEP 3.
+blocks and send none lose theirs, and one more goes round for each. Who has a slot and takes nothing sleeps: it keeps
+the slot, which costs nothing, but is not counted, and one that was never served is tried in its place. Hundreds that
+are interested and silent keep nobody waiting. Pure; owned by a swarm. BEP 3.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ class Candidate(Protocol):
     @property
     def is_interested(self) -> bool: ...
 
+    def takes_nothing(self, now: float) -> bool: ...
+
     @property
     def wants_data(self) -> bool: ...
 
@@ -95,7 +99,7 @@ class ChokeManager:
 
     def may_unchoke_now(self, links: Collection[Candidate]) -> bool:
         """A peer became interested between rounds: is a slot free for it?"""
-        return sum(link.is_unchoked for link in links) < self.open_slots
+        return sum(link.is_unchoked and not link.turn.is_asleep for link in links) < self.open_slots
 
     def is_due(self, now: float) -> bool:
         return now >= self._next_round_at
@@ -109,7 +113,8 @@ class ChokeManager:
         self._next_round_at = now + self.interval_s
         self._rounds += 1
         for link in links:
-            link.turn.measure(link.received_bytes, link.sent_bytes, now)
+            link.turn.measure(link.received_bytes, link.sent_bytes, now,
+                              takes_nothing=link.is_unchoked and link.takes_nothing(now))
         self._grow(links, is_full)
         wanting = [link for link in links if link.wants_data]
         if len(wanting) <= self.open_slots:
@@ -118,6 +123,20 @@ class ChokeManager:
             return dict.fromkeys(wanting, FREE_SLOT)
         if not self.slots:
             return {}
+        sleepers = {link: link.turn.cause for link in wanting
+                    if link.turn.is_asleep and (seeding or now - link.turn.gave_at <= SNUB_S)}
+        if not sleepers:
+            return self._best_of(wanting, now, seeding=seeding)
+        awake = [link for link in wanting if link not in sleepers]
+        chosen = self._best_of(awake, now, seeding=seeding)
+        fresh = [link for link in awake if link not in chosen and not link.sent_bytes and not link.is_unchoked]
+        return {**chosen, **sleepers, **dict.fromkeys(fresh[:len(sleepers)], ON_TRIAL)}
+
+    def _best_of(self, wanting: list[Candidate], now: float, *, seeding: bool) -> dict[Candidate, str]:
+        if len(wanting) <= self.open_slots:
+            for link in wanting:
+                link.turn.is_optimistic = False
+            return dict.fromkeys(wanting, FREE_SLOT)
         if seeding and self.seed_mode == "round-robin":
             return self._in_turn(wanting, now)
         if seeding and self.seed_mode == "fastest":

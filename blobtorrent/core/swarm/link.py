@@ -18,7 +18,7 @@ from blobtorrent.core.swarm.fast import FEW_PIECES, Fast
 from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.core.swarm.speeds import MEDIUM
-from blobtorrent.core.swarm.turns import Turn
+from blobtorrent.core.swarm.turns import SLEEP_S, Turn
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -405,6 +405,12 @@ class PeerLink:
     @property
     def is_interested(self) -> bool:
         return self.state.peer_interested
+
+    def takes_nothing(self, now: float) -> bool:
+        """It has asked for nothing, or lets what it asked for wait at its socket."""
+        if self.queued_upload_bytes:
+            return now - self.last_taken_at > SLEEP_S
+        return not self.wanted
 
     @property
     def received_bytes(self) -> int:

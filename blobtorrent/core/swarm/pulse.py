@@ -26,9 +26,12 @@ IDLE_STEP_S = 1.0                      # idle swarms beat together: to wake for 
 KEEP_ALIVE_S = 110.0
 IDLE_LINK_S = 240.0                    # nothing received for so long: gone
 STALLED_UPLOAD_S = 120.0               # a peer that takes no byte of what it asked for holds memory for nothing
+STALLED_SHORT_S = 20.0                 # the same, while others wait for that memory
 MAX_UNASKED = 16                       # unasked blocks of one link, then it goes
 PROVEN_BYTES = 1 << 20                 # a peer that gave us so much is worth keeping for the next run
 UNPROVEN_S = 60.0                      # a link so old that moves nothing may make room for a peer of another source
+SILENT_S = 20.0                        # the same, while somebody waits to be dialled ...
+SILENT_PART = 20                       # ... of one of so many places a round
 
 
 class Pulse:
@@ -137,7 +140,7 @@ class Pulse:
         if now - link.last_heard_at > IDLE_LINK_S:
             self._swarm.lose(link, NetworkError("net.timed-out", "nothing heard for four minutes"))
             return
-        if now - link.last_taken_at > STALLED_UPLOAD_S:
+        if now - link.last_taken_at > (STALLED_SHORT_S if self._swarm.uploads.hungry else STALLED_UPLOAD_S):
             self._swarm.lose(link, NetworkError("net.peer-reads-nothing", "it asks for blocks and does not read them"))
             return
         self._swarm.fill(link)
@@ -154,10 +157,22 @@ class Pulse:
         swarm = self._swarm
         if swarm.is_seeding or len(swarm.links) < swarm.settings.max_links:
             return
+        self._shed_silent(now)
         idle = [link for link in self._crowd(now)
                 if now - link.linked_at > UNPROVEN_S and not link.down.rate + link.up.rate]
         for link in least_useful(idle, 1):
             swarm.lose(link, NetworkError("net.too-many", "peers that others told of wait for the place"))
+
+    def _shed_silent(self, now: float) -> None:
+        """Those that came, give nothing and take nothing go, a few at a time, while others wait to be dialled."""
+        swarm = self._swarm
+        dial_at = swarm.peers.next_dial_at(seeding=False)
+        if dial_at is None or dial_at > now:
+            return
+        silent = [link for link in swarm.links if link.is_incoming and not link.state.am_interested
+                  and now - link.linked_at > SILENT_S and not link.down.rate + link.up.rate + link.queued_upload_bytes]
+        for link in silent[:max(1, swarm.settings.max_links // SILENT_PART)]:
+            swarm.lose(link, NetworkError("net.too-many", "others that may have pieces wait for the place"))
 
     def _crowd(self, now: float) -> list[PeerLink]:
         """The links of whoever has more than half of the places, while somebody else waits."""

@@ -45,4 +45,4 @@ def priority_of(peer: Endpoint, own_hosts: Collection[str]) -> int:
 
 
 def _is_wanted(link: PeerLink) -> bool:
-    return link.state.am_interested or link.state.peer_interested
+    return link.state.am_interested or link.state.peer_interested and not link.turn.is_asleep

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from blobtorrent.core.swarm.webseeds import WebSeeds
 
 
+
 @owned
 class Swarm:
     """One torrent's links, pieces and peers."""

@@ -9,6 +9,7 @@ from collections import deque
 from blobtorrent.model.reach import subnet_of
 
 RATE_S = 20.0                          # rates are means of so long: peers that give in bursts are no worse for it
+SLEEP_S = 5.0                          # who takes nothing for so long has a slot for nothing
 REMEMBERED = 8                         # changes of one link
 
 # Why a peer may ask for data, and why it may not.
@@ -23,14 +24,15 @@ Change = tuple[float, bool, str]       # when, whether it may ask for data since
 class Turn:
     """Of one link since it joined, at `now`; its peer is at `host`."""
 
-    __slots__ = ("_host", "_marks", "_subnet", "gave_at", "given_per_s", "history", "is_optimistic", "sent_before",
-                 "taken_per_s")
+    __slots__ = ("_host", "_marks", "_subnet", "gave_at", "given_per_s", "history", "is_asleep", "is_optimistic",
+                 "sent_before", "taken_per_s")
 
     def __init__(self, now: float, host: str = "") -> None:
         self._host = host
         self._subnet: str | None = None
         self.history: deque[Change] = deque([(now, False, NOT_INTERESTED)], REMEMBERED)
         self.is_optimistic = False
+        self.is_asleep = False         # it may ask for data for a while, and takes none
         self.gave_at = now             # a block came last, or there was no reason that one should
         self.given_per_s = 0.0
         self.taken_per_s = 0.0
@@ -63,9 +65,11 @@ class Turn:
             since = at
         return since
 
-    def measure(self, received: int, sent: int, now: float) -> None:
-        """These are its totals in bytes now, once a round."""
+    def measure(self, received: int, sent: int, now: float, *, takes_nothing: bool = False) -> None:
+        """These are its totals in bytes now, once a round; `takes_nothing`: it may ask for data, and none is on its way
+        that it would take."""
         marks = self._marks
+        self.is_asleep = takes_nothing and now - self.since >= SLEEP_S and sent == marks[-1][2]
         marks.append((now, received, sent))
         while len(marks) > 2 and marks[1][0] <= now - RATE_S:
             marks.popleft()

@@ -30,7 +30,8 @@ class Peer:
     """One that gives and takes at constant rates while it may."""
 
     def __init__(self, gives: float = 0.0, takes: float = 0.0, *, wants: bool = True, linked_at: float = OLD,
-                 had: float = 0.0, host: str = "") -> None:
+                 had: float = 0.0, host: str = "", is_silent: bool = False) -> None:
+        self.is_silent = is_silent
         self.gives, self.takes = gives, takes
         self.turn = Turn(0.0, host)
         self.linked_at = linked_at
@@ -38,6 +39,9 @@ class Peer:
         self.is_interested = self.wants_data = wants
         self.part_had = had
         self.received_bytes = self.sent_bytes = 0
+
+    def takes_nothing(self, now: float) -> bool:
+        return self.is_silent
 
 
 class Rig:
@@ -279,3 +283,32 @@ def test_the_history_of_a_link_is_short_and_says_since_when():
     for number in range(40):
         turn.note(60.0 + number, 0, f"{number}", is_unchoked=True)
     assert (turn.since, turn.cause) == (49.0, "39")
+
+
+@pytest.mark.parametrize("seeding", [True, False])
+def test_hundreds_of_silent_peers_keep_a_real_one_waiting_for_a_few_rounds_only(seeding: bool) -> None:
+    rig, silent = Rig(4), [Peer(is_silent=True) for _ in range(200)]
+    rig.rounds(silent, 2, seeding=seeding)
+    for peer in silent:
+        peer.turn.gave_at = 1000.0     # nothing is asked of them
+    late = Peer(gives=10.0, takes=1000.0)
+    peers = [*silent, late]
+    rounds = 0
+    while not late.is_unchoked:
+        rig.round(peers, seeding=seeding)
+        rounds += 1
+        assert rounds <= 6
+    rig.rounds(peers, 5, seeding=seeding)
+    assert late.is_unchoked and rig.manager.may_unchoke_now(peers)
+
+
+def test_who_sleeps_and_wakes_up_is_counted_again() -> None:
+    rig, sleepers = Rig(2), [Peer(takes=1000.0, is_silent=True) for _ in range(4)]
+    for peer in sleepers:
+        peer.takes = 0.0
+    rig.rounds(sleepers, 4, seeding=True)
+    assert all(peer.is_unchoked for peer in sleepers)      # nobody else wants anything
+    for peer in sleepers:
+        peer.takes, peer.is_silent = 1000.0, False
+    rig.rounds(sleepers, 2, seeding=True)
+    assert sum(peer.is_unchoked for peer in sleepers) == 2

@@ -12,6 +12,7 @@ from blobtorrent.core.swarm.pulse import (
     IDLE_LINK_S,
     KEEP_ALIVE_S,
     MAX_UNASKED,
+    STALLED_SHORT_S,
     STALLED_UPLOAD_S,
     UNPROVEN_S,
 )
@@ -221,6 +222,18 @@ def test_how_fast_bytes_come_in_vain_is_reported(torrent):
     assert one.swarm.make_report().wasted_bytes_per_s == 0
 
 
+def test_a_peer_that_takes_nothing_is_lost_sooner_while_others_wait_for_its_memory(torrent, monkeypatch):
+    one = OneSwarm(torrent, have=range(10))
+    link, other = one.join([]), one.join([])
+    one.tell(link, wire.Interested(), wire.Request(0, 0, 16 * K))
+    one.pass_time(STALLED_SHORT_S + 1)
+    assert link.closing is None
+    monkeypatch.setattr(one.swarm.uploads, "serve_hungry", lambda: None)           # there is no memory
+    one.swarm.uploads.hungry[other] = None
+    one.pass_time(1.1)
+    assert link.closing.code == "net.peer-reads-nothing"
+
+
 def test_who_owes_us_blocks_for_a_minute_and_sends_none_snubs_us_until_one_comes(torrent):
     one = OneSwarm(torrent, have=[0], upload_slots=1)
     silent, other = one.join([1, 2, 3]), one.join([])
@@ -231,6 +244,7 @@ def test_who_owes_us_blocks_for_a_minute_and_sends_none_snubs_us_until_one_comes
         one.pass_time(10)
         one.tell(silent, wire.KeepAlive())
         one.tell(other, wire.KeepAlive())
+        other.up.add(1)                # it takes what it gets
     assert one.notes.now - silent.turn.gave_at > SNUB_S
     assert silent.state.am_choking and not other.state.am_choking
     assert silent.turn.cause == "snubs"

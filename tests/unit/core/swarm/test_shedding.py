@@ -10,6 +10,7 @@ from blobtorrent.core.swarm.shedding import SETTLED_S, least_useful, priority_of
 from blobtorrent.core.swarm.standing import on_other_wants
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.ids import PeerId
+from blobtorrent.protocol.wire import messages as wire
 from tests.support.oneswarm import OneSwarm
 from tests.support.stored import StoredTorrent
 
@@ -104,3 +105,16 @@ def test_on_our_own_network_there_is_no_such_limit():
     one, _ = full(*["192.168.0.7"] * 5)
     one.swarm.settings = one.swarm.settings._replace(max_links=50)
     assert refusal(one, "192.168.0.7") is None
+
+
+def test_who_may_ask_for_data_and_takes_none_gives_way_though_it_says_it_wants_some():
+    *hosts, newcomer = by_priority("20.0.0.1", "20.0.0.2", "20.0.0.3")[::-1]
+    one = OneSwarm(TORRENT, have=[0], max_links=2, own_hosts=(OURS,))
+    links = [one.join([], dialled=Endpoint(host, 6881)) for host in hosts]
+    one.notes.now += SETTLED_S + 1
+    for link in links:
+        one.tell(link, wire.Interested())
+    assert refusal(one, newcomer).code == "peer.too-many"
+    links[0].turn.is_asleep = True
+    assert refusal(one, newcomer) is None
+    assert links[0].closing is not None and links[1].closing is None
