@@ -1,6 +1,7 @@
 """Chatter: messages that move no data. A peer has little reason for many of them, and each costs us more than it. Pure.
 
-Requests, their refusals and blocks have limits of their own, and what a peer has anew is news.
+Requests, their refusals and blocks have limits of their own, and what a peer has anew is news. Interest and chokes come
+and go with the pieces of a fast swarm, so of these only one in two counts, and a choke by what it takes back.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from blobtorrent.protocol.wire.decode import HaveRun, RejectRun, RequestRun
 
 MESSAGES_PER_S = 2000.0                # of one peer, on average ...
 BURST = 8000                           # ... over so many: all that it asked for may be cancelled at once
-COST_OF_CHOKE = 100                    # in messages: all that is asked for is given to others, or asked for anew
-COST_OF_INTEREST = 5                   # slots are given and taken; a leech beside us may change it with every piece
-RUNS_PER_MESSAGE = 512                 # of waiting requests, that a cancel has to be found among
-_COUNTED_ELSEWHERE = frozenset((RequestRun, RejectRun, HaveRun, wire.Piece))
+# What costs us as much as a message:
+COST_OF_CHOKE = 10                     # while we are interested: everybody is looked at for what it leaves undone
+BLOCKS_PER_MESSAGE = 8                 # to give to others what a choke keeps from us
+RUNS_PER_MESSAGE = 512                 # to look through waiting requests for the one that a cancel means
+_COUNTED_ELSEWHERE = frozenset((
+    RequestRun, RejectRun, HaveRun, wire.Piece, wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested))
 
 
 def chatter_of(messages: Iterable[Any]) -> int:

@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.core.swarm.chatter import (
+    BLOCKS_PER_MESSAGE,
     COST_OF_CHOKE,
-    COST_OF_INTEREST,
     RUNS_PER_MESSAGE,
     chatter_counted,
     chatter_of,
@@ -187,8 +187,9 @@ class Talk:
 
     def _on_choke(self, link: PeerLink, _message: wire.Choke) -> None:
         link.state.on_message()
+        given_up = COST_OF_CHOKE + len(link.outstanding) // BLOCKS_PER_MESSAGE if link.state.am_interested else 1
+        self._charge(link, given_up)   # in answer to who wants nothing any more it is no more than polite
         if link.state.on_choke():
-            self._charge(link, COST_OF_CHOKE)
             link.window.on_choke()
             link.update_askable()
             link.last_block_at = self._swarm.now
@@ -198,25 +199,26 @@ class Talk:
     def _on_unchoke(self, link: PeerLink, _message: wire.Unchoke) -> None:
         link.state.on_message()
         if link.state.on_unchoke():
-            self._charge(link, COST_OF_CHOKE)
             if link.fast is not None:
                 link.fast.refused = 0
             link.update_askable()
             link.last_block_at = self._swarm.now
             self._swarm.fill(link)
+        else:
+            self._charge(link, 1)
 
     def _on_interested(self, link: PeerLink, _message: wire.Interested) -> None:
         link.state.on_message()
         is_new = link.state.on_interested()
-        self._charge(link, is_new * COST_OF_INTEREST)
+        self._charge(link, not is_new)
         is_waiting = is_new and link.wants_data and link.state.am_choking
         if is_waiting and self._swarm.choker.may_unchoke_now(self._swarm.links):
             self.unchoke(link)
 
     def _on_not_interested(self, link: PeerLink, _message: wire.NotInterested) -> None:
         link.state.on_message()
+        self._charge(link, 1)
         if link.state.on_not_interested():
-            self._charge(link, COST_OF_INTEREST)
             self.choke(link)
 
     def _on_bitfield(self, link: PeerLink, message: wire.BitfieldMessage) -> None:
