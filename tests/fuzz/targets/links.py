@@ -16,7 +16,7 @@ from tests.fuzz.registry import Shape, target
 from tests.fuzz.shapes import read_events, write_events
 from tests.fuzz.targets.wire import IDS, KEYS, LENGTHS, MESSAGES
 from tests.support.onemetadata import OneMetadata
-from tests.support.oneswarm import OneSwarm
+from tests.support.oneswarm import OneSwarm, outstanding
 from tests.support.stored import StoredTorrent
 
 MAX_EVENTS = 120
@@ -38,6 +38,9 @@ def swarm_talks() -> list[bytes]:
     torrent = _torrent()
     return [
         write_events([_say(0, message) for message in MESSAGES]),
+        write_events([_say(0, hello), _say(0, wire.HaveAll()), _say(0, wire.Unchoke()), b"\xf3\0", b"\xf0\x05",
+                      b"\xf3\0\1", b"\xf0\x20", _say(0, wire.Choke()), _say(0, wire.Unchoke()), b"\xf3\0",
+                      b"\xf0\x50"]),
         write_events([_say(0, hello), _say(1, wire.HaveAll(), wire.Unchoke()), b"\xf0\x0a", _say(0, wire.Unchoke()),
                       _say(1, wire.Piece(0, 0, torrent.piece(0)[:16384])), b"\xf1\xff", _say(0, wire.Interested()),
                       _say(0, wire.Request(0, 0, 16384)), _say(0, wire.Reject(0, 0, 16384)), _say(1, wire.Choke())]),
@@ -50,7 +53,8 @@ def swarm_talks() -> list[bytes]:
 
 @target("links.swarm", shape=Shape.EVENTS, seeds=swarm_talks, tokens=LENGTHS + IDS + KEYS)
 def _swarm(data: bytes) -> str:
-    """Peers 0 to 3 say what the events say; the first byte tells who, 0xf0 lets time pass, 0xf2 ends a link."""
+    """Peers 0 to 3 say what the events say; the first byte tells who, 0xf0 lets time pass, 0xf2 ends a link, and with
+    0xf3 a peer sends what it was asked for, well or not."""
     one = OneSwarm(_torrent(), have=[1], slots=64)
     links: dict[int, Any] = {}
     ended = 0
@@ -60,6 +64,8 @@ def _swarm(data: bytes) -> str:
             one.pass_time((body[:1] or b"\1")[0] / 10)
         elif kind == b"\xf1":
             one.said()
+        elif kind == b"\xf3":
+            _give_what_is_asked(one, links.get((body[:1] or b"\0")[0] & 3), is_spoiled=body[1:2] == b"\1")
         elif kind:
             number = kind[0] & 3
             try:
@@ -75,6 +81,16 @@ def _swarm(data: bytes) -> str:
     one.said()
     one.swarm.drain()
     return f"{min(ended, 3)} {len(links)} {bool(one.notes.hashed)} {bool(one.notes.dialled)}"
+
+
+def _give_what_is_asked(one: OneSwarm, link: Any, *, is_spoiled: bool) -> None:
+    one.said()
+    if link is not None:
+        one.give(link, [pair for pair in outstanding(link) if is_whole(*pair)][:8], spoil=is_spoiled)
+
+
+def is_whole(index: int, block: int) -> bool:
+    return (block + 1) << 14 <= len(_torrent().piece(index))
 
 
 def metadata_talks() -> list[bytes]:

@@ -139,8 +139,9 @@ def _text(data: bytes) -> str:
     result: object = None
     try:
         result = stages.trust.interpreter.context(Trust.NO_CODE).at(aims[len(data) % len(aims)]).text(text, many=True)
-    finally:
-        assert not stages.trust.sung
+    except Fault as fault:
+        result = fault
+    assert not stages.trust.sung
     if not any(word in text for word in ("execute", "import")):
         stages.language.context().at(stages.language.download).text(text, many=True)
     return type(result).__name__

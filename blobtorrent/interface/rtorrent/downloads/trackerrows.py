@@ -142,5 +142,5 @@ def _read(text: str) -> list[TrackerRow] | None:
     try:
         return [TrackerRow(int(group), str(url), bool(is_enabled), bool(is_extra))
                 for group, url, is_enabled, is_extra in json.loads(text)]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):         # whoever sets texts may have set this one
         return None

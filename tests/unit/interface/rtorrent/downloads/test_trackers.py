@@ -6,6 +6,7 @@ import pytest
 
 from blobtorrent.core.session.commands import SetTrackers
 from blobtorrent.core.session.queries import ScrapeTrackers
+from blobtorrent.interface.rtorrent.downloads.trackerrows import KEY
 from blobtorrent.interface.rtorrent.faults import Fault
 from tests.support.rtorrentdownloads import Stage
 
@@ -59,3 +60,12 @@ def test_their_numbers_are_asked_for_after_the_time_that_is_said(stage: Stage) -
     for delay in (-1, 86_401):
         with pytest.raises(Fault, match="delay must be"):
             stage.call("d.tracker.send_scrape", digits, delay)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[[1e999,1,1,1]]", "[[1]]", "5", "x",
+                                   '[["a","b",1,1]]', "[[[],1,1,1]]"])
+def test_a_list_that_somebody_bent_is_as_if_none_was_kept(stage: Stage, text: str) -> None:
+    before = rows(stage, "t.url=", "t.group=")
+    stage.side.downloads.set_texts(stage.only(), {KEY: text})
+    stage.side.downloads.forget_trackers(stage.only().info_hash)
+    assert rows(stage, "t.url=", "t.group=") == before
