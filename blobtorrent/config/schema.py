@@ -272,7 +272,8 @@ class EncryptionSettings(Section):
         'handshake the rest is plain where the peer offers that, which costs nothing; "preferred": others are dialled '
         'encrypted, and in plain when that fails, and all of the stream is encrypted (RC4) where the peer can; '
         '"required": all of the stream is, with everybody, and nobody else is spoken to. RC4 nearly doubles what a '
-        "transfer costs the processor.",
+        "transfer costs the processor. Where OpenSSL has no RC4, which the log then says, only handshakes can be "
+        'encrypted, and "required" means that nobody is connected.',
     )
 
 

@@ -465,11 +465,12 @@ def test_without_rc4_streams_are_plain_behind_the_handshake(no_fast_rc4, doors, 
     server.close()
 
 
-def test_without_rc4_nobody_is_dialled_where_it_is_required(no_fast_rc4, doors, box):
+def test_without_rc4_nobody_is_dialled_where_it_is_required(no_fast_rc4, doors, box, caplog):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.3)
         failed = dial(doors.open("required"), Endpoint(*listener.getsockname()), box)
         assert failed.code == "encryption.unavailable"
+        assert "OpenSSL has no RC4 here: no peer can be connected to" in caplog.text
         with pytest.raises(TimeoutError):
             listener.accept()
 
