@@ -157,7 +157,7 @@ class ChokeManager:
         trials = min(1 + min(len(snubbing), MAX_EXTRA_TRIALS), slots - 1)
         regular = _one_of_each(sorted((link for link in wanting if link not in snubbing), key=worth, reverse=True))
         if not trials and not (regular and worth(regular[0])):
-            trials = 1                 # nobody has earned the only slot: it goes round, or one would keep it for nothing
+            trials = 1                 # nobody has earned the only slot: else one would keep it for nothing
         chosen = dict.fromkeys(regular[:slots - trials], cause)
         served = {link.turn.subnet for link in chosen}
         others = [link for link in wanting if link not in chosen]
