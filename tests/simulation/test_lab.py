@@ -9,11 +9,15 @@ import xml.etree.ElementTree as ET
 from functools import cache
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tests.simulation.__main__ import main
 from tests.simulation.swarmlab.lab import Lab
 from tests.simulation.swarmlab.metrics import Result
+from tests.simulation.swarmlab.players import Player
 from tests.simulation.swarmlab.scenarios import FLASH, HOSTILE, SCENARIOS, TAIL, K, Scenario
 from tests.simulation.swarmlab.svg import chart
 from tests.simulation.swarmlab.verdicts import PATHS, judge
@@ -79,6 +83,29 @@ def test_who_watches_waits_less_than_with_a_static_window():
         return values["stalled"] + values["start"]
 
     assert waited("balanced") < waited("bitos")
+
+
+def test_stalls_are_those_of_a_picture_that_begins_at_a_time():
+    geometry = SimpleNamespace(num_pieces=4)
+    node: Any = SimpleNamespace(written=[(3.0, 0), (20.0, 2), (4.0, 1), (31.0, 3)], joined_at=0.0,
+                                events=SimpleNamespace(now=99.0), torrent=SimpleNamespace(geometry=geometry))
+    player = Player(node, 0.5)                             # 2 s a piece
+    assert player.stalled_if_begun_after(10.0) == 31.0 - 14.0, "after two pieces it waits for the next two"
+    assert player.stalled_if_begun_after(25.0) == 0.0
+    assert player.stalled_if_begun_after(0.0) == 4.0 + 31.0 - 8.0
+
+
+def test_runs_are_kept_and_not_done_again(tmp_path, capsys):
+    words = ["--only", "path-20k-80ms", "--policies", "balanced", "--seeds", "2", "--jobs", "1", "--out", str(tmp_path)]
+    assert main([*words, "--for", "0.000001"]) == 1
+    assert "0 of 2 runs so far" in capsys.readouterr().out
+    assert main(words) == 0
+    first = capsys.readouterr()
+    assert first.err.count("CPU s") == 2
+    assert main(words) == 0
+    again = capsys.readouterr()
+    assert again.out == first.out and not again.err
+    assert (tmp_path / "results.json").exists()
 
 
 def test_a_dead_peer_among_ten_hardly_delays_the_end():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.simulation.swarmlab.players import ALL_BEGIN_AFTER_S
+
 if TYPE_CHECKING:
     from tests.simulation.swarmlab.lab import Lab
 
@@ -68,6 +70,8 @@ def measure(lab: Lab) -> Result:
         values |= {
             "start": sum(begun) / len(begun),
             "stalled": sum(player.stalled_s for player in lab.players) / len(begun),
+            "stalled later": sum(
+                player.stalled_if_begun_after(ALL_BEGIN_AFTER_S) for player in lab.players) / len(begun),
             "stalls": sum(player.stalls for player in lab.players) / len(begun),
             "mean of others": sum(rest) / len(rest) if rest else 0.0,
         }

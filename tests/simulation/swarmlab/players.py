@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from tests.simulation.swarmlab.events import US
 from tests.simulation.swarmlab.node import LabNode
 
 BEGINS_WITH = 5                        # pieces, before the picture starts
 CATCHES_UP_WITH = 2                    # ... and after it stopped
+ALL_BEGIN_AFTER_S = 60.0               # who compares ways to fetch has the picture start at one time with all of them
 
 
 class Player:
@@ -22,6 +25,25 @@ class Player:
         self._place = 0                # the piece that is played next
         self._stopped_at: float | None = None
         self._look_us = US // 10
+
+    def stalled_if_begun_after(self, delay_s: float) -> float:
+        """Seconds for which somebody beside us would have waited who began so long after the node had joined.
+
+        Who begins later stalls less: only with one time to begin the stalls of several ways to fetch can be compared.
+        """
+        node = self.node
+        here_at = {index: at for at, index in node.written}
+        last = node.torrent.geometry.num_pieces
+        now = node.joined_at + delay_s
+        stalled_s = 0.0
+        for place in range(last):
+            if here_at.get(place, inf) > now:
+                ready_at = max(here_at.get(index, node.events.now)
+                               for index in range(place, min(last, place + CATCHES_UP_WITH)))
+                stalled_s += max(0.0, ready_at - now)
+                now = max(now, ready_at)
+            now += self._step_us / US
+        return stalled_s
 
     def start(self) -> None:
         self._read()
