@@ -236,6 +236,12 @@ class NetworkSettings(Section):
         "as their weights say, the torrents of one equally many, and those that cannot be divided go round among them. "
         "0: no limit.",
     )
+    upload_slots_min: int = live(
+        0,
+        values.whole_number(0, 10_000),
+        "Of slots that all torrents share, as many as this come first to each torrent that has use for them. When "
+        "there are too few for that, nobody is promised any. 0: none.",
+    )
     upload_slots_divisor: int = live(
         1,
         values.whole_number(0, 1_000_000),
@@ -252,6 +258,9 @@ class NetworkSettings(Section):
         0,
         values.whole_number(0, 1_000_000),
         "The same of all torrents together, shared as upload slots are. 0: no limit.",
+    )
+    download_slots_min: int = live(
+        0, values.whole_number(0, 10_000), "The same of download slots, as upload_slots_min."
     )
     download_slots_divisor: int = live(
         1,

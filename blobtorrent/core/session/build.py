@@ -165,7 +165,8 @@ class Parts:
 
             up = slots_in_all(up, network.upload_slots_divisor, rates.up_bytes_per_s)
             down = slots_in_all(down, network.download_slots_divisor, rates.down_bytes_per_s)
-        self.swarms.share_slots(up=up, down=down, weights={name: group.weight for name, group in rates.groups.items()})
+        self.swarms.share_slots(up=up, down=down, weights={name: group.weight for name, group in rates.groups.items()},
+                                least_up=network.upload_slots_min, least_down=network.download_slots_min)
 
     def apply_static_peers(self, peers: tuple[str, ...]) -> None:
         """Other peers of the settings, for all torrents."""

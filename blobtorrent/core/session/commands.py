@@ -232,6 +232,8 @@ class TorrentChanges(NamedTuple):
     download_slots: int | Reset | None = None              # peers that are asked for blocks at once; 0: any number
     # Files of which the first, and the last, piece is wanted as much as those of files that are HIGH.
     preferred_ends: tuple[frozenset[int], frozenset[int]] | Reset | None = None
+    min_upload_slots: int | Reset | None = None            # that it is promised of those that all torrents share
+    min_download_slots: int | Reset | None = None
     custom: Mapping[str, str | None] | Reset | None = None # these texts, None for those that go; others stay
 
 

@@ -55,6 +55,8 @@ class Wishes(NamedTuple):
     super_seeding: bool = False        # as a seed it shows each peer a few pieces only (BEP 16)
     min_peers: int | None = None       # below which trackers are asked sooner
     download_slots: int | None = None  # 0: any number
+    min_upload_slots: int | None = None                    # that it is promised of those that all torrents share
+    min_download_slots: int | None = None
     # Files whose beginning, and whose end, is wanted more than what lies between.
     preferred_ends: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 

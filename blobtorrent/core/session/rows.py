@@ -33,6 +33,7 @@ _FULL = "full"
 _USUAL_TORRENT: dict[str, Any] = {
     "v2": "", "private": False, "added_at": 0.0, "labels": (), "group": "", "priority": 0, "goal": None, "down": 0,
     "up": 0, "sequential": False, "slots": None, "max_peers": None, "pex": None, "wanted": None, "min_peers": None,
+    "least_slots": [None, None],
     "picker": None, "super": False, "trackers": None, "files": {}, "down_slots": None, "ends": [[], []], "peers": [],
     "peer_names": [], "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None,
     "moving": False, "unseen": False, "magnet": "", "run": True, "paused": False, "beyond_queue": False,
@@ -76,6 +77,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "trackers": wishes.trackers,
         "files": {str(number): int(priority) for number, priority in wishes.file_priorities.items()},
         "down_slots": wishes.download_slots,
+        "least_slots": [wishes.min_upload_slots, wishes.min_download_slots],
         "ends": [sorted(files) for files in wishes.preferred_ends],
         "peers": [str(peer) for peer in wishes.static_peers],
         "peer_names": [*wishes.peer_names],
@@ -227,6 +229,8 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             super_seeding=row["super"],
             min_peers=row["min_peers"],
             download_slots=row["down_slots"],
+            min_upload_slots=row["least_slots"][0],
+            min_download_slots=row["least_slots"][1],
             preferred_ends=(frozenset(row["ends"][0]), frozenset(row["ends"][1])),
         ),
         Place(

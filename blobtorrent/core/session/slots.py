@@ -18,11 +18,12 @@ KIB_PER_SLOT = 5
 class _Demand:
     """What one torrent has, and could use."""
 
-    __slots__ = ("granted", "group", "needed", "owed")
+    __slots__ = ("granted", "group", "least", "needed", "owed")
 
     def __init__(self) -> None:
         self.group = ""
         self.granted = 0
+        self.least = 0                 # that it is promised
         self.needed = 0
         self.owed = 0.0                # what it got less than its fair share in the rounds before
 
@@ -33,7 +34,8 @@ class SlotManager:
     While there are enough, every torrent has one for each peer that it could use it for, and one more for the next that
     comes, if any are left. Else groups of torrents that want little get it, the others as much as their weights say
     however many torrents they have, and so do the torrents of a group among themselves, all of one weight. What cannot
-    be divided goes to the one that it is owed most, so that with more torrents than slots each has its turn.
+    be divided goes to the one that it is owed most, so that with more torrents than slots each has its turn. A torrent
+    may be promised a least number, which comes first; when there are too few for all promises, none counts.
     """
 
     def __init__(self, limit: int) -> None:
@@ -57,12 +59,13 @@ class SlotManager:
         """A swarm begins: it has a slot for who comes first, if one is left."""
         self.on_report(info_hash, 0, group)
 
-    def on_report(self, info_hash: InfoHash, needed: int, group: str = "") -> bool:
-        """A torrent of a group could use so many now. True when it is granted more than before, of what nobody has."""
+    def on_report(self, info_hash: InfoHash, needed: int, group: str = "", least: int = 0) -> bool:
+        """A torrent of a group could use so many now, and is promised `least` of these. True when it is granted more
+        than before, of what nobody has."""
         demand = self._demands.get(info_hash)
         if demand is None:
             demand = self._demands[info_hash] = _Demand()
-        demand.needed, demand.group = needed, group
+        demand.needed, demand.group, demand.least = needed, group, min(least, needed)
         more = min(needed + 1 - demand.granted, self._limit - self._in_use)
         return self._grant(demand, demand.granted + more) if more > 0 else False
 
@@ -99,14 +102,17 @@ class SlotManager:
         groups: dict[str, list[_Demand]] = {}
         for demand in self._demands.values():
             groups.setdefault(demand.group, []).append(demand)
-        needs = [(sum(demand.needed for demand in members), self.weights.get(group, 1.0))
+        promised = sum(demand.least for demand in self._demands.values())
+        left, keeps = (self._limit - promised, 1) if promised <= self._limit else (self._limit, 0)
+        needs = [(sum(demand.needed - keeps * demand.least for demand in members), self.weights.get(group, 1.0))
                  for group, members in groups.items()]
         shares: list[tuple[_Demand, int, float]] = []      # whole slots, and what is left of the fair share
-        for members, part in zip(groups.values(), _fair_parts(self._limit, needs)):
-            for demand, fair in zip(members, _fair_parts(part, [(demand.needed, 1.0) for demand in members])):
-                if fair >= demand.needed:
+        for members, part in zip(groups.values(), _fair_parts(left, needs)):
+            wants = [(demand.needed - keeps * demand.least, 1.0) for demand in members]
+            for demand, fair in zip(members, _fair_parts(part, wants)):
+                if fair >= demand.needed - keeps * demand.least:
                     demand.owed = 0.0
-                shares.append((demand, int(fair), fair - int(fair)))
+                shares.append((demand, keeps * demand.least + int(fair), fair - int(fair)))
         undivided = round(sum(rest for _, _, rest in shares))
         shares.sort(key=lambda share: share[0].owed + share[2], reverse=True)
         for demand, whole, rest in shares:

@@ -70,6 +70,7 @@ class SwarmManager:
         self._open: dict[InfoHash, Torrent] = {}
         self._asked: dict[InfoHash, Torrent] = {}          # what they are: their metadata is fetched
         self._rates: dict[InfoHash, tuple[int, int]] = {}
+        self._promised = {_UP: 0, _DOWN: 0}                # slots of each torrent, at least
         self._slots: dict[str, SlotManager] = {}           # by direction, while there are only so many for all
 
     @property
@@ -102,9 +103,12 @@ class SwarmManager:
         for torrent in (*self._open.values(), *self._asked.values()):
             self.change(torrent)
 
-    def share_slots(self, *, up: int, down: int, weights: Mapping[str, float] = {}) -> None:
+    def share_slots(self, *, up: int, down: int, weights: Mapping[str, float] = {}, least_up: int = 0,
+                    least_down: int = 0) -> None:
         """Peers of all torrents together that may be sent to, and asked for data, at the same time; 0: any number.
-        Groups of torrents have weights, 1 unless said."""
+        Groups of torrents have weights, 1 unless said. Each torrent is promised `least` of these, unless its owner
+        wants another number."""
+        self._promised = {_UP: least_up, _DOWN: least_down}
         had = set(self._slots)
         for way, limit in ((_UP, up), (_DOWN, down)):
             if not limit:
@@ -126,8 +130,14 @@ class SwarmManager:
         for torrent in self._open.values():
             report = torrent.report
             useful = 0 if report is None else self._useful(torrent, way, report)
-            slots.on_report(torrent.info_hash, useful, torrent.record.wishes.group)
+            slots.on_report(torrent.info_hash, useful, torrent.record.wishes.group, self._least_slots(torrent, way))
         return slots
+
+    def _least_slots(self, torrent: Torrent, way: str) -> int:
+        """How many it is promised."""
+        wishes = torrent.record.wishes
+        wanted = wishes.min_upload_slots if way == _UP else wishes.min_download_slots
+        return self._promised[way] if wanted is None else wanted
 
     def _useful(self, torrent: Torrent, way: str, report: SwarmReport) -> int:
         """How many slots it could use."""
@@ -305,7 +315,8 @@ class SwarmManager:
         useful = self._max_links(torrent, report.peers_known)
         self._connections.on_report(torrent.info_hash, report.links, useful)
         group = torrent.record.wishes.group
-        gained = [slots.on_report(torrent.info_hash, self._useful(torrent, way, report), group)
+        gained = [slots.on_report(torrent.info_hash, self._useful(torrent, way, report), group,
+                                  self._least_slots(torrent, way))
                   for way, slots in self._slots.items()]
         if any(gained):
             self.change(torrent)

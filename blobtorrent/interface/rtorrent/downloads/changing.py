@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from blobtorrent.core.session.commands import RESET, TorrentChanges
 from blobtorrent.interface.rtorrent.context import Context
@@ -24,7 +24,11 @@ from blobtorrent.interface.rtorrent.values import Value, one_text, to_text
 
 MAX_LIMIT = 1 << 16                    # peers or slots of a download
 MAX_WANTED = 1000                      # peers in one answer of a tracker
-_LIMITS = {"uploads_min": "Min uploads", "downloads_min": "Min downloads"}
+# Texts, their words, and what is changed of a torrent.
+_LIMITS: Mapping[str, tuple[str, Callable[[int], TorrentChanges]]] = {
+    "uploads_min": ("Min uploads", lambda slots: TorrentChanges(min_upload_slots=slots)),
+    "downloads_min": ("Min downloads", lambda slots: TorrentChanges(min_download_slots=slots)),
+}
 
 
 def commands(downloads: Downloads, steering: Steering, keep: Callable[[Download], None]) -> Iterator[Command]:
@@ -190,14 +194,16 @@ def _variables(downloads: Downloads) -> Iterator[Command]:
     for key in ("state_changed", "state_counter"):
         yield number_kept(f"d.{key}.set", key, f"Another value of d.{key}.")
     yield number_kept("d.max_file_size.set", MAX_FILE_SIZE, "Bytes: it is not opened while it has a larger file.")
-    for key, words in _LIMITS.items():
+    for key, (words, changes_of) in _LIMITS.items():
 
-        def limit(download: Download, value: int, key: str = key, words: str = words) -> None:
+        def limit(download: Download, value: int, key: str = key, words: str = words,
+                  changes_of: Callable[[int], TorrentChanges] = changes_of) -> None:
             require_limit(words, value)
             downloads.set_texts(download, {key: str(value)})
+            downloads.change(download, changes_of(min(value, MAX_SLOTS)))
 
-        yield number_setter(f"d.{key}.set", limit, "Is kept; nothing goes by it: no torrent is promised any.",
-                            is_neutral=True)
+        yield number_setter(f"d.{key}.set", limit, "Of slots that all torrents share, as many as this come first to "
+                            "it while it has use for them.")
 
     def exchange(download: Download, value: int) -> None:
         if not download.status.is_private:

@@ -201,8 +201,7 @@ def _limits() -> Iterator[Command]:
                  "Peers that its trackers are asked for at a time; -1: as trackers.numwant says.")
     yield number("d.downloads_max", _download_slots, "Peers that are asked for data at the same time at most.")
     for name in ("uploads_min", "downloads_min"):
-        yield number(f"d.{name}", _kept_number(name), "What was said; nothing goes by it: no torrent is promised any.",
-                     is_neutral=True)
+        yield number(f"d.{name}", _kept_number(name), "Slots that come to it first, as was said of it; 0 before.")
 
 
 def _kept_number(key: str) -> Callable[[Download], int]:

@@ -261,6 +261,15 @@ TABLE = (
         "throttle.max_downloads", Kind.NUMBER, lambda settings: settings.network.download_slots,
         lambda value: {"network": {"download_slots": min(max(value, 0), MAX_SLOTS)}},
         "Peers of one torrent that are asked for data at the same time; 0: no limit."),
+    Mapped(
+        "throttle.min_downloads", Kind.NUMBER, lambda settings: settings.network.download_slots_min,
+        lambda value: {"network": {"download_slots_min": min(max(value, 0), MAX_SLOTS)}},
+        "Of the peers that all torrents together may ask for data, as many as this come first to each torrent that has "
+        "use for them."),
+    Mapped(
+        "throttle.min_uploads", Kind.NUMBER, lambda settings: settings.network.upload_slots_min,
+        lambda value: {"network": {"upload_slots_min": min(max(value, 0), MAX_SLOTS)}},
+        "The same of the peers that all together may send to."),
     *_SHARED_SLOTS,
     *map(_behind, _SHARED_SLOTS),
     Mapped(

@@ -135,8 +135,6 @@ _ROWS = (
     *(Variable(f"system.sockets.{kind}.{word}", Kind.NUMBER, initial, f"Sockets for {kind}: {doc}", answers=False,
                is_neutral=kind not in _SHARED)
       for kind in _SOCKETS for word, initial, doc in _BOUNDS),
-    Variable("throttle.min_downloads", Kind.NUMBER, 0, "Minimum download slots per torrent."),
-    Variable("throttle.min_uploads", Kind.NUMBER, 0, "Minimum upload slots per torrent."),
     Variable("trackers.delay_scrape", Kind.NUMBER, 0, "Whether scrapes are delayed after loading.", is_flag=True),
     *(Variable(f"ui.color.{element}", Kind.TEXT, initial, f"Colour of the screen: {element}.")
       for element, initial in _COLOURS.items()),
@@ -171,8 +169,6 @@ _WHY = (
     ("system.files.", "storage.sync of the daemon's settings says when."),
     ("system.hash.", "Checks take their turns by themselves."),
     ("system.sockets.", "Descriptors for these are not bounded: there are few."),
-    ("throttle.min_downloads", "No torrent is promised any."),
-    ("throttle.min_uploads", "No torrent is promised any."),
     ("trackers.delay_scrape", "Scrapes take their turns by themselves."),
     ("ui.", "There is no screen."),
 )

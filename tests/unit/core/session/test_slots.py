@@ -153,3 +153,20 @@ def test_a_torrent_may_move_to_another_group() -> None:
     slots.on_report(swarm(2), 50, "a")
     slots.share_out(ROUND_S)
     assert grants(slots, 3) == [2, 4, 2]
+
+
+def test_what_a_torrent_is_promised_comes_first_as_long_as_there_is_enough_for_all_promises() -> None:
+    slots = SlotManager(10)
+    for number, least in enumerate((5, 0, 3)):
+        slots.open(swarm(number))
+        slots.on_report(swarm(number), 20, "", least)
+    slots.share_out(ROUND_S)
+    assert sum(grants(slots, 3)) == 10
+    assert grants(slots, 3)[0] >= 5 and grants(slots, 3)[2] >= 3
+    slots.on_report(swarm(2), 1, "", 3)                    # it has use for no more
+    slots.share_out(2 * ROUND_S)
+    assert grants(slots, 3)[2] == 1 and grants(slots, 3)[0] == 7 and grants(slots, 3)[1] == 2
+    slots.on_report(swarm(2), 20, "", 3)
+    slots.on_report(swarm(1), 20, "", 3)
+    slots.share_out(3 * ROUND_S)
+    assert max(grants(slots, 3)) - min(grants(slots, 3)) <= 1          # eleven of ten were promised

@@ -60,6 +60,8 @@ def status(name: str, group: str, up: int, **fields: Any) -> TorrentStatus:
     ("pieces.sync.timeout", 600, "storage.sync_after_s", 600.0),
     ("pieces.sync.timeout", 0, "storage.sync_after_s", 1.0),
     ("pieces.sync.timeout_safe", 900, "storage.sync_always_after_s", 900.0),
+    ("throttle.min_uploads", 5, "network.upload_slots_min", 5),
+    ("throttle.min_downloads", -1, "network.download_slots_min", 0),
     ("pieces.preload.type", 1, "storage.preload", "advise"),
     ("pieces.preload.type", 2, "storage.preload", "read"),
     ("pieces.preload.type", 5, "storage.preload", "read"),
