@@ -56,6 +56,9 @@ UTP_STREAM = Table(
     ends=(UtpState.RESET, UtpState.CLOSED),
 )
 
+OVER = frozenset(UTP_STREAM.ends)
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """A peer connected to us and proved that it receives at its address. What it sent may be there already."""

@@ -8,6 +8,7 @@ from blobtorrent.protocol.utp.inbound import Inbound
 from blobtorrent.protocol.utp.packet import DATA, FIN, RESET, SEQUENCE_MASK, STATE, SYN, TIME_MASK, Buffer
 from blobtorrent.protocol.utp.sending import BUFFER_BYTES, Sender
 from blobtorrent.protocol.utp.states import (
+    OVER,
     UTP_STREAM,
     Connected,
     Ended,
@@ -306,7 +307,7 @@ class UtpStream:
 
     def _end(self, happening: UtpHappening, reason: str | None) -> None:
         self.state = UTP_STREAM.next(self.state, happening)
-        self._is_over = True
+        self._is_over = self.state in OVER
         self._exchange.events.append(Ended(self, reason))
         self._sender.clear()
         self._timeout_s = self._fin_s = self._ack_s = None
