@@ -90,6 +90,9 @@ class Flight:
             self.first = through + 1
             self._known >>= advance
             self._duplicates = 0
+            while self.first < self.next and self.first not in packets:
+                self.first += 1        # the peer told of these before, and now as if they had not come
+                self._known >>= 1
         elif advance == 0 and is_duplicate and not beyond and packets:
             self._duplicates += 1
         if beyond and advance >= 0:

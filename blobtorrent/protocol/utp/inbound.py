@@ -43,6 +43,14 @@ class Inbound:
         """A packet came. `number` is that of the wire. False when it is not kept: it came before, or is too much."""
         distance = (number - self.expected) & SEQUENCE_MASK
         size = len(payload)
+        if not distance and size and not self.beyond and self._end is None and not is_last:
+            if self.buffered + size > self.limit + SLACK_BYTES:
+                return False
+            self.buffered += size      # as nearly all packets come
+            self.received_bytes += size
+            self.expected += 1
+            self._ready.append(payload)
+            return True
         if distance >= MAX_AHEAD or self._is_beyond_end(self.expected + distance, is_last):
             return False
         if distance:

@@ -90,6 +90,13 @@ class Ledbat:
         self.window = least
         self._slow_until_s = 0.0
 
+    def on_idle(self, packet_bytes: int) -> None:
+        """Nothing was sent for a while: what the path takes is not known any more. Quickly up to where it was."""
+        first = float(FIRST_PACKETS * packet_bytes)
+        if self.window > first:
+            self._threshold = max(self._threshold, self.window)
+            self.window = first
+
     def _reach_threshold(self, round_trip_s: float, now: float) -> None:
         """The window is where it was before the slowdown, or the first climb is over."""
         self._threshold = 0.0

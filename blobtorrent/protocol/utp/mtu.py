@@ -31,7 +31,8 @@ class MtuSearch:
 
     def raise_ceiling(self, most: int) -> None:
         """The peer takes larger datagrams than we knew."""
-        self._most = self.ceiling = max(self._most, most)
+        if most > self._most:
+            self._most = self.ceiling = most
 
     def probe_bytes(self, now: float) -> int:
         """What is to be tried now; 0: nothing."""

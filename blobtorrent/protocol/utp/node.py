@@ -150,8 +150,9 @@ class UtpNode:
 
     def take_outgoing(self, now: float | None = None) -> list[Run]:
         """What is to be sent, in order: (to whom, datagrams, whether routers must not cut them). The datagrams of a run
-        are of one size, but for the last, which may be smaller. Without `now` the time of the last call counts, which
-        is as good only when that was just before."""
+        are of one size, but for the last, which may be smaller. Those that may be cut must not carry the mark: they are
+        the last resort where a path takes less than was thought. A datagram that cannot be sent may be dropped. Without
+        `now` the time of the last call counts, which is as good only when that was just before."""
         exchange = self._exchange
         if now is not None:
             exchange.set_time(now)

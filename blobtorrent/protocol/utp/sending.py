@@ -36,7 +36,7 @@ class Sender:
     __slots__ = (
         "flight", "outbound", "ledbat", "rtt", "mtu", "ip_bytes", "peer_room", "reply_us", "sent_bytes", "retransmits",
         "is_forced", "spoke_s", "freed_bytes", "fin_number", "receive_id", "send_id", "_endpoint", "_exchange",
-        "_inbound", "_is_full",
+        "_inbound", "_is_full", "_sent_s",
     )
 
     def __init__(
@@ -63,6 +63,7 @@ class Sender:
         self._exchange = exchange
         self._inbound = inbound
         self._is_full = False          # the congestion window kept us from sending more
+        self._sent_s = exchange.now    # last, data
 
     @property
     def payload_bytes(self) -> int:
@@ -185,6 +186,9 @@ class Sender:
             return False
         before = flight.next
         if outbound.size:
+            if not len(flight) and self._exchange.now - self._sent_s > self.rtt.timeout_s:
+                self.ledbat.on_idle(self.payload_bytes)
+            self._sent_s = self._exchange.now
             self._send_probe()
             self._send_data(is_last)
         if is_last and self.fin_number is None and not outbound.size:

@@ -39,7 +39,7 @@ class UtpStream:
     __slots__ = (
         "endpoint", "state", "receive_id", "send_id", "heap_s", "_exchange", "_inbound", "_sender", "_is_stirred",
         "_is_told", "_is_end_told", "_is_closing", "_wants_room", "_owed", "_ack_now", "_ack_s", "_timeout_s",
-        "_gone_s", "_fin_s", "_timeouts",
+        "_gone_s", "_fin_s", "_timeouts", "_is_over",
     )
 
     def __init__(
@@ -65,6 +65,7 @@ class UtpStream:
         self._gone_s: float | None = None
         self._fin_s: float | None = None
         self._timeouts = 0                                 # in a row
+        self._is_over = False                              # the state is an end
 
     def __repr__(self) -> str:
         return f"UtpStream({self.endpoint}, {self.receive_id}, {self.state.value})"
@@ -108,7 +109,7 @@ class UtpStream:
         if not inbound.has_some:
             self._is_told = False
         sender.freed_bytes += sum(map(len, payloads))
-        if sender.freed_bytes >= FREED_BYTES and self.state not in OVER:
+        if sender.freed_bytes >= FREED_BYTES and not self._is_over:
             self._ack_now = True
             self._stir()
         return payloads
@@ -128,7 +129,7 @@ class UtpStream:
     def abort(self, now: float) -> None:
         """Break the stream off, and tell the peer. `Ended` comes with a reason."""
         self._exchange.set_time(now)
-        if self.state not in OVER:
+        if not self._is_over:
             self._reset("aborted")
 
     # ---- for the node
@@ -191,7 +192,7 @@ class UtpStream:
         if kind == RESET:
             self._on_reset(ack)
             return
-        if state in OVER or kind == SYN:
+        if self._is_over or kind == SYN:
             if state is UtpState.CLOSED and kind in (DATA, FIN):
                 self._ack_now = True
                 self._stir()
@@ -216,7 +217,7 @@ class UtpStream:
             sender.peer_room = room
             if advance or sack or is_duplicate:
                 self._on_ack(flight.first + advance - 1, sack, difference_us, is_duplicate)
-                if self.state in OVER:
+                if self._is_over:
                     return
         if kind in (DATA, FIN):
             self._on_data(number, payload, is_last=kind == FIN)
@@ -277,7 +278,7 @@ class UtpStream:
 
     def _on_reset(self, ack: int) -> None:
         """Believe it only when it names a packet that we sent just now or wait to hear of: others guess."""
-        if self.state in OVER:
+        if self._is_over:
             return
         flight = self._sender.flight
         behind = ack - (flight.first - 1) & SEQUENCE_MASK
@@ -306,6 +307,7 @@ class UtpStream:
 
     def _end(self, happening: UtpHappening, reason: str | None) -> None:
         self.state = UTP_STREAM.next(self.state, happening)
+        self._is_over = self.state in OVER
         self._exchange.events.append(Ended(self, reason))
         self._sender.clear()
         self._timeout_s = self._fin_s = self._ack_s = None
@@ -342,13 +344,13 @@ class UtpStream:
         """Send what may be sent now."""
         self._is_stirred = False
         state, sender = self.state, self._sender
-        if state not in OVER:
+        if not self._is_over:
             if not sender.send_again():
                 self._reset("timed out")
             elif (state is not UtpState.SYN_SENT and sender.send_new(is_last=state is UtpState.FIN_SENT)
                     and not self._inbound.beyond):
                 self._acknowledged()   # what was sent carries it
-            if self._timeout_s is None and self.state not in OVER and (len(sender.flight) or sender.outbound.size):
+            if self._timeout_s is None and not self._is_over and (len(sender.flight) or sender.outbound.size):
                 self._timeout_s = self._exchange.now + sender.rtt.timeout_s
         if self._ack_now or self._owed > 1:
             self._acknowledge()

@@ -83,6 +83,15 @@ def test_after_a_time_out_it_climbs_quickly_to_half():
     assert 32 * PACKET <= one.window <= 36 * PACKET
 
 
+def test_after_a_pause_it_begins_small_and_is_soon_where_it_was():
+    one = ledbat(64 * PACKET)
+    one.on_idle(PACKET)
+    assert one.window == 4 * PACKET
+    for number in range(4):
+        round_trip(one, 2.1 + number / 10)
+    assert 64 * PACKET <= one.window <= 68 * PACKET
+
+
 def test_growth_is_bound_by_what_was_acknowledged():
     one = ledbat(10 * PACKET, slow_start=True)
     one.on_ack(2 * PACKET, PACKET, RTT_S, 1.0, is_full=True)

@@ -74,3 +74,11 @@ def test_a_peer_that_takes_more_raises_the_limit():
     assert mtu.floor == 65507
     mtu.raise_ceiling(100)
     assert mtu.ceiling == 65507
+
+
+def test_a_peer_that_says_the_same_again_starts_no_search():
+    mtu = MtuSearch(LEAST, MOST)
+    mtu.raise_ceiling(65507)
+    search(9000, mtu)
+    mtu.raise_ceiling(65507)
+    assert mtu.probe_bytes(0.0) == 0

@@ -193,9 +193,25 @@ def test_small_messages_are_not_held_back_and_not_many():
     assert [len(one) for one in packets] == [20 + 51]
 
 
+def test_after_a_pause_not_all_is_sent_in_one_burst():
+    link, stream, _ = connected()
+    stream._sender.ledbat.window = 500_000.0
+    stream._sender._sent_s = link.now
+    for pause_s, least, most in ((0.3, 20, 60), (5.0, 1, 5)):
+        link.run(pause_s)
+        stream.write(bytes(30_000))
+        runs = link.parties[A].node.take_outgoing(link.now)
+        assert least <= sum(len(packets) for _, packets, _ in runs) <= most
+        for _, packets, _ in runs:
+            for packet in packets:
+                link.inject(packet, A, B)
+        link.run(1.0)
+
+
 def test_runs_are_of_one_size_but_for_the_last():
     link, stream, _ = connected()
     stream._sender.ledbat.window = 1e6
+    stream._sender._sent_s = link.now
     stream.write(bytes(100_000))
     runs = link.parties[A].node.take_outgoing(link.now)
     for to, packets, is_whole in runs:
@@ -208,6 +224,7 @@ def test_a_probe_that_is_lost_is_no_congestion():
     link, stream, other = connected()
     a, b = link.parties[A], link.parties[B]
     stream._sender.ledbat.window = 30_000.0
+    stream._sender._sent_s = link.now
     a.send(stream, bytes(2_000_000), link.now)
     smallest: list[int] = []
     seen: set[int] = set()
