@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from random import Random, SystemRandom
+from random import SystemRandom
 
 from blobtorrent.config.schema import Settings
 from blobtorrent.daemon.measures import measure_announces
@@ -44,7 +44,7 @@ def _offer_utp(udp: UdpLoop, binding: Binding, metrics: Registry) -> None:
     def begin(wish: OpenUtp) -> None:
         from blobtorrent.network.utpbridge import UtpBridge
 
-        bridge = UtpBridge(udp, Random(os.urandom(16)), has_proxy=binding.proxy is not None)
+        bridge = UtpBridge(udp, SystemRandom(), has_proxy=binding.proxy is not None)
         bridge.measure(metrics)
         bridge.open(wish)              # and from now on it handles these itself
 

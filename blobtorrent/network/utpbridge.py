@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from blobtorrent.model.address import Endpoint
@@ -33,6 +32,8 @@ from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labelled
 
 if TYPE_CHECKING:
+    from random import Random
+
     from blobtorrent.protocol.utp.stream import UtpStream
     from blobtorrent.runtime.mailbox import Mailbox
 
