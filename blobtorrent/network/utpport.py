@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from random import Random
+from typing import TYPE_CHECKING
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.network.runs import MAX_RUN_SENT
@@ -12,6 +12,9 @@ from blobtorrent.network.udp import BoundPort, UdpLoop, UdpPort
 from blobtorrent.protocol.utp.exchange import Run
 from blobtorrent.protocol.utp.node import UtpNode
 from blobtorrent.runtime.timers import Timer
+
+if TYPE_CHECKING:
+    from random import Random
 
 RETRY_S = 0.002                        # when the system has no room for more: by then some has left
 MAX_WAITING = 4096                     # datagrams; more are as good as lost on the way
