@@ -361,8 +361,7 @@ class TcpSettings(Section):
 
 
 class UtpSettings(Section):
-    """Connections to peers over uTP: on UDP, behind everybody else's traffic, and through many a router that TCP does
-    not pass (BEP 29, BEP 55). Through a proxy only where that carries datagrams."""
+    """Connections to peers by uTP, which yields to all other traffic and passes more routers than TCP (BEP 29)."""
 
     enabled: bool = live(
         True,
