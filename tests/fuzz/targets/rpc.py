@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from blobtorrent.interface.rtorrent.context import NOTHING, Budget, Trust
+from blobtorrent.interface.rtorrent.context import NOTHING, Budget, Target, Trust
 from blobtorrent.interface.rtorrent.exchange import read_request
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.jsonrpc import Rejected, parse_request
@@ -13,6 +13,8 @@ from blobtorrent.interface.rtorrent.language.pattern import matches
 from blobtorrent.interface.rtorrent.rcfile import MAX_LINE, logical_lines
 from blobtorrent.interface.rtorrent.rules import UnknownType
 from blobtorrent.interface.rtorrent.scgi import BadFraming, ScgiReader
+from blobtorrent.interface.rtorrent.values import answered
+from blobtorrent.interface.rtorrent.xmlanswer import render_answer
 from blobtorrent.interface.rtorrent.xmlrpc import parse_call
 from tests.fuzz.registry import Shape, target
 from tests.support.rpc import framed, recordings
@@ -186,4 +188,54 @@ def _rc_lines(data: bytes) -> str:
             words.add("run")
         except Fault:
             words.add("fault")
+    return " ".join(sorted(words))
+
+
+KEPT = ("accepting_seeders", "ignore_commands", "last_active", "trackers", "views", "mode", "tied_to_file",
+        "connection_seed", "state_changed", "loaded_file", "closed", "priority",
+        "timestamp.started", "timestamp.finished", "max_file_size", "state_counter", "message")
+
+
+def _getters(stage: TrustStage, kind: Target) -> list[str]:
+    """Commands for everybody that look at a target of this kind."""
+    found = (stage.registry.find(name) for name in stage.registry.names())
+    return [command.name for command in found
+            if command is not None and command.is_safe and command.target is kind and "multicall" not in command.name
+            and command.name != "d.erase"]
+
+
+@target("rpc.kept_texts", shape=Shape.JSON, tokens=(*(key.encode() for key in KEPT), *JSON, b"9" * 400, b"1e999",
+                                                    b"-1"), seeds=lambda: [
+    json.dumps({"trackers": '[[0,"http://a/",1,0],[1,"udp://b:1",0,1]]', "views": "mine other"}).encode(),
+    json.dumps(dict.fromkeys(KEPT, "1")).encode(), json.dumps({"trackers": "[[1e999,1,1,1]]",
+                                                               "tied_to_file": "~x/\0"}).encode()])
+def _kept_texts(data: bytes) -> str:
+    """Small texts that are kept with a torrent, and that others can set: all that reads them gets along."""
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError):
+        return "no JSON"
+    if not isinstance(told, dict):
+        return "no object"
+    stage, words = _stages.next().trust, set()
+    for download in stage.side.downloads.all():
+        texts = {key: value for key, value in told.items() if isinstance(value, str)}
+        try:
+            stage.side.downloads.set_texts(download, texts)
+            stage.side.downloads.forget_trackers(download.info_hash)
+        except Fault:
+            words.add("too much")
+        for kind, aim in stage.aims().items():         # nothing of the texts is about files
+            if kind is Target.FILE:
+                continue
+            for name in _getters(stage, kind):
+                try:
+                    render_answer(answered(stage.interpreter.call(stage.interpreter.context(Trust.SAFE).at(aim), name)))
+                except Fault as fault:
+                    words.add(f"{fault.code}")
+        for key in texts:
+            try:
+                stage.side.downloads.set_texts(download, {key: None})
+            except Fault:
+                pass
     return " ".join(sorted(words))
