@@ -48,6 +48,7 @@ def test_without_the_library_s_the_slow_one_is_used(no_fast_rc4):
     assert made.update(bytes(16)).hex() == "bdf0324e6083dcc6d3cedd3ca8c53c16"
 
 
+@pytest.mark.filterwarnings("ignore:ARC4 has been moved")
 def test_the_old_place_in_the_library_will_do_too(monkeypatch):
     """Before its release 43 there is no `decrepit`."""
     from cryptography.hazmat.decrepit.ciphers import algorithms as decrepit
