@@ -173,9 +173,8 @@ class UdpLoop:
         self._at_pass.append(step)
 
     def take_runs(self, receiver_of: Callable[[UdpPort], Receive]) -> None:
-        """Read datagrams of any size, many at a time where the kernel does that, from all sockets. Those of uTP go
-        right to what `receiver_of` has for their port: a table that is looked into for each would be half of their
-        cost."""
+        """Read datagrams of any size, many at a time where the kernel does that, from all sockets. Those of uTP go to
+        what `receiver_of` has for their port, without a look into the table: there are thousands of them a pass."""
         self._takes_runs = True
         self._receiver_of = receiver_of
         for port in self._ports:
