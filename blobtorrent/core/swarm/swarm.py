@@ -307,6 +307,8 @@ class Swarm:
         """Strike it out of all books."""
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
+        for assembly in self.pieces.open.values():
+            assembly.forget(link)
         self.uploads.forget(link)
         self.download_slots.leave(link)
         if self._metadata is not None:
