@@ -153,6 +153,15 @@ class Assembly:
             return self._here
         return self.givers.pop(link, 0)
 
+    def forget(self, link: PeerLink) -> None:
+        """The link is gone. If it gave nothing it is not kept in mind: a piece may stay open for days, and be asked of
+        thousands that come and go."""
+        if link not in self.taken_from or (self._here if self.givers is None else self.givers.get(link, 0)):
+            return
+        del self.taken_from[link]
+        if self.givers is not None:
+            self.givers.pop(link, None)
+
     @property
     def shares(self) -> dict[PeerLink, int]:
         """Masks of the blocks that each link gave."""

@@ -303,6 +303,8 @@ class Swarm:
         """Strike it out of all books."""
         self.requests.abandon_arriving(link)
         self.requests.take_back(link)
+        for assembly in self.pieces.open.values():
+            assembly.forget(link)
         self.uploads.forget(link)
         self.traffic.add(link.transport, link.down.fresh, link.up.fresh)
         self.download_slots.leave(link)
