@@ -2,7 +2,7 @@
 
 With --full every scenario is run by all policies, and what has to be shown is judged. Without, a few are. Results go to
 a directory as JSON, with a chart of each scenario. Each run is kept there as well, under a digest of the code that it
-is of: who is interrupted, or has --for so many seconds only, goes on later where it stopped. The full set is about 550
+is of: who is interrupted, or has --for so many seconds only, goes on later where it stopped. The full set is about 600
 runs and 90 CPU minutes; what is judged comes first, one seed after another.
 """
 
