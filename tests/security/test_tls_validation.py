@@ -66,6 +66,13 @@ def certificate(subject: x509.Name, issuer: Authority | None, key: ec.EllipticCu
             .serial_number(x509.random_serial_number()).not_valid_before(now + begins).not_valid_after(now + ends)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+            # Python 3.13 and later want these of any chain (RFC 5280).
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+            .add_extension(x509.KeyUsage(
+                digital_signature=not is_authority, key_cert_sign=is_authority, crl_sign=is_authority,
+                content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,
+                encipher_only=False, decipher_only=False), critical=True)
             .sign(signer, hashes.SHA256()))
 
 
