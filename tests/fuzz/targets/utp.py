@@ -112,7 +112,8 @@ def _join(node: UtpNode, syn_id: int, now: float) -> None:
     answers = [data for _, packets, _ in node.take_outgoing(now) for data in packets if data[0] == STATE]
     if answers:
         *_, number, _ = HEADER.unpack_from(answers[-1])
-        node.receive(HEADER.pack(DATA, 0, syn_id + 1 & 0xFFFF, 2, 0, 1 << 20, 11, number - 1 & 0xFFFF) + b"hi", PEER, now)
+        first = HEADER.pack(DATA, 0, syn_id + 1 & 0xFFFF, 2, 0, 1 << 20, 11, number - 1 & 0xFFFF)
+        node.receive(first + b"hi", PEER, now)
 
 
 def _forged(stream: UtpStream, body: bytes) -> bytes:
