@@ -18,7 +18,6 @@ BURST = 8000                           # ... over so many: all that it asked for
 # What costs us as much as a message:
 COST_OF_CHOKE = 10                     # while we are interested: everybody is looked at for what it leaves undone
 BLOCKS_PER_MESSAGE = 8                 # to give to others what a choke keeps from us
-RUNS_PER_MESSAGE = 512                 # to look through waiting requests for the one that a cancel means
 _COUNTED_ELSEWHERE = frozenset((
     RequestRun, RejectRun, HaveRun, wire.Piece, wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested))
 

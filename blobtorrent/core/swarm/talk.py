@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from blobtorrent.core.swarm.chatter import (
     BLOCKS_PER_MESSAGE,
     COST_OF_CHOKE,
-    RUNS_PER_MESSAGE,
     chatter_counted,
     chatter_of,
 )
@@ -282,7 +281,6 @@ class Talk:
 
     def _on_cancel(self, link: PeerLink, message: wire.Cancel) -> None:
         link.state.on_message()
-        self._charge(link, len(link.wanted) // RUNS_PER_MESSAGE)       # that are looked through
         self._swarm.uploads.on_cancel(link, message.index << 32 | message.begin, message.length)
 
     def _on_piece(self, link: PeerLink, message: wire.Piece) -> None:

@@ -36,6 +36,7 @@ MAX_QUEUE_BYTES = 4 << 20
 MIN_QUEUE_BYTES = 256 << 10
 MIN_PACED_QUEUE_BYTES = 64 << 10       # of a link with a rate limit; a second of its share, if that is more
 MAX_QUEUED_RUNS = 500                  # of one link, the same: of a byte each, the bytes above would be millions
+MAX_SEARCHED = 512                     # waiting runs among which one is looked for that is taken back
 MAX_WAITING = 4000                     # requests of one link; more is an attack
 OUR_QUEUE = 2000                       # `reqq` that we advertise (BEP 10)
 
@@ -121,9 +122,13 @@ class UploadManager:
         self.serve(link)
 
     def on_cancel(self, link: PeerLink, key: int, length: int) -> None:
-        """Forget a request that still waits; what is on its way stays there. With BEP 6 either is an answer."""
-        if not any(first <= key < first + (blocks << BLOCK_BITS) or first == key for first, blocks in link.wanted):
-            return                     # thousands may wait, and peers may cancel what they like
+        """Forget a request that still waits; what is on its way stays there. With BEP 6 either is an answer.
+
+        Who asks for very many odd ends has them all: to look through these for each would take more than to send them.
+        """
+        if len(link.wanted) > MAX_SEARCHED or not any(
+                first <= key < first + (blocks << BLOCK_BITS) or first == key for first, blocks in link.wanted):
+            return
         kept = []
         for first, blocks in link.wanted:
             place = key - first >> BLOCK_BITS

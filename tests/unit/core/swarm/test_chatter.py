@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from blobtorrent.core.swarm.chatter import BURST, MESSAGES_PER_S, chatter_counted, chatter_of
+from blobtorrent.core.swarm.uploads import MAX_SEARCHED
 from blobtorrent.model.errors import PeerError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.protocol.wire import messages as wire
@@ -69,3 +70,15 @@ def test_who_is_served_may_ask_as_often_as_it_takes(torrent: StoredTorrent) -> N
         one.tell(link, wire.Request(0, 0, BLOCK_SIZE))
         link.wanted.clear()
     assert link.closing is None
+
+
+def test_among_very_many_odd_ends_nobody_looks_for_the_one_that_is_taken_back(torrent: StoredTorrent) -> None:
+    one = OneSwarm(torrent, have=range(10))
+    link = one.join([])
+    one.tell(link, wire.Interested())
+    link.wanted.extend((2 * number, -1) for number in range(MAX_SEARCHED))
+    one.tell(link, wire.Cancel(0, 4, 1))
+    assert len(link.wanted) == MAX_SEARCHED - 1
+    link.wanted.extend((2 * number + 1, -1) for number in range(2))
+    one.tell(link, wire.Cancel(0, 6, 1))
+    assert (6, -1) in link.wanted
