@@ -121,8 +121,8 @@ def test_a_client_that_does_not_read_costs_a_bounded_backlog_and_the_others_noth
         for _ in range(2000):          # 8 MB
             rig.publish(changed(1))
         ids = [quick.next()["id"] for _ in range(2000)]
-        (lasting,) = [connection for connection in rig.server._lasting() if connection.backlog_bytes]
-        assert lasting.backlog_bytes < 2 << 20
+        # The last that the quick one has read may just be on its way out of the other backlog.
+        assert 0 < max(connection.backlog_bytes for connection in rig.server._lasting()) < 2 << 20
         assert [slow.next()["id"] for _ in range(2000)] == ids
 
 
