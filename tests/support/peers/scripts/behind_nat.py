@@ -15,16 +15,27 @@ from typing import Any
 from blobtorrent.cli.main import main
 from blobtorrent.network.runs import RunSender
 from blobtorrent.network.udp import BoundPort, UdpLoop
+from blobtorrent.protocol.utp.node import UtpNode
 
 HOLE_S = 30.0
 
 _holes: dict[Any, float] = {}
 _take, _send, _send_run, _probe = UdpLoop._take, BoundPort.send, RunSender.send, RunSender.probe
+_receive = UtpNode.receive             # which datagrams of uTP come to by a way of their own
+
+
+def lets_in(source: Any) -> bool:
+    return time.monotonic() - _holes.get(tuple(source), -HOLE_S) < HOLE_S
 
 
 def take(self: Any, data: Any, source: Any, port: Any) -> None:
-    if time.monotonic() - _holes.get(tuple(source), -HOLE_S) < HOLE_S:
+    if lets_in(source):
         _take(self, data, source, port)
+
+
+def receive(self: Any, data: Any, sender: Any, now: float) -> None:
+    if lets_in(sender):
+        _receive(self, data, sender, now)
 
 
 def send(self: Any, data: Any, to: Any) -> None:
@@ -44,6 +55,7 @@ def probe(self: Any, packet: Any, to: Any) -> None:
 
 if __name__ == "__main__":
     UdpLoop._take = take  # type: ignore[method-assign]
+    UtpNode.receive = receive  # type: ignore[method-assign]
     BoundPort.send = send  # type: ignore[method-assign]
     RunSender.send = send_run  # type: ignore[method-assign]
     RunSender.probe = probe  # type: ignore[method-assign]
