@@ -132,6 +132,7 @@ class Races:
         other = TCP if way is UTP else UTP
         if race.legs[other] is Leg.UNTRIED:
             race.stop_timer()
+            self._go_on_as(race, race.wish)                # how the peer wants to be met is seen by that way anew
             self._start(race, other)
         elif race.legs[other] is Leg.FAILED:
             self._forget(race)
@@ -142,12 +143,12 @@ class Races:
 
     def again(self, dial: Dial, otherwise: Dial, way: Transport) -> None:
         """A way reached the peer, which is to be met otherwise: by the same way, in place of the first dial."""
-        race = self._races.pop(id(dial), None)
+        race = self._races.get(id(dial))
         if race is None:
             self._begin_tcp(otherwise)
             return
-        race.dial, race.is_connected = otherwise, False
-        self._races[id(otherwise)] = race
+        race.is_connected = False
+        self._go_on_as(race, otherwise)
         if way is UTP:
             self._leave_utp(race)
         self._start(race, way)
@@ -187,6 +188,11 @@ class Races:
                 self.failed(race.dial, UTP, code, detail)
 
     # ---- legs
+
+    def _go_on_as(self, race: _Race, dial: Dial) -> None:
+        del self._races[id(race.dial)]
+        race.dial = dial
+        self._races[id(dial)] = race
 
     def _start_late(self, race: _Race, way: Transport) -> None:
         race.timer = None
@@ -241,12 +247,12 @@ class Races:
 
 
 class _Race:
-    """One dial. `number` is that of its dial by uTP, 0 while there is none."""
+    """One dial as it was wished, and as it is made. `number` is that of its dial by uTP, 0 while there is none."""
 
-    __slots__ = ("clock", "dial", "is_connected", "is_without_tcp", "legs", "number", "reason", "timer")
+    __slots__ = ("clock", "dial", "is_connected", "is_without_tcp", "legs", "number", "reason", "timer", "wish")
 
-    def __init__(self, dial: Dial) -> None:
-        self.dial = dial
+    def __init__(self, wish: Dial) -> None:
+        self.wish = self.dial = wish
         self.legs = dict.fromkeys(Transport, Leg.UNTRIED)
         self.number = 0
         self.is_connected = False      # one of the ways is, and the peer has not greeted yet

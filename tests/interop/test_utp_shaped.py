@@ -16,7 +16,7 @@ from tests.support.peers.client import Job, Role
 from tests.support.peers.namespace import NetworkNamespace
 from tests.support.tools import require_tool
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.alone]           # both need the processor to keep up with the link
 OURS, THEIRS = "10.66.0.1", "10.66.0.2"
 RATE_BYTES_PER_S = 2_000_000
 BUFFER_S = 0.4                         # of the shaper's queue: far more than uTP's target of 0.1

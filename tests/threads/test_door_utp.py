@@ -33,6 +33,7 @@ from blobtorrent.network.udp import UdpLoop
 from blobtorrent.network.utpbridge import UtpBridge
 from blobtorrent.network.utpmessages import CloseUtp, OpenUtp, UseTransports
 from blobtorrent.runtime.mailbox import Mailbox
+from tests.support.peers.program import wait_until
 
 WAIT_S = 20.0
 TORRENT = InfoHash(v1=b"1" * 20)
@@ -120,9 +121,9 @@ def test_who_lets_nobody_in_by_tcp_is_reached_by_utp_and_both_have_greeted(sides
 
 def test_a_port_without_tcp_stays_ours_and_can_be_opened_again(sides: tuple[Side, Side]) -> None:
     sides[1].use(UseTransports(False, True))
-    assert any(is_refused(sides[1].endpoint) for _ in range(100))      # once the message has come through
+    wait_until(lambda: is_refused(sides[1].endpoint), WAIT_S, "the listener to close", 0.01)
     sides[1].use(UseTransports(True, False))
-    assert not all(is_refused(sides[1].endpoint) for _ in range(1000))
+    wait_until(lambda: not is_refused(sides[1].endpoint), WAIT_S, "the listener to open", 0.01)
     ours = sides[0].dial(sides[1])
     assert ours.transport == "tcp"
     close(ours, sides[1].box.get(WAIT_S))
