@@ -5,7 +5,6 @@ Whatever comes is answered or refused in little time, by the errors that are dec
 
 from __future__ import annotations
 
-import gc
 import json
 import threading
 import time
@@ -75,15 +74,12 @@ def bent(rng: Random, seeds: list[bytes]) -> bytes:
 
 def timed(requests: Iterator[bytes], take: Callable[[bytes], None]) -> None:
     before_kib = 0
-    gc.collect()
-    gc.freeze()                        # what the rest of the suite has made is not looked through meanwhile
     for number, request in enumerate(requests):
         if number == ROUNDS // 10:     # all that is loaded once is there by then
             before_kib = getrusage(RUSAGE_SELF).ru_maxrss
         begun_s = time.thread_time()
         take(request)
         assert time.thread_time() - begun_s < SLOWEST_S, request
-    gc.unfreeze()
     assert getrusage(RUSAGE_SELF).ru_maxrss - before_kib < GROWTH_KIB
 
 
