@@ -96,7 +96,8 @@ class Downloads:
         self._revision = 0
         self._by_hash: dict[str, Download] = {}
         self._by_info_hash: dict[InfoHash, Download] = {}
-        self._erased: set[InfoHash] = set()                # whose torrents the engine is still taking down
+        # Whose torrents the engine is still taking down, and when these were added.
+        self._erased: dict[InfoHash, float] = {}
         self._under_way: list[Reply[Any]] = []
         self._is_hurrying = False
         self._with_wishes: dict[InfoHash, Download] = {}
@@ -124,14 +125,15 @@ class Downloads:
                 if _has_moved(download.status, status):
                     download.moved_at = int(self.now())
                 download.update(status)
-            elif info_hash not in self._erased:
+            elif self._erased.get(info_hash) != status.added_at:
+                self._erased.pop(info_hash, None)          # it was gone and is back, all since the last look
                 self._add(Download(status))
 
     def _add(self, download: Download) -> None:
         self._by_hash[download.hash] = self._by_info_hash[download.info_hash] = download
 
     def _drop(self, info_hash: InfoHash) -> None:
-        self._erased.discard(info_hash)
+        self._erased.pop(info_hash, None)
         download = self._by_info_hash.pop(info_hash, None)
         if download is not None:
             download.is_gone = True
@@ -142,8 +144,9 @@ class Downloads:
     def forget(self, download: Download) -> None:
         """It was erased: nobody finds it any more, though the engine still takes it down."""
         self._drop(download.info_hash)
-        if self.engine.torrents.read(download.info_hash) is not None:
-            self._erased.add(download.info_hash)
+        status = self.engine.torrents.read(download.info_hash)
+        if status is not None:
+            self._erased[download.info_hash] = status.added_at
 
     def all(self) -> list[Download]:
         """In the order they came."""
