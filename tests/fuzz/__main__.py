@@ -38,6 +38,7 @@ class Row:
     def __init__(self) -> None:
         self.cases = 0
         self.seconds = 0.0
+        self.cpu_s = 0.0               # of these: jobs that are more than the machine has cores share them
         self.finds: dict[str, str] = {}
         self.slowest_s = 0.0
         self.peak_mib = 0
@@ -45,6 +46,7 @@ class Row:
     def add(self, said: dict[str, Any], seconds: float) -> None:
         self.cases += said.get("cases", 0)
         self.seconds += seconds
+        self.cpu_s += said.get("cpu_s", 0.0)
         self.finds.update(said.get("finds", {}))
         self.slowest_s = max(self.slowest_s, said.get("slowest_s", 0.0))
         self.peak_mib = max(self.peak_mib, said.get("peak_mib", 0))
@@ -105,12 +107,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _table(rows: dict[str, Row]) -> Iterator[str]:
-    yield f"{'target':28} {'seconds':>8} {'cases':>10} {'finds':>6} {'slowest ms':>11} {'peak MiB':>9}"
+    yield f"{'target':28} {'seconds':>8} {'CPU s':>8} {'cases':>10} {'finds':>6} {'slowest ms':>11} {'peak MiB':>9}"
     for name, row in rows.items():
-        yield (f"{name:28} {row.seconds:8.0f} {row.cases:10} {len(row.finds):6} {row.slowest_s * 1000:11.1f}"
+        yield (f"{name:28} {row.seconds:8.0f} {row.cpu_s:8.0f} {row.cases:10} {len(row.finds):6} {row.slowest_s * 1000:11.1f}"
                f" {row.peak_mib:9}")
     cases, seconds = sum(row.cases for row in rows.values()), sum(row.seconds for row in rows.values())
-    yield f"{'all':28} {seconds:8.0f} {cases:10} {sum(len(row.finds) for row in rows.values()):6}"
+    cpu_s = sum(row.cpu_s for row in rows.values())
+    yield f"{'all':28} {seconds:8.0f} {cpu_s:8.0f} {cases:10} {sum(len(row.finds) for row in rows.values()):6}"
     for name, row in rows.items():
         for find, file in row.finds.items():
             yield f"{name}: {find}: {file}"
