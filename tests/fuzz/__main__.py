@@ -109,8 +109,8 @@ def main(arguments: Sequence[str]) -> int:
 def _table(rows: dict[str, Row]) -> Iterator[str]:
     yield f"{'target':28} {'seconds':>8} {'CPU s':>8} {'cases':>10} {'finds':>6} {'slowest ms':>11} {'peak MiB':>9}"
     for name, row in rows.items():
-        yield (f"{name:28} {row.seconds:8.0f} {row.cpu_s:8.0f} {row.cases:10} {len(row.finds):6} {row.slowest_s * 1000:11.1f}"
-               f" {row.peak_mib:9}")
+        yield (f"{name:28} {row.seconds:8.0f} {row.cpu_s:8.0f} {row.cases:10} {len(row.finds):6}"
+               f" {row.slowest_s * 1000:11.1f} {row.peak_mib:9}")
     cases, seconds = sum(row.cases for row in rows.values()), sum(row.seconds for row in rows.values())
     cpu_s = sum(row.cpu_s for row in rows.values())
     yield f"{'all':28} {seconds:8.0f} {cpu_s:8.0f} {cases:10} {sum(len(row.finds) for row in rows.values()):6}"

@@ -129,7 +129,7 @@ def test_a_long_run_is_one_command(tmp_path: Path) -> None:
                str(tmp_path)]
     told = subprocess.run(command, cwd=registry.HERE.parents[1], capture_output=True, text=True, timeout=100)
     assert told.returncode == 0, told.stderr
-    name, _, cases, finds, *_ = told.stdout.splitlines()[1].split()
+    name, _, _, cases, finds, *_ = told.stdout.splitlines()[1].split()
     assert (name, int(cases) > 0, finds) == ("wire.bitfield", True, "0")
 
 

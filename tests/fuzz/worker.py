@@ -67,8 +67,9 @@ class Tally:
     def report(self) -> None:
         peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(json.dumps({
-            "target": self.target.name, "cases": self.cases, "finds": self.finds, "cpu_s": round(time.process_time(), 1),
-            "slowest_s": round(self.slowest_s, 4), "peak_mib": peak_kib >> 10, "words": len(self.words),
+            "target": self.target.name, "cases": self.cases, "finds": self.finds,
+            "cpu_s": round(time.process_time(), 1), "slowest_s": round(self.slowest_s, 4), "peak_mib": peak_kib >> 10,
+            "words": len(self.words),
         }), flush=True)
 
     def keep(self, data: bytes) -> None:
