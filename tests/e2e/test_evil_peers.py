@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -212,24 +213,25 @@ def _fetch_over(link: socket.socket, sample: Sample, content: bytes) -> None:
     link.sendall(PROTOCOL + bytes(8) + sample.info_hash + b"-OK0001-honest-leech")
     receive_exactly(link, 68)
     link.sendall(message(INTERESTED))
-    wanted = [(begin, min(16 * KIB, sample.size_bytes - begin)) for begin in range(0, sample.size_bytes, 16 * KIB)]
-    asked = got = 0
+    missing = {begin: min(16 * KIB, sample.size_bytes - begin) for begin in range(0, sample.size_bytes, 16 * KIB)}
+    asked: set[int] = set()            # answers come in the order in which they are read
     is_free = False
-    while got < len(wanted):
-        while is_free and asked < min(len(wanted), got + 32):
-            begin, length = wanted[asked]
+    while missing:
+        for begin in islice((begin for begin in missing if begin not in asked), 32 - len(asked) if is_free else 0):
+            length = missing[begin]
             index, offset = divmod(begin, sample.piece_length)
             link.sendall(message(REQUEST, index.to_bytes(4, "big") + offset.to_bytes(4, "big")
                                  + length.to_bytes(4, "big")))
-            asked += 1
+            asked.add(begin)
         size = int.from_bytes(receive_exactly(link, 4), "big")
         body = receive_exactly(link, size)
         if size and body[0] == 1:
             is_free = True
         elif size and body[0] == 0:
-            is_free, asked = False, got            # a choke voids what was asked for (BEP 3)
+            is_free = False
+            asked.clear()              # a choke voids what was asked for (BEP 3)
         elif size and body[0] == 7:
             begin = int.from_bytes(body[1:5], "big") * sample.piece_length + int.from_bytes(body[5:9], "big")
             assert content[begin:begin + size - 9] == body[9:]
-            if begin == wanted[got][0]:
-                got += 1
+            missing.pop(begin, None)
+            asked.discard(begin)
