@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 from blobtorrent.model.errors import ConfigError
 
 MAX_FILE_BYTES = 1 << 20
+
+# A key of so many parts: the parser takes the square of their number in time and memory.
+_DEEP_KEY = re.compile(r"""(?<![\w.-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")
 
 
 def read_text(path: Path) -> str:
@@ -33,6 +37,8 @@ def parse_document(text: str) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
+    if _DEEP_KEY.search(text):
+        raise ValueError("nested too deeply")
     try:
         document: dict[str, Any] = tomllib.loads(text)
     except RecursionError:

@@ -207,7 +207,7 @@ class SecretHeader(NamedTuple):
     value: str
 
 
-_HEADER_LINE = re.compile(r"(https?://\S+/\S*)\s+([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e]*)")
+_HEADER_LINE = re.compile(r"(https?://[^\s/]+/\S*)\s+([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e]*)")
 _OUR_OWN = frozenset(("host", "range", "connection", "accept-encoding", "content-length", "transfer-encoding"))
 
 

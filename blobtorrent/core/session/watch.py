@@ -7,11 +7,11 @@ A file is ready when two looks in a row found it the same: before that somebody 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from blobtorrent.config.tomltext import parse_document
 from blobtorrent.core.session.options import Fields, read_addition
 from blobtorrent.model.errors import Invalid
 
@@ -75,7 +75,7 @@ class WatchScanner:
 def read_sidecar(name: str, data: bytes) -> dict[str, Any]:
     """The arguments of AddTorrent that a file of options gives. Raises Invalid ("watch.bad-sidecar", "option.*")."""
     try:
-        options = _parse_toml(data.decode()) if name.endswith(".toml") else json.loads(data)
+        options = parse_document(data.decode()) if name.endswith(".toml") else json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Invalid("watch.bad-sidecar", f"{name}: {error}") from None
     if not isinstance(options, dict):
@@ -91,11 +91,3 @@ def _candidates(files: Mapping[str, Sighting]) -> Iterator[Find]:
         if name.endswith(TORRENT_SUFFIX) and not name.startswith("."):
             beside = (f"{PurePath(name).stem}{suffix}" for suffix in SIDECAR_SUFFIXES)
             yield Find(name, next((sidecar for sidecar in beside if sidecar in files), None))
-
-
-def _parse_toml(text: str) -> Any:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    return tomllib.loads(text)

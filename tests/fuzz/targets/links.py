@@ -65,7 +65,12 @@ def _swarm(data: bytes) -> str:
         elif kind == b"\xf1":
             one.said()
         elif kind == b"\xf3":
-            _give_what_is_asked(one, links.get((body[:1] or b"\0")[0] & 3), is_spoiled=body[1:2] == b"\1")
+            number = (body[:1] or b"\0")[0] & 3
+            try:
+                _give_what_is_asked(one, links.get(number), is_spoiled=body[1:2] == b"\1")
+            except PeerError as error:             # what it said before was half a message
+                ended += 1
+                one.swarm.lose(links.pop(number), error)
         elif kind:
             number = kind[0] & 3
             try:
