@@ -127,6 +127,7 @@ class SeedReader:
         """End the connection, if there is one. The reader may be used again."""
         self._whole = None
         if self._connection is not None:
+            self._connection.stream.end()
             self._connection.sock.close()
             self._connection = None
 
@@ -229,7 +230,7 @@ class SeedReader:
                 with progress.head():
                     connection.sock.settimeout(STALL_S)
                     connection.sock.sendall(request)
-                    response = HTTPResponse(connection.stream, method="GET")  # type: ignore[arg-type]
+                    response = connection.stream.answer()
                     _begin(response)
                 return response, connection.is_public
             except (ConnectionError, HTTPException):
@@ -368,9 +369,22 @@ class _Stream:
     def __init__(self, sock: socket.socket, progress: Progress) -> None:
         self.progress = progress       # of the order that reads now
         self._file = _KeptOpen(_Receiver(sock, self))
+        self._answer: HTTPResponse | None = None           # the last one
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         return self._file
+
+    def answer(self) -> HTTPResponse:
+        """The next answer that comes; the one before ends."""
+        self.end()
+        self._answer = HTTPResponse(self, method="GET")  # type: ignore[arg-type]
+        return self._answer
+
+    def end(self) -> None:
+        """Nothing more is read of the last answer. One that is left open flushes our file when it is collected, which
+        may be gone by then."""
+        if self._answer is not None:
+            self._answer.close()
 
 
 class _KeptOpen(io.BufferedReader):
