@@ -14,7 +14,7 @@ import bencodepy
 import pytest
 
 from blobtorrent.cli.selfsigned import make_identity
-from blobtorrent.discovery import seedreader
+from blobtorrent.discovery import seedstream
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
 from blobtorrent.discovery.seedpool import SeedPool
 from blobtorrent.discovery.seedreader import PLACE_BYTES, SeedReader
@@ -99,7 +99,7 @@ class Reading:
 def open_answers() -> list[HTTPResponse]:
     """Answers of web seeds that were left without being closed."""
     found = (thing for thing in gc.get_objects() if isinstance(thing, HTTPResponse))
-    return [answer for answer in found if isinstance(answer.fp, seedreader._KeptOpen)]
+    return [answer for answer in found if isinstance(answer.fp, seedstream._KeptOpen)]
 
 
 @pytest.fixture()
@@ -230,7 +230,7 @@ def test_what_came_before_a_cut_is_kept(reading: Reading, sample: Sample, whole:
 def test_who_lets_us_wait_is_left(
     reading: Reading, sample: Sample, monkeypatch: pytest.MonkeyPatch, behave: Callable[[SeedServer, Asked], Answer],
 ) -> None:
-    monkeypatch.setattr(seedreader, "STALL_S", 0.7)
+    monkeypatch.setattr(seedstream, "STALL_S", 0.7)
     with SeedServer(sample.folder, behave) as server:
         began = time.monotonic()
         ended = reading.read(server.url, range(2))
@@ -241,7 +241,7 @@ def test_who_lets_us_wait_is_left(
 def test_the_time_for_bytes_is_not_renewed_by_answers_that_bring_next_to_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(seedreader, "STALL_S", 0.7)
+    monkeypatch.setattr(seedstream, "STALL_S", 0.7)
     sample = make_sample(tmp_path, "many", [(f"{number:02}", 100) for number in range(60)], 32 * 1024)
     reading = Reading(parse_torrent(sample.torrent.read_bytes()))
     with SeedServer(sample.folder, changed(pause_s=0.25)) as server:
