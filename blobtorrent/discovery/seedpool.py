@@ -63,7 +63,8 @@ class SeedPool:
 
     def _fetch(self, order: FetchParts) -> None:
         # Loaded here: whoever posts is a network thread, and must not wait for it.
-        from blobtorrent.discovery.seedreader import Cancelled, Progress, SeedReader, Way
+        from blobtorrent.discovery.seedreader import SeedReader, Way
+        from blobtorrent.discovery.seedstream import Cancelled, Progress
 
         sink = _Slots(self._memory, order)
         reader, file = order.reader or SeedReader(order.seed, order.content), None

@@ -10,7 +10,7 @@ proxy that all must go by is not there, dials wait: no peer is to blame for that
 from __future__ import annotations
 
 import socket
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,7 @@ from blobtorrent.network.utpmessages import (
     UtpFailed,
     UtpReady,
 )
+from blobtorrent.network.visits import Visit, Visits
 from blobtorrent.network.way import Way
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.heartbeat import Heart
@@ -89,9 +90,7 @@ class Door:
         self._served: dict[bytes, Serve] = {}              # by every wire form of the torrent
         self._encryption = Encryption(self._served, lambda: self._loop.now)
         self._waiting: deque[Dial] = deque()
-        self._visits: dict[_Visit, None] = {}              # half-made connections, oldest first
-        self._outgoing = 0
-        self._per_site: Counter[str] = Counter()           # incoming ones, by whom `site_of` takes for one host
+        self._visits = Visits()
         self._pause: Timer | None = None
         self._way = Way(self._loop, binding, self._dial_more)
         self._utp: Mailbox[Any] | None = None              # the thread udp, while it makes and takes connections
@@ -172,16 +171,15 @@ class Door:
             sock.close()
             return
         site = site_of(endpoint.host)
-        if self._per_site[site] >= MAX_PER_SITE:
+        if self._visits.of_site(site) >= MAX_PER_SITE:
             sock.close()
             return
-        if len(self._visits) - self._outgoing >= MAX_INCOMING:
-            oldest = next(visit for visit in self._visits if visit.arrival.is_incoming)
-            self._refuse(oldest, PeerError("wire.crowded-out", "too many half-made connections"))
+        if self._visits.incoming >= MAX_INCOMING:
+            crowded_out = PeerError("wire.crowded-out", "too many half-made connections")
+            self._refuse(self._visits.oldest_incoming(), crowded_out)
         arrival = Arrival(None, self._served.get, None, self._encryption, site)
-        visit = _Visit(sock, endpoint, arrival, site, transport_kind)
-        self._visits[visit] = None
-        self._per_site[site] += 1
+        visit = Visit(sock, endpoint, arrival, site, transport_kind)
+        self._visits.add(visit)
         try:
             if transport_kind is Transport.TCP:
                 transport.tune_peer(sock, self._tuning)
@@ -221,10 +219,9 @@ class Door:
         if dial is None:
             message.sock.close()
             return
-        visit = _Visit(message.sock, dial.endpoint, Arrival(dial, self._served.get, None, self._encryption),
+        visit = Visit(message.sock, dial.endpoint, Arrival(dial, self._served.get, None, self._encryption),
                        transport=Transport.UTP)
-        self._visits[visit] = None
-        self._outgoing += 1
+        self._visits.add(visit)
         if self._send(visit, visit.arrival.connected()):
             self._await_greeting(visit)
 
@@ -237,7 +234,7 @@ class Door:
 
     def _dial_again(self) -> None:
         """What is being dialled goes by a way that is no more."""
-        for visit in list(self._visits):
+        for visit in self._visits:
             if isinstance(visit.arrival.purpose, Dial) and visit.transport is Transport.TCP:
                 self._waiting.append(visit.arrival.purpose)
                 self._drop(visit)
@@ -260,7 +257,7 @@ class Door:
 
     @property
     def _may_dial(self) -> bool:
-        return self._outgoing < MAX_DIALS and self._pause is None and self._way.is_open
+        return self._visits.outgoing < MAX_DIALS and self._pause is None and self._way.is_open
 
     def _dial_more(self) -> None:
         while self._waiting and self._may_dial:
@@ -281,9 +278,8 @@ class Door:
                 else:
                     self._races.failed(dial, Transport.TCP, transport.error_code(error), error.strerror or "")
                 continue
-            visit = _Visit(sock, dial.endpoint, Arrival(dial, self._served.get, tunnel, self._encryption))
-            self._visits[visit] = None
-            self._outgoing += 1
+            visit = Visit(sock, dial.endpoint, Arrival(dial, self._served.get, tunnel, self._encryption))
+            self._visits.add(visit)
             self._loop.register(sock, EVENT_WRITE, partial(self._on_dialed, visit))
             self._set_deadline(visit, CONNECT_TIMEOUT_S)
 
@@ -291,7 +287,7 @@ class Door:
         proxy = self._binding.proxy
         return None if proxy is None else proxy.tunnel_to(endpoint.host, endpoint.port)
 
-    def _on_dialed(self, visit: _Visit, _mask: int) -> None:
+    def _on_dialed(self, visit: Visit, _mask: int) -> None:
         status = visit.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if status:
             self._refuse(visit, _broken(OSError(status, "connect failed")))
@@ -304,11 +300,11 @@ class Door:
 
     # ---- greeting
 
-    def _await_greeting(self, visit: _Visit) -> None:
+    def _await_greeting(self, visit: Visit) -> None:
         self._loop.register(visit.sock, EVENT_READ, partial(self._on_greeting, visit))
         self._set_deadline(visit, GREETING_TIMEOUT_S)
 
-    def _on_greeting(self, visit: _Visit, _mask: int) -> None:
+    def _on_greeting(self, visit: Visit, _mask: int) -> None:
         try:
             data = visit.sock.recv(RECEIVE_BYTES)
         except BlockingIOError:
@@ -321,7 +317,7 @@ class Door:
             return
         self._converse(visit, visit.arrival.feed, data)
 
-    def _converse(self, visit: _Visit, listen: Callable[..., bytes], *heard: bytes) -> None:
+    def _converse(self, visit: Visit, listen: Callable[..., bytes], *heard: bytes) -> None:
         """Say what there is to say to what was heard, and let the peer in when it has said all."""
         try:
             if not self._send(visit, listen(*heard)):
@@ -347,7 +343,7 @@ class Door:
             purpose.info_hash, visit.sock, visit.endpoint, greeting, early, visit.arrival.is_incoming,
             visit.transport.value, visit.arrival.obfuscation))
 
-    def _let_wait(self, visit: _Visit) -> None:
+    def _let_wait(self, visit: Visit) -> None:
         """It wants a handshake, and there were so many just now: read it no more for a moment."""
         def go_on() -> None:
             if visit in self._visits:
@@ -357,7 +353,7 @@ class Door:
         self._loop.unregister(visit.sock)
         self._loop.timers.at(self._loop.now + WORK_S, go_on)
 
-    def _send(self, visit: _Visit, data: bytes) -> bool:
+    def _send(self, visit: Visit, data: bytes) -> bool:
         """Send our greeting, or words to a proxy. False when the connection broke, and is gone."""
         try:
             # The buffer of a new connection is empty, so few bytes fit or the connection is of no use.
@@ -370,13 +366,13 @@ class Door:
 
     # ---- the ends
 
-    def _set_deadline(self, visit: _Visit, timeout_s: float) -> None:
+    def _set_deadline(self, visit: Visit, timeout_s: float) -> None:
         if visit.deadline is not None:
             visit.deadline.cancel()
         late = NetworkError("net.timed-out", f"nothing in {timeout_s:g} s")
         visit.deadline = self._loop.timers.at(self._loop.now + timeout_s, partial(self._refuse, visit, late))
 
-    def _refuse(self, visit: _Visit, reason: BlobTorrentError) -> None:
+    def _refuse(self, visit: Visit, reason: BlobTorrentError) -> None:
         purpose = visit.arrival.purpose
         if self._binding.proxy is not None and visit.arrival.state is State.DIALING and reason.code != WITHDRAWN:
             reason = ProxyFailed("proxy.down", f"the proxy {self._binding.proxy.endpoint}: {reason.detail}")
@@ -402,26 +398,21 @@ class Door:
         elif purpose is not None and reason.code == "encryption.required":
             purpose.arrivals.post(PeerRefused(purpose.info_hash, visit.endpoint, reason.code, reason.detail))
 
-    def _drop(self, visit: _Visit) -> None:
+    def _drop(self, visit: Visit) -> None:
         self._forget(visit)
         visit.sock.close()
         visit.arrival.refuse()
 
-    def _forget(self, visit: _Visit) -> None:
+    def _forget(self, visit: Visit) -> None:
         """Give up the place of a half-made connection; its socket stays open."""
-        del self._visits[visit]
+        self._visits.remove(visit)
         if visit.deadline is not None:
             visit.deadline.cancel()
         try:
             self._loop.unregister(visit.sock)
         except KeyError:               # between dial and greeting, or dropped by the loop after an unexpected error
             pass
-        if visit.arrival.is_incoming:
-            self._per_site[visit.site] -= 1
-            if not self._per_site[visit.site]:
-                del self._per_site[visit.site]
-        else:
-            self._outgoing -= 1
+        if not visit.arrival.is_incoming:
             self._dial_more()
 
     def _withdraw(self, message: Withdraw) -> None:
@@ -436,7 +427,7 @@ class Door:
         self._waiting = deque(dial for dial in self._waiting if dial.info_hash != message.info_hash)
         for dial in dropped:
             self._races.failed(dial, Transport.TCP, gone.code, gone.detail)
-        for visit in list(self._visits):
+        for visit in self._visits:
             purpose = visit.arrival.purpose
             if purpose is not None and purpose.info_hash == message.info_hash:
                 self._refuse(visit, gone)
@@ -448,23 +439,8 @@ class Door:
         self._races.withdraw(None, closing.code, closing.detail)
         while self._waiting:
             self._races.failed(self._waiting.popleft(), Transport.TCP, closing.code, closing.detail)
-        for visit in list(self._visits):
+        for visit in self._visits:
             self._refuse(visit, closing)
-
-
-class _Visit:
-    """A half-made connection as the door keeps it."""
-
-    __slots__ = ("arrival", "deadline", "endpoint", "site", "sock", "transport")
-
-    def __init__(self, sock: socket.socket, endpoint: Endpoint, arrival: Arrival, site: str = "",
-                 transport: Transport = Transport.TCP) -> None:
-        self.sock = sock
-        self.endpoint = endpoint
-        self.arrival = arrival
-        self.site = site
-        self.transport = transport
-        self.deadline: Timer | None = None
 
 
 def _broken(error: OSError) -> NetworkError:

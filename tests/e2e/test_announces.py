@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import http.server
 import signal
 import threading
 import time
@@ -13,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import bencodepy
 
 from blobtorrent.core.session.announcequeue import PER_HOST, PER_HOST_LEAVING
+from tests.support.httpserver import HttpServer, QuietHandler
 from tests.support.peers.daemon import Daemon
 from tests.support.peers.program import wait_until
 
@@ -21,7 +21,7 @@ NETWORK_S = 0.02                       # on the way to the tracker and back
 WAIT_S = 60.0
 
 
-class BusyTracker:
+class BusyTracker(HttpServer):
     """Keeps connections, notes (event, info hash) of each announce, and how many it had to serve at once."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class BusyTracker:
         self._lock = threading.Lock()
         tracker = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def setup(self) -> None:
@@ -49,27 +49,10 @@ class BusyTracker:
                 with tracker._lock:
                     tracker.at_once -= 1
                     tracker.told.append((query.get("event", [""])[0], query["info_hash"][0]))
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(body)
 
-            def log_message(self, format: str, *args: object) -> None:
-                """Quiet: what matters is in `told`."""
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/announce"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    def __enter__(self) -> BusyTracker:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.url = f"{self.origin}/announce"
 
     def hashes(self, event: str) -> list[str]:
         return [info_hash for told, info_hash in self.told if told == event]

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import http.server
-import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,6 +14,7 @@ from typing import Any
 import bencodepy
 import pytest
 
+from tests.support.httpserver import HttpServer, QuietHandler
 from tests.support.payload import KIB, MIB
 from tests.support.peers.daemon import Daemon
 from tests.support.peers.program import wait_until
@@ -39,11 +38,11 @@ ODD_INFOS: dict[str, dict[str, Any]] = {
 }
 
 
-class EvilTracker:
-    """Answers every announce with these bytes as they are, the head included. A context."""
+class EvilTracker(HttpServer):
+    """Answers every announce with these headers and no others, and these bytes. A context."""
 
     def __init__(self, headers: dict[str, str], body: bytes) -> None:
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 self.send_response(200)
                 for name, value in headers.items():
@@ -54,22 +53,8 @@ class EvilTracker:
                 except OSError:
                     pass               # it has read enough
 
-            def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/announce"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-
-    def __enter__(self) -> EvilTracker:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.url = f"{self.origin}/announce"
 
 
 @pytest.fixture(scope="module")

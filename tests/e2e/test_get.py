@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import signal
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.cli.output import EXIT_FAILED, EXIT_OK, EXIT_TIMEOUT
+from tests.support.httpserver import HttpServer, QuietHandler
 from tests.support.payload import MIB, Sample, make_sample, with_tracker
 from tests.support.peers.blobtorrent import BlobTorrentGet, command_line, environment, run
 from tests.support.peers.client import Job, Role
@@ -177,22 +176,9 @@ def test_a_port_that_is_taken_fails_with_one_line(sample: Sample, tmp_path: Path
 def serve(body: bytes) -> Iterator[str]:
     """A URL that answers with `body`."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """The test looks at the outcome."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/sample.torrent"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with HttpServer(Handler) as server:
+        yield f"{server.origin}/sample.torrent"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.besieged import Besieged
-from tests.support.hostilepage import BROWSER, HostileSite
+from tests.support.hostilepage import BROWSER, REST_PAGE, HostileSite
+from tests.support.httpserver import HttpServer, QuietHandler
 from tests.support.tools import require_tool
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
@@ -38,7 +36,7 @@ def test_a_page_of_another_site_changes_nothing_and_learns_nothing(
     with Besieged(tmp_path) as besieged:
         state, refused_before = besieged.digest(), num_refused(besieged)
         target = f"http://{target_host}:{besieged.port}"
-        with HostileSite(target, besieged.one, besieged.secret) as site:
+        with HostileSite(REST_PAGE, target=target, one=besieged.one, token=besieged.secret) as site:
             told = site.visited(page_host, tmp_path)
         assert len(told) >= MIN_ATTEMPTS
         assert {name: outcome for name, outcome in told.items() if outcome not in ("blocked", "sent")} == {}
@@ -50,35 +48,21 @@ def test_the_same_page_gets_what_it_wants_of_a_server_that_looks_at_nothing(tmp_
     require_tool(BROWSER)
     came: list[str] = []
 
-    class Careless(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+    class Careless(QuietHandler):
+        def answer_any(self) -> None:
+            self.body()
             came.append(f"{self.command} {self.path} {self.headers.get('Content-Type', '').partition(';')[0]}")
-            data = json.dumps("secret").encode()
-            self.send_response(200)
-            self.send_header("Access-Control-Allow-Origin", self.headers.get("Origin", "*"))
-            self.send_header("Access-Control-Allow-Credentials", "true")
-            self.send_header("Access-Control-Allow-Headers", "content-type, authorization")
-            self.send_header("Access-Control-Allow-Methods", "PATCH, DELETE")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            self.answer(json.dumps("secret").encode(), headers={
+                "Access-Control-Allow-Origin": self.headers.get("Origin", "*"),
+                "Access-Control-Allow-Credentials": "true",
+                "Access-Control-Allow-Headers": "content-type, authorization",
+                "Access-Control-Allow-Methods": "PATCH, DELETE"})
 
-        do_GET = do_POST = do_OPTIONS = do_DELETE = do_PATCH = answer
+        do_GET = do_POST = do_OPTIONS = do_DELETE = do_PATCH = answer_any
 
-        def log_message(self, *_words: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Careless)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        with HostileSite(f"http://127.0.0.1:{server.server_address[1]}", "/v1/torrents/a", "token") as site:
-            told = site.visited("kittens.example", tmp_path)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with HttpServer(Careless) as server, \
+            HostileSite(REST_PAGE, target=server.origin, one="/v1/torrents/a", token="token") as site:
+        told = site.visited("kittens.example", tmp_path)
     assert told["post with the token cors include"] == 'read: "secret"'
     for encoding in ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data"):
         assert f"POST /v1/torrents/a/stop {encoding}" in came

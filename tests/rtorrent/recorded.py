@@ -155,7 +155,7 @@ def _read(value: ElementTree.Element) -> Answer:
         return {"t": "array", "v": [_read(item) for item in kind.iterfind("data/value")]}
     if kind.tag == "struct":
         return {"t": "struct", "v": {
-            member.findtext("name", ""): _read(member.find("value") or member[1]) for member in kind}}
+            member.findtext("name", ""): _read(next(member.iterfind("value"))) for member in kind}}
     text = kind.text or ""
     return {"t": kind.tag, "v": int(text) if kind.tag in ("i4", "i8", "int", "boolean") else text}
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import http.server
 import ipaddress
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +29,7 @@ from blobtorrent.network.webpolicy import WebPolicy
 from blobtorrent.protocol.tracker.announce import AnnounceQuery
 from blobtorrent.runtime.clock import SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
+from tests.support.httpserver import HttpServer, QuietHandler
 from tests.support.rest import info_hash, status_of
 
 WAIT_S = 10.0
@@ -92,26 +91,20 @@ CASES = {
 }
 
 
-class Server:
+class Server(HttpServer):
     """HTTPS with the certificate of a case. `heard` are the requests that got through to it."""
 
     def __init__(self, folder: Path, case: Case, authority: Authority) -> None:
         self.heard: list[str] = []
         server = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 server.heard.append(self.path)
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"de")
+                self.body()
+                self.answer(b"de")
 
             do_POST = do_GET
-
-            def log_message(self, *_words: object) -> None:
-                pass
 
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = {"trusted": authority, "unknown": Authority(), "self": None}[case.issuer]
@@ -127,11 +120,10 @@ class Server:
             context.set_ciphers("ALL:@SECLEVEL=0")
             context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
             context.maximum_version = case.newest
-        self._server = http.server.ThreadingHTTPServer((HOST, 0), Handler)
-        self._server.daemon_threads = True
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        super().__init__(Handler)
+        self.server.handle_error = lambda *_: None  # type: ignore[method-assign]
         # The handshake is the thread's: one that fails must not end the listener.
-        plain = self._server.get_request
+        plain = self.server.get_request
 
         def get_request() -> tuple[socket.socket, object]:
             sock, address = plain()
@@ -142,18 +134,7 @@ class Server:
                 sock.close()
                 raise
 
-        self._server.get_request = get_request  # type: ignore[method-assign]
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    def __enter__(self) -> Server:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self.server.get_request = get_request  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from blobtorrent.model.errors import StorageError
 from tests.support.rest import PATIENCE_S, TOKEN, RestRig
 
 UNDOCUMENTED = Operation("", ())
+STILL_S = 0.3
 
 
 def wait_for(is_so: Callable[[], object]) -> None:
@@ -23,6 +24,16 @@ def wait_for(is_so: Callable[[], object]) -> None:
     while not is_so():
         assert time.monotonic() < end_s
         time.sleep(0.001)
+
+
+def wait_still(figure: Callable[[], int]) -> None:
+    """Until something has begun to count, and then counts no more: the buffers of the kernel are full."""
+    wait_for(figure)
+    counted, since_s = -1, 0.0
+    while counted != figure() or time.monotonic() - since_s < STILL_S:
+        if counted != figure():
+            counted, since_s = figure(), time.monotonic()
+        time.sleep(0.01)
 
 
 class Reading:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tests.support.httpserver import HttpServer, QuietHandler
 
 PATIENCE_S = 20.0
 
@@ -55,7 +55,7 @@ def torrent(number: int, **fields: Any) -> dict[str, Any]:
     }
 
 
-class FakeDaemon:
+class FakeDaemon(HttpServer):
     """Used as a context manager. Answers are found by "METHOD /path"; of several the last one stays."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class FakeDaemon:
         self._answers: dict[str, list[Any]] = {}
         daemon = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def handle_any(self) -> None:
@@ -71,27 +71,8 @@ class FakeDaemon:
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
-            def log_message(self, format: str, *args: Any) -> None:
-                """Nobody reads it."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="fake-daemon")
-
-    def __enter__(self) -> FakeDaemon:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join(PATIENCE_S)
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(Handler)
+        self.url = self.origin
 
     @property
     def lines(self) -> list[str]:

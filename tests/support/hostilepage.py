@@ -1,4 +1,4 @@
-"""A web page that tries all that a page of another site can do to a server, and the browser that opens it."""
+"""The site of somebody else: it serves a page that attacks a server, to a browser that opens it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tests.support.chromium import BROWSER, FLAGS
+from tests.support.httpserver import HttpServer, QuietHandler
 
 PATIENCE_S = 90.0
 
-# Each attempt ends with what the page has learned: "blocked", "sent" (nobody tells whether it was listened to), or
-# "read: ..." with what it should never see.
-PAGE = """<!doctype html><meta charset=utf-8><title>kittens</title><body><script>
+# All that a page can do to the REST interface. Each attempt ends with what the page has learned: "blocked", "sent"
+# (nobody tells whether it was listened to), or "read: ..." with what it should never see.
+REST_PAGE = """<!doctype html><meta charset=utf-8><title>kittens</title><body><script>
 const target = %(target)s, one = target + %(one)s, token = %(token)s, told = {};
 const body = JSON.stringify({labels: ["evil"]}), settings = JSON.stringify({limits: {up_bytes_per_s: 1}});
 const later = ms => new Promise(done => setTimeout(done, ms));
@@ -131,52 +130,31 @@ attack();
 </script>"""
 
 
-class HostileSite:
-    """Serves the page at every name that leads here; `told` is what its last visitor's browser let it learn."""
+class HostileSite(HttpServer):
+    """Serves a page at every name that leads here, with `values` in place of each %(name)s.
 
-    def __init__(self, target: str, one: str, token: str) -> None:
-        values = {"target": target, "one": one, "token": token}
-        page = PAGE
+    `told` is what the page has posted at the end to `/told`, as JSON: what its last visitor's browser let it learn.
+    """
+
+    def __init__(self, page: str, **values: str) -> None:
         for name, value in values.items():
-            page = page.replace(f"%({name})s", json.dumps(value))
-        self.told: dict[str, str] = {}
+            page = page.replace(f"%({name})s", json.dumps(value).replace("</", "<\\/"))
+        self.told: Any = None
         self._is_done = threading.Event()
         site = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
-                data = page.encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+                self.answer(page.encode(), headers={"Content-Type": "text/html; charset=utf-8"})
 
             def do_POST(self) -> None:
-                site.told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(204)
-                self.end_headers()
+                site.told = json.loads(self.body())
+                self.answer()
                 site._is_done.set()
 
-            def log_message(self, *_words: Any) -> None:
-                pass
+        super().__init__(Handler)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-
-    def __enter__(self) -> HostileSite:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def visited(self, host: str, folder: Path) -> dict[str, str]:
+    def visited(self, host: str, folder: Path) -> Any:
         """What the page has learned when a browser has opened it at `http://HOST:PORT/`."""
         with browser(f"http://{host}:{self.port}/", folder):
             assert self._is_done.wait(PATIENCE_S), (folder / "browser.log").read_text()

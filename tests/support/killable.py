@@ -1,7 +1,8 @@
 """A storage engine that fetches a torrent from a file and is killed at any moment; run again, it goes on.
 
-    python -m tests.support.killable FOLDER SEED
+    python -m tests.support.killable FOLDER SEED [ROUNDS]
 
+After so many rounds of receiving it waits to be killed: however slow whoever kills it is, there is something left.
 FOLDER/content is the torrent's content. What happens is told in FOLDER/told, a line at a time, unbuffered: `begin PIECE
 BLOCK` before a block is received, `noted PIECE BLOCK` after it is, `lost PIECE` when a piece does not match, `tally N`
 and `end` at the end. FOLDER/row stands for the saved rows. The last run takes its live file away.
@@ -53,6 +54,7 @@ BUDGET = 2 << 20
 AT_ONCE = 6                            # blocks of a receive, and open pieces
 PAUSE_S = 0.001
 ANSWER_S = 20.0
+KILLED_S = 60.0                        # until then
 
 EMPTY = -2                             # a block that is not here
 
@@ -132,8 +134,13 @@ class Run:
 
     # ---- work
 
-    def work(self) -> None:
+    def work(self, most: int | None) -> None:
+        rounds = 0
         while len(self.have) < self.torrent.geometry.num_pieces:
+            if rounds == most:
+                time.sleep(KILLED_S)
+                raise SystemExit("nobody killed it")
+            rounds += 1
             self._receive()
             while self.inbox.depth:
                 self._hear(self.inbox.get(0.0))
@@ -224,5 +231,5 @@ class Run:
 if __name__ == "__main__":
     run = Run(Path(sys.argv[1]), int(sys.argv[2]))
     run.start()
-    run.work()
+    run.work(int(sys.argv[3]) if len(sys.argv) > 3 else None)
     run.finish()

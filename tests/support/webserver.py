@@ -27,7 +27,8 @@ class Post(NamedTuple):
 class WebServer:
     """Used as a context manager. `answers` are statuses, one for each request, the last one for all that follow.
 
-    With `silent` it takes requests and answers nothing; with `drips` it answers a byte at a time, without end.
+    With `silent` it takes requests and answers nothing; with `drips` it answers a byte at a time, without end. While
+    `gate` is not set, requests are taken and their answers held back.
     """
 
     def __init__(self, *answers: int, silent: bool = False, drips: bool = False, location: str = "",
@@ -35,6 +36,8 @@ class WebServer:
         self.posts: list[Post] = []
         self.busiest = 0               # requests that were under way at the same time
         self.pause_s = 0.0             # before an answer
+        self.gate = threading.Event()
+        self.gate.set()
         self._answers = list(answers) or [204]
         self._silent = silent
         self._drips = drips
@@ -55,6 +58,7 @@ class WebServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_open = False
+        self.gate.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(TIMEOUT_S)
@@ -106,6 +110,7 @@ class WebServer:
             if self._drips:
                 client.sendall(b"H")
             time.sleep(0.05)
+        self.gate.wait(TIMEOUT_S)
         time.sleep(self.pause_s)
         location = f"Location: {self._location}\r\n" if self._location else ""
         return f"HTTP/1.1 {status} Whatever\r\n{location}Content-Length: 0\r\n\r\n".encode()

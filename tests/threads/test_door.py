@@ -12,7 +12,6 @@ import pytest
 
 from blobtorrent.config.values import ProxySpec
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network import door as door_module
 from blobtorrent.network import way as way_module
 from blobtorrent.network.binding import ANYWHERE, Binding
@@ -22,21 +21,28 @@ from blobtorrent.network.messages import (
     DialFailed,
     Listen,
     ListenFailed,
-    Listening,
     PeerArrived,
-    Serve,
     TunePeers,
     WatchAddresses,
     WayChanged,
     Withdraw,
 )
 from blobtorrent.network.proxy import Proxy
-from blobtorrent.protocol.wire.greeting import GREETING_BYTES, OUR_RESERVED, OUR_RESERVED_V2, Greeting
+from blobtorrent.protocol.wire.greeting import GREETING_BYTES
 from blobtorrent.runtime.mailbox import Mailbox
-
-TORRENT = InfoHash(v1=b"1" * 20, v2=b"2" * 32)
-OURS, THEIRS = PeerId(b"o" * 20), PeerId(b"t" * 20)
-WAIT_S = 10.0
+from tests.support.doors import (
+    OURS,
+    THEIRS,
+    TORRENT,
+    WAIT_S,
+    exactly,
+    greeting,
+    knock,
+    listen,
+    receive_all,
+    serve,
+    tell,
+)
 
 
 @pytest.fixture
@@ -50,34 +56,6 @@ def door():
     door.start()
     yield door
     assert door.stop(WAIT_S)
-
-
-def listen(door, box, host="127.0.0.1"):
-    door.mailbox.post(Listen(host, range(1), box))
-    answer = box.get(WAIT_S)
-    assert isinstance(answer, Listening)
-    return Endpoint(host, answer.port)
-
-
-def knock(endpoint, data):
-    sock = socket.create_connection((endpoint.host, endpoint.port), timeout=WAIT_S)
-    sock.sendall(data)
-    return sock
-
-
-def greeting(info_hash=b"1" * 20, peer_id=THEIRS):
-    """As we send it for the torrent, which has a v2 hash, or as peers do who know nothing of that."""
-    return Greeting(OUR_RESERVED_V2 if peer_id == OURS else OUR_RESERVED, info_hash, peer_id).encode()
-
-
-def receive_all(sock):
-    received = b""
-    try:
-        while part := sock.recv(4096):
-            received += part
-    except ConnectionResetError:
-        pass
-    return received
 
 
 def has_ipv6():
@@ -95,8 +73,7 @@ HOSTS = ["127.0.0.1", pytest.param("::1", marks=pytest.mark.skipif(not has_ipv6(
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("wire_hash", TORRENT.wire_forms)
 def test_a_peer_that_asks_for_a_served_torrent_arrives_with_what_it_said_early(door, box, host, wire_hash):
-    endpoint = listen(door, box, host)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box, host=host)
     with knock(endpoint, greeting(wire_hash) + b"early") as sock:
         arrived = box.get(WAIT_S)
         assert isinstance(arrived, PeerArrived)
@@ -110,10 +87,9 @@ def test_a_peer_that_asks_for_a_served_torrent_arrives_with_what_it_said_early(d
 
 
 def test_a_peer_is_answered_before_it_tells_its_id(door, box):
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     with knock(endpoint, greeting()[:48]) as sock:
-        assert sock.recv(GREETING_BYTES, socket.MSG_WAITALL) == greeting(peer_id=OURS)
+        assert exactly(sock, GREETING_BYTES) == greeting(peer_id=OURS)
         sock.sendall(greeting()[48:])
         arrived = box.get(WAIT_S)
         arrived.sock.close()
@@ -121,15 +97,13 @@ def test_a_peer_is_answered_before_it_tells_its_id(door, box):
 
 @pytest.mark.parametrize("said", [greeting(b"3" * 20), b"GET / HTTP/1.1\r\n\r\n", greeting()[:30] + b"\0" * 38])
 def test_others_are_turned_away_without_a_word(door, box, said):
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     with knock(endpoint, said) as sock:
         assert receive_all(sock) == b""
 
 
 def test_two_doors_meet(door, box):
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     other, other_box = Door(ANYWHERE), Mailbox("other")
     other.start()
     other.mailbox.post(Dial(endpoint, TORRENT, THEIRS, other_box))
@@ -146,9 +120,8 @@ def test_two_doors_meet(door, box):
 
 
 def test_a_dial_to_ourselves_is_noticed(door, box):
-    endpoint = listen(door, box)
     arrivals = Mailbox("arrivals")
-    door.mailbox.post(Serve(TORRENT, OURS, arrivals))
+    endpoint = serve(door, arrivals)
     door.mailbox.post(Dial(endpoint, TORRENT, OURS, box))
     failed = box.get(WAIT_S)
     assert isinstance(failed, DialFailed)
@@ -174,7 +147,7 @@ def test_a_dialed_peer_that_answers_wrongly_is_a_failure(door, box, said, code):
         door.mailbox.post(Dial(Endpoint(*server.getsockname()), TORRENT, OURS, box))
         sock, _ = server.accept()
         with sock:
-            assert sock.recv(GREETING_BYTES, socket.MSG_WAITALL) == greeting(peer_id=OURS)
+            assert exactly(sock, GREETING_BYTES) == greeting(peer_id=OURS)
             sock.sendall(said)
             sock.shutdown(socket.SHUT_WR)
             assert box.get(WAIT_S).code == code
@@ -199,10 +172,9 @@ def test_a_port_that_is_taken_cannot_be_listened_on(door, box):
 
 
 def test_a_withdrawn_torrent_is_refused_and_its_half_made_connections_end(door, box):
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     with knock(endpoint, greeting()[:48]) as half_made:
-        assert half_made.recv(GREETING_BYTES, socket.MSG_WAITALL)
+        assert exactly(half_made, GREETING_BYTES)
         door.mailbox.post(Withdraw(TORRENT))
         assert receive_all(half_made) == b""
     with knock(endpoint, greeting()) as late:
@@ -212,9 +184,8 @@ def test_a_withdrawn_torrent_is_refused_and_its_half_made_connections_end(door, 
 
 def test_dials_beyond_the_limit_wait_and_each_is_answered_once(monkeypatch, door, box):
     monkeypatch.setattr(door_module, "MAX_DIALS", 3)
-    endpoint = listen(door, box)
     arrivals = Mailbox("arrivals")
-    door.mailbox.post(Serve(TORRENT, THEIRS, arrivals))
+    endpoint = serve(door, arrivals, THEIRS)
     for _ in range(20):
         door.mailbox.post(Dial(endpoint, TORRENT, OURS, box))
     for mailbox in (box, arrivals):
@@ -251,8 +222,7 @@ def test_stopping_answers_what_is_under_way_and_closes_everything(box):
 def test_a_flood_of_silent_peers_does_not_keep_an_honest_one_out(monkeypatch, door, box):
     monkeypatch.setattr(door_module, "MAX_INCOMING", 8)
     monkeypatch.setattr(door_module, "MAX_PER_SITE", 100)
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     silent = [knock(endpoint, b"") for _ in range(50)]
     with knock(endpoint, greeting()):
         box.get(WAIT_S).sock.close()
@@ -263,13 +233,11 @@ def test_a_flood_of_silent_peers_does_not_keep_an_honest_one_out(monkeypatch, do
 
 def test_one_address_gets_only_its_share(monkeypatch, door, box):
     monkeypatch.setattr(door_module, "MAX_PER_SITE", 2)
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     with knock(endpoint, b"\x13"), knock(endpoint, b"\x13"):
         with knock(endpoint, greeting()) as third:
             assert receive_all(third) == b""
-        with socket.create_connection((endpoint.host, endpoint.port), WAIT_S, ("127.0.0.2", 0)) as neighbour:
-            neighbour.sendall(greeting())
+        with knock(endpoint, greeting(), "127.0.0.2"):
             box.get(WAIT_S).sock.close()
 
 
@@ -277,8 +245,7 @@ def test_a_whole_subnet_of_ipv6_gets_the_share_of_one_address(monkeypatch, door,
     monkeypatch.setattr(door_module, "MAX_PER_SITE", 2)
     hosts = iter(("2a00:db8::1", "2a00:db8::2", "2a00:db8::3", "2a00:db8:0:1::1"))
     monkeypatch.setattr(door_module.transport, "endpoint_of", lambda address: Endpoint(next(hosts), 6881))
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     with knock(endpoint, b"\x13"), knock(endpoint, b"\x13"):
         with knock(endpoint, greeting()) as third:
             assert receive_all(third) == b""
@@ -308,8 +275,7 @@ def test_a_peer_that_is_gone_before_it_is_accepted_keeps_nobody_waiting(monkeypa
         plain(odd[-1], mask)
 
     monkeypatch.setattr(door._listeners, "_accept", accept)
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     with knock(endpoint, greeting()):
         box.get(WAIT_S).sock.close()
     assert odd[0].failures == []
@@ -325,8 +291,7 @@ def test_a_peer_that_there_is_no_room_to_watch_costs_no_listener(monkeypatch, do
         plain(visit)
 
     monkeypatch.setattr(door, "_await_greeting", wait)
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     for _ in range(2):
         with knock(endpoint, greeting()) as refused:
             assert receive_all(refused) == b""
@@ -351,8 +316,7 @@ def behind_a_proxy(monkeypatch):
 
 
 def test_what_becomes_of_the_proxy_is_told_when_it_changes(behind_a_proxy, door, box):
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))            # nobody listens there yet
         ours, told = behind_a_proxy(reserved.getsockname()[1]), Mailbox("core")
@@ -381,8 +345,7 @@ def test_without_interface_and_proxy_there_is_nothing_to_tell(door):
 
 def test_running_out_of_descriptors_delays_peers_but_loses_none(monkeypatch, door, box):
     monkeypatch.setattr(door_module, "SHORTAGE_PAUSE_S", 0.05)
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     hoard = []
     gc.collect()      # what earlier tests left must not be closed while the descriptors are counted
@@ -411,11 +374,10 @@ def test_running_out_of_descriptors_delays_peers_but_loses_none(monkeypatch, doo
 
 
 def test_peers_that_come_have_sockets_as_they_were_wanted_last(door, box):
-    endpoint = listen(door, box)
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    endpoint = serve(door, box)
     sizes = []
     for tuning in (TunePeers(16384, 32768, 8), TunePeers(65536, 65536, 0)):
-        door.mailbox.post(tuning)
+        tell(door, tuning)
         with knock(endpoint, greeting()):
             arrived = box.get(WAIT_S)
             with arrived.sock as sock:

@@ -33,7 +33,9 @@ from blobtorrent.network.udp import UdpLoop
 from blobtorrent.network.utpbridge import UtpBridge
 from blobtorrent.network.utpmessages import CloseUtp, OpenUtp, UseTransports
 from blobtorrent.runtime.mailbox import Mailbox
+from tests.support.doors import tell
 from tests.support.peers.program import wait_until
+from tests.support.threads import settle
 
 WAIT_S = 20.0
 TORRENT = InfoHash(v1=b"1" * 20)
@@ -58,11 +60,11 @@ class Side:
         self.udp.mailbox.post(BindUdp("127.0.0.1", listening.port, answers))
         assert answers.get(WAIT_S) == UdpBound("127.0.0.1", listening.port)
         self.udp.mailbox.post(OpenUtp(self.door.mailbox))
-        self.use(UseTransports(True, True))
-        self.door.mailbox.post(Serve(TORRENT, self.peer_id, self.box))
+        settle(self.udp.heart)         # it has told the door that there is uTP
+        tell(self.door, UseTransports(True, True), Serve(TORRENT, self.peer_id, self.box))
 
     def use(self, transports: UseTransports) -> None:
-        self.door.mailbox.post(transports)
+        tell(self.door, transports)
 
     def dial(self, other: Side, **facts: bool) -> Any:
         """What our dial to the other one ended with."""
@@ -156,6 +158,7 @@ def test_with_neither_transport_a_dial_fails_at_once(sides: tuple[Side, Side]) -
 
 def test_without_tcp_a_peer_that_has_no_utp_is_told_as_such(sides: tuple[Side, Side]) -> None:
     sides[1].udp.mailbox.post(CloseUtp())
+    settle(sides[1].udp.heart)
     sides[0].use(UseTransports(False, True))
     failed = sides[0].dial(sides[1])
     assert isinstance(failed, DialFailed) and failed.code == "net.only-utp" and "tcp.enabled" in failed.detail

@@ -10,7 +10,6 @@ import pytest
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import PeerError
-from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network import door as door_module
 from blobtorrent.network import encryption
 from blobtorrent.network.binding import ANYWHERE
@@ -19,7 +18,6 @@ from blobtorrent.network.encryption import MODES, WorkLimit
 from blobtorrent.network.messages import (
     Dial,
     DialFailed,
-    Listen,
     PeerArrived,
     PeerRefused,
     Serve,
@@ -29,14 +27,24 @@ from blobtorrent.network.messages import (
 from blobtorrent.protocol.mse import cipher
 from blobtorrent.protocol.mse.handshake import Initiator, Method, Responder, Secrets
 from blobtorrent.protocol.mse.keys import torrent_mark
-from blobtorrent.protocol.wire.greeting import GREETING_BYTES, OUR_RESERVED, Greeting
+from blobtorrent.protocol.wire.greeting import GREETING_BYTES
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.metrics import Registry
+from tests.support.doors import (
+    OURS,
+    THEIRS,
+    TORRENT,
+    WAIT_S,
+    connect,
+    exactly,
+    greeting,
+    knock,
+    receive_all,
+    serve,
+    tell,
+)
 
-TORRENT = InfoHash(v1=b"1" * 20, v2=b"2" * 32)
-OURS, THEIRS = PeerId(b"o" * 20), PeerId(b"t" * 20)
 BOTH = Method.PLAINTEXT | Method.RC4
-WAIT_S = 20.0
 
 
 @pytest.fixture
@@ -67,47 +75,13 @@ def doors():
     doors.close()
 
 
-def listen(door, box, peer_id=OURS):
-    door.mailbox.post(Listen("127.0.0.1", range(1), box))
-    endpoint = Endpoint("127.0.0.1", box.get(WAIT_S).port)
-    door.mailbox.post(Serve(TORRENT, peer_id, box))
-    return endpoint
-
-
-def settle(door):
-    """Wait until it has handled what was posted before."""
-    door.heart.ask_beat()
-    end = time.monotonic() + WAIT_S
-    while not door.heart.beats:
-        assert time.monotonic() < end
-        time.sleep(0.001)
-
-
-def greeting(peer_id=THEIRS, info_hash=b"1" * 20):
-    return Greeting(OUR_RESERVED, info_hash, peer_id).encode()
-
-
 def secrets(exponent):
     return Secrets(bytes([exponent]) * 20, b"pad" * 70)
 
 
-def exactly(sock, count):
-    return sock.recv(count, socket.MSG_WAITALL)
-
-
-def receive_all(sock):
-    received = b""
-    try:
-        while part := sock.recv(4096):
-            received += part
-    except ConnectionResetError:
-        pass
-    return received
-
-
 def knock_encrypted(endpoint, offer, torrent=b"1" * 20, hello=None):
     """A socket behind the handshake, and its machine."""
-    sock = socket.create_connection((endpoint.host, endpoint.port), timeout=WAIT_S)
+    sock = connect(endpoint)
     side = Initiator(torrent, offer, greeting(info_hash=torrent) if hello is None else hello, secrets(3))
     sock.sendall(side.begin())
     while not side.is_done:
@@ -214,7 +188,7 @@ def meets(one, other):
 @pytest.mark.parametrize("ours", MODES)
 def test_two_doors_meet_as_their_modes_let_them(ours, theirs, doors, box):
     there, arrivals = doors.open(theirs), Mailbox("arrivals")
-    answer = dial(doors.open(ours), listen(there, arrivals, THEIRS), box)
+    answer = dial(doors.open(ours), serve(there, arrivals, THEIRS), box)
     expected = meets(ours, theirs)
     if expected is None:
         assert isinstance(answer, DialFailed)
@@ -242,7 +216,7 @@ def test_two_doors_meet_as_their_modes_let_them(ours, theirs, doors, box):
     ("preferred", BOTH, Method.RC4), ("preferred", Method.PLAINTEXT, Method.PLAINTEXT), ("required", BOTH, Method.RC4),
 ])
 def test_who_comes_encrypted_gets_what_the_mode_likes_best(mode, offer, method, torrent, doors, box):
-    sock, side = knock_encrypted(listen(doors.open(mode), box), offer, torrent)
+    sock, side = knock_encrypted(serve(doors.open(mode), box), offer, torrent)
     with sock:
         assert side.method is method
         arrived = box.get(WAIT_S)
@@ -256,7 +230,7 @@ def test_who_comes_encrypted_gets_what_the_mode_likes_best(mode, offer, method, 
 
 
 def test_what_comes_early_is_deciphered(doors, box):
-    endpoint = listen(doors.open("preferred"), box)
+    endpoint = serve(doors.open("preferred"), box)
     sock, side = knock_encrypted(endpoint, Method.RC4, hello=greeting() + b"early")
     with sock:
         arrived = box.get(WAIT_S)
@@ -269,9 +243,8 @@ def test_what_comes_early_is_deciphered(doors, box):
 
 def test_a_plain_greeting_is_not_answered_where_encryption_is_required_and_the_torrent_hears_of_it(doors, box):
     door = doors.open("required")
-    endpoint = listen(door, box)
-    with socket.create_connection((endpoint.host, endpoint.port), timeout=WAIT_S) as sock:
-        sock.sendall(greeting())
+    endpoint = serve(door, box)
+    with knock(endpoint, greeting()) as sock:
         assert receive_all(sock) == b""
     refused = box.get(WAIT_S)
     assert isinstance(refused, PeerRefused)
@@ -279,7 +252,7 @@ def test_a_plain_greeting_is_not_answered_where_encryption_is_required_and_the_t
 
 
 def test_a_plain_stream_behind_the_handshake_is_not_agreed_on_where_encryption_is_required(doors, box):
-    sock, side = knock_encrypted(listen(doors.open("required"), box), Method.PLAINTEXT)
+    sock, side = knock_encrypted(serve(doors.open("required"), box), Method.PLAINTEXT)
     with sock:
         assert side is None
         assert receive_all(sock) == b""
@@ -287,14 +260,14 @@ def test_a_plain_stream_behind_the_handshake_is_not_agreed_on_where_encryption_i
 
 
 def test_noise_is_only_noise_where_encryption_is_disabled(doors, box):
-    sock, side = knock_encrypted(listen(doors.open("disabled"), box), BOTH)
+    sock, side = knock_encrypted(serve(doors.open("disabled"), box), BOTH)
     with sock:
         assert side is None
 
 
 def test_a_torrent_that_nobody_serves_or_serves_no_more_is_refused(doors, box):
     door = doors.open("allowed")
-    endpoint = listen(door, box)
+    endpoint = serve(door, box)
     sock, side = knock_encrypted(endpoint, BOTH, b"3" * 20)
     with sock:
         assert side is None
@@ -302,11 +275,11 @@ def test_a_torrent_that_nobody_serves_or_serves_no_more_is_refused(doors, box):
     with sock:
         assert side is not None
         close(box.get(WAIT_S))
-    door.mailbox.post(Withdraw(TORRENT))
+    tell(door, Withdraw(TORRENT))
     sock, side = knock_encrypted(endpoint, BOTH)
     with sock:
         assert side is None
-    door.mailbox.post(Serve(TORRENT, OURS, box))
+    tell(door, Serve(TORRENT, OURS, box))
     sock, side = knock_encrypted(endpoint, BOTH)
     with sock:
         assert side is not None
@@ -314,8 +287,8 @@ def test_a_torrent_that_nobody_serves_or_serves_no_more_is_refused(doors, box):
 
 
 def test_a_plain_greeting_may_come_byte_by_byte(doors, box):
-    endpoint = listen(doors.open("allowed"), box)
-    with socket.create_connection((endpoint.host, endpoint.port), timeout=WAIT_S) as sock:
+    endpoint = serve(doors.open("allowed"), box)
+    with connect(endpoint) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in greeting():
             sock.sendall(bytes([byte]))
@@ -326,9 +299,9 @@ def test_a_plain_greeting_may_come_byte_by_byte(doors, box):
 
 def test_the_mode_is_that_of_the_moment(doors, box):
     door = doors.open("disabled")
-    endpoint = listen(door, box)
+    endpoint = serve(door, box)
     for mode, is_taken in (("allowed", True), ("disabled", False), ("required", True)):
-        door.mailbox.post(UseEncryption(mode))
+        tell(door, UseEncryption(mode))
         sock, side = knock_encrypted(endpoint, BOTH)
         with sock:
             assert (side is not None) == is_taken
@@ -338,12 +311,10 @@ def test_the_mode_is_that_of_the_moment(doors, box):
 
 def test_who_greeted_in_plain_and_waits_is_refused_when_encryption_becomes_required(doors, box):
     door = doors.open("allowed")
-    endpoint = listen(door, box)
-    with socket.create_connection((endpoint.host, endpoint.port), timeout=WAIT_S) as sock:
-        sock.sendall(greeting()[:48])
+    endpoint = serve(door, box)
+    with knock(endpoint, greeting()[:48]) as sock:
         assert len(exactly(sock, GREETING_BYTES)) == GREETING_BYTES
-        door.mailbox.post(UseEncryption("required"))
-        settle(door)                   # of a socket and a message that come at once either may be first
+        tell(door, UseEncryption("required"))
         sock.sendall(greeting()[48:])
         assert receive_all(sock) == b""
     assert isinstance(box.get(WAIT_S), PeerRefused)
@@ -351,16 +322,14 @@ def test_who_greeted_in_plain_and_waits_is_refused_when_encryption_becomes_requi
 
 def test_of_too_many_handshakes_some_wait_and_plain_peers_do_not(monkeypatch, doors, box):
     monkeypatch.setattr(encryption, "MAX_WORK", 3)
-    endpoint = listen(doors.open("allowed"), box)
-    knocking = []
+    endpoint = serve(doors.open("allowed"), box)
+    began_s, knocking = time.monotonic(), []
     for _ in range(8):
-        sock = socket.create_connection((endpoint.host, endpoint.port), timeout=WAIT_S)
+        sock = connect(endpoint)
         side = Initiator(b"1" * 20, BOTH, greeting(), secrets(3))
         sock.sendall(side.begin())
         knocking.append((sock, side))
-    began_s = time.monotonic()
-    with socket.create_connection((endpoint.host, endpoint.port), timeout=WAIT_S) as plain:
-        plain.sendall(greeting())
+    with knock(endpoint, greeting()) as plain:
         assert len(exactly(plain, GREETING_BYTES)) == GREETING_BYTES
         close(box.get(WAIT_S))
     for sock, side in knocking:
@@ -464,7 +433,7 @@ def no_fast_rc4(monkeypatch):
 
 
 def test_without_rc4_streams_are_plain_behind_the_handshake(no_fast_rc4, doors, box):
-    sock, side = knock_encrypted(listen(doors.open("preferred"), box), BOTH)
+    sock, side = knock_encrypted(serve(doors.open("preferred"), box), BOTH)
     with sock:
         assert side.method is Method.PLAINTEXT
         close(box.get(WAIT_S))
@@ -491,12 +460,11 @@ def test_handshakes_are_counted_by_how_they_ended(doors, box):
     door = doors.open("required")
     registry = Registry()
     door.measure(registry)
-    endpoint = listen(door, box)
+    endpoint = serve(door, box)
     sock, _ = knock_encrypted(endpoint, BOTH)
     close(box.get(WAIT_S))
     sock.close()
-    with socket.create_connection((endpoint.host, endpoint.port), timeout=WAIT_S) as plain:
-        plain.sendall(greeting())
+    with knock(endpoint, greeting()) as plain:
         assert receive_all(plain) == b""
     assert isinstance(box.get(WAIT_S), PeerRefused)
     told = {sample.labels: sample.value for sample in registry.snapshot()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,18 @@ def quick(monkeypatch):
     """Pauses between attempts are short."""
     monkeypatch.setattr(delivery, "FIRST_PAUSE_S", 0.02)
     monkeypatch.setattr(delivery, "PAUSE_GROWTH", 1)
+
+
+@contextmanager
+def ending(rig: Rig) -> Iterator[None]:
+    """It is told to end, and begins nothing more."""
+    thread = threading.Thread(target=rig.hooks.stop, args=(PATIENCE_S,))
+    thread.start()
+    try:
+        wait_until(lambda: rig.hooks._is_draining, PATIENCE_S, "the beginning of the end")
+        yield
+    finally:
+        thread.join(PATIENCE_S)
 
 
 def told(number: int, status=None) -> Told:
@@ -148,8 +163,11 @@ def test_what_keeps_failing_is_given_up_and_said_to_be(rig, quick, tmp_path, cap
 def test_no_more_are_told_at_the_same_time_than_allowed(rig):
     with WebServer() as server:
         server.pause_s = 0.05
+        server.gate.clear()
         rig.hooks.apply([HookSettings(url=server.url, concurrency=2)])
         rig.tell(*range(1, 13))
+        wait_until(lambda: server.busiest >= 2, PATIENCE_S, "the first two")
+        server.gate.set()
         rig.wait_for(ok=12)
     assert server.busiest == 2
 
@@ -206,11 +224,13 @@ def test_other_hooks_can_be_set_while_it_runs(rig, tmp_path):
 
 def test_a_hook_that_is_taken_away_is_told_nothing_more_and_tried_no_more(rig, tmp_path, caplog):
     with WebServer(500) as server:
-        server.pause_s = 0.3
+        server.gate.clear()
         rig.hooks.apply([HookSettings(url=server.url, concurrency=1)])
         rig.tell(1, 2, 3)
         wait_until(lambda: server.posts, PATIENCE_S, "the first")
         rig.hooks.apply([])
+        rig.wait_for(dropped=2)
+        server.gate.set()
         rig.wait_for(failed=1, dropped=2)
     assert len(server.posts) == 1 and rig.figures()["events_waiting"] == 0
     assert any(record.fields.get("events") == 2 for record in caplog.records if hasattr(record, "fields"))
@@ -226,10 +246,12 @@ def test_without_hooks_there_are_no_workers_and_events_cost_nothing():
 
 def test_what_runs_may_finish_at_the_end_and_what_waits_is_said_to_be_lost(tmp_path, caplog):
     with Rig() as rig:
-        program = script(tmp_path, f"touch {tmp_path}/begun; sleep 0.3; echo done >>{tmp_path}/done")
+        program = script(tmp_path, f"cd {tmp_path}; : >begun; until test -e go; do sleep 0.05; done; echo done >>done")
         rig.hooks.apply([HookSettings(program=(program,), concurrency=1)])
         rig.tell(1, 2, 3)
         wait_until((tmp_path / "begun").exists, PATIENCE_S, "the first")
+        with ending(rig):
+            (tmp_path / "go").touch()
     assert (tmp_path / "done").read_text() == "done\n"
     assert any(getattr(record, "fields", {}).get("events") == 2 for record in caplog.records)
 
@@ -285,12 +307,13 @@ def state(tmp_path):
 
 def test_what_waits_at_the_end_is_told_after_the_next_start_in_its_order(state):
     with WebServer(500, 204) as server:
-        server.pause_s = 0.3
+        server.gate.clear()
         with Rig(state) as rig:
             rig.hooks.apply([HookSettings(url=server.url, concurrency=1)])
             rig.tell(1, 2, 3)
             wait_until(lambda: server.posts, PATIENCE_S, "the first")
-        server.pause_s = 0.0
+            with ending(rig):
+                server.gate.set()
         with Rig(state) as rig:
             rig.hooks.apply([HookSettings(url=server.url, concurrency=1, retries=1)])
             rig.tell(4)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -18,23 +16,18 @@ from blobtorrent.network.binding import Binding
 from blobtorrent.network.proxy import Proxy
 from blobtorrent.protocol.tracker.announce import is_tracker_path
 from blobtorrent.runtime.clock import SystemClock
+from tests.support.httpserver import HttpServer, QuietHandler
 from tests.support.proxies import TestProxy
 
 WAIT_S = 10.0
 
 
-class Server(http.server.BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self.send_response(302 if self.path.startswith("/to/") else 200)
-        self.send_header("Location", "http://" + self.path.removeprefix("/to/"))
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"de")
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.answer(b"de", status=302 if self.path.startswith("/to/") else 200,
+                    headers={"Location": "http://" + self.path.removeprefix("/to/")})
 
 
 class Everywhere(TestProxy):
@@ -50,15 +43,8 @@ class Everywhere(TestProxy):
 
 @pytest.fixture
 def proxy() -> Iterator[Everywhere]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    with Everywhere(server.server_address[1]) as proxy:
+    with HttpServer(Handler) as server, Everywhere(server.port) as proxy:
         yield proxy
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def get(proxy: Everywhere, url: str, connections: Connections | None = None) -> Response:

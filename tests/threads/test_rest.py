@@ -507,7 +507,8 @@ def test_stopping_answers_what_was_asked_and_takes_no_more():
             while not rig.session.commands:
                 time.sleep(0.001)
             stopping = pool.submit(rig.server.stop, PATIENCE_S)
-            time.sleep(0.05)
+            while not rig.server._is_draining:
+                time.sleep(0.001)
             idle.sendall(head("GET", "/v1/session", "Connection: close"))
             assert statuses_of(read_all(idle)) == [503]
             release.set()

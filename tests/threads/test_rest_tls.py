@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -132,21 +132,14 @@ def secured_anyhow(rig: RestRig) -> ssl.SSLSocket:
     return context.wrap_socket(rig.connect("127.0.0.200"))
 
 
-def test_stuck_handshakes_keep_no_good_one_waiting(rig, files):
-    stuck = []
-    try:
+def test_stuck_handshakes_keep_no_good_one_waiting(files):
+    with Serving(HTTPS, identify=files.load, clock=FakeClock()) as rig, ExitStack() as stack:      # none is ever late
         for number in range(100):
-            sock = rig.connect(f"127.0.0.{number // (MAX_PER_NETWORK // 2) + 2}")
-            sock.send(b"\x16\x03\x01\x02\x00"[:number % 6])
-            stuck.append(sock)
+            stuck = stack.enter_context(rig.connect(f"127.0.0.{number // (MAX_PER_NETWORK // 2) + 2}"))
+            stuck.send(b"\x16\x03\x01\x02\x00"[:number % 6])
         for _ in range(10):
-            start_s = time.monotonic()
             with secured(rig, files) as sock:
                 assert request_on(sock, "GET", "/v1/health/live").status == 200
-            assert time.monotonic() - start_s < 1.0
-    finally:
-        for sock in stuck:
-            sock.close()
 
 
 def test_a_handshake_has_a_deadline_that_dripping_does_not_move(files):

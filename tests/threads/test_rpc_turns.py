@@ -100,9 +100,9 @@ def test_what_is_planned_is_run_when_it_is_due():
 
 
 def test_it_ends_while_somebody_still_waits_outside():
-    turns, gate = Turns(), threading.Event()
+    turns, is_outside, gate = Turns(), threading.Event(), threading.Event()
     turns.start()
-    turns.post(lambda: turns.outside(lambda: gate.wait(TIMEOUT_S)))
-    time.sleep(0.05)
+    turns.post(lambda: turns.outside(lambda: (is_outside.set(), gate.wait(TIMEOUT_S))))
+    assert is_outside.wait(TIMEOUT_S)
     assert turns.stop(TIMEOUT_S)
     gate.set()

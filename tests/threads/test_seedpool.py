@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 
 import bencodepy
 import pytest
 
 from blobtorrent.cli.selfsigned import make_identity
-from blobtorrent.discovery import seedreader
+from blobtorrent.discovery import seedstream
 from blobtorrent.discovery.seedmessages import FetchEnded, FetchParts, Part, PartsFetched
 from blobtorrent.discovery.seedpool import SeedPool
 from blobtorrent.discovery.seedreader import PLACE_BYTES, SeedReader
@@ -83,16 +85,28 @@ class Reading:
         self.order(url, pieces)
         return self.end()
 
+    def stop(self) -> None:
+        assert self.pool.stop(TIMEOUT_S)
+        if self.reader is not None:
+            self.reader.close()
+        assert not open_answers()
+
     def is_exact(self, whole: bytes, pieces: range) -> bool:
         length = self.metainfo.geometry.piece_length
         return self.got == {index: whole[index * length : (index + 1) * length] for index in pieces}
+
+
+def open_answers() -> list[HTTPResponse]:
+    """Answers of web seeds that were left without being closed."""
+    found = (thing for thing in gc.get_objects() if isinstance(thing, HTTPResponse))
+    return [answer for answer in found if isinstance(answer.fp, seedstream._KeptOpen)]
 
 
 @pytest.fixture()
 def reading(metainfo: Metainfo) -> Iterator[Reading]:
     reading = Reading(metainfo)
     yield reading
-    assert reading.pool.stop(TIMEOUT_S)
+    reading.stop()
     assert reading.arena.reserved == 0                     # whatever happened, no memory was lost
 
 
@@ -216,7 +230,7 @@ def test_what_came_before_a_cut_is_kept(reading: Reading, sample: Sample, whole:
 def test_who_lets_us_wait_is_left(
     reading: Reading, sample: Sample, monkeypatch: pytest.MonkeyPatch, behave: Callable[[SeedServer, Asked], Answer],
 ) -> None:
-    monkeypatch.setattr(seedreader, "STALL_S", 0.7)
+    monkeypatch.setattr(seedstream, "STALL_S", 0.7)
     with SeedServer(sample.folder, behave) as server:
         began = time.monotonic()
         ended = reading.read(server.url, range(2))
@@ -227,14 +241,14 @@ def test_who_lets_us_wait_is_left(
 def test_the_time_for_bytes_is_not_renewed_by_answers_that_bring_next_to_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(seedreader, "STALL_S", 0.7)
+    monkeypatch.setattr(seedstream, "STALL_S", 0.7)
     sample = make_sample(tmp_path, "many", [(f"{number:02}", 100) for number in range(60)], 32 * 1024)
     reading = Reading(parse_torrent(sample.torrent.read_bytes()))
     with SeedServer(sample.folder, changed(pause_s=0.25)) as server:
         ended = reading.read(server.url, range(1))
         assert ended.error is not None and ended.error.code == "net.timed-out"
         assert len(server.asked) <= 4
-    assert reading.pool.stop(TIMEOUT_S)
+    reading.stop()
 
 
 def test_many_small_files_are_read_in_peace_by_a_server_that_takes_a_moment_for_each(tmp_path: Path) -> None:
@@ -243,7 +257,7 @@ def test_many_small_files_are_read_in_peace_by_a_server_that_takes_a_moment_for_
     with SeedServer(sample.folder, changed(pause_s=0.02)) as server:
         assert reading.read(server.url, range(1)).error is None
         assert (len(server.asked), server.connections) == (20, 1)
-    assert reading.pool.stop(TIMEOUT_S)
+    reading.stop()
 
 
 def test_a_server_that_sends_byte_by_byte_is_asked_once(reading: Reading, sample: Sample) -> None:
@@ -342,7 +356,7 @@ def test_a_query_stays_with_every_file_and_leads_to_this_machine_only_when_that_
             reading = Reading(metainfo, allow_local=allow_local)
             ended = reading.read(f"{server.url}?sig=a%2Fb", range(1))
             assert (ended.error.code if ended.error else None) == code
-            reading.pool.stop(TIMEOUT_S)
+            reading.stop()
         assert [asked.target for asked in server.asked] == ["/sample/one.bin?sig=a%2Fb"]
 
 
@@ -359,7 +373,7 @@ def test_user_and_password_and_secret_headers_go_to_their_own_server_only(
             secrets.chmod(0o640)
             reading = Reading(metainfo, headers_file=secrets)
             assert reading.read(server.url.replace("//", "//us%20er:pass@"), range(1)).error is None
-            reading.pool.stop(TIMEOUT_S)
+            reading.stop()
             assert server.asked[0].headers["x-key"] == "secret"
             assert server.asked[0].headers["authorization"] == "Basic dXMgZXI6cGFzcw=="
             assert not {"x-key", "authorization"} & other.asked[0].headers.keys()
@@ -378,7 +392,7 @@ def test_a_file_with_secrets_that_all_may_read_is_not_used(
         secrets.chmod(0o600)
         reading.read(server.url, range(2, 3))
         assert server.asked[-1].headers["x-key"] == "secret"
-        reading.pool.stop(TIMEOUT_S)
+        reading.stop()
     assert "others than its owner" in caplog.text and "secret" not in caplog.text.replace(str(secrets), "")
 
 
@@ -389,7 +403,7 @@ def test_a_file_with_secrets_that_is_none_holds_nobody_up(
     with SeedServer(sample.folder) as server:
         reading = Reading(metainfo, headers_file=tmp_path / "headers")
         assert reading.read(server.url, range(1)).error is None
-        assert reading.pool.stop(TIMEOUT_S)
+        reading.stop()
     assert "no regular file" in caplog.text
 
 
@@ -419,4 +433,4 @@ def test_padding_is_made_here(tmp_path: Path) -> None:
         assert reading.read(server.url, range(3)).error is None
         assert b"".join(reading.got.values()) == b"a" * 1000 + bytes(15384) + b"b" * 20_000
         assert [asked.path for asked in server.asked] == ["/padded/a", "/padded/b"]
-    reading.pool.stop(TIMEOUT_S)
+    reading.stop()

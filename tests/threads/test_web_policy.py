@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from blobtorrent.network.proxy import Proxy
 from blobtorrent.network.webpolicy import WebPolicy
 from blobtorrent.runtime.clock import SystemClock
 from tests.support.certificates import NAMED, certify
+from tests.support.httpserver import HttpServer, QuietHandler
 from tests.support.proxies import TestProxy
 from tests.support.rest import info_hash, status_of
 
@@ -32,21 +31,14 @@ WAIT_S = 10.0
 UNNAMED = "localhost"                  # the same place as NAMED
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"de")
+        self.body()
+        self.answer(b"de")
 
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.do_GET()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+    do_POST = do_GET
 
 
 @pytest.fixture
@@ -58,16 +50,11 @@ def authority(tmp_path: Path) -> Path:
 def port(authority: Path) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.with_name("server.pem"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who breaks off is part of the tests
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    https = HttpServer(Handler)
+    https.server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who breaks off is part of the tests
+    https.server.socket = context.wrap_socket(https.server.socket, server_side=True)
+    with https:
+        yield https.port
 
 
 def get(host: str, port: int, binding: Binding, connections: Connections | None = None) -> bytes:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
-from math import inf
 from typing import TYPE_CHECKING
 
 from blobtorrent.core.swarm.knownpeer import HEARSAY, MAX_FAILURES, STATIC_RETRY_S, TRUST, KnownPeer
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
+from blobtorrent.core.swarm.variety import Variety, region_at
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.ids import PeerId
-from blobtorrent.model.reach import region_of
 from blobtorrent.model.status import PeersFrom
 
 if TYPE_CHECKING:
@@ -39,8 +37,6 @@ DIALLED_US = "incoming"
 DIALLED_US_BEFORE = "cache"            # in an earlier run: the address was kept, and now we may dial it
 REDIAL_S = 10.0                        # after a link that had been fine
 REDIAL_TWIN_S = 300.0                  # while the same peer is connected by another link
-
-_region_of = lru_cache(MAX_KNOWN)(region_of)
 
 
 class PeerManager:
@@ -246,68 +242,40 @@ class PeerManager:
         """Up to `room` addresses to dial now; they count as being dialled from here on.
 
         No source but the user gets more than half of the places that are filled by dialling while another one has
-        somebody for them, and as far as that leaves a choice no region either (`model.reach.region_of`).
+        somebody for them, and as far as that leaves a choice no region either: see `Variety`.
         """
-        free, room = room, min(room, MAX_DIALS - len(self._dialing))
-        ready = self._ready(now, seeding=seeding) if room > 0 else []
+        at_most = min(room, MAX_DIALS - len(self._dialing))
+        ready = self._ready(now, seeding=seeding) if at_most > 0 else []
         if not ready:
             return []
-        places, busy = self._places(free)
-        ready.sort(key=lambda known: (known.failures, known.next_dial_at))
-        regions = self._regions()
-        chosen: list[Endpoint] = []
-        half = places // 2
-        for most_of_region, most_of_source in ((half, half), (inf, half), (half, inf), (inf, inf)):
-            surplus: list[KnownPeer] = []
-            for known in ready:
-                if len(chosen) == room:
-                    break
-                region = _region_of(known.endpoint.host)
-                is_over = busy[known.source] >= most_of_source or region and regions[region] >= most_of_region
-                if is_over and known.source is not PeerSource.STATIC:
-                    surplus.append(known)
-                elif self._begin(known, now):
-                    busy[known.source] += 1
-                    regions[region] += 1
-                    chosen.append(known.endpoint)
-            ready = surplus
+        begun = self._variety(room).choose(ready, at_most, lambda known: self._begin(known, now))
+        chosen = [known.endpoint for known in begun]
         self._dialing.update(chosen)
         return chosen
 
     def crowding(self, now: float, *, seeding: bool) -> PeerSource | None:
         """The source that has more than half of the places that are filled by dialling, all of them being taken, while
         another one has somebody for them."""
-        places, busy = self._places(0)
-        source, number = max(busy.items(), key=lambda item: item[1], default=(PeerSource.STATIC, 0))
-        if source is PeerSource.STATIC or number <= (places + 1) // 2:
+        source = self._variety().crowding_source()
+        if source is None or all(known.source is source for known in self._ready(now, seeding=seeding)):
             return None
-        is_other = any(known.source is not source for known in self._ready(now, seeding=seeding))
-        return source if is_other else None
+        return source
 
     def crowding_region(self, now: float, *, seeding: bool) -> str:
         """As `crowding`, for a region; empty when there is none such."""
-        regions = self._regions()
-        region, number = max(regions.items(), key=lambda item: item[1], default=("", 0))
-        if not region or number <= (self._places(0)[0] + 1) // 2:
+        region = self._variety().crowding_region()
+        if not region or all(region_at(known.endpoint.host) == region
+                             for known in self._ready(now, seeding=seeding)):
             return ""
-        is_other = any(_region_of(known.endpoint.host) != region for known in self._ready(now, seeding=seeding))
-        return region if is_other else ""
+        return region
 
     def is_of(self, endpoint: Endpoint, region: str) -> bool:
         """Whether somebody whom the user did not name is of a region."""
-        return _region_of(endpoint.host) == region and self.source_of(endpoint) is not PeerSource.STATIC
+        return region_at(endpoint.host) == region and self.source_of(endpoint) is not PeerSource.STATIC
 
-    def _regions(self) -> Counter[str]:
-        """How many of those who have places, and whom the user did not name, are of each region of the internet."""
-        regions = Counter(_region_of(known.endpoint.host) for known in self._known.values()
-                          if known.is_busy and known.source is not PeerSource.STATIC)
-        del regions[""]
-        return regions
-
-    def _places(self, room: int) -> tuple[int, Counter[PeerSource]]:
-        """How many places are filled by dialling, `room` of them being free, and who has them."""
-        busy = Counter(known.source for known in self._known.values() if known.is_busy)
-        return max(2, room + sum(busy.values())), busy
+    def _variety(self, free: int = 0) -> Variety:
+        """Of those who have places that are filled by dialling, `free` ones being left."""
+        return Variety((known for known in self._known.values() if known.is_busy), free)
 
     def _ready(self, now: float, *, seeding: bool) -> list[KnownPeer]:
         return [known for known in self._known.values()
