@@ -164,7 +164,7 @@ class Adder:
         try:
             self._gateway.ask(AddTorrent(
                 wanted.metainfo, raw=wanted.raw or b"", magnet=wanted.magnet,
-                only_public_peers=not is_everywhere(grant), **options), ADD_DEADLINE_S)
+                only_public_peers=wanted.magnet is not None and not is_everywhere(grant), **options), ADD_DEADLINE_S)
         except Conflict as error:
             there = torrent_with(self._gateway, info_hash.v1 or info_hash.v2)
             if error.code != "torrent.present" or there is None or not grant.sees(there.labels):
