@@ -1,6 +1,7 @@
 """The schema as text for people: `blobtorrent.toml.example`, and the option list of blobtorrent.toml(5).
 
-`python -m blobtorrent.config.render example` (or `manual`) prints it.
+`python -m blobtorrent.config.render example` (or `system`, or `manual`) prints it. `system` is the example as packages
+install it for the service of the system, contrib/systemd/blobtorrent.toml.
 """
 
 from __future__ import annotations
@@ -23,15 +24,28 @@ HEADER = """\
 # The same keys work on the command line, --set 'section.key=VALUE', and in the environment,
 # BLOBTORRENT_SECTION__KEY=VALUE; values are TOML everywhere.
 """
+# A server has no business with strangers on its own network or machine until its owner says so. Written without "#".
+OF_SYSTEM: dict[str, object] = {"network.port_mapping": "off", "lsd.enabled": False, "webseeds.allow_loopback": False}
+SYSTEM_HEADER = """\
+# The service of the system neither announces torrents on the local network nor asks the router for ports nor reads web
+# seeds of its own machine, until you change the keys without a "#".
+"""
 
 
-def render_example() -> str:
-    """The text of `blobtorrent.toml.example`: every option commented out with its default."""
-    blocks = [HEADER]
+def render_example(*, of_system: bool = False) -> str:
+    """The text of `blobtorrent.toml.example`: every option commented out with its default.
+
+    With `of_system` the text of what the service of the system begins with, which sets OF_SYSTEM.
+    """
+    blocks = [HEADER + SYSTEM_HEADER if of_system else HEADER]
     for section, settings in TABLES.items():
         blocks.append(f"{_heading(section)}\n{_comment(settings.__doc__ or '')}\n")
         for key, option in settings.options():
-            value = write_value(EXAMPLES.get(f"{section}.{key}", option.default))
+            name = f"{section}.{key}"
+            if of_system and name in OF_SYSTEM:
+                blocks.append(f"{_comment(option.doc)}\n{key} = {write_value(OF_SYSTEM[name])}\n")
+                continue
+            value = write_value(EXAMPLES.get(name, option.default))
             blocks.append(f"{_comment(option.doc)}\n#{key} = {value}\n")
     return "\n".join(blocks)
 
@@ -83,4 +97,5 @@ def _literal(toml: str) -> str:
 
 
 if __name__ == "__main__":
-    print(render_manual() if sys.argv[1:] == ["manual"] else render_example(), end="")
+    wanted = sys.argv[1:]
+    print(render_manual() if wanted == ["manual"] else render_example(of_system=wanted == ["system"]), end="")

@@ -149,7 +149,8 @@ class NetworkSettings(Section):
         values.boolean,
         "Whether anybody may name peers at loopback and private addresses. Otherwise only those may who are at such an "
         "address themselves: a tracker on the internet cannot send us to our own network. A web seed at such an "
-        "address is read from without it, too, unless its URL has a query or another server sent us there.",
+        "address is read from without it, too, unless its URL has a query or another server sent us there; "
+        "of those on this machine webseeds.allow_loopback decides.",
     )
     tls_ca_file: Path | None = live(
         "",
@@ -165,7 +166,15 @@ class NetworkSettings(Section):
         True,
         values.boolean,
         "Whether HTTPS servers must be vouched for at all. It is dangerous to say false: whoever sits between us and a "
-        "tracker then reads passkeys, and answers in its place. tls_ca_file trusts one more server without that.",
+        "tracker then reads passkeys, and answers in its place. tls_ca_file trusts one more server without that, and "
+        "tls_unchecked_hosts gives up on one only.",
+    )
+    tls_unchecked_hosts: tuple[str, ...] = live(
+        [],
+        values.host_names,
+        "HTTPS servers that need not be vouched for, by name or IPv4 address, without a port: a tracker whose "
+        "certificate ran out, say. Whoever sits between us and one of these may answer in its place; all others are "
+        "checked.",
     )
     tls_verify_host: bool = live(
         True,
@@ -174,9 +183,7 @@ class NetworkSettings(Section):
         "certificate for some name.",
     )
     max_peers: int = live(500, values.whole_number(1, 100_000), "Connections to peers, of all torrents together.")
-    max_peers_per_torrent: int = live(
-        200, values.whole_number(1, 100_000), "Connections to peers of one torrent."
-    )
+    max_peers_per_torrent: int = live(200, values.whole_number(1, 100_000), "Connections to peers of one torrent.")
     max_peers_per_seed: int = live(
         0,
         values.whole_number(0, 100_000),

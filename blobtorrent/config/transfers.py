@@ -30,6 +30,12 @@ class WebSeedSettings(Section):
     down_bytes_per_s: int = at_start(
         0, values.rate(MAX_RATE), "What all web seeds together may send, besides the other limits. 0: no limit."
     )
+    allow_loopback: bool = at_start(
+        True,
+        values.boolean,
+        "Whether web seeds on this machine are asked, as caches are: for files, by range, and without a query (but see "
+        "network.allow_loopback). A stranger's torrent may name any server that listens here; false: none is asked.",
+    )
     headers_file: Path | None = at_start(
         "",
         values.optional_file,

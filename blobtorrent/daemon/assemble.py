@@ -15,6 +15,7 @@ from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from blobtorrent.config.cautions import unchecked_servers
 from blobtorrent.config.schema import NetworkSettings, Settings
 from blobtorrent.core.session.build import Surroundings, build_session
 from blobtorrent.core.session.commands import NO_ANSWER, StopSession
@@ -41,7 +42,6 @@ from blobtorrent.network.policy import binding_of, web_policy_of
 from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
 from blobtorrent.network.utpmessages import UseTransports
-from blobtorrent.network.webpolicy import WebPolicy
 from blobtorrent.protocol.wire.peerid import RANDOM_BYTES, make_peer_id
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.bus import EventBus
@@ -91,7 +91,7 @@ class Engine:
         self._gatekeepers = tuple(gates.values())
         self._door = door
         self._outcalls = outcalls
-        self._warned_of = ""           # the setting that has certificates of servers not checked
+        self._warned_of: tuple[str, ...] = ()          # the settings that have certificates of servers not checked
         self.metrics = metrics
         self._supervisor = supervisor
         self._core = core
@@ -126,19 +126,18 @@ class Engine:
         made at a time, and whom servers must be vouched for by."""
         network = settings.network
         self.binding.web = web_policy_of(network)
-        self._warn_of(self.binding.web)
+        self._warn_of(unchecked_servers(network))
         self.files.apply(settings.storage.open_files)
         self._outcalls.max_threads = settings.trackers.http_calls + SPARE_CALLS
         self._door.post(TunePeers(network.send_buffer, network.receive_buffer, network.type_of_service))
         self._door.post(UseTransports(settings.tcp.enabled, settings.utp.enabled, settings.utp.dialing))
         self._door.post(UseEncryption(settings.encryption.mode))
 
-    def _warn_of(self, web: WebPolicy) -> None:
-        setting = "network.tls_verify" if web.trusts_all else "network.tls_verify_host" if web.trusts_names else ""
-        if setting and setting != self._warned_of:
-            log.warning("certificates of HTTPS servers are not checked: anybody on the way can answer in their place",
-                        setting=setting)
-        self._warned_of = setting
+    def _warn_of(self, unchecked: tuple[str, ...]) -> None:
+        for text in unchecked:
+            if text not in self._warned_of:
+                log.warning("DANGER: certificates of HTTPS servers are not checked", what=text)
+        self._warned_of = unchecked
 
     def dead_threads(self) -> list[str]:
         """Names of threads that died of a bug: the engine cannot go on then."""

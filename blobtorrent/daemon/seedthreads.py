@@ -48,7 +48,8 @@ class SeedThreads:
         section = self._settings.webseeds
         self._pool = SeedPool(
             self._arena, section.connections, self._clock, self._binding,
-            allow_local=self._settings.network.allow_loopback, headers_file=section.headers_file)
+            allow_local=self._settings.network.allow_loopback, asks_loopback=section.allow_loopback,
+            headers_file=section.headers_file)
         self._desk = SeedDesk(self._pool.post, section.connections, section.down_bytes_per_s, inbox, guard)
         return self._desk
 

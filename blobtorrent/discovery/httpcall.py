@@ -109,7 +109,7 @@ def connect(parts: SplitResult, deadline: Deadline, may_ask: Callable[[Address],
         return sock
     try:
         sock.settimeout(deadline.left_s())
-        context = _tls_context((web or binding.web)._replace(proxy=None))
+        context = _tls_context((web or binding.web).for_host(host))
         return context.wrap_socket(sock, server_hostname=host)
     except BaseException:
         sock.close()
@@ -124,10 +124,10 @@ def look_up(host: str, port: int, deadline: Deadline, binding: Binding) -> list[
     return [Endpoint(str(address), port) for address in outgoing.look_up(binding, host, deadline.left_s)]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _tls_context(web: WebPolicy) -> ssl.SSLContext:
-    """One for all threads: to read the system's authorities takes tens of milliseconds and a megabyte. The proxy of
-    `web` is of no matter.
+    """One for all threads: to read the system's authorities takes tens of milliseconds and a megabyte. `web`
+    is that of one host.
 
     Raises NetworkError ("net.tls") for authorities that cannot be read: then nobody can be trusted.
     """

@@ -35,15 +35,17 @@ class Memory(Protocol):
 class SeedPool:
     """Takes FetchParts by `post`; its threads start with the first. `headers_file` names the file with secret headers.
 
-    `allow_local`: also URLs with a query may lead to loopback and private addresses.
+    `allow_local`: also URLs with a query may lead to loopback and private addresses; without `asks_loopback` none leads
+    to loopback.
     """
 
     def __init__(self, memory: Memory, threads: int, clock: Clock, binding: Binding, *,
-                 allow_local: bool = False, headers_file: Path | None = None) -> None:
+                 allow_local: bool = False, asks_loopback: bool = True, headers_file: Path | None = None) -> None:
         self._memory = memory
         self._clock = clock
         self._binding = binding
         self._allow_local = allow_local
+        self._asks_loopback = asks_loopback
         self._secret_headers = HeaderFile(headers_file) if headers_file is not None else _no_headers
         self._is_stopping = False
         self._pool: Pool[FetchParts] = Pool("webseed", threads, self._fetch)
@@ -70,7 +72,7 @@ class SeedPool:
         reader, file = order.reader or SeedReader(order.seed, order.content), None
         error: BlobTorrentError | None = BugError("bug.webseed", "reading from a web seed failed; the log says how")
         progress = Progress(lambda: order.is_cancelled or self._is_stopping, self._clock, order, order.bytes_per_s)
-        way = Way(self._clock, self._binding, self._secret_headers, self._allow_local)
+        way = Way(self._clock, self._binding, self._secret_headers, self._allow_local, self._asks_loopback)
         try:
             for asked in order.content.ranges((part.piece, part.begin, part.length) for part in order.parts):
                 file = asked.file

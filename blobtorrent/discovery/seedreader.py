@@ -60,13 +60,15 @@ class Sink(Protocol):
 class Way(NamedTuple):
     """How the outside is reached. `allow_local`: URLs with a query may lead to loopback and private addresses.
 
-    Without it a torrent's author could have us call whatever acts on a query there; a plain file is harmless.
+    Without it a torrent's author could have us call whatever acts on a query there; a plain file is harmless for nearly
+    all services. Without `asks_loopback` nothing leads to this machine.
     """
 
     clock: Clock
     binding: Binding
     secret_headers: Callable[[], Sequence[SecretHeader]]
     allow_local: bool
+    asks_loopback: bool = True
 
 
 class SeedReader:
@@ -226,7 +228,7 @@ class SeedReader:
     def _connect(self, parts: SplitResult, hop: _Hop, progress: Progress, way: Way) -> _Connection:
         progress.look()
         is_public_only = hop.came_from_public or not way.allow_local and bool(parts.query)
-        may_ask_here = partial(may_ask, came_from_public=is_public_only, on_loopback=True)
+        may_ask_here = partial(may_ask, came_from_public=is_public_only, on_loopback=way.asks_loopback)
         web = way.binding.web
         with progress.aside():
             sock = connect(parts, Deadline(way.clock, CONNECT_S), may_ask_here, binding=way.binding, web=web)

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote_to_bytes
 from blobtorrent.model.errors import MagnetError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.paths import safe_part
+from blobtorrent.model.reach import Reach, reach_of
 from blobtorrent.model.urls import usable_tiers, usable_web_seeds
 
 MAX_LINK_CHARACTERS = 1 << 16
@@ -37,6 +38,10 @@ class MagnetLink(NamedTuple):
     web_seeds: tuple[str, ...] = ()
     peers: tuple[tuple[str, int], ...] = ()            # (host name or address, port)
     selected_files: tuple[range, ...] = ()             # runs of file numbers (BEP 53), ascending; empty: all files
+
+    def with_public_peers(self) -> MagnetLink:
+        """The link without the peers that are at addresses near us or may turn out to be there, as names do."""
+        return self._replace(peers=tuple((host, port) for host, port in self.peers if _is_public(host)))
 
 
 def is_magnet(text: str) -> bool:
@@ -123,6 +128,13 @@ def _peers(values: list[bytes]) -> Iterator[tuple[str, int]]:
         match = _PEER.fullmatch(value.decode("ascii", "replace"))
         if match and 0 < int(match.group(3)) <= 0xffff:
             yield match.group(1) or match.group(2), int(match.group(3))
+
+
+def _is_public(host: str) -> bool:
+    try:
+        return reach_of(host) is Reach.GLOBAL
+    except ValueError:                 # a name
+        return False
 
 
 def _selection(values: list[bytes]) -> Iterator[range]:

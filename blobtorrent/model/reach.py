@@ -13,6 +13,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _MAPPED, _NAT64 = 0xFFFF, 0x64FF9B << 64           # ::ffff:0:0/96, 64:ff9b::/96: all bits but the last 32
 _6TO4 = 0x2002                                     # 2002::/16: the first 16 bits
+FIRST_FREE_PORT = 1024                 # below are services of the system, and no peers
 # They hand out the credentials of a virtual machine to whoever asks. Those of other providers are link-local.
 _METADATA = frozenset(map(ipaddress.ip_address, (
     "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe")))
@@ -97,6 +98,22 @@ def may_name(by: str | None, host: str, *, allow_loopback: bool) -> bool:
         return True
     return by is not None and reach_of(by) is Reach.LOOPBACK or reach_of(host) >= (
         Reach.GLOBAL if by is None else reach_of(by))
+
+
+def may_link(host: str, port: int, *, allow_loopback: bool) -> bool:
+    """Whether a magnet link may name a peer there, for who may have us do anything: who wrote the link is unknown.
+
+    A peer of one's own machine or network may be what the link is for, but there it has no port of the system, where
+    other services listen, and is not where credentials are handed out. The rest is as for `may_name`.
+    """
+    address = address_of(host)
+    if not _is_host(address):
+        return False
+    if allow_loopback:
+        return True
+    if address.is_link_local or address in _METADATA:
+        return False
+    return port >= FIRST_FREE_PORT or _reach_of(address) is Reach.GLOBAL
 
 
 def site_of(host: str) -> str:

@@ -179,7 +179,7 @@ class SessionStatus(NamedTuple):
     open listener; `external` the addresses that others see us at, as far as enough of them agree; `damages` says in
     words what was found damaged when the state was read. `loaded` of the `total` torrents that were there when it ended
     last are known again; while that goes on, some may be missing from the board. While it drains, `drained` of the
-    `to_drain` torrents that ran have left their swarms.
+    `to_drain` torrents that ran have left their swarms. `warnings` says what the settings give up of its protection.
     """
 
     state: str
@@ -197,3 +197,4 @@ class SessionStatus(NamedTuple):
     mappings: tuple[MappingStatus, ...] = ()       # none where no router is asked
     drained: int = 0
     to_drain: int = 0
+    warnings: tuple[str, ...] = ()

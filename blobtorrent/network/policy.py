@@ -31,4 +31,5 @@ def web_policy_of(network: NetworkSettings) -> WebPolicy:
         "" if network.tls_ca_file is None else str(network.tls_ca_file),
         "" if network.tls_ca_folder is None else str(network.tls_ca_folder),
         trusts_all=not network.tls_verify, trusts_names=not network.tls_verify_host,
-        proxy=network.http_proxy)
+        proxy=network.http_proxy,
+        unchecked_hosts=tuple(host.rstrip(".") for host in network.tls_unchecked_hosts))

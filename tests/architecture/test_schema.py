@@ -14,6 +14,12 @@ def test_the_example_file_is_what_the_schema_renders():
     assert example == render_example(), "run: python -m blobtorrent.config.render > blobtorrent.toml.example"
 
 
+def test_what_the_service_of_the_system_begins_with_is_what_the_schema_renders():
+    text = (ROOT / "contrib/systemd/blobtorrent.toml").read_text(encoding="utf-8")
+    assert text == render_example(of_system=True), (
+        "run: python -m blobtorrent.config.render system > contrib/systemd/blobtorrent.toml")
+
+
 def test_every_setting_is_read_by_somebody():
     read = {
         node.attr

@@ -22,7 +22,8 @@ WANTED = {
     "Seeder bandwidth theft", "Wire protocol abuse", "Extension handshake and fast extension abuse", "PEX injection",
     "Private leaks", "SSRF by trackers and web seeds", "Request splitting", "Fetch by URL", "Tracker answers",
     "UDP amplification", "DHT sybils, poisoning and eclipse", "Eclipse of a torrent", "LSD, UPnP and NAT-PMP",
-    "Randomness", "Look-alike hosts", "Memory and descriptors", "Privilege",
+    "Peers of magnet links", "Randomness", "Look-alike hosts", "Memory and descriptors", "Privilege",
+    "uTP spoofing and misbehaving receivers", "Encryption", "Supply chain",
 }
 
 

@@ -8,29 +8,40 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from blobtorrent.config.cautions import unchecked_servers
+from blobtorrent.config.load import load
+from blobtorrent.config.schema import NetworkSettings
+from blobtorrent.core.session.explain import explain
+from blobtorrent.core.session.gateway import SESSION_KEY
+from blobtorrent.core.session.lifecycle import TorrentState
+from blobtorrent.core.session.situation import Situation
 from blobtorrent.core.session.sources import read_source
+from blobtorrent.daemon.assemble import Engine
 from blobtorrent.discovery.http_tracker import HttpTrackers
 from blobtorrent.discovery.messages import Announce
 from blobtorrent.interface.eventjson import tell
 from blobtorrent.interface.hooks.outcome import FAILED, OK
 from blobtorrent.interface.hooks.webhook import post_event
+from blobtorrent.interface.rest.encode import SESSION
 from blobtorrent.model.errors import NetworkError, TrackerError
 from blobtorrent.model.events import TorrentFinished
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network.binding import Binding
+from blobtorrent.network.policy import web_policy_of
 from blobtorrent.network.webpolicy import WebPolicy
 from blobtorrent.protocol.tracker.announce import AnnounceQuery
 from blobtorrent.runtime.clock import SystemClock
 from blobtorrent.runtime.mailbox import Mailbox
 from tests.support.httpserver import HttpServer, QuietHandler
 from tests.support.rest import info_hash, status_of
+from tests.support.sessions import SessionRig
 
 WAIT_S = 10.0
 HOST = "127.0.0.1"
@@ -184,6 +195,50 @@ def test_one_that_can_is_served(tmp_path: Path, web: WebPolicy, authority: Autho
     with Server(tmp_path, Case(), authority) as server:
         assert list(ask_all(f"https://{HOST}:{server.port}", Binding(web=web))) == [True] * 3
     assert len(server.heard) == 3
+
+
+def test_of_a_host_that_need_not_prove_itself_nothing_is_checked_and_of_others_all(
+        tmp_path: Path, authority: Authority) -> None:
+    with Server(tmp_path, CASES["self-signed"], authority) as server:
+        for hosts, is_told in (((HOST,), True), (("localhost", "tracker.example"), False), ((), False)):
+            binding = Binding(web=web_policy_of(NetworkSettings(tls_unchecked_hosts=hosts)))
+            assert list(ask_all(f"https://{HOST}:{server.port}", binding)) == [is_told] * 3
+    assert len(server.heard) == 3
+
+
+@pytest.mark.parametrize(("host", "is_checked"), [
+    ("tracker.example", False), ("TRACKER.example", False), ("tracker.example.", False), ("127.0.0.9", False),
+    ("a.tracker.example", True), ("example", True), ("tracker.example.evil.example", True), ("", True)])
+def test_a_host_is_meant_as_a_whole(host: str, is_checked: bool) -> None:
+    policy = web_policy_of(load(assignments=[
+        "network.tls_unchecked_hosts=['Tracker.example', '127.0.0.9']"]).network)
+    assert policy.for_host(host).trusts_all is not is_checked
+    assert not policy.for_host(host).unchecked_hosts, "contexts are shared by all hosts of a kind"
+
+
+@pytest.mark.parametrize(("given", "named"), [
+    ({"tls_verify": False}, "network.tls_verify "),
+    ({"tls_verify_host": False}, "network.tls_verify_host "),
+    ({"tls_unchecked_hosts": ("tracker.example",)}, "tracker.example")])
+def test_what_is_not_checked_is_said_by_the_session_and_by_why_and_at_the_start(
+        caplog: pytest.LogCaptureFixture, given: dict[str, Any], named: str) -> None:
+    rig = SessionRig(**{f"network__{key}": value for key, value in given.items()})
+    status = rig.sessions.read(SESSION_KEY)
+    assert status is not None and [named in text for text in status.warnings] == [True]
+    (text,) = SESSION.object_of(status)["warnings"]
+    causes = explain(Situation(
+        status=status_of(1), state=TorrentState.STOPPED, session=status, now_s=0.0, wall=0.0)).causes
+    assert [cause.text for cause in causes if cause.code == "tls.unchecked"] == [text]
+    engine = Engine.__new__(Engine)    # what it says, without the threads
+    engine._warned_of = ()
+    with caplog.at_level("WARNING"):
+        for _ in range(2):             # settings that were applied again
+            engine._warn_of(unchecked_servers(NetworkSettings(**given)))
+    assert [("DANGER" in record.getMessage(), record.levelname) for record in caplog.records] == [(True, "WARNING")]
+
+
+def test_where_all_is_checked_nothing_is_said() -> None:
+    assert unchecked_servers(NetworkSettings()) == ()
 
 
 def test_nothing_is_trusted_by_default_and_the_system_vouches(tmp_path: Path, authority: Authority) -> None:

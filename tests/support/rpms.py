@@ -79,7 +79,7 @@ def next_release(folder: Path, tree: Path) -> Rpms:
     for name in ("blobtorrent/__init__.py", "contrib/rpm/blobtorrent.spec"):
         text = (tree / name).read_text()
         (tree / name).write_text(re.sub(rf"\b{re.escape(__version__)}\b", NEXT_VERSION, text))
-    with (tree / "blobtorrent.toml.example").open("a") as example:
+    with (tree / "contrib/systemd/blobtorrent.toml").open("a") as example:
         example.write("# Of the next release.\n")
     return build_rpms(folder, tree)
 

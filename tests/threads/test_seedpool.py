@@ -360,6 +360,17 @@ def test_a_query_stays_with_every_file_and_leads_to_this_machine_only_when_that_
         assert [asked.target for asked in server.asked] == ["/sample/one.bin?sig=a%2Fb"]
 
 
+def test_this_machine_is_asked_for_files_unless_the_settings_say_no(metainfo: Metainfo, sample: Sample) -> None:
+    with SeedServer(sample.folder) as server:
+        for asks_loopback, code in ((False, "net.forbidden-address"), (True, None)):
+            for host in ("127.0.0.1", "localhost"):
+                reading = Reading(metainfo, asks_loopback=asks_loopback)
+                ended = reading.read(server.url.replace("127.0.0.1", host), range(1))
+                assert (ended.error.code if ended.error else None) == code
+                reading.pool.stop(TIMEOUT_S)
+        assert [asked.target for asked in server.asked] == ["/sample/one.bin"] * 2
+
+
 def test_user_and_password_and_secret_headers_go_to_their_own_server_only(
     metainfo: Metainfo, sample: Sample, tmp_path: Path,
 ) -> None:

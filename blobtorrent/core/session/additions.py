@@ -45,13 +45,14 @@ class Additions:
     """`then(torrent)` is called when a torrent is on the roster."""
 
     def __init__(self, roster: Roster, outlets: Outlets, metainfos: Metainfos, keeper: Keeper, storage: StorageSettings,
-                 clock: Clock) -> None:
+                 clock: Clock, *, allow_loopback: bool) -> None:
         self._roster = roster
         self._outlets = outlets
         self._metainfos = metainfos
         self._keeper = keeper
         self._storage = storage
         self._clock = clock
+        self._allow_loopback = allow_loopback
         # Set by who fetches metadata.
         self.complete: Callable[[Torrent, Metainfo, bytes, Reply[Any]], None]
         self._pending: dict[bytes, _Pending] = {}          # by each digest: of a hybrid, a link may name only one
@@ -97,6 +98,8 @@ class Additions:
         facts = facts_of_link(link, self._clock.wall())
         if self._is_there(link.info_hash, facts.name, reply):
             return
+        if command.only_public_peers and not self._allow_loopback:
+            link = link.with_public_peers()
         torrent = self._new(command, facts)
         torrent.record.magnet = format_magnet(link)
         pending = _Pending(torrent, reply, then, [])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
+from blobtorrent.config.cautions import unchecked_servers
 from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.activity import ActivityManager
 from blobtorrent.core.session.additions import Additions
@@ -140,7 +141,8 @@ class Parts:
         self.checker = CheckManager(
             self.roster, outlets, keeper, parallel=around.check_jobs, on_ready=self.activity.begin,
             on_idle=self.closer.go_on)
-        self.additions = Additions(self.roster, outlets, self.metainfos, keeper, settings.storage, clock)
+        self.additions = Additions(self.roster, outlets, self.metainfos, keeper, settings.storage, clock,
+                                   allow_loopback=settings.network.allow_loopback)
         self.bandwidth = BandwidthManager(
             outlets.shards, settings.limits, settings.groups, clock=clock, timers=timers)
         self.network = settings.network                    # as they hold now
@@ -205,7 +207,8 @@ def _make_session(around: Surroundings, parts: Parts) -> Session:
     torrents, loader, checker, closer, activity = (
         parts.torrents, parts.loader, parts.checker, parts.closer, parts.activity)
     session = Session(around.outlets, parts.roster, torrents, parts.swarms, parts.announces, parts.keeper,
-                      around.sessions, clock=around.clock, timers=around.timers, damages=around.damages)
+                      around.sessions, clock=around.clock, timers=around.timers, damages=around.damages,
+                      warnings=unchecked_servers(around.settings.network))
     session.commands.update({
         AddTorrent: torrents.add,
         AddPeers: torrents.add_peers,
@@ -261,7 +264,7 @@ def _metadata_of(around: Surroundings, parts: Parts, session: Session) -> "Metad
 
         parts.metadata = MetadataFetcher(
             parts.roster, around.outlets, parts.swarms, parts.announces, parts.metainfos, parts.keeper, parts.sharing,
-            on_idle=parts.closer.go_on)
+            allow_loopback=around.settings.network.allow_loopback, on_idle=parts.closer.go_on)
         session.messages.update(parts.metadata.messages)
     return parts.metadata
 

@@ -84,7 +84,8 @@ class AddTorrent(NamedTuple):
     `peers` are tried for ever, and so is who is found by the `peer_names` (see `config.values.peer_name`).
     `file_priorities` names the files, by number, that are not NORMAL; `renames` are other names than its own for some,
     as in `record.Place`. With `skip_check` what lies on disk is believed
-    to be complete when all sizes are right.
+    to be complete when all sizes are right. Who may not do everything sets `only_public_peers`: the link names nobody
+    near us then.
     """
 
     metainfo: Metainfo | None
@@ -108,6 +109,7 @@ class AddTorrent(NamedTuple):
     custom: Mapping[str, str] = {}     # small texts of front-ends and scripts, which mean nothing to us
     picker: Mapping[str, str | float] | None = None        # as in the settings, but for what is named; see picking
     super_seeding: bool = False
+    only_public_peers: bool = False
     renames: Mapping[str, str] = {}
 
 

@@ -33,7 +33,7 @@ _USUAL_ADVICE = "look at the message and at the log; when that is mended, start 
 
 def explain(situation: Situation) -> Explanation:
     """Why the torrent is as it is."""
-    causes = [*_of_session(situation), *_CAUSES[situation.state](situation)]
+    causes = [*_of_session(situation), *_CAUSES[situation.state](situation), *_of_warnings(situation)]
     return Explanation(situation.status.state, _summary(situation, causes), tuple(causes), _facts(situation))
 
 
@@ -56,6 +56,12 @@ def _of_session(situation: Situation) -> list[Cause]:
     if situation.session.state in ("draining", "stopped"):
         return [Cause("session.stopping", "the daemon is ending", "start it again")]
     return []
+
+
+def _of_warnings(situation: Situation) -> list[Cause]:
+    """No reason for anything, but whoever asks why should see it."""
+    return [Cause("tls.unchecked", text, "set it back, or trust the one server by network.tls_ca_file")
+            for text in situation.session.warnings]
 
 
 # ---- states in which it is not in a swarm

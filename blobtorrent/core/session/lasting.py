@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from blobtorrent.config.cautions import unchecked_servers
 from blobtorrent.config.schema import Settings
 from blobtorrent.core.session.answers import Answers
 from blobtorrent.core.session.changes import ChangeManager
@@ -228,6 +229,7 @@ def _add_settings(
         network = command.settings.network
         apply_settings(command.settings, parts, keeper, reserves)
         few_peers.apply(network.min_peers_per_torrent, network.min_peers_per_seed)
+        session.tell_warnings(unchecked_servers(network))
         around.tell(SettingsApplied())
 
     session.commands[ApplySettings] = apply

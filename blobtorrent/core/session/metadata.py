@@ -33,6 +33,7 @@ from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.magnet import MagnetLink
 from blobtorrent.model.merkle import HASH_BYTES
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.reach import may_link
 from blobtorrent.protocol.metafile import TORRENT_LIMITS
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.storage.metadatareading import MetadataRead, ReadMetadata
@@ -55,7 +56,8 @@ class MetadataFetcher:
     """Work of the state *metadata*. `on_idle(torrent)` is called when a job of a torrent has ended."""
 
     def __init__(self, roster: Roster, outlets: Outlets, swarms: SwarmManager, announces: AnnounceManager,
-                 metainfos: Metainfos, keeper: Keeper, sharing: Sharing, *, on_idle: Callable[[Torrent], None]) -> None:
+                 metainfos: Metainfos, keeper: Keeper, sharing: Sharing, *, allow_loopback: bool,
+                 on_idle: Callable[[Torrent], None]) -> None:
         self._roster = roster
         self._outlets = outlets
         self._swarms = swarms
@@ -63,6 +65,7 @@ class MetadataFetcher:
         self._metainfos = metainfos
         self._keeper = keeper
         self._sharing = sharing
+        self._allow_loopback = allow_loopback
         self._on_idle = on_idle
         self._named: dict[tuple[str, int], dict[InfoHash, None]] = {}  # peers that are being looked up, and whose
         self.messages: Mapping[type[Any], Callable[[Any], None]] = {
@@ -109,7 +112,7 @@ class MetadataFetcher:
         self._swarms.open_metadata(torrent)
         if not torrent.record.facts.is_private:            # what is known when it was found once, and could not be kept
             endpoints, names = peers_of(link)
-            self._swarms.tell_peers(torrent, endpoints, PeerSource.MAGNET)
+            self._tell_peers(torrent, endpoints)
             for name in names[:MAX_NAMES]:
                 self._look_up(torrent, *name)
         self._announce(torrent)
@@ -129,7 +132,13 @@ class MetadataFetcher:
         for info_hash in self._named.pop((answer.host, answer.port), ()):
             torrent = self._roster.get(info_hash)
             if torrent is not None and not torrent.record.facts.is_private:
-                self._swarms.tell_peers(torrent, answer.endpoints, PeerSource.MAGNET)
+                self._tell_peers(torrent, answer.endpoints)
+
+    def _tell_peers(self, torrent: Torrent, endpoints: tuple[Endpoint, ...]) -> None:
+        """Those that the link names or that its names stand for, but for what no link may have us dial."""
+        allowed = tuple(
+            peer for peer in endpoints if may_link(peer.host, peer.port, allow_loopback=self._allow_loopback))
+        self._swarms.tell_peers(torrent, allowed, PeerSource.MAGNET)
 
     def _leave(self, torrent: Torrent) -> None:
         """It is stopped, or failed: give up what is open. On the way to its swarm all of that stays."""

@@ -85,6 +85,7 @@ class Session:
         clock: Clock,
         timers: TimerWheel,
         damages: tuple[str, ...] = (),
+        warnings: tuple[str, ...] = (),
     ) -> None:
         self.commands: dict[type[Any], CommandHandler] = {
             OpenListeners: self._open_listeners,
@@ -117,7 +118,8 @@ class Session:
         self._timers = timers
         self._ports = PortManager(outlets.inbox)
         self._machine = Machine(SESSION, on_change=lambda *_: self._publish())
-        self._status = SessionStatus(self.state.value, started_at=clock.wall(), damages=damages)
+        self._status = SessionStatus(
+            self.state.value, started_at=clock.wall(), damages=damages, warnings=warnings)
         self._stop_replies: list[Reply[Any]] = []
         self._stopping_since_s = 0.0
         self._is_clean = False
@@ -161,6 +163,12 @@ class Session:
         self.is_restoring = False
         self._status = self._status._replace(damages=damages)
         self._publish()
+
+    def tell_warnings(self, warnings: tuple[str, ...]) -> None:
+        """The settings as they are now give that up."""
+        if warnings != self._status.warnings:
+            self._status = self._status._replace(warnings=warnings)
+            self._publish()
 
     def tell_external(self, hosts: tuple[str, ...]) -> None:
         """Others see us at these addresses."""

@@ -4,7 +4,8 @@ While there are as many slots as interested peers, everybody is served at once. 
 that give most, or when we seed those that the mode says, and a slot goes round among the others. Peers that owe us
 blocks and send none lose theirs, and one more goes round for each. Who has a slot and takes nothing sleeps: it keeps
 the slot, which costs nothing, but is not counted, and one that was never served is tried in its place. Hundreds that
-are interested and silent keep nobody waiting. Pure; owned by a swarm. BEP 3.
+are interested and silent keep nobody waiting. Addresses are cheap: while others wait, a subnet has one slot, a region a
+quarter of them, and a subnet one lot when it is drawn who is tried. Pure; owned by a swarm. BEP 3.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ QUOTA_PIECES = 20                      # a turn at a seed is as long as both of 
 MIN_TURN_S = 60.0
 MAX_TURN_S = 600.0                     # ... and no longer than this, however little the peer takes
 SLOT_BYTES_PER_S = 2048                # each slot more than there must be asks for a rate that is so much higher
+REGION_PART = 4                        # a region has this part of the slots, and one at least, while others wait
 FULL_ROUNDS = 2                        # with a limit used up for so long more slots help nobody
 
 
@@ -175,18 +177,19 @@ class ChokeManager:
         """The best have the slots but for those that go round."""
         slots = self.open_slots
         trials = min(1 + min(len(snubbing), MAX_EXTRA_TRIALS), slots - 1)
-        regular = _one_of_each(sorted((link for link in wanting if link not in snubbing), key=worth, reverse=True))
+        regular = _spread(sorted((link for link in wanting if link not in snubbing), key=worth, reverse=True), slots)
         tried = wanting
         if not trials and not (regular and worth(regular[0])):
             # Nobody has earned the only slot: it goes round, or one would keep it; snubs earn no turn.
             trials, tried = 1, regular or wanting
         chosen = dict.fromkeys(regular[:slots - trials], cause)
-        served = {link.turn.subnet for link in chosen}
-        others = [link for link in tried if link not in chosen]
-        others = [link for link in others if link.turn.subnet not in served] or others
+        others = _elsewhere([link for link in tried if link not in chosen], chosen, slots)
         for link in wanting:
             link.turn.is_optimistic = link.turn.is_optimistic and link in others
-        return {**chosen, **dict.fromkeys(self._on_trial(others, slots - len(chosen), now), ON_TRIAL)}
+        # Who snubs us is tried again after all others: what it does must not bring its friends more trials.
+        for pool in ([link for link in others if link not in snubbing], [link for link in others if link in snubbing]):
+            chosen |= dict.fromkeys(self._on_trial(pool, slots - len(chosen), now), ON_TRIAL)
+        return chosen
 
     def _on_trial(self, others: list[Candidate], count: int, now: float) -> list[Candidate]:
         """The links that are tried out, changed every few rounds."""
@@ -196,19 +199,28 @@ class ChokeManager:
         else:
             chosen = []
         untried = [link for link in others if link not in tried]
-        for pool in (untried, tried):
-            waiting = [link for link in pool if link not in chosen]
-            while waiting and len(chosen) < count:
-                link = self._draw(waiting, now)
-                waiting.remove(link)
-                chosen.append(link)
+        for must_be_apart in (True, False):
+            for pool in (untried, tried):
+                waiting = [link for link in pool if link not in chosen]
+                while len(chosen) < count:
+                    served = {link.turn.subnet for link in chosen if link.turn.subnet} if must_be_apart else ()
+                    waiting = [link for link in waiting if link not in chosen and link.turn.subnet not in served]
+                    if not waiting:
+                        break
+                    chosen.append(self._draw(waiting, now))
         for link in others:
             link.turn.is_optimistic = link in chosen
         return chosen
 
     def _draw(self, links: list[Candidate], now: float) -> Candidate:
-        tickets = [link for link in links for _ in range(NEW_WEIGHT if now - link.linked_at < NEW_S else 1)]
-        return tickets[self._rng.randrange(len(tickets))]
+        """One subnet, then one of its links: more links are no better odds."""
+        subnets: dict[str | Candidate, list[Candidate]] = {}
+        for link in links:
+            subnets.setdefault(link.turn.subnet or link, []).append(link)
+        tickets = [near for near in subnets.values()
+                   for _ in range(NEW_WEIGHT if any(now - link.linked_at < NEW_S for link in near) else 1)]
+        near = tickets[self._rng.randrange(len(tickets))]
+        return near[self._rng.randrange(len(near))] if len(near) > 1 else near[0]
 
     def _gives_most(self, link: Candidate) -> float:
         turn = link.turn
@@ -236,7 +248,7 @@ class ChokeManager:
             return waits_since, sent[subnet] if subnet else 0, link.is_unchoked, since, link.sent_bytes
 
         waiting = [link for link in wanting if not link.is_unchoked or link in over]
-        order = _one_of_each([link for link in served if link not in over] + sorted(waiting, key=claim))
+        order = _spread([link for link in served if link not in over] + sorted(waiting, key=claim), self.open_slots)
         for link in wanting:
             link.turn.is_optimistic = False
         return dict.fromkeys(order[:self.open_slots], ITS_TURN)
@@ -250,15 +262,37 @@ class ChokeManager:
                 or lasted_s >= MAX_TURN_S)
 
 
-def _one_of_each(links: list[Candidate]) -> list[Candidate]:
-    """Those first that are the first of their subnets."""
+def _spread(links: list[Candidate], slots: int) -> list[Candidate]:
+    """Those first that are the first of their subnets, and of no region more than its part; then all others."""
+    most = _most_of_region(slots)
+    regions: Counter[str] = Counter()
     seen: set[str] = set()
     first: list[Candidate] = []
+    crowded: list[Candidate] = []
     more: list[Candidate] = []
     for link in links:
-        (more if link.turn.subnet in seen else first).append(link)
-        seen.add(link.turn.subnet)
-    return first + more
+        subnet, region = link.turn.subnet, link.turn.region
+        if subnet in seen:
+            more.append(link)
+        elif region and regions[region] >= most:
+            crowded.append(link)
+        else:
+            first.append(link)
+            regions[region] += 1
+        seen.add(subnet)
+    return first + crowded + more
+
+
+def _elsewhere(links: list[Candidate], served: Collection[Candidate], slots: int) -> list[Candidate]:
+    """Those of other subnets than are served, and of regions with less than their part, as far as there are any."""
+    subnets = {link.turn.subnet for link in served}
+    regions = Counter(link.turn.region for link in served if link.turn.region)
+    links = [link for link in links if link.turn.subnet not in subnets] or links
+    return [link for link in links if regions[link.turn.region] < _most_of_region(slots)] or links
+
+
+def _most_of_region(slots: int) -> int:
+    return max(1, slots // REGION_PART)
 
 
 def _takes_fastest(link: Candidate) -> float:

@@ -10,6 +10,7 @@ TRUST = {source: rank for rank, source in enumerate((
     PeerSource.STATIC, PeerSource.TRACKER, PeerSource.DNS, PeerSource.INCOMING, PeerSource.MAGNET, PeerSource.DHT,
     PeerSource.LSD, PeerSource.PEX))}
 HEARSAY = (PeerSource.DHT, PeerSource.LSD, PeerSource.PEX)             # the word of anybody
+STRANGERS = (*HEARSAY, PeerSource.MAGNET)              # and of whoever wrote a link
 FIRST_RETRY_S = 1.0                    # after a failure, doubled each time
 LONGEST_RETRY_S = 1800.0
 STATIC_RETRY_S = 15.0                  # longest for an address that the user named

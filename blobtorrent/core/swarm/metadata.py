@@ -22,7 +22,7 @@ _Key = tuple[int, P | None]             # the size, and who fetches it alone
 MAX_ASKED = 2                          # requests of one peer at once
 MAX_ATTEMPTS = 4                       # buffers that are filled at once
 SMALL_BYTES = 1 << 20                  # most dictionaries are no longer: whatever larger sizes are claimed, these fit
-MAX_LARGE_BYTES = 20 << 20             # claimed sizes above that, together
+MAX_LARGE_BYTES = 16 << 20             # claimed sizes above that, together: with three small ones less than 20 MB
 MAX_ASKERS = 3                         # peers that are asked for the same piece
 REQUEST_TIMEOUT_S = 10.0
 DOUBLE_AFTER_S = 2.0                   # a piece that has not come by then may be asked of another peer too
@@ -260,10 +260,10 @@ class MetadataManager(Generic[P]):
 
     def _judge(self, key: _Key[P], attempt: _Attempt[P]) -> None:
         """All pieces are here."""
-        info = b"".join(attempt.pieces[piece] for piece in range(attempt.count))
+        pieces = [attempt.pieces[piece] for piece in range(attempt.count)]
         del self._attempts[key]
-        if is_named(info, self._info_hash):
-            self.info = info
+        if _are_named(pieces, self._info_hash):            # not joined before: a liar's are not held twice
+            self.info = b"".join(pieces)
             self._attempts.clear()
             return
         if len(attempt.senders) == 1:
@@ -291,5 +291,15 @@ def _best_of(missing: Iterable[int], mine: Mapping[int, float], askers: Mapping[
 
 def is_named(info: bytes, info_hash: InfoHash) -> bool:
     """Whether these are the bytes that the info-hash names: by both digests, if it has both."""
-    return (not info_hash.v1 or sha1(info).digest() == info_hash.v1) and (
-        not info_hash.v2 or sha256(info).digest() == info_hash.v2)
+    return _are_named([info], info_hash)
+
+
+def _are_named(pieces: Iterable[bytes], info_hash: InfoHash) -> bool:
+    """The same of what these are together."""
+    v1, v2 = sha1(), sha256()
+    for piece in pieces:
+        if info_hash.v1:
+            v1.update(piece)
+        if info_hash.v2:
+            v2.update(piece)
+    return (not info_hash.v1 or v1.digest() == info_hash.v1) and (not info_hash.v2 or v2.digest() == info_hash.v2)

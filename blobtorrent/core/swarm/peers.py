@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from blobtorrent.core.swarm.knownpeer import HEARSAY, MAX_FAILURES, STATIC_RETRY_S, TRUST, KnownPeer
+from blobtorrent.core.swarm.knownpeer import HEARSAY, MAX_FAILURES, STATIC_RETRY_S, STRANGERS, TRUST, KnownPeer
 from blobtorrent.core.swarm.messages import KnownAddress, PeerSource
 from blobtorrent.core.swarm.variety import Variety, region_at
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.addressfilter import Gate
 from blobtorrent.model.ids import PeerId
+from blobtorrent.model.reach import FIRST_FREE_PORT
 from blobtorrent.model.status import PeersFrom
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ MAX_KEPT = 200                         # for the next run
 OF_PRIVATE = (PeerSource.TRACKER, PeerSource.STATIC, PeerSource.DNS)
 MAX_UNENCRYPTED = 1000                 # hosts that are counted
 MAX_OWN = 64                           # addresses of our own that are remembered
-LOW_PORT_S = 30.0                      # hearsay of a port below 1024, where no peer listens, waits so long
+LOW_PORT_S = 30.0                      # a port below 1024, where no peer listens, waits so long when strangers name it
 DIALLED_US = "incoming"
 DIALLED_US_BEFORE = "cache"            # in an earlier run: the address was kept, and now we may dial it
 REDIAL_S = 10.0                        # after a link that had been fine
@@ -101,7 +102,7 @@ class PeerManager:
             if known is not None:
                 self._named_again(known, source, tracker)
             elif self._may_learn(endpoint, source) and (source is PeerSource.STATIC or self._make_place(worse)):
-                is_odd = source in HEARSAY and endpoint.port < 1024
+                is_odd = source in STRANGERS and endpoint.port < FIRST_FREE_PORT
                 known = KnownPeer(endpoint, source, next_dial_at=now + LOW_PORT_S * is_odd)
                 known.tracker = tracker
                 self._add(known)

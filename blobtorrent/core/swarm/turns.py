@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from blobtorrent.model.reach import subnet_of
+from blobtorrent.model.reach import region_of, subnet_of
 
 RATE_S = 20.0                          # rates are means of so long: peers that give in bursts are no worse for it
 SLEEP_S = 5.0                          # who takes nothing for so long has a slot for nothing
@@ -24,12 +24,13 @@ Change = tuple[float, bool, str]       # when, whether it may ask for data since
 class Turn:
     """Of one link since it joined, at `now`; its peer is at `host`."""
 
-    __slots__ = ("_host", "_marks", "_subnet", "gave_at", "given_per_s", "history", "is_asleep", "is_optimistic",
-                 "sent_before", "taken_per_s")
+    __slots__ = ("_host", "_marks", "_region", "_subnet", "gave_at", "given_per_s", "history", "is_asleep",
+                 "is_optimistic", "sent_before", "taken_per_s")
 
     def __init__(self, now: float, host: str = "") -> None:
         self._host = host
         self._subnet: str | None = None
+        self._region: str | None = None
         self.history: deque[Change] = deque([(now, False, NOT_INTERESTED)], REMEMBERED)
         self.is_optimistic = False
         self.is_asleep = False         # it may ask for data for a while, and takes none
@@ -45,6 +46,13 @@ class Turn:
         if self._subnet is None:
             self._subnet = subnet_of(self._host) if self._host else ""
         return self._subnet
+
+    @property
+    def region(self) -> str:
+        """What its owner rents many subnets of; empty where that is no matter. Its peers have a share of the slots."""
+        if self._region is None:
+            self._region = region_of(self._host) if self._host else ""
+        return self._region
 
     @property
     def cause(self) -> str:

@@ -209,6 +209,7 @@ SESSION: Shape[SessionStatus] = Shape({
     "up_bytes_per_s": COUNT,
     "started_at": (_WHEN, lambda status: whole_seconds(status.started_at)),
     "damages": described(list_of(TEXT), "What was found damaged when the state was read."),
+    "warnings": described(list_of(TEXT), "What the settings give up of the protection that is usual."),
     "loaded": described(COUNT, "So many of the torrents that there were are known again."),
     "total": described(COUNT, "So many there were."),
     "drained": described(COUNT, "While it drains: so many torrents have left their swarms."),

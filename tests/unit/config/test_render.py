@@ -27,6 +27,19 @@ def test_the_example_sets_nothing_as_it_stands():
     assert all(table == {} for table in tomllib.loads(render_example()).values())
 
 
+def test_the_service_of_the_system_leaves_its_network_and_its_machine_alone(tmp_path):
+    """And sets nothing else, in a file that the daemon reads."""
+    text = render_example(of_system=True)
+    assert {section: table for section, table in tomllib.loads(text).items() if table} == {
+        "lsd": {"enabled": False}, "network": {"port_mapping": "off"}, "webseeds": {"allow_loopback": False}}
+    file = tmp_path / "blobtorrent.toml"
+    file.write_text(text)
+    settings = load([file])
+    assert not settings.lsd.enabled and not settings.webseeds.allow_loopback
+    assert settings.network.port_mapping == "off"
+    assert load().lsd.enabled, "a daemon of one's own does"
+
+
 def test_the_example_with_its_keys_uncommented_sets_every_option_to_its_default(tmp_path):
     path = tmp_path / "all.toml"
     path.write_text(uncommented(render_example()))

@@ -11,6 +11,7 @@ from blobtorrent.model.reach import (
     is_host,
     is_public,
     may_ask,
+    may_link,
     may_name,
     neighbourhood_of,
     reach_of,
@@ -112,6 +113,30 @@ def test_who_is_unknown_counts_as_a_host_of_the_internet():
 def test_nobody_names_what_lies_nearer_than_he_is(by, host, admitted):
     assert may_name(by, host, allow_loopback=False) is admitted
     assert may_name(by, host, allow_loopback=True)
+
+
+@pytest.mark.parametrize(("host", "port", "allowed", "with_the_setting"), [
+    ("9.9.9.9", 22, True, True),
+    ("127.0.0.1", 6881, True, True),
+    ("127.0.0.1", 1023, False, True),
+    ("::ffff:127.0.0.1", 22, False, True),
+    ("64:ff9b::7f00:1", 25, False, True),
+    ("192.168.0.1", 80, False, True),
+    ("192.168.0.1", 6881, True, True),
+    ("fd00::1", 443, False, True),
+    ("fd00::1", 6881, True, True),
+    ("169.254.169.254", 6881, False, True),
+    ("fe80::1", 6881, False, True),
+    ("100.100.100.200", 6881, False, True),
+    ("168.63.129.16", 32526, False, True),
+    ("224.0.0.1", 6881, False, False),
+    ("ff02::1", 6881, False, False),
+    ("0.0.0.0", 6881, False, False),
+    ("255.255.255.255", 6881, False, False),
+])
+def test_a_link_names_no_service_of_this_machine_or_its_network(host, port, allowed, with_the_setting):
+    assert may_link(host, port, allow_loopback=False) is allowed
+    assert may_link(host, port, allow_loopback=True) is with_the_setting
 
 
 @pytest.mark.parametrize(("host", "site"), [

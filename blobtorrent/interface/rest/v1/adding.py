@@ -163,7 +163,8 @@ class Adder:
         is_new = True
         try:
             self._gateway.ask(AddTorrent(
-                wanted.metainfo, raw=wanted.raw or b"", magnet=wanted.magnet, **options), ADD_DEADLINE_S)
+                wanted.metainfo, raw=wanted.raw or b"", magnet=wanted.magnet,
+                only_public_peers=wanted.magnet is not None and not is_everywhere(grant), **options), ADD_DEADLINE_S)
         except Conflict as error:
             there = torrent_with(self._gateway, info_hash.v1 or info_hash.v2)
             if error.code != "torrent.present" or there is None or not grant.sees(there.labels):

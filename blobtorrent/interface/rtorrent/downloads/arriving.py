@@ -204,6 +204,7 @@ class Arrivals:
         if limit != USUAL_MAX_FILE_SIZE:
             custom[MAX_FILE_SIZE] = str(limit)
         command = AddTorrent(metainfo, raw=raw, magnet=magnet, start=False, custom=custom,
+                             only_public_peers=magnet is not None and context.trust is not Trust.FULL,
                              super_seeding=context.call("protocol.connection.seed") == INITIAL_SEED,
                              renames={} if metainfo is None else self._renames(raw, metainfo),
                              skip_check=resume is not None and resume.is_complete,

@@ -67,7 +67,7 @@ INFO = info_of()
 
 
 def link_to(info=INFO, **more):
-    return MagnetLink(InfoHash(v1=sha1(info).digest()), tiers=((TRACKER,),), peers=(("127.0.0.1", 7),), **more)
+    return MagnetLink(InfoHash(v1=sha1(info).digest()), tiers=((TRACKER,),), peers=(("127.0.0.1", 7007),), **more)
 
 
 LINK = link_to()
@@ -133,7 +133,7 @@ def daemon(tmp_path):
 def test_peers_are_asked_for_it_at_once(rig):
     order, given = rig.shard.drain()
     assert isinstance(order, OpenMetadata) and order.info_hash == LINK.info_hash
-    assert given == PeersFound(LINK.info_hash, (Endpoint("127.0.0.1", 7),), PeerSource.MAGNET)
+    assert given == PeersFound(LINK.info_hash, (Endpoint("127.0.0.1", 7007),), PeerSource.MAGNET)
     assert status(rig).state == "metadata"
     assert not status(rig).is_finished
 
