@@ -88,7 +88,6 @@ class Sender:
         self._replies = replies
         self._halves: dict[int, _Half] = {}
         self._done: list[tuple[int, Any]] = []
-        self._scratch: memoryview | None = None            # for what is encrypted
         self.loop = SelectorLoop(name, self._on_message, self._on_pass, on_stop=self._close_all)
 
     def _on_message(self, message: Any) -> None:
@@ -105,11 +104,9 @@ class Sender:
     def _sealed(self, message: OpenLink) -> socket.socket | SealedSocket:
         if message.cipher is None:
             return message.sock
-        from blobtorrent.network.sealed import SealedSocket, new_scratch
+        from blobtorrent.network.sealed import SealedSocket
 
-        if self._scratch is None:
-            self._scratch = new_scratch()
-        return SealedSocket(message.sock, message.cipher, self._scratch)
+        return SealedSocket(message.sock, message.cipher)
 
     def _on_outgoing(self, message: Outgoing) -> None:
         halves = self._halves

@@ -24,7 +24,11 @@ _COUNTED_ELSEWHERE = frozenset((
 
 def chatter_of(messages: Iterable[Any]) -> int:
     """How many of these are nothing but talk."""
-    return sum(type(message) not in _COUNTED_ELSEWHERE for message in messages)
+    count = 0
+    for message in messages:           # a generator takes three times as long to begin: it is mostly one message
+        if type(message) not in _COUNTED_ELSEWHERE:
+            count += 1
+    return count
 
 
 def chatter_counted(spent_s: float, count: int, now: float) -> float:

@@ -17,9 +17,9 @@ PASSED_OVER_BYTES = 1024
 class Cipher(Protocol):
     """One direction of a stream. Every byte of it goes through exactly once, in order."""
 
-    def update(self, data: bytes | memoryview, /) -> bytes: ...
+    def update(self, data: bytes | bytearray | memoryview, /) -> bytes: ...
 
-    def update_into(self, data: bytes | memoryview, into: memoryview, /) -> int:
+    def update_into(self, data: bytes | bytearray | memoryview, into: bytearray | memoryview, /) -> int:
         """The same into a buffer that is as long at least, perhaps the same one. Returns how many bytes it were."""
 
 
@@ -67,7 +67,7 @@ class SlowRc4:
         self._state = state
         self._i = self._j = 0
 
-    def update(self, data: bytes | memoryview, /) -> bytes:
+    def update(self, data: bytes | bytearray | memoryview, /) -> bytes:
         state, i, j = self._state, self._i, self._j
         out = bytearray(data)
         for position, byte in enumerate(out):
@@ -80,7 +80,7 @@ class SlowRc4:
         self._i, self._j = i, j
         return bytes(out)
 
-    def update_into(self, data: bytes | memoryview, into: memoryview, /) -> int:
+    def update_into(self, data: bytes | bytearray | memoryview, into: bytearray | memoryview, /) -> int:
         out = self.update(data)
         into[:len(out)] = out
         return len(out)
