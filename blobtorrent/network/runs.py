@@ -65,53 +65,42 @@ class RunSender:
         self._cuts = _IS_LINUX
         self._family = sock.family
 
-    def send(self, packets: Sequence[Buffer], to: Endpoint) -> int:
-        """Send some of these, from the first on; returns how many. A packet that is too long for the path counts as
+    def send(self, parts: Sequence[Buffer], to: Endpoint) -> int:
+        """Send some of these datagrams, from the first on; returns how many. Each is a header and a payload in `parts`,
+        and all are of one size but for the last, which may be smaller. One that is too long for the path counts as
         sent, as one that gets lost on it does.
 
         Raises BlockingIOError when there is no room, OSError when there is no way.
         """
-        count = self._run_length(packets) if self._cuts and len(packets) > 1 else 1
-        if count > 1:
-            try:
-                self._sock.sendmsg(packets[:count], [(_SOL_UDP, _UDP_SEGMENT, _SIZE.pack(len(packets[0])))], 0, to)
-                return count
-            except BlockingIOError:
-                raise
-            except OSError as error:
-                if error.errno in _NOT_SUPPORTED:
-                    self._cuts = False
-                elif error.errno != errno.EMSGSIZE:
+        if self._cuts and len(parts) > 2:
+            size = len(parts[0]) + len(parts[1])
+            count = min(len(parts) // 2, MAX_SEGMENTS, MAX_RUN_SENT // size)
+            if count > 1:
+                try:
+                    self._sock.sendmsg(parts[:2 * count], [(_SOL_UDP, _UDP_SEGMENT, _SIZE.pack(size))], 0, to)
+                    return count
+                except BlockingIOError:
                     raise
+                except OSError as error:
+                    if error.errno in _NOT_SUPPORTED:
+                        self._cuts = False
+                    elif error.errno != errno.EMSGSIZE:
+                        raise
         try:
-            self._sock.sendto(packets[0], to)
+            self._sock.sendmsg(parts[:2], (), 0, to)
         except OSError as error:
             if error.errno != errno.EMSGSIZE:
                 raise
         return 1
 
-    @staticmethod
-    def _run_length(packets: Sequence[Buffer]) -> int:
-        """How many of the first can be one run: of one size, the last perhaps shorter."""
-        size, total, count = len(packets[0]), 0, 0
-        for packet in packets[:MAX_SEGMENTS]:
-            length = len(packet)
-            if length > size or total + length > MAX_RUN_SENT:
-                break
-            total += length
-            count += 1
-            if length < size:
-                break
-        return count
-
-    def probe(self, packet: Buffer, to: Endpoint) -> None:
+    def probe(self, parts: Sequence[Buffer], to: Endpoint) -> None:
         """Send one that is dropped rather than cut on its way. Raises OSError."""
         level, option = ((socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER) if self._family == socket.AF_INET6
                          else (socket.IPPROTO_IP, _IP_MTU_DISCOVER))
         if _IS_LINUX:
             self._sock.setsockopt(level, option, _DO_NOT_FRAGMENT)
         try:
-            self._sock.sendto(packet, to)
+            self._sock.sendmsg(parts, (), 0, to)
         except OSError as error:
             if error.errno != errno.EMSGSIZE:
                 raise

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from blobtorrent.model.address import Endpoint
-from blobtorrent.protocol.utp.packet import microseconds
+from blobtorrent.protocol.utp.packet import Buffer, microseconds
 from blobtorrent.protocol.utp.states import UtpEvent
 
 if TYPE_CHECKING:
     from blobtorrent.protocol.utp.stream import UtpStream
 
-Run = tuple[Endpoint, list[bytes], bool]                   # to whom, datagrams, whether routers may not cut them
+
+class Run(NamedTuple):
+    """Datagrams to one address, all of one size but for the last, which may be smaller.
+
+    `parts` has a header and a payload for each: nobody joins them who need not. Those that are `is_whole` must not be
+    cut by routers, the others must not carry the mark: they are the last resort where a path takes less than was
+    thought.
+    """
+
+    to: Endpoint
+    parts: list[Buffer]
+    is_whole: bool = False
+
+    def datagrams(self) -> list[bytes]:
+        """Joined, one by one."""
+        parts = self.parts
+        return [b"".join(parts[at:at + 2]) for at in range(0, len(parts), 2)]
 
 
 class Exchange:

@@ -19,6 +19,7 @@ from blobtorrent.model.errors import PeerError
 
 HEADER = Struct(">BBHIIIHH")
 HEADER_BYTES = 20
+NUMBERS = Struct(">HH")                # the end of it: of the packet, and of the last that came
 
 SEQUENCE_MASK = 0xFFFF
 TIME_MASK = 0xFFFFFFFF

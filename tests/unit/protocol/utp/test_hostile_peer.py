@@ -20,11 +20,11 @@ PEER = Endpoint("198.51.100.2", 6882)
 def check(stream: UtpStream) -> None:
     """The sums that the stream keeps are those of what it has."""
     flight, inbound = stream._sender.flight, stream._inbound
-    packets = list(flight._packets.values())
+    packets = [*flight._packets.values(), *(one for run in flight._runs for one in run.packets())]
     assert flight.unacked_bytes == sum(one.size for one in packets)
     assert flight.bytes_out == sum(one.size for one in packets if not one.is_lost)
     assert all(flight.first <= one.number < flight.next for one in packets)
-    assert not packets or flight.oldest is packets[0]
+    assert len(flight) == len(packets) and (not packets or flight.first == packets[0].number)
     assert stream._sender.buffered_bytes <= BUFFER_BYTES + 1
     waiting = inbound._waiting
     assert inbound.buffered == sum(map(len, inbound._ready)) + sum(map(len, waiting.values()))
