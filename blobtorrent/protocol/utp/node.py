@@ -17,6 +17,7 @@ from blobtorrent.protocol.utp.exchange import Exchange, Run
 from blobtorrent.protocol.utp.halfopen import Backlog
 from blobtorrent.protocol.utp.mtu import ETHERNET
 from blobtorrent.protocol.utp.packet import (
+    DATA,
     HEADER,
     HEADER_BYTES,
     LARGE,
@@ -29,6 +30,7 @@ from blobtorrent.protocol.utp.packet import (
     Buffer,
     PacketType,
     read_extensions,
+    whole_packets,
     write_large,
 )
 from blobtorrent.protocol.utp.sending import BUFFER_BYTES
@@ -129,6 +131,26 @@ class UtpNode:
         if largest and self._is_near(sender):
             stream.allow_datagrams(min(largest, self._largest_datagram))
         stream.on_packet(kind, timestamp_us, difference_us, room, number, ack, sack, bytes(data[at:]))
+
+    def receive_run(self, data: Buffer, size: int, sender: Endpoint, now: float) -> int:
+        """Datagrams of one sender came together, each of `size` bytes but for the last, which may be shorter. Those
+        from the first on that are uTP by their first byte are taken as `receive` does; of how many bytes these are."""
+        exchange, streams, length, at = self._exchange, self._streams, len(data), 0
+        if now > exchange.now:
+            exchange.set_time(now)
+        view = memoryview(data)
+        whole = length - length % size
+        while at < length and data[at] in FIRST_BYTES:
+            if at + size < whole and data[at] == DATA and size > HEADER_BYTES:
+                stream = streams.get((sender, data[at + 2] << 8 | data[at + 3]))
+                if stream is not None:
+                    taken = stream.on_run(whole_packets(size).iter_unpack(view[at:whole]))
+                    if taken:
+                        at += taken * size
+                        continue
+            self.receive(view[at:at + size], sender, now)
+            at += size
+        return min(at, length)
 
     def tick(self, now: float) -> None:
         """Do what is due."""

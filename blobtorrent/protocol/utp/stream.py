@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.utp.exchange import Exchange
 from blobtorrent.protocol.utp.inbound import Inbound
-from blobtorrent.protocol.utp.packet import DATA, FIN, RESET, SEQUENCE_MASK, STATE, SYN, TIME_MASK, Buffer
+from blobtorrent.protocol.utp.packet import DATA, FIN, RESET, SEQUENCE_MASK, STATE, SYN, TIME_MASK, Buffer, Fields
 from blobtorrent.protocol.utp.sending import BUFFER_BYTES, Sender
 from blobtorrent.protocol.utp.states import (
     OVER,
@@ -224,6 +226,34 @@ class UtpStream:
         if not self._is_stirred:
             self._is_stirred = True
             exchange.stirred.append(self)
+
+    def on_run(self, packets: Iterable[Fields]) -> int:
+        """Packets of the peer came together. Takes those from the first on that are DATA, the next in order, and say
+        nothing else that is new; how many these are. The others are for `on_packet`."""
+        if self._is_over or self.state is UtpState.SYN_SENT:
+            return 0
+        exchange, inbound, sender = self._exchange, self._inbound, self._sender
+        our_id, room, ack = self.receive_id, sender.peer_room, sender.flight.first - 1 & SEQUENCE_MASK
+        expected, stamp_us = inbound.expected & SEQUENCE_MASK, 0
+        payloads: list[bytes] = []
+        for kind, extension, to_id, timestamp_us, _, told_room, number, told_ack, payload in packets:
+            if (number != expected or told_ack != ack or told_room != room or kind != DATA or extension
+                    or to_id != our_id):
+                break
+            payloads.append(payload)
+            expected, stamp_us = number + 1 & SEQUENCE_MASK, timestamp_us
+        if not payloads or not inbound.take_run(payloads):
+            return 0
+        sender.reply_us = exchange.now_us - stamp_us & TIME_MASK
+        self._timeouts = 0
+        self._owed += len(payloads)
+        if self._owed >= ACK_PACKETS:
+            self._acknowledge()        # once for all of them
+        if not self._is_told:
+            self._is_told = True
+            exchange.events.append(Readable(self))
+        self._stir()
+        return len(payloads)
 
     # ---- what came
 
