@@ -11,7 +11,7 @@ import errno
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.utp.packet import Buffer
@@ -19,6 +19,8 @@ from blobtorrent.protocol.utp.packet import Buffer
 RUN_BYTES = 65_535                     # of one system call, at most
 MAX_SEGMENTS = 64                      # datagrams of one; newer kernels take more
 MAX_RUN_SENT = 65_000                  # bytes of one that is sent, headers of IP and UDP apart
+CALLS_PER_PASS = 128                   # of one socket; then others get their turn
+BYTES_PER_PASS = 512 << 10             # and what came is acknowledged, before the sender waits for it
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
@@ -53,6 +55,37 @@ def receive_run(sock: socket.socket) -> tuple[bytes, int, tuple[str, int]]:
         if level == _SOL_UDP and kind == _UDP_GRO and len(value) >= _GRO_SIZE.size:
             return data, _GRO_SIZE.unpack_from(value)[0] or len(data), address
     return data, len(data), address
+
+
+def receive_runs(sock: socket.socket) -> Iterator[tuple[bytes, int, tuple[str, int]]]:
+    """What came, as `receive_run` has it, until there is no more or others should have their turn. Datagrams of one
+    size that come one behind the other from one address are a run, too, where the kernel did not make them one.
+    """
+    alone: list[bytes] = []            # and not given out yet
+    size, sender, received = 0, ("", 0), 0
+    for _ in range(CALLS_PER_PASS):
+        try:
+            data, each, address = receive_run(sock)
+        except OSError:                # no more; or an answer that nobody was there, which tells us nothing new
+            break
+        length = len(data)
+        received += length
+        if alone and (address != sender or each < length or length > size or not length):
+            yield b"".join(alone), size, sender
+            alone = []
+        if each < length or not length:
+            yield data, each, address
+        else:
+            if not alone:
+                size, sender = length, address
+            alone.append(data)
+            if length < size or len(alone) == MAX_SEGMENTS:
+                yield b"".join(alone), size, sender
+                alone = []
+        if received >= BYTES_PER_PASS:
+            break
+    if alone:
+        yield b"".join(alone), size, sender
 
 
 class RunSender:

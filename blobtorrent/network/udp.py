@@ -35,7 +35,6 @@ log = get_logger(__name__)
 
 MAX_DATAGRAM = 8192                    # bytes; nothing that we speak is longer than a packet, but for uTP
 DATAGRAMS_PER_PASS = 64                # of one socket; then messages and timers get their turn
-RUNS_PER_PASS = 128                    # system calls of one socket that uTP uses
 UTP_FIRST_BYTES = frozenset((0x01, 0x11, 0x21, 0x31, 0x41))            # BEP 29: type 0..4, version 1
 BUFFER_BYTES = 1 << 20                 # of the kernel, each way: bursts of a busy DHT are short
 BUFFER_BYTES_OF_RUNS = 8 << 20         # with uTP, as far as the system lets us: what does not fit is lost
@@ -346,16 +345,12 @@ class UdpLoop:
             self._take(data, source, port)
 
     def _receive_runs(self, port: BoundPort) -> None:
-        from blobtorrent.network.runs import receive_run
+        from blobtorrent.network.runs import receive_runs
 
         assert self._taker_of is not None
-        sock, sources, read_clock = port.sock, self._sources, self._clock.now
+        sources, read_clock = self._sources, self._clock.now
         taker = self._taker_of(port)
-        for _ in range(RUNS_PER_PASS):
-            try:
-                data, size, address = receive_run(sock)
-            except OSError:
-                return
+        for data, size, address in receive_runs(port.sock):
             source = sources.get(address)
             if source is None:
                 if len(sources) >= MAX_SOURCES:
