@@ -31,10 +31,13 @@ class Run(NamedTuple):
         return [b"".join(parts[at:at + 2]) for at in range(0, len(parts), 2)]
 
 
+SPARE_BYTES = 64 << 20                 # for buffers beyond what every stream has
+
+
 class Exchange:
     """Filled by streams, emptied by their node."""
 
-    __slots__ = ("now", "now_us", "outgoing", "events", "stirred", "counts")
+    __slots__ = ("now", "now_us", "outgoing", "events", "stirred", "counts", "spare_bytes")
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -43,6 +46,16 @@ class Exchange:
         self.events: list[UtpEvent] = []
         self.stirred: list[UtpStream] = []                 # have something to send, or another deadline; once each
         self.counts: Counter[str] = Counter()              # of packets that were not taken, by reason
+        self.spare_bytes = SPARE_BYTES                     # that no stream has
+
+    def widen(self, limit: int, most: int) -> int:
+        """What a buffer of `limit` bytes may hold from now on: twice as much, up to `most`, while there is some left.
+        """
+        wanted = min(limit, most - limit)
+        if not 0 < wanted <= self.spare_bytes:
+            return limit
+        self.spare_bytes -= wanted
+        return limit + wanted
 
     def set_time(self, now: float) -> None:
         if now > self.now:

@@ -25,7 +25,8 @@ from blobtorrent.protocol.utp.packet import (
 )
 from blobtorrent.protocol.utp.rtt import RoundTrip
 
-BUFFER_BYTES = 1 << 20                 # each way
+BUFFER_BYTES = 1 << 20                 # each way; a fast path, or a long one, takes more:
+MOST_BUFFER_BYTES = 4 << 20
 GATHER_PACKETS = 4                     # with so many under way the next one waits until it is full
 SENDINGS = 12                          # of one packet
 PROBE_FOLLOWERS = 3                    # packets behind a probe, so that its loss shows
@@ -36,7 +37,7 @@ class Sender:
 
     __slots__ = (
         "flight", "outbound", "ledbat", "rtt", "mtu", "ip_bytes", "peer_room", "reply_us", "sent_bytes", "retransmits",
-        "is_forced", "spoke_s", "freed_bytes", "fin_number", "receive_id", "send_id", "_endpoint", "_exchange",
+        "limit", "is_forced", "spoke_s", "freed_bytes", "fin_number", "receive_id", "send_id", "_endpoint", "_exchange",
         "_inbound", "_is_full", "_sent_s",
     )
 
@@ -52,6 +53,7 @@ class Sender:
         self.rtt = RoundTrip()
         self.peer_room = BUFFER_BYTES
         self.reply_us = 0              # what our clock is ahead of the last timestamp of the peer
+        self.limit = BUFFER_BYTES      # of what is kept
         self.sent_bytes = 0            # payload, once
         self.retransmits = 0
         self.is_forced = False         # send one packet although the peer has no room
@@ -80,8 +82,15 @@ class Sender:
     def is_fin_acked(self) -> bool:
         return self.fin_number is not None and self.flight.first > self.fin_number
 
+    @property
+    def room(self) -> int:
+        """For how many bytes more."""
+        return max(0, self.limit - self.buffered_bytes)
+
     def clear(self) -> None:
         """Nothing is sent any more."""
+        self._exchange.spare_bytes += self.limit - BUFFER_BYTES
+        self.limit = BUFFER_BYTES
         self.flight = Flight(self.flight.next)
         self.outbound = Outbound()
 
@@ -101,6 +110,8 @@ class Sender:
             if difference_us:
                 ledbat.delay.on_sample(difference_us, smoothed_s, now)
             ledbat.on_ack(acked, self.payload_bytes, smoothed_s, now, is_full=self._is_full)
+            if 2 * ledbat.window > self.limit and self._is_full:       # else the next round trip waits for the writer
+                self.limit = self._exchange.widen(self.limit, MOST_BUFFER_BYTES)
             if flight.delivered_probe:
                 self.mtu.on_delivered(flight.delivered_probe)
         if sack or is_duplicate:
