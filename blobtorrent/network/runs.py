@@ -59,7 +59,8 @@ def receive_run(sock: socket.socket) -> tuple[bytes, int, tuple[str, int]]:
 
 def receive_runs(sock: socket.socket) -> Iterator[tuple[bytes, int, tuple[str, int]]]:
     """What came, as `receive_run` has it, until there is no more or others should have their turn. Datagrams of one
-    size that come one behind the other from one address are a run, too, where the kernel did not make them one.
+    size that come one behind the other from one address are a run, too, where the kernel did not make them one; no
+    larger one than it would: copies of large ones cost more than they spare.
     """
     alone: list[bytes] = []            # and not given out yet
     size, sender, received = 0, ("", 0), 0
@@ -79,7 +80,7 @@ def receive_runs(sock: socket.socket) -> Iterator[tuple[bytes, int, tuple[str, i
             if not alone:
                 size, sender = length, address
             alone.append(data)
-            if length < size or len(alone) == MAX_SEGMENTS:
+            if length < size or len(alone) == MAX_SEGMENTS or (len(alone) + 1) * size > RUN_BYTES:
                 yield b"".join(alone), size, sender
                 alone = []
         if received >= BYTES_PER_PASS:

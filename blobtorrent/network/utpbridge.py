@@ -25,7 +25,7 @@ from blobtorrent.network.utpmessages import (
     UtpFailed,
     UtpReady,
 )
-from blobtorrent.network.utppipe import Pipe, make_pair, make_scratch
+from blobtorrent.network.utppipe import Pipe, make_pair
 from blobtorrent.network.utpport import UtpPort
 from blobtorrent.protocol.utp.states import Accepted, Connected, Ended, Readable, UtpEvent, Writable
 from blobtorrent.runtime.logs import get_logger
@@ -60,7 +60,6 @@ class UtpBridge:
         self._rng = rng
         self._has_proxy = has_proxy
         self._door: Mailbox[Any] | None = None
-        self._scratch = make_scratch()
         self._is_open = False
         self._ports: dict[UdpPort, UtpPort] = {}
         self._pipes: dict[UtpStream, Pipe] = {}
@@ -179,7 +178,7 @@ class UtpBridge:
             if number is not None:
                 self._tell(UtpFailed(number, transport.error_code(error), error.strerror or ""))
             return
-        pipe = self._pipes[stream] = Pipe(self._udp.loop, stream, ours, self._scratch, self._on_pipe_closed)
+        pipe = self._pipes[stream] = Pipe(self._udp.loop, stream, ours, self._on_pipe_closed)
         self._tell(UtpArrived(stream.endpoint, theirs) if number is None else UtpConnected(number, theirs))
         pipe.deliver()
 

@@ -83,6 +83,11 @@ class UtpStream:
         return self._inbound.is_ended and not self._inbound.has_some
 
     @property
+    def room(self) -> int:
+        """How many bytes `write` has room for."""
+        return self._sender.room
+
+    @property
     def stats(self) -> UtpStats:
         sender = self._sender
         return UtpStats(

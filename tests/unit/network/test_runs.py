@@ -77,5 +77,7 @@ def test_large_ones_leave_time_for_others(sockets: Sockets) -> None:
     while sent < 2 * BYTES_PER_PASS:
         one.sendto(bytes(60_000), reader.getsockname())
         sent += 60_000
-    first = sum(len(data) for data, _, _ in receive_runs(reader))
+    sizes = [len(data) for data, _, _ in receive_runs(reader)]
+    assert set(sizes) == {60_000}, "large ones are not joined"
+    first = sum(sizes)
     assert 0 < first < BYTES_PER_PASS + 60_000
