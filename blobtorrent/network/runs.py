@@ -45,48 +45,55 @@ def join_what_comes(sock: socket.socket) -> bool:
     return True
 
 
-def receive_run(sock: socket.socket) -> tuple[bytes, int, tuple[str, int]]:
-    """What came: all bytes, the size of each datagram in them but the last, which may be shorter, and from where.
-
-    Raises OSError, as recvfrom does.
-    """
-    data, ancillary, _, address = sock.recvmsg(RUN_BYTES, _ANCILLARY_BYTES)
-    for level, kind, value in ancillary:
-        if level == _SOL_UDP and kind == _UDP_GRO and len(value) >= _GRO_SIZE.size:
-            return data, _GRO_SIZE.unpack_from(value)[0] or len(data), address
-    return data, len(data), address
-
-
 def receive_runs(sock: socket.socket) -> Iterator[tuple[bytes, int, tuple[str, int]]]:
-    """What came, as `receive_run` has it, until there is no more or others should have their turn. Datagrams of one
-    size that come one behind the other from one address are a run, too, where the kernel did not make them one; no
-    larger one than it would: copies of large ones cost more than they spare.
+    """What came: all bytes, the size of each datagram in them but the last, which may be shorter, and from where. It
+    ends when there is no more, or others should have their turn.
+
+    Datagrams of one size that come one behind the other from one address are a run, too, where the kernel did not make
+    them one; no larger one than it would: copies of large ones cost more than they spare.
     """
     alone: list[bytes] = []            # and not given out yet
-    size, sender, received = 0, ("", 0), 0
+    size, most, sender, received = 0, 0, ("", 0), 0
+    receive = sock.recvmsg
     for _ in range(CALLS_PER_PASS):
         try:
-            data, each, address = receive_run(sock)
+            data, ancillary, _, address = receive(RUN_BYTES, _ANCILLARY_BYTES)
         except OSError:                # no more; or an answer that nobody was there, which tells us nothing new
             break
         length = len(data)
         received += length
-        if alone and (address != sender or each < length or length > size or not length):
+        if alone:
+            follows = address == sender and 0 < length <= size and not ancillary
+            if follows:
+                alone.append(data)
+                if length == size and len(alone) < most and received < BYTES_PER_PASS:
+                    continue
             yield b"".join(alone), size, sender
             alone = []
-        if each < length or not length:
+            if follows:
+                if received < BYTES_PER_PASS:
+                    continue
+                break
+        each = _size_of_each(ancillary) or length if ancillary else length
+        most = min(MAX_SEGMENTS, RUN_BYTES // each) if each else 0
+        if each < length or most < 2:
             yield data, each, address
         else:
-            if not alone:
-                size, sender = length, address
+            size, sender = length, address
             alone.append(data)
-            if length < size or len(alone) == MAX_SEGMENTS or (len(alone) + 1) * size > RUN_BYTES:
-                yield b"".join(alone), size, sender
-                alone = []
         if received >= BYTES_PER_PASS:
             break
     if alone:
         yield b"".join(alone), size, sender
+
+
+def _size_of_each(ancillary: list[tuple[int, int, bytes]]) -> int:
+    """Of the datagrams that the kernel joined; 0 when it does not say."""
+    for level, kind, value in ancillary:
+        if level == _SOL_UDP and kind == _UDP_GRO and len(value) >= _GRO_SIZE.size:
+            size: int = _GRO_SIZE.unpack_from(value)[0]
+            return size
+    return 0
 
 
 class RunSender:

@@ -83,7 +83,7 @@ class Inbound:
         self.buffered += size
         self.received_bytes += size
         self.expected += len(payloads)
-        self._ready.extend(payloads)
+        self._ready.append(b"".join(payloads))            # to be handled as one from now on
         return True
 
     def _is_beyond_end(self, position: int, is_last: bool) -> bool:
