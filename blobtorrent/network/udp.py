@@ -33,10 +33,8 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-Receive = Callable[[Any, Endpoint, float], None]           # bytes or a view of some, from whom, now
 MAX_DATAGRAM = 8192                    # bytes; nothing that we speak is longer than a packet, but for uTP
 DATAGRAMS_PER_PASS = 64                # of one socket; then messages and timers get their turn
-RUNS_PER_PASS = 128                    # system calls of one socket that uTP uses
 UTP_FIRST_BYTES = frozenset((0x01, 0x11, 0x21, 0x31, 0x41))            # BEP 29: type 0..4, version 1
 BUFFER_BYTES = 1 << 20                 # of the kernel, each way: bursts of a busy DHT are short
 BUFFER_BYTES_OF_RUNS = 8 << 20         # with uTP, as far as the system lets us: what does not fit is lost
@@ -59,6 +57,15 @@ class UdpPort(Protocol):
 
     def send(self, data: bytes, to: Endpoint) -> None:
         """Raises OSError when it could not leave."""
+
+
+class RunTaker(Protocol):
+    """What takes datagrams of uTP from one port: alone, or many that came together (`protocol.utp.node`)."""
+
+    def receive(self, data: Any, sender: Endpoint, now: float) -> None: ...
+
+    def receive_run(self, data: Any, size: int, sender: Endpoint, now: float) -> int:
+        """Returns the bytes that were taken: up to the first datagram that is none of its own."""
 
 
 class BoundPort:
@@ -133,7 +140,7 @@ class UdpLoop:
         self._at_rebind: list[Callable[[], None]] = []
         self._at_pass: list[Callable[[], None]] = []
         self._takes_runs = False
-        self._receiver_of: Callable[[UdpPort], Receive] | None = None
+        self._taker_of: Callable[[UdpPort], RunTaker] | None = None
         self._sources: dict[Any, Endpoint] = {}            # by address, of those that were heard lately
         self.received = 0              # datagrams
         self.sent = 0
@@ -172,11 +179,11 @@ class UdpLoop:
         """Call this at the end of every pass: all that was ready has been read."""
         self._at_pass.append(step)
 
-    def take_runs(self, receiver_of: Callable[[UdpPort], Receive]) -> None:
+    def take_runs(self, taker_of: Callable[[UdpPort], RunTaker]) -> None:
         """Read datagrams of any size, many at a time where the kernel does that, from all sockets. Those of uTP go to
-        what `receiver_of` has for their port, without a look into the table: there are thousands of them a pass."""
+        what `taker_of` has for their port, without a look into the table: there are thousands of them a pass."""
         self._takes_runs = True
-        self._receiver_of = receiver_of
+        self._taker_of = taker_of
         for port in self._ports:
             self._prepare(port)
 
@@ -338,16 +345,12 @@ class UdpLoop:
             self._take(data, source, port)
 
     def _receive_runs(self, port: BoundPort) -> None:
-        from blobtorrent.network.runs import receive_run
+        from blobtorrent.network.runs import receive_runs
 
-        assert self._receiver_of is not None
-        sock, sources, read_clock = port.sock, self._sources, self._clock.now
-        receive = self._receiver_of(port)
-        for _ in range(RUNS_PER_PASS):
-            try:
-                data, size, address = receive_run(sock)
-            except OSError:
-                return
+        assert self._taker_of is not None
+        sources, read_clock = self._sources, self._clock.now
+        taker = self._taker_of(port)
+        for data, size, address in receive_runs(port.sock):
             source = sources.get(address)
             if source is None:
                 if len(sources) >= MAX_SOURCES:
@@ -358,17 +361,19 @@ class UdpLoop:
             if size >= length:
                 if data and data[0] in UTP_FIRST_BYTES and source.port:
                     self.received += 1
-                    receive(data, source, now)
+                    taker.receive(data, source, now)
                 else:
                     self._take(data, source, port)
                 continue
-            view = memoryview(data)
-            for start in range(0, length, size):
-                if data[start] in UTP_FIRST_BYTES and source.port:
-                    self.received += 1
-                    receive(view[start:start + size], source, now)
-                else:
+            view, start = memoryview(data), 0
+            while start < length:
+                if source.port:
+                    taken = taker.receive_run(view[start:], size, source, now)
+                    self.received += -(-taken // size)
+                    start += taken
+                if start < length:
                     self._take(view[start:start + size], source, port)
+                    start += size
 
     def _take(self, data: bytes | memoryview, source: Endpoint, port: UdpPort) -> None:
         self.received += 1

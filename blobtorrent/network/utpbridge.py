@@ -25,7 +25,7 @@ from blobtorrent.network.utpmessages import (
     UtpFailed,
     UtpReady,
 )
-from blobtorrent.network.utppipe import Pipe, make_pair, make_scratch
+from blobtorrent.network.utppipe import Pipe, make_pair
 from blobtorrent.network.utpport import UtpPort
 from blobtorrent.protocol.utp.states import Accepted, Connected, Ended, Readable, UtpEvent, Writable
 from blobtorrent.runtime.logs import get_logger
@@ -34,6 +34,7 @@ from blobtorrent.runtime.metrics import COUNTER, GAUGE, Registry, Sample, labell
 if TYPE_CHECKING:
     from random import Random
 
+    from blobtorrent.protocol.utp.node import UtpNode
     from blobtorrent.protocol.utp.stream import UtpStream
     from blobtorrent.runtime.mailbox import Mailbox
 
@@ -59,7 +60,6 @@ class UtpBridge:
         self._rng = rng
         self._has_proxy = has_proxy
         self._door: Mailbox[Any] | None = None
-        self._scratch = make_scratch()
         self._is_open = False
         self._ports: dict[UdpPort, UtpPort] = {}
         self._pipes: dict[UtpStream, Pipe] = {}
@@ -89,7 +89,7 @@ class UtpBridge:
         if not self._is_open:
             self._is_open = True
             self._udp.serve(Traffic.UTP, self)
-            self._udp.take_runs(lambda port: (self._ports.get(port) or self._port(port)).node.receive)
+            self._udp.take_runs(self._node_of)
         wish.door.post(UtpReady(self._udp.mailbox))
 
     def _close(self) -> None:
@@ -101,12 +101,14 @@ class UtpBridge:
     # ---- network.handler.DatagramEndpoint
 
     def on_datagram(self, data: Any, source: Endpoint, port: UdpPort) -> None:
-        (self._ports.get(port) or self._port(port)).node.receive(data, source, self._udp.read_clock())
+        self._node_of(port).receive(data, source, self._udp.read_clock())
 
-    def _port(self, port: UdpPort) -> UtpPort:
-        utp_port = self._ports[port] = UtpPort(
-            self._udp, port, self._rng, self._may_accept, max_streams=MAX_STREAMS)
-        return utp_port
+    def _node_of(self, port: UdpPort) -> UtpNode:
+        utp_port = self._ports.get(port)
+        if utp_port is None:
+            utp_port = self._ports[port] = UtpPort(
+                self._udp, port, self._rng, self._may_accept, max_streams=MAX_STREAMS)
+        return utp_port.node
 
     def _may_accept(self, endpoint: Endpoint) -> bool:
         return self._is_open and bool(endpoint.port) and not self.gate.refuses(endpoint.host)
@@ -118,7 +120,7 @@ class UtpBridge:
         if port is None:
             self._tell(UtpFailed(wish.number, "net.unreachable", "no datagrams go there"))
             return
-        stream = (self._ports.get(port) or self._port(port)).node.connect(wish.endpoint, self._udp.read_clock())
+        stream = self._node_of(port).connect(wish.endpoint, self._udp.read_clock())
         self._dials[stream] = wish.number
         self._by_number[wish.number] = stream
 
@@ -176,7 +178,7 @@ class UtpBridge:
             if number is not None:
                 self._tell(UtpFailed(number, transport.error_code(error), error.strerror or ""))
             return
-        pipe = self._pipes[stream] = Pipe(self._udp.loop, stream, ours, self._scratch, self._on_pipe_closed)
+        pipe = self._pipes[stream] = Pipe(self._udp.loop, stream, ours, self._on_pipe_closed)
         self._tell(UtpArrived(stream.endpoint, theirs) if number is None else UtpConnected(number, theirs))
         pipe.deliver()
 

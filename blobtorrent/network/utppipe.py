@@ -7,7 +7,6 @@ of the peer's words is passed on when all before it was; an end of ours is a FIN
 
 from __future__ import annotations
 
-import mmap
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -20,13 +19,9 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 256 << 10                # moved at a time, each way
 PAIR_BYTES = 1 << 20                   # that the system keeps in each direction, as far as it lets us
+LEAST_BYTES = 4 << 10                  # read for a stream without room, so that it tells when it has some
 CHUNKS_PER_PASS = 4                    # of one stream; then others get their turn
 MAX_PARTS = 512                        # of one system call, which takes 1024
-
-
-def make_scratch() -> memoryview:
-    """What the pipes of one thread read into."""
-    return memoryview(mmap.mmap(-1, CHUNK_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 def make_pair() -> tuple[socket.socket, socket.socket]:
@@ -43,9 +38,9 @@ class Pipe:
     `received_bytes` and `sent_bytes` went through."""
 
     __slots__ = ("received_bytes", "sent_bytes", "sock", "stream", "_events", "_has_more", "_is_deaf", "_is_shut",
-                 "_loop", "_on_closed", "_rest", "_scratch", "_unwritten")
+                 "_loop", "_on_closed", "_rest", "_unwritten")
 
-    def __init__(self, loop: SelectorLoop, stream: UtpStream, sock: socket.socket, scratch: memoryview,
+    def __init__(self, loop: SelectorLoop, stream: UtpStream, sock: socket.socket,
                  on_closed: Callable[[Pipe], None]) -> None:
         self.stream = stream
         self.sock = sock
@@ -53,7 +48,6 @@ class Pipe:
         self.sent_bytes = 0
         self._loop = loop
         self._on_closed = on_closed
-        self._scratch = scratch
         self._rest: list[bytes | memoryview] = []          # from the stream, for which the pair had no room
         self._has_more = False                             # the stream has what was not read yet
         self._unwritten = b""                              # from the pair, for which the stream had none
@@ -119,23 +113,22 @@ class Pipe:
     # ---- to the peer
 
     def _collect(self) -> None:
-        scratch = self._scratch
         for _ in range(CHUNKS_PER_PASS):
             if self._unwritten or self.is_closed:
                 return
-            try:
-                count = self.sock.recv_into(scratch)
+            try:                       # no more than fits: the stream then keeps it as it is, without a copy
+                data = self.sock.recv(min(CHUNK_BYTES, max(self.stream.room, LEAST_BYTES)))
             except BlockingIOError:
                 return
             except OSError:
-                count = 0
-            if not count:
+                data = b""
+            if not data:
                 self._hang_up()
                 return
-            taken = self.stream.write(scratch[:count])
+            taken = self.stream.write(data)
             self.sent_bytes += taken
-            if taken < count and self.stream.state not in OVER:
-                self._unwritten = bytes(scratch[taken:count])
+            if taken < len(data) and self.stream.state not in OVER:
+                self._unwritten = data[taken:]
                 self._watch()
 
     def write_on(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from blobtorrent.model.address import Endpoint
-from blobtorrent.network.runs import MAX_RUN_SENT
+from blobtorrent.network.runs import MAX_RUN_SENT, RunSender
 from blobtorrent.network.udp import BoundPort, UdpLoop, UdpPort
 from blobtorrent.protocol.utp.exchange import Run
 from blobtorrent.protocol.utp.node import UtpNode
@@ -35,7 +35,7 @@ class UtpPort:
 
     def flush(self) -> None:
         """Send what the node has to say, and see when it wants to be called next."""
-        outgoing = self.node.take_outgoing(self._udp.read_clock())
+        outgoing = self.node.take_runs(self._udp.read_clock())
         if outgoing:
             self._waiting.extend(outgoing)
             if self._retry is None:
@@ -44,38 +44,37 @@ class UtpPort:
 
     def _send(self) -> None:
         self._retry = None
-        waiting, is_bound = self._waiting, isinstance(self._port, BoundPort)
+        waiting, port = self._waiting, self._port
         while waiting:
-            to, packets, is_whole = waiting[0]
+            run = waiting[0]
             try:
-                if is_bound:
-                    self._send_run(to, packets, is_whole)
+                if isinstance(port, BoundPort):
+                    self._send_run(port.runs, run)
                 else:
-                    for packet in packets:
-                        self._udp.send(bytes(packet), to, self._port)
+                    for datagram in run.datagrams():
+                        self._udp.send(datagram, run.to, port)
             except BlockingIOError:
                 self._wait()
                 return
             except OSError:            # no way there, now; who sends it will see that it is not answered
-                self._udp.unsent += len(packets)
+                self._udp.unsent += len(run.parts) // 2
             waiting.popleft()
 
-    def _send_run(self, to: Endpoint, packets: list[bytes], is_whole: bool) -> None:
-        assert isinstance(self._port, BoundPort)
-        sender = self._port.runs
-        while packets:
-            if is_whole:
-                sender.probe(packets[0], to)
+    def _send_run(self, sender: RunSender, run: Run) -> None:
+        parts = run.parts
+        while parts:
+            if run.is_whole:
+                sender.probe(parts, run.to)
                 count = 1
             else:
-                count = sender.send(packets, to)
+                count = sender.send(parts, run.to)
             self._udp.sent += count
-            del packets[:count]
+            del parts[:2 * count]
 
     def _wait(self) -> None:
-        surplus = sum(len(packets) for _, packets, _ in self._waiting) - MAX_WAITING
+        surplus = sum(len(run.parts) for run in self._waiting) // 2 - MAX_WAITING
         while surplus > 0:
-            surplus -= len(self._waiting.pop()[1])
+            surplus -= len(self._waiting.pop().parts) // 2
         self._retry = self._udp.timers.at(self._udp.now + RETRY_S, self._send)
 
     def _schedule(self) -> None:

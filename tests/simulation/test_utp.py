@@ -10,7 +10,9 @@ from random import Random
 
 import pytest
 
+from blobtorrent.protocol.utp.exchange import SPARE_BYTES
 from blobtorrent.protocol.utp.node import UtpNode
+from blobtorrent.protocol.utp.sending import BUFFER_BYTES
 from blobtorrent.protocol.utp.stream import UtpStream
 from tests.simulation.swarmlab.events import US
 from tests.simulation.utplab.pipe import Pipe
@@ -47,6 +49,26 @@ def test_a_bloated_queue_stays_near_its_target_and_the_path_is_used(delay_s):
     assert max(there.waits(0.0, 15.0)) <= 3 * TARGET_S, "nor does the beginning flood it"
     assert receiver.received.between(15.0, 50.0) >= 0.85 * 35 * RATE
     assert receiver.received.between(0.0, 15.0) >= 0.6 * 15 * RATE
+
+
+def test_a_path_that_is_long_and_wide_gets_larger_buffers_at_both_ends():
+    lab = Lab()
+    there = Pipe(lab.events, 8e6, 0.15)
+    sender, receiver = pair(lab, there, 0.15)
+    stream = sender.connect(receiver)
+    lab.run_to(1.0)
+    (other,) = receiver.node._streams.values()
+    other.write(b"go on")              # its acknowledgement tells how long the way is
+    receiver.pump()
+    lab.run_to(12.0)
+    spare = sender.node._exchange.spare_bytes, receiver.node._exchange.spare_bytes
+    assert max(spare) < SPARE_BYTES
+    assert receiver.received.between(9.0, 12.0) >= 1.7 * 3.0 * BUFFER_BYTES / 0.3
+    assert stream.stats.retransmits == there.dropped
+    stream.abort(sender.now)
+    sender.pump()
+    lab.run_to(13.0)
+    assert (sender.node._exchange.spare_bytes, receiver.node._exchange.spare_bytes) == (SPARE_BYTES, SPARE_BYTES)
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["before", "after"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from blobtorrent.protocol.utp.packet import Buffer
+from blobtorrent.protocol.utp.packet import DATA, Buffer
 
 DUPLICATES = 3
 
@@ -29,6 +29,31 @@ class Sent:
         self.probe_bytes = probe_bytes # of the datagram; 0: not sent to find out whether its size passes
 
 
+class SentRun:
+    """DATA packets with consecutive numbers and payloads of one size, sent together and once, of which nothing is known
+    yet. Nearly all packets live and leave as a part of one; `Flight` takes it apart when it has to look closer."""
+
+    __slots__ = ("first", "count", "size", "data", "sent_s")
+
+    def __init__(self, first: int, count: int, size: int, data: Buffer, sent_s: float) -> None:
+        self.first = first
+        self.count = count
+        self.size = size               # of a payload
+        self.data = data               # all payloads, one behind the other
+        self.sent_s = sent_s
+
+    def drop(self, count: int) -> None:
+        """The first so many arrived."""
+        self.first += count
+        self.count -= count
+        self.data = self.data[count * self.size:]
+
+    def packets(self) -> list[Sent]:
+        size = self.size
+        return [Sent(self.first + place, DATA, self.data[place * size:(place + 1) * size], self.sent_s)
+                for place in range(self.count)]
+
+
 class Flight:
     """`first` is the oldest number that is not acknowledged, `next` the one to be used next: equal when all arrived.
 
@@ -36,7 +61,7 @@ class Flight:
     """
 
     __slots__ = ("first", "next", "bytes_out", "unacked_bytes", "lost", "round_trip_s", "delivered_probe",
-                 "_packets", "_known", "_newest_s", "_duplicates")
+                 "_packets", "_runs", "_in_runs", "_known", "_newest_s", "_duplicates")
 
     def __init__(self, first: int) -> None:
         self.first = first
@@ -47,23 +72,45 @@ class Flight:
         self.round_trip_s: float | None = None
         self.delivered_probe = 0
         self._packets: dict[int, Sent] = {}                # in the order of their numbers
+        self._runs: deque[SentRun] = deque()               # all behind those
+        self._in_runs = 0                                  # packets
         self._known = 0                                    # arrived beyond the first; bit 0 is first + 1
         self._newest_s = -1.0                              # when the latest that arrived was sent
         self._duplicates = 0
 
     def __len__(self) -> int:
-        return len(self._packets)
+        return len(self._packets) + self._in_runs
 
     @property
     def oldest(self) -> Sent:
+        if not self._packets:
+            self._take_apart()
         return self._packets[self.first]
 
     def add(self, packet: Sent) -> None:
         """It is sent for the first time, with the number `next`."""
+        self._take_apart()
         self._packets[self.next] = packet
         self.next += 1
         self.bytes_out += packet.size
         self.unacked_bytes += packet.size
+
+    def add_run(self, run: SentRun) -> None:
+        """It is sent for the first time, with the numbers from `next` on."""
+        size = run.count * run.size
+        self._runs.append(run)
+        self._in_runs += run.count
+        self.next += run.count
+        self.bytes_out += size
+        self.unacked_bytes += size
+
+    def _take_apart(self) -> None:
+        """Know every packet by itself."""
+        for run in self._runs:
+            for packet in run.packets():
+                self._packets[packet.number] = packet
+        self._runs.clear()
+        self._in_runs = 0
 
     def resend(self, packet: Sent, now: float) -> None:
         packet.is_lost = False
@@ -76,24 +123,32 @@ class Flight:
 
         `is_duplicate` when the packet told nothing else. Numbers must be among those sent.
         """
-        packets = self._packets
+        if beyond:
+            self._take_apart()
+        packets, runs = self._packets, self._runs
         advance = through + 1 - self.first
         acked = self.unacked_bytes
         newest: Sent | None = None
+        sent_s: float | None = None                        # of the newest that arrived, if that was sent once
         self.delivered_probe = 0
         if advance > 0:
-            for number in range(self.first, through + 1):
-                packet = packets.pop(number, None)
-                if packet is not None:
-                    newest = packet
-                    self._arrive(packet)
+            if packets:
+                for number in range(self.first, min(through + 1, runs[0].first if runs else self.next)):
+                    packet = packets.pop(number, None)
+                    if packet is not None:
+                        newest = packet
+                        self._arrive(packet)
+            while runs and runs[0].first <= through:
+                sent_s, newest = runs[0].sent_s, None
+                self._arrive_together(through)
             self.first = through + 1
             self._known >>= advance
             self._duplicates = 0
-            while self.first < self.next and self.first not in packets:
+            end = runs[0].first if runs else self.next
+            while self.first < end and self.first not in packets:
                 self.first += 1        # the peer told of these before, and now as if they had not come
                 self._known >>= 1
-        elif advance == 0 and is_duplicate and not beyond and packets:
+        elif advance == 0 and is_duplicate and not beyond and len(self):
             self._duplicates += 1
         if beyond and advance >= 0:
             fresh = beyond & ~self._known
@@ -106,12 +161,27 @@ class Flight:
                 if packet is not None:
                     newest = packet
                     self._arrive(packet)
+        if newest is not None:
+            sent_s = newest.sent_s if newest.times == 1 else None
         self.round_trip_s = None
-        if newest is not None and newest.times == 1:
-            self.round_trip_s = now - newest.sent_s
-            if newest.sent_s > self._newest_s:
-                self._newest_s = newest.sent_s
+        if sent_s is not None:
+            self.round_trip_s = now - sent_s
+            if sent_s > self._newest_s:
+                self._newest_s = sent_s
         return acked - self.unacked_bytes
+
+    def _arrive_together(self, through: int) -> None:
+        """Packets of the first run did, all up to `through`."""
+        run = self._runs[0]
+        count = through + 1 - run.first
+        if count < run.count:
+            run.drop(count)
+        else:
+            count = run.count
+            self._runs.popleft()
+        self._in_runs -= count
+        self.unacked_bytes -= count * run.size
+        self.bytes_out -= count * run.size
 
     def _arrive(self, packet: Sent) -> None:
         self.unacked_bytes -= packet.size
@@ -143,7 +213,7 @@ class Flight:
                     break
                 if not packet.is_lost and (packet.times == 1 or packet.sent_s < deadline_s):
                     found.append(packet)
-        elif self._duplicates >= needed and self._packets:
+        elif self._duplicates >= needed and len(self):
             self._duplicates = 0
             packet = self.oldest
             if not packet.is_lost and packet.times == 1:
@@ -154,6 +224,7 @@ class Flight:
 
     def lose_all(self) -> None:
         """Nothing was heard for too long: all is to be sent again, the oldest first."""
+        self._take_apart()
         self.lost.clear()
         for packet in self._packets.values():
             if packet.is_lost:

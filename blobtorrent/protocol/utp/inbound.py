@@ -74,6 +74,18 @@ class Inbound:
             self._fill()
         return True
 
+    def take_run(self, payloads: list[bytes]) -> bool:
+        """The next packets in order came together, none of them empty or the last of all. False when none is kept:
+        something is missing before them, or there is not room for all."""
+        size = sum(map(len, payloads))
+        if self.beyond or self._end is not None or self.buffered + size > self.limit + SLACK_BYTES:
+            return False
+        self.buffered += size
+        self.received_bytes += size
+        self.expected += len(payloads)
+        self._ready.append(b"".join(payloads))            # to be handled as one from now on
+        return True
+
     def _is_beyond_end(self, position: int, is_last: bool) -> bool:
         if is_last:                    # behind all that is known, and there is one end only
             return position != self._end if self._end is not None else any(one > position for one in self._waiting)

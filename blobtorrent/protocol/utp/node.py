@@ -1,7 +1,7 @@
 """All uTP streams of one UDP port, sans I/O: datagrams, bytes and `now` in; datagrams, bytes and events out. BEP 29.
 
 A driver hands every datagram to `receive`, calls `tick` when `next_due` is reached, looks at `take_events`, and sends
-what `take_outgoing` gives, once for all that came in a pass: acknowledgements then stand for many packets.
+what `take_runs` gives, once for all that came in a pass: acknowledgements then stand for many packets.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from blobtorrent.protocol.utp.exchange import Exchange, Run
 from blobtorrent.protocol.utp.halfopen import Backlog
 from blobtorrent.protocol.utp.mtu import ETHERNET
 from blobtorrent.protocol.utp.packet import (
+    DATA,
     HEADER,
     HEADER_BYTES,
     LARGE,
@@ -29,6 +30,7 @@ from blobtorrent.protocol.utp.packet import (
     Buffer,
     PacketType,
     read_extensions,
+    whole_packets,
     write_large,
 )
 from blobtorrent.protocol.utp.sending import BUFFER_BYTES
@@ -130,6 +132,26 @@ class UtpNode:
             stream.allow_datagrams(min(largest, self._largest_datagram))
         stream.on_packet(kind, timestamp_us, difference_us, room, number, ack, sack, bytes(data[at:]))
 
+    def receive_run(self, data: Buffer, size: int, sender: Endpoint, now: float) -> int:
+        """Datagrams of one sender came together, each of `size` bytes but for the last, which may be shorter. Those
+        from the first on that are uTP by their first byte are taken as `receive` does; of how many bytes these are."""
+        exchange, streams, length, at = self._exchange, self._streams, len(data), 0
+        if now > exchange.now:
+            exchange.set_time(now)
+        view = memoryview(data)
+        whole = length - length % size
+        while at < length and data[at] in FIRST_BYTES:
+            if at + size < whole and data[at] == DATA and size > HEADER_BYTES:
+                stream = streams.get((sender, data[at + 2] << 8 | data[at + 3]))
+                if stream is not None:
+                    taken = stream.on_run(whole_packets(size).iter_unpack(view[at:whole]))
+                    if taken:
+                        at += taken * size
+                        continue
+            self.receive(view[at:at + size], sender, now)
+            at += size
+        return min(at, length)
+
     def tick(self, now: float) -> None:
         """Do what is due."""
         exchange, timers = self._exchange, self._timers
@@ -148,11 +170,9 @@ class UtpNode:
             else:
                 self._schedule(stream)
 
-    def take_outgoing(self, now: float | None = None) -> list[Run]:
-        """What is to be sent, in order: (to whom, datagrams, whether routers must not cut them). The datagrams of a run
-        are of one size, but for the last, which may be smaller. Those that may be cut must not carry the mark: they are
-        the last resort where a path takes less than was thought. A datagram that cannot be sent may be dropped. Without
-        `now` the time of the last call counts, which is as good only when that was just before."""
+    def take_runs(self, now: float | None = None) -> list[Run]:
+        """What is to be sent, in order. A datagram that cannot be sent may be dropped. Without `now` the time of the
+        last call counts, which is as good only when that was just before."""
         exchange = self._exchange
         if now is not None:
             exchange.set_time(now)
@@ -162,6 +182,10 @@ class UtpNode:
             self._schedule(stream)
         outgoing, exchange.outgoing = exchange.outgoing, []
         return outgoing
+
+    def take_outgoing(self, now: float | None = None) -> list[tuple[Endpoint, list[bytes], bool]]:
+        """The same for who has no use for parts: (to whom, datagrams, whether routers must not cut them)."""
+        return [(run.to, run.datagrams(), run.is_whole) for run in self.take_runs(now)]
 
     def take_events(self) -> list[UtpEvent]:
         """What happened since the last call."""
@@ -189,9 +213,7 @@ class UtpNode:
         is_near = bool(largest) and self._is_near(sender)
         answer = HEADER.pack(STATE, LARGE if is_near else 0, syn_id, exchange.now_us,
                              exchange.now_us - timestamp_us & TIME_MASK, BUFFER_BYTES, note.number, number)
-        if is_near:
-            answer += write_large(self._largest_datagram)
-        exchange.outgoing.append((sender, [answer], False))
+        exchange.outgoing.append(Run(sender, [answer, write_large(self._largest_datagram) if is_near else b""]))
 
     def _stranger(self, sender: Endpoint, receive_id: int, kind: int, number: int, ack: int) -> UtpStream | None:
         """The stream that a packet belongs to which has no stream by its id, if there is one."""
@@ -215,8 +237,8 @@ class UtpNode:
             return stream
         exchange.counts["stray"] += 1
         if (sender, syn_id) not in self._backlog and self._may_reset():
-            exchange.outgoing.append((sender, [HEADER.pack(
-                RESET, 0, receive_id, exchange.now_us, 0, 0, self._rng.getrandbits(16), number)], False))
+            exchange.outgoing.append(Run(sender, [HEADER.pack(
+                RESET, 0, receive_id, exchange.now_us, 0, 0, self._rng.getrandbits(16), number), b""]))
         return None
 
     def _may_reset(self) -> bool:

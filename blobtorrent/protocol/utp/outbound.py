@@ -22,6 +22,20 @@ class Outbound:
             self._chunks.append(memoryview(data))
             self.size += len(data)
 
+    def cut_run(self, size: int, most: int) -> tuple[Buffer, int]:
+        """The next bytes for payloads of `size` bytes, and for how many: at most so many, at least one. All are there.
+        """
+        chunk, start = self._chunks[0], self._start
+        count = min(most, (len(chunk) - start) // size)
+        if not count:
+            return self.cut(size), 1   # it lies in more than one chunk
+        end = self._start = start + count * size
+        self.size -= end - start
+        if end == len(chunk):
+            self._chunks.popleft()
+            self._start = 0
+        return chunk[start:end], count
+
     def cut(self, most: int) -> Buffer:
         """The next bytes, `most` of them or all that there are."""
         chunk = self._chunks[0]

@@ -12,6 +12,7 @@ All numbers wrap: those of packets at 16 bits, times at 32. An extension is (nex
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from blobtorrent.model.errors import PeerError
 
 HEADER = Struct(">BBHIIIHH")
 HEADER_BYTES = 20
+NUMBERS = Struct(">HH")                # the end of it: of the packet, and of the last that came
 
 SEQUENCE_MASK = 0xFFFF
 TIME_MASK = 0xFFFFFFFF
@@ -44,6 +46,15 @@ VERSION = 1
 DATA, FIN, STATE, RESET, SYN = (kind << 4 | VERSION for kind in PacketType)               # first bytes
 
 Buffer = bytes | memoryview
+
+
+Fields = tuple[int, int, int, int, int, int, int, int, bytes]          # of a packet without extensions
+
+
+@lru_cache(maxsize=16)
+def whole_packets(size: int) -> Struct:
+    """Header and payload of packets of `size` bytes without extensions; it unpacks `Fields`."""
+    return Struct(f"{HEADER.format}{size - HEADER_BYTES}s")
 
 
 class Extensions(NamedTuple):

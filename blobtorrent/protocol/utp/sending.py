@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from blobtorrent.model.address import Endpoint
-from blobtorrent.protocol.utp.exchange import Exchange
-from blobtorrent.protocol.utp.flight import Flight, Sent
+from blobtorrent.protocol.utp.exchange import Exchange, Run
+from blobtorrent.protocol.utp.flight import Flight, Sent, SentRun
 from blobtorrent.protocol.utp.inbound import Inbound
 from blobtorrent.protocol.utp.ledbat import Ledbat
 from blobtorrent.protocol.utp.mtu import ETHERNET, IP6_UDP_BYTES, IP_UDP_BYTES, LEAST_PATH, LEAST_PATH6, MtuSearch
@@ -15,6 +15,7 @@ from blobtorrent.protocol.utp.packet import (
     HEADER,
     HEADER_BYTES,
     LARGE,
+    NUMBERS,
     SACK,
     SEQUENCE_MASK,
     STATE,
@@ -24,7 +25,8 @@ from blobtorrent.protocol.utp.packet import (
 )
 from blobtorrent.protocol.utp.rtt import RoundTrip
 
-BUFFER_BYTES = 1 << 20                 # each way
+BUFFER_BYTES = 1 << 20                 # each way; a fast path, or a long one, takes more:
+MOST_BUFFER_BYTES = 4 << 20
 GATHER_PACKETS = 4                     # with so many under way the next one waits until it is full
 SENDINGS = 12                          # of one packet
 PROBE_FOLLOWERS = 3                    # packets behind a probe, so that its loss shows
@@ -35,7 +37,7 @@ class Sender:
 
     __slots__ = (
         "flight", "outbound", "ledbat", "rtt", "mtu", "ip_bytes", "peer_room", "reply_us", "sent_bytes", "retransmits",
-        "is_forced", "spoke_s", "freed_bytes", "fin_number", "receive_id", "send_id", "_endpoint", "_exchange",
+        "limit", "is_forced", "spoke_s", "freed_bytes", "fin_number", "receive_id", "send_id", "_endpoint", "_exchange",
         "_inbound", "_is_full", "_sent_s",
     )
 
@@ -51,6 +53,7 @@ class Sender:
         self.rtt = RoundTrip()
         self.peer_room = BUFFER_BYTES
         self.reply_us = 0              # what our clock is ahead of the last timestamp of the peer
+        self.limit = BUFFER_BYTES      # of what is kept
         self.sent_bytes = 0            # payload, once
         self.retransmits = 0
         self.is_forced = False         # send one packet although the peer has no room
@@ -79,8 +82,15 @@ class Sender:
     def is_fin_acked(self) -> bool:
         return self.fin_number is not None and self.flight.first > self.fin_number
 
+    @property
+    def room(self) -> int:
+        """For how many bytes more."""
+        return max(0, self.limit - self.buffered_bytes)
+
     def clear(self) -> None:
         """Nothing is sent any more."""
+        self._exchange.spare_bytes += self.limit - BUFFER_BYTES
+        self.limit = BUFFER_BYTES
         self.flight = Flight(self.flight.next)
         self.outbound = Outbound()
 
@@ -100,6 +110,8 @@ class Sender:
             if difference_us:
                 ledbat.delay.on_sample(difference_us, smoothed_s, now)
             ledbat.on_ack(acked, self.payload_bytes, smoothed_s, now, is_full=self._is_full)
+            if 2 * ledbat.window > self.limit and self._is_full:       # else the next round trip waits for the writer
+                self.limit = self._exchange.widen(self.limit, MOST_BUFFER_BYTES)
             if flight.delivered_probe:
                 self.mtu.on_delivered(flight.delivered_probe)
         if sack or is_duplicate:
@@ -142,10 +154,8 @@ class Sender:
     def send_alone(self, kind: int) -> None:
         """A packet that takes no number: STATE, RESET."""
         beyond = self._inbound.beyond if kind == STATE else 0
-        packet = self.header(kind, self.flight.next, SACK if beyond else 0)
-        if beyond:
-            packet += write_sack(beyond)
-        self._exchange.outgoing.append((self._endpoint, [packet], False))
+        header = self.header(kind, self.flight.next, SACK if beyond else 0)
+        self._exchange.outgoing.append(Run(self._endpoint, [header, write_sack(beyond) if beyond else b""]))
 
     def send_one(self, kind: int, payload: Buffer = b"", *, probe_bytes: int = 0) -> None:
         """A packet with the next number."""
@@ -155,8 +165,8 @@ class Sender:
 
     def _emit(self, packet: Sent) -> None:
         extension = LARGE if packet.kind == SYN and packet.payload else 0
-        data = b"".join((self.header(packet.kind, packet.number, extension), packet.payload))
-        self._exchange.outgoing.append((self._endpoint, [data], bool(packet.probe_bytes)))
+        header = self.header(packet.kind, packet.number, extension)
+        self._exchange.outgoing.append(Run(self._endpoint, [header, packet.payload], bool(packet.probe_bytes)))
 
     def send_again(self) -> bool:
         """Repeat what is lost, as far as it may be on the path. False when it was in vain too often."""
@@ -211,11 +221,16 @@ class Sender:
 
     def _send_data(self, is_last: bool) -> None:
         """One run of packets of equal size; the last may be smaller."""
-        flight, outbound, exchange = self.flight, self.outbound, self._exchange
-        now, now_us, reply_us, send_id = exchange.now, exchange.now_us, self.reply_us, self.send_id
-        room, ack = self._inbound.room, self._inbound.expected - 1 & SEQUENCE_MASK
+        flight, outbound = self.flight, self.outbound
         full, peer_room, window = self.payload_bytes, self.peer_room, int(self.ledbat.window)
-        run: list[bytes] = []
+        parts: list[Buffer] = []
+        while outbound.size >= full:   # as nearly all is sent: many at once
+            fitting = max((window - flight.bytes_out) // full, 0 if flight.bytes_out else 1)
+            most = min(fitting, (peer_room - flight.unacked_bytes) // full, outbound.size // full)
+            if most < 1:
+                break
+            data, count = outbound.cut_run(full, most)
+            self._add_run(parts, data, full, count)
         while outbound.size:
             size = min(full, outbound.size)
             if flight.bytes_out and flight.bytes_out + size > window:
@@ -227,14 +242,18 @@ class Sender:
                 size = peer_room       # its buffer is smaller than a packet of ours
             if size < full and not is_last and flight.bytes_out >= GATHER_PACKETS * full:
                 break
-            self.is_forced = False
-            payload = outbound.cut(size)
-            number = flight.next
-            flight.add(Sent(number, DATA, payload, now))
-            self.sent_bytes += size
-            run.append(b"".join((HEADER.pack(DATA, 0, send_id, now_us, reply_us, room, number & SEQUENCE_MASK, ack),
-                                 payload)))
-        if run:
-            self.freed_bytes = 0
-            self.spoke_s = now
-            exchange.outgoing.append((self._endpoint, run, False))
+            self._add_run(parts, outbound.cut(size), size, 1)
+        if parts:
+            self._exchange.outgoing.append(Run(self._endpoint, parts))
+
+    def _add_run(self, parts: list[Buffer], data: Buffer, size: int, count: int) -> None:
+        """So many packets with payloads of `size` bytes, which `data` has one behind the other."""
+        number = self.flight.next
+        self.flight.add_run(SentRun(number, count, size, data, self._exchange.now))
+        self.sent_bytes += len(data)
+        self.is_forced = False
+        ack = self._inbound.expected - 1 & SEQUENCE_MASK
+        same, pack = self.header(DATA, number)[:-NUMBERS.size], NUMBERS.pack
+        for start in range(0, count * size, size):
+            parts += (same + pack(number & SEQUENCE_MASK, ack), data[start:start + size])
+            number += 1

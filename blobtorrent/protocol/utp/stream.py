@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.utp.exchange import Exchange
-from blobtorrent.protocol.utp.inbound import Inbound
-from blobtorrent.protocol.utp.packet import DATA, FIN, RESET, SEQUENCE_MASK, STATE, SYN, TIME_MASK, Buffer
-from blobtorrent.protocol.utp.sending import BUFFER_BYTES, Sender
+from blobtorrent.protocol.utp.inbound import MAX_AHEAD, Inbound
+from blobtorrent.protocol.utp.packet import DATA, FIN, RESET, SEQUENCE_MASK, STATE, SYN, TIME_MASK, Buffer, Fields
+from blobtorrent.protocol.utp.sending import BUFFER_BYTES, MOST_BUFFER_BYTES, Sender
 from blobtorrent.protocol.utp.states import (
     OVER,
     UTP_STREAM,
@@ -21,6 +23,7 @@ from blobtorrent.protocol.utp.states import (
 
 FREED_BYTES = BUFFER_BYTES // 4        # read since we told our room: time to tell it again
 ROOMY_BYTES = BUFFER_BYTES // 4        # of the send buffer, before a writer who waits is called
+WINDOW_ROUND_TRIPS = 1.5               # who fills our whole buffer in less waits for us to make room
 ACK_PACKETS = 16                       # that one acknowledgement may stand for
 ACK_DELAY_S = 0.02                     # that a single packet waits for data to carry its acknowledgement
 OLD_ACKS = 2048                        # packets; an acknowledgement that is older is no straggler
@@ -39,7 +42,7 @@ class UtpStream:
     __slots__ = (
         "endpoint", "state", "receive_id", "send_id", "heap_s", "_exchange", "_inbound", "_sender", "_is_stirred",
         "_is_told", "_is_end_told", "_is_closing", "_wants_room", "_owed", "_ack_now", "_ack_s", "_timeout_s",
-        "_gone_s", "_fin_s", "_timeouts", "_is_over",
+        "_gone_s", "_fin_s", "_timeouts", "_is_over", "_full_at_bytes", "_full_since_s",
     )
 
     def __init__(
@@ -66,6 +69,8 @@ class UtpStream:
         self._fin_s: float | None = None
         self._timeouts = 0                                 # in a row
         self._is_over = False                              # the state is an end
+        self._full_at_bytes = BUFFER_BYTES                 # received in all: then another buffer of them came
+        self._full_since_s = exchange.now
 
     def __repr__(self) -> str:
         return f"UtpStream({self.endpoint}, {self.receive_id}, {self.state.value})"
@@ -76,6 +81,11 @@ class UtpStream:
     def is_eof(self) -> bool:
         """All that the peer had to say was read."""
         return self._inbound.is_ended and not self._inbound.has_some
+
+    @property
+    def room(self) -> int:
+        """How many bytes `write` has room for."""
+        return self._sender.room
 
     @property
     def stats(self) -> UtpStats:
@@ -95,7 +105,7 @@ class UtpStream:
         comes once there is room. Nothing is taken after `close`."""
         if self._is_closing or self.state not in (UtpState.CONNECTED, UtpState.SYN_SENT):
             return 0
-        taken = min(len(data), max(0, BUFFER_BYTES - self._sender.buffered_bytes))
+        taken = min(len(data), self._sender.room)
         self._sender.outbound.add(bytes(data[:taken]))
         if taken < len(data):
             self._wants_room = True
@@ -225,6 +235,36 @@ class UtpStream:
             self._is_stirred = True
             exchange.stirred.append(self)
 
+    def on_run(self, packets: Iterable[Fields]) -> int:
+        """Packets of the peer came together. Takes those from the first on that are DATA, the next in order, and say
+        nothing else that is new; how many these are. The others are for `on_packet`."""
+        if self._is_over or self.state is UtpState.SYN_SENT:
+            return 0
+        exchange, inbound, sender = self._exchange, self._inbound, self._sender
+        our_id, room, ack = self.receive_id, sender.peer_room, sender.flight.first - 1 & SEQUENCE_MASK
+        expected, stamp_us = inbound.expected & SEQUENCE_MASK, 0
+        payloads: list[bytes] = []
+        for kind, extension, to_id, timestamp_us, _, told_room, number, told_ack, payload in packets:
+            if (number != expected or told_ack != ack or told_room != room or kind != DATA or extension
+                    or to_id != our_id):
+                break
+            payloads.append(payload)
+            expected, stamp_us = number + 1 & SEQUENCE_MASK, timestamp_us
+        if not payloads or not inbound.take_run(payloads):
+            return 0
+        sender.reply_us = exchange.now_us - stamp_us & TIME_MASK
+        self._timeouts = 0
+        if inbound.received_bytes >= self._full_at_bytes:
+            self._on_full(len(payloads[0]))
+        self._owed += len(payloads)
+        if self._owed >= ACK_PACKETS:
+            self._acknowledge()        # once for all of them
+        if not self._is_told:
+            self._is_told = True
+            exchange.events.append(Readable(self))
+        self._stir()
+        return len(payloads)
+
     # ---- what came
 
     def _on_answer(self, number: int) -> None:
@@ -241,7 +281,7 @@ class UtpStream:
         if not sender.on_ack(through, sack, difference_us, is_duplicate=is_duplicate):
             return
         self._timeout_s = self._exchange.now + sender.rtt.timeout_s if len(sender.flight) else None
-        if self._wants_room and sender.buffered_bytes <= BUFFER_BYTES - ROOMY_BYTES:
+        if self._wants_room and sender.room >= ROOMY_BYTES:
             self._wants_room = False
             self._exchange.events.append(Writable(self))
         if sender.fin_number is not None and sender.is_fin_acked:
@@ -256,6 +296,8 @@ class UtpStream:
         if not inbound.take(number, payload, is_last=is_last):
             self._ack_now = True       # it came before, or there is no room: the peer should know
             return
+        if inbound.received_bytes >= self._full_at_bytes:
+            self._on_full(len(payload))
         self._owed += 1
         if had_holes or inbound.beyond or is_last:
             self._ack_now = True
@@ -266,6 +308,15 @@ class UtpStream:
             self._exchange.events.append(Readable(self))
         if inbound.is_ended:
             self._on_end()
+
+    def _on_full(self, packet_bytes: int) -> None:
+        """As much came as the buffer holds. If that took hardly more than a round trip, it is the buffer that holds the
+        peer up: make it larger. More packets than can be told of behind a hole are of no use in it."""
+        inbound, now, round_trip_s = self._inbound, self._exchange.now, self._sender.rtt.smoothed_s
+        if round_trip_s is not None and now - self._full_since_s < WINDOW_ROUND_TRIPS * round_trip_s:
+            inbound.limit = self._exchange.widen(inbound.limit, min(MOST_BUFFER_BYTES, MAX_AHEAD * packet_bytes))
+        self._full_at_bytes = inbound.received_bytes + inbound.limit
+        self._full_since_s = now
 
     def _on_end(self) -> None:
         """The peer has said all."""
@@ -310,6 +361,8 @@ class UtpStream:
         self._is_over = self.state in OVER
         self._exchange.events.append(Ended(self, reason))
         self._sender.clear()
+        self._exchange.spare_bytes += self._inbound.limit - BUFFER_BYTES
+        self._inbound.limit = BUFFER_BYTES
         self._timeout_s = self._fin_s = self._ack_s = None
         lingers = self.state is UtpState.CLOSED and self._inbound.is_ended
         self._gone_s = self._exchange.now + (LINGER_S if lingers else 0.0)

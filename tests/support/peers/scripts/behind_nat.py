@@ -21,7 +21,7 @@ HOLE_S = 30.0
 
 _holes: dict[Any, float] = {}
 _take, _send, _send_run, _probe = UdpLoop._take, BoundPort.send, RunSender.send, RunSender.probe
-_receive = UtpNode.receive             # which datagrams of uTP come to by a way of their own
+_receive, _receive_run = UtpNode.receive, UtpNode.receive_run  # where uTP datagrams go
 
 
 def lets_in(source: Any) -> bool:
@@ -36,6 +36,10 @@ def take(self: Any, data: Any, source: Any, port: Any) -> None:
 def receive(self: Any, data: Any, sender: Any, now: float) -> None:
     if lets_in(sender):
         _receive(self, data, sender, now)
+
+
+def receive_run(self: Any, data: Any, size: int, sender: Any, now: float) -> int:
+    return _receive_run(self, data, size, sender, now) if lets_in(sender) else len(data)
 
 
 def send(self: Any, data: Any, to: Any) -> None:
@@ -56,6 +60,7 @@ def probe(self: Any, packet: Any, to: Any) -> None:
 if __name__ == "__main__":
     UdpLoop._take = take  # type: ignore[method-assign]
     UtpNode.receive = receive  # type: ignore[method-assign]
+    UtpNode.receive_run = receive_run  # type: ignore[method-assign]
     BoundPort.send = send  # type: ignore[method-assign]
     RunSender.send = send_run  # type: ignore[method-assign]
     RunSender.probe = probe  # type: ignore[method-assign]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
-from blobtorrent.protocol.utp.flight import Flight, Sent
+from blobtorrent.protocol.utp.flight import Flight, Sent, SentRun
 from blobtorrent.protocol.utp.packet import DATA
 
 FIRST = 0xFFFE                         # so that numbers pass 16 bits
@@ -119,3 +121,56 @@ def test_a_probe_that_arrived_is_told():
     assert flight.delivered_probe == 1472
     ack(flight, 1)
     assert flight.delivered_probe == 0
+
+
+def test_packets_of_a_run_leave_as_they_are_acknowledged():
+    flight = Flight(FIRST)
+    flight.add_run(SentRun(FIRST, 5, 100, bytes(range(250)) * 2, 1.0))
+    flight.add_run(SentRun(FIRST + 5, 1, 40, bytes(40), 2.0))
+    assert (len(flight), flight.next, flight.bytes_out, flight.unacked_bytes) == (6, FIRST + 6, 540, 540)
+    assert ack(flight, 1) == 200 and flight.round_trip_s == 9.0
+    assert flight.oldest.number == FIRST + 2
+    assert bytes(flight.oldest.payload) == bytes(range(200, 250)) + bytes(range(50))
+    assert ack(flight, 5) == 340 and flight.round_trip_s == 8.0
+    assert (len(flight), flight.first, flight.bytes_out, flight.unacked_bytes) == (0, FIRST + 6, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_run_is_the_same_as_its_packets_one_by_one(seed):
+    rng = Random(seed)
+    flights = Flight(FIRST), Flight(FIRST)
+    now = 1.0
+    for _ in range(120):
+        now += rng.random() / 100
+        kind = rng.random()
+        if kind < 0.4:
+            count, size = rng.randint(1, 9), rng.choice((100, 40))
+            data = rng.randbytes(count * size)
+            flights[0].add_run(SentRun(flights[0].next, count, size, data, now))
+            for at in range(0, count * size, size):
+                flights[1].add(Sent(flights[1].next, DATA, data[at:at + size], now))
+        elif kind < 0.9:
+            first, outstanding = flights[0].first, flights[0].next - flights[0].first
+            through = first - 1 + rng.choice((0, 0, rng.randint(0, outstanding)))
+            most = max(0, flights[0].next - through - 2)
+            beyond = rng.getrandbits(min(most, 12)) if most and rng.random() < 0.3 else 0
+            is_duplicate = rng.random() < 0.5
+            acked = [one.on_ack(through, beyond, now, is_duplicate=is_duplicate) for one in flights]
+            assert acked[0] == acked[1]
+            found = [one.find_lost(0.01) if beyond or is_duplicate else [] for one in flights]
+            assert [packet.number for packet in found[0]] == [packet.number for packet in found[1]]
+        elif kind < 0.97:
+            for one in flights:
+                while one.lost:
+                    packet = one.lost.popleft()
+                    if packet.is_lost:
+                        one.resend(packet, now)
+        else:
+            for one in flights:
+                one.lose_all()
+        assert len({(len(one), one.first, one.next, one.bytes_out, one.unacked_bytes, one.round_trip_s)
+                    for one in flights}) == 1
+    for one in flights:
+        one.lose_all()
+    assert ([(packet.number, bytes(packet.payload)) for packet in flights[0].lost]
+            == [(packet.number, packet.payload) for packet in flights[1].lost])

@@ -10,7 +10,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.protocol.utp.inbound import MAX_AHEAD, SLACK_BYTES
 from blobtorrent.protocol.utp.node import UtpNode
 from blobtorrent.protocol.utp.packet import DATA, FIN, HEADER, RESET, SACK, STATE, SYN, write_sack
-from blobtorrent.protocol.utp.sending import BUFFER_BYTES
+from blobtorrent.protocol.utp.sending import MOST_BUFFER_BYTES
 from blobtorrent.protocol.utp.states import OVER
 from blobtorrent.protocol.utp.stream import UtpStream
 
@@ -20,15 +20,15 @@ PEER = Endpoint("198.51.100.2", 6882)
 def check(stream: UtpStream) -> None:
     """The sums that the stream keeps are those of what it has."""
     flight, inbound = stream._sender.flight, stream._inbound
-    packets = list(flight._packets.values())
+    packets = [*flight._packets.values(), *(one for run in flight._runs for one in run.packets())]
     assert flight.unacked_bytes == sum(one.size for one in packets)
     assert flight.bytes_out == sum(one.size for one in packets if not one.is_lost)
     assert all(flight.first <= one.number < flight.next for one in packets)
-    assert not packets or flight.oldest is packets[0]
-    assert stream._sender.buffered_bytes <= BUFFER_BYTES + 1
+    assert len(flight) == len(packets) and (not packets or flight.first == packets[0].number)
+    assert stream._sender.buffered_bytes <= stream._sender.limit + 1
     waiting = inbound._waiting
     assert inbound.buffered == sum(map(len, inbound._ready)) + sum(map(len, waiting.values()))
-    assert inbound.buffered <= BUFFER_BYTES + SLACK_BYTES and len(waiting) <= MAX_AHEAD
+    assert inbound.buffered <= MOST_BUFFER_BYTES + SLACK_BYTES and len(waiting) <= MAX_AHEAD
     assert {inbound.expected + 1 + bit for bit in range(inbound.beyond.bit_length())
             if inbound.beyond >> bit & 1} == waiting.keys()
 

@@ -28,3 +28,18 @@ def test_a_part_of_a_chunk_is_no_copy():
     part = box.cut(400)
     assert isinstance(part, memoryview) and part.obj is data
     assert box.size == 600
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(1, 70), st.integers(1, 9))
+def test_runs_of_payloads_have_the_same_bytes_in_order(chunks, size, most):
+    box = Outbound()
+    for chunk in chunks:
+        box.add(chunk)
+    whole = b"".join(chunks)
+    cut = []
+    while box.size >= size:
+        data, count = box.cut_run(size, min(most, box.size // size))
+        assert 1 <= count <= most and len(data) == count * size
+        cut.append(bytes(data))
+    assert box.size == len(whole) % size
+    assert b"".join(cut) == whole[:len(whole) - box.size]
