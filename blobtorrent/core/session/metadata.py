@@ -20,6 +20,7 @@ from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import facts_of
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing
+from blobtorrent.core.session.splits import settle_split
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeerSource
@@ -289,6 +290,7 @@ class MetadataFetcher:
         record.forget_pieces()
         if link.selected_files and not record.wishes.file_priorities:
             record.wishes = record.wishes._replace(file_priorities=unselected(metainfo, link))
+        settle_split(record, metainfo)
         torrent.metadata = None
         torrent.lacks_layers = None
         self._metainfos.provide(torrent, metainfo)

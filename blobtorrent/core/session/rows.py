@@ -26,6 +26,7 @@ from blobtorrent.model.address import parse_endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import BlobTorrentError, ResumeCorrupt
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.splitting import Split
 from blobtorrent.storage.stamps import FileStamp
 
 _FULL = "full"
@@ -36,7 +37,7 @@ _USUAL_TORRENT: dict[str, Any] = {
     "least_slots": [None, None],
     "picker": None, "super": False, "trackers": None, "files": {}, "down_slots": None, "ends": [[], []], "peers": [],
     "peer_names": [], "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None,
-    "moving": False, "unseen": False, "magnet": "", "run": True, "paused": False, "beyond_queue": False,
+    "moving": False, "unseen": False, "split": None, "magnet": "", "run": True, "paused": False, "beyond_queue": False,
     "given_enough": False, "removal": "", "error": ("", ""), "finished_at": 0.0,
 }
 _TORRENT_KEYS = _USUAL_TORRENT.keys() | {"v1", "name", "size", "pieces", "piece_length", "download_dir"}
@@ -90,6 +91,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "renaming": place.renaming,
         "moving": place.is_moving,
         "unseen": place.is_unseen,
+        "split": place.split,
         "magnet": record.magnet,
         "run": record.should_run,
         "paused": record.is_paused,
@@ -242,6 +244,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             renaming=_pair(row["renaming"]),
             is_moving=row["moving"],
             is_unseen=row["unseen"],
+            split=None if row["split"] is None else Split(*row["split"]),
         ),
         should_run=row["run"],
     )

@@ -39,11 +39,6 @@ def _check_seed(value: Value) -> None:
         raise no_such_word("connection_type", str(value))
 
 
-def _check_split(value: Value) -> None:
-    if not isinstance(value, int) or value >= 0:
-        raise failed("Files are not split on disk: only -1 is taken.")
-
-
 _COLOURS = {
     **dict.fromkeys(("alarm", "complete", "even", "footer", "incomplete", "info", "label", "leeching", "odd", "queued",
                      "seeding", "stopped", "title"), ""),
@@ -121,10 +116,6 @@ _ROWS = (
              is_neutral=False, is_flag=True),
     Variable("system.file.max_size", Kind.NUMBER, 549755813888,
              "Bytes: what is loaded from now on is not opened while it has a larger file.", is_neutral=False),
-    Variable("system.file.split_size", Kind.NUMBER, -1,
-             "Size at which files are split on disk; less than 0 for never, and nothing else is taken.",
-             check=_check_split),
-    Variable("system.file.split_suffix", Kind.TEXT, ".part", "What names of the parts of split files would end with."),
     *(Variable(f"system.hash.{word}", Kind.NUMBER, 0, f"Of checks: {word}.") for word in _HASHING),
     Variable("system.files.advise_random", Kind.NUMBER, 0,
              "Whether random access advice is given to the kernel for data files.", answers=False),
@@ -164,7 +155,6 @@ _WHY = (
     ("network.prefer.", "Peers are dialled at the address that they are known by."),
     ("network.scgi.", "Answers are compressed for those who ask for it."),
     ("protocol.choke_heuristics.", "There is one way, which suits both."),
-    ("system.file.", "A torrent's files are on disk as it lists them: checks, moves and other programs rely on it."),
     ("system.files.advise_random", "The daemon advises the kernel as it sees fit."),
     ("system.files.", "storage.sync of the daemon's settings says when."),
     ("system.hash.", "Checks take their turns by themselves."),
