@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from blobtorrent.config import splitvalues, values
 from blobtorrent.config.doors import HookSettings, RestSettings, RtorrentSettings, WatchSettings
 from blobtorrent.config.option import Option, Section, at_start, live
-from blobtorrent.config.shown import LogSettings
+from blobtorrent.config.shown import LogSettings, TopSettings
 from blobtorrent.config.transfers import (
     GroupSettings,
     LimitSettings,
@@ -436,6 +436,7 @@ class Settings(NamedTuple):
     rest: RestSettings
     rtorrent: RtorrentSettings
     log: LogSettings
+    top: TopSettings
     groups: Mapping[str, GroupSettings]      # by name
     watch: tuple[WatchSettings, ...]
     hooks: tuple[HookSettings, ...]
@@ -460,6 +461,7 @@ SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "rest": RestSettings,
     "rtorrent": RtorrentSettings,
     "log": LogSettings,
+    "top": TopSettings,
 }
 NAMED_TABLES: dict[str, type[Section]] = {"groups": GroupSettings}         # [section.NAME]
 LISTED_TABLES: dict[str, type[Section]] = {        # [[section]], any number of them

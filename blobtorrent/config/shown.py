@@ -1,4 +1,4 @@
-"""Settings of what people see: the log."""
+"""Settings of what people see: the log, and the screen of `blobtorrent top`."""
 
 from __future__ import annotations
 
@@ -24,4 +24,21 @@ class LogSettings(Section):
         "",
         values.optional_folder,
         "File to write to instead of standard error; opened again at a reload, so that it can be rotated.",
+    )
+
+
+class TopSettings(Section):
+    """The screen of blobtorrent top, for all who look at this daemon."""
+
+    layout: str = live(
+        "full",
+        values.one_of("full", "compact"),
+        'How torrents are listed. "full": three lines each; "compact": one, in columns. Its option --layout goes '
+        "before this.",
+    )
+    keys: str = live(
+        "qwerty",
+        values.one_of("qwerty", "azerty", "qwertz", "dvorak"),
+        "The keyboard: the keys for the limits of all torrents are at the places that a, s, d and z, x, c have on a "
+        "qwerty keyboard.",
     )

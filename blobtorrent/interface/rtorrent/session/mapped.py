@@ -123,6 +123,17 @@ def _split_size(value: int) -> Patch:
     return {"storage": {"split_size": min(max(value, MIN_SPLIT_BYTES), MAX_SPLIT_BYTES) if value > 0 else 0}}
 
 
+def _one_of(key: str, *words: str) -> Callable[[str], Patch]:
+    """The patch of a setting of the screen."""
+
+    def patch(value: str) -> Patch:
+        if value not in words:
+            raise failed(f"Invalid layout: it is one of {', '.join(words)}.")
+        return {"top": {key: value}}
+
+    return patch
+
+
 def _behind(row: Mapped) -> Mapped:
     """The name of the variable that is behind another name, by which configurations set it, too."""
     return row._replace(name=f"{row.name}._val", doc="The variable behind it.", answers=True, key=row.name)
@@ -230,6 +241,15 @@ TABLE = (
         "system.file.allocate", Kind.NUMBER, lambda settings: int(settings.storage.allocation == "full"),
         lambda value: {"storage": {"allocation": "full" if value else "sparse"}},
         "Whether the space of files is reserved before they are downloaded; from the next start on.", is_flag=True),
+    Mapped(
+        "keys.layout", Kind.TEXT, lambda settings: settings.top.keys,
+        _one_of("keys", "azerty", "dvorak", "qwerty", "qwertz"),
+        "Keyboard that the keys of blobtorrent top for the limits of all torrents are for: azerty, dvorak, qwerty or "
+        "qwertz."),
+    Mapped(
+        "ui.torrent_list.layout", Kind.TEXT, lambda settings: settings.top.layout,
+        _one_of("layout", "full", "compact"),
+        "How blobtorrent top lists torrents: full, three lines each, or compact, one."),
     Mapped(
         "system.file.split_size", Kind.NUMBER, lambda settings: settings.storage.split_size or -1, _split_size,
         "Bytes: files of torrents that are loaded from now on are kept in parts when they are larger, but for those of "
