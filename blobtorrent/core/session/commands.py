@@ -109,6 +109,7 @@ class AddTorrent(NamedTuple):
     picker: Mapping[str, str | float] | None = None        # as in the settings, but for what is named; see picking
     super_seeding: bool = False
     renames: Mapping[str, str] = {}
+    encodings: tuple[str, ...] = ()    # of a link: that its names may have which are no UTF-8
 
 
 class AddPeers(NamedTuple):

@@ -16,6 +16,7 @@ from blobtorrent.core.session.commands import FilePriority, Reply
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.metainfos import Metainfos
+from blobtorrent.core.session.nameslater import settle_names
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import facts_of
 from blobtorrent.core.session.roster import Roster
@@ -290,6 +291,7 @@ class MetadataFetcher:
         record.forget_pieces()
         if link.selected_files and not record.wishes.file_priorities:
             record.wishes = record.wishes._replace(file_priorities=unselected(metainfo, link))
+        settle_names(record, metainfo)
         settle_split(record, metainfo)
         torrent.metadata = None
         torrent.lacks_layers = None

@@ -60,6 +60,7 @@ class Wishes(NamedTuple):
     min_download_slots: int | None = None
     # Files whose beginning, and whose end, is wanted more than what lies between.
     preferred_ends: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+    encodings: tuple[str, ...] = ()    # that its names may have, until its metadata is here
 
     @property
     def skipped_files(self) -> frozenset[int]:
@@ -211,4 +212,5 @@ def wishes_of(command: AddTorrent) -> Wishes:
         custom=dict(command.custom),
         picker=command.picker,
         super_seeding=command.super_seeding,
+        encodings=command.encodings,
     )

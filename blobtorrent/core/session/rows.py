@@ -36,6 +36,7 @@ _USUAL_TORRENT: dict[str, Any] = {
     "up": 0, "sequential": False, "slots": None, "max_peers": None, "pex": None, "wanted": None, "min_peers": None,
     "least_slots": [None, None],
     "picker": None, "super": False, "trackers": None, "files": {}, "down_slots": None, "ends": [[], []], "peers": [],
+    "encodings": [],
     "peer_names": [], "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None,
     "moving": False, "unseen": False, "split": None, "magnet": "", "run": True, "paused": False, "beyond_queue": False,
     "given_enough": False, "removal": "", "error": ("", ""), "finished_at": 0.0,
@@ -80,6 +81,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "down_slots": wishes.download_slots,
         "least_slots": [wishes.min_upload_slots, wishes.min_download_slots],
         "ends": [sorted(files) for files in wishes.preferred_ends],
+        "encodings": [*wishes.encodings],
         "peers": [str(peer) for peer in wishes.static_peers],
         "peer_names": [*wishes.peer_names],
         "custom": wishes.custom,
@@ -234,6 +236,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             min_upload_slots=row["least_slots"][0],
             min_download_slots=row["least_slots"][1],
             preferred_ends=(frozenset(row["ends"][0]), frozenset(row["ends"][1])),
+            encodings=tuple(row["encodings"]),
         ),
         Place(
             download_dir=download_dir,

@@ -100,7 +100,7 @@ TORRENT: Mapping[str, Check] = {
     **_all(_is_number, ("added_at", "finished_at")),
     **_all(_FIGURE, ("size", "piece_length", "down", "up")),
     **_all(_or_nothing(_is_whole), ("slots", "max_peers", "wanted", "min_peers", "down_slots")),
-    **_all(_list_of(_is_text), ("labels", "peers", "peer_names", "error")),
+    **_all(_list_of(_is_text), ("labels", "peers", "peer_names", "error", "encodings")),
     **_all(_or_nothing(_list_of(_is_path)), ("renaming",)),
     **_all(_table_of(_is_text), ("custom",)),
     **_all(_table_of(_is_path), ("renames",)),

@@ -206,6 +206,7 @@ class Arrivals:
         command = AddTorrent(metainfo, raw=raw, magnet=magnet, start=False, custom=custom,
                              super_seeding=context.call("protocol.connection.seed") == INITIAL_SEED,
                              renames={} if metainfo is None else self._renames(raw, metainfo),
+                             encodings=tuple(self._encodings()) if metainfo is None else (),
                              skip_check=resume is not None and resume.is_complete,
                              file_priorities={} if resume is None else resume.priorities)
         self._follower.adding(info_hash)

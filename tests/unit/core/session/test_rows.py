@@ -45,7 +45,7 @@ def a_record(pieces: int = 20) -> TorrentRecord:
     wishes = wishes_of(command)._replace(
         exchanges_peers=False, peers_wanted=7, min_peers=30, picker={"preset": "archive", "guard": 4.0},
         super_seeding=True, download_slots=3, min_upload_slots=2, min_download_slots=0,
-        preferred_ends=(frozenset({0, 1}), frozenset({1})))
+        preferred_ends=(frozenset({0, 1}), frozenset({1})), encodings=("cp1251",))
     record = TorrentRecord(facts_of(metainfo, 12.5), wishes, place, should_run=False)
     record.removal = "keep-data"
     record.error = ("storage.disk-full", "no room")
