@@ -1,5 +1,5 @@
-"""All settings: one class per table, one attribute per key. The only list of them; `doors` and `transfers` have some of
-its classes.
+"""All settings: one class per table, one attribute per key. The only list of them; `doors`, `transfers` and `shown`
+have some of its classes.
 
 The loader's checks, `blobtorrent.toml.example` and the option list of blobtorrent.toml(5) come from here.
 """
@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from blobtorrent.config import values
+from blobtorrent.config import splitvalues, values
 from blobtorrent.config.doors import HookSettings, RestSettings, RtorrentSettings, WatchSettings
 from blobtorrent.config.option import Option, Section, at_start, live
+from blobtorrent.config.shown import LogSettings, TopSettings
 from blobtorrent.config.transfers import (
     GroupSettings,
     LimitSettings,
@@ -64,6 +65,16 @@ class StorageSettings(Section):
         values.size(0, 1024 * GIB),
         "Space that downloads leave free on every filesystem. Below it the downloads there pause, and go on by "
         "themselves when there is room again.",
+    )
+    split_size: int = live(
+        0,
+        splitvalues.split_size,
+        "Files that are larger than this are kept as several of this size, as filesystems need that hold no larger "
+        "ones: NAME.part000, NAME.part001 and so on. It is looked at when a torrent is added, and holds for that one "
+        "for ever. Torrents of version 2 are never split. At least 16 KiB; 0: nothing is split.",
+    )
+    split_suffix: str = live(
+        ".part", splitvalues.part_suffix, "What stands between the name of such a file and the number of its part."
     )
     hardlinks: str = at_start(
         "break",
@@ -411,25 +422,6 @@ class FilterSettings(Section):
     )
 
 
-class LogSettings(Section):
-    """What is told, and where."""
-
-    level: str = live(
-        "info", values.one_of("debug", "info", "warning", "error"), "The least important messages that are written."
-    )
-    format: str = at_start(
-        "auto",
-        values.one_of("auto", "text", "json", "journal"),
-        '"text": lines for people; "json": an object a line; "journal": entries with fields, sent to the journal of '
-        'systemd; "auto": the journal when standard error is connected to it, else text.',
-    )
-    file: Path | None = at_start(
-        "",
-        values.optional_folder,
-        "File to write to instead of standard error; opened again at a reload, so that it can be rotated.",
-    )
-
-
 class Settings(NamedTuple):
     """Everything that can be set. `config.load.load()` makes one; nothing given means the defaults."""
 
@@ -451,6 +443,7 @@ class Settings(NamedTuple):
     rest: RestSettings
     rtorrent: RtorrentSettings
     log: LogSettings
+    top: TopSettings
     groups: Mapping[str, GroupSettings]      # by name
     watch: tuple[WatchSettings, ...]
     hooks: tuple[HookSettings, ...]
@@ -475,6 +468,7 @@ SINGLE_TABLES: dict[str, type[Section]] = {        # [section]
     "rest": RestSettings,
     "rtorrent": RtorrentSettings,
     "log": LogSettings,
+    "top": TopSettings,
 }
 NAMED_TABLES: dict[str, type[Section]] = {"groups": GroupSettings}         # [section.NAME]
 LISTED_TABLES: dict[str, type[Section]] = {        # [[section]], any number of them

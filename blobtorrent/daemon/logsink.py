@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Mapping
 
-from blobtorrent.config.schema import LogSettings
+from blobtorrent.config.shown import LogSettings
 from blobtorrent.model.errors import ConfigError
 from blobtorrent.runtime.journal import SOCKET_PATH, JournalSink, is_journal
 from blobtorrent.runtime.logformat import JsonFormatter, TextFormatter

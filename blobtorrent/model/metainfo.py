@@ -13,6 +13,13 @@ from blobtorrent.model.geometry import PieceGeometry
 from blobtorrent.model.ids import InfoHash
 
 
+class FilePart(NamedTuple):
+    """A file on disk that is a part of one that the torrent lists: where that would be, and what is behind its name."""
+
+    whole: tuple[str, ...]             # below the download folder
+    ending: str
+
+
 class FileEntry(NamedTuple):
     """One file of a torrent, in the order of the torrent.
 
@@ -28,6 +35,7 @@ class FileEntry(NamedTuple):
     is_executable: bool = False
     is_hidden: bool = False
     pieces_root: bytes = b""           # SHA-256 tree root (BEP 52), or empty
+    part: FilePart | None = None       # it is one of several that a file is kept as (see `splitting`)
 
 
 class Shape(NamedTuple):
@@ -55,6 +63,7 @@ class _Contents(NamedTuple):
     creation_date: int | None = None   # seconds since 1970, untrusted
     source: str | None = None          # a tracker's mark inside `info`
     piece_layers: Mapping[bytes, bytes] = {}           # pieces root -> 32 bytes a piece (BEP 52)
+    whole_files: tuple[FileEntry, ...] = ()            # as the torrent lists them, where `files` has parts of some
 
 
 class Metainfo(_Contents):
@@ -83,7 +92,7 @@ class Metainfo(_Contents):
     @property
     def shape(self) -> Shape:
         files = [entry for entry in self.files if not entry.is_pad]
-        is_multi_file = len(files) != 1 or len(files[0].path) > 1
+        is_multi_file = not files or len(files[0].path) > 1
         return Shape(len(files), is_multi_file, self.geometry.piece_length, self.creation_date or 0)
 
     def __repr__(self) -> str:

@@ -53,6 +53,13 @@ def shorten_part(text: str) -> str:
     return stem + extension
 
 
+def with_ending(path: Path, ending: str) -> Path:
+    """The path with something behind its last part, of which as much is kept as a name may have bytes."""
+    *folder, name = path
+    kept = name.encode()[:MAX_PART_BYTES - len(ending.encode())].decode("utf-8", "ignore")
+    return (*folder, kept + ending)
+
+
 def _cut(text: str, limit: int) -> tuple[str, str]:
     """Stem and extension (with its dot) of a name, the stem cut so that both have at most `limit` bytes."""
     stem, dot, extension = text.rpartition(".")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.splitting import Split
 
 
 class FileStatus(NamedTuple):
@@ -18,6 +19,7 @@ class FileStatus(NamedTuple):
     done_bytes: int
     number: int = 0
     priority: int = 1
+    whole: int | None = None           # of a torrent with files in parts: the number of the file that it belongs to
 
 
 class GoalStatus(NamedTuple):
@@ -96,7 +98,8 @@ class TorrentStatus(NamedTuple):
     peers_from: tuple[PeersFrom, ...] = ()                 # of each source that told of any, by name
     lacks_metadata: bool = False       # nobody has told yet what is in it, or what its pieces hash to
     custom: Mapping[str, str] = {}     # small texts of front-ends and scripts
-    own_path: str = ""                 # where its own file or folder is now
+    own_path: str = ""                 # where its own file or folder is now; of a file in parts, the first
+    split: Split | None = None         # how its large files are kept in parts
     picker: Mapping[str, str | float] | None = None        # its own settings of the picker, by their names
     super_seeding: bool = False        # wanted, once it is complete
     spoiled_pieces: int = 0            # that did not match their hashes, since it was started

@@ -65,7 +65,7 @@ class SeedContent:
 
     def __init__(self, metainfo: Metainfo) -> None:
         self._geometry = metainfo.geometry
-        self._files = metainfo.files
+        self._files = metainfo.whole_files or metainfo.files           # how they are kept here is no matter there
         self._raw_info = metainfo.raw_info
 
     def length_of(self, file: int) -> int:

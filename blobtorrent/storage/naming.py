@@ -2,6 +2,7 @@
 
 Only renames are kept, by the path that the torrent itself gives: {"Film/cd1": "Film/Disc 1"}. The longest of them that
 a file lies in tells its place. So renaming the folder of a torrent of 100,000 files is one entry, and undoing it none.
+Of a file that is kept in parts (see `model.splitting`), the whole can be renamed as if it were there, or a part alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import cached_property
 
 from blobtorrent.model.errors import Conflict, Invalid, NotFound
 from blobtorrent.model.metainfo import FileEntry
-from blobtorrent.model.paths import MAX_DEPTH, MAX_PATH_BYTES, Path, folders_of, safe_part
+from blobtorrent.model.paths import MAX_DEPTH, MAX_PATH_BYTES, Path, folders_of, safe_part, with_ending
 
 
 class Naming:
@@ -33,7 +34,7 @@ class Naming:
     @cached_property
     def paths(self) -> Sequence[Path]:
         """The place of each file, by its number."""
-        return [self.place(entry.path) for entry in self._files]
+        return [self._place_of(entry) for entry in self._files]
 
     def place(self, path: Path) -> Path:
         """Where a file or folder of the torrent lies now. `path` is what the torrent itself calls it."""
@@ -42,6 +43,13 @@ class Naming:
             if moved is not None:
                 return moved + path[length:]
         return path
+
+    def _place_of(self, entry: FileEntry) -> Path:
+        if entry.part is not None and entry.path not in self._moved:
+            whole = self._moved.get(entry.part.whole)
+            if whole is not None:
+                return with_ending(whole, entry.part.ending)
+        return self.place(entry.path)
 
     def rename(self, old: str, new: str) -> Naming:
         """Give the file or folder that is now called `old` another path, and all that lies in it.
@@ -52,7 +60,7 @@ class Naming:
         path of a folder.
         """
         before, after = split_path(old), split_path(new)
-        targets = [_moved(path, before, after) for path in self.paths]
+        targets = [self._target(entry, path, before, after) for entry, path in zip(self._files, self.paths)]
         if targets == self.paths and before != after:
             raise NotFound("torrent.no-such-path", f"the torrent has no {old}")
         renamed = Naming(self._files)
@@ -60,15 +68,22 @@ class Naming:
         _require_apart([path for path, entry in zip(targets, self._files) if not entry.is_pad])
         return renamed
 
+    def _target(self, entry: FileEntry, path: Path, before: Path, after: Path) -> Path:
+        """Where the file that is now at `path` comes to lie."""
+        if entry.part is not None and entry.path not in self._moved and self.place(entry.part.whole) == before:
+            return with_ending(after, entry.part.ending)
+        return _moved(path, before, after)
+
     def _moves_to(self, targets: Sequence[Path], before: Path, after: Path) -> dict[Path, Path]:
         """The fewest moves that give each file its place in `targets`."""
         moves = {own: _moved(place, before, after) for own, place in self._moved.items()}
         folders = folders_of(entry.path for entry in self._files)
+        folders.update(entry.part.whole for entry in self._files if entry.part is not None)
         moves.update({own: after for own in folders if self.place(own) == before})
         trial = Naming(self._files)
         trial._moved = moves
         moves.update({
-            entry.path: target for entry, target in zip(self._files, targets) if trial.place(entry.path) != target})
+            entry.path: target for entry, target in zip(self._files, targets) if trial._place_of(entry) != target})
         for own in sorted(moves, key=len):         # what the folder above says already need not be said again
             place = moves.pop(own)
             if trial.place(own) != place:

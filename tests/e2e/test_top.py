@@ -14,6 +14,7 @@ from tests.support.payload import KIB, MIB, Sample, make_sample
 from tests.support.peers.blobtorrent import command_line, environment, run
 from tests.support.peers.daemon import Daemon
 from tests.support.peers.program import wait_until
+from tests.support.peers.rpcdaemon import RpcDaemon
 from tests.support.screen import ScreenProgram
 
 TIMEOUT_S = 60.0
@@ -32,7 +33,8 @@ class Swarm:
         return self.ours.call("GET", f"/v1/torrents/{sample.info_hash.hex()}{page}")
 
     def top(self, *words: str, environ: dict[str, str] | None = None, **size: int) -> ScreenProgram:
-        command = command_line("top", "--url", f"unix:{self.ours.runtime / 'rest.sock'}", "--interval", "0.2", *words)
+        command = command_line("top", "--url", f"unix:{self.ours.runtime / 'rest.sock'}", "--interval", "0.2",
+                               "--layout", "compact", *words)
         return ScreenProgram(command, environment={**environment(), **(environ or {})}, **size)
 
 
@@ -239,3 +241,22 @@ def test_with_json_it_tells_what_it_would_show(swarm: Swarm) -> None:
     assert done.returncode == 0
     assert '"session"' in done.stdout
     assert '"leech.bin"' in done.stdout
+
+
+def test_the_screen_is_as_rtorrents_commands_have_it(tmp_path: Path) -> None:
+    sample = make_sample(tmp_path / "a", "some.bin", 100 * KIB)
+    with RpcDaemon(tmp_path / "daemon") as daemon:
+        daemon.call("POST", "/v1/torrents", {"source": str(sample.torrent), "start": False})
+        words = command_line("top", "--url", f"unix:{daemon.runtime / 'rest.sock'}", "--interval", "0.2")
+        with ScreenProgram(words, environment=environment()) as screen:
+            screen.wait_for(lambda: row_of(screen, "some.bin") == "* some.bin")
+            assert row_of(screen, "100.0 KiB").startswith("* stopped 0.0%")
+            assert daemon.ask("ui.torrent_list.layout.set", "", "compact") == "compact"
+            assert daemon.ask("keys.layout.set", "", "azerty") == "azerty"
+            screen.wait_for(lambda: row_of(screen, "NAME").split()[:2] == ["NAME", "STATE"])
+            assert row_of(screen, "some.bin").split()[:3] == ["*", "some.bin", "stopped"]
+            screen.press("s", "q")
+            screen.wait_for("[Throttle 6/off KB]")
+            screen.press("w")
+            screen.wait_for("[Throttle 5/off KB]")
+        assert daemon.call("GET", "/v1/settings")["top"] == {"layout": "compact", "keys": "azerty"}

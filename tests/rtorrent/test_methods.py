@@ -33,12 +33,8 @@ UNLISTED = OF_TEXTS | {"protocol.encryption"} | {f"d.{name}.set" for name in (
     "timestamp.started", "up.choke_heuristics.leech", "up.choke_heuristics.seed")} | {
     f"d.timestamp.{name}.set_if_z" for name in ("finished", "started")}
 
-# Of tiers 1 and 2, all that are neutral. The manual page says of each why: they are about a screen, or about files that
-# are split, which is refused.
-WITHOUT_COUNTERPART = {
-    "keys.layout.set", "system.daemon.set", "ui.torrent_list.layout.set",
-    *(f"system.file.{name}{ending}" for name in ("split_size", "split_suffix") for ending in ("", ".set")),
-}
+# Of tiers 1 and 2, all that are neutral. The manual page says why.
+WITHOUT_COUNTERPART = {"system.daemon.set"}
 
 TARGETS = {
     "''": {Target.NONE, Target.ANY}, "'' or hash": {Target.NONE, Target.ANY, Target.DOWNLOAD, Target.PAIR},

@@ -122,6 +122,8 @@ class FakeEngine:
         return None
 
     def _add_torrent(self, command: AddTorrent) -> InfoHash:
+        if command.magnet is not None:
+            return self._add_link(command, command.magnet.info_hash)
         metainfo = command.metainfo
         assert metainfo is not None
         info_hash = metainfo.info_hash
@@ -133,6 +135,13 @@ class FakeEngine:
         self.publish(TorrentStatus(
             info_hash, metainfo.name, "stopped", metainfo.payload_bytes, metainfo.geometry.num_pieces, FOLDER,
             added_at=float(LOADED_AT), custom=command.custom, own_path=f"{FOLDER}/{metainfo.name}"))
+        return info_hash
+
+    def _add_link(self, command: AddTorrent, info_hash: InfoHash) -> InfoHash:
+        self.wishes[info_hash], self.trackers[info_hash] = Wishes(custom=dict(command.custom)), ()
+        self.publish(TorrentStatus(
+            info_hash, info_hash.hex, "stopped", 0, 0, FOLDER, added_at=float(LOADED_AT), custom=command.custom,
+            lacks_metadata=True))
         return info_hash
 
     def _do(self, command: Any, status: TorrentStatus) -> None:

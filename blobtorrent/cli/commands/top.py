@@ -36,12 +36,14 @@ def register(commands: Subcommands) -> None:
         "top",
         help="watch and steer the daemon's torrents on a full screen",
         description="Show the torrents of the daemon on the whole terminal, live, and steer them with the keys of "
-                    "rTorrent. The key ? tells which there are, q leaves.",
+                    "rTorrent. The key ? tells which there are, ^Q leaves.",
         parents=[client_options()],
     )
     names = [view.name for view in VIEWS]
     parser.add_argument("--view", choices=names, default="main", metavar="NAME",
                         help=f"begin with this view: {', '.join(names)}")
+    parser.add_argument("--layout", choices=("full", "compact"),
+                        help="list torrents in three lines each, or in one (default: as the daemon's settings say)")
     parser.add_argument("--interval", type=_interval, default=DEFAULT_INTERVAL_S, metavar="S",
                         help="ask the daemon every S seconds (default: %(default)g)")
     parser.add_argument("--ascii", action="store_true", help="draw bars, maps and rates with ASCII characters only")
@@ -65,7 +67,7 @@ def run(args: Namespace) -> int:
     poller = Poller(client, reports, args.interval)
     errands = Errands(connect(args), reports, lambda was_done: poller.look(again=not was_done))
     events = Thread(target=hear_events, args=(connect(args), reports), name="top-events", daemon=True)
-    top = Top(view_named(args.view))
+    top = Top(view_named(args.view), args.layout)
     has_colors = painter_for(args.color, sys.stdout).is_on
     with _ended_by_signals(), opened_terminal(wants_colors=has_colors) as terminal:
         poller.start()

@@ -28,6 +28,7 @@ from blobtorrent.cli.top.messages import (
     Order,
     Report,
     Said,
+    Screen,
     Session,
     Snapshot,
     Watch,
@@ -40,7 +41,7 @@ from blobtorrent.model.units import parse_rate
 EVENTS_PAUSE_S = 2.0                   # before a daemon that was not there is asked for events again
 PAGE_PAUSE = 5                         # a page that took a second is asked for again after so many
 URL_STARTS = ("http:", "https:", "magnet:")
-LIMITS_EVERY_S = 15.0                  # somebody else may have changed them
+SETTINGS_EVERY_S = 5.0                 # somebody else may have changed them
 
 
 class _Look(NamedTuple):
@@ -61,7 +62,7 @@ class Poller:
         self._interval_s = interval_s
         self._notes: Queue[_Note] = Queue()
         self._cursor: str | None = None
-        self._limits_due_s = 0.0
+        self._settings_due_s = 0.0
         self._watch = Watch(None, Tab.INFO)
         self._page_due_s = 0.0
         self._thread = Thread(target=self._run, name="top-poll", daemon=True)
@@ -91,7 +92,7 @@ class Poller:
                 self._reports.put(self._snapshot())
                 self._read_page()
             except BlobTorrentError as error:
-                self._cursor, self._limits_due_s = None, 0.0
+                self._cursor, self._settings_due_s = None, 0.0
                 self._reports.put(Lost(clean(error.detail)))
             goes_on = self._wait()
 
@@ -109,7 +110,7 @@ class Poller:
         if isinstance(note, Watch):
             self._watch = note
         elif isinstance(note, _Look) and note.again:
-            self._cursor, self._limits_due_s = None, 0.0
+            self._cursor, self._settings_due_s = None, 0.0
         self._page_due_s = 0.0
         return note is not None
 
@@ -121,21 +122,23 @@ class Poller:
             is_full = self._cursor is None or bool(told["is_full"])
             removed = () if is_full else tuple(map(str, told["removed"]))
             cursor = str(told["cursor"])
-        snapshot = Snapshot(session, torrents, removed, is_full, self._limits())
+        snapshot = Snapshot(session, torrents, removed, is_full, *self._settings())
         self._cursor = cursor
         return snapshot
 
-    def _limits(self) -> Limits | None:
+    def _settings(self) -> tuple[Limits | None, Screen | None]:
         now_s = time.monotonic()
-        if now_s < self._limits_due_s:
-            return None
-        self._limits_due_s = now_s + LIMITS_EVERY_S
+        if now_s < self._settings_due_s:
+            return None, None
+        self._settings_due_s = now_s + SETTINGS_EVERY_S
         try:
-            limits = self._client.get("/v1/settings")["limits"]
+            told = self._client.get("/v1/settings")
         except ApiError:               # a token that sees some torrents only may not read them
-            return None
+            return None, None
         with understood("its settings"):
-            return Limits(_rate(limits["down_bytes_per_s"]), _rate(limits["up_bytes_per_s"]))
+            limits, screen = told["limits"], told.get("top")
+            return (Limits(_rate(limits["down_bytes_per_s"]), _rate(limits["up_bytes_per_s"])),
+                    None if screen is None else Screen(str(screen["layout"]), str(screen["keys"])))
 
     def _read_page(self) -> None:
         digits, tab = self._watch

@@ -10,9 +10,10 @@ from blobtorrent.cli.paint import Cell, Style
 from blobtorrent.cli.progress import Charset, columns_of, fit
 from blobtorrent.cli.top.details import head_lines, page_lines, rate_line
 from blobtorrent.cli.top.drawing import Line, between, cut
-from blobtorrent.cli.top.keys import HELP, shown_key
+from blobtorrent.cli.top.fulllisting import LINES, full_lines
+from blobtorrent.cli.top.keys import shown_key
 from blobtorrent.cli.top.listing import title_line, torrent_lines
-from blobtorrent.cli.top.model import KIB, Focus, Top
+from blobtorrent.cli.top.model import COMPACT, KIB, Focus, Top
 from blobtorrent.cli.top.prompt import Prompt
 
 MIN_COLUMNS, MIN_ROWS = 40, 10         # on a smaller screen nothing can be told
@@ -35,13 +36,15 @@ def draw(top: Top, columns: int, rows: int, chars: Charset) -> Frame:
     footer = _footer(top, columns, chars)
     torrent = top.chosen
     if top.focus is Focus.LIST:
-        header.append(title_line(columns, chars))
+        if top.layout == COMPACT:
+            header.append(title_line(columns, chars))
         if rows >= RATES_FROM:
             footer = [*_rates(top, columns, chars), *footer]
     elif top.focus is Focus.DETAILS and torrent is not None:
         header += head_lines(top, torrent, columns, chars)
-    top.screen_rows = rows - len(header) - len(footer)
-    body = itertools.islice(_body(top, columns, top.screen_rows, chars), top.screen_rows)
+    room = rows - len(header) - len(footer)
+    top.screen_rows = room if top.focus is not Focus.LIST or top.layout == COMPACT else max(1, room // LINES)
+    body = itertools.islice(_body(top, columns, room, chars), room)
     return _padded([*header, *body], footer, rows, _cursor(top.prompt, columns, rows, chars))
 
 
@@ -52,12 +55,12 @@ def _padded(lines: list[Line], footer: list[Line], rows: int, cursor: tuple[int,
 
 def _body(top: Top, columns: int, rows: int, chars: Charset) -> Iterable[Line]:
     if top.focus is Focus.LIST:
-        return torrent_lines(top, columns, rows, chars)
+        return (torrent_lines if top.layout == COMPACT else full_lines)(top, columns, rows, chars)
     if top.focus is Focus.DETAILS:
         if top.chosen is None:
             return iter([cut([Cell("it was removed", Style.WAITING)], columns, chars)])
         return page_lines(top, columns, rows, chars)
-    told = list(_help()) if top.focus is Focus.HELP else [[Cell(text)] for text in top.log]
+    told = list(_help(top)) if top.focus is Focus.HELP else [[Cell(text)] for text in top.log]
     start = top.hold_line(len(told), rows)
     return (cut(line, columns, chars) for line in told[start : start + rows])
 
@@ -135,8 +138,8 @@ def _cursor(prompt: Prompt | None, columns: int, rows: int, chars: Charset) -> t
     return rows - 2, min(columns - 1, columns_of(before) + columns_of(ahead))
 
 
-def _help() -> Iterator[list[Cell]]:
-    for title, bindings in HELP:
+def _help(top: Top) -> Iterator[list[Cell]]:
+    for title, bindings in top.keys.help:
         yield [Cell(title, Style.TITLE)]
         for binding in bindings:
             if binding.help:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum, auto
+from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from blobtorrent.cli.top.pages import TABS
@@ -64,11 +66,7 @@ STEERING = (
     Binding(("^T",), Action.LIMITS, "its limits"),
     Binding(("L",), Action.LABELS, "its labels"),
 )
-SESSION = (
-    Binding(("a", "s", "d"), Action.LIMIT_UP, "upload limit of all: +1, +5, +50 KiB/s", (1, 5, 50)),
-    Binding(("z", "x", "c"), Action.LIMIT_UP, "upload limit: -1, -5, -50", (-1, -5, -50)),
-    Binding(("A", "S", "D"), Action.LIMIT_DOWN, "download limit: +1, +5, +50", (1, 5, 50)),
-    Binding(("Z", "X", "C"), Action.LIMIT_DOWN, "download limit: -1, -5, -50", (-1, -5, -50)),
+LEAVING = (
     Binding(("l",), Action.LOG, "what happened"),
     Binding(("?",), Action.HELP, "this page"),
     Binding(("^Q", "^C"), Action.QUIT, "leave"),
@@ -94,28 +92,76 @@ READING = (
     Binding(("q", "esc", "left", "enter", " "), Action.CLOSE),
 )
 
-HELP = (
-    ("everywhere", (*MOVES, *SESSION)), ("in the list", LIST), ("on a torrent, in the list and its details", STEERING),
-    ("in the details", DETAILS),
-)
-
 
 class Keymap:
     def __init__(self, *groups: Sequence[Binding]) -> None:
-        self._found: dict[str, tuple[Action, int | str]] = {}
-        for group in groups:
-            for binding in group:
-                for number, key in enumerate(binding.keys):
-                    self._found[key] = (binding.action, binding.values[number] if binding.values else 0)
+        self.bindings = tuple(chain(*groups))
+        self._found = {
+            key: (binding.action, binding.values[number] if binding.values else 0)
+            for binding in self.bindings for number, key in enumerate(binding.keys)}
 
     def find(self, key: str) -> tuple[Action, int | str] | None:
         """What a key does, and by how much or to what; None when nothing."""
         return self._found.get(key)
 
 
-LIST_KEYS = Keymap(MOVES, SESSION, STEERING, LIST)
-DETAIL_KEYS = Keymap(MOVES, SESSION, STEERING, DETAILS)
-READING_KEYS = Keymap(MOVES, SESSION, READING)
+class Keys(NamedTuple):
+    """What keys do on one keyboard: in the list, in the details, where there is only text; and the groups of the help
+    page, with their titles."""
+
+    listing: Keymap
+    details: Keymap
+    reading: Keymap
+    help: tuple[tuple[str, tuple[Binding, ...]], ...]
+
+
+# The letters that raise and lower the limits by 1, 5 and 50 KiB/s, at the same places of each keyboard, as rTorrent.
+KEYBOARDS = {
+    "qwerty": ("asd", "zxc"),
+    "azerty": ("qsd", "wxc"),
+    "qwertz": ("asd", "yxc"),
+    "dvorak": ("aoe", ";qj"),
+}
+QWERTY = "qwerty"
+_SHIFTED = {";": ":"}
+# What gives way on a keyboard where its key is one of these gets a key that is free there, or has another anyway.
+_INSTEAD = {"o": "s", "O": "S"}
+
+
+@cache
+def keys_of(keyboard: str) -> Keys:
+    """Those of a keyboard by its name; of one that is not known, those of qwerty."""
+    limits = tuple(_limits(*KEYBOARDS.get(keyboard, KEYBOARDS[QWERTY])))
+    taken = {key for binding in limits for key in binding.keys}
+    session = (*limits, *LEAVING)
+    listing, details, reading, steering = (
+        tuple(_giving_way(group, taken)) for group in (LIST, DETAILS, READING, STEERING))
+    return Keys(
+        Keymap(MOVES, session, steering, listing), Keymap(MOVES, session, steering, details),
+        Keymap(MOVES, session, reading),
+        (("everywhere", (*MOVES, *session)), ("in the list", listing),
+         ("on a torrent, in the list and its details", steering), ("in the details", details)))
+
+
+def _limits(more: str, less: str) -> Iterator[Binding]:
+    for action, what, shift in ((Action.LIMIT_UP, "upload", str), (Action.LIMIT_DOWN, "download", _shifted)):
+        yield Binding(tuple(map(shift, more)), action, f"{what} limit of all: +1, +5, +50 KiB/s", (1, 5, 50))
+        yield Binding(tuple(map(shift, less)), action, f"{what} limit: -1, -5, -50", (-1, -5, -50))
+
+
+def _shifted(letter: str) -> str:
+    return _SHIFTED.get(letter, letter.upper())
+
+
+def _giving_way(bindings: Sequence[Binding], taken: Collection[str]) -> Iterator[Binding]:
+    """The bindings on keys that are not `taken`."""
+    for binding in bindings:
+        keys = [_INSTEAD.get(key) if key in taken else key for key in binding.keys]
+        kept = [number for number, key in enumerate(keys) if key is not None]
+        if kept:
+            yield binding._replace(
+                keys=tuple(key for key in keys if key is not None),
+                values=tuple(binding.values[number] for number in kept) if binding.values else ())
 
 
 def shown_key(key: str) -> str:

@@ -33,9 +33,9 @@ def _rate(bytes_per_s: int) -> str:
 
 
 _COLUMNS = (
-    _Column("STATE", 11, 9, lambda torrent, _: _state(torrent), is_number=False),
+    _Column("STATE", 11, 9, lambda torrent, _: state_cell(torrent), is_number=False),
     _Column("DONE", 6, 10, lambda torrent, _: Cell(percent(*torrent.progress))),
-    _Column("", BAR, 0, lambda torrent, chars: Cell(bar(*torrent.progress, BAR, chars), _state(torrent).style)),
+    _Column("", BAR, 0, lambda torrent, chars: Cell(bar(*torrent.progress, BAR, chars), state_cell(torrent).style)),
     _Column("SIZE", 10, 5, lambda torrent, _: Cell(format_size(torrent.size_bytes))),
     _Column("DOWN/s", 10, 8, lambda torrent, _: Cell(_rate(torrent.down_bytes_per_s))),
     _Column("UP/s", 10, 7, lambda torrent, _: Cell(_rate(torrent.up_bytes_per_s))),
@@ -94,7 +94,7 @@ def _spaced(name: Cell, others: Sequence[Cell]) -> Iterator[Cell]:
         yield cell
 
 
-def _state(torrent: Torrent) -> Cell:
+def state_cell(torrent: Torrent) -> Cell:
     """What it does; what holds it back is the better word for it, such as a pause."""
     style = STATE_STYLES.get(torrent.state, Style.PLAIN)
     if torrent.error:

@@ -26,10 +26,17 @@ class Limits(NamedTuple):
     up_bytes_per_s: int
 
 
+class Screen(NamedTuple):
+    """What the daemon's settings say of the screen."""
+
+    layout: str                        # "full" or "compact"
+    keys: str                          # a keyboard; see `keys`
+
+
 class Snapshot(NamedTuple):
     """What has changed since the last one; with `is_full` the torrents are all that there are.
 
-    `limits` is None when they were not read, or may not be.
+    `limits` and `screen` are None when they were not read, or may not be.
     """
 
     session: Session
@@ -37,6 +44,7 @@ class Snapshot(NamedTuple):
     removed: Sequence[str]
     is_full: bool
     limits: Limits | None
+    screen: Screen | None = None
 
 
 class Details(NamedTuple):

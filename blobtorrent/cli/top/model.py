@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Any
 
 from blobtorrent.cli.output import clean
-from blobtorrent.cli.top.keys import DETAIL_KEYS, LIST_KEYS, READING_KEYS, Action, Keymap
+from blobtorrent.cli.top.keys import QWERTY, Action, Keymap, Keys, keys_of
 from blobtorrent.cli.top.messages import (
     Add,
     Details,
@@ -48,15 +48,14 @@ class Focus(Enum):
     HELP = auto()
 
 
-_KEYMAPS: dict[Focus, Keymap] = {
-    Focus.LIST: LIST_KEYS, Focus.DETAILS: DETAIL_KEYS, Focus.LOG: READING_KEYS, Focus.HELP: READING_KEYS,
-}
+FULL, COMPACT = "full", "compact"      # layouts of the list
 
 
 class Top:
-    """`screen_rows` is how far a key moves that moves by a screen."""
+    """`screen_rows` is how far a key moves that moves by a screen. `layout` is what its user wants of the list, None:
+    what the daemon's settings say."""
 
-    def __init__(self, view: View = MAIN) -> None:
+    def __init__(self, view: View = MAIN, layout: str | None = None) -> None:
         self.roster = Roster()
         self.roster.choose(view)
         self.focus = Focus.LIST
@@ -73,6 +72,9 @@ class Top:
         self.history = History()
         self.histories: dict[str, History] = {}
         self.screen_rows = 10
+        self.layout = layout or FULL
+        self.keys: Keys = keys_of(QWERTY)
+        self._has_own_layout = layout is not None
         self._chosen = ""              # hash of the torrent at the cursor
         self._number = 0               # where it is, or was
         self._behind = Focus.LIST      # what the log and the help stand before
@@ -121,11 +123,17 @@ class Top:
         self.said = None
         if self.prompt is not None:
             return self._press_in_prompt(self.prompt, key)
-        found = _KEYMAPS[self.focus].find(key)
+        found = self._keymap.find(key)
         if found is None:
             return []
         action, value = found
         return self._actions[action](value)
+
+    @property
+    def _keymap(self) -> Keymap:
+        if self.focus is Focus.LIST:
+            return self.keys.listing
+        return self.keys.details if self.focus is Focus.DETAILS else self.keys.reading
 
     def _take_snapshot(self, snapshot: Snapshot) -> None:
         if self.lost:
@@ -133,6 +141,10 @@ class Top:
             self.lost = ""
         self.session = snapshot.session
         self.limits = snapshot.limits or self.limits
+        if snapshot.screen is not None:
+            self.keys = keys_of(snapshot.screen.keys)
+            if not self._has_own_layout:
+                self.layout = snapshot.screen.layout
         self.roster.update(snapshot.torrents, snapshot.removed, is_full=snapshot.is_full)
         self.history.add(snapshot.session.down_bytes_per_s, snapshot.session.up_bytes_per_s)
         self._remember_rates()

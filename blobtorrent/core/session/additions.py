@@ -17,6 +17,7 @@ from blobtorrent.core.session.metainfos import Metainfos
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import Facts, Place, TorrentRecord, facts_of, facts_of_link, wishes_of
 from blobtorrent.core.session.roster import Roster
+from blobtorrent.core.session.splits import settle_split, wished_split
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.errors import BlobTorrentError, Conflict, Invalid, StorageError
 from blobtorrent.model.events import TorrentAdded
@@ -58,7 +59,7 @@ class Additions:
         self._pending: dict[bytes, _Pending] = {}          # by each digest: of a hybrid, a link may name only one
 
     def apply(self, storage: StorageSettings) -> None:
-        """Other folders for torrents that name none."""
+        """Other folders for torrents that name none, and other parts of large files."""
         self._storage = storage
 
     def begin(self, command: AddTorrent, reply: Reply[Any], then: Next) -> None:
@@ -76,6 +77,7 @@ class Additions:
             raise Invalid("torrent.no-such-file", f"{metainfo.name} has {len(metainfo.files)} files")
         if metainfo.has_piece_hashes:
             torrent = self._new(command, facts_of(metainfo, self._clock.wall()))
+            settle_split(torrent.record, metainfo)
             self._metainfos.provide(torrent, metainfo)
         else:
             torrent = self._new_without_layers(command, metainfo)
@@ -192,9 +194,10 @@ class Additions:
     def _place_of(self, command: AddTorrent) -> Place:
         target = (command.download_dir or self._storage.download_dir).absolute()
         incomplete: Path | None = self._storage.incomplete_dir if self._outlets.library is not None else None
+        split = wished_split(self._storage)
         if incomplete is None or incomplete.absolute() == target:
-            return Place(target, target, renames=command.renames)
-        return Place(target, incomplete.absolute(), is_incomplete=True, renames=command.renames)
+            return Place(target, target, renames=command.renames, split=split)
+        return Place(target, incomplete.absolute(), is_incomplete=True, renames=command.renames, split=split)
 
 
 def _leaving(name: str) -> Conflict:

@@ -53,6 +53,7 @@ from blobtorrent.model.details import (
 from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.splitting import in_parts
 from blobtorrent.runtime.redact import redact
 
 if TYPE_CHECKING:
@@ -193,7 +194,8 @@ class Answers:
                 if torrent is not None:
                     own = torrent.record.wishes.trackers
                     tiers = metainfo.tiers if own is None else own
-                    found[info_hash] = Overview(metainfo.shape, self._announces.statuses(info_hash, tiers))
+                    shape = in_parts(metainfo, torrent.record.place.split).shape
+                    found[info_hash] = Overview(shape, self._announces.statuses(info_hash, tiers))
             reply.give(found)
 
         assert self._outlets.library is not None

@@ -111,6 +111,7 @@ class AddTorrent(NamedTuple):
     super_seeding: bool = False
     only_public_peers: bool = False
     renames: Mapping[str, str] = {}
+    encodings: tuple[str, ...] = ()    # of a link: that its names may have which are no UTF-8
 
 
 class AddPeers(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from blobtorrent.core.session.commands import FilePriority
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.metainfo import FileEntry, Metainfo
+from blobtorrent.model.splitting import whole_numbers
 from blobtorrent.model.status import FileStatus
 
 
@@ -16,7 +17,7 @@ def file_statuses(
     """All files but padding, where they lie now."""
     from blobtorrent.storage.naming import Naming
 
-    paths = Naming(metainfo.files, renames).paths
+    paths, wholes = Naming(metainfo.files, renames).paths, whole_numbers(metainfo)
     return tuple(
         FileStatus(
             path=paths[number],
@@ -24,6 +25,7 @@ def file_statuses(
             done_bytes=_done_bytes(entry, metainfo, have),
             number=number,
             priority=int(priorities.get(number, FilePriority.NORMAL)),
+            whole=wholes.get(number),
         )
         for number, entry in enumerate(metainfo.files) if not entry.is_pad
     )

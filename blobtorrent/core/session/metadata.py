@@ -16,10 +16,12 @@ from blobtorrent.core.session.commands import FilePriority, Reply
 from blobtorrent.core.session.keeping import Keeper
 from blobtorrent.core.session.lifecycle import TorrentEvent, TorrentState
 from blobtorrent.core.session.metainfos import Metainfos
+from blobtorrent.core.session.nameslater import settle_names
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.record import facts_of
 from blobtorrent.core.session.roster import Roster
 from blobtorrent.core.session.sharing import Sharing
+from blobtorrent.core.session.splits import settle_split
 from blobtorrent.core.session.swarms import SwarmManager
 from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.core.swarm.messages import PeerSource
@@ -298,6 +300,8 @@ class MetadataFetcher:
         record.forget_pieces()
         if link.selected_files and not record.wishes.file_priorities:
             record.wishes = record.wishes._replace(file_priorities=unselected(metainfo, link))
+        settle_names(record, metainfo)
+        settle_split(record, metainfo)
         torrent.metadata = None
         torrent.lacks_layers = None
         self._metainfos.provide(torrent, metainfo)

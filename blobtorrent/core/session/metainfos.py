@@ -11,6 +11,7 @@ from blobtorrent.core.session.torrent import Torrent
 from blobtorrent.model.errors import BlobTorrentError, Conflict, NotFound
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.splitting import in_parts
 
 if TYPE_CHECKING:
     from blobtorrent.storage.state.library import TorrentLoaded
@@ -69,7 +70,7 @@ class Metainfos:
         """
         if metainfo.info_hash != torrent.info_hash:
             metainfo = metainfo._replace(info_hash=torrent.info_hash)
-        torrent.metainfo = metainfo
+        torrent.metainfo = metainfo = in_parts(metainfo, torrent.record.place.split)
         torrent.store = self._outlets.open_store(metainfo, torrent.record)
         torrent.follow_wishes()
 

@@ -13,6 +13,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.splitting import Split
 
 if TYPE_CHECKING:
     from blobtorrent.model.magnet import MagnetLink
@@ -59,6 +60,7 @@ class Wishes(NamedTuple):
     min_download_slots: int | None = None
     # Files whose beginning, and whose end, is wanted more than what lies between.
     preferred_ends: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+    encodings: tuple[str, ...] = ()    # that its names may have, until its metadata is here
 
     @property
     def skipped_files(self) -> frozenset[int]:
@@ -83,6 +85,7 @@ class Place(NamedTuple):
     renaming: tuple[str, str] | None = None
     is_moving: bool = False
     is_unseen: bool = False
+    split: Split | None = None         # how its large files are kept in parts; before its metainfo is here, a wish
 
     def must_move(self, *, is_complete: bool) -> bool:
         """Whether the files are not where they are to be now, or only some of them are."""
@@ -151,8 +154,9 @@ class TorrentRecord:
 
     @property
     def own_path(self) -> Path:
-        """The torrent's own file or folder."""
-        return self.place.root / self.place.renames.get(self.facts.name, self.facts.name)
+        """The torrent's own file or folder; of a file that is kept in parts, the first."""
+        name = self.place.renames.get(self.facts.name, self.facts.name)
+        return self.place.root / (name if self.place.split is None else name + self.place.split.own_ending)
 
     def forget_pieces(self) -> None:
         """It is to be checked anew."""
@@ -208,4 +212,5 @@ def wishes_of(command: AddTorrent) -> Wishes:
         custom=dict(command.custom),
         picker=command.picker,
         super_seeding=command.super_seeding,
+        encodings=command.encodings,
     )

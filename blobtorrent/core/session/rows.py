@@ -26,6 +26,7 @@ from blobtorrent.model.address import parse_endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import BlobTorrentError, ResumeCorrupt
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.splitting import Split
 from blobtorrent.storage.stamps import FileStamp
 
 _FULL = "full"
@@ -35,8 +36,9 @@ _USUAL_TORRENT: dict[str, Any] = {
     "up": 0, "sequential": False, "slots": None, "max_peers": None, "pex": None, "wanted": None, "min_peers": None,
     "least_slots": [None, None],
     "picker": None, "super": False, "trackers": None, "files": {}, "down_slots": None, "ends": [[], []], "peers": [],
+    "encodings": [],
     "peer_names": [], "custom": {}, "root": None, "incomplete": False, "mount": "", "renames": {}, "renaming": None,
-    "moving": False, "unseen": False, "magnet": "", "run": True, "paused": False, "beyond_queue": False,
+    "moving": False, "unseen": False, "split": None, "magnet": "", "run": True, "paused": False, "beyond_queue": False,
     "given_enough": False, "removal": "", "error": ("", ""), "finished_at": 0.0,
 }
 _TORRENT_KEYS = _USUAL_TORRENT.keys() | {"v1", "name", "size", "pieces", "piece_length", "download_dir"}
@@ -79,6 +81,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "down_slots": wishes.download_slots,
         "least_slots": [wishes.min_upload_slots, wishes.min_download_slots],
         "ends": [sorted(files) for files in wishes.preferred_ends],
+        "encodings": [*wishes.encodings],
         "peers": [str(peer) for peer in wishes.static_peers],
         "peer_names": [*wishes.peer_names],
         "custom": wishes.custom,
@@ -90,6 +93,7 @@ def torrent_body(record: TorrentRecord) -> bytes:
         "renaming": place.renaming,
         "moving": place.is_moving,
         "unseen": place.is_unseen,
+        "split": place.split,
         "magnet": record.magnet,
         "run": record.should_run,
         "paused": record.is_paused,
@@ -232,6 +236,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             min_upload_slots=row["least_slots"][0],
             min_download_slots=row["least_slots"][1],
             preferred_ends=(frozenset(row["ends"][0]), frozenset(row["ends"][1])),
+            encodings=tuple(row["encodings"]),
         ),
         Place(
             download_dir=download_dir,
@@ -242,6 +247,7 @@ def _read_torrent(row: dict[str, Any]) -> TorrentRecord:
             renaming=_pair(row["renaming"]),
             is_moving=row["moving"],
             is_unseen=row["unseen"],
+            split=None if row["split"] is None else Split(*row["split"]),
         ),
         should_run=row["run"],
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from blobtorrent.model.magnet import MAX_FILE_INDEX
+from blobtorrent.model.splitting import MIN_SPLIT_BYTES
 from blobtorrent.protocol.filespace import MAX_PIECES
 
 MOST = 1 << 64                         # of any figure; the numbers of files in a filesystem come nearest
@@ -79,6 +80,12 @@ def _is_goal(value: Any) -> bool:
         value.get(limit) is None or _is_number(value[limit]) for limit in ("ratio", "time_s", "idle_s"))
 
 
+def _is_split(value: Any) -> bool:
+    """Size, suffix, whether the torrent is one file."""
+    return (isinstance(value, list) and len(value) == 3 and _is_whole(value[0]) and value[0] >= MIN_SPLIT_BYTES
+            and _is_path(value[1]) and "/" not in value[1] and _is_flag(value[2]))
+
+
 def _all(checks: Check, names: Iterable[str]) -> dict[str, Check]:
     return dict.fromkeys(names, checks)
 
@@ -93,7 +100,7 @@ TORRENT: Mapping[str, Check] = {
     **_all(_is_number, ("added_at", "finished_at")),
     **_all(_FIGURE, ("size", "piece_length", "down", "up")),
     **_all(_or_nothing(_is_whole), ("slots", "max_peers", "wanted", "min_peers", "down_slots")),
-    **_all(_list_of(_is_text), ("labels", "peers", "peer_names", "error")),
+    **_all(_list_of(_is_text), ("labels", "peers", "peer_names", "error", "encodings")),
     **_all(_or_nothing(_list_of(_is_path)), ("renaming",)),
     **_all(_table_of(_is_text), ("custom",)),
     **_all(_table_of(_is_path), ("renames",)),
@@ -106,6 +113,7 @@ TORRENT: Mapping[str, Check] = {
     "files": _are_files,
     "ends": lambda value: _list_of(_list_of(_up_to(MAX_FILE_INDEX)))(value) and len(value) == 2,
     "root": _or_nothing(_is_path),
+    "split": _or_nothing(_is_split),
 }
 PROGRESS: Mapping[str, Check] = {
     **_all(_is_flag, ("checked", "suspect", "owes_finish", "seeding")),

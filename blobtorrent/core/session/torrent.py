@@ -347,6 +347,7 @@ class Torrent:
             lacks_metadata=bool(record.magnet),
             custom=wishes.custom,
             own_path=str(record.own_path),
+            split=None if record.magnet else record.place.split,
             was_whole=record.is_complete,
         )
 

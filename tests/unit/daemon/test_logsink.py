@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config.load import load
-from blobtorrent.config.schema import LogSettings
+from blobtorrent.config.shown import LogSettings
 from blobtorrent.daemon.logsink import is_seen_on_stderr, level_of, open_sink
 from blobtorrent.model.errors import ConfigError
 from tests.support.datagrams import DatagramSocket, read_entry

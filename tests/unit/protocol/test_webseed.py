@@ -9,6 +9,7 @@ import pytest
 
 from blobtorrent.model.errors import WebSeedError
 from blobtorrent.model.metainfo import Metainfo
+from blobtorrent.model.splitting import Split, in_parts
 from blobtorrent.protocol.metafile import parse_torrent
 from blobtorrent.protocol.webseed import (
     MAX_RETRY_AFTER_S,
@@ -52,6 +53,18 @@ def test_pieces_become_one_range_for_each_file_and_empty_files_none() -> None:
     content = SeedContent(several(("a", 10_000), ("empty", 0), ("b", 40_000), ("c", 1)))
     assert content.ranges([(0, 0, PIECE), (1, 0, PIECE), (2, 0, PIECE), (3, 0, 50_001 - 3 * PIECE)]) == [
         FileRange(0, 0, 10_000), FileRange(2, 0, 40_000), FileRange(3, 0, 1)]
+
+
+def test_seeds_are_asked_for_the_files_of_the_torrent_however_they_are_kept() -> None:
+    metainfo = several(("a", 10_000), ("b", 50_000), ("c", 1))
+    content = SeedContent(in_parts(metainfo, Split(PIECE, ".part")))
+    assert content.ranges([(0, 0, PIECE), (1, 0, PIECE), (2, 0, PIECE)]) == [
+        FileRange(0, 0, 10_000), FileRange(1, 0, 3 * PIECE - 10_000)]
+    assert content.length_of(1) == 50_000 and content.pieces_of(1) == range(4)
+    assert content.url_of("http://h/d/", 1) == "http://h/d/name/b"
+    alone = SeedContent(in_parts(single(50_000), Split(PIECE, ".part", is_lone=True)))
+    assert alone.ranges([(0, 0, PIECE), (1, 0, PIECE)]) == [FileRange(0, 0, 2 * PIECE)]
+    assert alone.url_of("http://h/some.bin", 0) == "http://h/some.bin"
 
 
 def test_padding_is_named_as_such() -> None:

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from blobtorrent.model.errors import Conflict, Invalid, NotFound
-from blobtorrent.model.metainfo import FileEntry
+from blobtorrent.model.metainfo import FileEntry, FilePart
 from blobtorrent.storage.naming import Naming
 
 
@@ -128,3 +128,34 @@ def test_any_row_of_renames_gives_what_moving_real_files_would(seed):
         assert list(naming.paths) == expected
         again = Naming(entries, naming.renames)
         assert list(again.paths) == expected
+
+
+def in_three(*, folder=()):
+    """A file that is kept in parts, and another beside it."""
+    whole = (*folder, "film")
+    parts = [FileEntry((*folder, f"film.p{number}"), 1, number, part=FilePart(whole, f".p{number}"))
+             for number in range(3)]
+    return [*parts, FileEntry((*folder, "other"), 1, 3)]
+
+
+def test_renaming_a_file_that_is_kept_in_parts_renames_all_of_them():
+    naming = Naming(in_three()).rename("film", "movie")
+    assert paths(naming) == ["movie.p0", "movie.p1", "movie.p2", "other"]
+    assert naming.renames == {"film": "movie"} == Naming(in_three(), naming.renames).renames
+    again = naming.rename("movie", "sub/film")
+    assert paths(again)[:3] == ["sub/film.p0", "sub/film.p1", "sub/film.p2"]
+    assert naming.rename("movie", "film").renames == {}
+
+
+def test_a_part_can_be_renamed_alone_and_goes_with_its_folder():
+    naming = Naming(in_three(folder=("a",))).rename("a/film.p1", "a/second")
+    assert paths(naming) == ["a/film.p0", "a/second", "a/film.p2", "a/other"]
+    assert paths(naming.rename("a", "b")) == ["b/film.p0", "b/second", "b/film.p2", "b/other"]
+    assert paths(naming.rename("a/film", "a/movie")) == ["a/movie.p0", "a/second", "a/movie.p2", "a/other"]
+
+
+def test_a_part_is_not_renamed_to_the_name_of_another_file():
+    with pytest.raises(Conflict, match="another other"):
+        Naming(in_three()).rename("film.p0", "other")
+    with pytest.raises(Conflict, match="another other.p2"):
+        Naming([*in_three()[:3], FileEntry(("other.p2",), 1, 3)]).rename("film", "other")

@@ -243,7 +243,10 @@ def _differences(gateway: Gateway, status: TorrentStatus, options: Mapping[str, 
     changed = {name: value for name, value in options.items() if name in _SHOWN and value != _SHOWN[name](status)}
     priorities = options.get("file_priorities")
     if priorities:
-        now = {file.number: file.priority for file in gateway.ask(FilesOf(status.info_hash))}
+        files = gateway.ask(FilesOf(status.info_hash))
+        if status.split is not None:   # an addition counts the files of the torrent, not their parts
+            priorities = {file.number: priorities[file.whole] for file in files if file.whole in priorities}
+        now = {file.number: file.priority for file in files}
         if any(now.get(number) != priority for number, priority in priorities.items()):
             changed["file_priorities"] = priorities
     if changed:

@@ -207,6 +207,7 @@ class Arrivals:
                              only_public_peers=magnet is not None and context.trust is not Trust.FULL,
                              super_seeding=context.call("protocol.connection.seed") == INITIAL_SEED,
                              renames={} if metainfo is None else self._renames(raw, metainfo),
+                             encodings=tuple(self._encodings()) if metainfo is None else (),
                              skip_check=resume is not None and resume.is_complete,
                              file_priorities={} if resume is None else resume.priorities)
         self._follower.adding(info_hash)

@@ -212,7 +212,7 @@ class Download:
         if status.lacks_metadata:
             return f"{self.hash}.meta"
         if "\ufffd" in status.name:    # no UTF-8: it lies under the name that it was understood as, if it was
-            return os.path.basename(self.own_path)
+            return self.own_name
         return status.name
 
     @property
@@ -262,11 +262,17 @@ class Download:
 
     @property
     def own_path(self) -> str:
-        """Its own file or folder."""
+        """Its own file or folder; of a file that is kept in parts, the first."""
         status = self.status
         if status.lacks_metadata:
             return os.path.join(status.download_dir, self.name)
         return status.own_path or os.path.join(status.download_dir, status.name)
+
+    @property
+    def own_name(self) -> str:
+        """What its own file or folder is called; a file that is kept in parts as if it were whole."""
+        split = self.status.split
+        return os.path.basename(self.own_path).removesuffix("" if split is None else split.own_ending)
 
     @property
     def root(self) -> str:

@@ -26,6 +26,7 @@ from blobtorrent.interface.rtorrent.downloads.download import (
 from blobtorrent.interface.rtorrent.faults import failed, no_such_download
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.splitting import in_parts
 from blobtorrent.runtime.logs import get_logger
 from blobtorrent.runtime.pacing import paced, paced_batches
 
@@ -381,13 +382,13 @@ class Downloads:
         return raw
 
     def metainfo(self, download: Download) -> Metainfo:
-        """Raises Fault, also for a magnet link."""
+        """Its files as they lie on disk. Raises Fault, also for a magnet link."""
         from blobtorrent.protocol.metafile import parse_torrent
 
         kept = self._metainfos.get(download.info_hash, 0.0)
         if kept is None:
             try:
-                kept = parse_torrent(self.raw(download))
+                kept = in_parts(parse_torrent(self.raw(download)), download.status.split)
             except BlobTorrentError as error:
                 raise failed(error.detail) from None
             self._metainfos.put(download.info_hash, self._elapsed(), kept)
@@ -395,7 +396,7 @@ class Downloads:
 
     def learn(self, download: Download, metainfo: Metainfo) -> None:
         """What is in it, for whom the metainfo is at hand."""
-        download.shape = metainfo.shape
+        download.shape = in_parts(metainfo, download.status.split).shape
 
     def shape(self, download: Download) -> Shape:
         """Raises Fault when its metainfo cannot be read."""

@@ -151,7 +151,7 @@ class Steering:
         folder = folder_of(path)
         require_folder(context, str(folder), download.root)
         name = None if download.status.lacks_metadata else download.status.name
-        self._place(download, folder, name if os.path.basename(download.own_path) != name else None)
+        self._place(download, folder, name if download.own_name != name else None)
 
     def set_directory_base(self, context: Context, download: Download, path: str) -> None:
         """The same, but a folder of its own is this one, whatever it is called."""
@@ -165,7 +165,7 @@ class Steering:
         self._place(download, folder.parent, folder.name)
 
     def _place(self, download: Download, folder: Path, name: str | None) -> None:
-        if str(folder) == download.root and name in (None, os.path.basename(download.own_path)):
+        if str(folder) == download.root and name in (None, download.own_name):
             return
         if download.is_open:
             self.close(download)

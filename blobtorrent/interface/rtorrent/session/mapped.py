@@ -19,6 +19,7 @@ from blobtorrent.interface.rtorrent.session.engine import SessionEngine
 from blobtorrent.interface.rtorrent.session.making import command, getter
 from blobtorrent.interface.rtorrent.session.variables import Kind, category_of, read_argument
 from blobtorrent.interface.rtorrent.values import Value
+from blobtorrent.model.splitting import MAX_SPLIT_BYTES, MIN_SPLIT_BYTES
 from blobtorrent.storage.filepool import descriptor_share
 
 if TYPE_CHECKING:
@@ -116,6 +117,21 @@ def _http_proxy(value: str) -> Patch:
     if place and not _HAS_PORT.search(place):
         place = f"{place}:{HTTP_PROXY_PORT}"
     return {"network": {"http_proxy": f"{kind}://{place}" if place else ""}}
+
+
+def _split_size(value: int) -> Patch:
+    return {"storage": {"split_size": min(max(value, MIN_SPLIT_BYTES), MAX_SPLIT_BYTES) if value > 0 else 0}}
+
+
+def _one_of(key: str, *words: str) -> Callable[[str], Patch]:
+    """The patch of a setting of the screen."""
+
+    def patch(value: str) -> Patch:
+        if value not in words:
+            raise failed(f"Invalid layout: it is one of {', '.join(words)}.")
+        return {"top": {key: value}}
+
+    return patch
 
 
 def _behind(row: Mapped) -> Mapped:
@@ -225,6 +241,23 @@ TABLE = (
         "system.file.allocate", Kind.NUMBER, lambda settings: int(settings.storage.allocation == "full"),
         lambda value: {"storage": {"allocation": "full" if value else "sparse"}},
         "Whether the space of files is reserved before they are downloaded; from the next start on.", is_flag=True),
+    Mapped(
+        "keys.layout", Kind.TEXT, lambda settings: settings.top.keys,
+        _one_of("keys", "azerty", "dvorak", "qwerty", "qwertz"),
+        "Keyboard that the keys of blobtorrent top for the limits of all torrents are for: azerty, dvorak, qwerty or "
+        "qwertz."),
+    Mapped(
+        "ui.torrent_list.layout", Kind.TEXT, lambda settings: settings.top.layout,
+        _one_of("layout", "full", "compact"),
+        "How blobtorrent top lists torrents: full, three lines each, or compact, one."),
+    Mapped(
+        "system.file.split_size", Kind.NUMBER, lambda settings: settings.storage.split_size or -1, _split_size,
+        "Bytes: files of torrents that are loaded from now on are kept in parts when they are larger, but for those of "
+        "version 2. Less than 1: no file is; less than 16 KiB: 16 KiB."),
+    Mapped(
+        "system.file.split_suffix", Kind.TEXT, lambda settings: settings.storage.split_suffix,
+        lambda value: {"storage": {"split_suffix": value}},
+        "What stands in the name of such a part between that of the file and its number, of three digits or more."),
     Mapped(
         "pieces.sync.timeout", Kind.NUMBER, lambda settings: int(settings.storage.sync_after_s),
         lambda value: {"storage": {"sync_after_s": min(max(value, 1), MAX_SYNC_S)}},

@@ -135,11 +135,13 @@ class System:
                       is_code=True)
         yield command("system.env", _variable, "NAME: a variable of the daemon's environment; empty: there is none.",
                       returns="string", category=SYSTEM, is_code=True)
-        yield getter("system.daemon", lambda: self._is_daemon, "Whether a screen was not wanted: there is none.",
-                     category=SYSTEM, is_neutral=True)
+        yield getter("system.daemon", lambda: self._is_daemon,
+                     "Whether no screen was wanted. The daemon draws none, whatever this is, as rTorrent does where it "
+                     "is 1: it may have no terminal. Its screen is blobtorrent top, in any terminal and as often as it "
+                     "is opened.", category=SYSTEM, is_neutral=True)
         yield command("system.daemon.set", self._set_daemon,
-                      "Sets system.daemon; nothing goes by it: there is no screen.", returns="i8", category=SYSTEM,
-                      is_neutral=True)
+                      "Sets system.daemon; nothing goes by it: the daemon always runs as rTorrent does with 1.",
+                      returns="i8", category=SYSTEM, is_neutral=True)
         for name in ("system.shutdown.normal", "system.shutdown.quick"):
             yield getter(name, self._stop, "Ends the daemon.", returns="none", category=SYSTEM)
 

@@ -6,8 +6,6 @@ who claims to be 0.16.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from blobtorrent.interface.rtorrent.faults import failed, no_such_word
 from blobtorrent.interface.rtorrent.session.variables import Kind, Variable
 from blobtorrent.interface.rtorrent.values import Value
@@ -20,15 +18,6 @@ def _check_size_limit(value: Value) -> None:
         raise failed("Invalid XMLRPC limit size.")
 
 
-def _one_of(*words: str) -> Callable[[Value], None]:
-
-    def check(value: Value) -> None:
-        if value not in words:
-            raise failed(f"Invalid layout: it is one of {', '.join(words)}.")
-
-    return check
-
-
 def _check_leech(value: Value) -> None:
     if value != "leech":
         raise no_such_word("connection_type", str(value))
@@ -37,11 +26,6 @@ def _check_leech(value: Value) -> None:
 def _check_seed(value: Value) -> None:
     if value not in ("seed", "initial_seed"):
         raise no_such_word("connection_type", str(value))
-
-
-def _check_split(value: Value) -> None:
-    if not isinstance(value, int) or value >= 0:
-        raise failed("Files are not split on disk: only -1 is taken.")
 
 
 _COLOURS = {
@@ -61,8 +45,6 @@ _ROWS = (
     Variable("file.prioritize_toc", Kind.NUMBER, 0,
              "Whether the ends of files that file.prioritize_toc.first and .last name are wanted first, of downloads "
              "that are added from now on.", is_flag=True, is_neutral=False),
-    Variable("keys.layout", Kind.TEXT, "qwerty", "Keyboard layout of the screen: azerty, dvorak, qwerty or qwertz.",
-             check=_one_of("azerty", "dvorak", "qwerty", "qwertz")),
     Variable("log.handshake", Kind.TEXT, "", "File that handshakes are noted in."),
     Variable("magnet.path", Kind.TEXT, "", "Directory where metadata of magnets is kept."),
     Variable("network.block.ipv4", Kind.NUMBER, 0, "Whether IPv4 is not used.", answers=False),
@@ -121,10 +103,6 @@ _ROWS = (
              is_neutral=False, is_flag=True),
     Variable("system.file.max_size", Kind.NUMBER, 549755813888,
              "Bytes: what is loaded from now on is not opened while it has a larger file.", is_neutral=False),
-    Variable("system.file.split_size", Kind.NUMBER, -1,
-             "Size at which files are split on disk; less than 0 for never, and nothing else is taken.",
-             check=_check_split),
-    Variable("system.file.split_suffix", Kind.TEXT, ".part", "What names of the parts of split files would end with."),
     *(Variable(f"system.hash.{word}", Kind.NUMBER, 0, f"Of checks: {word}.") for word in _HASHING),
     Variable("system.files.advise_random", Kind.NUMBER, 0,
              "Whether random access advice is given to the kernel for data files.", answers=False),
@@ -144,15 +122,12 @@ _ROWS = (
     Variable("ui.throttle.global.step.large", Kind.NUMBER, 500, "Large step in KiB of the throttle keys."),
     Variable("ui.throttle.global.step.medium", Kind.NUMBER, 50, "Medium step in KiB of the throttle keys."),
     Variable("ui.throttle.global.step.small", Kind.NUMBER, 5, "Small step in KiB of the throttle keys."),
-    Variable("ui.torrent_list.layout", Kind.TEXT, "full", "Layout of the screen list: full or compact.",
-             check=_one_of("full", "compact")),
 )
 
 # Why nothing goes by them, by how their names begin.
 _WHY = (
     ("dht.throttle.", "Its traffic is not limited."),
     ("dht.", "It is at the port that peers reach us at."),
-    ("keys.", "There is no screen."),
     ("log.", "Handshakes are in the daemon's own log."),
     ("magnet.", "It is kept with the daemon's state."),
     ("network.block.", "network.bind_address and the settings say which way connections take."),
@@ -164,13 +139,12 @@ _WHY = (
     ("network.prefer.", "Peers are dialled at the address that they are known by."),
     ("network.scgi.", "Answers are compressed for those who ask for it."),
     ("protocol.choke_heuristics.", "There is one way, which suits both."),
-    ("system.file.", "A torrent's files are on disk as it lists them: checks, moves and other programs rely on it."),
     ("system.files.advise_random", "The daemon advises the kernel as it sees fit."),
     ("system.files.", "storage.sync of the daemon's settings says when."),
     ("system.hash.", "Checks take their turns by themselves."),
     ("system.sockets.", "Descriptors for these are not bounded: there are few."),
     ("trackers.delay_scrape", "Scrapes take their turns by themselves."),
-    ("ui.", "There is no screen."),
+    ("ui.", "The screen of blobtorrent top has no such thing."),
 )
 
 

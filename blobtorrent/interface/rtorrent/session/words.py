@@ -86,7 +86,8 @@ class Words:
                       category="network", is_neutral=True)
         yield command("encoding.add", self._add_encoding, "CHARSET: an encoding that names of torrents may have that "
                       "are loaded from now on. It is tried on names that are no UTF-8, after the one that the torrent "
-                      "tells and those that were added before; the first that fits all its names is taken.",
+                      "tells and those that were added before; the first that fits all its names is taken. Of "
+                      "one that came as a magnet link it is tried when its metadata comes, up to 1 MiB of that.",
                       category="encoding")
 
     def _set_encryption(self, _context: Context, _item: Any, args: Sequence[Value]) -> Value:

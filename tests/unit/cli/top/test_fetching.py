@@ -8,7 +8,7 @@ import pytest
 
 from blobtorrent.cli.client import Client
 from blobtorrent.cli.top.fetching import Errands, Poller
-from blobtorrent.cli.top.messages import Add, Details, Limits, Lost, Order, Said, Snapshot, Watch
+from blobtorrent.cli.top.messages import Add, Details, Limits, Lost, Order, Said, Screen, Snapshot, Watch
 from blobtorrent.cli.top.pages import Tab, Text
 from tests.support.fakedaemon import FakeDaemon, Reply, refusal, torrent
 
@@ -51,6 +51,17 @@ def test_all_is_asked_for_once_and_then_what_has_changed(daemon, reports, poller
     assert (second.is_full, second.removed, second.limits) == (False, (torrent(1)["hash"],), None)
     lists = [seen.query.get("since") for seen in daemon.seen if seen.path == "/v1/torrents"]
     assert lists == [None, "a-1"]
+
+
+def test_what_the_settings_say_of_the_screen_is_told(daemon, reports):
+    daemon.answer("GET /v1/settings", {"limits": {"down_bytes_per_s": 0, "up_bytes_per_s": 0},
+                                       "top": {"layout": "compact", "keys": "dvorak"}})
+    poller = Poller(Client(daemon.url), reports, LONG_S)
+    poller.start()
+    try:
+        assert reports.get(timeout=WAIT_S).screen == Screen("compact", "dvorak")
+    finally:
+        poller.stop()
 
 
 def test_a_daemon_that_was_away_is_asked_for_all_again(daemon, reports, poller):

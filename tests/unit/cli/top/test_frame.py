@@ -11,8 +11,8 @@ import pytest
 from blobtorrent.cli.paint import Style
 from blobtorrent.cli.progress import ASCII, UNICODE, columns_of
 from blobtorrent.cli.top.frame import draw
-from blobtorrent.cli.top.messages import Details, Happened, Limits, Lost, Session, Snapshot
-from blobtorrent.cli.top.model import Top
+from blobtorrent.cli.top.messages import Details, Happened, Limits, Lost, Screen, Session, Snapshot
+from blobtorrent.cli.top.model import COMPACT, FULL, Top
 from blobtorrent.cli.top.pages import TABS, Page, Tab, read_page
 from blobtorrent.cli.top.torrent import read_torrent
 from tests.support.fakedaemon import torrent as told
@@ -49,8 +49,8 @@ PAGES: dict[Tab, dict] = {
 }
 
 
-def top_with(*torrents: dict) -> Top:
-    top = Top()
+def top_with(*torrents: dict, layout: str = COMPACT) -> Top:
+    top = Top(layout=layout)
     session = Session("1.0", "running", "192.0.2.1:6881", 3 * MIB, 320 * KIB)
     found = [read_torrent(torrent) for torrent in torrents]
     top.take(Snapshot(session, found, (), True, Limits(0, 512 * KIB)))
@@ -88,6 +88,32 @@ def test_the_list_of_a_small_screen():
     assert screen(top, 60, 10) == golden("small")
 
 
+def test_the_list_with_three_lines_for_each_torrent():
+    top = top_with(*TORRENTS, layout=FULL)
+    top.press("down")
+    assert screen(top, 110, 24) == golden("full")
+    assert top.screen_rows == 6
+
+
+def test_the_torrent_at_the_cursor_is_seen_in_full_on_a_small_screen():
+    top = top_with(*(told(number, name=f"torrent {number}", added_at=number) for number in range(1, 20)), layout=FULL)
+    for _ in range(30):
+        lines = screen(top, 80, 12).splitlines()
+        chosen = [line for line in lines if line.startswith("* ")]
+        assert len(chosen) == 3 and chosen[0] == f"* torrent {top.number + 1}"
+        top.press("down")
+    assert top.number == 18
+
+
+def test_the_layout_is_that_of_the_daemon_unless_its_user_chose_one():
+    for own, then in ((None, COMPACT), (FULL, FULL)):
+        top = Top(layout=own)
+        top.take(Snapshot(Session("1", "running", "", 0, 0), [read_torrent(TORRENTS[0])], (), True, None,
+                          Screen(COMPACT, "qwerty")))
+        assert top.layout == then
+        assert ("STATE" in screen(top, 132, 20)) is (then == COMPACT)
+
+
 def test_only_ascii_is_drawn_where_there_is_nothing_else():
     top = top_with(TORRENTS[0])
     assert screen(top, 132, 20, ASCII) == golden("ascii")
@@ -110,7 +136,7 @@ def test_the_first_page_has_rates_and_figures():
 @pytest.mark.parametrize("rows", [1, 9, 10, 15, 24, 70])
 @pytest.mark.parametrize("chars", [UNICODE, ASCII])
 def test_every_screen_has_its_size_and_no_control_character(columns, rows, chars):
-    tops = [top_with(), Top(), *(with_page(tab) for tab in TABS)]
+    tops = [top_with(), Top(), top_with(*TORRENTS, layout=FULL), *(with_page(tab) for tab in TABS)]
     for keys in ("l", "?", "/abc", "L", "^T", ["backspace", *"x" * 500]):
         top = top_with(*TORRENTS)
         for key in [keys] if keys == "^T" else keys:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blobtorrent.cli.top.keys import DETAILS, LIST, MOVES, READING, SESSION, STEERING
+from blobtorrent.cli.top.keys import KEYBOARDS, keys_of
 from blobtorrent.cli.top.messages import (
     Add,
     Details,
@@ -276,21 +276,25 @@ def test_help_and_log_are_left_for_what_was_there_before():
     assert top.focus is Focus.DETAILS
 
 
-def test_no_key_has_two_meanings_in_one_place():
-    for groups in ((MOVES, SESSION, STEERING, LIST), (MOVES, SESSION, STEERING, DETAILS), (MOVES, SESSION, READING)):
-        keys = [key for group in groups for binding in group for key in binding.keys]
+@pytest.mark.parametrize("keyboard", KEYBOARDS)
+def test_no_key_has_two_meanings_in_one_place(keyboard):
+    for keymap in keys_of(keyboard)[:3]:
+        keys = [key for binding in keymap.bindings for key in binding.keys]
         assert len(keys) == len(set(keys))
-        assert all(len(binding.values) in (0, len(binding.keys)) for group in groups for binding in group)
+        assert all(len(binding.values) in (0, len(binding.keys)) for binding in keymap.bindings)
 
 
-@pytest.mark.parametrize(("own", "opens"), [(LIST, []), (DETAILS, ["enter"])])
-def test_every_key_does_something_that_is_there(own, opens):
-    for key in (key for group in (MOVES, SESSION, STEERING, own) for binding in group for key in binding.keys):
+@pytest.mark.parametrize("keyboard", KEYBOARDS)
+@pytest.mark.parametrize(("page", "opens"), [("listing", []), ("details", ["enter"])])
+def test_every_key_does_something_that_is_there(page, opens, keyboard):
+    for key in (key for binding in getattr(keys_of(keyboard), page).bindings for key in binding.keys):
         top = top_with(told(1, added_at=1), told(2, added_at=2))
+        top.keys = keys_of(keyboard)
         before = (top.number, top.line, top.focus, top.tab, top.roster.view.name, top.roster.order, top.prompt)
         intents = press(top, *opens, key)
         after = (top.number, top.line, top.focus, top.tab, top.roster.view.name, top.roster.order, top.prompt)
-        is_at_rest = key in ("up", "^P", "pgup", "home", "1", "esc", "O", " ")
+        turns = "S" if keyboard == "dvorak" else "O"
+        is_at_rest = key in ("up", "^P", "pgup", "home", "1", "esc", turns, " ")
         assert intents or after != before or is_at_rest, key
 
 

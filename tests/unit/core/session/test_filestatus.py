@@ -5,6 +5,7 @@ from __future__ import annotations
 from blobtorrent.core.session.commands import FilePriority
 from blobtorrent.core.session.filestatus import file_statuses
 from blobtorrent.model.bitfield import Bitfield
+from blobtorrent.model.splitting import Split, in_parts
 from tests.support.stored import PAD, StoredTorrent
 
 HALF, PIECE = 8192, 16384
@@ -26,6 +27,14 @@ def test_a_piece_counts_for_every_file_that_lies_in_it() -> None:
 
 def test_padding_is_not_told_but_counted() -> None:
     assert [status.number for status in file_statuses(METAINFO, Bitfield(3), {}, {})] == [0, 1, 3]
+
+
+def test_parts_are_told_with_the_file_that_they_belong_to() -> None:
+    parts = in_parts(METAINFO, Split(20_000, ".part"))
+    found = file_statuses(parts, Bitfield(3, [0]), {}, {})
+    assert [(status.number, status.whole, status.size_bytes, status.done_bytes) for status in found] == [
+        (0, 0, 20_000, PIECE), (1, 0, PIECE + HALF - 20_000, 0), (2, 1, HALF, 0), (4, 3, 0, 0)]
+    assert {status.whole for status in file_statuses(METAINFO, Bitfield(3), {}, {})} == {None}
 
 
 def test_priorities_and_new_names_are_told() -> None:

@@ -45,6 +45,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import Conflict, FileMissing, NetworkError, StorageError
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.magnet import MagnetLink, parse_magnet
+from blobtorrent.model.splitting import Split
 from blobtorrent.protocol.bencode import encode
 from blobtorrent.protocol.metafile import encode_torrent, parse_torrent
 from blobtorrent.protocol.tracker.announce import AnnounceEvent
@@ -634,3 +635,61 @@ def test_the_link_survives_in_a_row(daemon):
     (row,) = [row for row in daemon.rows if row.kind == TORRENT]
     record = read_record(row.body, None)
     assert read_record(torrent_body(record), None).magnet == record.magnet != ""
+
+
+CYRILLIC = encode({
+    b"name": "Фильм".encode("cp1251"), b"piece length": 16384, b"pieces": bytes(60),
+    b"files": [{b"length": 3 * 16384, b"path": ["Серия".encode("cp1251")]}]})
+
+
+def arrived(tmp_path, info, link, settings=None, **options):
+    """A daemon that got a link and its metadata, and the torrent's row."""
+    rig = SessionRig(keeps=True, **(settings or {}))
+    rig.command(AddTorrent(None, tmp_path, magnet=link, **options))
+    rig.ask(OpenListeners(()))
+    rig.save()
+    find_nothing(rig)
+    rig.tell(MetadataFound(link.info_hash, info, ()))
+    keep(rig)
+    (row,) = [row for row in rig.save() if row.kind == TORRENT]
+    return rig, read_record(row.body, None)
+
+
+@pytest.mark.parametrize(("encodings", "renames", "path"), [
+    (("cp1251",), {}, "Фильм/Серия"), (("shift-jis", "cp1251"), {}, "Фильм/Серия"), ((), {}, ""),
+    (("cp1251",), {"mine": "other"}, "")])
+def test_names_are_understood_when_they_come(tmp_path, encodings, renames, path):
+    rig, record = arrived(tmp_path, CYRILLIC, link := link_to(CYRILLIC), encodings=encodings, renames=renames)
+    lost = parse_torrent(encode_torrent(CYRILLIC)).files[0].path
+    (file,) = rig.ask(FilesOf(link.info_hash))
+    assert "/".join(file.path) == (path or "/".join(lost))
+    assert record.wishes.encodings == ()
+    assert dict(record.place.renames) == ({"/".join(lost): path} if path else renames)
+
+
+def test_encodings_are_kept_until_they_are_tried(tmp_path):
+    rig = SessionRig(keeps=True)
+    rig.command(AddTorrent(None, tmp_path, magnet=LINK, encodings=("cp1251",)))
+    rig.ask(OpenListeners(()))
+    (row,) = [row for row in rig.save() if row.kind == TORRENT]
+    assert read_record(row.body, None).wishes.encodings == ("cp1251",)
+
+
+SEVERAL = encode({
+    b"name": b"several", b"piece length": 16384, b"pieces": bytes(20 * 7),
+    b"files": [{b"length": 100_000, b"path": [b"large"]}, {b"length": 10, b"path": [b"small"]}]})
+SPLIT = {"storage__split_size": 65536}
+
+
+def test_what_comes_is_split_as_was_wished_when_the_link_was_added(tmp_path):
+    link = link_to(SEVERAL, selected_files=(range(1, 2),))
+    rig, record = arrived(tmp_path, SEVERAL, link, SPLIT)
+    assert [("/".join(file.path), file.size_bytes, file.priority) for file in rig.ask(FilesOf(link.info_hash))] == [
+        ("several/large.part000", 65536, 0), ("several/large.part001", 34464, 0), ("several/small", 10, 1)]
+    assert record.place.split == Split(65536, ".part") == status(rig, link).split
+
+
+def test_a_wish_to_split_is_gone_where_there_is_nothing_to_split(tmp_path):
+    rig, record = arrived(tmp_path, INFO, LINK, SPLIT)
+    assert record.place.split is None is status(rig).split
+    assert [file.path for file in rig.ask(FilesOf(LINK.info_hash))] == [("content",)]

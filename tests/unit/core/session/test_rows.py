@@ -25,6 +25,7 @@ from blobtorrent.core.swarm.messages import KnownAddress, PeerSource, Totals
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.bitfield import Bitfield
 from blobtorrent.model.errors import ResumeCorrupt
+from blobtorrent.model.splitting import Split
 from blobtorrent.storage.stamps import FileStamp
 from tests.support.sessions import torrent_of
 
@@ -39,11 +40,12 @@ def a_record(pieces: int = 20) -> TorrentRecord:
         upload_slots=2, max_peers=9, priority=3, file_priorities={0: FilePriority.HIGH}, down_bytes_per_s=7,
         is_sequential=True)
     place = Place(Path("/final"), Path("/incomplete"), is_incomplete=True, mount_point="/", renames={"t": "new"},
-                  renaming=("new", "newer"), is_moving=True, is_unseen=True)
+                  renaming=("new", "newer"), is_moving=True, is_unseen=True,
+                  split=Split(1 << 20, ".part", is_lone=True))
     wishes = wishes_of(command)._replace(
         exchanges_peers=False, peers_wanted=7, min_peers=30, picker={"preset": "archive", "guard": 4.0},
         super_seeding=True, download_slots=3, min_upload_slots=2, min_download_slots=0,
-        preferred_ends=(frozenset({0, 1}), frozenset({1})))
+        preferred_ends=(frozenset({0, 1}), frozenset({1})), encodings=("cp1251",))
     record = TorrentRecord(facts_of(metainfo, 12.5), wishes, place, should_run=False)
     record.removal = "keep-data"
     record.error = ("storage.disk-full", "no room")

@@ -275,8 +275,7 @@ def test_a_flag_is_0_or_1(name: str) -> None:
     ("schedule2", ["", "1", "1", "cat="], "Scheduler received an empty key."),
     ("schedule2", ["k", "1", "1", 5], "Invalid type passed to command scheduler."),
     ("choke_group.up.max", ["x"], "Choke group not found."), ("ipv4_filter.get", ["junk"], "Invalid address format."),
-    ("system.file.split_size.set", [1 << 30], "Files are not split on disk: only -1 is taken."),
-    ("system.file.split_size.set", [0], "Files are not split on disk"),
+    ("system.file.split_suffix.set", ["a/b"], "may be in the name of a file"),
     ("protocol.connection.leech.set", ["seed"], "Invalid option name."),
     ("protocol.connection.seed.set", ["leech"], "Invalid option name."),
     ("keys.layout.set", ["bogus"], "Invalid layout"), ("ui.torrent_list.layout.set", ["wide"], "full, compact"),
@@ -382,6 +381,20 @@ def test_files_and_connections_are_counted_as_the_engine_counts_them() -> None:
     assert [stage.call(name) for name in names] == [7, 4, 2, 4, 9, 1, 5]
 
 
+def test_files_are_split_as_the_engine_is_told() -> None:
+    stage = SessionStage()
+
+    def size() -> int:
+        return stage.engine.settings().storage.split_size
+
+    assert stage.call("system.file.split_size") == -1
+    for value, then in ((4 << 30, 4 << 30), (5, 16 << 10), (0, 0), (1 << 60, 1 << 48), (-1, 0)):
+        assert stage.call("system.file.split_size.set", value) == value == stage.call("system.file.split_size")
+        assert size() == then
+    stage.call("system.file.split_suffix.set", ".zz")
+    assert stage.engine.settings().storage.split_suffix == ".zz"
+
+
 def test_as_many_files_as_the_system_lets_us_are_kept_open_until_somebody_says_how_many() -> None:
     assert SessionStage().call("network.max_open_files") == descriptor_share()
 
@@ -394,7 +407,7 @@ def test_what_is_no_address_is_not_told_to_trackers() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [
-    ("system.file.split_size", -1), ("protocol.connection.leech", "leech"),
+    ("system.file.split_size", -1), ("system.file.split_suffix", ".zz"), ("protocol.connection.leech", "leech"),
     ("protocol.connection.seed", "initial_seed"), ("keys.layout", "azerty"), ("ui.torrent_list.layout", "compact")])
 def test_words_that_there_are_are_taken_and_read_back(name: str, value: int | str) -> None:
     stage = SessionStage()

@@ -224,6 +224,14 @@ def test_names_that_are_no_utf8_are_those_of_the_encoding_that_fits(
                                if folder else {})
 
 
+def test_links_are_given_the_encodings_that_their_names_may_have() -> None:
+    stage = Stage(encodings=("cp1251",))
+    stage.call("load.normal", "", f"magnet:?xt=urn:btih:{20 * 'ab'}")
+    stage.call("load.raw", "", old_torrent())
+    link, file = [command for command in stage.engine.asked if isinstance(command, AddTorrent)]
+    assert (link.encodings, file.encodings) == (("cp1251",), ())
+
+
 @pytest.mark.parametrize(("word", "shows_few"), [("seed", False), ("initial_seed", True)])
 def test_how_downloads_are_to_seed_holds_for_what_is_loaded(word: str, shows_few: bool) -> None:
     stage = Stage()
