@@ -241,7 +241,7 @@ def test_addresses_are_dialled_and_tried_again_when_they_were_given_up():
     kept = KnownAddress(Endpoint("20.0.0.9", 1), PeerSource.TRACKER)
     one = OneMetadata(INFO, peers=[kept])
     assert one.notes.dialled == [kept.endpoint]
-    named = Endpoint("20.0.0.1", 1)
+    named = Endpoint("20.0.0.1", 6881)
     one.swarm.on_peers(PeersFound(one.info_hash, (named,), PeerSource.MAGNET))
     one.swarm.on_dial_failed(named, NetworkError("wire.self", "that is us"))
     one.swarm.on_dial_failed(kept.endpoint, NetworkError("net.refused", "refused"))
