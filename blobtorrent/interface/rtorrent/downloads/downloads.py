@@ -170,6 +170,11 @@ class Downloads:
         self.refresh()
         return self._by_info_hash.get(info_hash)
 
+    def has(self, download: Download) -> bool:
+        """Whether it is there still: what fails for one that is not is no news."""
+        self.refresh()
+        return not download.is_gone
+
     # ---- what is done to them
 
     def ask(self, command: Command | Query, timeout_s: float = SAVE_S) -> Any:

@@ -90,7 +90,7 @@ class Rows:
         self._latest = LatestList()
 
     def of_downloads(self, context: Context, texts: Sequence[Value], members: Sequence[Download]) -> list[Value]:
-        """A row for each of these. Raises Fault."""
+        """A row for each of these, but for those that are removed meanwhile. Raises Fault."""
         columns = self._columns(context, texts, Target.DOWNLOAD)
         if columns.needs & Needs.SHAPE:
             self._downloads.learn_shapes(members)
@@ -99,7 +99,14 @@ class Rows:
         if not columns.are_compiled:
             return self._made(context, columns, Target.DOWNLOAD, members)
         _spend(context, len(members) * len(texts))
-        return self._kept(context, columns, members)
+        while True:
+            try:
+                return self._kept(context, columns, members)
+            except Fault:
+                there = [download for download in members if self._downloads.has(download)]
+                if len(there) == len(members):
+                    raise
+                members = there
 
     def of_aims(self, context: Context, texts: Sequence[Value], target: Target, aims: Collection[Any],
                 known: Collection[Any] | None = None, origin: Origin | None = None) -> list[Value]:
@@ -239,8 +246,7 @@ class Rows:
                 pace.look()
         return rows
 
-    @staticmethod
-    def _made(context: Context, columns: Columns, target: Target, items: Collection[Any]) -> list[Value]:
+    def _made(self, context: Context, columns: Columns, target: Target, items: Collection[Any]) -> list[Value]:
         """With those columns run that need it; of what is in a download, all."""
         num_cells = len(items) * len(columns.texts)
         context.budget.grant(4 * num_cells)
@@ -251,7 +257,12 @@ class Rows:
         rows: list[Value] = []
         for item in items:
             here = context.at(Aim(target, item))
-            values = [_cell(here, text) if read is None else read(item) for read, text in cells]
+            try:
+                values = [_cell(here, text) if read is None else read(item) for read, text in cells]
+            except Fault:
+                if target is Target.DOWNLOAD and not self._downloads.has(item):
+                    continue           # it was removed meanwhile
+                raise
             length = _length(values)
             if length > _CHARACTERS_A_STEP:
                 budget.spend(length // _CHARACTERS_A_STEP)

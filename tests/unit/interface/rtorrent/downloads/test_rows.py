@@ -18,6 +18,7 @@ from blobtorrent.interface.rtorrent.downloads.rows import KEPT_S, Rows
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.language.columns import Plan
 from blobtorrent.interface.rtorrent.values import Row, Value
+from blobtorrent.model.errors import NotFound
 from tests.support.rtorrentdownloads import Stage
 from tests.support.rtorrentengine import FIXTURES
 from tests.unit.interface.rtorrent.downloads.test_peers import PEER
@@ -194,6 +195,26 @@ def test_metainfos_and_trackers_of_a_whole_list_are_asked_about_at_once(stage: S
     assert [type(query) for query in stage.engine.asked] == [OverviewsOf]
     (query,) = stage.engine.asked
     assert len(query.info_hashes) == 2
+
+
+@pytest.mark.parametrize("column", ['cat="$t.multicall=,t.url="', "cat=(t.multicall,,t.url=)", "f.multicall=,f.path="])
+def test_a_download_that_is_removed_meanwhile_is_not_listed(
+        stage: Stage, monkeypatch: pytest.MonkeyPatch, column: str) -> None:
+    alpha, charlie = (stage.engine.torrents.read(info_hash) for info_hash in stage.engine.raw)
+    answer = stage.engine._answer
+
+    def remove_one(command: Any) -> Any:
+        if charlie.info_hash in stage.engine.raw:
+            del stage.engine.raw[charlie.info_hash]
+            stage.engine.torrents.withdraw(charlie.info_hash)
+        if getattr(command, "info_hash", alpha.info_hash) != alpha.info_hash:
+            raise NotFound("torrent.unknown", "it is not here")
+        return answer(command)
+
+    monkeypatch.setattr(stage.engine, "_answer", remove_one)
+    rows = listed(stage, "d.hash=", column)
+    assert [row[0] for row in rows] == [alpha.info_hash.hex.upper()]
+    assert rows[0][1]
 
 
 def test_rows_are_kept_from_the_second_time_on_and_not_for_ever(stage: Stage) -> None:
