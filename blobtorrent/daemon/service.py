@@ -22,6 +22,7 @@ from blobtorrent.daemon.signals import RELOAD, WAKE, Signals
 from blobtorrent.daemon.supervisor import Supervisor
 from blobtorrent.model.errors import BlobTorrentError, BugError, Unavailable
 from blobtorrent.model.units import format_rate
+from blobtorrent.runtime.heap import Heap
 from blobtorrent.runtime.logs import QueuedLogging, get_logger
 
 log = get_logger(__name__)
@@ -63,6 +64,7 @@ class Service:
         self._logs = logs
         self._notifier = notifier
         self._wait_for_filters = wait_for_filters
+        self._heap = Heap()
         self._late: list[str] = []
         self._must_reload = False      # was asked for while we started
         self._check_s = CHECK_S
@@ -73,6 +75,7 @@ class Service:
         """Start, serve until a signal, stop. Returns the exit status; raises what keeps it from starting."""
         started_s = time.monotonic()
         try:
+            self._heap.limit()
             self._engine.start()
             self._interfaces.start()
             status = EXIT_OK
@@ -142,6 +145,7 @@ class Service:
                 return EXIT_OK
             if time.monotonic() >= next_check_s:
                 next_check_s = time.monotonic() + self._check_s
+                self._heap.tidy(next_check_s)
                 if not self._check():
                     return EXIT_FAILED
 
