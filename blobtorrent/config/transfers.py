@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blobtorrent.config import values
 from blobtorrent.config.option import Section, at_start, live
-from blobtorrent.config.values import TimeWindow
+from blobtorrent.config.timewindows import TimeWindow, time_windows
 
 MAX_RATE = 1 << 40                     # bytes a second: beyond every network
 
@@ -61,7 +61,7 @@ class LimitSettings(Section):
     alternative_up_bytes_per_s: int = live(0, values.rate(MAX_RATE), "The other limit on what is sent.")
     alternative_schedule: tuple[TimeWindow, ...] = live(
         [],
-        values.time_windows,
+        time_windows,
         'Times of the week, local time: a list such as ["mon-fri 08:00-18:00", "sat,sun 10:00-12:00", '
         '"daily 23:00-01:30"].',
     )

@@ -24,16 +24,8 @@ MAX_DURATION_S = 100 * 365 * 86400.0
 MAX_LABEL = 255                        # characters
 MAX_LISTS = 16                         # of addresses: each is asked about every peer
 MAX_OWN_RANGES = 1000                  # in a setting; more belong into a file
-MINUTES_PER_HOUR = 60
-MINUTES_PER_DAY = 24 * MINUTES_PER_HOUR
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 # Patterns as text: they are compiled when a setting needs them, which most runs never do.
-_DAY = "|".join(DAYS)
-_WINDOW = (
-    rf"(daily|(?:{_DAY})(?:-(?:{_DAY}))?(?:,(?:{_DAY})(?:-(?:{_DAY}))?)*) +"
-    r"([0-9]{1,2}):([0-9]{2}) *- *([0-9]{1,2}):([0-9]{2})"
-)
 _INTERFACE_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}"
 _PROXY = "(socks5|http)://([^/@]+)/?"
 _SERVICE_NAME = r"_[a-z0-9-]{1,62}\._[a-z]{1,10}(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)+"
@@ -91,18 +83,6 @@ class ProxySpec(NamedTuple):
     def __str__(self) -> str:
         return f"{self.kind}://[{self.host}]:{self.port}" if ":" in self.host else (
             f"{self.kind}://{self.host}:{self.port}")
-
-
-class TimeWindow(NamedTuple):
-    """A time of the week, local time: from minute `first_min` up to, not including, `end_min` of the day.
-
-    `days` are the days it begins on, Monday being 0. A window over midnight has an `end_min` beyond 1440, the minutes
-    of a day.
-    """
-
-    days: frozenset[int]
-    first_min: int
-    end_min: int
 
 
 def folder(value: object) -> Path:
@@ -427,40 +407,6 @@ def optional_address(value: object) -> str:
     if not isinstance(value, str) or "%" in value or not _is_address(value) or ip_address(value).is_unspecified:
         raise ValueError('must be an IP address such as "192.0.2.7" or "2001:db8::7"')
     return str(ip_address(value))
-
-
-def time_windows(value: object) -> tuple[TimeWindow, ...]:
-    """A list such as "mon-fri 08:00-18:00" or "daily 23:00-01:30"."""
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError('must be a list of times such as "mon-fri 08:00-18:00"')
-    return tuple(time_window(item) for item in value)
-
-
-def time_window(text: str) -> TimeWindow:
-    """Read "DAYS HH:MM-HH:MM": DAYS is "daily", or days and ranges joined by commas. Raises ValueError."""
-    match = re.fullmatch(_WINDOW, text.strip().lower())
-    if match is None:
-        raise ValueError(f'holds {text!r}; write for instance "mon-fri 08:00-18:00" or "daily 23:00-01:30"')
-    hours_and_minutes = [int(group) for group in match.groups()[1:]]
-    first_min = hours_and_minutes[0] * MINUTES_PER_HOUR + hours_and_minutes[1]
-    end_min = hours_and_minutes[2] * MINUTES_PER_HOUR + hours_and_minutes[3]
-    if first_min >= MINUTES_PER_DAY or end_min > MINUTES_PER_DAY or max(hours_and_minutes[1::2]) >= MINUTES_PER_HOUR:
-        raise ValueError(f"holds {text!r}, which has no such time of day")
-    if end_min <= first_min:
-        end_min += MINUTES_PER_DAY
-    return TimeWindow(_days(match[1]), first_min, end_min)
-
-
-def _days(text: str) -> frozenset[int]:
-    """The days that "daily", "sat" or "mon-wed,fri" names; "sat-mon" goes over the week's end."""
-    if text == "daily":
-        return frozenset(range(7))
-    days: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        low, high = DAYS.index(first), DAYS.index(last or first)
-        days.update(day % 7 for day in range(low, high + 1 if high >= low else high + 8))
-    return frozenset(days)
 
 
 def _web_listener(text: str) -> ListenSpec | HttpsSpec | UnixSpec:

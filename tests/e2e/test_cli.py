@@ -212,7 +212,7 @@ def test_the_daemon_makes_torrents_and_gives_them_back(daemon: Daemon, sample: S
 
 def test_draining_ends_the_daemon_in_order(daemon: Daemon, sample: Sample) -> None:
     add(daemon, sample)
-    assert said(daemon, "drain", "--wait", "--timeout", "5") == (
+    assert said(daemon, "drain", "--wait", "--timeout", str(TIMEOUT_S)) == (
         f"the daemon has ended\n{sample.num_pieces} pieces are nowhere else\n")
     assert daemon.wait(TIMEOUT_S) == 0
 

@@ -15,7 +15,7 @@ from tests.support.payload import KIB, MIB, Sample, make_sample
 from tests.support.peers.blobtorrent import BlobTorrentGet, run
 from tests.support.peers.client import Job, Role
 from tests.support.peers.daemon import Daemon
-from tests.support.peers.program import wait_until
+from tests.support.peers.program import wait_still, wait_until
 from tests.support.peers.tracker import ListTracker
 
 TIMEOUT_S = 60.0
@@ -60,8 +60,7 @@ def test_a_pause_stops_the_transfer_and_keeps_the_peers_and_outlives_a_restart(s
             wait_until(lambda: uploaded(daemon, path) > RATE, TIMEOUT_S, "the transfer")
             paused = daemon.call("POST", f"{path}/pause")
             assert (paused["state"], paused["held_by"]) == ("seeding", "pause")
-            time.sleep(QUIET_S)
-            before = uploaded(daemon, path)
+            before = wait_still(lambda: uploaded(daemon, path), QUIET_S, TIMEOUT_S, "the transfer")
             time.sleep(STILL_S)
             assert uploaded(daemon, path) == before < sample.size_bytes
             assert daemon.call("GET", path)["peers_connected"] == 1
@@ -81,11 +80,10 @@ def test_a_paused_download_asks_for_nothing_until_it_is_started(sample: Sample, 
         daemon.call("POST", "/v1/torrents", {"source": str(sample.torrent), "peers": [seed.endpoint]})
         wait_until(lambda: daemon.call("GET", path)["done_bytes"], TIMEOUT_S, "the download")
         daemon.call("POST", f"{path}/pause")
-        time.sleep(QUIET_S)
-        paused = daemon.call("GET", path)
+        before = wait_still(lambda: daemon.call("GET", path)["downloaded_bytes"], QUIET_S, TIMEOUT_S, "the download")
         time.sleep(STILL_S)
         now = daemon.call("GET", path)
-        assert (now["state"], now["downloaded_bytes"]) == ("downloading", paused["downloaded_bytes"])
+        assert (now["state"], now["downloaded_bytes"]) == ("downloading", before)
         daemon.call("POST", f"{path}/start")
         wait_until(lambda: state(daemon, path) == "seeding", TIMEOUT_S, "the rest")
     assert sample.differences(daemon.downloads) == []

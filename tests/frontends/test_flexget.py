@@ -104,4 +104,4 @@ def test_torrents_are_listed_changed_moved_and_purged(
     daemon.wait_for(sample, 1, "complete")
     flexget.run({**listing, "rtorrent": {"uri": uri, "action": "purge"}})
     wait_until(lambda: daemon.ask("download_list") == [], PATIENCE_S, "the end of the torrent")
-    assert not (target / "Some.Show-GRP").exists()
+    wait_until(lambda: not (target / "Some.Show-GRP").exists(), PATIENCE_S, "the files to go")

@@ -247,14 +247,14 @@ def test_a_torrent_is_deleted_and_its_files_stay(stage: Stage) -> None:
     stage.tools.rtcontrol("--yes", "--delete", "alpha.bin")
     wait_until(lambda: digits(stage.alpha) not in stage.daemon.ask("download_list"), PATIENCE_S, "the deletion")
     assert stage.alpha.differences(stage.alpha.folder) == []
-    assert not stage.alpha.torrent.exists()            # it was tied to that file
+    wait_until(lambda: not stage.alpha.torrent.exists(), PATIENCE_S, "the file to go that it was tied to")
 
 
 def test_a_torrent_is_culled_with_its_files(stage: Stage) -> None:
     stage.tools.rtcontrol("--start", "beta")
     stage.tools.rtcontrol("--yes", "--cull", "beta")
     wait_until(lambda: digits(stage.beta) not in stage.daemon.ask("download_list"), PATIENCE_S, "the deletion")
-    assert not (stage.beta.folder / "beta").exists()
+    wait_until(lambda: not (stage.beta.folder / "beta").exists(), PATIENCE_S, "the files to go")
     assert (stage.alpha.folder / "alpha.bin").exists()
 
 
@@ -266,7 +266,7 @@ def test_a_torrent_is_purged_with_those_of_its_files_that_are_incomplete(stage: 
     stage.daemon.wait_for(stage.beta, 0, "hashing")
     stage.tools.rtcontrol("--yes", "--purge", "beta")
     wait_until(lambda: digits(stage.beta) not in stage.daemon.ask("download_list"), PATIENCE_S, "the deletion")
-    assert not (stage.beta.folder / "beta" / "a.mkv").exists()
+    wait_until(lambda: not (stage.beta.folder / "beta" / "a.mkv").exists(), PATIENCE_S, "the file to go")
 
 
 def test_a_torrent_is_moved_and_goes_on_from_there(stage: Stage, tmp_path: Path) -> None:

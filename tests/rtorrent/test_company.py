@@ -12,6 +12,7 @@ import pytest
 from tests.rtorrent.recorded import call
 from tests.rtorrent.servers import Server, fresh
 from tests.rtorrent.torrents import ECHO, load, peer_of, write_payload
+from tests.support.peers.program import wait_still
 
 pytestmark = pytest.mark.slow
 
@@ -74,8 +75,7 @@ def test_nothing_is_sent_to_a_snubbed_peer_until_it_is_not(two: Two) -> None:
     peer = two.peer()
     two.asked("p.snubbed.set", peer, 1)
     wait_for(lambda: two.asked("p.snubbed", peer) == 1)
-    time.sleep(2.0)                    # what was under way
-    sent = two.asked("d.up.total", ECHO)
+    sent = wait_still(lambda: two.asked("d.up.total", ECHO), 2.0, PATIENCE_S, "what was under way")
     time.sleep(2.0)
     assert two.asked("d.up.total", ECHO) == sent
     two.asked("p.snubbed.set", peer, 0)

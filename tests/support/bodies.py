@@ -13,6 +13,7 @@ from blobtorrent.interface.rest.listeners import Place
 from blobtorrent.interface.rest.routes import Operation, Route
 from blobtorrent.interface.rest.streams import Push, Sink
 from blobtorrent.model.errors import StorageError
+from tests.support.peers.program import wait_still
 from tests.support.rest import PATIENCE_S, TOKEN, RestRig
 
 UNDOCUMENTED = Operation("", ())
@@ -26,14 +27,10 @@ def wait_for(is_so: Callable[[], object]) -> None:
         time.sleep(0.001)
 
 
-def wait_still(figure: Callable[[], int]) -> None:
+def wait_full(figure: Callable[[], int]) -> None:
     """Until something has begun to count, and then counts no more: the buffers of the kernel are full."""
     wait_for(figure)
-    counted, since_s = -1, 0.0
-    while counted != figure() or time.monotonic() - since_s < STILL_S:
-        if counted != figure():
-            counted, since_s = figure(), time.monotonic()
-        time.sleep(0.01)
+    wait_still(figure, STILL_S, PATIENCE_S, "what is sent")
 
 
 class Reading:

@@ -10,7 +10,7 @@ from blobtorrent.interface.rest.connection import MIN_BYTES_PER_S, STALL_S, TRAN
 from blobtorrent.interface.rest.http import Response
 from blobtorrent.interface.rest.server import PART_BYTES, READERS, WORKERS
 from blobtorrent.runtime.clock import FakeClock
-from tests.support.bodies import Pushing, Reading, Serving, ask, receive_until, wait_for, wait_still
+from tests.support.bodies import Pushing, Reading, Serving, ask, receive_until, wait_for, wait_full
 from tests.support.rest import PATIENCE_S, read_all, request_on
 
 
@@ -53,7 +53,7 @@ def test_no_more_is_read_than_the_client_takes(rig):
     with rig.connect() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         ask(sock)
-        wait_still(lambda: pull.reads)
+        wait_full(lambda: pull.reads)
         assert pull.reads < 200        # of 640: what the kernel's buffers hold, and not the rest
     wait_for(lambda: pull.closed)
 
@@ -129,7 +129,7 @@ def test_a_client_that_takes_nothing_of_a_body_is_left():
         pull = Reading(bytes(64 << 20))
         rig.response = Response(200, pull)
         ask(sock)
-        wait_still(lambda: pull.reads)
+        wait_full(lambda: pull.reads)
         clock.advance(TRANSFER_S + PART_BYTES / MIN_BYTES_PER_S + 1)
         rig.settle()
         wait_for(lambda: pull.closed)
@@ -195,7 +195,7 @@ def test_a_stream_that_is_quiet_lasts_and_one_that_stalls_is_cut():
         rig.settle()
         assert not push.ended
         rig.on_rest(lambda: push.sink.write(bytes(32 << 20)))
-        wait_still(lambda: push.sink.backlog_bytes)
+        wait_full(lambda: push.sink.backlog_bytes)
         assert push.sink.backlog_bytes > 16 << 20
         clock.advance(STALL_S - 1)
         rig.settle()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from time import localtime
 
-from blobtorrent.config.values import MINUTES_PER_DAY, TimeWindow
+from blobtorrent.config.timewindows import MINUTES_PER_DAY, TimeWindow
 
 
 def is_within(windows: Iterable[TimeWindow], wall: float) -> bool:

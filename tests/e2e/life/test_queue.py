@@ -62,11 +62,11 @@ def test_a_limit_on_seeds_does_not_hold_downloads(samples: list[Sample], tmp_pat
 def test_a_stalled_torrent_holds_no_slot_and_goes_on_all_the_same(samples: list[Sample], tmp_path: Path) -> None:
     require_module("libtorrent")
     stalled, waiting, _ = samples
-    with Seedbox(tmp_path, settings="[queue]\nactive_downloads = 1\nstalled_after_s = 10\n") as seedbox:
+    settings = "[queue]\nactive_downloads = 1\nstalled_after_s = 10\n"
+    with MeasuredPeer(waiting) as peer, Seedbox(tmp_path, settings=settings) as seedbox:
         seedbox.add(stalled)
         seedbox.wait_state(stalled, "downloading")
-        with MeasuredPeer(waiting) as peer:
-            seedbox.add(waiting, peers=[peer.endpoint])
-            seedbox.wait_state(waiting, "queued")
-            seedbox.wait_state(waiting, "seeding")
+        seedbox.add(waiting, peers=[peer.endpoint])
+        seedbox.wait_state(waiting, "queued")
+        seedbox.wait_state(waiting, "seeding")
         assert seedbox.status(stalled)["state"] == "downloading"

@@ -176,6 +176,20 @@ def listens(endpoint: str) -> bool:
     return True
 
 
+def wait_still(figure: Callable[[], int], still_s: float, timeout_s: float, what: str) -> int:
+    """Poll until a figure has not changed for so long; returns it. TimeoutError names `what` goes on."""
+    deadline = time.monotonic() + timeout_s
+    before, since_s = figure(), time.monotonic()
+    while time.monotonic() - since_s < still_s:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {timeout_s:g} s for the end of {what}")
+        time.sleep(still_s / 20)
+        now = figure()
+        if now != before:
+            before, since_s = now, time.monotonic()
+    return before
+
+
 def wait_until(condition: Callable[[], object], timeout_s: float, what: str, every_s: float = 0.02) -> None:
     """Poll until `condition()` is true; TimeoutError names `what` was waited for."""
     deadline = time.monotonic() + timeout_s

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from blobtorrent.config import values
-from blobtorrent.config.values import HttpsSpec, InterfaceSpec, ListenSpec, ProxySpec, TimeWindow, UnixSpec
+from blobtorrent.config.values import HttpsSpec, InterfaceSpec, ListenSpec, ProxySpec, UnixSpec
 
 read_size = values.size(1024, 1 << 30)
 read_number = values.whole_number(1, 10)
@@ -173,36 +173,11 @@ def test_what_is_written_becomes_a_value(read, text, value):
         (values.socket_mode, "0680", "octal digits"),
         (values.group_name, 5, "group"),
         (values.group_name, "a b", "group"),
-        (values.time_windows, "daily", "must be a list"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_words(read, text, words):
     with pytest.raises(ValueError, match=words):
         read(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "days", "first_min", "end_min"),
-    [
-        ("daily 00:00-24:00", range(7), 0, 1440),
-        ("mon-fri 08:00-18:30", range(5), 480, 1110),
-        ("Sat,Sun 9:05 - 10:00", (5, 6), 545, 600),
-        ("daily 23:00-01:30", range(7), 1380, 1530),
-        ("sat-mon 10:00-11:00", (5, 6, 0), 600, 660),
-        ("mon-wed,fri 00:00-00:00", (0, 1, 2, 4), 0, 1440),
-    ],
-)
-def test_times_of_the_week_are_days_and_minutes(text, days, first_min, end_min):
-    assert values.time_window(text) == TimeWindow(frozenset(days), first_min, end_min)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "08:00-09:00", "weekdays 08:00-09:00", "mon 8-9", "mon 24:00-25:00", "mon 08:60-09:00", "mon- 1:00-2:00"],
-)
-def test_a_time_that_is_none_is_refused(text):
-    with pytest.raises(ValueError, match="holds"):
-        values.time_window(text)
 
 
 @pytest.mark.parametrize(("text", "spec"), [

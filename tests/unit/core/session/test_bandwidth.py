@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from blobtorrent.config.timewindows import time_windows
 from blobtorrent.config.transfers import GroupSettings, LimitSettings
-from blobtorrent.config.values import time_windows
 from blobtorrent.core.session.bandwidth import BandwidthManager
 from blobtorrent.core.swarm.messages import GroupRates, SetRates
 from blobtorrent.runtime.clock import FakeClock

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from blobtorrent.config.values import time_windows
+from blobtorrent.config.timewindows import time_windows
 from blobtorrent.core.session.schedule import is_within
 
 MONDAY = "2023-11-13"
