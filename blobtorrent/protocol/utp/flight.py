@@ -61,7 +61,8 @@ class Flight:
     """
 
     __slots__ = ("first", "next", "bytes_out", "unacked_bytes", "lost", "round_trip_s", "delivered_probe",
-                 "_packets", "_runs", "_in_runs", "_known", "_newest_s", "_duplicates")
+                 "_packets", "_runs", "_in_runs", "_known", "_newest_s", "_duplicates",
+                 "_tail", "_tail_arrived_s")
 
     def __init__(self, first: int) -> None:
         self.first = first
@@ -77,6 +78,8 @@ class Flight:
         self._known = 0                                    # arrived beyond the first; bit 0 is first + 1
         self._newest_s = -1.0                              # when the latest that arrived was sent
         self._duplicates = 0
+        self._tail = -1                                    # number of the last, when that was sent twice to be heard of
+        self._tail_arrived_s: float | None = None          # when it was sent again: it came, and not all before it
 
     def __len__(self) -> int:
         return len(self._packets) + self._in_runs
@@ -117,6 +120,20 @@ class Flight:
         packet.times += 1
         packet.sent_s = now
         self.bytes_out += packet.size
+
+    def repeat_last(self, now: float) -> Sent | None:
+        """The last packet is to be sent a second time, though it is not known to be lost. None when it was already, or
+        is a probe, or waits for that anyway."""
+        if self.lost or self._tail == self.next - 1 or not len(self):
+            return None
+        self._take_apart()
+        packet = next(reversed(self._packets.values()))
+        if packet.probe_bytes or packet.times > 1:
+            return None
+        self._tail = packet.number
+        packet.times += 1
+        packet.sent_s = now
+        return packet
 
     def on_ack(self, through: int, beyond: int, now: float, *, is_duplicate: bool) -> int:
         """All up to `through` arrived, and of those from `through` + 2 on the bits of `beyond`. How many bytes are new.
@@ -159,6 +176,8 @@ class Flight:
                 fresh ^= bit
                 packet = packets.pop(base + bit.bit_length() - 1, None)
                 if packet is not None:
+                    if packet.number == self._tail:
+                        self._tail_arrived_s = packet.sent_s
                     newest = packet
                     self._arrive(packet)
         if newest is not None:
@@ -198,6 +217,14 @@ class Flight:
         One that was sent again is lost again when one sent `patience_s` later arrived.
         """
         found: list[Sent] = []
+        if self._tail_arrived_s is not None:               # nothing was sent behind it: two round trips must do
+            deadline_s = self._tail_arrived_s - patience_s
+            found = [packet for packet in self._packets.values()
+                     if not packet.is_lost and packet.sent_s < deadline_s]
+            self._tail_arrived_s = None
+            for packet in found:
+                self._lose(packet)
+            return found
         outstanding = self.next - self.first
         needed = DUPLICATES if outstanding > DUPLICATES else max(1, outstanding - 1)       # few are left: RFC 5827
         bits = self._known

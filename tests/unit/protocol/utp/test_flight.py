@@ -174,3 +174,32 @@ def test_a_run_is_the_same_as_its_packets_one_by_one(seed):
         one.lose_all()
     assert ([(packet.number, bytes(packet.payload)) for packet in flights[0].lost]
             == [(packet.number, packet.payload) for packet in flights[1].lost])
+
+
+def test_the_last_sent_twice_tells_of_all_that_was_lost_before_it():
+    flight = Flight(FIRST)
+    flight.add_run(SentRun(FIRST, 6, 100, bytes(600), 1.0))
+    ack(flight, 0, now=1.1)
+    packet = flight.repeat_last(1.3)
+    assert packet is not None and packet.number == FIRST + 5 and (flight.bytes_out, flight.unacked_bytes) == (500, 500)
+    assert flight.repeat_last(1.4) is None, "once"
+    assert ack(flight, 0, 0b1000, now=1.4) == 100 and flight.round_trip_s is None
+    assert lost(flight, 0.01) == [1, 2, 3, 4] and flight.bytes_out == 0
+    assert flight.repeat_last(1.5) is None, "they are sent again anyway"
+
+
+def test_who_waits_for_packets_sent_later_takes_none_of_them_for_lost():
+    flight = Flight(FIRST)
+    flight.add_run(SentRun(FIRST, 3, 100, bytes(300), 1.0))
+    assert flight.repeat_last(1.3) is not None
+    flight.add_run(SentRun(FIRST + 3, 2, 100, bytes(200), 1.31))
+    ack(flight, -1, 0b10, now=1.4)
+    assert lost(flight, 0.01) == [0, 1]
+    assert len(flight) == 4 and ack(flight, 4, now=1.5) == 400 and flight.bytes_out == flight.unacked_bytes == 0
+
+
+def test_nothing_on_its_way_and_a_probe_are_not_repeated():
+    flight = Flight(FIRST)
+    assert flight.repeat_last(1.0) is None
+    flight.add(Sent(FIRST, DATA, bytes(1452), 0.0, 1472))
+    assert flight.repeat_last(1.0) is None
