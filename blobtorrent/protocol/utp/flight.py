@@ -48,10 +48,12 @@ class SentRun:
         self.count -= count
         self.data = self.data[count * self.size:]
 
-    def packets(self) -> list[Sent]:
+    def packet(self, place: int) -> Sent:
         size = self.size
-        return [Sent(self.first + place, DATA, self.data[place * size:(place + 1) * size], self.sent_s)
-                for place in range(self.count)]
+        return Sent(self.first + place, DATA, self.data[place * size:(place + 1) * size], self.sent_s)
+
+    def packets(self) -> list[Sent]:
+        return [self.packet(place) for place in range(self.count)]
 
 
 class Flight:
@@ -62,7 +64,7 @@ class Flight:
 
     __slots__ = ("first", "next", "bytes_out", "unacked_bytes", "lost", "round_trip_s", "delivered_probe",
                  "_packets", "_runs", "_in_runs", "_known", "_newest_s", "_duplicates",
-                 "_tail", "_tail_arrived_s")
+                 "_tail", "_tail_s", "_tail_arrived_s")
 
     def __init__(self, first: int) -> None:
         self.first = first
@@ -79,7 +81,8 @@ class Flight:
         self._newest_s = -1.0                              # when the latest that arrived was sent
         self._duplicates = 0
         self._tail = -1                                    # number of the last, when that was sent twice to be heard of
-        self._tail_arrived_s: float | None = None          # when it was sent again: it came, and not all before it
+        self._tail_s = 0.0                                 # and when
+        self._tail_arrived_s: float | None = None          # the same: it came, and not all before it
 
     def __len__(self) -> int:
         return len(self._packets) + self._in_runs
@@ -112,6 +115,9 @@ class Flight:
         for run in self._runs:
             for packet in run.packets():
                 self._packets[packet.number] = packet
+        if self._runs and self._tail >= self._runs[0].first:
+            packet = self._packets[self._tail]
+            packet.times, packet.sent_s = 2, self._tail_s
         self._runs.clear()
         self._in_runs = 0
 
@@ -126,13 +132,14 @@ class Flight:
         is a probe, or waits for that anyway."""
         if self.lost or self._tail == self.next - 1 or not len(self):
             return None
-        self._take_apart()
-        packet = next(reversed(self._packets.values()))
-        if packet.probe_bytes or packet.times > 1:
-            return None
-        self._tail = packet.number
-        packet.times += 1
-        packet.sent_s = now
+        if self._runs:
+            packet = self._runs[-1].packet(self._runs[-1].count - 1)
+        else:
+            packet = next(reversed(self._packets.values()))
+            if packet.probe_bytes or packet.times > 1:
+                return None
+            packet.times, packet.sent_s = 2, now
+        self._tail, self._tail_s = packet.number, now
         return packet
 
     def on_ack(self, through: int, beyond: int, now: float, *, is_duplicate: bool) -> int:
@@ -156,7 +163,7 @@ class Flight:
                         newest = packet
                         self._arrive(packet)
             while runs and runs[0].first <= through:
-                sent_s, newest = runs[0].sent_s, None
+                sent_s, newest = runs[0].sent_s if through != self._tail else None, None
                 self._arrive_together(through)
             self.first = through + 1
             self._known >>= advance
