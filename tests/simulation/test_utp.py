@@ -17,7 +17,7 @@ from blobtorrent.protocol.utp.stream import UtpStream
 from tests.simulation.swarmlab.events import US
 from tests.simulation.utplab.pipe import Pipe
 from tests.simulation.utplab.reno import Reno
-from tests.simulation.utplab.world import Host, Lab
+from tests.simulation.utplab.world import BLOCK, Host, Lab
 
 ROOT = Path(__file__).parents[2]
 RATE = 400_000.0                       # bytes a second of the bottleneck
@@ -128,6 +128,29 @@ def test_a_path_that_loses_packets_slows_it_and_stops_it_never(loss, delay_s, le
     assert receiver.received.total == size
     lab.run_to(60.0)
     assert (sender.ended, receiver.ended) == ([None], [None])
+
+
+def test_bursts_whose_last_packets_are_lost_rarely_wait_for_a_time_out():
+    """Nothing comes behind them that would tell."""
+    lab = Lab()
+    sender, receiver = pair(lab, Pipe(lab.events, 1e7, 0.02, loss=0.04), 0.02)
+    stream = sender.node.connect(receiver.endpoint, sender.now)
+    sender.pump()
+    lab.run_to(1.0)
+    time_s, wanted, took_s = 1.0, 0, []
+    for _ in range(150):
+        began_s = time_s
+        wanted += stream.write(BLOCK[:6000])
+        sender.pump()
+        while receiver.received.total < wanted:
+            time_s += 0.01
+            lab.run_to(time_s)
+        took_s.append(time_s - began_s)
+        time_s += 0.1
+        lab.run_to(time_s)
+    took_s.sort()
+    assert at(0.5, took_s) < 0.1
+    assert sum(one > 0.45 for one in took_s) <= 1
 
 
 def test_packets_that_overtake_each_other_are_no_losses_to_speak_of():

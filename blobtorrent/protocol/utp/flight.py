@@ -48,10 +48,12 @@ class SentRun:
         self.count -= count
         self.data = self.data[count * self.size:]
 
-    def packets(self) -> list[Sent]:
+    def packet(self, place: int) -> Sent:
         size = self.size
-        return [Sent(self.first + place, DATA, self.data[place * size:(place + 1) * size], self.sent_s)
-                for place in range(self.count)]
+        return Sent(self.first + place, DATA, self.data[place * size:(place + 1) * size], self.sent_s)
+
+    def packets(self) -> list[Sent]:
+        return [self.packet(place) for place in range(self.count)]
 
 
 class Flight:
@@ -61,7 +63,8 @@ class Flight:
     """
 
     __slots__ = ("first", "next", "bytes_out", "unacked_bytes", "lost", "round_trip_s", "delivered_probe",
-                 "_packets", "_runs", "_in_runs", "_known", "_newest_s", "_duplicates")
+                 "_packets", "_runs", "_in_runs", "_known", "_newest_s", "_duplicates",
+                 "_tail", "_tail_s", "_tail_arrived_s")
 
     def __init__(self, first: int) -> None:
         self.first = first
@@ -77,6 +80,9 @@ class Flight:
         self._known = 0                                    # arrived beyond the first; bit 0 is first + 1
         self._newest_s = -1.0                              # when the latest that arrived was sent
         self._duplicates = 0
+        self._tail = -1                                    # number of the last, when that was sent twice to be heard of
+        self._tail_s = 0.0                                 # and when
+        self._tail_arrived_s: float | None = None          # the same: it came, and not all before it
 
     def __len__(self) -> int:
         return len(self._packets) + self._in_runs
@@ -109,6 +115,9 @@ class Flight:
         for run in self._runs:
             for packet in run.packets():
                 self._packets[packet.number] = packet
+        if self._runs and self._tail >= self._runs[0].first:
+            packet = self._packets[self._tail]
+            packet.times, packet.sent_s = 2, self._tail_s
         self._runs.clear()
         self._in_runs = 0
 
@@ -117,6 +126,21 @@ class Flight:
         packet.times += 1
         packet.sent_s = now
         self.bytes_out += packet.size
+
+    def repeat_last(self, now: float) -> Sent | None:
+        """The last packet is to be sent a second time, though it is not known to be lost. None when it was already, or
+        is a probe, or waits for that anyway."""
+        if self.lost or self._tail == self.next - 1 or not len(self):
+            return None
+        if self._runs:
+            packet = self._runs[-1].packet(self._runs[-1].count - 1)
+        else:
+            packet = next(reversed(self._packets.values()))
+            if packet.probe_bytes or packet.times > 1:
+                return None
+            packet.times, packet.sent_s = 2, now
+        self._tail, self._tail_s = packet.number, now
+        return packet
 
     def on_ack(self, through: int, beyond: int, now: float, *, is_duplicate: bool) -> int:
         """All up to `through` arrived, and of those from `through` + 2 on the bits of `beyond`. How many bytes are new.
@@ -139,7 +163,7 @@ class Flight:
                         newest = packet
                         self._arrive(packet)
             while runs and runs[0].first <= through:
-                sent_s, newest = runs[0].sent_s, None
+                sent_s, newest = runs[0].sent_s if through != self._tail else None, None
                 self._arrive_together(through)
             self.first = through + 1
             self._known >>= advance
@@ -159,6 +183,8 @@ class Flight:
                 fresh ^= bit
                 packet = packets.pop(base + bit.bit_length() - 1, None)
                 if packet is not None:
+                    if packet.number == self._tail:
+                        self._tail_arrived_s = packet.sent_s
                     newest = packet
                     self._arrive(packet)
         if newest is not None:
@@ -198,6 +224,14 @@ class Flight:
         One that was sent again is lost again when one sent `patience_s` later arrived.
         """
         found: list[Sent] = []
+        if self._tail_arrived_s is not None:               # nothing was sent behind it: two round trips must do
+            deadline_s = self._tail_arrived_s - patience_s
+            found = [packet for packet in self._packets.values()
+                     if not packet.is_lost and packet.sent_s < deadline_s]
+            self._tail_arrived_s = None
+            for packet in found:
+                self._lose(packet)
+            return found
         outstanding = self.next - self.first
         needed = DUPLICATES if outstanding > DUPLICATES else max(1, outstanding - 1)       # few are left: RFC 5827
         bits = self._known

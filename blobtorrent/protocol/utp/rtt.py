@@ -4,6 +4,8 @@ from __future__ import annotations
 
 FIRST_S = 1.0                          # before anything is known
 LEAST_S, MOST_S = 0.5, 16.0
+ROUND_TRIPS = 2                        # without an answer: it is time to ask
+ANSWER_DELAY_S, LONE_DELAY_S = 0.025, 0.12                 # that a peer may take to answer many packets, or one
 
 
 class RoundTrip:
@@ -21,6 +23,14 @@ class RoundTrip:
     def timeout_s(self) -> float:
         """How long to wait for an acknowledgement."""
         return min(MOST_S, self._timeout_s * self._backoff)
+
+    def patience_s(self, packets: int) -> float | None:
+        """How long to wait before one of so many packets on their way is sent again, only to hear what became of them
+        (RFC 8985, section 7.2). None when there is no sample, or the time-out comes first."""
+        if self.smoothed_s is None:
+            return None
+        wait_s = ROUND_TRIPS * self.smoothed_s + (LONE_DELAY_S if packets == 1 else ANSWER_DELAY_S)
+        return wait_s if self._backoff == 1 and wait_s < self._timeout_s else None
 
     def on_sample(self, sample_s: float) -> None:
         smoothed = self.smoothed_s

@@ -188,6 +188,14 @@ class Sender:
             flight.lost.popleft()
         return True
 
+    def send_tail(self) -> None:
+        """Nobody answers, and it is early for a time-out: perhaps the last packets are lost, and nothing behind them
+        tells. The last one again does. It may be the only one; that a single one was lost cuts no window."""
+        packet = self.flight.repeat_last(self._exchange.now) if self.peer_room else None
+        if packet is not None:
+            self.retransmits += 1
+            self._emit(packet)
+
     def send_new(self, *, is_last: bool) -> bool:
         """Send what waits, as far as it may be on the path, and FIN behind it when it `is_last`. Whether anything was.
         """

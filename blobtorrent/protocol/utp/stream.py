@@ -43,6 +43,7 @@ class UtpStream:
         "endpoint", "state", "receive_id", "send_id", "heap_s", "_exchange", "_inbound", "_sender", "_is_stirred",
         "_is_told", "_is_end_told", "_is_closing", "_wants_room", "_owed", "_ack_now", "_ack_s", "_timeout_s",
         "_gone_s", "_fin_s", "_timeouts", "_is_over", "_full_at_bytes", "_full_since_s",
+        "_tail_s",
     )
 
     def __init__(
@@ -65,6 +66,7 @@ class UtpStream:
         self._ack_now = False
         self._ack_s: float | None = None                   # deadlines
         self._timeout_s: float | None = None
+        self._tail_s: float | None = None
         self._gone_s: float | None = None
         self._fin_s: float | None = None
         self._timeouts = 0                                 # in a row
@@ -166,7 +168,8 @@ class UtpStream:
     @property
     def deadline_s(self) -> float | None:
         """When `expire` is to be called; None: never."""
-        deadlines = [one for one in (self._ack_s, self._timeout_s, self._gone_s, self._fin_s) if one is not None]
+        deadlines = [one for one in (self._ack_s, self._timeout_s, self._tail_s, self._gone_s, self._fin_s)
+                     if one is not None]
         if self.state is UtpState.CONNECTED:
             deadlines.append(self._sender.spoke_s + KEEP_ALIVE_S)
         return min(deadlines, default=None)
@@ -186,6 +189,9 @@ class UtpStream:
             self._ack_now = True
         if self._timeout_s is not None and now >= self._timeout_s:
             self._time_out()
+        elif self._tail_s is not None and now >= self._tail_s:
+            self._tail_s = None
+            self._sender.send_tail()
         elif self._fin_s is not None and now >= self._fin_s:
             self._end(UtpHappening.GIVE_UP, None)
         elif self.state is UtpState.CONNECTED and now >= self._sender.spoke_s + KEEP_ALIVE_S:
@@ -281,6 +287,7 @@ class UtpStream:
         if not sender.on_ack(through, sack, difference_us, is_duplicate=is_duplicate):
             return
         self._timeout_s = self._exchange.now + sender.rtt.timeout_s if len(sender.flight) else None
+        self._await_tail()
         if self._wants_room and sender.room >= ROOMY_BYTES:
             self._wants_room = False
             self._exchange.events.append(Writable(self))
@@ -354,7 +361,13 @@ class UtpStream:
             self._end(UtpHappening.GIVE_UP, None if self._is_complete else reason)
             return
         self._sender.on_timeout(self._timeouts)
-        self._timeout_s = None         # set anew when something is sent
+        self._timeout_s = self._tail_s = None              # set anew when something is sent
+
+    def _await_tail(self) -> None:
+        """Something was sent or acknowledged: be patient from now on."""
+        packets = len(self._sender.flight)
+        patience_s = self._sender.rtt.patience_s(packets) if packets else None
+        self._tail_s = None if patience_s is None else self._exchange.now + patience_s
 
     def _end(self, happening: UtpHappening, reason: str | None) -> None:
         self.state = UTP_STREAM.next(self.state, happening)
@@ -363,7 +376,7 @@ class UtpStream:
         self._sender.clear()
         self._exchange.spare_bytes += self._inbound.limit - BUFFER_BYTES
         self._inbound.limit = BUFFER_BYTES
-        self._timeout_s = self._fin_s = self._ack_s = None
+        self._timeout_s = self._tail_s = self._fin_s = self._ack_s = None
         lingers = self.state is UtpState.CLOSED and self._inbound.is_ended
         self._gone_s = self._exchange.now + (LINGER_S if lingers else 0.0)
         if not lingers:
@@ -400,9 +413,10 @@ class UtpStream:
         if not self._is_over:
             if not sender.send_again():
                 self._reset("timed out")
-            elif (state is not UtpState.SYN_SENT and sender.send_new(is_last=state is UtpState.FIN_SENT)
-                    and not self._inbound.beyond):
-                self._acknowledged()   # what was sent carries it
+            elif state is not UtpState.SYN_SENT and sender.send_new(is_last=state is UtpState.FIN_SENT):
+                self._await_tail()
+                if not self._inbound.beyond:
+                    self._acknowledged()                   # what was sent carries it
             if self._timeout_s is None and not self._is_over and (len(sender.flight) or sender.outbound.size):
                 self._timeout_s = self._exchange.now + sender.rtt.timeout_s
         if self._ack_now or self._owed > 1:

@@ -61,15 +61,17 @@ def talks() -> list[bytes]:
                       _packet(3, 0, 0), b"t\xff"]),
         write_events([b"y\0\1", _packet(0, 2, 0, b"later"), _packet(0, 1, 0, b"x"), _packet(0, 0, 0, b"first"), b"r",
                       b"a"]),
+        write_events([b"y\0\1", b"g\x20\x05", b"w\xff", _packet(2, 0, 0), b"g\x03\x40tail", b"r", b"g\x05\0", b"c"]),
         write_events([b"s", b"t\xff", b"t\xff", b"t\xff", b"x" + HEADER.pack(STATE, SACK, 7, 1, 2, 3, 4,
                                                                              5) + b"\0\xff"]),
     ]
 
 
-@target("utp.node", shape=Shape.EVENTS, seeds=talks, tokens=(b"s", b"y\0\1", b"w\xff", b"t\xff", b"c", b"a", b"r"))
+@target("utp.node", shape=Shape.EVENTS, seeds=talks,
+        tokens=(b"s", b"y\0\1", b"g\x30\x09", b"w\xff", b"t\xff", b"c", b"a", b"r"))
 def _node(data: bytes) -> str:
-    """s: we connect; y: a SYN and what proves its sender; p: a packet that nearly fits; x: any; w, r, c, a: the owner
-    writes, reads, closes, breaks off; t: time."""
+    """s: we connect; y: a SYN and what proves its sender; p: a packet that nearly fits; g: packets that fit come
+    together, and anything behind them; x: any; w, r, c, a: the owner writes, reads, closes, breaks off; t: time."""
     node = UtpNode(Random(1), may_accept=lambda endpoint: True, max_streams=MAX_STREAMS)
     streams: list[UtpStream] = []
     ended: list[UtpStream] = []
@@ -85,6 +87,10 @@ def _node(data: bytes) -> str:
             node.receive(body, PEER, now)
         elif kind == b"p" and streams and len(body) >= 5:
             node.receive(_forged(streams[-1], body), PEER, now)
+        elif kind == b"g" and streams and len(body) >= 2:
+            run = b"".join(_forged(streams[-1], bytes((0, place, 0, 16, 0)) + bytes(body[1]))
+                           for place in range(body[0] % 64)) + body[2:]
+            assert 0 <= node.receive_run(run, HEADER_BYTES + body[1], PEER, now) <= len(run)
         elif kind == b"t":
             now += (body[:1] or b"\1")[0] / 8
             node.tick(now)

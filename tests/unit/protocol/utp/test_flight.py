@@ -149,7 +149,7 @@ def test_a_run_is_the_same_as_its_packets_one_by_one(seed):
             flights[0].add_run(SentRun(flights[0].next, count, size, data, now))
             for at in range(0, count * size, size):
                 flights[1].add(Sent(flights[1].next, DATA, data[at:at + size], now))
-        elif kind < 0.9:
+        elif kind < 0.88:
             first, outstanding = flights[0].first, flights[0].next - flights[0].first
             through = first - 1 + rng.choice((0, 0, rng.randint(0, outstanding)))
             most = max(0, flights[0].next - through - 2)
@@ -159,7 +159,10 @@ def test_a_run_is_the_same_as_its_packets_one_by_one(seed):
             assert acked[0] == acked[1]
             found = [one.find_lost(0.01) if beyond or is_duplicate else [] for one in flights]
             assert [packet.number for packet in found[0]] == [packet.number for packet in found[1]]
-        elif kind < 0.97:
+        elif kind < 0.95:
+            again = [one.repeat_last(now) for one in flights]
+            assert len({packet and (packet.number, bytes(packet.payload)) for packet in again}) == 1
+        elif kind < 0.98:
             for one in flights:
                 while one.lost:
                     packet = one.lost.popleft()
@@ -174,3 +177,46 @@ def test_a_run_is_the_same_as_its_packets_one_by_one(seed):
         one.lose_all()
     assert ([(packet.number, bytes(packet.payload)) for packet in flights[0].lost]
             == [(packet.number, packet.payload) for packet in flights[1].lost])
+
+
+def test_the_last_sent_twice_tells_of_all_that_was_lost_before_it():
+    flight = Flight(FIRST)
+    flight.add_run(SentRun(FIRST, 6, 100, bytes(600), 1.0))
+    ack(flight, 0, now=1.1)
+    packet = flight.repeat_last(1.3)
+    assert packet is not None and packet.number == FIRST + 5 and (flight.bytes_out, flight.unacked_bytes) == (500, 500)
+    assert flight.repeat_last(1.4) is None, "once"
+    assert ack(flight, 0, 0b1000, now=1.4) == 100 and flight.round_trip_s is None
+    assert lost(flight, 0.01) == [1, 2, 3, 4] and flight.bytes_out == 0
+    assert flight.repeat_last(1.5) is None, "they are sent again anyway"
+
+
+def test_who_waits_for_packets_sent_later_takes_none_of_them_for_lost():
+    flight = Flight(FIRST)
+    flight.add_run(SentRun(FIRST, 3, 100, bytes(300), 1.0))
+    assert flight.repeat_last(1.3) is not None
+    flight.add_run(SentRun(FIRST + 3, 2, 100, bytes(200), 1.31))
+    ack(flight, -1, 0b10, now=1.4)
+    assert lost(flight, 0.01) == [0, 1]
+    assert len(flight) == 4 and ack(flight, 4, now=1.5) == 400 and flight.bytes_out == flight.unacked_bytes == 0
+
+
+def test_nothing_on_its_way_and_a_probe_are_not_repeated():
+    flight = Flight(FIRST)
+    assert flight.repeat_last(1.0) is None
+    flight.add(Sent(FIRST, DATA, bytes(1452), 0.0, 1472))
+    assert flight.repeat_last(1.0) is None
+
+
+def test_the_last_sent_twice_is_no_sample_of_the_round_trip_and_those_before_and_behind_it_are():
+    flight = Flight(FIRST)
+    flight.add_run(SentRun(FIRST, 3, 100, bytes(300), 1.0))
+    packet = flight.repeat_last(1.3)
+    assert packet is not None and packet.number == FIRST + 2 and len(packet.payload) == 100
+    flight.add_run(SentRun(FIRST + 3, 1, 100, bytes(100), 1.4))
+    ack(flight, 1, now=1.5)
+    assert flight.round_trip_s == 0.5
+    ack(flight, 2, now=1.5)
+    assert flight.round_trip_s is None
+    ack(flight, 3, now=1.5)
+    assert flight.round_trip_s == pytest.approx(0.1)

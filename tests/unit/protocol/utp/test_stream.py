@@ -268,3 +268,44 @@ def test_who_does_not_say_that_he_takes_large_packets_gets_none():
     a.send(stream, bytes(1_000_000), link.now)
     link.run(30.0)
     assert a.ended(stream) == [None] and stream.stats.mtu == 1500
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_last_packets_are_missed_before_a_time_out(count):
+    """Nothing behind them tells that they are lost. The last one, sent again, does."""
+    link, stream, other = connected()
+    a, b = link.parties[A], link.parties[B]
+    stream._sender.mtu.on_delivered(1472)                  # no probes
+    stream._sender.ledbat.window = 50_000.0
+    stream._sender._sent_s = link.now
+    to_lose = {stream._sender.flight.next + place & 0xFFFF for place in range(8 - count, 8)}
+
+    def fate(datagram, _rng):
+        kind, *_, number, _ = HEADER.unpack_from(datagram)
+        if kind == DATA and number in to_lose:
+            to_lose.remove(number)
+            return []
+        return [0.01]
+
+    link.fate = fate
+    size = 8 * stream._sender.payload_bytes
+    a.send(stream, bytes(size), link.now, close=False)
+    began_s, window = link.now, stream.stats.window_bytes
+    link.run(5.0, until=lambda: len(b.received[other]) == 5 + size)
+    assert not to_lose and link.now - began_s < 0.25, "a time-out would take 0.5 s"
+    link.run(5.0)
+    assert stream.stats.retransmits == count
+    assert (stream.stats.window_bytes < window) == (count > 1), "what was sent again to be heard of is no loss"
+
+
+def test_who_answers_late_is_asked_once_and_no_window_shrinks():
+    link, stream, _ = connected()
+    a = link.parties[A]
+    stream._sender.mtu.on_delivered(1472)
+    stream._sender.ledbat.window = 50_000.0
+    stream._sender._sent_s = link.now
+    link.fate = lambda datagram, _rng: [0.2]
+    a.send(stream, bytes(8 * stream._sender.payload_bytes), link.now, close=False)
+    link.run(0.6)
+    assert not len(stream._sender.flight) and stream.stats.retransmits == 1
+    assert stream.stats.window_bytes >= 50_000
