@@ -149,6 +149,14 @@ def test_files_that_are_there_in_parts_are_found(samples: tuple[Sample, Sample],
         wait_for(running, samples[0], "seeding")
 
 
+def test_files_that_are_there_whole_stay_so_when_that_is_said(samples: tuple[Sample, Sample], tmp_path: Path) -> None:
+    with daemon(tmp_path) as running:
+        running.call("POST", "/v1/torrents", {
+            "source": str(samples[0].torrent), "download_dir": str(samples[0].folder), "split_files": False})
+        wait_for(running, samples[0], "seeding")
+        assert [file["path"] for file in of(running, samples[0], "/files")["files"]] == [["alone.bin"]]
+
+
 def test_web_seeds_are_asked_for_whole_files(samples: tuple[Sample, Sample], tmp_path: Path) -> None:
     with SeedServer(samples[1].folder) as server, daemon(tmp_path) as running:
         torrent = with_web_seeds(samples[1].torrent, tmp_path, server.url)
