@@ -111,7 +111,8 @@ def test_what_is_skipped_is_skipped_in_all_its_parts(
     with daemon(tmp_path) as running:
         add(running, samples[1], seed, file_priorities={"1": "skip"})
         wait_for(running, samples[1], "seeding")
-        assert [file["priority"] for file in of(running, samples[1], "/files")["files"]] == [1, 0, 0]
+        files = of(running, samples[1], "/files")["files"]
+        assert [(file["priority"], file["part_of"]) for file in files] == [(1, 0), (0, 1), (0, 1)]
         assert on_disk(running.downloads) == {"several/small": 40_000}
 
 
