@@ -147,8 +147,13 @@ def write_entry(
 
 
 def file_priorities(files: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """By number, of the files in a daemon's answer that are not wanted as usual."""
-    return {str(file["number"]): PRIORITIES[file["priority"]] for file in files if file["priority"] != 1}
+    """Of the files in a daemon's answer that are not wanted as usual, by the numbers that the torrent gives them. One
+    that is kept in parts is wanted as the part that is wanted most."""
+    levels: dict[int, int] = {}
+    for file in files:
+        number = file["number"] if file.get("part_of") is None else file["part_of"]
+        levels[number] = max(levels.get(number, 0), file["priority"])
+    return {str(number): PRIORITIES[level] for number, level in levels.items() if level != 1}
 
 
 def tracker_tiers(trackers: Iterable[Mapping[str, Any]]) -> list[list[str]]:

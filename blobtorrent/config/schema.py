@@ -71,7 +71,8 @@ class StorageSettings(Section):
         splitvalues.split_size,
         "Files that are larger than this are kept as several of this size, as filesystems need that hold no larger "
         "ones: NAME.part000, NAME.part001 and so on. It is looked at when a torrent is added, and holds for that one "
-        "for ever. Torrents of version 2 are never split. At least 16 KiB; 0: nothing is split.",
+        "for ever; what the addition says of a file holds for all its parts. Torrents of version 2 are never split. At "
+        "least 16 KiB; 0: nothing is split.",
     )
     split_suffix: str = live(
         ".part", splitvalues.part_suffix, "What stands between the name of such a file and the number of its part."

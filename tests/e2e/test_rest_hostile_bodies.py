@@ -128,7 +128,8 @@ CHANGEABLE = {
     "upload_slots": (*NO_NUMBER, 1.5), "max_peers": (*NO_NUMBER, 0, 1.5), "file_priorities": NO_PRIORITIES,
 }
 NO_CUSTOM = (*NO_OBJECT, {"custom1": 1}, {"tied_to_file": "/etc/passwd"}, {"custom.": ""}, {"custom0": "x"})
-ADDITION = {"download_dir": NO_PATH, "start": NO_BOOLEAN, "skip_check": NO_BOOLEAN, "peers": NO_PEERS,
+ADDITION = {"download_dir": NO_PATH, "start": NO_BOOLEAN, "skip_check": NO_BOOLEAN,
+            "split_files": NO_BOOLEAN, "peers": NO_PEERS,
             "custom": NO_CUSTOM, **CHANGEABLE}
 FIELDS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]] = {
     ("POST", "/v1/torrents"): ({}, {

@@ -111,7 +111,8 @@ def test_what_is_skipped_is_skipped_in_all_its_parts(
     with daemon(tmp_path) as running:
         add(running, samples[1], seed, file_priorities={"1": "skip"})
         wait_for(running, samples[1], "seeding")
-        assert [file["priority"] for file in of(running, samples[1], "/files")["files"]] == [1, 0, 0]
+        files = of(running, samples[1], "/files")["files"]
+        assert [(file["priority"], file["part_of"]) for file in files] == [(1, 0), (0, 1), (0, 1)]
         assert on_disk(running.downloads) == {"several/small": 40_000}
 
 
@@ -147,6 +148,14 @@ def test_files_that_are_there_in_parts_are_found(samples: tuple[Sample, Sample],
             part.write_bytes(raw[number * SPLIT:(number + 1) * SPLIT])
         running.call("POST", "/v1/torrents", {"source": str(samples[0].torrent)})
         wait_for(running, samples[0], "seeding")
+
+
+def test_files_that_are_there_whole_stay_so_when_that_is_said(samples: tuple[Sample, Sample], tmp_path: Path) -> None:
+    with daemon(tmp_path) as running:
+        running.call("POST", "/v1/torrents", {
+            "source": str(samples[0].torrent), "download_dir": str(samples[0].folder), "split_files": False})
+        wait_for(running, samples[0], "seeding")
+        assert [file["path"] for file in of(running, samples[0], "/files")["files"]] == [["alone.bin"]]
 
 
 def test_web_seeds_are_asked_for_whole_files(samples: tuple[Sample, Sample], tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ def _send(client: Client, args: Namespace, source: Source) -> bool:
             str(number): priority.name.lower() for number, priority in wishes.file_priorities.items()},
         "custom": {name: field for name, field in wishes.custom.items() if is_custom(name)},
         "super_seeding": wishes.super_seeding,
+        "split_files": False,          # whatever the daemon's settings say: they are there as they are
         "skip_check": record.have.is_full and not source.imported.to_check_bytes,
     }
     if wishes.goal is not None:

@@ -194,7 +194,7 @@ class Additions:
     def _place_of(self, command: AddTorrent) -> Place:
         target = (command.download_dir or self._storage.download_dir).absolute()
         incomplete: Path | None = self._storage.incomplete_dir if self._outlets.library is not None else None
-        split = wished_split(self._storage)
+        split = wished_split(self._storage) if command.splits_files else None
         if incomplete is None or incomplete.absolute() == target:
             return Place(target, target, renames=command.renames, split=split)
         return Place(target, incomplete.absolute(), is_incomplete=True, renames=command.renames, split=split)

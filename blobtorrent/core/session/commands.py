@@ -112,6 +112,7 @@ class AddTorrent(NamedTuple):
     only_public_peers: bool = False
     renames: Mapping[str, str] = {}
     encodings: tuple[str, ...] = ()    # of a link: that its names may have which are no UTF-8
+    splits_files: bool = True          # as the settings say; else large files are whole whatever they say
 
 
 class AddPeers(NamedTuple):

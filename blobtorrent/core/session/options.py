@@ -80,6 +80,7 @@ def read_addition(fields: Fields) -> dict[str, Any]:
         "peers": ("peers", read_peers),
         "start": ("start", values.boolean),
         "skip_check": ("skip_check", values.boolean),
+        "split_files": ("splits_files", values.boolean),
         "custom": ("custom", read_custom),
         **_CHANGEABLE,
     }

@@ -151,6 +151,9 @@ FILE: Shape[FileStatus] = Shape({
     "size_bytes": COUNT,
     "done_bytes": COUNT,
     "priority": described({"type": "integer", "enum": [0, 1, 2]}, "0: not wanted, 2: wanted more."),
+    "part_of": (described(nullable(COUNT), "Of a torrent with files in parts (storage.split_size): the place, in the "
+                          ".torrent file, of the file that it is or is a part of. Additions count files so."),
+                lambda status: status.whole),
 })
 
 _ERROR = nullable(answer_object({"code": TEXT, "message": TEXT}))

@@ -116,6 +116,13 @@ def test_priorities_of_files_are_compared_one_by_one():
     assert file_priorities(files) == {"2": "skip", "3": "high"}
 
 
+def test_priorities_of_parts_are_those_of_their_files():
+    levels = ((0, 0), (0, 2), (1, 0), (1, 0), (2, 1), (4, 2))
+    files = [{"number": number, "part_of": whole, "priority": priority}
+             for number, (whole, priority) in enumerate(levels)]
+    assert file_priorities(files) == {"0": "high", "1": "skip", "4": "high"}
+
+
 def test_a_hybrid_is_found_by_either_hash_and_others_would_be_pruned():
     hybrid = torrent(1, info_hash_v2="e" * 64)
     found = plan({}, hybrid, torrent(2), digits="e" * 64)

@@ -51,6 +51,8 @@ _ADDITION = body_object({
     "download_dir": nullable(FOLDER_OPTION),
     "start": described(nullable(BOOLEAN), "Whether it is to run; so it does when nothing is said."),
     "skip_check": described(nullable(BOOLEAN), "When it is added, believe what lies on disk, if all sizes are right."),
+    "split_files": described(nullable(BOOLEAN), "When it is added: false keeps large files whole whatever "
+                             "storage.split_size says, such as files that are there already."),
     "peers": described(nullable(PEERS_OPTION), "Peers to try for ever, when it is added."),
     "custom": described(nullable(CUSTOM_OPTION), "Fields that front-ends of rTorrent keep with it, when it is added: "
                         "custom1 to custom5, and custom.NAME for d.custom."),

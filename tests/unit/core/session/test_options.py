@@ -23,14 +23,14 @@ def test_an_addition_has_what_was_said_and_nothing_else():
     fields = Fields({
         "download_dir": "/srv/a", "peers": ["127.0.0.1:5", "[::1]:6", "127.0.0.1:5", "Node:7", "_bt._tcp.a.b"],
         "start": False,
-        "skip_check": True, "labels": ["b", "a", "b"], "group": None,
+        "skip_check": True, "split_files": False, "labels": ["b", "a", "b"], "group": None,
         "seeding": {"ratio": 2, "time_s": "1h", "action": "remove"},
     })
     assert read_addition(fields) == {
         "download_dir": Path("/srv/a"),
         "peers": (Endpoint("127.0.0.1", 5), Endpoint("::1", 6)), "peer_names": ("node:7", "_bt._tcp.a.b"),
         "start": False,
-        "skip_check": True,
+        "skip_check": True, "splits_files": False,
         "labels": ("b", "a"),
         "goal": SeedGoal(2.0, 3600.0, None, GoalAction.REMOVE),
     }

@@ -23,6 +23,7 @@ from blobtorrent.core.session.commands import (
 )
 from blobtorrent.model.errors import Conflict
 from blobtorrent.model.ids import InfoHash
+from blobtorrent.model.splitting import Split
 from blobtorrent.model.status import FileStatus, GoalStatus
 from blobtorrent.protocol.metafile import parse_torrent
 from tests.support.resources import Resources, grant_of
@@ -231,6 +232,15 @@ def test_priorities_of_files_are_compared_with_those_that_hold(rest, wanted, cha
     rest.ask("PUT", ONE, {"file_priorities": wanted})
     assert [command.changes.file_priorities for command in rest.commands if isinstance(command,
                                                                                        ChangeTorrent)] == changes
+
+
+def test_priorities_of_files_that_are_kept_in_parts_are_by_the_numbers_of_the_torrent(rest):
+    rest.session.show(status_of(1, split=Split(16384, ".part")))
+    rest.session.answers[FilesOf] = tuple(
+        FileStatus((str(number),), 1, 0, number, whole=whole) for number, whole in enumerate((0, 0, 1)))
+    rest.ask("PUT", ONE, {"file_priorities": {"0": "high", "1": "normal"}})
+    (change,) = [command for command in rest.commands if isinstance(command, ChangeTorrent)]
+    assert change.changes.file_priorities == {0: 2, 1: 2, 2: 1}
 
 
 def test_another_torrent_than_the_path_names_is_refused(rest):
