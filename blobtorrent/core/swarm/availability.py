@@ -61,7 +61,12 @@ class Availability:
     @property
     def had_mask(self) -> int:
         """The pieces that any of the peers has."""
-        had = self._all if self.seeds else 0
+        return self._all if self.seeds else self.had_by_leeches
+
+    @property
+    def had_by_leeches(self) -> int:
+        """The pieces that any of those has that do not have all."""
+        had = 0
         for plane in self._planes:
             had |= plane
         return had

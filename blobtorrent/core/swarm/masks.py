@@ -18,3 +18,16 @@ def lowest(mask: int) -> int:
 def without(mask: int, others: int) -> int:
     """`mask & ~others`."""
     return mask ^ (mask & others)
+
+
+def lowest_of(mask: int, count: int) -> int:
+    """The lowest `count` pieces of a mask, or all that it has."""
+    found = shift = 0
+    while mask and count:
+        place = lowest(mask)
+        shift += place
+        found |= 1 << shift
+        mask >>= place + 1
+        shift += 1
+        count -= 1
+    return found

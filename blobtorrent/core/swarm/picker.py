@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from blobtorrent.core.swarm.availability import Availability
 from blobtorrent.core.swarm.collisions import Collisions
 from blobtorrent.core.swarm.gaps import run_at, run_from
-from blobtorrent.core.swarm.masks import without
+from blobtorrent.core.swarm.masks import lowest_of, without
 from blobtorrent.core.swarm.reading import Ahead, Reading
 from blobtorrent.core.swarm.shares import Shares
 from blobtorrent.core.swarm.speeds import FAST, SLOW, classify, delivers_in_s, is_among_slowest
@@ -143,6 +143,17 @@ class Picker:
             self._collisions.begun(run.start)
         return run
 
+    def left_to_leeches(self, link: PeerLink) -> int:
+        """Pieces that a link is not to help others with, while it has some to begin.
+
+        While somebody reads, what only seeds have is waited for by all who read along, and it takes a seed as long to
+        send what others have, too.
+        """
+        if not (link.is_seed and self.reading.has_readers):
+            return 0
+        had = self._availability.had_by_leeches
+        return had if without(link.askable & self._pieces.missing_mask, had) else 0
+
     def explain(self, index: int, link: PeerLink, now: float) -> Terms:
         """What counts for and against a piece, were it to be chosen now for that link."""
         from blobtorrent.core.swarm.terms import Terms  # few ask
@@ -197,6 +208,9 @@ class Picker:
                 return _NOTHING
             soon = 0
         tiers, tier, here = self._tiers_with(candidates, now)
+        if self.is_beginning and not tier.peers and here >> cursor and self._others_read_along(cursor):
+            ours = self.shares.first_of(lowest_of(here >> cursor << cursor, weights.reach))
+            return self._random_run(ours, limit)
         is_guarded = tier.peers <= weights.guard and not self._is_urgent(urgency)
         if is_guarded:
             candidates, soon = here, soon & here >> cursor
@@ -212,6 +226,16 @@ class Picker:
             if self._collisions.are_many_ahead(now):
                 return self._random_run(self._ours_ahead(candidates, cursor) or 1 << first, limit)
         return run_at(candidates, first, limit)
+
+    def _others_read_along(self, cursor: int) -> bool:
+        """Whether others, too, would ask a seed for the very pieces that come next: they have such already, or nothing.
+
+        They begin with different ones of these then, each with its share.
+        """
+        if not (self.reading.has_readers and self.shares.is_divided):
+            return False
+        masks = [link.mask for link in self._links if link.mask and not link.is_seed]
+        return 2 * sum(mask >> cursor & (1 << self._weights.reach) - 1 != 0 for mask in masks) >= len(masks)
 
     def _ours_ahead(self, candidates: int, cursor: int) -> int:
         """Pieces that come next for a reader and that few have, of those that we should fetch before others do."""

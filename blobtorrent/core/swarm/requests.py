@@ -13,6 +13,7 @@ from blobtorrent.core.swarm.congestion import QUEUE_LIMIT_S
 from blobtorrent.core.swarm.endgame import Endgame
 from blobtorrent.core.swarm.helping import Helping
 from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.masks import without
 from blobtorrent.core.swarm.picker import Picker
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly, PieceManager
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -132,7 +133,7 @@ class RequestManager:
         """Ask for one run; returns its blocks, 0 when there is nothing to ask for or no memory."""
         assembly = link.current
         if assembly is None or not assembly.has_unrequested:
-            link.current = assembly = self._orphan(link) or self._of_equals(link)
+            link.current = assembly = self._begun(link)
         if assembly is None:
             fresh = link.askable & self._pieces.missing_mask if self.begins_pieces else 0
             if fresh and self._blocks_per_piece <= SMALL_PIECE_BLOCKS:
@@ -228,17 +229,27 @@ class RequestManager:
         self._committed += assembly.committed
         return assembly
 
-    def _orphan(self, link: PeerLink) -> Assembly | None:
+    def _begun(self, link: PeerLink) -> Assembly | None:
+        """An open piece to go on with before another one is begun."""
+        helpful = link.askable & self._pieces.partial_mask
+        if not helpful:
+            return None
+        left = self._picker.left_to_leeches(link)
+        # The very next piece of a reader is left to others only while they work on it.
+        _, first = self._picker.reading.need(self._pieces.lacking_mask) if left else (0.0, 0)
+        return (self._orphan(link, without(helpful, without(left, 1 << first)))
+                or self._of_equals(link, without(helpful, left)))
+
+    def _orphan(self, link: PeerLink, helpful: int) -> Assembly | None:
         """An open piece that nobody works on any more. A suspect's own blocks must not mix with those of others."""
         for assembly in self._orphans:
-            if link.askable >> assembly.index & 1 and not (link.is_suspect and not assembly.is_untouched):
+            if helpful >> assembly.index & 1 and not (link.is_suspect and not assembly.is_untouched):
                 return assembly
         return None
 
-    def _of_equals(self, link: PeerLink) -> Assembly | None:
+    def _of_equals(self, link: PeerLink, helpful: int) -> Assembly | None:
         """An open piece of links as fast as this one, which would be long at one of its own; at first, of any."""
-        helpful = link.askable & self._pieces.partial_mask
-        if not helpful or link.works_alone or link.window.size >= self._blocks_per_piece:
+        if link.works_alone or link.window.size >= self._blocks_per_piece:
             return None
         while helpful:
             bit = helpful & -helpful

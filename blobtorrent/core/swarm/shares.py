@@ -31,6 +31,11 @@ class Shares:
         self._place = 0, 1             # in the row, and how long that is
         self._masks: list[int] = []    # our share, and that of more and more neighbours with it
 
+    @property
+    def is_divided(self) -> bool:
+        """Others fetch as well."""
+        return bool(self._masks)
+
     def divide(self, own_id: PeerId, links: Collection[PeerLink]) -> None:
         """Among ourselves and the linked peers that lack pieces."""
         others = {link.greeting.peer_id for link in links if not link.is_seed}

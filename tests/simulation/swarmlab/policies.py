@@ -25,6 +25,10 @@ class Rule(Picker):
         candidates = link.askable & self._pieces.missing_mask
         return self.choose(candidates, limit) if candidates else range(0)
 
+    def left_to_leeches(self, link: PeerLink) -> int:
+        """Whatever is open comes first, from whoever has it."""
+        return 0
+
     def choose(self, candidates: int, limit: int) -> range:
         """Up to `limit` neighbours of these pieces, of which there are some."""
         raise NotImplementedError

@@ -453,6 +453,51 @@ def test_what_is_rare_goes_before_what_a_reader_does_not_need_soon():
     assert stage.pick(link) == [0]
 
 
+def test_readers_that_begin_together_ask_a_seed_for_different_pieces_of_those_that_come_next():
+    begun: list[int] = []
+    for own in range(4):
+        stage = Stage(64, have=0, seed=own)
+        divided(stage, own, 4)
+        stage.picker.reading.read_from("us", 8)
+        begun += stage.odds(stage.link(), 300)
+    assert sorted(begun) == list(range(8, 8 + BALANCED.reach))
+
+
+def test_who_reads_beside_nobody_begins_with_the_next_piece():
+    stage = Stage(64, have=0)
+    divided(stage, 0, 1)
+    stage.picker.reading.read_from("us", 8)
+    assert stage.odds(stage.link(), 300)[8] > 0.9
+
+
+@pytest.mark.parametrize("others, spreads", [
+    ((), True), ((1 << 12, 1 << 30), True), ((1 << 12, 0b11 << 30, 1), False)])
+def test_who_reads_beside_others_that_do_not_begins_with_the_next_piece(others, spreads):
+    stage = Stage(64, *others, have=0)
+    for mask in others:
+        stage.link(mask)
+    divided(stage, 1, 4)
+    stage.picker.reading.read_from("us", 8)
+    odds = stage.odds(stage.link(), 300)
+    assert (odds.get(8, 0.0) < 0.5) is spreads
+
+
+def test_a_seed_is_spared_what_others_have_while_somebody_reads_and_only_seeds_have_more():
+    stage = Stage(8, 0b0011, 0b0110)
+    stage.picker.reading.read_from("us", 0)
+    had, seed = 0b0111, stage.link()
+    assert stage.picker.left_to_leeches(seed) == had
+    assert stage.picker.left_to_leeches(stage.link(0b0011)) == 0, "it is one of them"
+    for index in range(3, 8):
+        stage.begin(index)
+    assert stage.picker.left_to_leeches(seed) == 0, "it has nothing better to do"
+
+
+def test_nobody_is_spared_while_nobody_reads():
+    stage = Stage(8, 0b0011, 0b0110)
+    assert stage.picker.left_to_leeches(stage.link()) == 0
+
+
 @pytest.mark.parametrize(("others", "collides"), [(1, False), (2, True)])
 def test_readers_that_take_the_same_from_a_seed_take_any_of_what_comes_next_for_a_minute(others, collides):
     stage = Stage(64)

@@ -86,6 +86,34 @@ def test_a_window_smaller_than_a_small_piece_holds_for_it_too():
     check_requests(one.swarm)
 
 
+@pytest.mark.parametrize("place, is_spared", [(None, False), (0, True), (5, True)])
+def test_a_seed_does_not_help_with_what_others_bring_while_somebody_reads(place, is_spared):
+    one = OneSwarm(StoredTorrent([40 * 8 * 16 * K], 8 * 16 * K))
+    if place is not None:
+        one.swarm.picker.reading.read_from("us", place)
+    leech, seed = one.join([0], unchoked=False), one.join(unchoked=False)
+    for link in (leech, seed):
+        link.window.size = 3
+        one.tell(link, wire.Unchoke())
+    assert {index for index, _ in outstanding(leech)} == {0}
+    assert ({index for index, _ in outstanding(seed)} != {0}) is is_spared
+    check_requests(one.swarm)
+
+
+@pytest.mark.parametrize("place, is_spared", [(0, False), (5, True)])
+def test_what_a_reader_needs_next_and_nobody_works_on_is_asked_of_a_seed_too(place, is_spared):
+    one = OneSwarm(StoredTorrent([40 * 8 * 16 * K], 8 * 16 * K))
+    one.swarm.picker.reading.read_from("us", place)
+    leech, seed = one.join([0], unchoked=False), one.join(unchoked=False)
+    for link in (leech, seed):
+        link.window.size = 3
+    one.tell(leech, wire.Unchoke())
+    one.tell(leech, wire.Choke())
+    one.tell(seed, wire.Unchoke())
+    assert ({index for index, _ in outstanding(seed)} != {0}) is is_spared
+    check_requests(one.swarm)
+
+
 def test_a_window_of_several_small_pieces_holds_whole_ones():
     one = OneSwarm(StoredTorrent([40 * 8 * 16 * K], 8 * 16 * K))
     link = one.join(unchoked=False)
