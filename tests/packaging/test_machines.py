@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.machine import CGROUP, PROJECT, SYSTEMD, machine
+from tests.support.peers.program import wait_until
 
 pytestmark = pytest.mark.packages
 
@@ -41,7 +42,7 @@ def assert_gone(init_pid: int, folder: Path) -> None:
 def test_nothing_stays_of_a_machine(tmp_path: Path) -> None:
     with machine(tmp_path / "one") as running:
         init_pid = running.init_pid
-        assert running.run("cat", "/proc/1/comm") == "bash\n"
+        wait_until(lambda: running.run("cat", "/proc/1/comm") == "bash\n", END_S, "its first program", 0.05)
         (cgroup,) = cgroups_of(os.getpid())
         assert str(init_pid) in (cgroup / "cgroup.procs").read_text().split()
     assert_gone(init_pid, tmp_path)
