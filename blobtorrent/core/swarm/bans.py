@@ -12,7 +12,7 @@ from blobtorrent.model.reach import site_of
 
 T = TypeVar("T")
 
-MAX_BANNED = 10_000                    # hosts; and as many peers. The oldest of more are forgotten, and have to begin anew
+MAX_BANNED = 10_000                    # hosts, and as many peers: the oldest of more are forgotten
 MAX_OF_SITE = 3                        # banned hosts of one network, then all of it is: its owner has hosts without end
 
 
