@@ -102,8 +102,8 @@ def test_liars_do_not_keep_the_metadata_from_coming(sample: Sample, folder: Path
             MetadataSeed(sample, rng.randbytes(len(info)), address="127.0.7.1"),
             MetadataSeed(sample, rng.randbytes(len(info)), address="127.0.7.2"),
             MetadataSeed(sample, rng.randbytes(len(info) + 1), address="127.0.7.3"),
-            MetadataSeed(sample, info, size=9 << 20, address="127.0.7.4"),
-            MetadataSeed(sample, info, size=(9 << 20) + 1, is_mute=True, address="127.0.7.5"),
+            MetadataSeed(sample, info, size=7 << 20, address="127.0.7.4"),
+            MetadataSeed(sample, info, size=(7 << 20) + 1, is_mute=True, address="127.0.7.5"),
             MetadataSeed(sample, info, size=1 << 31, address="127.0.7.6"),
         )]
         honest = stack.enter_context(MetadataSeed(sample, info, gate=gate, address="127.0.7.7"))
