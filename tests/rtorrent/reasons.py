@@ -56,7 +56,8 @@ LISTED: dict[str, tuple[Listed, ...]] = {
         Listed("812 system.listMethods", "735 values, now", _ALL_NAMES),
         Listed("815 system.methodHelp", "'No help is available for this method.', now string 'Its name.'",
                "there is help"),
-        *(Listed(f"{step} pieces.memory.current", "i8 32768, now i8 0", _SENT, by_chance=True) for step in (1050, 1051)),
+        *(Listed(f"{step} pieces.memory.current", "i8 32768, now i8 0", _SENT, by_chance=True)
+          for step in (1050, 1051)),
         *(Listed(f"{step} pieces.sync.safe_free_diskspace", "i8 536903680, now i8 536870912", _SENT, by_chance=True)
           for step in (1072, 1073)),
         Listed("1217 throttle.up.max", "i8 0, now i8 5120",
