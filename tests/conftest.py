@@ -46,8 +46,11 @@ def memory_is_given_back() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def nothing_stays_in_shared_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    ours = tmp_path_factory.getbasetemp()
+    for path in live_files_below(ours):            # of a run that was killed, whose folder had the same number
+        path.unlink()
     yield
-    left = live_files_below(tmp_path_factory.getbasetemp())
+    left = live_files_below(ours)
     for path in left:
         path.unlink()
     assert left == [], "live files that no test removed"
