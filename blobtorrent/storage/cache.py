@@ -77,15 +77,6 @@ class SpanCache(Generic[K]):
             del self._pins[key]
             self._idle[key] = None
 
-    def drop(self, key: K) -> list[int]:
-        """Drop a span, unless it has pins. Returns its slots, to be released by the caller."""
-        if key not in self._idle:
-            return []
-        del self._idle[key]
-        slots = self._spans.pop(key).slots
-        self.num_slots -= len(slots)
-        return slots
-
     def evict(self, count: int) -> list[int]:
         """Drop the least recently used spans without pins until `count` slots are free, or none is left.
 

@@ -77,11 +77,10 @@ class PieceVerdicts(NamedTuple):
 class Span:
     """Bytes of one piece to read into `slots` (16 KiB each, the last may be short). `token` is the sender's own.
 
-    So many `announced_bytes` behind it will be wanted soon: the kernel may fetch them meanwhile. `sent_bytes` are
-    counted by the sender.
+    So many `announced_bytes` behind it will be wanted soon: the kernel may fetch them meanwhile.
     """
 
-    __slots__ = ("announced_bytes", "begin", "index", "length", "sent_bytes", "slots", "token")
+    __slots__ = ("announced_bytes", "begin", "index", "length", "slots", "token")
 
     def __init__(self, index: int, begin: int, length: int, slots: list[int], token: Any = None) -> None:
         self.index = index
@@ -90,7 +89,6 @@ class Span:
         self.slots = slots
         self.token = token
         self.announced_bytes = 0
-        self.sent_bytes = 0
 
 
 class ReadSpans(NamedTuple):

@@ -6,18 +6,15 @@ libtorrent says in its log of a peer what it hears; what we hear is seen in what
 from __future__ import annotations
 
 import re
-import socket
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from blobtorrent.protocol.wire.greeting import GREETING_BYTES
 from tests.support.payload import KIB, Sample, make_sample
 from tests.support.peers.blobtorrent import BlobTorrentGet
 from tests.support.peers.client import LOOPBACK, Job, Role
-from tests.support.peers.mini import PROTOCOL, receive_exactly
 from tests.support.peers.program import wait_until
 from tests.support.tools import require_module
 
@@ -172,14 +169,10 @@ def test_libtorrent_hears_of_pieces_that_we_have_read_already(sample: Sample, tm
         folder.mkdir()
     with us(Role.SEED, sample, sample.folder) as seed, LoggingPeer(sample, folders[0], is_seed=False) as first, \
             LoggingPeer(sample, folders[1], is_seed=False) as second:
-        host, _, port = seed.endpoint.rpartition(":")
-        with socket.create_connection((host, int(port)), TIMEOUT_S) as bystander:      # for one peer nothing is kept
-            bystander.sendall(PROTOCOL + bytes(8) + sample.info_hash + b"-OK0001-who-standsby")
-            receive_exactly(bystander, GREETING_BYTES)
-            first.fetch_from(seed.endpoint)
-            first.wait_complete()
-            second.fetch_from(seed.endpoint)
-            second.wait_said("<== SUGGEST")
+        first.fetch_from(seed.endpoint)
+        first.wait_complete()
+        second.fetch_from(seed.endpoint)
+        second.wait_said("<== SUGGEST")
         second.wait_complete()
     for folder in folders:
         assert sample.differences(folder) == []

@@ -17,7 +17,6 @@ _BOTH_GENERATIONS = "scripts and configurations have these names: they are under
 _SORTED = "files of a pattern come sorted; rTorrent takes them from a heap"
 _REPLACEMENT = "U+FFFD, not a question mark"
 _SHUFFLED = "trackers of a tier are shuffled when they are loaded"
-_SENT = "what the only peer was sent is in memory no more"
 _ONE_OF_A_TIER = "while one tracker of a tier answers, the others are not asked: chance has one asked before"
 
 
@@ -56,10 +55,6 @@ LISTED: dict[str, tuple[Listed, ...]] = {
         Listed("812 system.listMethods", "735 values, now", _ALL_NAMES),
         Listed("815 system.methodHelp", "'No help is available for this method.', now string 'Its name.'",
                "there is help"),
-        *(Listed(f"{step} pieces.memory.current", "i8 32768, now i8 0", _SENT, by_chance=True)
-          for step in (1050, 1051)),
-        *(Listed(f"{step} pieces.sync.safe_free_diskspace", "i8 536903680, now i8 536870912", _SENT, by_chance=True)
-          for step in (1072, 1073)),
         Listed("1217 throttle.up.max", "i8 0, now i8 5120",
                "a named throttle holds without a limit of all, too; rTorrent's does not"),
         Listed("1348 execute", "fault -503 'Bad return code.', now i8 0", _EMPTY_TARGET),

@@ -85,8 +85,6 @@ def test_a_download_gets_the_memory_that_the_caches_of_other_torrents_hold(world
     node, reader = world.node(64), world.node()
     for torrent in popular:
         node.open(torrent, have=True)
-        other = world.seed_peer(torrent, Manners(pieces=range(1)))     # what a lone reader was sent would not be kept
-        world.add_peer(other, dials=node)
         reader.open(torrent)
         reader.find(torrent, [node.endpoint])
         world.run_until_complete(torrent, [reader], 60.0)

@@ -35,19 +35,6 @@ def test_a_pinned_span_stays_until_its_last_pin_goes():
     assert len(cache) == 0
 
 
-def test_a_span_is_dropped_unless_it_is_pinned_or_gone():
-    cache = SpanCache()
-    cache.put("a", span(1))
-    cache.put("b", span(2))
-    cache.pin("a")
-    assert cache.drop("a") == []
-    assert cache.drop("b") == [200, 201]
-    assert (cache.drop("b"), len(cache), cache.num_slots) == ([], 1, 2)
-    cache.unpin("a")
-    assert cache.drop("a") == [100, 101]
-    assert cache.evict(99) == []
-
-
 def test_eviction_takes_whole_spans_until_it_has_enough():
     cache = SpanCache()
     for number in range(4):

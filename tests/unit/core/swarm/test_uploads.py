@@ -277,63 +277,6 @@ def test_what_was_sent_makes_room_for_what_waits(torrent):
     assert link.queued_upload_bytes == 0
 
 
-def span_requests(index, begin=0):
-    return [(index, at, BLOCK) for at in range(begin, begin + SPAN_BYTES, BLOCK)]
-
-
-def test_what_the_only_peer_was_sent_whole_is_not_kept(torrent):
-    one = Seeding(torrent)
-    link = one.reader()
-    first, *others = span_requests(0)
-    one.ask(link, first, *span_requests(1))
-    one.read()
-    one.sent(link, one.batches())
-    assert one.arena.reserved == 32, "of piece 0 more may be asked for"
-    one.ask(link, *others)
-    assert one.read() == []
-    one.sent(link, one.batches())
-    assert one.arena.reserved == 0
-    one.ask(link, first)
-    assert one.read() == [(0, 0, SPAN_BYTES)], "it may ask again nevertheless"
-
-
-def test_what_the_only_peer_waits_for_twice_stays_until_it_was_sent_twice(torrent):
-    one = Seeding(torrent)
-    link = one.reader()
-    one.ask(link, *span_requests(0))
-    one.read()
-    before = one.batches()
-    one.ask(link, (0, 0, BLOCK))
-    again = one.batches()
-    one.sent(link, before)
-    assert one.arena.reserved == 32
-    assert blocks_of(again) == expected(torrent, (0, 0, BLOCK))
-    one.sent(link, again)
-    assert one.arena.reserved == 0
-
-
-def test_what_one_of_many_was_sent_is_kept_for_the_others(torrent):
-    one = Seeding(torrent)
-    first, second = one.reader(), one.reader(links=2)
-    one.ask(first, *span_requests(0))
-    one.read()
-    one.sent(first, one.batches())
-    assert one.arena.reserved == 32
-    one.ask(second, *span_requests(0))
-    assert one.read() == []
-
-
-def test_what_was_read_ahead_for_the_only_peer_waits_for_it(torrent):
-    one = Seeding(torrent)
-    link = one.reader()
-    one.swarm.uploads.preload = Preload("read", 0, 0)
-    one.ask(link, *span_requests(0))
-    assert len(one.read()) == 2
-    one.sent(link, one.batches())
-    one.ask(link, *span_requests(0, SPAN_BYTES))
-    assert one.read() == []
-
-
 def test_without_memory_a_peer_waits_and_is_served_when_some_comes(torrent):
     one = Seeding(torrent, slots=64)
     assert one.arena.reserve(50)
