@@ -130,7 +130,8 @@ class Engine:
         self.files.apply(settings.storage.open_files)
         self._outcalls.max_threads = settings.trackers.http_calls + SPARE_CALLS
         self._door.post(TunePeers(network.send_buffer, network.receive_buffer, network.type_of_service))
-        self._door.post(UseTransports(settings.tcp.enabled, settings.utp.enabled, settings.utp.dialing))
+        self._door.post(UseTransports(settings.tcp.enabled, settings.utp.enabled, settings.utp.dialing,
+                                      self._core.mailbox))
         self._door.post(UseEncryption(settings.encryption.mode))
 
     def _warn_of(self, unchecked: tuple[str, ...]) -> None:

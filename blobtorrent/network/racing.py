@@ -13,7 +13,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from blobtorrent.network.utpmessages import CancelUtp, DialUtp, Transport, UseTransports
+from blobtorrent.network.utpmessages import CancelUtp, DialUtp, Transport, UseTransports, UtpWanted
 
 if TYPE_CHECKING:
     from blobtorrent.model.ids import InfoHash
@@ -210,6 +210,8 @@ class Races:
             self._send_more()
 
     def _send_more(self) -> None:
+        if self._udp is None and self.transports.reply_to is not None:
+            self.transports.reply_to.post(UtpWanted())
         while self._udp is not None and self._waiting and len(self._by_number) < MAX_UTP_DIALS:
             race = self._waiting.popleft()
             race.number = next(self._numbers)

@@ -21,12 +21,13 @@ class Transport(Enum):
 class UseTransports(NamedTuple):
     """For the door: dial peers, and let them in, by these from now on; what is open stays open.
 
-    `dialing` is how both are tried: "tcp-first", "race" or "utp-first".
+    `dialing` is how both are tried: "tcp-first", "race" or "utp-first". `reply_to` hears UtpWanted.
     """
 
     tcp: bool = True
     utp: bool = False
     dialing: str = "tcp-first"
+    reply_to: Any = None               # a mailbox
 
 
 class OpenUtp(NamedTuple):
@@ -37,6 +38,10 @@ class OpenUtp(NamedTuple):
 
 class CloseUtp(NamedTuple):
     """Take and make no more of them; those that are open stay. The door hears UtpReady."""
+
+
+class UtpWanted(NamedTuple):
+    """For the session: a dial waits for uTP, which nobody makes yet."""
 
 
 # ---- between the door and the thread udp

@@ -52,6 +52,7 @@ from blobtorrent.model.events import Event
 from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.model.status import SessionStatus, TorrentStatus
 from blobtorrent.model.urls import host_of
+from blobtorrent.network.utpmessages import UtpWanted
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.timers import TimerWheel
@@ -199,6 +200,7 @@ def build_session(around: Surroundings) -> Session:
         map_ports(around.outlets.portmap, around.outlets.inbox, session, clock=around.clock, timers=around.timers)
     session.at_begin[:0] = (parts.bandwidth.begin, parts.share_slots)
     parts.swarms.at_open.append(parts.transports.on_open)
+    session.messages[UtpWanted] = parts.transports.on_wanted
     around.outlets.inbox.post(Begin())
     return session
 

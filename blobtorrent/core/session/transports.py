@@ -1,6 +1,7 @@
 """TransportManager: when the thread `udp` begins with uTP, and when it ends. Owned by `core`.
 
-A short run that finds its peers by TCP does not pay for it: it begins a moment after the first torrent wants peers.
+A short run that finds its peers by TCP does not pay for it: it begins some seconds after the first torrent wants
+peers, or with the first dial that TCP did not make at once.
 Which transports dials take is the door's affair.
 """
 
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from blobtorrent.core.session.outlets import Outlets
 from blobtorrent.core.session.torrent import Torrent
-from blobtorrent.network.utpmessages import CloseUtp, OpenUtp
+from blobtorrent.network.utpmessages import CloseUtp, OpenUtp, UtpWanted
 from blobtorrent.runtime.clock import Clock
 from blobtorrent.runtime.timers import TimerWheel
 
 if TYPE_CHECKING:
     from blobtorrent.config.schema import UtpSettings
 
-DELAY_S = 0.5                          # before the head start of TCP is over
+DELAY_S = 4.0                          # for those that dial us: who gets no answer asks again after three
 
 
 class TransportManager:
@@ -39,6 +40,12 @@ class TransportManager:
                 self._timers.at(self._clock.now() + DELAY_S, self._open)
             else:
                 self._open()
+
+    def on_wanted(self, _message: UtpWanted) -> None:
+        """A dial waits for it."""
+        if self._utp.enabled:
+            self._is_due = True
+            self._open()
 
     def apply(self, tcp: bool, utp: UtpSettings, *, is_used: bool) -> None:
         """`is_used`: some torrent wants peers now."""

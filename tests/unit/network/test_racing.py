@@ -12,7 +12,7 @@ from blobtorrent.model.ids import InfoHash, PeerId
 from blobtorrent.network import racing
 from blobtorrent.network.messages import Dial
 from blobtorrent.network.racing import HEAD_START_S, NO_TRANSPORT, ONLY_UTP, TCP, UTP, UTP_TIMEOUT_S, Races
-from blobtorrent.network.utpmessages import CancelUtp, DialUtp, UseTransports
+from blobtorrent.network.utpmessages import CancelUtp, DialUtp, UseTransports, UtpWanted
 from blobtorrent.runtime.mailbox import Mailbox
 from blobtorrent.runtime.timers import Timer, TimerWheel
 
@@ -70,6 +70,16 @@ def test_tcp_has_a_head_start_of_a_second() -> None:
     bench.races.begin(dial())
     assert bench.after(HEAD_START_S - 0.01) == ["tcp"]
     assert bench.after(0.02) == ["utp"]
+
+
+def test_a_dial_that_waits_for_utp_has_it_begun() -> None:
+    bench, one, core = Bench(is_ready=False), dial(), Mailbox[Any]("core")
+    bench.races.transports = UseTransports(True, True, reply_to=core)
+    bench.races.begin(one)
+    assert bench.after(HEAD_START_S - 0.01) == ["tcp"] and core.drain() == []
+    assert bench.after(0.02) == [] and core.drain() == [UtpWanted()]
+    bench.races.on_ready(bench.udp)
+    assert bench.after(0) == ["utp"] and core.drain() == []
 
 
 def test_tcp_that_connects_in_time_costs_no_datagram() -> None:
