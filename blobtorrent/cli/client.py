@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60.0                       # the daemon itself gives up on everything before
 DEFAULT_URL = "http://127.0.0.1:7070"
 SOCKET_FILE = "rest.sock"
-TOKEN_FILE = "admin.token"
+TOKEN_FILE = "admin.token"             # noqa: S105  what a file is called
 MAX_TOKEN = 1024
 MAX_ANSWER_BYTES = 1 << 30
 CHUNK_BYTES = 1 << 16

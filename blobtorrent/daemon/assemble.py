@@ -188,7 +188,8 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     Raises ConfigError when the state directory cannot be used.
     """
     _raise_descriptor_limit()
-    clock, rng = SystemClock(), Random(os.urandom(16))
+    # For choices that nobody gains from foreseeing; what strangers must not guess comes from the system.
+    clock, rng = SystemClock(), Random(os.urandom(16))         # noqa: S311
     storage = settings.storage
     bus = EventBus()
     saved = None if state is None else _open_saved(settings, state, runtime, draft, damages, bus)

@@ -6,7 +6,8 @@ import re
 
 MASK = "***"
 
-_SECRET_NAMES = r"(?:pass_?key|torrent_pass|auth(?:_?key)?|token|api_?key|secret|passw(?:or)?d|authorization|cookie)"
+# Names of secrets, not secrets.
+_SECRET_NAMES = r"(?:pass_?key|torrent_pass|auth(?:_?key)?|token|api_?key|secret|passw(?:or)?d|authorization|cookie)"  # noqa: S105
 _PARAMETER = re.compile(rf"(?i)\b({_SECRET_NAMES}=)[^&\s\"'#;]+")
 _HEADER = re.compile(r"(?i)\b((?:authorization|cookie): *)[^\r\n]+")
 _BEARER = re.compile(r"(?i)\b(bearer +)[A-Za-z0-9._~+/=-]+")

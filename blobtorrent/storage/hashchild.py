@@ -128,7 +128,7 @@ class HashChild:
         # too, but Linux may grant a session a share of the processors of its own.)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            process = subprocess.Popen(
+            process = subprocess.Popen(        # noqa: S603  our own interpreter and our own file
                 [sys.executable, "-I", "-S", maphash.__file__],
                 stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
             )

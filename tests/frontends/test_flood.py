@@ -5,13 +5,16 @@ What the page shows is half of each test: the other half is what the daemon, or 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import bencodepy
 import pytest
 
+from tests.support import foreignwords
 from tests.support.floodstage import PIECE, FloodStage
 from tests.support.peers.magnets import link_of
 from tests.support.peers.program import wait_until
@@ -216,6 +219,45 @@ def test_a_torrent_is_removed(stage: FloodStage, with_data: bool) -> None:
     else:
         assert sample.differences(place) == []
     assert list(Path(stage.rpc("session.path")).glob(f"{sample.info_hash.hex().upper()}*")) == []
+
+
+def test_words_of_strangers_are_text_on_the_page_and_nothing_of_them_runs(stage: FloodStage) -> None:
+    """The names in a torrent, its comment, a tag, what its tracker complains of, and how a peer calls itself."""
+    page, words = stage.page, foreignwords
+    sample = stage.sample(words.NAME, [(f"{words.FOLDER}/x.bin", 300_000), (words.FILE, 300_000)])
+    words.with_comment(sample.torrent)
+    ran = f"window.ran === 1 || document.querySelector({json.dumps(words.MADE)}) !== null"
+    # On a page that takes them for elements they do run, and that is seen.
+    page.page.open(f"data:text/html,{quote(words.CLIENT)}")
+    page.page.wait_for(lambda: page.page.value("window.ran === 1") and page.page.dialogs, "what runs")
+    assert page.page.value(ran)
+    page.page.dialogs.clear()
+    page.open()
+    stage.tracker.failure = words.TROUBLE
+    try:
+        with words.NamedSeed(sample) as seed:
+            page.add_file(sample.torrent, stage.box.downloads / "foreign", tags=words.LABEL)
+            page.page.wait_for(lambda: page.facts(sample.info_hash).get("name") == words.NAME, "the name in the list")
+            stage.rpc("add_peer", sample.info_hash.hex().upper(), seed.endpoint)
+            wait_until(lambda: "window.ran" in stage.of(sample, "d.message"), PATIENCE_S, "the tracker's complaint")
+            page.page.wait_for(lambda: words.LABEL in page.tag_filters(), "the tag")
+            assert not page.page.value(ran)
+            with page.details(sample.info_hash):
+                page.page.wait_for(lambda: words.NAME in page.section(), "the name in the details")
+                page.picture("foreign-words")
+                for tab, text in (("Peers", words.CLIENT), ("Files", words.FILE), ("Trackers", stage.tracker.url)):
+                    page.choose_tab(tab)
+                    page.page.wait_for(lambda text=text: text in page.section(), f"{text} among {tab}")
+                    assert not page.page.value(ran)
+                page.choose_tab("Files")
+                assert set(page.files()) == {words.FILE}
+                page.open_folder(words.FOLDER)
+                assert set(page.files()) == {words.FILE, "x.bin"}
+                page.picture("foreign-files")
+            assert not page.page.value(ran)
+            assert page.page.dialogs == []
+    finally:
+        stage.tracker.failure = ""
 
 
 def test_trackers_are_replaced(stage: FloodStage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -131,6 +132,28 @@ def test_a_long_run_is_one_command(tmp_path: Path) -> None:
     assert told.returncode == 0, told.stderr
     name, _, _, cases, finds, *_ = told.stdout.splitlines()[1].split()
     assert (name, int(cases) > 0, finds) == ("wire.bitfield", True, "0")
+
+
+def test_a_run_may_be_of_so_many_cases_and_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
+    counted = tmp_path / "counted.json"
+    command = [sys.executable, "-m", "tests.fuzz", "wire.bitfield", "--seconds", "60", "--counted", str(counted),
+               "--pool", str(tmp_path / "pool")]
+    for cases, told_now in ((300, 300), (1000, 700), (1000, 0)):
+        told = subprocess.run([*command, "--cases", str(cases)], cwd=registry.HERE.parents[1], capture_output=True,
+                              text=True, timeout=100)
+        assert told.returncode == 0, told.stderr
+        assert told.stdout.splitlines()[1].split()[3] == str(told_now)
+        assert json.loads(counted.read_text()) == {"wire.bitfield": cases}
+
+
+def test_a_release_has_ten_million_cases_of_what_everybody_can_send(tmp_path: Path) -> None:
+    counted = tmp_path / "counted.json"
+    counted.write_text(json.dumps({"wire.bitfield": 9_999_900, "rest.http": 1_000_000}))
+    command = [sys.executable, "-m", "tests.fuzz", "wire.bitfield", "rest.http", "--release", "--counted", str(counted),
+               "--pool", str(tmp_path / "pool")]
+    told = subprocess.run(command, cwd=registry.HERE.parents[1], capture_output=True, text=True, timeout=100)
+    assert told.returncode == 0, told.stderr
+    assert json.loads(counted.read_text()) == {"wire.bitfield": 10_000_000, "rest.http": 1_000_000}
 
 
 def test_an_engine_that_is_not_there_is_told(tmp_path: Path) -> None:

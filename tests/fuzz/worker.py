@@ -33,8 +33,9 @@ LAST_BYTES = 4 << 20
 class Tally:
     """What is reported, and what of the cases is kept."""
 
-    def __init__(self, target: Target, pool: Path, last: Path) -> None:
+    def __init__(self, target: Target, pool: Path, last: Path, wanted: int = 0) -> None:
         self.target = target
+        self._wanted = wanted                      # cases, or 0 for as many as there is time for
         self.cases = 0
         self.slowest_s = 0.0
         self.finds: dict[str, str] = {}            # what is wrong -> the file it was written to
@@ -59,10 +60,14 @@ class Tally:
         is_new = outcome.word not in self.words
         self.words.add(outcome.word)
         now_s = time.monotonic()
-        if now_s >= self._next_s:
+        if now_s >= self._next_s or self.is_done:
             self._next_s = now_s + REPORT_S
             self.report()
         return is_new and not outcome.find
+
+    @property
+    def is_done(self) -> bool:
+        return 0 < self._wanted <= self.cases
 
     def report(self) -> None:
         peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -91,7 +96,7 @@ def run_own(tally: Tally, seeds: Sequence[bytes], seed: str, seconds: float) -> 
     with watched():
         for data in seeds:
             tally.take(data)
-        while time.monotonic() < until_s:
+        while time.monotonic() < until_s and not tally.is_done:
             data = mutator.make()
             if tally.take(data):
                 mutator.keep(data)
@@ -99,7 +104,7 @@ def run_own(tally: Tally, seeds: Sequence[bytes], seed: str, seconds: float) -> 
     tally.report()
 
 
-def run_atheris(tally: Tally, seeds: Sequence[bytes], seed: str, seconds: float, pool: Path) -> None:
+def run_atheris(tally: Tally, seeds: Sequence[bytes], seed: str, seconds: float, pool: Path, cases: int) -> None:
     import atheris
 
     target = tally.target
@@ -116,7 +121,8 @@ def run_atheris(tally: Tally, seeds: Sequence[bytes], seed: str, seconds: float,
     with watched():
         atheris.Setup(
             ["fuzz", str(pool), f"-max_total_time={max(1, round(seconds))}", f"-max_len={target.max_bytes}",
-             "-timeout=60", "-rss_limit_mb=0", f"-seed={rng.getrandbits(31)}", "-verbosity=0", "-print_final_stats=0"],
+             "-timeout=60", "-rss_limit_mb=0", f"-seed={rng.getrandbits(31)}", "-verbosity=0", "-print_final_stats=0",
+             f"-runs={cases or -1}"],
             lambda data: (tally.take(data), None)[1], custom_mutator=bend)
         atheris.Fuzz()                 # ends the process
 
@@ -141,6 +147,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("name")
     parser.add_argument("--engine", choices=("own", "atheris"), required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--cases", type=int, default=0, help="end before the time is over, when there were as many")
     parser.add_argument("--seed", required=True)
     parser.add_argument("--pool", type=Path, required=True, help="folder of what earlier runs found to be new")
     parser.add_argument("--last", type=Path, required=True, help="file for the case in hand")
@@ -149,12 +156,12 @@ def main(arguments: Sequence[str]) -> None:
     options.pool.mkdir(parents=True, exist_ok=True)
     known = [path.read_bytes() for path in sorted(options.pool.glob("new-*.bin"))]
     seeds = [*target.seeds(), *target.found_before()]
-    tally = Tally(target, options.pool, options.last)
+    tally = Tally(target, options.pool, options.last, options.cases)
     _limit_memory()
     if options.engine == "own":
         run_own(tally, seeds + known[:MAX_POOL], options.seed, options.seconds)
     else:
-        run_atheris(tally, seeds, options.seed, options.seconds, options.pool)
+        run_atheris(tally, seeds, options.seed, options.seconds, options.pool, options.cases)
 
 
 def _limit_memory() -> None:

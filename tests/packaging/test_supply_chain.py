@@ -15,9 +15,29 @@ from typing import Any
 import pytest
 
 from blobtorrent import __version__
+from tests.support.tools import require_module
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDER = PROJECT / "contrib/supply-chain"
+# What bandit would find, each with the rule of ruff that is the same.
+WEAK = """
+import pickle
+import random
+import ssl
+import subprocess
+import tempfile
+import xml.etree.ElementTree as tree
+
+password = "hunter2"
+subprocess.run("ls " + password, shell=True)
+pickle.loads(b"")
+eval(password)
+tree.fromstring("<a/>")
+ssl._create_unverified_context()
+tempfile.mktemp()
+random.random()
+"""
+WEAK_RULES = {"S105", "S602", "S301", "S307", "S314", "S323", "S306", "S311"}
 LOCK = (FOLDER / "requirements.txt").read_text(encoding="utf-8")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
@@ -113,3 +133,12 @@ def test_the_bill_of_what_is_installed_follows_what_needs_what(monkeypatch: pyte
     monkeypatch.setattr(sbom.metadata, "distribution", find)
     assert sorted(sbom.installed_parts()) == [
         sbom.Part("bencode.py", "4.1", license="Some licence"), sbom.Part("cffi", "2"), sbom.Part("cryptography", "50")]
+
+
+def test_what_bandit_looks_for_is_looked_for_in_the_package() -> None:
+    require_module("ruff")
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "concise", "--stdin-filename",
+         str(PROJECT / "blobtorrent" / "weak.py"), "-"],
+        cwd=PROJECT, input=WEAK, capture_output=True, text=True, timeout=100)
+    assert set(re.findall(r" (S\d+) ", done.stdout)) == WEAK_RULES, done.stdout + done.stderr

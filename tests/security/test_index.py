@@ -6,6 +6,8 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,19 @@ def test_every_test_of_a_row_is_there(row: str) -> None:
     for named in ROWS[row]:
         path, _, name = named.partition("::")
         assert name.startswith("test_") and name in named_in(path), named
+
+
+def test_the_tests_of_a_row_are_run_by_its_name() -> None:
+    def said(*words: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "tests.security", *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+        return done.returncode, done.stdout + done.stderr
+
+    assert said()[1].count("\n") == len(ROWS)
+    status, text = said("look-alike HOSTS", "--collect-only", "-q", "-pno:cacheprovider")
+    assert status == 0 and "test_a_host_beyond_ascii_is_shown_as_punycode" in text, text
+    assert "test_csrf" not in text
+    assert said("Look-alike") == (2, "no such row: Look-alike\n")
 
 
 def test_every_file_of_this_folder_is_named() -> None:

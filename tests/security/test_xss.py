@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import re
+import xmlrpc.client
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -12,8 +16,14 @@ import pytest
 from blobtorrent.interface.rest.attachment import disposition
 from blobtorrent.interface.rtorrent.faults import Fault
 from blobtorrent.interface.rtorrent.xmlanswer import render_answer, render_fault
+from tests.support import foreignwords
 from tests.support.chromium import BROWSER, Chromium
+from tests.support.payload import KIB, make_sample
+from tests.support.peers.daemon import Daemon
+from tests.support.peers.program import free_port, wait_until
+from tests.support.peers.tracker import ListTracker
 from tests.support.rest import TOKEN, RestRig, request_on, status_of
+from tests.support.rpc import body_of, exchange, framed
 from tests.support.tools import require_tool
 
 NAMES = [
@@ -22,8 +32,23 @@ NAMES = [
     "\x0b\x1b\x07<u>", "\ufffe\uffff", "{{7*7}}", "${alert(1)}", "\u2028alert(1)", "</textarea><script src=//evil>",
     "<a\n>",
 ]
-
-
+PATIENCE_S = 60.0
+SETTINGS = """
+[network]
+interface = "127.0.0.1"
+allow_loopback = true
+port_mapping = "off"
+[dht]
+enabled = false
+[lsd]
+enabled = false
+[rtorrent]
+listen = ["unix:rpc.sock"]
+http_listen = ["127.0.0.1:{port}"]
+"""
+ELEMENTS = {
+    "methodResponse", "params", "param", "fault", "value", "array", "data", "struct", "member", "name", "string", "i4",
+    "i8"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,11 +74,70 @@ def test_xml_of_it_is_text_in_one_element(name: str) -> None:
     for parts in (render_answer([name, [name], {"key": name}]), render_fault(Fault(-503, name))):
         document = b"".join(parts)
         tree = ElementTree.fromstring(document)
-        tags = {element.tag for element in tree.iter()}
-        assert tags <= {"methodResponse", "params", "param", "fault", "value", "array", "data", "struct", "member",
-                        "name", "string", "i4"}
+        assert {element.tag for element in tree.iter()} <= ELEMENTS
         assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]", document)
         assert b"<!" not in document
+
+
+def test_what_strangers_say_comes_out_of_a_daemon_as_the_text_that_it_is(tmp_path: Path) -> None:
+    """All the way: a torrent's names, a tracker's complaint and a peer's name of itself, by every door that tells."""
+    port = free_port()
+    with ListTracker() as tracker:
+        tracker.failure = foreignwords.TROUBLE
+        files = [(f"{foreignwords.FOLDER}/x.bin", 20_000), (foreignwords.FILE, 20_000)]
+        sample = make_sample(tmp_path / "sample", foreignwords.NAME, files, 16 * KIB, trackers=[tracker.url])
+        foreignwords.with_comment(sample.torrent)
+        one = f"/v1/torrents/{sample.info_hash.hex()}"
+        with Daemon(tmp_path / "daemon", settings=SETTINGS.format(port=port)) as daemon, \
+                foreignwords.NamedSeed(sample) as seed:
+            daemon.call("POST", "/v1/torrents", {
+                "source": str(sample.torrent), "labels": [foreignwords.LABEL], "peers": [seed.endpoint]})
+            wait_until(lambda: daemon.call("GET", f"{one}/peers")["peers"], PATIENCE_S, "the peer")
+            wait_until(lambda: foreignwords.TROUBLE in daemon.call("GET", f"{one}/trackers")["trackers"][0]["result"],
+                       PATIENCE_S, "the tracker's complaint")
+            check_rest(daemon, one)
+            check_rpc(daemon, port, sample.info_hash.hex().upper())
+            assert "Traceback" not in daemon.output()
+
+
+def check_rest(daemon: Daemon, one: str) -> None:
+    told: dict[str, Any] = {path: json.loads(daemon.get(f"{one}{path}").decode("ascii"))
+                            for path in ("", "/files", "/peers", "/trackers", "/why")}
+    assert told[""]["name"] == foreignwords.NAME and told[""]["labels"] == [foreignwords.LABEL]
+    assert [file["path"][1:] for file in told["/files"]["files"]] == [
+        [foreignwords.FOLDER, "x.bin"], [foreignwords.FILE]]
+    assert told["/peers"]["peers"][0]["client"] == foreignwords.CLIENT
+    assert foreignwords.TROUBLE in told["/trackers"]["trackers"][0]["result"]
+
+
+def check_rpc(daemon: Daemon, port: int, digits: str) -> None:
+    """SCGI and HTTP, XML and JSON: the same values, and of XML nothing but the elements of an answer."""
+    calls = {
+        "d.multicall2": ("", "main", "d.name=", "d.message=", "d.custom1=", "d.base_path="),
+        "f.multicall": (digits, "", "f.path=", "f.frozen_path="),
+        "p.multicall": (digits, "", "p.client_version=", "p.id_html="),
+        "t.multicall": (digits, "", "t.url=", "t.group="),
+    }
+    wanted = {"d.multicall2": (foreignwords.NAME, foreignwords.TROUBLE), "f.multicall": (foreignwords.FILE,),
+              "p.multicall": (foreignwords.CLIENT,), "t.multicall": ()}
+    socket_path = f"unix:{daemon.runtime / 'rpc.sock'}"
+    for name, parameters in calls.items():
+        call = xmlrpc.client.dumps(parameters, name).encode()
+        by_scgi = body_of(exchange(socket_path, framed(call)))
+        http_call = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        http_call.request("POST", "/RPC2", call, {"Content-Type": "text/xml"})
+        by_http = http_call.getresponse().read()
+        http_call.close()
+        order = json.dumps({"jsonrpc": "2.0", "id": 1, "method": name, "params": parameters}).encode()
+        by_json = json.loads(body_of(exchange(socket_path, framed(order, {"CONTENT_TYPE": "application/json"}))))
+        for document in (by_scgi, by_http):
+            assert {element.tag for element in ElementTree.fromstring(document).iter()} <= ELEMENTS
+            assert b"<!" not in document and not re.search(rb"<(img|svg|script|details|a|b)\b", document)
+            ((rows,), _) = xmlrpc.client.loads(document)
+            assert rows == by_json["result"], name
+        texts = [str(text) for row in by_json["result"] for text in row]
+        for words in wanted[name]:
+            assert any(words in text for text in texts), (words, texts)
 
 
 @pytest.mark.parametrize("name", NAMES)

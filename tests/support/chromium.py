@@ -103,12 +103,13 @@ class Chromium(Program):
 
 class Page:
     """One page. `responses` and `complaints` are what came over the network, and what the page's scripts have
-    complained of, since they were last cleared."""
+    complained of, since they were last cleared. `dialogs` is what scripts have asked the person, who says yes."""
 
     def __init__(self, protocol: _Protocol) -> None:
         self._protocol = protocol
         self.responses: list[Response] = []
         self.complaints: list[str] = []
+        self.dialogs: list[str] = []
         protocol.on_event = self._on_event
         targets = self._call("Target.getTargets")["targetInfos"]
         target = next(one["targetId"] for one in targets if one["type"] == "page")
@@ -203,7 +204,10 @@ class Page:
         return self._protocol.call(method, parameters)
 
     def _on_event(self, method: str, told: Any) -> None:
-        if method == "Network.responseReceived":
+        if method == "Page.javascriptDialogOpening":
+            self.dialogs.append(told["message"])
+            self._protocol.tell("Page.handleJavaScriptDialog", {"accept": True})
+        elif method == "Network.responseReceived":
             self.responses.append(Response(told["response"]["status"], told["response"]["url"]))
         elif method == "Runtime.exceptionThrown":
             self.complaints.append(_exception(told["exceptionDetails"]))
@@ -221,17 +225,22 @@ class _Protocol:
         self.session: str | None = None
         self.on_event: Callable[[str, Any], None] = lambda method, told: None
 
-    def call(self, method: str, parameters: dict[str, Any]) -> Any:
+    def tell(self, method: str, parameters: dict[str, Any]) -> int:
+        """A call whose answer nobody awaits, or not yet; its number."""
         self._number += 1
         order: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if self.session is not None:
             order["sessionId"] = self.session
         self._calls.write(json.dumps(order).encode() + b"\0")
         self._calls.flush()
+        return self._number
+
+    def call(self, method: str, parameters: dict[str, Any]) -> Any:
+        number = self.tell(method, parameters)
         deadline_s = time.monotonic() + PATIENCE_S
         while True:
             told = self._hear(deadline_s)
-            if told.get("id") == self._number:
+            if told.get("id") == number:
                 if "error" in told:
                     raise BrowserError(f"{method}: {told['error']['message']}")
                 return told["result"]

@@ -21,7 +21,7 @@ from blobtorrent.runtime.worker import Worker
 
 log = get_logger(__name__)
 
-FIRST_TOKEN = "admin"                  # made at the first start, kept in a file of its own
+FIRST_TOKEN = "admin"                  # noqa: S105  its name; made at the first start, kept in a file of its own
 MAX_TOKENS = 100                       # each is compared with what a client shows
 SECRET_BYTES = 32
 CHANGE_DEADLINE_S = 10.0

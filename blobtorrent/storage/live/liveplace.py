@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blobtorrent.storage.mounts import is_in_memory
 
-SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY = Path("/dev/shm")       # noqa: S108  files there are made with their mode, and never followed
 
 
 def live_path(runtime_dir: Path | None, state_dir: Path, *, shared: Path = SHARED_MEMORY) -> Path | None:

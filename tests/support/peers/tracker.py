@@ -20,6 +20,7 @@ ANNOUNCE_INTERVAL_S = 1800
 
 class ListTracker:
     """Answers every announce (BEP 3, 23) with one fixed list of "HOST:PORT"; keeps the events that it was told.
+    While it has a `failure`, it answers with these words instead.
 
     With a `namespace` it listens on `address` in there. Port 0 is any.
     """
@@ -28,6 +29,7 @@ class ListTracker:
                  namespace: NetworkNamespace | None = None) -> None:
         self.peers = tuple(peers)
         self.events: list[str] = []
+        self.failure = ""
         tracker = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -61,6 +63,8 @@ class ListTracker:
         self._thread.join()
 
     def _answer(self) -> bytes:
+        if self.failure:
+            return bytes(bencodepy.encode({"failure reason": self.failure}))
         compact = b"".join(IPv4Address(host).packed + int(port).to_bytes(2, "big")
                            for host, _, port in (peer.rpartition(":") for peer in self.peers))
         answer: bytes = bencodepy.encode({"interval": ANNOUNCE_INTERVAL_S, "peers": compact})

@@ -130,8 +130,9 @@ class Programs:
         from subprocess import DEVNULL, PIPE, Popen  # heavy, and most sessions run nothing
 
         try:
-            return Popen([os.fsencode(word) for word in words], stdin=DEVNULL, stdout=PIPE if is_captured else DEVNULL,
-                         stderr=DEVNULL, cwd=self._working.path)
+            return Popen(                      # noqa: S603  it is what the command is for; no shell, and who may is checked
+                [os.fsencode(word) for word in words], stdin=DEVNULL, stdout=PIPE if is_captured else DEVNULL,
+                stderr=DEVNULL, cwd=self._working.path)
         except OSError as error:
             raise _Unstarted(errno.errorcode.get(error.errno or 0, str(error))) from None
         except ValueError:             # a NUL
