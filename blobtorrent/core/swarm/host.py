@@ -206,7 +206,11 @@ class SwarmHost:
         return self._clock.wall()
 
     def at(self, swarm: Swarm, deadline_s: float, callback: Callable[[], None]) -> Timer:
-        return self._shard.loop.timers.at(deadline_s, partial(self._guard.run, swarm, callback))
+        return self._shard.loop.timers.at(deadline_s, partial(self._on_time, swarm, callback))
+
+    def _on_time(self, swarm: Swarm, callback: Callable[[], None]) -> None:
+        if self._swarms.get(swarm.info_hash) is swarm:
+            self._guard.run(swarm, callback)
 
     def dial(self, swarm: Swarm, endpoint: Endpoint) -> None:
         self._door.post(Dial(
@@ -466,3 +470,14 @@ class SwarmHost:
         self._waiting.pop(swarm, None)
         self._failed.pop(swarm, None)
         self._closers.pop(swarm).post(SwarmClosed(swarm.info_hash, swarm.make_report()))
+        self._touched.pop(swarm, None)
+        if swarm.web_seeds is None:    # else answers of theirs may come yet
+            _take_apart(swarm)
+
+
+def _take_apart(swarm: Swarm) -> None:
+    """Nobody comes to it any more. It and its parts know each other: as they are they would wait for a collection."""
+    info_hash = swarm.info_hash
+    for part in (swarm.talk, swarm.requests, swarm):
+        vars(part).clear()
+    swarm.info_hash = info_hash        # by which a late timer sees that it is gone
