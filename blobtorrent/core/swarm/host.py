@@ -180,7 +180,8 @@ class SwarmHost:
 
     def _on_bug(self, swarm: Swarm) -> None:
         """There is a bug in what a swarm does. It is closed before the pass ends, and waits for CloseSwarm."""
-        if swarm in self._failed or swarm in self._closers:
+        is_gone = self._swarms.get(swarm.info_hash) is not swarm
+        if is_gone or swarm in self._failed or swarm in self._closers:
             return
         swarm.order.report_to.post(swarm.make_report()._replace(
             error_code="bug.swarm", error_detail="a bug in the program; the log has the reason"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,8 +15,11 @@ from blobtorrent.protocol.wire.extended import HANDSHAKE_ID
 from tests.support.oneswarm import OneSwarm
 from tests.support.payload import KIB
 from tests.support.stored import StoredTorrent
+from tests.support.swarmsim import World
 
 LINKS = 20
+LIMIT_S = 60.0
+LATE_S = 130.0
 
 
 @pytest.fixture()
@@ -69,6 +73,31 @@ def test_links_of_peers_that_break_the_rules(
     for _ in range(LINKS):
         come_and_go()
     assert garbage() == 0
+
+
+def test_torrents_that_are_closed(
+        torrent: StoredTorrent, garbage: Callable[[], int], caplog: pytest.LogCaptureFixture) -> None:
+    world = World(1)
+    seed, leech = world.node(), world.node()
+    seed.open(torrent, have=True)
+
+    def fetch_and_close() -> None:
+        leech.open(torrent)
+        leech.find(torrent, [seed.endpoint])
+        world.run_until_complete(torrent, [leech], LIMIT_S)
+        leech.close(torrent)
+        world.run_until(lambda: bool(leech.closed), LIMIT_S, "it is closed")
+        leech.closed.clear()
+        leech.latest.clear()
+        leech._closing.clear()
+        world.run(LATE_S)              # what it had yet to do comes too late
+
+    fetch_and_close()
+    garbage()
+    for _ in range(3):
+        fetch_and_close()
+    assert garbage() == 0
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_refused_commands(garbage: Callable[[], int]) -> None:
