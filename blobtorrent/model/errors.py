@@ -6,6 +6,10 @@ a code is never renamed. The text is for people and may change. Foreign text in 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
+
 
 class BlobTorrentError(Exception):
     """Base of every expected failure: `code` is stable, `detail` is for people."""
@@ -125,3 +129,12 @@ class IllegalTransition(BugError):
 
 class WrongThread(BugError):
     """An object was used by a thread that does not own it."""
+
+
+def bare(error: E) -> E:
+    """The same error without the frames that it came through, and without what it came of. For one that is kept, or
+    given to somebody: frames keep alive all that lay in them, and as they know the keeper, too, only a collection ends
+    that. `from None` hides what an error came of, and keeps it.
+    """
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error

@@ -68,6 +68,9 @@ ARRIVAL = Table(
 class Arrival:
     """One half-made connection. `purpose` is the Dial it came from, or the Serve that the peer's greeting asked for."""
 
+    __slots__ = ("_encryption", "_find", "_handshake", "_knock", "_machine", "_reader", "_site", "_tunnel",
+                 "is_incoming", "must_wait", "obfuscation", "purpose")
+
     def __init__(self, purpose: Dial | None, find: Callable[[bytes], Serve | None], tunnel: Tunnel | None = None,
                  encryption: Encryption | None = None, site: str = "") -> None:
         """Outgoing with a `purpose`; without one incoming, and `find` tells who serves a 20-byte hash. With a `tunnel`

@@ -369,8 +369,10 @@ class Door:
     def _set_deadline(self, visit: Visit, timeout_s: float) -> None:
         if visit.deadline is not None:
             visit.deadline.cancel()
-        late = NetworkError("net.timed-out", f"nothing in {timeout_s:g} s")
-        visit.deadline = self._loop.timers.at(self._loop.now + timeout_s, partial(self._refuse, visit, late))
+        visit.deadline = self._loop.timers.at(self._loop.now + timeout_s, partial(self._on_late, visit, timeout_s))
+
+    def _on_late(self, visit: Visit, timeout_s: float) -> None:
+        self._refuse(visit, NetworkError("net.timed-out", f"nothing in {timeout_s:g} s"))
 
     def _refuse(self, visit: Visit, reason: BlobTorrentError) -> None:
         purpose = visit.arrival.purpose

@@ -7,6 +7,7 @@ single operations, and a file is marked after it was written, so a mark that is 
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,7 +33,7 @@ class Durability:
     """Of one store."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._store: Store = weakref.proxy(store)          # which has us: it is to be gone without a collection
         self._dirty: set[int] = set()
         self._unlooked: set[Look] = set()      # at files whose sync has begun, still to be taken
         self._round = 0                        # of syncs

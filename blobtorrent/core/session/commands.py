@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from blobtorrent.config.schema import Settings
 from blobtorrent.config.values import ListenSpec
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import BlobTorrentError, Unavailable
+from blobtorrent.model.errors import BlobTorrentError, Unavailable, bare
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.model.status import TorrentStatus
@@ -327,7 +327,7 @@ class Reply(Generic[T]):
         self._box: Mailbox[T | BlobTorrentError] = Mailbox("reply")
 
     def give(self, answer: T | BlobTorrentError) -> None:
-        self._box.post(answer)
+        self._box.post(bare(answer) if isinstance(answer, BlobTorrentError) else answer)
 
     def wait(self, timeout_s: float) -> T:
         """The answer. Raises the error that it is, or Unavailable ("command.no-answer") after `timeout_s` seconds."""
@@ -336,7 +336,10 @@ class Reply(Generic[T]):
         except queue.Empty:
             raise Unavailable(NO_ANSWER, f"no answer within {timeout_s:g} s") from None
         if isinstance(answer, BlobTorrentError):
-            raise answer
+            try:
+                raise answer
+            finally:
+                del answer             # a frame and the error that knows it would keep each other
         return answer
 
 

@@ -30,22 +30,15 @@ class FastTalk:
     def __init__(self, swarm: Swarm, peer_has: Callable[[PeerLink, int], None]) -> None:
         self._swarm = swarm
         self._peer_has = peer_has
-        self._handlers: dict[type, Callable[[PeerLink, Any], None]] = {
-            wire.HaveAll: self._on_have_all,
-            wire.HaveNone: self._on_have_none,
-            wire.AllowedFast: self._on_allowed_fast,
-            wire.Suggest: self._on_suggest,
-            RejectRun: self._on_rejects,
-        }
 
     def hear(self, link: PeerLink, message: Any) -> None:
         """One message, perhaps of another kind. Raises PeerError ("wire.not-negotiated", "wire.bad-piece")."""
-        handler = self._handlers.get(type(message))
+        handler = _HANDLERS.get(type(message))
         if handler is None:
             return
         check_negotiated(message, has_fast=link.fast is not None)
         link.state.on_message()
-        handler(link, message)
+        handler(self, link, message)
 
     # ---- what we say
 
@@ -120,3 +113,13 @@ class FastTalk:
         swarm.requests.revise(link)
         swarm.fill(link)
         swarm.refill()
+
+
+# Here and not in each object, which would know itself by them.
+_HANDLERS: dict[type, Callable[[FastTalk, PeerLink, Any], None]] = {
+    wire.HaveAll: FastTalk._on_have_all,
+    wire.HaveNone: FastTalk._on_have_none,
+    wire.AllowedFast: FastTalk._on_allowed_fast,
+    wire.Suggest: FastTalk._on_suggest,
+    RejectRun: FastTalk._on_rejects,
+}

@@ -180,7 +180,8 @@ class SwarmHost:
 
     def _on_bug(self, swarm: Swarm) -> None:
         """There is a bug in what a swarm does. It is closed before the pass ends, and waits for CloseSwarm."""
-        if swarm in self._failed or swarm in self._closers:
+        is_gone = self._swarms.get(swarm.info_hash) is not swarm
+        if is_gone or swarm in self._failed or swarm in self._closers:
             return
         swarm.order.report_to.post(swarm.make_report()._replace(
             error_code="bug.swarm", error_detail="a bug in the program; the log has the reason"))
@@ -206,7 +207,11 @@ class SwarmHost:
         return self._clock.wall()
 
     def at(self, swarm: Swarm, deadline_s: float, callback: Callable[[], None]) -> Timer:
-        return self._shard.loop.timers.at(deadline_s, partial(self._guard.run, swarm, callback))
+        return self._shard.loop.timers.at(deadline_s, partial(self._on_time, swarm, callback))
+
+    def _on_time(self, swarm: Swarm, callback: Callable[[], None]) -> None:
+        if self._swarms.get(swarm.info_hash) is swarm:
+            self._guard.run(swarm, callback)
 
     def dial(self, swarm: Swarm, endpoint: Endpoint) -> None:
         self._door.post(Dial(
@@ -466,3 +471,14 @@ class SwarmHost:
         self._waiting.pop(swarm, None)
         self._failed.pop(swarm, None)
         self._closers.pop(swarm).post(SwarmClosed(swarm.info_hash, swarm.make_report()))
+        self._touched.pop(swarm, None)
+        if swarm.web_seeds is None:    # else answers of theirs may come yet
+            _take_apart(swarm)
+
+
+def _take_apart(swarm: Swarm) -> None:
+    """Nobody comes to it any more. It and its parts know each other: as they are they would wait for a collection."""
+    info_hash = swarm.info_hash
+    for part in (swarm.talk, swarm.requests, swarm):
+        vars(part).clear()
+    swarm.info_hash = info_hash        # by which a late timer sees that it is gone

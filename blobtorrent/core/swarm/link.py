@@ -7,7 +7,6 @@ second. Owned by the swarm, on its shard's receive thread.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from math import exp
@@ -24,7 +23,7 @@ from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.network.outbox import Buffer
 from blobtorrent.protocol.wire.decode import Decoder
-from blobtorrent.protocol.wire.extended import ExtendedHandshake
+from blobtorrent.protocol.wire.extended import NOTHING_SAID
 from blobtorrent.protocol.wire.greeting import Greeting
 from blobtorrent.protocol.wire.link import LinkState
 from blobtorrent.protocol.wire.shape import Intake, block_keys
@@ -121,7 +120,7 @@ class PeerLink:
         self.said_pieces = False               # a bitfield is only right as the first message
         self.askable = 0                       # of these, those that it would send now, see update_askable
         self.suggested = 0                     # of these, those that it would like to send (BEP 6)
-        self.extended = ExtendedHandshake()    # what the peer said of itself (BEP 10)
+        self.extended = NOTHING_SAID           # what the peer said of itself (BEP 10)
         self.handshakes_spent_s = 0.0          # see protocol.wire.extended.handshake_counted
         self.chatter_spent_s = 0.0             # see chatter
         self.has_named_node = False            # of the DHT
@@ -142,7 +141,7 @@ class PeerLink:
         self.unasked = 0                       # blocks that nobody asked for
         self.down = RateMeter()
 
-        self.wanted: deque[tuple[int, int]] = deque()      # runs that the peer asked for, see uploads.Run
+        self.wanted: list[tuple[int, int]] = []            # runs that the peer asked for, see uploads.Run
         self.queued_upload_bytes = 0           # being read or sent
         self.queued_runs = 0                   # of requests, the same
         self.given = swarm.departed.given_to(greeting.peer_id)

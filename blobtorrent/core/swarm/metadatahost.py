@@ -79,6 +79,7 @@ class MetadataHost:
         del self._links[link.number]
         self._closing.add(link.number)
         self._shard.close_link(link.number)
+        del link.intake                # which knows the link: together they would wait for a collection
 
     def fail(self, swarm: MetadataSwarm, error: Exception) -> None:
         self._guard.report(swarm, error)

@@ -13,7 +13,7 @@ from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.reach import Reach, neighbourhood_of, reach_of
 from blobtorrent.protocol.wire import messages as wire
-from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, ExtendedHandshake, handshake_counted
+from blobtorrent.protocol.wire.extended import HANDSHAKE_ID, NOTHING_SAID, ExtendedHandshake, handshake_counted
 from blobtorrent.protocol.wire.greeting import Greeting
 from blobtorrent.protocol.wire.shape import Intake
 
@@ -45,7 +45,7 @@ class MetadataLink:
         self.is_incoming = is_incoming
         self.obfuscation = obfuscation
         self.intake: Intake
-        self.extended = ExtendedHandshake()
+        self.extended = NOTHING_SAID
         self.linked_at = self.last_heard_at = self.last_sent_at = now
         self.unasked = 0               # metadata pieces that nobody asked for
         self.rejects_left = MAX_REJECTS

@@ -44,7 +44,7 @@ from blobtorrent.core.swarm.traffic import Traffic
 from blobtorrent.core.swarm.unfinished import UnfinishedPieces
 from blobtorrent.core.swarm.uploads import Batch, SpanKey, UploadManager
 from blobtorrent.model.address import Endpoint
-from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, StorageError
+from blobtorrent.model.errors import BlobTorrentError, NetworkError, PeerError, StorageError, bare
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.model.ids import PeerId
 from blobtorrent.network.outbox import Buffer
@@ -287,7 +287,7 @@ class Swarm:
         del self.links[link]
         self.departed.add(link.greeting.peer_id, link.mask, link.given)
         self._share()
-        link.closing = error.with_traceback(None)          # that would keep alive all that came with the last read
+        link.closing = bare(error)     # else it would keep alive all that came with the last read
         link.intake.close()
         try:
             self._forget(link)

@@ -4,8 +4,6 @@ may ask for data, since when, and why. Pure.
 
 from __future__ import annotations
 
-from collections import deque
-
 from blobtorrent.model.reach import region_of, subnet_of
 
 RATE_S = 20.0                          # rates are means of so long: peers that give in bursts are no worse for it
@@ -31,14 +29,15 @@ class Turn:
         self._host = host
         self._subnet: str | None = None
         self._region: str | None = None
-        self.history: deque[Change] = deque([(now, False, NOT_INTERESTED)], REMEMBERED)
+        # These are short, and a deque takes 800 bytes for the first of them.
+        self.history: list[Change] = [(now, False, NOT_INTERESTED)]    # the last few
         self.is_optimistic = False
         self.is_asleep = False         # it may ask for data for a while, and takes none
         self.gave_at = now             # a block came last, or there was no reason that one should
         self.given_per_s = 0.0
         self.taken_per_s = 0.0
         self.sent_before = 0           # bytes, until its turn began
-        self._marks: deque[tuple[float, int, int]] = deque([(now, 0, 0)])
+        self._marks: list[tuple[float, int, int]] = [(now, 0, 0)]
 
     @property
     def subnet(self) -> str:
@@ -80,7 +79,7 @@ class Turn:
         self.is_asleep = takes_nothing and now - self.since >= SLEEP_S and sent == marks[-1][2]
         marks.append((now, received, sent))
         while len(marks) > 2 and marks[1][0] <= now - RATE_S:
-            marks.popleft()
+            del marks[0]
         at, received_then, sent_then = marks[0]
         elapsed_s = max(1.0, now - at)
         self.given_per_s = (received - received_then) / elapsed_s
@@ -96,3 +95,4 @@ class Turn:
                 self.history[-1] = (self.history[-1][0], is_unchoked, cause)   # the change itself is worth more
             else:
                 self.history.append((now, is_unchoked, cause))
+                del self.history[:-REMEMBERED]

@@ -7,7 +7,6 @@ served when it is its turn (core.swarm.throttle). Owned by a swarm.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Protocol
@@ -207,7 +206,7 @@ class UploadManager:
         key, blocks = link.wanted[0]
         if blocks > limit:
             link.wanted[0] = (key + (limit << BLOCK_BITS), blocks - limit)
-            link.wanted.appendleft((key, limit))
+            link.wanted.insert(0, (key, limit))
 
     def _serve_first(self, link: PeerLink) -> int:
         """Move the first waiting run to the socket; returns its bytes, 0 when there is no memory for it."""
@@ -220,7 +219,7 @@ class UploadManager:
                 return 0
             if self.preload.suits(self._pieces.geometry.piece_size(span_key[0]), link.up.rate) and span_key[1] >= 0:
                 self._load_ahead(span_key)
-        link.wanted.popleft()
+        del link.wanted[0]
         size = _run_bytes(run)
         link.queued_upload_bytes += size
         link.queued_runs += 1
@@ -422,7 +421,7 @@ def _run_length(keys: list[int], lengths: list[int]) -> int:
     return run
 
 
-def _append_run(wanted: deque[Run], key: int, blocks: int) -> None:
+def _append_run(wanted: list[Run], key: int, blocks: int) -> None:
     """Add a run, or make the last one longer when this continues it within one span."""
     if wanted and blocks > 0:
         first, before = wanted[-1]

@@ -7,6 +7,7 @@ object per request would cost more than all the rest of answering it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
@@ -66,8 +67,7 @@ class Decoder:
     __slots__ = ("_longest", "_missing", "rest")
 
     def __init__(self, *, bitfield_bytes: int = wire.MAX_LENGTH - 1, block_bytes: int = wire.MAX_BLOCK) -> None:
-        self._longest = {
-            wire.BitfieldMessage.ID: 1 + bitfield_bytes, wire.Piece.ID: 1 + wire.Piece.LAYOUT.size + block_bytes}
+        self._longest = _longest(bitfield_bytes, block_bytes)
         self.rest = bytearray()
         self._missing = 0              # bytes without which it is no use to look at `rest` again
 
@@ -93,6 +93,12 @@ class Decoder:
         rest = bytes(self.rest)
         self.rest.clear()
         return rest
+
+
+@lru_cache(maxsize=256)
+def _longest(bitfield_bytes: int, block_bytes: int) -> Mapping[int, int]:
+    """One for all links of a torrent, of which there are many more than torrents."""
+    return {wire.BitfieldMessage.ID: 1 + bitfield_bytes, wire.Piece.ID: 1 + wire.Piece.LAYOUT.size + block_bytes}
 
 
 def _decode(view: memoryview, longest: Mapping[int, int]) -> tuple[list[Decoded], int, int]:

@@ -103,6 +103,9 @@ class ExtendedHandshake(NamedTuple):
         return Extended(number, payload).encode() if number else None
 
 
+NOTHING_SAID = ExtendedHandshake()     # yet
+
+
 def handshake_counted(spent_s: float, now: float) -> float:
     """Count one handshake of a peer: what it has spent by then, from `spent_s` before; 0 before the first.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blobtorrent.model.damage import Damage
-from blobtorrent.model.errors import BlobTorrentError, FileMissing, FormatError, ResumeCorrupt, StorageError
+from blobtorrent.model.errors import BlobTorrentError, FileMissing, FormatError, ResumeCorrupt, StorageError, bare
 from blobtorrent.model.ids import InfoHash
 from blobtorrent.model.metainfo import Metainfo
 from blobtorrent.protocol.metafile import parse_torrent
@@ -187,7 +187,7 @@ class Library:
         try:
             metainfo = self._kept(info_hash, bodies.get(METAFILE)).metainfo
         except StorageError as error:
-            return TorrentLoaded(info_hash, None, b"", b"", error)
+            return TorrentLoaded(info_hash, None, b"", b"", bare(error))
         return TorrentLoaded(info_hash, metainfo, bodies.get(STAMPS, b""), bodies.get(PEERS, b""), None)
 
     def read(self, info_hash: InfoHash) -> bytes:
@@ -342,7 +342,7 @@ class LibraryThread:
         try:
             return TorrentRead(job.info_hash, job.token, self._library.read(job.info_hash), None)
         except StorageError as error:
-            return TorrentRead(job.info_hash, job.token, b"", error)
+            return TorrentRead(job.info_hash, job.token, b"", bare(error))
 
     def _keep(self, job: _Keeping) -> TorrentKept:
         metainfo = None
@@ -357,7 +357,7 @@ class LibraryThread:
             else:
                 row = self._library.keep(job.info_hash, job.raw)
         except BlobTorrentError as error:
-            return TorrentKept(job.info_hash, job.token, None, error)
+            return TorrentKept(job.info_hash, job.token, None, bare(error))
         return TorrentKept(job.info_hash, job.token, row, None, metainfo)
 
     def _drop(self, job: DropTorrent) -> None:
