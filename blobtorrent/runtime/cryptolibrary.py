@@ -10,23 +10,21 @@ OpenSSL is to know of the CPU. So that is put together here, of what the kernel 
 from __future__ import annotations
 
 import os
-import sys
+import re
 from functools import lru_cache
 
 VARIABLE = "OPENSSL_ia32cap"
-# The makers' families for which it was measured. Others stay with what OpenSSL takes by itself.
-BYTES_ARE_FASTER = frozenset({("AuthenticAMD", 26)})
-MOST_BYTES = 8192                      # of the kernel's text: it makes it while it is read, and all CPUs are alike
+# Where the kernel tells it in a service as well that sees no more of /proc than its processes.
+CPU = "/sys/devices/system/cpu/modalias"
+# Maker and family, as they are written there, for which it was measured. Others stay with what OpenSSL takes by itself.
+BYTES_ARE_FASTER = frozenset({("0002", "001A")})           # AMD, Zen 5
 
+_ALIAS = re.compile(r"cpu:type:x86,ven([0-9A-F]{4})fam([0-9A-F]{4})mod[0-9A-F]{4}:feature:((?:,[0-9A-F]{4})+)")
 _RC4_BY_BYTES = 1 << 20
-# Where CPUID has what the kernel calls so: of leaf 1 EDX, and ECX above it; of leaf 7 EBX.
-_BASIC = {
-    "fpu": 0, "tsc": 4, "cx8": 8, "cmov": 15, "mmx": 23, "fxsr": 24, "sse": 25, "sse2": 26, "pni": 32, "pclmulqdq": 33,
-    "ssse3": 41, "fma": 44, "cx16": 45, "sse4_1": 51, "sse4_2": 52, "movbe": 54, "popcnt": 55, "aes": 57, "xsave": 58,
-    "avx": 60, "f16c": 61,
-}
-_OSXSAVE = 1 << 59                     # has no name: with `avx` the kernel says that it is on
-_EXTENDED = {"bmi1": 3, "avx2": 5, "bmi2": 8, "erms": 9, "adx": 19, "sha_ni": 29}
+# Where the kernel counts from and OpenSSL does: CPUID's leaf 1, EDX and ECX; leaf 7, EBX and ECX.
+_BASIC = ((0x000, 0), (0x080, 32))
+_EXTENDED = ((0x120, 0), (0x200, 32))
+_WORD_BITS = 32
 
 
 @lru_cache(maxsize=1)
@@ -51,26 +49,22 @@ def load() -> None:
 
 
 def wanted_of(cpu: str) -> str | None:
-    """The variable's value for a CPU, of which this is the text in /proc/cpuinfo; None: it is best left alone."""
-    told = {key.strip(): value.strip() for key, colon, value in
-            (line.partition(":") for line in cpu.partition("\n\n")[0].splitlines()) if colon}
-    family = told.get("cpu family", "")
-    flags = frozenset(told.get("flags", "").split())
-    if not family.isdecimal() or (told.get("vendor_id"), int(family)) not in BYTES_ARE_FASTER or "sse2" not in flags:
+    """The variable's value for a CPU that the kernel names so; None: it is best left alone."""
+    found = _ALIAS.match(cpu)
+    if found is None or (found[1], found[2]) not in BYTES_ARE_FASTER:
         return None
-    basic = _bits(_BASIC, flags) | _RC4_BY_BYTES | (_OSXSAVE if "avx" in flags else 0)
-    return f"{basic:#x}:{_bits(_EXTENDED, flags):#x}"
+    features = [int(number, 16) for number in found[3].split(",")[1:]]
+    return f"{_bits(_BASIC, features) | _RC4_BY_BYTES:#x}:{_bits(_EXTENDED, features):#x}"
 
 
-def _bits(places: dict[str, int], flags: frozenset[str]) -> int:
-    return sum(1 << place for name, place in places.items() if name in flags)
+def _bits(words: tuple[tuple[int, int], ...], features: list[int]) -> int:
+    return sum(1 << number - first + shift for first, shift in words for number in features
+               if first <= number < first + _WORD_BITS)
 
 
 def _told_of_cpu() -> str:
-    if sys.platform != "linux" or os.uname().machine != "x86_64":
-        return ""
     try:
-        with open("/proc/cpuinfo", "rb", buffering=0) as file:
-            return (file.read(MOST_BYTES) or b"").decode("ascii", "replace")
-    except OSError:
+        with open(CPU, encoding="ascii") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
         return ""
