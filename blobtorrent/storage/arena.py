@@ -96,7 +96,12 @@ class Arena:
         with self._lock:
             if count > len(self._free):
                 raise RuntimeError(f"{count} slots taken, {len(self._free)} free: more than was reserved")
-            slots, self._free[-CHOICE * count:] = _longest_runs(sorted(self._free[-CHOICE * count:]), count)
+            slots = self._free[-count:]
+            if max(slots) - min(slots) == count - 1:     # one run, as a span leaves it: nothing to choose
+                del self._free[-count:]
+                slots.sort()
+            else:
+                slots, self._free[-CHOICE * count:] = _longest_runs(sorted(self._free[-CHOICE * count:]), count)
         return slots
 
     def give_back(self, slots: Iterable[int]) -> None:

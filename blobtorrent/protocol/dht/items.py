@@ -11,6 +11,7 @@ from blobtorrent.model.errors import DhtError
 from blobtorrent.protocol.bencode import MAX_INT, MIN_INT, encode
 from blobtorrent.protocol.dht import krpc
 from blobtorrent.protocol.dht.ids import host_key, number_of
+from blobtorrent.runtime import cryptolibrary
 
 MAX_VALUE_BYTES = 1000                 # as bencoded
 MAX_SALT_BYTES = 64
@@ -58,6 +59,7 @@ def immutable(value: Any) -> Item:
 def signed(value: Any, seed: bytes, *, seq: int, salt: bytes = b"") -> Item:
     """A mutable item, signed with the private key that the seed of 32 bytes makes. Raises Refused when it is too big.
     """
+    cryptolibrary.load()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -78,6 +80,7 @@ def signed_bytes(value: bytes, seq: int, salt: bytes) -> bytes:
 
 def is_genuine(item: Item) -> bool:
     """Whether the key's owner signed it."""
+    cryptolibrary.load()
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 

@@ -1,8 +1,9 @@
 """RC4 as message stream encryption uses it: the first 1024 bytes of each stream are passed over.
 
-The library does it, some 700 MB/s. An OpenSSL that has no RC4 (that of a system in FIPS mode, or one without its legacy
-provider) cannot. The handshake needs RC4 whatever is agreed on for the time after it, so there is one in Python for
-that; it is far too slow for more. Without the library's, nothing but plain streams behind the handshake is offered.
+The library does it, some 700 MB/s; 1300 where it is loaded for that (runtime.cryptolibrary). An OpenSSL that has no RC4
+(that of a system in FIPS mode, or one without its legacy provider) cannot. The handshake needs RC4 whatever is agreed
+on for the time after it, so there is one in Python for that; it is far too slow for more. Without the library's,
+nothing but plain streams behind the handshake is offered.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Protocol
+
+from blobtorrent.runtime import cryptolibrary
 
 PASSED_OVER_BYTES = 1024
 
@@ -26,6 +29,7 @@ class Cipher(Protocol):
 @lru_cache(maxsize=1)
 def has_fast_rc4() -> bool:
     """Whether the library can do it here. Looked for once, when it is first needed."""
+    cryptolibrary.load()
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:

@@ -78,6 +78,16 @@ def test_the_longest_runs_of_neighbours_are_taken_first():
     assert sorted(arena.take(3)) == [3, 5, 30]
 
 
+def test_a_run_that_came_back_last_is_taken_as_it_is_and_in_order():
+    arena = arena_of(32)
+    arena.reserve(32)
+    arena.take(32)
+    arena.give_back([1, 2, 3, 4, 5, 6, 12, 11, 13])
+    assert arena.take(3) == [11, 12, 13]
+    assert arena.take(6) == [1, 2, 3, 4, 5, 6]
+    assert arena.free == 0
+
+
 def test_a_slot_without_neighbours_waits_until_they_are_free():
     arena = arena_of(32)
     arena.reserve(32)
