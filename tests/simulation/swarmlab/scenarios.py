@@ -57,6 +57,9 @@ HOSTILE = Scenario("hostile", leechers=6, pieces=80, seeds=(128 * K,) * 4, liars
 
 SCENARIOS = {scenario.name: scenario for scenario in (
     FLASH,
+    # Files of 4 pieces are an unusual torrent. With these of 16 strict rarest first has 7.9 open, as many as in the
+    # idealised model from which the quarter fewer is that is asked for.
+    Scenario("flash-10-files", files=10),
     Scenario("flash-3000-files", files=2500),
     Scenario("flash-3-files", files=3),
     Scenario("poisson", joins_s=6.0, stays=False),

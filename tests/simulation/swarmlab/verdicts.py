@@ -12,12 +12,12 @@ from tests.simulation.swarmlab.players import ALL_BEGIN_AFTER_S
 OURS, RAREST, WINDOW = "balanced", "strict-rarest", "bitos"
 MARGIN = 1.02                          # of what may not be worse
 SWARMS = (
-    "flash", "flash-3-files", "flash-3000-files", "poisson", "seed-quits-1.1", "seed-quits-1.3", "seed-quits-1.6",
-    "free-riders", "mighty")
+    "flash", "flash-10-files", "flash-3-files", "flash-3000-files", "poisson", "seed-quits-1.1", "seed-quits-1.3",
+    "seed-quits-1.6", "free-riders", "mighty")
 WATCHED = ("watch-20", "watch-all")
 # In the flash crowd a peer rarely has more than one piece that we lack, so there is little to choose from; where peers
 # join one after another they have twenty.
-FILES = ("flash", "poisson")
+FILES = ("flash", "flash-10-files", "poisson")
 PATHS = ("path-20k-80ms", "path-1M-20ms", "path-12M-100ms", "path-12M-300ms")
 
 Runs = Mapping[str, Mapping[str, Sequence[Result]]]        # by scenario and policy
