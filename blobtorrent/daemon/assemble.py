@@ -43,6 +43,7 @@ from blobtorrent.network.receiver import SCATTER_UNITS
 from blobtorrent.network.shard import Shard
 from blobtorrent.network.utpmessages import UseTransports
 from blobtorrent.protocol.wire.peerid import RANDOM_BYTES, make_peer_id
+from blobtorrent.runtime import cryptolibrary
 from blobtorrent.runtime.board import StatusBoard
 from blobtorrent.runtime.bus import EventBus
 from blobtorrent.runtime.clock import SystemClock
@@ -189,6 +190,7 @@ def build_engine(settings: Settings, state: Path | None = None, runtime: Path | 
     """
     _raise_descriptor_limit()
     # For choices that nobody gains from foreseeing; what strangers must not guess comes from the system.
+    cryptolibrary.make_room()
     clock, rng = SystemClock(), Random(os.urandom(16))         # noqa: S311
     storage = settings.storage
     bus = EventBus()

@@ -27,6 +27,17 @@ _EXTENDED = ((0x120, 0), (0x200, 32))
 _WORD_BITS = 32
 
 
+def make_room() -> None:
+    """For the main thread, before there are others: so that `load`, by any thread, moves nothing.
+
+    Who asks for a variable reads a table of pointers without a lock. The C library makes a longer one for the first
+    variable that is added. For the next one, after that was taken away again, it is long enough.
+    """
+    if _wanted() is not None:
+        os.putenv(VARIABLE, "")
+        os.unsetenv(VARIABLE)
+
+
 @lru_cache(maxsize=1)
 def load() -> None:
     """Import `cryptography`, if it is here. Who is the first to use it calls this before.
@@ -36,7 +47,7 @@ def load() -> None:
     """
     import hashlib  # noqa: F401
 
-    wanted = None if VARIABLE in os.environ else wanted_of(_told_of_cpu())
+    wanted = _wanted()
     if wanted is not None:
         os.putenv(VARIABLE, wanted)
     try:
@@ -46,6 +57,10 @@ def load() -> None:
     finally:
         if wanted is not None:
             os.unsetenv(VARIABLE)
+
+
+def _wanted() -> str | None:
+    return None if VARIABLE in os.environ else wanted_of(_told_of_cpu())
 
 
 def wanted_of(cpu: str) -> str | None:

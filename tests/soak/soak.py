@@ -30,6 +30,8 @@ CALM_TIMEOUT_S = 90.0
 MORE_DESCRIPTORS, MORE_THREADS = 8, 4  # than before: files of torrents that stay open, threads of pools
 MAX_DRIFT = 0.05                       # of resident memory, over the run ...
 DRIFT_FLOOR_MIB = 2.0                  # ... or so little, where that is more
+WARM_UP = 1 / 5                        # of the run
+MUSTER_S = 150.0                       # a warm-up so long has time for the greatest raid of each kind
 
 
 @dataclass
@@ -53,7 +55,8 @@ def soak(work: Path, seconds: float, *, seed: int = 1, every_s: float = 5.0, rai
     report = Report(seconds, seed)
     with Daemon(work / "daemon", *WORDS) as daemon:
         daemon.call("PATCH", "/v1/settings", LIMITS)
-        crew = Crew(daemon, seeded, wanted, work, random.Random(seed), raids, crowds)
+        crew = Crew(daemon, seeded, wanted, work, random.Random(seed), raids, crowds,
+                    with_muster=WARM_UP * seconds >= MUSTER_S)
         crew.owner.begin()
         with contextlib.ExitStack() as stack:
             for poller in crew.clients():
@@ -70,7 +73,7 @@ def soak(work: Path, seconds: float, *, seed: int = 1, every_s: float = 5.0, rai
                     report.faults.append("the daemon ended")
                     break
         _judge_crew(report, crew)
-        _judge_memory(report, sampler, seconds / 5, max_drift, floor_mib)
+        _judge_memory(report, sampler, WARM_UP * seconds, max_drift, floor_mib)
         _judge_calm(report, daemon, before.descriptors + MORE_DESCRIPTORS, before.threads + MORE_THREADS)
         crew.owner.check_all()
         report.faults += crew.owner.wrong
@@ -92,7 +95,7 @@ class Crew:
     """All that come at the daemon."""
 
     def __init__(self, daemon: Daemon, seeded: list[Sample], wanted: list[Sample], work: Path, rng: random.Random,
-                 raids: int, crowds: bool) -> None:
+                 raids: int, crowds: bool, *, with_muster: bool) -> None:
         self._daemon = daemon
         self._rng = rng
         self.is_over = threading.Event()
@@ -100,7 +103,8 @@ class Crew:
         self.seeds = [Seeds(number, daemon, wanted, self.is_over, self._dice()) for number in range(2)]
         self.leeches = Leeches(daemon, seeded, work, self.is_over, self._dice())
         self.raids = [Raids(number, daemon, [*seeded, *wanted], self.is_over, self._dice(),
-                            with_crowds=crowds and not number) for number in range(raids)]
+                            with_crowds=crowds and not number, with_muster=with_muster)
+                      for number in range(raids)]
         self.pollers: list[RestPoller] = []
         self.reader: EventReader | None = None
         self.flood: FloodPoller | None = None

@@ -24,6 +24,7 @@ VISITS = (1, 12)
 CROWDS = (leeches.Silent, words.Speechless, words.Slow)
 CROWD = (200, 1000)                    # connections of one of these
 CROWD_SHARE = 0.1                      # of the raids
+MUSTER_S = 4.0                         # of each in the muster, and a pause
 
 
 def where(sample: Sample) -> str:
@@ -90,13 +91,19 @@ class Leeches(Worker):
 
 class Raids(Worker):
     """One raid after the other, of a random kind on a random torrent; some are crowds of hundreds. `visits` counts the
-    links of each kind, `cuts` how often the daemon ended one."""
+    links of each kind, `cuts` how often the daemon ended one.
+
+    With a muster all kinds come first, one after the other and as many as ever: a process stays as large as its busiest
+    moment was, and when dice decide that the greatest raid comes late, that looks as if something grew.
+    """
 
     pause_s = 0.5
 
     def __init__(self, number: int, daemon: Daemon, samples: list[Sample], is_over: threading.Event,
-                 rng: random.Random, *, with_crowds: bool) -> None:
+                 rng: random.Random, *, with_crowds: bool, with_muster: bool) -> None:
         super().__init__(f"raids-{number}", is_over, rng)
+        self._muster = list(kinds.ALL) if with_muster else []
+        self._mustered_crowds = list(CROWDS) if with_muster and with_crowds else []
         self._daemon = daemon
         self._samples = samples
         self._network = f"127.{3 + number}"
@@ -105,13 +112,19 @@ class Raids(Worker):
         self.cuts: Counter[str] = Counter()
 
     def step(self) -> None:
-        is_crowd = self._with_crowds and self.rng.random() < CROWD_SHARE
-        kind = self.rng.choice(CROWDS if is_crowd else kinds.ALL)
-        count = self.rng.randint(*(CROWD if is_crowd else VISITS))
-        raid = Raid(kind, self._daemon.endpoint, self.rng.choice(self._samples), count, network=self._network)
+        if self._muster or self._mustered_crowds:          # the same ones in all threads: they meet
+            is_crowd, sample, stay_s = not self._muster, self._samples[0], MUSTER_S
+            kind = (self._muster or self._mustered_crowds).pop()
+            count = max(CROWD if is_crowd else VISITS)
+        else:
+            is_crowd = self._with_crowds and self.rng.random() < CROWD_SHARE
+            kind = self.rng.choice(CROWDS if is_crowd else kinds.ALL)
+            count = self.rng.randint(*(CROWD if is_crowd else VISITS))
+            sample, stay_s = self.rng.choice(self._samples), self.rng.uniform(*RAID_S)
+        raid = Raid(kind, self._daemon.endpoint, sample, count, network=self._network)
         try:
             with raid:
-                self.is_over.wait(self.rng.uniform(*RAID_S))
+                self.is_over.wait(stay_s)
         finally:
             name = kind.__name__ + (" crowd" if is_crowd else "")
             self.visits[name] += max(raid.links, raid.connected)

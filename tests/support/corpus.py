@@ -1,7 +1,7 @@
 """Torrents with the verdict that each must get: our own odd ones, and a foreign collection where there is one.
 
 The collection is a folder with EXPECTED.tsv (file, verdict, figures), named by BLOBTORRENT_CORPUS or found as
-`shared/corpus/torrents` beside the checkout.
+`corpus/torrents` in a folder beside the checkout.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ from typing import NamedTuple
 
 from tests.support.oddtorrents import odd_torrents
 
-CORPUS = Path(os.environ.get("BLOBTORRENT_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus" / "torrents")
+
+def _find_corpus() -> Path:
+    named = os.environ.get("BLOBTORRENT_CORPUS")
+    beside = sorted(Path(__file__).parents[3].glob("*/corpus/torrents/EXPECTED.tsv"))
+    return Path(named) if named else beside[0].parent if beside else Path("/nonexistent")
+
+
+CORPUS = _find_corpus()
 
 
 class Judged(NamedTuple):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import select
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from tests.support.peers.program import Program
+from tests.support.peers.program import Program, is_readable
 
 LOOPBACK = "127.0.0.1"
 LOOK_S = 0.5                           # how often to see whether a silent program still runs
@@ -121,7 +120,7 @@ class Doorbell:
         self.script.chmod(0o755)
 
     def wait(self, timeout_s: float) -> bool:
-        return bool(select.select([self._reading], [], [], timeout_s)[0])
+        return is_readable(self._reading, timeout_s)
 
     def close(self) -> None:
         os.close(self._reading)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import subprocess
 import time
 from typing import Any
 
-from tests.support.peers.program import Program
+from tests.support.peers.program import Program, is_readable
 
 PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}     # how such a program is started
 
@@ -40,7 +39,7 @@ class Conversation:
                 if key in told:
                     return told
                 continue
-            if not select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if not is_readable(stdout.fileno(), max(0.0, deadline - time.monotonic())):
                 raise TimeoutError(f"no {key!r} in {timeout_s:g} s: {self._program.output()[-1000:]}")
             chunk = os.read(stdout.fileno(), 65536)
             if not chunk:

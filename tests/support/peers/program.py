@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -188,6 +189,13 @@ def wait_still(figure: Callable[[], int], still_s: float, timeout_s: float, what
         if now != before:
             before, since_s = now, time.monotonic()
     return before
+
+
+def is_readable(descriptor: int, timeout_s: float) -> bool:
+    """Whether there is something to read within that time, however many descriptors this process has."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(1000 * timeout_s))
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float, what: str, every_s: float = 0.02) -> None:
