@@ -146,10 +146,9 @@ class Picker:
     def left_to_leeches(self, link: PeerLink) -> int:
         """Pieces that a link is not to help others with, while it has some to begin.
 
-        While somebody reads, what only seeds have is waited for by all who read along, and it takes a seed as long to
-        send what others have, too.
+        What only seeds have is waited for by all, and it takes a seed as long to send what others have, too.
         """
-        if not (link.is_seed and self.reading.has_readers):
+        if not link.is_seed:
             return 0
         had = self._availability.had_by_leeches
         return had if without(link.askable & self._pieces.missing_mask, had) else 0

@@ -482,20 +482,17 @@ def test_who_reads_beside_others_that_do_not_begins_with_the_next_piece(others, 
     assert (odds.get(8, 0.0) < 0.5) is spreads
 
 
-def test_a_seed_is_spared_what_others_have_while_somebody_reads_and_only_seeds_have_more():
+@pytest.mark.parametrize("somebody_reads", [False, True])
+def test_a_seed_is_spared_what_others_have_while_only_seeds_have_more(somebody_reads):
     stage = Stage(8, 0b0011, 0b0110)
-    stage.picker.reading.read_from("us", 0)
+    if somebody_reads:
+        stage.picker.reading.read_from("us", 0)
     had, seed = 0b0111, stage.link()
     assert stage.picker.left_to_leeches(seed) == had
     assert stage.picker.left_to_leeches(stage.link(0b0011)) == 0, "it is one of them"
     for index in range(3, 8):
         stage.begin(index)
     assert stage.picker.left_to_leeches(seed) == 0, "it has nothing better to do"
-
-
-def test_nobody_is_spared_while_nobody_reads():
-    stage = Stage(8, 0b0011, 0b0110)
-    assert stage.picker.left_to_leeches(stage.link()) == 0
 
 
 @pytest.mark.parametrize(("others", "collides"), [(1, False), (2, True)])
