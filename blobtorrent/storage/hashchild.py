@@ -86,13 +86,13 @@ class HashChild:
 
         Raises OSError when it dies, OSError or RuntimeError when it cannot be started.
         """
-        if self._line is None or _has_ended(self._line):
+        line = self._line              # another thread may close it at any time, which makes it None
+        if line is None or _has_ended(line):
             self.close()
-            self._start()
-        assert self._line is not None
+            line = self._start()
         try:
-            socket.send_fds(self._line, [REQUEST.pack(offset, length, step)], [descriptor])
-            return _receive(self._line, -(-length // step) * DIGEST_BYTES)
+            socket.send_fds(line, [REQUEST.pack(offset, length, step)], [descriptor])
+            return _receive(line, -(-length // step) * DIGEST_BYTES)
         except OSError:
             self.close()
             raise
@@ -119,7 +119,7 @@ class HashChild:
         """The process that is there, or was last."""
         return None if self._process is None else self._process.pid
 
-    def _start(self) -> None:
+    def _start(self) -> socket.socket:
         # It costs 3 ms, and most processes never check a torrent of such a size.
         import subprocess
 
@@ -142,6 +142,7 @@ class HashChild:
             theirs.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self._process, self._reaper, self._line = process, reaper, ours
+        return ours
 
 
 def _has_ended(line: socket.socket) -> bool:

@@ -182,6 +182,20 @@ def test_stop_does_not_wait_for_a_process_that_hangs_and_wakes_its_thread(data_f
     assert has_ended(pid)
 
 
+def test_stop_may_come_between_a_request_and_its_answer(data_file, monkeypatch):
+    children = HashChildren(1)
+    ask(children, data_file)
+    pid, send = pid_of(children), socket.send_fds
+
+    def send_and_stop(*request):
+        send(*request)
+        assert children.stop(ANSWER_S)
+
+    monkeypatch.setattr(socket, "send_fds", send_and_stop)
+    assert ask(children, data_file) is None
+    assert has_ended(pid)
+
+
 def test_an_idle_process_ends_by_itself(monkeypatch):
     monkeypatch.setattr(maphash, "IDLE_S", 0.01)
     ours, theirs = socket.socketpair()
