@@ -69,7 +69,7 @@ class HashChildren:
         self._is_stopped = True
         deadline_s = time.monotonic() + timeout_s
         for child in self._children:
-            child.close()
+            child.end()
         return all(child.join(deadline_s - time.monotonic()) for child in self._children)
 
 
@@ -80,25 +80,30 @@ class HashChild:
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._reaper: threading.Thread | None = None
+        self._is_over = False
 
     def digests(self, descriptor: int, offset: int, length: int, step: int) -> bytes:
         """Ask the process, or a new one if there is none.
 
         Raises OSError when it dies, OSError or RuntimeError when it cannot be started.
         """
-        line = self._line              # another thread may close it at any time, which makes it None
+        line = self._line              # `end` may take it away at any time
         if line is None or _has_ended(line):
-            self.close()
+            self._close()
             line = self._start()
         try:
             socket.send_fds(line, [REQUEST.pack(offset, length, step)], [descriptor])
             return _receive(line, -(-length // step) * DIGEST_BYTES)
         except OSError:
-            self.close()
+            self._close()
             raise
 
-    def close(self) -> None:
-        """Let the process end. In the middle of a request, `digests` raises in its thread."""
+    def end(self) -> None:
+        """Let the process end, and start no other one. In the middle of a request, `digests` raises in its thread."""
+        self._is_over = True
+        self._close()
+
+    def _close(self) -> None:
         line, self._line, self._process = self._line, None, None
         if line is not None:
             try:
@@ -108,7 +113,7 @@ class HashChild:
             line.close()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the process after `close`; True when it has ended."""
+        """Wait for the process after `end`; True when it has ended."""
         if self._reaper is None:
             return True
         self._reaper.join(max(0.0, timeout_s))
@@ -142,6 +147,9 @@ class HashChild:
             theirs.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self._process, self._reaper, self._line = process, reaper, ours
+        if self._is_over:              # since a moment: either `end` saw the line, or this sees that it was called
+            self._close()
+            raise ConnectionError("no hashing process is wanted any more")
         return ours
 
 

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -194,6 +195,20 @@ def test_stop_may_come_between_a_request_and_its_answer(data_file, monkeypatch):
     monkeypatch.setattr(socket, "send_fds", send_and_stop)
     assert ask(children, data_file) is None
     assert has_ended(pid)
+
+
+def test_stop_may_come_while_a_process_is_started(data_file, monkeypatch):
+    children, popen = HashChildren(1), subprocess.Popen
+    started = []
+
+    def start_and_stop(*words, **options):
+        started.append(popen(*words, **options))
+        children.stop(0)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start_and_stop)
+    assert ask(children, data_file) is None
+    wait_for(lambda: has_ended(started[0].pid))
 
 
 def test_an_idle_process_ends_by_itself(monkeypatch):
