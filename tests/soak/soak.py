@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from blobtorrent.core.session.transports import DELAY_S
 from tests.soak.clients import EventReader, FloodPoller, RestPoller, Worker, quantile
 from tests.soak.owner import Owner, faults_in
 from tests.soak.samples import Drift, Sampler, drifts, take_sample
@@ -61,7 +62,7 @@ def soak(work: Path, seconds: float, *, seed: int = 1, every_s: float = 5.0, rai
         with contextlib.ExitStack() as stack:
             for poller in crew.clients():
                 stack.enter_context(poller)
-            crew.is_over.wait(3.0)
+            crew.is_over.wait(DELAY_S + 2.0)               # till the thread `udp` is there, too
         crew.is_over.clear()
         before = take_sample(daemon, time.monotonic())
         began_s = time.monotonic()
