@@ -111,6 +111,38 @@ def test_the_least_delay_is_not_forgotten_while_blocks_always_wait():
     assert max(path.waits) < 0.6, "or the queue would deepen by 0.3 s every two minutes"
 
 
+class Ticking(Path):
+    """A peer that sends at each tick of a slow clock all that it was asked for: Transmission over uTP."""
+
+    TICK_S = 0.5
+
+    def _ask(self) -> None:
+        super()._ask()
+        self._coming = deque((asked_at, -(-at // self.TICK_S) * self.TICK_S) for asked_at, at in self._coming)
+
+
+@pytest.mark.parametrize("first_s", [0.001, 0.1, 0.499], ids=lambda first_s: f"asked {first_s} s before a tick")
+def test_a_peer_that_answers_twice_a_second_is_asked_for_what_its_path_takes(first_s):
+    path = Ticking(2e6, 0.02)
+    path.now = path.TICK_S - first_s
+    path.window = RequestWindow()
+    path.window.on_peer_queue(MAX_BLOCKS)
+    sample(path.window, path.now, first_s)
+    path.run(10.0)
+    assert path.run(30.0) > 0.95
+
+
+def test_twice_as_much_is_asked_for_now_and_then_and_not_again_when_no_more_comes():
+    window = grown(wait_s=0.5)
+    size, sizes = window.size, []
+    for now in range(60):
+        sample(window, 100.0 + now, 0.02 + 0.5 * window.size / size)
+        sizes.append(window.size)
+    assert set(sizes) == {size, 2 * size}
+    assert sizes.count(2 * size) == 5, "one round trip in some ten seconds"
+    assert sizes[-1] == size
+
+
 @pytest.mark.parametrize(("rate", "delay_s", "most_wait_s"), [(1e6, 0.02, 1.1), (100 * MBIT, 0.3, 1.5)])
 def test_too_much_is_asked_for_in_the_beginning_until_it_is_late_and_no_longer(rate, delay_s, most_wait_s):
     path = Path(rate, delay_s)
@@ -130,9 +162,10 @@ def test_it_begins_small_and_grows_by_a_block_for_each_that_comes():
 
 def test_it_holds_while_a_block_waits_between_the_two_marks():
     window = grown(wait_s=0.5)
+    evenly(window, 99.0, 0.5 + 0.02)
     size = window.size
     for now in range(20):
-        sample(window, 100.0 + now, 0.5 + 0.02)
+        evenly(window, 100.0 + now, 0.5 + 0.02)
         window.on_blocks(50, 100.9 + now)
         assert window.size == size
 
@@ -240,6 +273,14 @@ def sample(window: RequestWindow, at: float, taken_s: float, blocks: int | None 
     blocks = window.size if blocks is None else blocks
     window.on_asked(blocks, blocks, at)
     window.on_blocks(blocks, at + taken_s)
+
+
+def evenly(window: RequestWindow, at: float, taken_s: float) -> None:
+    """As many as it takes come one after the other."""
+    blocks = window.size
+    window.on_asked(1, blocks, at)
+    for number in range(1, blocks + 1):
+        window.on_blocks(1, at + taken_s * number / blocks)
 
 
 def grown(wait_s: float) -> RequestWindow:
