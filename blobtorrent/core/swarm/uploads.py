@@ -199,7 +199,7 @@ class UploadManager:
             if self.preload.suits(self._pieces.geometry.piece_size(span_key[0]), link.up.rate) and span_key[1] >= 0:
                 self._load_ahead(span_key)
         link.wanted.take(run)
-        size = _run_bytes(run)
+        size = blocks << BLOCK_BITS if blocks > 0 else -blocks     # `_run_bytes`, whose call took 1 % of the time
         link.queued_upload_bytes += size
         link.queued_runs += 1
         if span is not None:
