@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import tracemalloc
 
 import pytest
 
@@ -23,6 +25,7 @@ from tests.support.stored import StoredTorrent
 
 K = 1024
 PIECES = 64
+WAITING_BYTES = 150_000                # of one link; 51,000 here, 368,000 with a tuple for each
 FLOOD_CPU_S = 5.0                      # for what ends a link, on a machine that is slow
 
 FLOODS = {
@@ -136,6 +139,27 @@ def test_far_too_many_requests_end_the_link(torrent: StoredTorrent, size: int, *
     assert caught.value.code == "wire.too-many-requests"
     assert link.queued_runs <= MAX_QUEUED_RUNS == 500
     assert most <= MAX_WAITING + MAX_QUEUED_RUNS + 10
+
+
+def test_requests_that_wait_take_little_memory(torrent: StoredTorrent) -> None:
+    """Nothing can be read, so that all of them wait; and none can be part of a run with another."""
+    one = OneSwarm(torrent, have=range(PIECES), slots=64)
+    link = one.join([])
+    one.tell(link, wire.Interested())
+    one.said()
+    assert one.arena.reserve(64)
+    requests = b"".join(
+        wire.Request(number % PIECES, number // PIECES * 2, 1).encode() for number in range(MAX_WAITING))
+    tracemalloc.start(1)
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        link.intake.feed(requests)
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(link.wanted) == MAX_WAITING
+    assert after - before < WAITING_BYTES
 
 
 @pytest.mark.parametrize(("data", "code"), [

@@ -18,6 +18,7 @@ from blobtorrent.core.swarm.outstanding import Outstanding
 from blobtorrent.core.swarm.pieces import EMPTY, Assembly
 from blobtorrent.core.swarm.speeds import MEDIUM
 from blobtorrent.core.swarm.turns import SLEEP_S, Turn
+from blobtorrent.core.swarm.waiting import WaitingRequests
 from blobtorrent.model.address import Endpoint
 from blobtorrent.model.errors import BlobTorrentError
 from blobtorrent.model.geometry import BLOCK_SIZE
@@ -141,7 +142,7 @@ class PeerLink:
         self.unasked = 0                       # blocks that nobody asked for
         self.down = RateMeter()
 
-        self.wanted: list[tuple[int, int]] = []            # runs that the peer asked for, see uploads.Run
+        self.wanted = WaitingRequests()        # what the peer asked for
         self.queued_upload_bytes = 0           # being read or sent
         self.queued_runs = 0                   # of requests, the same
         self.given = swarm.departed.given_to(greeting.peer_id)

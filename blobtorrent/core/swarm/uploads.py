@@ -12,8 +12,10 @@ from itertools import compress
 from typing import TYPE_CHECKING, Protocol
 
 from blobtorrent.core.swarm.link import PeerLink
+from blobtorrent.core.swarm.outstanding import BLOCK_BITS
 from blobtorrent.core.swarm.pieces import PieceManager
 from blobtorrent.core.swarm.preload import ADVISE, MAX_AHEAD_BYTES, NO_PRELOAD, Preload
+from blobtorrent.core.swarm.waiting import SPAN_BITS, SPAN_BYTES, Run
 from blobtorrent.model.errors import PeerError
 from blobtorrent.model.geometry import BLOCK_SIZE
 from blobtorrent.network.outbox import Buffer
@@ -25,9 +27,6 @@ from blobtorrent.storage.jobs import Span
 if TYPE_CHECKING:
     from blobtorrent.core.swarm.throttle import Valve
 
-SPAN_BITS = 19
-SPAN_BYTES = 1 << SPAN_BITS            # what is read at once
-BLOCK_BITS = 14
 SPAN_BLOCKS = SPAN_BYTES // BLOCK_SIZE
 # Of one link, being read or waiting for the socket. Deep queues mean few passes: from 1 to 4 MiB (and spans from 256 to
 # 512 KiB) the CPU of seeding to one fast peer fell from 1.5 to 1.0 s/GiB.
@@ -40,7 +39,6 @@ MAX_WAITING = 4000                     # requests of one link; more is an attack
 OUR_QUEUE = 2000                       # `reqq` that we advertise (BEP 10)
 
 SpanKey = tuple[int, int]              # piece, number of the span in it; or a request's key and minus its length
-Run = tuple[int, int]                  # key and count of neighbouring whole blocks; an odd request has minus its length
 # The token of a batch: which span it pins, payload bytes, blocks they are, and where in the piece the first begins.
 Batch = tuple[SpanKey, int, int, int]
 
@@ -97,13 +95,11 @@ class UploadManager:
             key, length = keys[done], lengths[done]
             index, begin = key >> 32, key & 0xFFFFFFFF
             if length != BLOCK_SIZE or begin % BLOCK_SIZE:
-                run = 1
-                asked = key, -length
+                run, count = 1, -length
                 end = begin + length
             else:
                 limit = min(total - done, SPAN_BLOCKS - (begin >> BLOCK_BITS) % SPAN_BLOCKS)
-                run = _run_length(keys[done:done + limit], lengths[done:done + limit])
-                asked = key, run
+                run = count = _run_length(keys[done:done + limit], lengths[done:done + limit])
                 end = begin + (run << BLOCK_BITS)
             is_known = index < have.size and index in have and (shown is None or shown >> index & 1)
             if index >= have.size or not is_known and link.fast is None:
@@ -111,10 +107,10 @@ class UploadManager:
             if end > geometry.piece_size(index):
                 raise PeerError("wire.bad-request", f"request beyond the end of piece {index}")
             if not is_known and link.fast is not None:
-                self._refuse(link, [asked])
+                self._refuse(link, [(key, count)])
                 link.fast.note_rejected(run)
             else:
-                _append_run(wanted, *asked)
+                wanted.append(key, count)
             done += run
         if len(wanted) > MAX_WAITING:
             raise PeerError("wire.too-many-requests", f"{len(wanted)} requests wait")
@@ -125,22 +121,8 @@ class UploadManager:
 
         Who asks for very many odd ends has them all: to look through these for each would take more than to send them.
         """
-        if len(link.wanted) > MAX_SEARCHED or not any(
-                first <= key < first + (blocks << BLOCK_BITS) or first == key for first, blocks in link.wanted):
-            return
-        kept = []
-        for first, blocks in link.wanted:
-            place = key - first >> BLOCK_BITS
-            if (first, blocks) == (key, -length):
-                self._refuse(link, [(key, -length)])
-            elif length == BLOCK_SIZE and 0 <= place < blocks and not key - first & BLOCK_SIZE - 1:
-                self._refuse(link, [(key, 1)])
-                kept += [(start, count) for start, count in (
-                    (first, place), (key + BLOCK_SIZE, blocks - place - 1)) if count]
-            else:
-                kept.append((first, blocks))
-        link.wanted.clear()
-        link.wanted.extend(kept)
+        found = link.wanted.cancel(key, length) if len(link.wanted) <= MAX_SEARCHED else 0
+        self._refuse(link, [(key, -length)] * found)
 
     def on_choked(self, link: PeerLink) -> None:
         """We choke the peer: what it asked for is void, and with BEP 6 refused, but for the pieces that it may have."""
@@ -148,7 +130,9 @@ class UploadManager:
         link.wanted.clear()
         if link.fast is not None:
             granted = link.fast.granted if link.is_starting else {}
-            link.wanted.extend(run for run in waiting if run[0] >> 32 in granted)
+            for run in waiting:
+                if run[0] >> 32 in granted:
+                    link.wanted.append(*run)
             self._refuse(link, [run for run in waiting if run[0] >> 32 not in granted])
         if not link.wanted:
             self.hungry.pop(link, None)
@@ -183,15 +167,16 @@ class UploadManager:
             if link.wanted and _has_room(link, self._paced_queue_bytes(link)):
                 self.valves[link].want()
             return
-        while link.wanted and _has_room(link, self._queue_bytes) and self._serve_first(link):
+        wanted = link.wanted
+        while (run := wanted.first) and _has_room(link, self._queue_bytes) and self._serve_run(link, run):
             pass
 
     def serve_within(self, link: PeerLink, budget: int) -> int:
         """It is the turn of a limited link: move requests of about `budget` bytes; returns of how many."""
         limit, served = self._paced_queue_bytes(link), 0
-        while link.wanted and served < budget and _has_room(link, limit):
-            self._split_first(link, max(1, (budget - served) // BLOCK_SIZE))
-            size = self._serve_first(link)
+        while (run := link.wanted.first) and served < budget and _has_room(link, limit):
+            blocks = max(1, (budget - served) // BLOCK_SIZE)
+            size = self._serve_run(link, run if run[1] <= blocks else (run[0], blocks))
             if not size:
                 break
             served += size
@@ -201,16 +186,10 @@ class UploadManager:
         """A peer that does not read must not hold more of a limit than it can use."""
         return max(MIN_PACED_QUEUE_BYTES, min(self._queue_bytes, self.valves[link].share_bytes_per_s))
 
-    def _split_first(self, link: PeerLink, limit: int) -> None:
-        """Make the first run no longer than so many blocks."""
-        key, blocks = link.wanted[0]
-        if blocks > limit:
-            link.wanted[0] = (key + (limit << BLOCK_BITS), blocks - limit)
-            link.wanted.insert(0, (key, limit))
-
-    def _serve_first(self, link: PeerLink) -> int:
-        """Move the first waiting run to the socket; returns its bytes, 0 when there is no memory for it."""
-        run = key, blocks = link.wanted[0]
+    def _serve_run(self, link: PeerLink, run: Run) -> int:
+        """Move the first waiting run or the beginning of it to the socket; returns its bytes, 0 without memory for it.
+        """
+        key, blocks = run
         span_key = _span_of(key, blocks)
         span = self._cache.get(span_key)
         if span is None and span_key not in self._loading:
@@ -219,8 +198,8 @@ class UploadManager:
                 return 0
             if self.preload.suits(self._pieces.geometry.piece_size(span_key[0]), link.up.rate) and span_key[1] >= 0:
                 self._load_ahead(span_key)
-        del link.wanted[0]
-        size = _run_bytes(run)
+        link.wanted.take(run)
+        size = blocks << BLOCK_BITS if blocks > 0 else -blocks     # `_run_bytes`, whose call took 1 % of the time
         link.queued_upload_bytes += size
         link.queued_runs += 1
         if span is not None:
@@ -373,14 +352,14 @@ class UploadManager:
         offset = (key & 0xFFFFFFFF) - span.begin
         buffers: list[Buffer]
         if blocks > 0:
-            first = offset >> BLOCK_BITS
+            first, size, count = offset >> BLOCK_BITS, blocks << BLOCK_BITS, blocks
             buffers = [b""] * (2 * blocks)
             keys = range(key, key + (blocks << BLOCK_BITS), BLOCK_SIZE)
             buffers[0::2] = [_HEADER(FULL_LENGTH, PIECE_ID, key) for key in keys]
             buffers[1::2] = [views[slot] for slot in slots[first:first + blocks]]
         else:
-            buffers = [_HEADER(9 - blocks, PIECE_ID, key), *_slices(views, slots, offset, -blocks)]
-        size, count = _run_bytes(run), max(1, blocks)
+            size, count = -blocks, 1
+            buffers = [_HEADER(9 + size, PIECE_ID, key), *_slices(views, slots, offset, size)]
         self._cache.pin(span_key)
         link.send_batch(buffers, size + HEADER.size * count, (span_key, size, count, key & 0xFFFFFFFF))
 
@@ -419,16 +398,6 @@ def _run_length(keys: list[int], lengths: list[int]) -> int:
     while run < count and lengths[run] == BLOCK_SIZE and keys[run] == first + (run << BLOCK_BITS):
         run += 1
     return run
-
-
-def _append_run(wanted: list[Run], key: int, blocks: int) -> None:
-    """Add a run, or make the last one longer when this continues it within one span."""
-    if wanted and blocks > 0:
-        first, before = wanted[-1]
-        if before > 0 and first + (before << BLOCK_BITS) == key and key & SPAN_BYTES - 1:
-            wanted[-1] = (first, before + blocks)
-            return
-    wanted.append((key, blocks))
 
 
 def _slices(views: list[memoryview], slots: list[int], offset: int, length: int) -> list[Buffer]:

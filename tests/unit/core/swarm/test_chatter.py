@@ -76,9 +76,11 @@ def test_among_very_many_odd_ends_nobody_looks_for_the_one_that_is_taken_back(to
     one = OneSwarm(torrent, have=range(10))
     link = one.join([])
     one.tell(link, wire.Interested())
-    link.wanted.extend((2 * number, -1) for number in range(MAX_SEARCHED))
+    for number in range(MAX_SEARCHED):
+        link.wanted.append(2 * number, -1)
     one.tell(link, wire.Cancel(0, 4, 1))
     assert len(link.wanted) == MAX_SEARCHED - 1
-    link.wanted.extend((2 * number + 1, -1) for number in range(2))
+    link.wanted.append(1, -1)
+    link.wanted.append(3, -1)
     one.tell(link, wire.Cancel(0, 6, 1))
     assert (6, -1) in link.wanted
