@@ -80,7 +80,7 @@ def test_without_a_part_store_stalled_pieces_are_dropped_and_the_rest_goes_on(wo
 
 
 def test_a_download_gets_the_memory_that_the_caches_of_other_torrents_hold(world):
-    popular = [StoredTorrent([4 << 20], 256 * K, seed=seed) for seed in range(1, 4)]
+    popular = [StoredTorrent([512 * K], 256 * K, seed=seed) for seed in range(1, 4)]
     wanted = StoredTorrent([2 << 20], 256 * K, seed=4)
     node, reader = world.node(64), world.node()
     for torrent in popular:
