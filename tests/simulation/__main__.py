@@ -2,8 +2,8 @@
 
 With --full every scenario is run by all policies, and what has to be shown is judged. Without, a few are. Results go to
 a directory as JSON, with a chart of each scenario. Each run is kept there as well, under a digest of the code that it
-is of: who is interrupted, or has --for so many seconds only, goes on later where it stopped. The full set is about 600
-runs and 90 CPU minutes; what is judged comes first, one seed after another.
+is of: who is interrupted, or has --for so many seconds only, goes on later where it stopped. The full set is about 700
+runs and 100 CPU minutes; what is judged comes first, one seed after another.
 """
 
 from __future__ import annotations
@@ -25,15 +25,26 @@ from tests.simulation.swarmlab.metrics import Result
 from tests.simulation.swarmlab.policies import POLICIES
 from tests.simulation.swarmlab.scenarios import SCENARIOS
 from tests.simulation.swarmlab.svg import chart
-from tests.simulation.swarmlab.verdicts import OURS, PATHS, RAREST, SWARMS, WATCHED, WINDOW, judge
+from tests.simulation.swarmlab.verdicts import (
+    OURS,
+    PATHS,
+    QUITS,
+    RAREST,
+    RESCUES,
+    STRANDS,
+    SWARMS,
+    WATCHED,
+    WINDOW,
+    judge,
+)
 
 SHORT = ("flash", "watch-20", "tail", "hostile", *PATHS)
 COMPARED = (OURS, "rarest", RAREST, "plain-random", "plain-sequential", WINDOW)
 FULL_SEEDS, HOSTILE_SEEDS, SHORT_SEEDS = 8, 20, 2
 COLUMNS = (
     "last", "mean", "p90", "stranded", "least copies", "entropy", "start", "stalled", "stalled later",
-    "mean of others", "tail", "wasted", "rejected", "open files", "write runs", "fairness", "seed copies",
-    "outstanding", "wait", "late wait", "link use")
+    "mean of others", "tail", "wasted", "rejected", "open files", "write runs", "fairness", "spread at",
+    "seed copies", "outstanding", "wait", "late wait", "link use")
 
 Task = tuple[str, str, int]            # scenario, policy, seed
 Runs = dict[str, dict[str, list[Result]]]
@@ -90,7 +101,7 @@ def _run_all(tasks: Sequence[Task], found: dict[Task, Result], kept: Path, optio
 
 def _turn(task: Task) -> tuple[bool, int]:
     """What is judged comes first, one seed of all after another."""
-    return task[1] not in (OURS, RAREST, WINDOW), task[2]
+    return task[0] not in QUITS and task[1] not in (OURS, RAREST, WINDOW), task[2]
 
 
 def _digest_of_code() -> str:
@@ -135,6 +146,8 @@ def _tasks(options: argparse.Namespace) -> Iterator[Task]:
         policies: Sequence[str] = (OURS,)                  # what does not depend on the picker is run by ours alone
         if scenario in (*SWARMS, *WATCHED):
             policies = COMPARED if options.full else (OURS, RAREST, WINDOW)
+        elif scenario in QUITS:
+            policies = (*RESCUES, *STRANDS)
         seeds = FULL_SEEDS if options.full else SHORT_SEEDS
         if scenario == "hostile" and options.full:
             seeds = HOSTILE_SEEDS

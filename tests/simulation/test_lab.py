@@ -20,7 +20,7 @@ from tests.simulation.swarmlab.metrics import Result
 from tests.simulation.swarmlab.players import Player
 from tests.simulation.swarmlab.scenarios import FLASH, HOSTILE, SCENARIOS, TAIL, K, Scenario
 from tests.simulation.swarmlab.svg import chart
-from tests.simulation.swarmlab.verdicts import PATHS, judge
+from tests.simulation.swarmlab.verdicts import PATHS, TOO_SOON, judge
 
 ROOT = Path(__file__).parents[2]
 SEEDS = range(2)
@@ -31,6 +31,7 @@ DIGEST = "import sys; from tests.simulation import test_lab; print(test_lab.resu
 SMALL_ONES: dict[str, Scenario] = {scenario.name: scenario for scenario in (
     SMALL,
     SMALL._replace(name="quits", quits_after=0.5),
+    SMALL._replace(name="quits-many", leechers=5, pieces=160, piece_length=16 * K, seed_slots=2, quits_after=1.6),
     SMALL._replace(name="watched", readers=1.0, play_pieces_per_s=0.4),
     HOSTILE._replace(leechers=4, pieces=40),
     TAIL._replace(pieces=200),
@@ -71,6 +72,14 @@ def test_all_are_stranded_when_the_seed_quits_with_half_a_copy_sent():
     values = result("quits", "balanced", 0).values
     assert values["stranded"] == SMALL.leechers
     assert 0.5 <= values["seed copies"] < 0.6
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nobody_is_stranded_when_the_seed_quits_soon_unless_pieces_come_in_order(seed):
+    ours, in_order = (result("quits-many", policy, seed).values for policy in ("balanced", "sequential"))
+    assert not ours["stranded"]
+    assert 1.0 <= ours["spread at"] <= 1.6
+    assert in_order["stranded"] == 5 and "spread at" not in in_order
 
 
 def test_fewer_files_are_open_at_once_than_with_strict_rarest_first():
@@ -132,6 +141,28 @@ def test_each_verdict_is_by_the_values_of_the_runs():
     slow = result("tail", "balanced", 0)
     slow = slow._replace(values={**slow.values, "tail": 2.5})
     assert [verdict.is_met for verdict in judge({"tail": {"balanced": [slow]}})] == [False]
+
+
+def test_a_quitting_seed_is_judged_by_the_worst_run_and_by_who_is_told_from_ours():
+    def judged(**stranded):
+        of_all = result("quits", "balanced", 0)
+        return {verdict.what: verdict.is_met for verdict in judge({"seed-quits-many-1.3": {
+            policy: [of_all._replace(values={**of_all.values, "stranded": number}) for number in numbers]
+            for policy, numbers in stranded.items()}})}
+
+    ours = "seed-quits-many-1.3: balanced strands nobody"
+    random = "seed-quits-many-1.3: random strands some, so that pickers are told apart"
+    assert judged(balanced=[0.0, 0.0], random=[2.0, 8.0]) == {ours: True, random: True}
+    assert judged(balanced=[0.0, 1.0], random=[0.0, 8.0]) == {ours: False, random: False}
+
+
+def test_swarms_that_no_picker_can_save_are_said_to_tell_nothing():
+    gone = [result("quits", "balanced", 0)]
+    saved = [result("small", "balanced", 0)]
+    for ours, says_nothing in ((gone, True), (saved, False)):
+        told = [verdict.measured for verdict in judge({"seed-quits-1.1": {"balanced": ours, "strict-rarest": gone}})]
+        assert len(told) == 4
+        assert all(measured.endswith(TOO_SOON) == says_nothing for measured in told)
 
 
 def test_a_chart_is_well_formed_and_has_a_curve_for_each_policy():

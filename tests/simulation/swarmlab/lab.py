@@ -50,6 +50,7 @@ class Lab:
         self.entropies: list[float] = []                   # ... how evenly copies are spread, 1 is best
         self.files_in_hand: list[float] = []               # ... of each who lacks something
         self.outstanding: list[int] = []
+        self.copies_until_spread: float | None = None      # sent by the seed, when others had every piece
         self.copies_until_second: float | None = None
         self.seed_quit_at: float | None = None
 
@@ -84,7 +85,7 @@ class Lab:
     def run(self) -> Result:
         scenario = self.scenario
         for seed in self.seeds:
-            self._join(seed, have=True)
+            self._join(seed, have=True, upload_slots=scenario.seed_slots)
         at_s = 0.0
         free = round(scenario.free_riders * len(self.leechers))
         watching = round(scenario.readers * len(self.leechers))
@@ -132,13 +133,15 @@ class Lab:
         if written != self._written:
             self._written, self._quiet_since = written, now
         present = [node for node in self.nodes if not node.is_gone]
-        self._sample_copies(present)
+        lowest = self._sample_copies(present)
         lacking = [node for node in self.leechers if node in present and node.completed_at is None]
         if lacking:
             self.files_in_hand.append(sum(node.files_in_hand() for node in lacking) / len(lacking))
             self.outstanding.append(sum(node.outstanding_blocks() for node in lacking) // len(lacking))
         first = self.seeds[0]
         copies = first.uplink.sent_bytes / scenario.size
+        if self.copies_until_spread is None and lowest > sum(seed in present for seed in self.seeds):
+            self.copies_until_spread = copies
         if self.copies_until_second is None and any(node.completed_at is not None for node in self.leechers):
             self.copies_until_second = copies
         if scenario.quits_after is not None and copies >= scenario.quits_after and not first.is_gone:
@@ -151,7 +154,8 @@ class Lab:
                 if node.completed_at is not None and not node.is_gone:
                     node.leave()
 
-    def _sample_copies(self, present: Sequence[LabNode]) -> None:
+    def _sample_copies(self, present: Sequence[LabNode]) -> int:
+        """Returns how many have the rarest piece."""
         counts = [0] * self.scenario.pieces
         for node in present:
             if node in self.seeds:
@@ -164,3 +168,4 @@ class Lab:
         if total:
             spread = -sum(count / total * log(count / total) for count in counts if count)
             self.entropies.append(spread / log(len(counts)))
+        return self.lowest_copies[-1]

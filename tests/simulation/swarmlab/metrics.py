@@ -62,6 +62,8 @@ def measure(lab: Lab) -> Result:
         "liars banned": float(sum(node.swarm.peers.is_banned(liar.endpoint, liar.peer_id) for node in lab.leechers
                                   for liar in lab.seeds[len(lab.seeds) - scenario.liars:])),
     }
+    if lab.copies_until_spread is not None:
+        values["spread at"] = lab.copies_until_spread
     if lab.players:
         begun = [player.started_after if player.started_after is not None else end for player in lab.players]
         watching = {player.node for player in lab.players}

@@ -18,6 +18,7 @@ class Scenario(NamedTuple):
     piece_length: int = 64 * K
     files: int = 40
     seeds: tuple[int, ...] = (128 * K,)                    # what each of them sends
+    seed_slots: int = 8                # peers that each of them serves at once
     ups: tuple[int, ...] = (32 * K, 48 * K, 64 * K, 80 * K)  # of leechers, each draws one
     down: int = 512 * K
     rtt_ms: tuple[int, int] = (40, 160)                    # least and most between two nodes
@@ -53,6 +54,10 @@ TAIL = Scenario(
     "tail", leechers=1, pieces=400, files=1, seeds=(2 * M, *[M] * 4, *[256 * K] * 3, 64 * K, 128 * K), ups=(M,),
     down=16 * M, rtt_ms=(40, 100), dies_at=0.9, grid_us=5000, slots=2048)
 FLASH = Scenario("flash")
+# What is under way at the seed when others choose may be chosen twice. In a flash crowd that is every sixth piece, so
+# by 1.6 copies no picker has brought all of them out. Here it is every eightieth, and rarest first needs 1.3 copies.
+MANY = Scenario("seed-quits-many-1.3", leechers=15, pieces=640, piece_length=32 * K, files=160, seed_slots=4,
+                quits_after=1.3)
 HOSTILE = Scenario("hostile", leechers=6, pieces=80, seeds=(128 * K,) * 4, liars=3, lies=0.3, files=4)
 
 SCENARIOS = {scenario.name: scenario for scenario in (
@@ -66,6 +71,8 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("seed-quits-1.1", quits_after=1.1),
     Scenario("seed-quits-1.3", quits_after=1.3),
     Scenario("seed-quits-1.6", quits_after=1.6),
+    MANY,
+    MANY._replace(name="seed-quits-many-1.6", quits_after=1.6),
     Scenario("free-riders", free_riders=0.2),
     Scenario("mighty", mighty=1),
     Scenario("watch-20", readers=0.2),

@@ -10,11 +10,15 @@ from tests.simulation.swarmlab.metrics import Result
 from tests.simulation.swarmlab.players import ALL_BEGIN_AFTER_S
 
 OURS, RAREST, WINDOW = "balanced", "strict-rarest", "bitos"
+SPARED = "spared-rarest"               # strict rarest first that a seed is spared by as it is by ours
 MARGIN = 1.02                          # of what may not be worse
+TOO_SOON = ", which says nothing: the seed was gone too soon for either"
 SWARMS = (
     "flash", "flash-10-files", "flash-3-files", "flash-3000-files", "poisson", "seed-quits-1.1", "seed-quits-1.3",
     "seed-quits-1.6", "free-riders", "mighty")
 WATCHED = ("watch-20", "watch-all")
+QUITS = ("seed-quits-many-1.3", "seed-quits-many-1.6")
+RESCUES, STRANDS = (OURS, "rarest", SPARED), ("random", "sequential")  # by when the seed is gone there
 # In the flash crowd a peer rarely has more than one piece that we lack, so there is little to choose from; where peers
 # join one after another they have twenty.
 FILES = ("flash", "flash-10-files", "poisson")
@@ -44,6 +48,9 @@ def judge(runs: Runs) -> Iterator[Verdict]:
     for scenario in SWARMS:
         if scenario in runs and {OURS, RAREST} <= runs[scenario].keys():
             yield from _as_good_as_rarest(scenario, runs[scenario][OURS], runs[scenario][RAREST])
+    for scenario in QUITS:
+        if scenario in runs:
+            yield from _quits(scenario, runs[scenario])
     for scenario in WATCHED:
         if scenario in runs and {OURS, WINDOW} <= runs[scenario].keys():
             # Who begins later stalls less, and the window brings the first pieces late: so both ways are judged.
@@ -71,10 +78,33 @@ def judge(runs: Runs) -> Iterator[Verdict]:
 
 
 def _as_good_as_rarest(scenario: str, ours: Sequence[Result], rarest: Sequence[Result]) -> Iterator[Verdict]:
-    for name in ("stranded", "last", "mean", "seed copies"):
+    # With few pieces too many of them are under way at once for any picker: of such swarms `_quits` judges larger ones.
+    is_void = of(ours, "stranded") > 0 and not any("spread at" in result.values for result in (*ours, *rarest))
+    for verdict in _no_worse(scenario, ("stranded", "last", "mean", "seed copies"), ours, rarest):
+        yield verdict._replace(measured=verdict.measured + TOO_SOON) if is_void else verdict
+
+
+def _no_worse(scenario: str, names: Sequence[str], ours: Sequence[Result], rarest: Sequence[Result]
+              ) -> Iterator[Verdict]:
+    for name in names:
         mine, theirs = of(ours, name), of(rarest, name)
         yield Verdict(mine <= MARGIN * theirs, f"{scenario}: {name} no worse than strict rarest first by over 2 %",
                       f"{mine:.4g} against {theirs:.4g}")
+
+
+def _quits(scenario: str, policies: Mapping[str, Sequence[Result]]) -> Iterator[Verdict]:
+    """What counts is the worst run; and that it matters there how pieces are chosen."""
+    for policy in RESCUES:
+        if policy in policies:
+            stranded = of(policies[policy], "stranded", max)
+            yield Verdict(not stranded, f"{scenario}: {policy} strands nobody", f"at worst {stranded:.0f}")
+    for policy in STRANDS:
+        if policy in policies:
+            stranded = of(policies[policy], "stranded", min)
+            yield Verdict(stranded > 0, f"{scenario}: {policy} strands some, so that pickers are told apart",
+                          f"at best {stranded:.0f}")
+    if {OURS, SPARED} <= policies.keys():
+        yield from _no_worse(scenario, ("last", "mean"), policies[OURS], policies[SPARED])
 
 
 def _hostile(results: Sequence[Result]) -> Iterator[Verdict]:
