@@ -55,7 +55,7 @@ TAIL = Scenario(
     down=16 * M, rtt_ms=(40, 100), dies_at=0.9, grid_us=5000, slots=2048)
 FLASH = Scenario("flash")
 # What is under way at the seed when others choose may be chosen twice. In a flash crowd that is every sixth piece, so
-# by 1.6 copies no picker has brought all of them out. Here it is every eightieth, and rarest first needs 1.2 to 1.3 copies.
+# by 1.6 copies no picker has brought all of them out. Here it is every eightieth, and 1.2 to 1.3 copies are enough.
 MANY = Scenario("seed-quits-many-1.3", leechers=15, pieces=640, piece_length=32 * K, files=160, seed_slots=4,
                 quits_after=1.3)
 HOSTILE = Scenario("hostile", leechers=6, pieces=80, seeds=(128 * K,) * 4, liars=3, lies=0.3, files=4)
