@@ -23,6 +23,7 @@ SHRINK = 0.7
 SLACK = 1.25                           # of what the measured rate needs, when slow start ends
 LARGE_STEP_BLOCKS = 64                 # a window so large grows by a part of itself, rather than by one block
 TRY_GAP = 0.6                          # of a round trip without a block are worth a trial of more, ...
+TRY_LEAST = 1.25                       # ... of as many blocks to come, or it was none
 TRY_PAUSE_S = 10.0                     # ... so long after one that was in vain
 SLOWEST_CLOCK_S = 1.0                  # a peer answers as often as this, however slow its clock
 BASE_MEMORY_S = 120.0                  # the least time from request to block is that of the last so many seconds
@@ -61,7 +62,7 @@ class RequestWindow:
         self._base_recent_s = self._base_before_s = _UNKNOWN       # of this half of BASE_MEMORY_S, of the one before
         self._base_turns_at = 0.0
         self._shrunk_at = -_UNKNOWN
-        self._came_at = 0.0            # the last block
+        self._came_at = 0.0            # the last block, but not before the watched one was asked for
         self._gap_s = 0.0              # the longest time without one since the watched one was asked for
         self._tried: tuple[int, int, float] | None = None        # before a trial: window, blocks to come, their wait
         self._tries_at = 0.0           # not before then
@@ -155,7 +156,7 @@ class RequestWindow:
         elif queued_s > QUEUE_LIMIT_S and not self._is_starting:
             self._shrink(now)
         elif is_used and self._is_starting and (queued_s > goal_s or self.size >= self.limit):
-            if is_whole:
+            if is_whole:               # few that came first tell nothing of how many come in a while
                 self._settle()
         elif is_used and queued_s < goal_s:
             self._gain = 1.0 if self._is_starting else max(1.0, self.size / LARGE_STEP_BLOCKS) / self.size
@@ -169,10 +170,14 @@ class RequestWindow:
             self._resize(max(2 * self.size, START_BLOCKS + self.size))
 
     def _end_trial(self, tried: tuple[int, int, float], taken_s: float, now: float) -> None:
-        """If more came nearly as soon, the wait is the path's, and slow start finds the window for it."""
+        """If more came nearly as soon, the wait is the path's, and slow start finds the window for it.
+
+        Where less was asked for than the trial meant, as after a choke, nothing is learned.
+        """
         size, expected, before_s = tried
         self._tried = None
-        if 2 * taken_s >= before_s * (1 + self._expected / expected):
+        more = self._expected / expected
+        if more < TRY_LEAST or 2 * taken_s >= before_s * (1 + more):
             self._tries_at = now + TRY_PAUSE_S
             self._resize(min(self.size, size))
         elif self.base_s < SLOWEST_CLOCK_S:

@@ -143,6 +143,17 @@ def test_twice_as_much_is_asked_for_now_and_then_and_not_again_when_no_more_come
     assert sizes[-1] == size
 
 
+def test_a_trial_that_a_choke_makes_smaller_tells_nothing():
+    window = grown(wait_s=0.5)
+    size, base_s = window.size, window.base_s
+    sample(window, 100.0, 0.5)
+    assert window.size == 2 * size
+    window.on_choke()
+    window.on_choke()
+    sample(window, 101.0, 0.25)
+    assert window.base_s == base_s and window.size < size
+
+
 @pytest.mark.parametrize(("rate", "delay_s", "most_wait_s"), [(1e6, 0.02, 1.1), (100 * MBIT, 0.3, 1.5)])
 def test_too_much_is_asked_for_in_the_beginning_until_it_is_late_and_no_longer(rate, delay_s, most_wait_s):
     path = Path(rate, delay_s)
