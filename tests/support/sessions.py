@@ -114,7 +114,6 @@ class SessionRig:
             files=self.files if keeps else None,
             live=live,
         )
-        self.sessions: StatusBoard[str, SessionStatus] = StatusBoard()
         self.session = build_session(Surroundings(
             outlets,
             settings_of(network__max_peers=max_links, **settings),

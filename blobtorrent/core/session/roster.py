@@ -95,23 +95,23 @@ class Roster:
         return status
 
     def publish(self, torrent: Torrent) -> None:
-        """Replace the torrent's snapshot, and tell when it is held for another reason."""
+        """Replace the torrent's snapshot, and tell when its state's name or what holds it is another one."""
         status, before = torrent.status(self._clock.now(), self._clock.wall()), self._board.read(torrent.info_hash)
         self._board.publish(torrent.info_hash, status)
         if before is not None and before.held_by != status.held_by:
             torrent.held_since_s = self._clock.now()
             self.tell(HeldChanged(torrent.info_hash, status.held_by))
+        if before is not None and before.state != status.state:
+            self.tell(StateChanged(torrent.info_hash, before.state, status.state))
 
     def fire(self, torrent: Torrent, event: TorrentEvent) -> None:
         """Take a transition, tell the outside, then have the work of the new state done."""
-        old, old_name = torrent.state, torrent.public_name
+        old = torrent.state
         new = torrent.machine.fire(event)
         self._num_busy += (new not in _QUIET) - (old not in _QUIET)
         torrent.history = with_step(torrent.history, Step(new, torrent.public_name, event, self._clock.now()))
         log.debug("torrent changed", torrent=torrent.info_hash, old=old.value, new=new.value)
         self.publish(torrent)
-        if torrent.public_name != old_name:
-            self.tell(StateChanged(torrent.info_hash, old_name, torrent.public_name))
         for leave in self._exits.get(old, ()):
             leave(torrent)
         for enter in self._entries.get(new, ()):

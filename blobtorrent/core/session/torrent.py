@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from blobtorrent.storage.stamps import FileStamp
 
 # What the outside sees. A torrent that is being closed still shows what it was: "stopped" means that all is closed.
+# If it is closed because its files are to go elsewhere, it is being moved already: its `download_dir` is the new one.
 _PUBLIC_NAMES = {
     TorrentState.STOPPED: "stopped",
     TorrentState.QUEUED: "queued",
@@ -153,7 +154,10 @@ class Torrent:
     @property
     def public_name(self) -> str:
         """The state's name in snapshots and events."""
-        self._public_name = _PUBLIC_NAMES.get(self.machine.state, self._public_name)
+        state = self.machine.state
+        if state is TorrentState.CLOSING and self.record.must_move:
+            state = TorrentState.MOVING
+        self._public_name = _PUBLIC_NAMES.get(state, self._public_name)
         return self._public_name
 
     @property

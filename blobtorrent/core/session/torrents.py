@@ -227,6 +227,8 @@ class TorrentManager:
             self._roster.fire(torrent, TorrentEvent.CLOSED)
         elif torrent.can_stop:
             self._roster.fire(torrent, TorrentEvent.STOP)
+        else:
+            self._roster.publish(torrent)                  # it is being closed already, and now for this
 
     def _settle(self, torrent: Torrent) -> None:
         """It is stopped: what does its record want?"""

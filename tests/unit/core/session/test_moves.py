@@ -14,11 +14,12 @@ from blobtorrent.core.session.commands import (
     Reply,
     StartTorrent,
     StopSession,
+    StopTorrent,
     TorrentChanges,
 )
 from blobtorrent.core.session.rows import stamps_body
 from blobtorrent.model.errors import BlobTorrentError, Conflict, DiskFull, Invalid, NotFound, StorageError
-from blobtorrent.model.events import TorrentMoved
+from blobtorrent.model.events import StateChanged, TorrentMoved
 from blobtorrent.storage.filejobs import MoveProgress, MoveStore, PathsRenamed, RenamePaths, StoreMoved
 from blobtorrent.storage.jobs import PrepareStore, StorePrepared
 from blobtorrent.storage.stamps import FileStamp
@@ -47,6 +48,29 @@ def test_how_far_it_is_can_be_seen(tmp_path: Path) -> None:
     rig.tell(StoreMoved(TORRENT.info_hash, {}))
     rig.save()
     assert (rig.state(TORRENT), rig.status(TORRENT).moved_bytes) == ("stopped", 0)
+
+
+def begin_seeding(folder: Path) -> SessionRig:
+    rig = SessionRig(keeps=True, saved=[saved_torrent(TORRENT, folder, 0, 1, 2, 3)])
+    rig.open_listeners()
+    rig.answer_load(TORRENT)
+    rig.answer_prepare(has_data=True)
+    assert rig.state(TORRENT) == "seeding"
+    return rig
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_who_sees_the_new_folder_sees_that_it_is_moving(tmp_path: Path, stops: bool) -> None:
+    """From the order on, be it that it runs, be it that it was being stopped: its swarm is still to be closed."""
+    rig = begin_seeding(tmp_path)
+    if stops:
+        rig.command(StopTorrent(TORRENT.info_hash))
+        assert rig.state(TORRENT) == "seeding"
+    rig.events()
+    rig.command(MoveTorrent(TORRENT.info_hash, tmp_path / "new"))
+    assert not rig.files.depth
+    assert (rig.state(TORRENT), rig.status(TORRENT).download_dir) == ("moving", str(tmp_path / "new"))
+    assert rig.events() == [StateChanged(TORRENT.info_hash, "seeding", "moving")]
 
 
 def test_a_move_that_fails_leaves_everything_where_it_was(tmp_path: Path) -> None:
