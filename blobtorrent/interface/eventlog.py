@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from blobtorrent.interface.chronicle import event_id
 from blobtorrent.model.ids import InfoHash
@@ -26,6 +26,11 @@ class Entry(NamedTuple):
     frame: bytes
 
 
+# As it stands in the log, its number being its place: type, the info-hash' digests, labels, frame. A plain tuple of
+# plain values: collections of garbage leave it out, and there are many of them where there are few other objects.
+_Kept: TypeAlias = "tuple[str, bytes, bytes, tuple[str, ...], bytes]"
+
+
 class EventLog:
     """The last `size` entries, or fewer when they have more than `size_bytes` together; their numbers follow each other
     from 1.
@@ -36,16 +41,17 @@ class EventLog:
         self.last = 0                  # number of the newest entry
         self._size = size
         self._size_bytes = size_bytes
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[_Kept] = deque()
         self._bytes = 0
 
     def add(self, entry: Entry) -> None:
         """The next one, with the number after `last`."""
         self.last = entry.number
-        self._entries.append(entry)
+        v1, v2 = entry.info_hash or (b"", b"")
+        self._entries.append((entry.type, v1, v2, entry.labels, entry.frame))
         self._bytes += len(entry.frame)
         while len(self._entries) > self._size or self._bytes > self._size_bytes:
-            self._bytes -= len(self._entries.popleft().frame)
+            self._bytes -= len(self._entries.popleft()[-1])
 
     @property
     def first(self) -> int:
@@ -56,7 +62,8 @@ class EventLog:
         """What is still here of all that came after `number`, oldest first."""
         entries, first = self._entries, self.first         # it is quick to find those near either end
         for later in range(max(number + 1, first), self.last + 1):
-            yield entries[later - first]
+            kind, v1, v2, labels, frame = entries[later - first]
+            yield Entry(later, kind, InfoHash(v1, v2) if v1 or v2 else None, labels, frame)
 
     def id_of(self, number: int) -> str:
         return event_id(self.run, number)

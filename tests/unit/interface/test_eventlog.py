@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from blobtorrent.interface.eventlog import Entry, EventLog
+from tests.support.rest import info_hash
 
 
 def entry(number: int) -> Entry:
@@ -42,6 +45,28 @@ def test_few_long_entries_are_kept():
     assert [entry.number for entry in log.after(0)] == [18, 19, 20] and log.first == 18
     log.add(Entry(21, "state-changed", None, (), b"x" * 2000))
     assert list(log.after(0)) == [] and (log.first, log.last) == (22, 21)
+
+
+def test_entries_come_back_as_they_went_in():
+    log = EventLog("ab12")
+    entries = [
+        Entry(1, "torrent-added", info_hash(1), ("tv", "new"), b"one"),
+        Entry(2, "session-ready", None, (), b"two"),
+    ]
+    for each in entries:
+        log.add(each)
+    assert list(log.after(0)) == entries
+
+
+def test_no_collection_of_garbage_looks_at_entries_again():
+    log = EventLog("ab12")
+    gc.collect()
+    before = len(gc.get_objects())
+    for number in range(1, 1001):
+        log.add(Entry(number, "state-changed", info_hash(number), (f"label {number}",), b"%d" % number))
+    gc.collect()
+    gc.collect()                       # what is in a tuple may be found to be plain after the tuple was looked at
+    assert len(gc.get_objects()) < before + 100
 
 
 def test_an_id_is_understood_again():
