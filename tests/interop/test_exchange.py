@@ -33,11 +33,13 @@ def sources(daemon, path):
 def test_peers_of_ours_find_each_other(tmp_path, sample):
     with Daemon(tmp_path / "ours") as ours, \
             LibtorrentFinders(sample.torrent, tmp_path, ["127.0.4.1", "127.0.4.2"]) as theirs:
-        adds(ours, sample)
-        for number in (0, 1):
-            theirs.dial(number, ours.endpoint)
-        wait_until(lambda: any("pex" in found.sources for found in theirs.links(0) + theirs.links(1)
-                               if found.host.startswith("127.0.4.")), TELLS_WITHIN_S, "the other session", every_s=0.2)
+        path = adds(ours, sample)
+        theirs.be_still(0)
+        ours.call("POST", f"{path}/peers", {"peers": [theirs.endpoints[0]]})
+        wait_until(lambda: theirs.links(0), TELLS_WITHIN_S, "a link to the first")
+        theirs.dial(1, ours.endpoint)
+        wait_until(lambda: any("pex" in found.sources for found in theirs.links(1) if found.host == "127.0.4.1"),
+                   TELLS_WITHIN_S, "the other session", every_s=0.2)
 
 
 def test_we_find_the_peers_of_others(tmp_path, sample):

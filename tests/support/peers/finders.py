@@ -40,6 +40,11 @@ class LibtorrentFinders(Program):
     def dial(self, number: int, endpoint: str) -> None:
         self._talk.tell(f"dial {number} {endpoint}")
 
+    def be_still(self, number: int) -> None:
+        """The session dials nobody from now on. Two that learn of each other at once dial each other, and each may hang
+        up on the other; they try again after a minute, at once again."""
+        self._talk.tell(f"still {number}")
+
     def links(self, number: int) -> list[Found]:
         """Whom a session is connected to just now."""
         self._talk.tell(f"peers {number}")

@@ -3,9 +3,10 @@
     libtorrent_finders.py TORRENT FOLDER ADDRESS... [SETTING=VALUE]...
 
 One empty session at each address, with its usual plugins (peer exchange among them), plain TCP, and only those other
-sources of peers that a SETTING switches on. Prints {"ready": ["HOST:PORT", ...]} once all listen. Then it reads lines:
-"dial NUMBER HOST:PORT" has a session dial a peer; "peers NUMBER" prints {"peers": [[HOST, PORT, CLIENT, [SOURCE, ...]],
-...]}, its links, with the names of the sources that told it of each. End of stdin ends it.
+sources of peers that a SETTING switches on. Prints {"ready": ["HOST:PORT", ...]} once all listen. Then it reads
+lines: "dial NUMBER HOST:PORT" has a session dial a peer; "still NUMBER" has it dial nobody from then on; "peers
+NUMBER" prints {"peers": [[HOST, PORT, CLIENT, [SOURCE, ...]], ...]}, its links, with the names of the sources that
+told it of each. End of stdin ends it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def main(torrent: str, folder: str, words: list[str]) -> None:
         if what == "dial":
             host, _, port = rest[0].rpartition(":")
             handle.connect_peer((host, int(port)))
+        elif what == "still":
+            sessions[int(number)].apply_settings({"enable_outgoing_tcp": False})
         else:
             _say(peers=[_told(info) for info in handle.get_peer_info()])
     os._exit(0)
