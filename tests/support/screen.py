@@ -104,11 +104,11 @@ class ScreenProgram:
         os.kill(self.pid, number)
 
     def _pump(self, wait_s: float) -> None:
+        """Takes in what comes until nothing came for that long: a screen comes in parts."""
         while select.select([self._master], [], [], wait_s)[0]:
             chunk = os.read(self._master, 1 << 16)
             self.raw += chunk
             self._stream.feed(chunk)
-            wait_s = 0.0
 
     def _set_size(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
